@@ -1,0 +1,45 @@
+"""vicinal learns from neighbourhoods: pictures with convolutions, graphs with messages.
+
+The table of contents. Each name is imported when it is first used, so that
+`import vicinal` is quick and does not load torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from vicinal.core.estimator import load
+    from vicinal.core.evaluation import Evaluation
+    from vicinal.images.classifier import ImageClassifier
+    from vicinal.images.regressor import ImageRegressor
+    from vicinal.images.table import ImageTable, read_images
+
+_ROOMS = {
+    "Evaluation": "vicinal.core.evaluation",
+    "ImageClassifier": "vicinal.images.classifier",
+    "ImageRegressor": "vicinal.images.regressor",
+    "ImageTable": "vicinal.images.table",
+    "load": "vicinal.tasks",
+    "read_images": "vicinal.images.table",
+}
+
+__all__ = [
+    "Evaluation",
+    "ImageClassifier",
+    "ImageRegressor",
+    "ImageTable",
+    "load",
+    "read_images",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'vicinal' has no attribute {name!r}")
+    return getattr(import_module(_ROOMS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

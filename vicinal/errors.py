@@ -1,0 +1,74 @@
+"""Everything that vicinal raises on purpose.
+
+::
+
+    VicinalError                  one message: what was wanted, what was got, what to do
+    |-- DataError (ValueError)    the data cannot be used as they stand
+    |   |-- NoDataError           nothing to learn from, or nothing left after the audit
+    |   |-- PictureError          one picture cannot be read (the audit quarantines it)
+    |   `-- ClassError            class names that do not match what the model knows
+    |-- SettingError (ValueError) a setting outside its range, or a name nobody knows
+    |-- NotFittedError            a model is asked before it has learned
+    |-- TrainingError             training itself failed (a loss that is not a number)
+    |-- RunError (OSError)        a run folder cannot be made, written or resumed
+    |   `-- ModelFileError        a model file is missing, damaged or of another kind
+    `-- MissingExtraError (ImportError)  an optional library is not installed
+
+The command line prints the message of any of these and exits with code 2; anything
+else is a bug and keeps its traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class VicinalError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class DataError(VicinalError, ValueError):
+    """The data cannot be used as they stand."""
+
+
+class NoDataError(DataError):
+    """There is nothing to learn from."""
+
+
+class PictureError(DataError):
+    """One picture cannot be read; its message is the reason in quarantine.csv."""
+
+
+class ClassError(DataError):
+    """Class names that do not match what the model knows."""
+
+
+class SettingError(VicinalError, ValueError):
+    """A setting is outside its range, or names something unknown."""
+
+
+class NotFittedError(VicinalError):
+    """The estimator has not been fitted yet."""
+
+
+class TrainingError(VicinalError):
+    """Training failed for a reason inside the arithmetic."""
+
+
+class RunError(VicinalError, OSError):
+    """A run folder cannot be made, written or resumed."""
+
+
+class ModelFileError(RunError):
+    """A model file is missing, damaged or of another kind."""
+
+
+class MissingExtraError(VicinalError, ImportError):
+    """An optional library is needed and not installed."""
+
+
+def near_names(name: str, known: Iterable[str]) -> str:
+    """A sentence that lists the known names, the nearest first."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=3)
+    hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return f"{hint}Known: {', '.join(known)}."
