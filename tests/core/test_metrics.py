@@ -1,0 +1,229 @@
+"""Scores: against published numbers, scikit-learn, scipy, and known laws."""
+
+import json
+from math import inf, isnan, nan
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn import metrics as reference
+
+from vicinal.core.metrics import (
+    SHARES,
+    Score,
+    accuracy,
+    better,
+    bootstrap,
+    confusion_matrix,
+    f1_macro,
+    f1_micro,
+    mae,
+    r2,
+    rmse,
+    wilson,
+)
+
+sweep = settings(max_examples=60, deadline=None, database=None)
+trials = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+seeds = st.integers(0, 2**32 - 1)
+
+
+def numbers(seed: int, n: int = 30) -> tuple[np.ndarray, np.ndarray]:
+    y = np.random.default_rng(seed).normal(5, 3, (2, n))
+    return y[0], y[1]
+
+
+def rows(seed: int, classes: int = 5, n: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    y = np.random.default_rng(seed).integers(0, classes, (2, n))
+    return y[0], y[1]
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    # Newcombe 1998, Statistics in Medicine 17, table I, method 3
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_as_published(successes, n, low, high):
+    assert wilson(successes, n) == pytest.approx((low, high), abs=5e-5)
+
+
+@sweep
+@given(trials)
+def test_wilson_equals_scipy(trial):
+    theirs = binomtest(*trial).proportion_ci(method="wilson")
+    assert wilson(*trial) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+def test_wilson_by_hand():
+    # z = 2, 4 of 4: centre (1 + 4/8) / (1 + 4/4) = 3/4, half 2/2 sqrt(4/64) = 1/4.
+    assert wilson(4, 4, z=2) == (0.5, 1.0)
+    assert wilson(0, 4, z=2) == (0.0, 0.5)
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+@sweep
+@given(seeds)
+def test_accuracy_equals_scikit_learn(seed):
+    y, predicted = rows(seed)
+    score = accuracy(y, predicted)
+    assert score.value == reference.accuracy_score(y, predicted)
+    assert score.low <= score.value <= score.high and score.n == len(y)
+
+
+def test_accuracy_of_nothing_is_unsure():
+    assert accuracy(np.zeros(0), np.zeros(0)) == ("accuracy", 0.0, 0.0, 1.0, 0)
+
+
+@sweep
+@given(seeds)
+def test_errors_equal_scikit_learn(seed):
+    y, predicted = numbers(seed)
+    assert mae(y, predicted) == pytest.approx(
+        reference.mean_absolute_error(y, predicted)
+    )
+    assert rmse(y, predicted) == pytest.approx(
+        reference.root_mean_squared_error(y, predicted)
+    )
+    assert r2(y, predicted) == pytest.approx(reference.r2_score(y, predicted))
+
+
+def test_errors_by_hand():
+    # residuals 1, -1, 2; around the mean 2 the target varies by 1 + 0 + 1
+    y, predicted = np.array([1.0, 2, 3]), np.array([0.0, 3, 1])
+    assert mae(y, predicted) == pytest.approx(4 / 3)
+    assert rmse(y, predicted) == pytest.approx(2**0.5)
+    assert r2(y, predicted) == pytest.approx(1 - 6 / 2)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e9 + 0.1])
+def test_r2_of_a_target_that_does_not_vary_has_no_value(constant):
+    # the mean of three 0.1 is not 0.1, so the sum of squares is not quite 0
+    assert isnan(r2(np.full(3, constant), np.zeros(3)))
+
+
+@sweep
+@given(seeds, st.integers(1, 6))
+def test_f1_macro_equals_scikit_learn(seed, classes):
+    y, predicted = rows(seed, classes, n=12)
+    how: Any = {"labels": np.unique(y), "average": "macro", "zero_division": 0}
+    theirs = reference.f1_score(y, predicted, **how)
+    assert f1_macro(y, predicted) == pytest.approx(theirs)
+
+
+def test_f1_macro_by_hand():
+    # class 0: 2 * 1 / (2 + 1) = 2/3; class 1: 0 / (1 + 0); class 2 does not occur
+    assert f1_macro(np.array([0, 0, 1]), np.array([0, 2, 2])) == pytest.approx(1 / 3)
+    assert f1_macro(np.zeros(0, int), np.zeros(0, int)) == 0
+
+
+@sweep
+@given(seeds)
+def test_f1_micro_equals_scikit_learn(seed):
+    draw = np.random.default_rng(seed)
+    y, predicted = (draw.random((2, 20, 4)) < 0.4).astype(np.float32)
+    how: Any = {"average": "micro", "zero_division": 1}
+    theirs = reference.f1_score(y, predicted, **how)
+    assert f1_micro(y, predicted) == pytest.approx(theirs)
+
+
+def test_f1_micro_where_there_is_nothing_to_find():
+    nothing, one = np.zeros((2, 3)), np.eye(2, 3)
+    assert f1_micro(nothing, nothing) == 1
+    assert f1_micro(nothing, one) == f1_micro(one, nothing) == 0
+
+
+@sweep
+@given(seeds, st.integers(1, 6))
+def test_confusion_matrix_equals_scikit_learn(seed, classes):
+    y, predicted = rows(seed, classes)
+    theirs = reference.confusion_matrix(y, predicted, labels=np.arange(classes + 1))
+    assert (confusion_matrix(y, predicted, classes + 1) == theirs).all()
+
+
+def test_confusion_matrix_has_the_truth_in_rows():
+    counts = confusion_matrix(np.array([0, 0, 1]), np.array([1, 1, 1]), 3)
+    assert counts.tolist() == [[0, 2, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_the_bootstrap_covers_a_known_mean():
+    # errors from the exponential law of mean 1: the true mae is 1
+    draw, hits, repeats = np.random.default_rng(1), 0, 300
+    for repeat in range(repeats):
+        y = draw.exponential(1.0, 60)
+        score = bootstrap("mae", mae, y, np.zeros(60), samples=200, seed=repeat)
+        hits += score.low <= 1 <= score.high
+    # the percentile interval is a little short at n = 60: about 93 of 100
+    assert 0.88 <= hits / repeats <= 0.98
+
+
+def test_the_bootstrap_of_a_mean_is_as_wide_as_its_standard_error():
+    y = np.random.default_rng(0).normal(10, 2, 400)
+    score = bootstrap("mae", mae, y, np.zeros(400), samples=2000)
+    half = 1.96 * y.std() / 400**0.5
+    assert score.value == pytest.approx(y.mean())
+    assert score.low == pytest.approx(y.mean() - half, abs=0.15 * half)
+    assert score.high == pytest.approx(y.mean() + half, abs=0.15 * half)
+
+
+def test_the_bootstrap_keeps_pairs_together_and_its_seed():
+    y = np.arange(30.0)
+    perfect = bootstrap("mae", mae, y, y)
+    assert perfect == ("mae", 0, 0, 0, 30)
+    one, same, other = (bootstrap("mae", mae, y, y[::-1], seed=s) for s in (1, 1, 2))
+    assert one == same != other
+
+
+def test_the_bootstrap_leaves_out_draws_without_a_value():
+    # two examples: half of all draws hold one of them twice, and have no R^2
+    y, predicted = np.array([0.1, 0.3]), np.array([0.1, 0.2])
+    score = bootstrap("r2", r2, y, predicted)
+    assert score == ("r2", *[pytest.approx(0.5)] * 3, 2)
+    nowhere = bootstrap("r2", r2, np.ones(5), np.zeros(5))
+    assert all(map(isnan, nowhere[1:4])) and nowhere.n == 5
+
+
+def test_the_bootstrap_of_nothing_has_no_value():
+    for measure in (mae, f1_macro):
+        score = bootstrap("m", measure, np.zeros(0, int), np.zeros(0, int))
+        assert all(map(isnan, score[1:4])) and score.n == 0
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1_micro", "f1_macro", "r2"])
+def test_more_is_better(metric):
+    assert better(metric, 0.9, 0.8) and not better(metric, 0.8, 0.9)
+
+
+@pytest.mark.parametrize("metric", ["mae", "rmse"])
+def test_a_smaller_error_is_better(metric):
+    assert better(metric, 0.8, 0.9) and not better(metric, 0.9, 0.8)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "mae"])
+def test_neither_equal_nor_unknown_is_better(metric):
+    assert not better(metric, 1, 1)
+    assert not better(metric, nan, 0) and not better(metric, 0, nan)
+    assert better(metric, 0, inf) != better(metric, inf, 0)
+
+
+def test_how_a_score_reads():
+    assert (
+        str(Score("accuracy", 0.875, 0.5291, 0.9776, 8))
+        == "87.5 % [52.9, 97.8] (n = 8)"
+    )
+    assert str(Score("mae", 1234.56, 0.00001, 2e6, 8)) == "1235 [1e-05, 2e+06] (n = 8)"
+    assert "all_labels_right" in SHARES
+
+
+def test_a_score_as_json():
+    score = Score("mae", 1.5, 1.0, 2.0, 8)
+    told = json.loads(json.dumps(score.to_dict()))
+    assert told == {"metric": "mae", "value": 1.5, "low": 1.0, "high": 2.0, "n": 8}
+    assert Score(**told) == score

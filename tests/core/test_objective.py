@@ -1,0 +1,264 @@
+"""Objectives: losses by hand, answers against scikit-learn and brute force."""
+
+import json
+from itertools import product
+from math import isnan, log
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score, log_loss, mean_squared_error
+from sklearn.utils.class_weight import compute_class_weight
+
+from vicinal.core.objective import (
+    MultiLabel,
+    Numeric,
+    Objective,
+    SingleLabel,
+    from_dict,
+    split_labels,
+    to_dict,
+)
+from vicinal.errors import ClassError
+
+sweep = settings(max_examples=60, deadline=None, database=None)
+seeds = st.integers(0, 2**32 - 1)
+
+CATS = SingleLabel(("cat", "dog", "owl"))
+TAGS = MultiLabel(("red", "round", "wet"))
+SIZE = Numeric(mean=10.0, std=4.0, unit="cm")
+
+
+# --- one label -------------------------------------------------------------------
+
+
+def test_single_label_encodes_by_name():
+    assert CATS.encode(["owl", "cat", "owl"]).tolist() == [2, 0, 2]
+    assert CATS.encode([]).tolist() == []
+    assert SingleLabel(("1", "2")).encode([2, 1, "2"]).tolist() == [1, 0, 1]
+
+
+def test_unknown_classes_are_all_named_beside_the_known():
+    with pytest.raises(ClassError) as caught:
+        CATS.encode(["cat", "cow", "ant", "cow"])
+    assert "does not know 'ant', 'cow'. It knows 'cat', 'dog', 'owl'." in str(
+        caught.value
+    )
+    with pytest.raises(ClassError, match=r"'a_00', .* and 30 more"):
+        CATS.encode([f"a_{k:02}" for k in range(50)])
+
+
+@sweep
+@given(seeds)
+def test_single_label_s_loss_equals_scikit_learn(seed):
+    torch.manual_seed(seed)
+    logits, y = torch.randn(12, 3, dtype=torch.float64), torch.randint(0, 3, (12,))
+    theirs = log_loss(y, CATS.predict(logits), labels=[0, 1, 2])
+    assert CATS.loss(logits, y).item() == pytest.approx(theirs)
+
+
+def test_single_label_s_loss_by_hand():
+    # softmax of (log 1, log 2, log 5) is (1, 2, 5) / 8
+    logits = torch.tensor([[log(1), log(2), log(5)]] * 2, dtype=torch.float64)
+    y = torch.tensor([2, 0])
+    assert CATS.predict(logits)[0] == pytest.approx([1 / 8, 2 / 8, 5 / 8])
+    assert CATS.loss(logits, y).item() == pytest.approx(-(log(5 / 8) + log(1 / 8)) / 2)
+    # weights 3 and 1: a mean in which the first example counts three times
+    weighted = SingleLabel(CATS.classes, weights=(1.0, 1.0, 3.0)).loss(logits, y)
+    assert weighted.item() == pytest.approx(-(3 * log(5 / 8) + log(1 / 8)) / 4)
+
+
+def test_label_smoothing_by_hand():
+    # the target of the first class is 0.7 + 0.1, of the others 0.1
+    smooth = SingleLabel(CATS.classes, label_smoothing=0.3)
+    logits = torch.tensor([[log(1), log(2), log(5)]])
+    wanted = -(0.8 * log(1 / 8) + 0.1 * log(2 / 8) + 0.1 * log(5 / 8))
+    assert smooth.loss(logits, torch.tensor([0])).item() == pytest.approx(wanted)
+
+
+def test_single_label_decides_decodes_and_measures():
+    predicted = np.array([[0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
+    assert CATS.decide(predicted).tolist() == [1, 2]
+    assert CATS.decode(predicted) == ["dog", "owl"]
+    assert CATS.measure(np.array([1, 1]), predicted) == 0.5
+    assert CATS.score(np.array([1, 1]), np.array([1, 2])).value == 0.5
+    (macro,) = CATS.more_scores(np.array([1, 1, 0]), np.array([1, 2, 0]))
+    assert (macro.metric, macro.value) == ("f1_macro", pytest.approx((2 / 3 + 1) / 2))
+
+
+def test_extreme_logits_are_still_probabilities():
+    predicted = CATS.predict(torch.tensor([[1e4, -1e4, 0.0]]))
+    assert predicted.tolist() == [[1, 0, 0]]
+
+
+def test_the_most_frequent_class_is_the_constant():
+    assert CATS.constant(np.array([1, 2, 1, 0])) == 1
+
+
+@sweep
+@given(st.lists(st.integers(0, 2), min_size=1))
+def test_balanced_weights_equal_scikit_learn(y):
+    weights = np.array(CATS.balanced(np.array(y)).weights)
+    classes = np.unique(y)
+    theirs = compute_class_weight("balanced", classes=classes, y=np.array(y))
+    assert weights[classes] == pytest.approx(theirs)
+    assert (np.delete(weights, classes) == 1).all()
+
+
+def test_a_rare_class_counts_as_much_as_a_frequent_one():
+    # ten rows of one class, two of another, the same loss a row within a class:
+    # the balanced loss is the plain mean of the two classes' losses
+    y = torch.tensor([0] * 10 + [1] * 2)
+    logits = torch.tensor([[2.0, 0.0, 0.0]] * 12)
+    balanced = CATS.balanced(y.numpy())
+    one, other = (F.cross_entropy(logits[:1], torch.tensor([k])) for k in (0, 1))
+    assert balanced.loss(logits, y).item() == pytest.approx((one + other).item() / 2)
+    assert balanced.classes == CATS.classes
+
+
+# --- several labels --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", ["red|wet", " wet | red ", ["wet", "red"]])
+def test_multi_label_encodes_texts_and_lists(label):
+    assert TAGS.encode([label, "-", ""]).tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
+
+
+def test_cells_of_several_labels():
+    assert split_labels("a|b c | d") == ["a", "b c", "d"]
+    assert split_labels("-") == split_labels("") == split_labels([]) == []
+    assert split_labels([1, 2]) == ["1", "2"]
+
+
+def test_multi_label_refuses_unknown_names():
+    with pytest.raises(ClassError, match=r"'blue'.*knows 'red', 'round', 'wet'"):
+        TAGS.encode(["red", "red|blue"])
+
+
+@sweep
+@given(st.lists(st.lists(st.sampled_from(TAGS.classes), unique=True), min_size=1))
+def test_multi_label_there_and_back(labels):
+    marks = TAGS.encode(labels)
+    texts = TAGS.decode(marks)
+    assert [set(split_labels(text)) for text in texts] == [set(k) for k in labels]
+    assert (TAGS.encode(texts) == marks).all()
+
+
+def test_multi_label_s_loss_by_hand():
+    # sigmoid(log 3) is 3/4; there is one mark, on the first label
+    logits = torch.tensor([[log(3), log(3), log(3)]])
+    y = torch.tensor([[1.0, 0, 0]])
+    assert TAGS.predict(logits)[0] == pytest.approx([3 / 4] * 3)
+    plain = -(log(3 / 4) + 2 * log(1 / 4)) / 3
+    assert TAGS.loss(logits, y).item() == pytest.approx(plain)
+    weighted = MultiLabel(TAGS.classes, weights=(5.0, 1.0, 1.0)).loss(logits, y)
+    assert weighted.item() == pytest.approx(-(5 * log(3 / 4) + 2 * log(1 / 4)) / 3)
+
+
+def test_balanced_marks_weigh_as_much_as_their_absence():
+    y = np.array([[1, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1]])
+    # 3 absent for 1 present; never present; always present
+    assert TAGS.balanced(y).weights == (3.0, 4.0, 0.001)
+
+
+def test_multi_label_decides_at_one_half_and_measures_micro_f1():
+    predicted = np.array([[0.5, 0.49, 0.9], [0.1, 0.2, 0.3]])
+    y = np.array([[1, 1, 0], [0, 0, 0]])
+    assert TAGS.decide(predicted).tolist() == [[1, 0, 1], [0, 0, 0]]
+    assert TAGS.decode(predicted) == ["red|wet", "-"]
+    theirs = f1_score(y, TAGS.decide(predicted), average="micro")
+    assert TAGS.measure(y, predicted) == pytest.approx(theirs) == 0.5
+    assert TAGS.score(y, TAGS.decide(predicted)).value == 0.5
+    (whole,) = TAGS.more_scores(y, TAGS.decide(predicted))
+    assert (whole.metric, whole.value, whole.n) == ("all_labels_right", 0.5, 2)
+
+
+@sweep
+@given(seeds, st.integers(1, 5))
+def test_no_constant_beats_the_multi_label_constant(seed, labels):
+    draw = np.random.default_rng(seed)
+    y = (draw.random((15, labels)) < draw.random(labels)).astype(np.float32)
+    objective = MultiLabel(tuple("abcde"[:labels]))
+    constants = [np.array(c) for c in product((0, 1), repeat=labels) if any(c)]
+    best = max(objective.measure(y, np.tile(c, (15, 1))) for c in constants)
+    ours = objective.constant(y)
+    assert ours.shape == (labels,) and set(ours.tolist()) <= {0, 1}
+    assert objective.measure(y, np.tile(ours, (15, 1))) == pytest.approx(best)
+
+
+# --- a number --------------------------------------------------------------------
+
+
+def test_numeric_keeps_the_mean_and_spread():
+    objective = Numeric.of(np.array([1.0, 3.0, 5.0, 7.0]))
+    assert (objective.mean, objective.std) == (4.0, pytest.approx(5**0.5))
+    assert Numeric.of(np.full(3, 2.0)).std == 1  # no spread to divide by
+
+
+@sweep
+@given(seeds)
+def test_numeric_s_loss_is_the_squared_error_in_spreads(seed):
+    torch.manual_seed(seed)
+    z, y = torch.randn(9, 1), 10 + 4 * torch.randn(9, dtype=torch.float64)
+    theirs = mean_squared_error(y / 4, SIZE.predict(z) / 4)
+    assert SIZE.loss(z, y).item() == pytest.approx(theirs, rel=1e-5)
+
+
+def test_numeric_by_hand():
+    z = torch.tensor([[0.0], [1.0]])
+    assert SIZE.predict(z).tolist() == [10, 14]
+    # in spreads: 0 - 1 and 1 - 0
+    assert SIZE.loss(z, torch.tensor([14.0, 10.0], dtype=torch.float64)).item() == 1
+    assert SIZE.encode(["3.5", 2]).tolist() == [3.5, 2]
+    assert SIZE.decode(SIZE.decide(np.array([1.5, 2]))) == [1.5, 2]
+    assert SIZE.measure(np.array([1.0, 2]), np.array([2.0, 4])) == 1.5
+    assert SIZE.balanced(np.zeros(3)) is SIZE
+
+
+def test_numeric_scores():
+    y, said = np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3, 8])
+    assert SIZE.score(y, said)[:2] == ("mae", 1)
+    told = {s.metric: s.value for s in SIZE.more_scores(y, said)}
+    assert told == {"rmse": 2.0, "r2": pytest.approx(1 - 16 / 5)}
+
+
+@sweep
+@given(st.lists(st.floats(-100, 100), min_size=1))
+def test_no_constant_beats_the_median(values):
+    y = np.array(values)
+    ours = SIZE.measure(y, np.full(len(y), SIZE.constant(y)))
+    best = min(SIZE.measure(y, np.full(len(y), value)) for value in y)
+    assert ours <= best + 1e-9
+
+
+# --- all -------------------------------------------------------------------------
+
+ALL: list[Objective] = [
+    CATS,
+    SingleLabel(("a", "b"), 0.1, (0.1, 1 / 3)),
+    TAGS,
+    MultiLabel(("a", "b"), (1e-3, 7.0)),
+    SIZE,
+    Numeric.of(np.array([0.1, 0.7])),
+]
+
+
+@pytest.mark.parametrize("objective", ALL, ids=repr)
+def test_there_and_back_through_json(objective):
+    told = json.loads(json.dumps(to_dict(objective)))
+    assert from_dict(told) == objective
+    assert told["kind"] == objective.kind
+
+
+@pytest.mark.parametrize("objective", ALL, ids=repr)
+def test_the_loss_trains_each_output(objective):
+    logits = torch.zeros(4, objective.outputs, requires_grad=True)
+    names = objective.classes or (1, 2)
+    labels = [names[k % len(names)] for k in range(4)]
+    loss = objective.loss(logits, torch.from_numpy(objective.encode(labels)))
+    loss.backward()
+    assert loss.ndim == 0 and not isnan(loss.item())
+    assert logits.grad is not None and (logits.grad.abs().sum(dim=0) > 0).all()

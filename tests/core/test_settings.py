@@ -1,0 +1,128 @@
+"""Settings: every check, every message, and the way to JSON and back."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as rules
+from hypothesis import strategies as st
+
+from vicinal.core.settings import Settings, TrainingSettings, is_number, is_whole
+from vicinal.errors import SettingError
+
+sweep = rules(max_examples=60, deadline=None, database=None)
+nan, inf = float("nan"), float("inf")
+
+NO_NUMBER = ["1", None, True, nan]
+BELOW_1 = [*NO_NUMBER, 0, -1, 1.0, 2.5, inf]
+REFUSED = {
+    "epochs": BELOW_1,
+    "batch_size": [*BELOW_1, 1],
+    "lr": [*NO_NUMBER, 0, -0.1, 100, inf],
+    "weight_decay": [*NO_NUMBER, -0.1, inf],
+    "label_smoothing": [*NO_NUMBER, -0.1, 1, 1.5],
+    "class_weight": ["Balanced", "", None, 1],
+    "patience": [*NO_NUMBER, -1, 1.0, inf],
+    "minutes": ["1", True, nan, 0, -1],
+    "precision": ["float16", "fp32", None, 32],
+    "exact": ["False", 0, 1, None],
+    "checkpoint_seconds": [*NO_NUMBER, -1],
+}
+TAKEN = {
+    "epochs": [1, 10_000],
+    "batch_size": [2, 4096],
+    "lr": [1e-9, 1, 99.0],
+    "weight_decay": [0, 0.5],
+    "label_smoothing": [0, 0.999],
+    "class_weight": ["none", "balanced"],
+    "patience": [0, 7],
+    "minutes": [None, 0.01, 90],
+    "precision": ["auto", "float32", "bfloat16"],
+    "exact": [True, False],
+    "checkpoint_seconds": [0, 1.5, inf],
+}
+pairs = {
+    "refused": [(name, value) for name, values in REFUSED.items() for value in values],
+    "taken": [(name, value) for name, values in TAKEN.items() for value in values],
+}
+
+
+def test_every_setting_is_tried_below():
+    assert set(REFUSED) == set(TAKEN) == set(TrainingSettings.names())
+
+
+@pytest.mark.parametrize(("name", "value"), pairs["refused"])
+def test_what_is_out_of_range_is_refused_by_name_and_value(name, value):
+    with pytest.raises(SettingError) as caught:
+        TrainingSettings(**{name: value})
+    assert str(caught.value).startswith(name) and repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), pairs["taken"])
+def test_what_is_in_range_is_kept(name, value):
+    assert getattr(TrainingSettings(**{name: value}), name) is value
+
+
+def test_the_message_says_what_was_wanted():
+    with pytest.raises(SettingError, match=r"above 0 and below 100\. Got 100 "):
+        TrainingSettings(lr=100)
+    with pytest.raises(SettingError, match="auto, float32, bfloat16"):
+        TrainingSettings(precision="half")  # pyright: ignore[reportArgumentType]
+
+
+def test_an_unknown_name_brings_the_near_one():
+    with pytest.raises(SettingError, match=r"'epoch'.*Did you mean 'epochs'.*Known: "):
+        TrainingSettings.from_dict({"epoch": 3})
+    with pytest.raises(SettingError, match=r"no setting 'qqq'\. Known: batch_size"):
+        TrainingSettings.from_dict({"qqq": 3})
+
+
+@sweep
+@given(st.data())
+def test_there_and_back_through_json(data):
+    values = {name: data.draw(st.sampled_from(TAKEN[name])) for name in TAKEN}
+    made = TrainingSettings(**values)
+    text = json.dumps(made.to_dict())
+    assert TrainingSettings.from_dict(json.loads(text)) == made
+    assert made.to_dict() == values
+
+
+def test_what_is_left_out_has_its_default():
+    assert TrainingSettings.from_dict({"epochs": 3}) == TrainingSettings(epochs=3)
+
+
+def test_settings_do_not_change():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainingSettings().epochs = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Soup(Settings):
+    """A settings class as a wing would add one."""
+
+    spice: Literal["mild", "hot"] = "mild"
+    hot: bool = True
+    name: str = "any text"
+
+
+def test_a_class_of_its_own_gets_the_same_checks():
+    assert Soup(spice="hot", name="x").to_dict() == {
+        "spice": "hot",
+        "hot": True,
+        "name": "x",
+    }
+    with pytest.raises(SettingError, match="spice 'tepid' is not known"):
+        Soup.from_dict({"spice": "tepid"})
+    with pytest.raises(SettingError, match="hot must be True or False"):
+        Soup.from_dict({"hot": "yes"})
+
+
+def test_numbers_and_whole_numbers():
+    assert [is_number(v) for v in (1, 0.5, inf, True, nan, "1", None)] == [
+        *[True] * 3,
+        *[False] * 4,
+    ]
+    assert is_whole(3, 3) and not is_whole(2, 3) and not is_whole(3.0, 3)

@@ -1,0 +1,109 @@
+"""Files that are whole or not there: written aside, flushed to disk, then renamed.
+
+POSIX `rename` replaces the old file at one instant, so whoever reads, and whenever
+the process is killed, finds either the old file or the new one, never half of one.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vicinal.errors import RunError
+
+TEMPORARY = ".part"
+
+# The user's own mask, read once: asking means setting it, which threads would see.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
+
+def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write(temporary)` make the file, then put it in place of `path` at once.
+
+    Raises RunError, with the old file untouched, when the disk is full or the folder
+    cannot be written.
+    """
+    path = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(TEMPORARY, f".{path.name}.", path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise RunError(_explain(path, error)) from error
+    temporary = Path(name)
+    try:
+        write(temporary)
+        flush_to_disk(temporary)
+        temporary.chmod(0o666 & ~_UMASK)
+        temporary.replace(path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if _is_system_error(error):
+            raise RunError(_explain(path, error)) from error
+        raise
+    with contextlib.suppress(OSError):  # some file systems cannot flush a folder
+        flush_to_disk(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, unless it is there; else RunError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(_explain(folder, error)) from error
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until the file's bytes (or the folder's entries) are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    replace_file(path, lambda temporary: _write(temporary, text.encode()))
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def sha256(path: Path) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def _is_system_error(error: BaseException) -> bool:
+    foreign = isinstance(error, OSError) and not isinstance(error, RunError)
+    return foreign or _is_full(error)
+
+
+def _is_full(error: BaseException) -> bool:
+    # safetensors reports a full disk as its own exception, with the words of the OS
+    words = ("No space left", f"os error {errno.ENOSPC}", f"os error {errno.EDQUOT}")
+    told = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    return told or any(text in str(error) for text in words)
+
+
+def _explain(path: Path, error: BaseException) -> str:
+    if _is_full(error):
+        cure = "The disk is full: free some space, or choose another folder with --out."
+    else:
+        cure = "Choose a folder that you may write to with --out."
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"{path} cannot be written: {reason}. {cure}"

@@ -1,0 +1,135 @@
+"""Scores with intervals: how good, and how sure one can be of it.
+
+Accuracy is a share of n trials, so its 95 % interval is Wilson's (1927), which stays
+inside 0..1 and is sound for small n. Every other score gets the percentile interval
+of the bootstrap (Efron & Tibshirani 1993, chapter 13).
+"""
+
+from collections.abc import Callable
+from math import nan, sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+Z95 = 1.959963984540054  # the standard normal's 97.5 % point
+
+
+class Score(NamedTuple):
+    """A number, its 95 % interval, and the count of examples it rests on."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def to_dict(self) -> dict[str, str | float | int]:
+        return self._asdict()
+
+    def __str__(self) -> str:
+        if self.metric in SHARES:
+            value, low, high = (f"{100 * v:.1f}" for v in self[1:4])
+            return f"{value} % [{low}, {high}] (n = {self.n})"
+        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}] (n = {self.n})"
+
+
+SHARES = {"accuracy", "f1_micro", "f1_macro", "all_labels_right"}
+"""metrics that are shares, shown in percent"""
+
+SMALLER_IS_BETTER = {"mae", "rmse"}
+
+
+def better(metric: str, a: float, b: float) -> bool:
+    """Whether score a is better than score b."""
+    return a < b if metric in SMALLER_IS_BETTER else a > b
+
+
+def wilson(successes: int, n: int, z: float = Z95) -> tuple[float, float]:
+    """Wilson's interval of a share: successes out of n trials.
+
+    centre = (p + z^2 / 2n) / (1 + z^2 / n)
+    half = z / (1 + z^2 / n) * sqrt(p (1 - p) / n + z^2 / 4n^2)
+    """
+    if n == 0:
+        return 0.0, 1.0
+    p = successes / n
+    scale = 1 + z * z / n
+    centre = (p + z * z / (2 * n)) / scale
+    half = z / scale * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def accuracy(y: np.ndarray, predicted: np.ndarray) -> Score:
+    """Share of examples whose class is right; y and predicted [N]."""
+    n, right = len(y), int((y == predicted).sum())
+    return Score("accuracy", right / n if n else 0.0, *wilson(right, n), n)
+
+
+Measure = Callable[[np.ndarray, np.ndarray], float]
+
+
+def bootstrap(
+    metric: str,
+    measure: Measure,
+    y: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    samples: int = 1000,
+    seed: int = 0,
+) -> Score:
+    """A score and the 2.5 and 97.5 % points of it over resampled examples.
+
+    Draws for which the score has no value (NaN) are left out.
+    """
+    n = len(y)
+    if not n:
+        return Score(metric, nan, nan, nan, 0)
+    rng = np.random.default_rng(seed)
+    draws = (rng.integers(0, n, n) for _ in range(samples))
+    values = np.array([measure(y[rows], predicted[rows]) for rows in draws])
+    values = values[~np.isnan(values)]
+    low, high = np.quantile(values, [0.025, 0.975]) if len(values) else (nan, nan)
+    return Score(metric, float(measure(y, predicted)), float(low), float(high), n)
+
+
+def f1_micro(y: np.ndarray, predicted: np.ndarray) -> float:
+    """2 TP / (2 TP + FP + FN), counted over all labels; y, predicted [N, K] of 0/1."""
+    hits = 2 * np.logical_and(y, predicted).sum()
+    total = y.sum() + predicted.sum()
+    return float(hits / total) if total else 1.0
+
+
+def f1_macro(y: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean F1 over the classes that occur; y and predicted [N] of class rows."""
+    size = int(max(y.max(), predicted.max())) + 1 if len(y) else 0
+    true, said, hits = (
+        np.bincount(rows, minlength=size) for rows in (y, predicted, y[y == predicted])
+    )
+    occurs = true > 0
+    f1 = 2 * hits[occurs] / (true + said)[occurs]
+    return float(f1.mean()) if len(f1) else 0.0
+
+
+def mae(y: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean absolute error, in the unit of the target."""
+    return float(np.abs(y - predicted).mean())
+
+
+def rmse(y: np.ndarray, predicted: np.ndarray) -> float:
+    """Root mean squared error, in the unit of the target."""
+    return float(np.sqrt(((y - predicted) ** 2).mean()))
+
+
+def r2(y: np.ndarray, predicted: np.ndarray) -> float:
+    """1 - residual / total sum of squares; NaN when the target does not vary."""
+    if y.min() == y.max():  # rounding would leave the sum of squares above 0
+        return nan
+    total = ((y - y.mean()) ** 2).sum()
+    return float(1 - ((y - predicted) ** 2).sum() / total)
+
+
+def confusion_matrix(y: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts [K, K]: row is the true class, column the predicted one."""
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (y, predicted), 1)
+    return counts

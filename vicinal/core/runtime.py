@@ -1,0 +1,188 @@
+"""Where and how numbers are made: device, threads, number format, memory order.
+
+A convolution in bfloat16 with channels last is two to four times faster than the
+usual float32 loop on CPUs that have the instructions for it, and slower on those that
+have not. So nothing is assumed: `fastest` times one training step in each form on the
+machine at hand and keeps the fastest.
+"""
+
+import contextlib
+import copy
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vicinal.core.settings import Precision
+from vicinal.errors import SettingError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The form in which a network runs."""
+
+    device: str = "cpu"
+    """torch's name of the device"""
+
+    precision: str = "float32"
+    """format of the products; weights and sums stay float32"""
+
+    channels_last: bool = False
+    """whether a picture's channels lie side by side in memory"""
+
+    exact: bool = False
+    """deterministic kernels only"""
+
+    threads: int = 0
+    """CPU threads of one operation; 0: as many as torch takes by itself"""
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        """Move a model to this form, in place."""
+        # torch's type stubs do not know of memory_format here
+        order = self._order
+        return model.to(self.device, memory_format=order)  # pyright: ignore[reportCallIssue]
+
+    def place(self, x: Tensor) -> Tensor:
+        """Move a batch to this form; pictures [N, C, H, W] also change memory order."""
+        x = x.to(self.device, non_blocking=True)
+        return x.contiguous(memory_format=self._order) if x.ndim == 4 else x
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """Run what is inside in this form."""
+        kind = torch.device(self.device).type
+        low = self.precision == "bfloat16"
+        with deterministic(self.exact), torch.autocast(kind, torch.bfloat16, low):
+            yield
+
+    @contextlib.contextmanager
+    def threaded(self) -> Iterator[None]:
+        """Run what is inside with this form's number of threads."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    @property
+    def _order(self) -> torch.memory_format:
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        order = ", channels last" if self.channels_last else ""
+        return f"{self.device}, {self.precision}{order}"
+
+
+@contextlib.contextmanager
+def deterministic(exact: bool) -> Iterator[None]:
+    """With `exact`, run what is inside with deterministic kernels only.
+
+    Where there is none, torch warns; who asked torch to raise still has it raise.
+    """
+    before = torch.are_deterministic_algorithms_enabled()
+    lenient = torch.is_deterministic_algorithms_warn_only_enabled()
+    if exact and not before:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=lenient)
+
+
+def find_device(name: str = "auto") -> str:
+    """The device to use: the one named, or an accelerator where there is one."""
+    if name == "auto":
+        found = torch.accelerator.current_accelerator(check_available=True)
+        return found.type if found is not None else "cpu"
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].split(". ")[0].rstrip(".")
+        raise SettingError(
+            f"device {name!r} cannot be used here: {reason}. "
+            "Leave --device out to take the best one there is."
+        ) from error
+    return name
+
+
+def candidates(device: str, precision: Precision, exact: bool) -> list[Runtime]:
+    """The forms worth timing, the plainest first."""
+    plain = Runtime(device, "float32", exact=exact)
+    if exact:
+        return [plain]
+    last = Runtime(device, "float32", channels_last=True)
+    low = Runtime(device, "bfloat16", channels_last=True)
+    named = {"auto": [plain, last, low], "float32": [plain, last], "bfloat16": [low]}
+    return named[precision]
+
+
+SHORT_STEP = 0.05
+"""seconds: below this, handing work to threads may cost more than it saves"""
+
+
+def fastest(
+    model: nn.Module, x: Tensor, forms: list[Runtime], *, repeats: int = 3
+) -> Runtime:
+    """The form in which one forward and backward pass of `model` on x is fastest.
+
+    The model is left as it was. x: [N, ...], a batch of the real size.
+    """
+    if forms[0].exact:
+        return forms[0]
+    seconds = {form: step_seconds(model, x, form, repeats) for form in forms}
+    best = min(forms, key=seconds.__getitem__)
+    if seconds[best] > SHORT_STEP or torch.device(best.device).type != "cpu":
+        return best
+    alone = replace(best, threads=1)
+    return min(best, alone, key=lambda form: step_seconds(model, x, form, repeats))
+
+
+def step_seconds(model: nn.Module, x: Tensor, form: Runtime, repeats: int = 3) -> float:
+    """Least seconds of one forward and backward pass, after one to warm up."""
+    trial = form.prepare(copy.deepcopy(model)).train()
+    batch = form.place(x)
+    seconds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        with form.threaded():
+            with form.active():
+                out = trial(batch)
+            out.float().square().mean().backward()
+        synchronize(form.device)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])
+
+
+def synchronize(device: str) -> None:
+    """Wait until an accelerator has done what it was given."""
+    if torch.device(device).type != "cpu":
+        torch.accelerator.synchronize()
+
+
+def seed_for(*numbers: int) -> int:
+    """One seed mixed from several numbers, such as (seed, epoch, step).
+
+    Every draw in training is a function of these, never of what was drawn before,
+    so a resumed run draws what the uninterrupted one would have drawn.
+    """
+    text = ",".join(str(int(n)) for n in numbers)
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def generator(*numbers: int) -> torch.Generator:
+    """A random generator on the CPU, seeded by several numbers."""
+    return torch.Generator().manual_seed(seed_for(*numbers))
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Learned numbers of a model."""
+    return sum(p.numel() for p in model.parameters())

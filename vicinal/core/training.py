@@ -1,0 +1,297 @@
+"""The training loop: a generator that yields one record per epoch.
+
+The command line prints the records, a page streams them, and stopping early is
+`break`. There are no callbacks. Every random draw is a function of (seed, epoch,
+step), so a run that was killed and resumed ends with the same bits as one that was
+not.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from vicinal.core import checkpoint
+from vicinal.core.metrics import better
+from vicinal.core.objective import Objective
+from vicinal.core.runtime import Runtime, deterministic, seed_for
+from vicinal.core.settings import TrainingSettings
+from vicinal.errors import RunError, TrainingError, VicinalError
+
+
+class Epoch(NamedTuple):
+    """What one pass over the training part gave."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_score: float
+    lr: float
+    seconds: float
+    per_second: float
+    best: bool
+
+
+class Interrupted(VicinalError):
+    """Training was asked to stop; its checkpoint is on disk."""
+
+
+class Loader(Protocol):
+    """Batches of the training part."""
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        ...
+
+    def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches (x, y) of an epoch from step `start` on, always in one order."""
+        ...
+
+
+Validate = Callable[[nn.Module], tuple[float, float]]
+"""gives (loss, score) of a model on the validation part"""
+
+
+@dataclass
+class Progress:
+    """Where training stands: all that a checkpoint holds beside the tensors."""
+
+    epoch: int = 0
+    step: int = 0
+    examples: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+    history: list[Epoch] = field(default_factory=list)
+
+    def best(self) -> Epoch | None:
+        return next((e for e in reversed(self.history) if e.best), None)
+
+
+def one_cycle(t: float, peak: float, warm_up: float = 0.2) -> float:
+    """Learning rate at share t of all steps: a linear rise, then half a cosine to 0.
+
+    lr(t) = peak * t / w                              for t < w
+    lr(t) = peak * (1 + cos(pi (t - w) / (1 - w))) / 2  after
+
+    It starts from 1 % of the peak, so that the first step is not lost.
+    Smith & Topin 2018, "Super-convergence", with the cosine of Loshchilov & Hutter.
+    """
+    if t < warm_up:
+        return peak * max(t / warm_up, 0.01)
+    return peak * (1 + math.cos(math.pi * (t - warm_up) / (1 - warm_up))) / 2
+
+
+def make_optimizer(model: nn.Module, settings: TrainingSettings) -> AdamW:
+    """AdamW (Loshchilov & Hutter 2019); biases and normalisations do not decay."""
+    learned = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in learned if p.ndim > 1]},
+        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    decay = settings.weight_decay
+    return AdamW(groups, lr=settings.lr, weight_decay=decay, fused=True)
+
+
+def set_training(model: nn.Module) -> None:
+    """Training mode, except for what is frozen: its running statistics stay too."""
+    model.train()
+    for module in model.modules():
+        own = list(module.parameters())
+        if own and not any(p.requires_grad for p in own):
+            module.eval()
+
+
+def saved_runtime(path: Path | None) -> Runtime | None:
+    """The form in which a checkpoint was made; resuming in it keeps every bit."""
+    if path is None or not path.exists():
+        return None
+    saved = checkpoint.load_tensors(path)[1].get("runtime")
+    return Runtime(**saved) if saved else None
+
+
+@dataclass
+class Trainer:
+    """One network being trained.
+
+    Iterate over `epochs()`; afterwards `load_best()` puts the best epoch's weights
+    into the model. With a `checkpoint_file`, work is on disk at most
+    `settings.checkpoint_seconds` after it was done, and a Trainer made again with the
+    same arguments goes on from there; `fingerprint` says what it must agree on.
+    """
+
+    model: nn.Module
+    loader: Loader
+    objective: Objective
+    settings: TrainingSettings
+    runtime: Runtime
+    validate: Validate
+    seed: int = 0
+    checkpoint_file: Path | None = None
+    fingerprint: str = ""
+    stop_requested: Callable[[], bool] = lambda: False
+
+    def __post_init__(self) -> None:
+        self.runtime.prepare(self.model)
+        self.optimizer: Optimizer = make_optimizer(self.model, self.settings)
+        self.progress = Progress()
+        self.best_weights: checkpoint.Tensors = {}
+        self._saved_at = time.monotonic()
+        self._started = time.monotonic()
+        if self.checkpoint_file is not None and self.checkpoint_file.exists():
+            self._restore(self.checkpoint_file)
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Train; yield a record after each epoch."""
+        while self.progress.epoch < self.settings.epochs and not self._out_of_patience:
+            whole = self._run_epoch()
+            yield self._end_epoch(whole)
+            if self._out_of_time:
+                return
+
+    def load_best(self) -> None:
+        """Put the weights of the best epoch into the model."""
+        if self.best_weights:
+            self.model.load_state_dict(self.best_weights)
+
+    def _run_epoch(self) -> bool:
+        """Take the epoch's steps; False when the time was over before the last."""
+        progress, begun = self.progress, time.monotonic()
+        set_training(self.model)
+        for x, y in self.loader.batches(progress.epoch, progress.step):
+            progress.loss_sum += self._step(x, y)
+            progress.step += 1
+            progress.examples += len(y)
+            now = time.monotonic()
+            progress.seconds, begun = progress.seconds + now - begun, now
+            self._between_steps()
+            if self._out_of_time:
+                self.save()  # as cut off, so that resuming takes the other steps
+                return progress.step >= self.loader.steps
+        return True
+
+    def _step(self, x: Tensor, y: Tensor) -> float:
+        epoch, step = self.progress.epoch, self.progress.step
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._lr(step)
+        torch.manual_seed(seed_for(self.seed, epoch, step))
+        with self.runtime.threaded(), deterministic(self.runtime.exact):
+            with self.runtime.active():
+                logits = self.model(self.runtime.place(x))
+            loss = self.objective.loss(logits.float(), self.runtime.place(y))
+            value = self._finite(loss.item())
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+        return value
+
+    def _finite(self, loss: float) -> float:
+        """The loss, or a TrainingError when it is not a number."""
+        if math.isfinite(loss):
+            return loss
+        raise TrainingError(
+            f"The loss became {loss} in epoch {self.progress.epoch + 1}, step "
+            f"{self.progress.step + 1}. "
+            f"Train with a smaller --lr (it was {self.settings.lr:g})."
+        )
+
+    def _lr(self, step: int) -> float:
+        """Learning rate of a step of this epoch."""
+        done = self.progress.epoch + step / max(self.loader.steps, 1)
+        return one_cycle(done / self.settings.epochs, self.settings.lr)
+
+    def _between_steps(self) -> None:
+        if self.stop_requested():
+            self.save()
+            saved = " and is saved" if self.checkpoint_file else ""
+            raise Interrupted(f"Training was interrupted{saved}.")
+        if self._save_due:
+            self.save()
+
+    def _end_epoch(self, whole: bool) -> Epoch:
+        progress, begun = self.progress, time.monotonic()
+        per_second = progress.examples / max(progress.seconds, 1e-9)
+        loss, score = self.validate(self.model)
+        progress.seconds += time.monotonic() - begun
+        record = Epoch(
+            epoch=progress.epoch + 1,
+            train_loss=progress.loss_sum / max(progress.step, 1),
+            val_loss=loss,
+            val_score=score,
+            lr=self._lr(max(progress.step - 1, 0)),
+            seconds=round(progress.seconds, 3),
+            per_second=per_second,
+            best=self._improves(loss, score),
+        )
+        if record.best:
+            state = self.model.state_dict()
+            self.best_weights = {k: v.detach().cpu().clone() for k, v in state.items()}
+        history = [*progress.history, record]
+        self.progress = Progress(epoch=progress.epoch + 1, history=history)
+        done = record.epoch == self.settings.epochs or self._out_of_patience
+        if whole and (done or self._save_due):
+            self.save()
+        return record
+
+    def _improves(self, loss: float, score: float) -> bool:
+        best = self.progress.best()
+        if best is None or math.isnan(score):  # nothing held out: the last is the best
+            return True
+        if score == best.val_score:
+            return loss < best.val_loss
+        return better(self.objective.metric, score, best.val_score)
+
+    @property
+    def _out_of_patience(self) -> bool:
+        best, patience = self.progress.best(), self.settings.patience
+        if best is None or not patience:
+            return False
+        return self.progress.epoch - best.epoch >= patience
+
+    @property
+    def _save_due(self) -> bool:
+        waited = time.monotonic() - self._saved_at
+        return waited >= self.settings.checkpoint_seconds
+
+    @property
+    def _out_of_time(self) -> bool:
+        minutes = self.settings.minutes
+        used = time.monotonic() - self._started
+        return minutes is not None and used > 60 * minutes
+
+    def save(self) -> None:
+        """Write the checkpoint, if there is a file for it."""
+        if self.checkpoint_file is None:
+            return
+        tensors = checkpoint.pack(self.model, self.optimizer)
+        tensors |= {f"best.{name}": t for name, t in self.best_weights.items()}
+        checkpoint.save_tensors(self.checkpoint_file, tensors, self._metadata())
+        self._saved_at = time.monotonic()
+
+    def _metadata(self) -> dict[str, Any]:
+        progress = {**vars(self.progress), "history": list(self.progress.history)}
+        return {
+            "fingerprint": self.fingerprint,
+            "runtime": self.runtime.to_dict(),
+            "progress": progress,
+        }
+
+    def _restore(self, path: Path) -> None:
+        tensors, metadata = checkpoint.load_tensors(path)
+        if metadata.get("fingerprint") != self.fingerprint:
+            raise RunError(
+                f"{path} was made from other pictures, labels or settings than these. "
+                "Resume with what the run began with, or begin a new run."
+            )
+        checkpoint.unpack(tensors, self.model, self.optimizer)
+        self.best_weights = checkpoint.under("best", tensors)
+        progress = metadata["progress"]
+        history = [Epoch(*record) for record in progress.pop("history")]
+        self.progress = Progress(**progress, history=history)
