@@ -1,0 +1,147 @@
+"""The table of networks, and what every network in it promises."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from vicinal.errors import SettingError
+from vicinal.images.networks import NETWORKS, build
+
+# A size that no stride divides, for each network.
+ODD = {name: row.image_size + 1 for name, row in NETWORKS.items()}
+ODD |= {name: 97 for name, row in NETWORKS.items() if row.image_size == 224}
+QUICK = [name for name in NETWORKS if name not in ("vgg11", "resnet34")]
+
+
+def pictures(name: str, n: int = 2, channels: int = 3) -> torch.Tensor:
+    torch.manual_seed(1)
+    return torch.randn(n, channels, ODD[name], ODD[name])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_parameters_are_those_of_the_paper(name, outline):
+    row = NETWORKS[name]
+    network = outline(name, num_classes=row.num_classes, in_channels=row.in_channels)
+    assert sum(p.numel() for p in network.parameters()) == row.parameters
+
+
+@pytest.mark.parametrize("classes", [1, 7])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_shapes_of_logits_embeddings_and_gradients(name, channels, classes, outline):
+    size = ODD[name]
+    network = outline(name, num_classes=classes, in_channels=channels, image_size=size)
+    x = torch.empty(3, channels, size, size, device="meta")
+    logits = network(x)
+    assert logits.shape == (3, classes)
+    assert network.embed(x).shape == (3, network.embedding_size)
+    logits.sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_head_is_where_its_name_says(name, outline):
+    network = outline(name, num_classes=5)
+    weight = network.state_dict()[f"{network.head_name}.weight"]
+    assert weight.shape == (5, network.embedding_size)
+    assert network.head.in_features == network.embedding_size
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_logits_are_the_head_of_the_embedding(name, ready):
+    network = ready(name, num_classes=4, image_size=ODD[name])
+    x = pictures(name, n=1)
+    with torch.inference_mode():
+        embedding, logits = network.embed(x), network(x)
+        assert embedding.std() > 0
+        torch.testing.assert_close(network.head(embedding), logits, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_the_order_in_memory_changes_nothing(name, ready):
+    network = ready(name, num_classes=4, image_size=ODD[name])
+    x = pictures(name)
+    with torch.inference_mode():
+        expected = network(x)
+        network = network.to(memory_format=torch.channels_last)
+        got = network(x.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_bfloat16_points_the_same_way(name, ready):
+    network = ready(name, num_classes=4, image_size=ODD[name])
+    network = network.to(memory_format=torch.channels_last)
+    x = pictures(name).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        exact = network.embed(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = network.embed(x)
+    assert (F.cosine_similarity(rounded.float(), exact) > 0.999).all()
+
+
+@pytest.mark.parametrize("name", ["small", "resnet20", "mobilenet_v2", "convnext_atto"])
+def test_bfloat16_trains(name):
+    torch.manual_seed(0)
+    network = build(name, num_classes=4, image_size=ODD[name])
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network(pictures(name))
+    F.cross_entropy(logits.float(), torch.tensor([0, 3])).backward()
+    for parameter in network.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["small", "lenet5", "resnet20", "convnext_atto"])
+def test_a_seed_decides_all_weights(name):
+    def drawn(seed: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        network = build(name, num_classes=4)
+        return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+    assert torch.equal(drawn(0), drawn(0))
+    assert not torch.equal(drawn(0), drawn(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("small", {}),
+        ("resnet20", {}),
+        ("mobilenet_v2", {"padding": "tensorflow"}),
+        ("convnext_atto", {}),
+    ],
+)
+def test_exported_graph_computes_the_same(name, settings, ready):
+    network = ready(name, num_classes=4, image_size=ODD[name], **settings)
+    x = pictures(name)
+    batch = torch.export.Dim("batch", max=64)
+    program = torch.export.export(network, (x,), dynamic_shapes=({0: batch},))
+    more = pictures(name, n=3)
+    with torch.inference_mode():
+        got, expected = program.module()(more), network(more)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_unknown_name_gets_near_ones():
+    with pytest.raises(SettingError, match=r"Got 'resnet-18'.*'resnet18'"):
+        build("resnet-18", num_classes=2)
+
+
+def test_an_option_that_would_do_nothing_is_refused():
+    with pytest.raises(SettingError, match=r"padding.*'resnet18'.*mobilenet_v2"):
+        build("resnet18", num_classes=2, padding="tensorflow")
+
+
+def test_listing_the_table_does_not_load_torch():
+    code = (
+        "import sys, vicinal.images.networks as n; "
+        "print(len(n.NETWORKS), 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(len(NETWORKS)), "False"]

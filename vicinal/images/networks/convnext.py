@@ -1,0 +1,156 @@
+"""ConvNeXt: a convolutional network built in the proportions of a transformer.
+
+::
+
+    h = LayerNorm(D x)              D: 7x7, each channel by itself     (Figure 4, right)
+    y = x + gamma * W_2 GELU(W_1 h)    W_1: 4 times as many channels, W_2: back
+
+Between stages a LayerNorm and a 2x2 convolution of stride 2; the stem is a 4x4
+convolution of stride 4 (section 2.2). gamma, the layer scale, begins at 1e-6.
+
+Z. Liu, H. Mao, C.-Y. Wu, C. Feichtenhofer, T. Darrell, S. Xie: A ConvNet for the 2020s,
+CVPR 2022, https://arxiv.org/abs/2201.03545. Tiny has 28,589,128 parameters for 1,000
+classes. Atto, 3,695,520, is from S. Woo et al.: ConvNeXt V2, CVPR 2023,
+https://arxiv.org/abs/2301.00808, Appendix A.1, with the blocks of the first version.
+Weights carry torchvision's names.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vicinal.images.networks.network import Network
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Give the channels of every pixel mean 0 and variance 1, then scale and shift.
+
+    `[N, C, H, W]` to the same. In channels_last memory a pixel's channels lie side by
+    side, so both permutations only rename the axes and nothing is copied.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Pointwise(nn.Linear):
+    """The same dense layer at every pixel: `[N, C, H, W]` to `[N, out, H, W]`.
+
+    Written as the 1x1 convolution that it is, so that a whole block keeps this shape.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.conv2d(input, self.weight[:, :, None, None], self.bias)
+
+
+class StochasticDepth(nn.Module):
+    """While training, leave a block out for some pictures of the batch.
+
+    Kept pictures are scaled by 1 / (1 - p), so the mean stays. G. Huang et al.: Deep
+    Networks with Stochastic Depth, ECCV 2016, https://arxiv.org/abs/1603.09382.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        keep = torch.empty(len(x), 1, 1, 1, dtype=x.dtype, device=x.device)
+        return x * keep.bernoulli_(1 - self.p) / (1 - self.p)
+
+
+class Block(nn.Module):
+    """Mix the neighbours of each channel, then the channels of each pixel."""
+
+    def __init__(self, channels: int, drop: float) -> None:
+        super().__init__()
+        c = channels
+        # torchvision's numbering, in which 1 and 6 are permutations without weights
+        layers: list[tuple[str, nn.Module]] = [
+            ("0", nn.Conv2d(c, c, 7, padding=3, groups=c)),
+            ("2", LayerNorm2d(c, eps=1e-6)),
+            ("3", Pointwise(c, 4 * c)),
+            ("4", nn.GELU()),
+            ("5", Pointwise(4 * c, c)),
+        ]
+        self.block = nn.Sequential(OrderedDict(layers))
+        self.layer_scale = nn.Parameter(torch.full((c, 1, 1), 1e-6))
+        self.stochastic_depth = StochasticDepth(drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.stochastic_depth(self.layer_scale * self.block(x))
+
+
+class ConvNeXt(Network):
+    """Four stages of blocks; each stage halves the picture and widens the channels."""
+
+    head_name: ClassVar[str] = "classifier.2"
+
+    def __init__(
+        self,
+        depths: Sequence[int],
+        widths: Sequence[int],
+        num_classes: int,
+        in_channels: int,
+        drop: float,
+    ) -> None:
+        super().__init__()
+        self.embedding_size = widths[-1]
+        self.features = nn.Sequential(*stages(depths, widths, in_channels, drop))
+        self.classifier = nn.Sequential(
+            LayerNorm2d(widths[-1], eps=1e-6),
+            nn.Flatten(),
+            nn.Linear(widths[-1], num_classes),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)  # Appendix A.1
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The normalised mean of each last map: `[N, C, H, W]` to `[N, widths[-1]]`."""
+        x = x.contiguous(memory_format=torch.channels_last)  # for LayerNorm2d
+        z = self.features(x).mean((2, 3), keepdim=True)  # [N, D, 1, 1]
+        return self.classifier[:2](z)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits: `[N, C, H, W]`, H and W at least 32, to `[N, num_classes]`."""
+        return self.classifier[2](self.embed(x))
+
+
+def stages(
+    depths: Sequence[int], widths: Sequence[int], in_channels: int, drop: float
+) -> list[nn.Module]:
+    """Stem, blocks, and by turns what halves the picture and the next blocks.
+
+    drop: the last block's probability of being left out; the first block's is 0.
+    """
+    rates = iter(torch.linspace(0, drop, sum(depths), device="cpu").tolist())
+    layers: list[nn.Module] = []
+    for i, (before, after) in enumerate(pairwise((in_channels, *widths))):
+        norm = LayerNorm2d(after if i == 0 else before, eps=1e-6)
+        size = 4 if i == 0 else 2
+        shrink = nn.Conv2d(before, after, size, stride=size)
+        layers.append(nn.Sequential(*((shrink, norm) if i == 0 else (norm, shrink))))
+        layers.append(
+            nn.Sequential(*(Block(after, next(rates)) for _ in range(depths[i])))
+        )
+    return layers
+
+
+def convnext_atto(num_classes: int = 1000, in_channels: int = 3) -> ConvNeXt:
+    """The smallest ConvNeXt."""
+    return ConvNeXt((2, 2, 6, 2), (40, 80, 160, 320), num_classes, in_channels, 0.0)
+
+
+def convnext_tiny(num_classes: int = 1000, in_channels: int = 3) -> ConvNeXt:
+    """ConvNeXt-T; while training, later blocks are left out now and then (10 %)."""
+    return ConvNeXt((3, 3, 9, 3), (96, 192, 384, 768), num_classes, in_channels, 0.1)

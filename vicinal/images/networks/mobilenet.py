@@ -1,0 +1,180 @@
+"""MobileNetV2: wide inside a block, narrow between blocks, linear where it is narrow.
+
+::
+
+    h = ReLU6(BN(W_1 x))     1x1: t times as many channels       (Table 1)
+    h = ReLU6(BN(D h))       3x3, each channel by itself, stride s
+    y = BN(W_2 h)            1x1: back to few channels
+    y = y + x                where both have the same shape
+
+M. Sandler, A. Howard, M. Zhu, A. Zhmoginov, L.-C. Chen: MobileNetV2: Inverted Residuals
+and Linear Bottlenecks, CVPR 2018, https://arxiv.org/abs/1801.04381, Table 2.
+3,504,872 parameters for 1,000 classes. Weights carry torchvision's names.
+"""
+
+from typing import ClassVar, Literal, get_args
+
+from torch import Tensor, nn
+
+from vicinal.errors import SettingError
+from vicinal.images.networks.network import Network, he_init
+from vicinal.ops.padding import amounts, pad
+
+Padding = Literal["symmetric", "tensorflow"]
+"""Where a convolution with stride 2 pads a picture of even size.
+
+`symmetric` on all four sides, as torch-trained weights expect; `tensorflow` at the
+bottom and on the right only, as weights trained in TensorFlow ('SAME') expect. Each
+set of weights loses several points of accuracy under the other's padding.
+"""
+
+STAGES = (
+    # t, channels, blocks, stride of the first block          (Table 2)
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution that pads as TensorFlow's 'SAME' does: size H becomes H / stride.
+
+    `[N, C, H, W]` to `[N, out_channels, ceil(H / stride), ceil(W / stride)]`. How much
+    goes on which side depends on H and W: `vicinal.ops.padding.amounts`.
+    """
+
+    padding_rule = "same_tensorflow"
+
+    def forward(self, input: Tensor) -> Tensor:
+        around = amounts(
+            self.padding_rule,
+            (self.kernel_size[0], self.kernel_size[1]),
+            stride=(self.stride[0], self.stride[1]),
+            size=input.shape[-2:],
+        )
+        return super().forward(pad(input, around))
+
+
+def convolution(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int = 1,
+    groups: int = 1,
+    padding: Padding = "symmetric",
+) -> nn.Conv2d:
+    """A convolution without bias; at stride 1 both kinds of padding are the same."""
+    if padding == "tensorflow" and stride > 1:
+        return SameConv2d(
+            in_channels, out_channels, kernel_size, stride, groups=groups, bias=False
+        )
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        padding=kernel_size // 2,
+        groups=groups,
+        bias=False,
+    )
+
+
+def activated(conv: nn.Conv2d, norm_eps: float) -> nn.Sequential:
+    """ReLU6(BN(conv(x)))."""
+    return nn.Sequential(
+        conv, nn.BatchNorm2d(conv.out_channels, eps=norm_eps), nn.ReLU6()
+    )
+
+
+class InvertedResidual(nn.Module):
+    """Widen, filter each channel, narrow again; add the input where that fits."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        t: int,
+        padding: Padding,
+        norm_eps: float,
+    ) -> None:
+        super().__init__()
+        wide = in_channels * t
+        expand = convolution(in_channels, wide, 1)
+        depthwise = convolution(wide, wide, 3, stride, wide, padding)
+        self.adds = stride == 1 and in_channels == out_channels
+        self.conv = nn.Sequential(
+            *([activated(expand, norm_eps)] if t > 1 else []),
+            activated(depthwise, norm_eps),
+            convolution(wide, out_channels, 1),
+            nn.BatchNorm2d(out_channels, eps=norm_eps),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self.adds else self.conv(x)
+
+
+class MobileNetV2(Network):
+    """The network for photographs on small machines: 17 inverted residual blocks."""
+
+    head_name: ClassVar[str] = "classifier.1"
+
+    def __init__(
+        self, num_classes: int, in_channels: int, padding: Padding, norm_eps: float
+    ) -> None:
+        super().__init__()
+        self.embedding_size = 1280
+        stem = convolution(in_channels, 32, 3, stride=2, padding=padding)
+        self.features = nn.Sequential(
+            activated(stem, norm_eps),
+            *blocks(padding, norm_eps),
+            activated(convolution(STAGES[-1][1], 1280, 1), norm_eps),
+        )
+        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, num_classes))
+        he_init(self)
+        nn.init.normal_(self.head.weight, 0, 0.01)
+        nn.init.zeros_(self.head.bias)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The mean of each last map: `[N, C, H, W]` to `[N, 1280]`."""
+        return self.features(x).mean((2, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits: `[N, C, H, W]` to `[N, num_classes]`."""
+        return self.classifier(self.embed(x))
+
+
+def blocks(padding: Padding, norm_eps: float) -> list[nn.Module]:
+    """The inverted residual blocks of Table 2, in order."""
+    made: list[nn.Module] = []
+    in_channels = 32
+    for t, channels, repeats, stride in STAGES:
+        for s in (stride, *[1] * (repeats - 1)):
+            made.append(
+                InvertedResidual(in_channels, channels, s, t, padding, norm_eps)
+            )
+            in_channels = channels
+    return made
+
+
+def mobilenet_v2(
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    padding: Padding = "symmetric",
+    norm_eps: float = 1e-5,
+) -> MobileNetV2:
+    """MobileNetV2 of width 1.0; `padding` and `norm_eps` follow the weights' origin.
+
+    norm_eps: what batch norm adds to the variance; many TensorFlow weights want 1e-3.
+    Raises SettingError for an unknown padding.
+    """
+    if padding not in get_args(Padding):
+        raise SettingError(
+            f"padding must be one of {', '.join(get_args(Padding))}. Got {padding!r}. "
+            "Use 'tensorflow' for weights trained in TensorFlow, else 'symmetric'."
+        )
+    return MobileNetV2(num_classes, in_channels, padding, norm_eps)

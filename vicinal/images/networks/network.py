@@ -1,0 +1,54 @@
+"""What every network here promises: an embedding, then one dense layer.
+
+::
+
+    x [N, C, H, W] --embed--> z [N, D] --head--> logits [N, num_classes]
+
+The embedding is what transfer learning caches, search compares and a new head is
+fitted on, so it is taken before any dropout that stands in front of the head.
+"""
+
+from typing import ClassVar, cast
+
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """A classifier of pictures whose last dense layer can be taken off."""
+
+    head_name: ClassVar[str]
+    """The last dense layer's name in the state dict, such as `fc`."""
+
+    embedding_size: int
+    """D, the number of features that `embed` gives for each picture."""
+
+    @property
+    def head(self) -> nn.Linear:
+        """The last dense layer: D features in, one logit per class out."""
+        return cast(nn.Linear, self.get_submodule(self.head_name))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Describe each picture: `[N, C, H, W]` to `[N, D]`."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score each picture for each class: `[N, C, H, W]` to `[N, num_classes]`."""
+        raise NotImplementedError
+
+
+def he_init(network: nn.Module) -> None:
+    """Draw every convolution so that the variance is kept from layer to layer.
+
+    ::
+
+        w ~ N(0, 2 / (k^2 d))          (14)  d: output channels, k: kernel size
+
+    That form keeps the gradient's variance; eq. (10), with the input channels, keeps
+    the signal's, and either one is enough. K. He, X. Zhang, S. Ren, J. Sun: Delving
+    Deep into Rectifiers, ICCV 2015, https://arxiv.org/abs/1502.01852, section 2.2.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -1,0 +1,216 @@
+"""ResNet: each block learns what to add to its input, so very deep networks train.
+
+::
+
+    y = F(x) + x              (1)  where the shapes agree
+    y = F(x) + W_s x          (2)  where the block changes them: option B, `projection`
+    y = F(x) + pad(x[::2])         the same without parameters: option A, `ZeroPadded`
+
+K. He, X. Zhang, S. Ren, J. Sun: Deep Residual Learning for Image Recognition, CVPR
+2016, https://arxiv.org/abs/1512.03385. Table 1 (ImageNet), section 4.2 (CIFAR-10).
+ResNet-18 11,689,512, -34 21,797,672, -50 25,557,032 parameters for 1,000 classes;
+ResNet-20 for CIFAR-10 269,722. Weights carry torchvision's names.
+
+Two habits are younger than the paper, both from P. Goyal et al.: Accurate, Large
+Minibatch SGD, 2017, https://arxiv.org/abs/1706.02677, section 5.1: a bottleneck
+strides in its 3x3 convolution, and the scale of a block's last batch norm begins at
+zero, so that every block begins as the identity.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vicinal.images.networks.network import Network, he_init
+
+Shortcut = Callable[[int, int, int], nn.Module]
+"""Makes the way around a block: (in_channels, out_channels, stride) to a module."""
+
+
+class ZeroPadded(nn.Module):
+    """Option A: every `stride`-th pixel, and zeros for the channels that are new.
+
+    `[N, C, H, W]` to `[N, out_channels, H / stride, W / stride]`, rounded up. The zeros
+    are shared between both ends of the channels (section 3.3 leaves the place open).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        new = out_channels - in_channels
+        self.stride = stride
+        self.before, self.after = new // 2, new - new // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        picked = x[:, :, :: self.stride, :: self.stride]
+        return F.pad(picked, (0, 0, 0, 0, self.before, self.after))
+
+
+def projection(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    """Option B: a 1x1 convolution brings the input to the block's output shape."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
+        nn.BatchNorm2d(out_channels),
+    )
+
+
+def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+    """A 3x3 convolution that keeps the size at stride 1; batch norm has the bias."""
+    return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with a way around them (Figure 5, left)."""
+
+    expansion = 1
+
+    def __init__(
+        self, in_channels: int, channels: int, stride: int, shortcut: nn.Module | None
+    ) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(in_channels, channels, stride)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = conv3x3(channels, channels)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU()
+        self.downsample = shortcut
+        nn.init.zeros_(self.bn2.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        f = self.relu(self.bn1(self.conv1(x)))
+        f = self.bn2(self.conv2(f))
+        return self.relu(f + (x if self.downsample is None else self.downsample(x)))
+
+
+class Bottleneck(nn.Module):
+    """1x1 to fewer channels, 3x3 there, 1x1 back to four times as many (Figure 5)."""
+
+    expansion = 4
+
+    def __init__(
+        self, in_channels: int, channels: int, stride: int, shortcut: nn.Module | None
+    ) -> None:
+        super().__init__()
+        out_channels = channels * self.expansion
+        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = conv3x3(channels, channels, stride)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU()
+        self.downsample = shortcut
+        nn.init.zeros_(self.bn3.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        f = self.relu(self.bn1(self.conv1(x)))
+        f = self.relu(self.bn2(self.conv2(f)))
+        f = self.bn3(self.conv3(f))
+        return self.relu(f + (x if self.downsample is None else self.downsample(x)))
+
+
+Block = type[BasicBlock] | type[Bottleneck]
+
+
+def stage(
+    block: Block,
+    shortcut: Shortcut,
+    in_channels: int,
+    channels: int,
+    depth: int,
+    stride: int,
+) -> nn.Sequential:
+    """`depth` blocks, of which the first changes the size and the channels."""
+    out_channels = channels * block.expansion
+    changes = stride != 1 or in_channels != out_channels
+    around = shortcut(in_channels, out_channels, stride) if changes else None
+    first = block(in_channels, channels, stride, around)
+    rest = [block(out_channels, channels, 1, None) for _ in range(depth - 1)]
+    return nn.Sequential(first, *rest)
+
+
+class ResNet(Network):
+    """The residual network for photographs: a stem and four stages (Table 1)."""
+
+    head_name: ClassVar[str] = "fc"
+
+    def __init__(
+        self,
+        block: Block,
+        depths: tuple[int, int, int, int],
+        num_classes: int,
+        in_channels: int,
+    ) -> None:
+        super().__init__()
+        e = block.expansion
+        self.embedding_size = 512 * e
+        self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU()
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = stage(block, projection, 64, 64, depths[0], 1)
+        self.layer2 = stage(block, projection, 64 * e, 128, depths[1], 2)
+        self.layer3 = stage(block, projection, 128 * e, 256, depths[2], 2)
+        self.layer4 = stage(block, projection, 256 * e, 512, depths[3], 2)
+        self.fc = nn.Linear(512 * e, num_classes)
+        he_init(self)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The mean of each last map: `[N, C, H, W]` to `[N, 512 * expansion]`."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # [N, 64, H/4, W/4]
+        x = self.layer2(self.layer1(x))
+        x = self.layer4(self.layer3(x))  # [N, D, H/32, W/32]
+        return x.mean((2, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits: `[N, C, H, W]` to `[N, num_classes]`."""
+        return self.fc(self.embed(x))
+
+
+class CifarResNet(Network):
+    """The residual network for 32x32 pictures: three narrow stages (section 4.2)."""
+
+    head_name: ClassVar[str] = "linear"
+
+    def __init__(self, n: int, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        self.embedding_size = 64
+        self.conv1 = conv3x3(in_channels, 16)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.relu = nn.ReLU()
+        self.layer1 = stage(BasicBlock, ZeroPadded, 16, 16, n, 1)
+        self.layer2 = stage(BasicBlock, ZeroPadded, 16, 32, n, 2)
+        self.layer3 = stage(BasicBlock, ZeroPadded, 32, 64, n, 2)
+        self.linear = nn.Linear(64, num_classes)
+        he_init(self)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The mean of each last map: `[N, C, H, W]` to `[N, 64]`."""
+        x = self.relu(self.bn1(self.conv1(x)))  # [N, 16, H, W]
+        x = self.layer3(self.layer2(self.layer1(x)))  # [N, 64, H/4, W/4]
+        return x.mean((2, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits: `[N, C, H, W]` to `[N, num_classes]`."""
+        return self.linear(self.embed(x))
+
+
+def resnet18(num_classes: int = 1000, in_channels: int = 3) -> ResNet:
+    """ResNet with 18 layers that have weights."""
+    return ResNet(BasicBlock, (2, 2, 2, 2), num_classes, in_channels)
+
+
+def resnet34(num_classes: int = 1000, in_channels: int = 3) -> ResNet:
+    """ResNet with 34 layers that have weights."""
+    return ResNet(BasicBlock, (3, 4, 6, 3), num_classes, in_channels)
+
+
+def resnet50(num_classes: int = 1000, in_channels: int = 3) -> ResNet:
+    """ResNet with 50 layers that have weights, in bottleneck blocks."""
+    return ResNet(Bottleneck, (3, 4, 6, 3), num_classes, in_channels)
+
+
+def resnet20(num_classes: int = 10, in_channels: int = 3) -> CifarResNet:
+    """ResNet with 20 = 6n + 2 layers for 32x32 pictures."""
+    return CifarResNet(3, num_classes, in_channels)
