@@ -1,0 +1,135 @@
+"""Random views of whole batches, as tensors, seeded.
+
+Each picture gets its own affine map from output to input places, and one
+`grid_sample` applies all of them at once (Jaderberg et al. 2015, "Spatial Transformer
+Networks", section 3). The network sees a new view of each picture in each epoch, and
+the label stays: shifts, turns, zooms, mirroring and colour are made not to matter.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from vicinal.images.decode import Preprocessing
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a random view may go; the default changes nothing."""
+
+    rotate: float = 0.0
+    """degrees to either side"""
+
+    shift: float = 0.0
+    """share of the width to each side"""
+
+    zoom: tuple[float, float] = (1.0, 1.0)
+    """share of the width that is seen, from and to"""
+
+    stretch: float = 1.0
+    """largest ratio of the two zooms"""
+
+    mirror: bool = False
+    """left and right change places in every second view"""
+
+    colour: float = 0.0
+    """largest relative change of brightness, contrast and saturation"""
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "none": Augmentation(),
+    "light": Augmentation(rotate=12, shift=0.08, zoom=(0.9, 1.1), stretch=1.1),
+    "photo": Augmentation(
+        rotate=5, shift=0.3, zoom=(0.6, 1.0), stretch=4 / 3, mirror=True, colour=0.25
+    ),
+}
+
+
+def choose(name: str, preprocessing: Preprocessing) -> Augmentation:
+    """The augmentation of that name; auto looks at size and channels."""
+    if name == "auto":
+        large = preprocessing.image_size >= 64 and preprocessing.channels == 3
+        name = "photo" if large else "light"
+    return AUGMENTATIONS[name]
+
+
+def to_input(pixels: np.ndarray, preprocessing: Preprocessing) -> Tensor:
+    """The network's input from pixels: the centre, normalised.
+
+    pixels: [B, S, S, C] uint8; gives [B, C, H, W] float32, channels last in memory.
+    """
+    margin = (preprocessing.store_size - preprocessing.image_size) // 2
+    end = margin + preprocessing.image_size
+    x = _planes(pixels[:, margin:end, margin:end])
+    return normalise(x, preprocessing)
+
+
+def augmented(
+    pixels: np.ndarray, how: Augmentation, preprocessing: Preprocessing, g: Generator
+) -> Tensor:
+    """Random views of a batch as the network's input.
+
+    pixels: [B, S, S, C] uint8; gives [B, C, H, W] float32.
+    """
+    if how == Augmentation():
+        return to_input(pixels, preprocessing)
+    x = _planes(pixels)
+    size = preprocessing.image_size
+    theta = random_maps(len(x), how, g, size / preprocessing.store_size)
+    grid = F.affine_grid(theta, [len(x), 1, size, size], align_corners=False)
+    x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    if how.colour:
+        x = recoloured(x, how.colour, g)
+    return normalise(x, preprocessing)
+
+
+def random_maps(n: int, how: Augmentation, g: Generator, scale: float) -> Tensor:
+    """Affine maps [n, 2, 3] from places of the view to places of the picture.
+
+    Places run from -1 to 1. `scale` is the share of the stored picture that a view
+    without zoom covers. A view is shifted no further than the picture's edge where it
+    is smaller than the picture, and by `shift` where it is not.
+    """
+    angle = _uniform(n, -how.rotate, how.rotate, g) * math.pi / 180
+    area = _uniform(n, *how.zoom, g) * scale
+    ratio = torch.exp(_uniform(n, -1, 1, g) * math.log(how.stretch) / 2)
+    wide, high = area * ratio, area / ratio
+    room = torch.stack([1 - wide, 1 - high]).clamp(min=0)
+    reach = torch.minimum(room, torch.tensor(2 * how.shift))
+    reach = torch.where(room > 0.05, reach, torch.tensor(2 * how.shift * scale))
+    dx, dy = reach * (2 * torch.rand(2, n, generator=g) - 1)
+    if how.mirror:
+        wide = wide * (1 - 2 * torch.randint(0, 2, (n,), generator=g))
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    rows = [wide * cos, -high * sin, dx, wide * sin, high * cos, dy]
+    return torch.stack(rows, dim=1).view(n, 2, 3)
+
+
+def recoloured(x: Tensor, most: float, g: Generator) -> Tensor:
+    """Random brightness, contrast and saturation; x [B, C, H, W] in 0..1."""
+    b, c, s = 1 + _uniform(3 * len(x), -most, most, g).view(3, -1, 1, 1, 1)
+    x = x * b
+    level = x.mean(dim=(1, 2, 3), keepdim=True)
+    x = (x - level) * c + level
+    grey = x.mean(dim=1, keepdim=True)
+    return ((x - grey) * s + grey).clamp(0, 1)
+
+
+def normalise(x: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """(x - mean) / std for each channel; x [B, C, H, W] in 0..1."""
+    mean = torch.tensor(preprocessing.mean).view(1, -1, 1, 1)
+    std = torch.tensor(preprocessing.std).view(1, -1, 1, 1)
+    return (x - mean) / std
+
+
+def _planes(pixels: np.ndarray) -> Tensor:
+    """Pixels [B, H, W, C] of uint8 as [B, C, H, W] in 0..1, without moving them."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+
+
+def _uniform(n: int, low: float, high: float, g: Generator) -> Tensor:
+    return low + (high - low) * torch.rand(n, generator=g)

@@ -1,0 +1,61 @@
+"""What a user may set when a network learns from pictures."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vicinal.core.settings import TrainingSettings, is_number
+
+Fit = Literal["crop", "squish", "pad"]
+
+MAX_PIXELS = 89_478_485
+"""Pillow's own limit: a picture of 256 MB in RGB"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSettings(TrainingSettings):
+    """How a network learns from pictures."""
+
+    backbone: str = "small"
+    """the network: small, lenet5, vgg11, resnet18 ... (`vicinal info` lists them)"""
+
+    image_size: int | None = None
+    """pixels: height and width of the input; None: chosen from the data"""
+
+    resize: Fit = "crop"
+    """a picture that is not square: crop its sides, squish it, or pad it with black"""
+
+    augment: Literal["auto", "none", "light", "photo"] = "auto"
+    """random views: light shifts, turns, zooms; photo also crops, mirrors, recolours;
+    auto: photo for colour pictures of 64 pixels or more, else light"""
+
+    weights: str | None = None
+    """a trained model of vicinal or a .safetensors file to start from"""
+
+    freeze: Literal["none", "all"] = "none"
+    """all: only the last layer learns, the rest stays as in --weights"""
+
+    val_fraction: float = 0.15
+    """share of the pictures for choosing the epoch, unless the data say which"""
+
+    test_fraction: float = 0.15
+    """share of the pictures for the score, unless the data say which"""
+
+    max_pixels: int = MAX_PIXELS
+    """pixels above which a picture is refused as a decompression bomb"""
+
+    cache: bool = True
+    """whether decoded pictures are kept on disk for the next run"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        size = self.image_size
+        sized = size is None or (isinstance(size, int) and 4 <= size <= 2048)
+        self.require("image_size", sized, "from 4 to 2048 pixels")
+        for name in ("val_fraction", "test_fraction"):
+            value = getattr(self, name)
+            self.require(name, is_number(value) and 0 <= value < 1, "from 0 to below 1")
+        total = self.val_fraction + self.test_fraction
+        self.require("test_fraction", total < 0.95, "below 0.95 with val_fraction")
+        self.require("max_pixels", self.max_pixels > 0, "above 0")
+        frozen = self.freeze == "none" or self.weights is not None
+        self.require("freeze", frozen, "none unless --weights is given")
