@@ -4,17 +4,23 @@ The table of contents. Each name is imported when it is first used, so that
 `import vicinal` is quick and does not load torch.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+# Threads that wait for each other sleep instead of spinning: where another program is
+# at work on the same cores, a training step took 26 times as long with spinning. It
+# must be said before torch is loaded; what the user has set stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 if TYPE_CHECKING:
-    from vicinal.core.estimator import load
     from vicinal.core.evaluation import Evaluation
     from vicinal.images.classifier import ImageClassifier
     from vicinal.images.regressor import ImageRegressor
     from vicinal.images.table import ImageTable, read_images
+    from vicinal.tasks import load
 
 _ROOMS = {
     "Evaluation": "vicinal.core.evaluation",

@@ -1,0 +1,19 @@
+"""The image wing: from pictures, however they are kept, to a tested model.
+
+table          where the pictures and their labels are
+decode         one picture's bytes to pixels, by stated rules
+audit          what can be used, what cannot and why, copies, sizes
+cache          decoded pictures on disk, so that each is decoded once
+pictures       a table's pixels, batch by batch
+augment        random views of whole batches
+networks       the architectures, one paper a file
+settings       what a user may set
+learner        what the two estimators share
+classifier     ImageClassifier: one label, or several
+regressor      ImageRegressor: a number
+transfer       start from a trained network instead of random weights
+baselines      what a linear model sees in the pixels
+training_run   from data to run folder: audit, split, train, test, report
+page           the report's sections
+demo           `vicinal demo images`
+"""

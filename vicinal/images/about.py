@@ -1,0 +1,40 @@
+"""`vicinal info`: what is here."""
+
+import platform
+from typing import Any
+
+import torch
+
+from vicinal.core.parallel import cores
+from vicinal.core.run import environment
+from vicinal.core.runtime import find_device
+from vicinal.images.cache import PictureCache
+from vicinal.images.networks import NETWORKS
+
+
+def about() -> dict[str, Any]:
+    """Versions, device, networks and caches."""
+    told = environment()
+    cache = PictureCache()
+    return {
+        "vicinal": told["vicinal"],
+        "python": told["python"],
+        "packages": told["packages"],
+        "system": told["system"],
+        "processor": platform.processor() or platform.machine(),
+        "cores": cores(),
+        "threads": torch.get_num_threads(),
+        "device": find_device(),
+        "networks": {name: _described(name) for name in NETWORKS},
+        "cache": {
+            "folder": str(cache.folder),
+            "gigabytes": round(cache.size() / 1e9, 3),
+            "limit in gigabytes": round(cache.limit / 1e9, 1),
+        },
+    }
+
+
+def _described(name: str) -> str:
+    network = NETWORKS[name]
+    parameters = f"{network.parameters:,} parameters, " if network.parameters else ""
+    return f"{parameters}{network.image_size} pixels, {network.paper}"

@@ -1,0 +1,50 @@
+"""`vicinal check`: the audit alone, told in a few lines."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from vicinal.core.files import replace_file
+from vicinal.images.audit import Audit, Eye, Tick, audit
+from vicinal.images.table import ImageTable
+
+LOOK = 16  # pixels: small enough to decode fast, and every byte is still read
+
+
+def check_data(table: ImageTable, max_pixels: int, tick: Tick | None) -> Audit:
+    """Open every picture of a table; nothing is kept."""
+    return audit(table, Eye(LOOK, "squish", None, max_pixels), tick=tick)
+
+
+def tell(found: Audit, say: Callable[[str], None]) -> None:
+    """Say what was found."""
+    usable, aside = int(found.usable.sum()), found.quarantine
+    total = len(found.table) + len(found.table.set_aside)
+    say(f"{total:,} pictures listed, {usable:,} can be used, {len(aside):,} cannot")
+    for row in found.class_table()[:50]:
+        rest = f"   ({row['set_aside']:,} set aside)" if row["set_aside"] else ""
+        say(f"  {row['pictures']:>9,}  {row['class']}{rest}")
+    for side, (least, median, most) in found.size_table().items():
+        say(f"{side}: {least} to {most} pixels, median {median}")
+    copies = found.copies()
+    if copies:
+        count = sum(map(len, copies))
+        say(f"exact copies: {count:,} pictures in {len(copies):,} groups")
+    for note in found.table.notes:
+        say(f"note: {note}")
+    for q in aside[:20]:
+        say(f"set aside: {q.name}: {q.reason}")
+    if len(aside) > 20:
+        say(f"... and {len(aside) - 20:,} more (--quarantine FILE.csv lists all)")
+
+
+def write_quarantine(found: Audit, path: Path) -> None:
+    """Write the list of what cannot be used as CSV: path, label, reason."""
+    import csv
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file)
+            rows.writerow(["path", "label", "reason"])
+            rows.writerows(found.quarantine)
+
+    replace_file(path, write)

@@ -1,0 +1,593 @@
+"""What ImageClassifier and ImageRegressor share: fit, predict, evaluate, save."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vicinal.core import objective as objectives
+from vicinal.core.estimator import Estimator, read_weights, save_model
+from vicinal.core.evaluation import Evaluation, judge
+from vicinal.core.objective import Objective
+from vicinal.core.parallel import prefetch
+from vicinal.core.runtime import (
+    Runtime,
+    candidates,
+    fastest,
+    find_device,
+    generator,
+    seed_for,
+    step_seconds,
+)
+from vicinal.core.splits import TRAIN, VAL, Fractions, split
+from vicinal.core.training import Epoch, Trainer, saved_runtime
+from vicinal.errors import ClassError, DataError, PictureError, SettingError
+from vicinal.images.audit import Eye, groups_of, looks
+from vicinal.images.augment import Augmentation, augmented, choose, to_input
+from vicinal.images.cache import PictureCache
+from vicinal.images.decode import Preprocessing, to_channels
+from vicinal.images.networks import NETWORKS, build
+from vicinal.images.networks.network import Network
+from vicinal.images.pictures import Pictures, look_over
+from vicinal.images.settings import ImageSettings
+from vicinal.images.table import ImageTable, read_images
+from vicinal.images.transfer import freeze_body, read_source, start_from
+
+PREDICT_BATCH = 64
+
+
+class Answer(NamedTuple):
+    """What a model says of one picture, or why it can say nothing."""
+
+    name: str
+    predicted: np.ndarray | None
+    """[K] probabilities, or the number []"""
+
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class PictureLoader:
+    """Batches of augmented pictures; a function of (seed, epoch, step) alone."""
+
+    pictures: Pictures
+    targets: np.ndarray
+    preprocessing: Preprocessing
+    augmentation: Augmentation
+    batch_size: int
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        return -(-len(self.pictures) // self.batch_size)
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches (x [B, C, H, W], y [B]) of an epoch, from step `start` on."""
+        order = torch.randperm(
+            len(self.pictures), generator=generator(self.seed, epoch)
+        ).numpy()
+        # equal shares: no lonely last picture, whose batch statistics mean nothing
+        parts = np.array_split(order, self.steps)
+        made = (self._batch(epoch, k, parts[k]) for k in range(start, self.steps))
+        return made if self.pictures.store is not None else prefetch(made)
+
+    def _batch(self, epoch: int, step: int, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        g = generator(self.seed, epoch, step, 1)
+        pixels = self.pictures.batch(rows)
+        x = augmented(pixels, self.augmentation, self.preprocessing, g)
+        return x, torch.from_numpy(self.targets[rows])
+
+
+class ImageLearner(Estimator):
+    """Base of the estimators that learn from pictures."""
+
+    settings_type = ImageSettings
+    kinds: ClassVar[tuple[str, ...]]
+    """kinds of labels that it learns"""
+
+    random_state: int
+    device: str
+    network_: Network
+    objective_: Objective
+    preprocessing_: Preprocessing
+    runtime_: Runtime
+    history_: list[Epoch]
+    constant_: list[float]
+    expected_seconds_: float
+
+    @property
+    def settings(self) -> ImageSettings:
+        """The parameters as checked settings; SettingError for one out of range."""
+        return cast(ImageSettings, super().settings)
+
+    # --- learning ----------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None, *, validation: Any = None) -> Self:
+        """Learn from pictures.
+
+        X: a folder, a CSV, a DataFrame, arrays [N, H, W(, C)], a list of paths, or an
+        ImageTable; y: [N] labels for arrays and lists. validation: pictures for
+        choosing the epoch; else a share of X (`val_fraction`).
+        """
+        for _ in self.fit_epochs(X, y, validation=validation):
+            pass
+        return self
+
+    def fit_epochs(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        validation: Any = None,
+        checkpoint: Path | None = None,
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Epoch]:
+        """`fit` as a generator of epoch records: leave the loop to stop early."""
+        train, val = self._parts(X, y, validation)
+        return self._epochs(self._prepare(train, val, checkpoint, stop_requested))
+
+    def _epochs(self, trainer: Trainer) -> Iterator[Epoch]:
+        try:
+            yield from trainer.epochs()
+        finally:
+            trainer.load_best()
+            self.history_ = trainer.progress.history
+            self.network_.eval()
+
+    def _parts(self, X: Any, y: Any, validation: Any) -> tuple[Pictures, Pictures]:
+        """The pictures for learning and those for choosing the epoch."""
+        pictures = self.open(X, y)
+        if validation is not None:
+            return pictures, self.open(validation, like=pictures)
+        parts = divide(pictures, Fractions(1.0, self.settings.val_fraction, 0.0), self)
+        return pictures.rows(parts == TRAIN), pictures.rows(parts == VAL)
+
+    def open(self, X: Any, y: Any = None, like: Pictures | None = None) -> Pictures:
+        """Decode pictures for this estimator; those that cannot be used are refused.
+
+        Raises PictureError that names them (the command line quarantines instead).
+        """
+        if isinstance(X, Pictures):
+            return X
+        table = self.read(X, y)
+        eye = like.eye if like else self.eye(table)
+        channels = like.channels if like else self.wanted_channels()
+        found, pictures = look_over(table, eye, channels=channels)
+        _refuse([(q.name, q.reason) for q in found.quarantine])
+        return pictures
+
+    def read(self, X: Any, y: Any = None) -> ImageTable:
+        """The table of X, checked to hold labels of a kind that this one learns."""
+        pair = isinstance(X, tuple) and len(X) == 2 and y is None
+        table = read_images(X[0], X[1]) if pair else self._read(X, y)
+        if table.kind not in self.kinds:
+            raise DataError(
+                f"{type(self).__name__} learns from labels that are "
+                f"{' or '.join(self.kinds)}; these are {table.kind}."
+            )
+        return table
+
+    def _read(self, X: Any, y: Any) -> ImageTable:
+        return read_images(X, y)
+
+    def eye(self, table: ImageTable) -> Eye:
+        """How this estimator looks at the pictures of a table: size, fit, cache."""
+        settings = self.settings
+        known = self._known_preprocessing()
+        size = known.store_size if known else self._choose_sizes(table)[1]
+        fit = known.fit if known else settings.resize
+        cache = PictureCache() if settings.cache else None
+        return Eye(size, fit, cache, settings.max_pixels)
+
+    def _choose_sizes(self, table: ImageTable) -> tuple[int, int]:
+        """Pixels of the input, and of the stored picture that views are cut from."""
+        settings = self.settings
+        if settings.backbone not in NETWORKS:
+            build(settings.backbone, num_classes=2)  # raises, naming the near ones
+        size = settings.image_size or _natural_size(table, settings.backbone)
+        photo = settings.augment == "photo" or (
+            settings.augment == "auto" and size >= 64
+        )
+        return size, (round(size * 8 / 7 / 2) * 2 if photo else size)
+
+    def _known_preprocessing(self) -> Preprocessing | None:
+        """The preprocessing that the weights to start from were trained with."""
+        weights = self.settings.weights
+        if weights is None:
+            return None
+        _, description = read_source(weights)
+        if description is None:
+            return None
+        return Preprocessing.from_dict(description["preprocessing"])
+
+    def wanted_channels(self) -> int | None:
+        """Channels that the weights to start from want; None: as the pictures have."""
+        known = self._known_preprocessing()
+        return known.channels if known else None
+
+    def _prepare(
+        self,
+        train: Pictures,
+        val: Pictures,
+        checkpoint: Path | None,
+        stop_requested: Callable[[], bool],
+    ) -> Trainer:
+        settings = self.settings
+        self.objective_ = self._objective(train.table, settings)
+        y, y_val = (self.objective_.encode(p.table.labels) for p in (train, val))
+        if settings.class_weight == "balanced":
+            self.objective_ = self.objective_.balanced(y)
+        self.constant_ = np.atleast_1d(self.objective_.constant(y)).tolist()
+        self._set_classes(train.table)
+        device = find_device(self.device)
+        self.preprocessing_ = self._preprocessing(train)
+        self.network_ = self._network(settings)
+        augmentation = choose(settings.augment, self.preprocessing_)
+        loader = PictureLoader(
+            pictures=train,
+            targets=y,
+            preprocessing=self.preprocessing_,
+            augmentation=augmentation,
+            batch_size=settings.batch_size,
+            seed=seed_for(self.random_state, 0),
+        )
+        self.runtime_ = saved_runtime(checkpoint) or self._fastest(loader, device)
+        self.expected_seconds_ = self._expected_seconds(loader)
+        return Trainer(
+            model=self.network_,
+            loader=loader,
+            objective=self.objective_,
+            settings=settings,
+            runtime=self.runtime_,
+            validate=lambda model: self._validate(val, y_val),
+            seed=seed_for(self.random_state, 1),
+            checkpoint_file=checkpoint,
+            fingerprint=self._fingerprint(train, val),
+            stop_requested=stop_requested,
+        )
+
+    def _objective(self, table: ImageTable, settings: ImageSettings) -> Objective:
+        raise NotImplementedError
+
+    def _set_classes(self, table: ImageTable) -> None:
+        """Set `classes_`, where there are classes."""
+
+    def _preprocessing(self, train: Pictures) -> Preprocessing:
+        """Sizes as chosen; mean and spread of each channel from the train part."""
+        known = self._known_preprocessing()
+        if known:
+            return known
+        size, store = self._choose_sizes(train.table)
+        store = train.eye.size if train.eye.size != store else store
+        pixels = train.sample(512).astype(np.float32) / 255
+        mean, std = pixels.mean(axis=(0, 1, 2)), pixels.std(axis=(0, 1, 2))
+        return Preprocessing(
+            image_size=min(size, store),
+            store_size=store,
+            channels=train.channels,
+            fit=train.eye.fit,
+            mean=tuple(np.round(mean, 4).tolist()),
+            std=tuple(np.round(std.clip(0.02), 4).tolist()),
+        )
+
+    def _network(self, settings: ImageSettings) -> Network:
+        """A network with random weights, or with those of `weights` in its body."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_for(self.random_state, 2))
+            network = self._build()
+        if settings.weights is not None:
+            tensors, _ = read_source(settings.weights)
+            start_from(network, tensors, settings.weights)
+        if settings.freeze == "all":
+            freeze_body(network)
+        return network
+
+    def _build(self) -> Network:
+        return build(
+            self.settings.backbone,
+            num_classes=self.objective_.outputs,
+            in_channels=self.preprocessing_.channels,
+            image_size=self.preprocessing_.image_size,
+        )
+
+    def _fastest(self, loader: PictureLoader, device: str) -> Runtime:
+        """The form in which this network trains fastest on batches like these."""
+        forms = candidates(device, self.settings.precision, self.settings.exact)
+        if len(forms) == 1:
+            return forms[0]
+        x = next(iter(loader.batches(0)))[0][:32]
+        return fastest(self.network_, x, forms)
+
+    def _expected_seconds(self, loader: PictureLoader) -> float:
+        """Seconds that all epochs will take, from one step that is timed."""
+        x = next(iter(loader.batches(0)))[0][:32]
+        one = step_seconds(self.network_, x, self.runtime_, repeats=1)
+        return one / len(x) * len(loader.pictures) * self.settings.epochs
+
+    def _validate(self, val: Pictures, y: np.ndarray) -> tuple[float, float]:
+        if not len(val):
+            return float("nan"), float("nan")
+        logits = self._logits_of(val)
+        loss = self.objective_.loss(logits, torch.from_numpy(y)).item()
+        return loss, self.objective_.measure(y, self.objective_.predict(logits))
+
+    def _fingerprint(self, train: Pictures, val: Pictures) -> str:
+        """A hash of all that a resumed run must agree on with its checkpoint."""
+        told = {k: v for k, v in self.get_params().items() if k not in FREE_TO_CHANGE}
+        text = json.dumps([told, self.preprocessing_.to_dict()], sort_keys=True)
+        sha = hashlib.sha256(text.encode())
+        for part in (train, val):
+            sha.update(part.digests.tobytes())
+            sha.update("\n".join(map(str, part.table.labels)).encode())
+        return sha.hexdigest()
+
+    # --- answering ---------------------------------------------------------------
+
+    def answers(self, X: Any) -> Iterator[Answer]:
+        """What the model says of each picture, in order, a batch at a time.
+
+        A picture that cannot be read gets a reason in place of an answer. Memory does
+        not grow with the number of pictures.
+        """
+        self.check_fitted()
+        if isinstance(X, Pictures):
+            return self._answers_of(X)
+        table = X if isinstance(X, ImageTable) else self._read_unlabelled(X)
+        return self._answers(table)
+
+    def _read_unlabelled(self, X: Any) -> ImageTable:
+        pixels = np.asarray(X) if hasattr(X, "__array__") else None
+        if pixels is not None and pixels.ndim == 2:
+            raise DataError(
+                f"A batch of pictures [N, H, W(, C)] was wanted and one of shape "
+                f"{list(pixels.shape)} was given. For one picture use x[None]."
+            )
+        single = isinstance(X, (str, Path)) and Path(X).is_file()
+        return read_images([X] if single else X)
+
+    def _answers(self, table: ImageTable) -> Iterator[Answer]:
+        for names, reasons, pixels in prefetch(self._batches(table)):
+            said = iter(self._predicted(pixels)) if len(pixels) else iter(())
+            for name, reason in zip(names, reasons, strict=True):
+                yield Answer(name, None if reason else next(said), reason)
+
+    def _batches(
+        self, table: ImageTable
+    ) -> Iterator[tuple[list[str], list[str | None], np.ndarray]]:
+        """Names, reasons and the pixels of the readable pictures, a batch at a time."""
+        how = self.preprocessing_
+        # one pass over many pictures would only push useful entries out of the cache
+        eye = Eye(how.store_size, how.fit, None, self.settings.max_pixels)
+        found = zip(table.names, looks(table, eye), strict=True)
+        while part := list(islice(found, PREDICT_BATCH)):
+            good = [look.pixels for _, look in part if look.pixels is not None]
+            pixels = [to_channels(p, how.channels) for p in good]
+            empty = np.empty(
+                (0, how.store_size, how.store_size, how.channels), np.uint8
+            )
+            yield (
+                [name for name, _ in part],
+                [look.reason for _, look in part],
+                np.stack(pixels) if pixels else empty,
+            )
+
+    def _answers_of(self, pictures: Pictures) -> Iterator[Answer]:
+        predicted = self.objective_.predict(self._logits_of(pictures))
+        for name, row in zip(pictures.table.names, predicted, strict=True):
+            yield Answer(name, row, None)
+
+    def _predicted(self, pixels: np.ndarray) -> np.ndarray:
+        x = to_input(pixels, self.preprocessing_)
+        return self.objective_.predict(self._forward(x, embed=False))
+
+    def _logits_of(self, pictures: Pictures) -> Tensor:
+        """Logits [N, K] of decoded pictures."""
+        rows = np.arange(len(pictures))
+        parts = [
+            rows[i : i + PREDICT_BATCH] for i in range(0, len(rows), PREDICT_BATCH)
+        ]
+        batches = (to_input(pictures.batch(p), self.preprocessing_) for p in parts)
+        return torch.cat([self._forward(x, embed=False) for x in batches])
+
+    @torch.inference_mode()
+    def _forward(self, x: Tensor, *, embed: bool) -> Tensor:
+        """Logits or embeddings of a batch, float32 on the CPU."""
+        network = self.network_.eval()
+        run = network.embed if embed else network
+        with self.runtime_.threaded(), self.runtime_.active():
+            return run(self.runtime_.place(x)).float().cpu()
+
+    def _all_predicted(self, X: Any) -> np.ndarray:
+        """Predictions of all pictures; PictureError names those that cannot be read."""
+        answers = list(self.answers(X))
+        _refuse([(a.name, a.reason) for a in answers if a.reason])
+        return np.stack([a.predicted for a in answers if a.predicted is not None])
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Embeddings [N, D]: what the last dense layer sees of each picture."""
+        self.check_fitted()
+        table = X if isinstance(X, ImageTable) else self._read_unlabelled(X)
+        parts = []
+        for names, reasons, pixels in self._batches(table):
+            _refuse([(n, r) for n, r in zip(names, reasons, strict=True) if r])
+            x = to_input(pixels, self.preprocessing_)
+            parts.append(self._forward(x, embed=True).numpy())
+        return np.concatenate(parts)
+
+    def evaluate(self, X: Any, y: Any = None) -> Evaluation:
+        """Score on pictures with labels, beside the answer that never looks.
+
+        Pictures of classes the model does not know, and pictures that cannot be read,
+        are left out of the score and told in `notes`.
+        """
+        self.check_fitted()
+        data = X if isinstance(X, Pictures) else self.read(X, y)
+        table = data.table if isinstance(data, Pictures) else data
+        known, notes = self._known_rows(table)
+        data, table = data.rows(known), table.rows(known)
+        answers = list(self.answers(data))
+        read = np.array([a.reason is None for a in answers], dtype=bool)
+        bad = [f"{a.name}: {a.reason}" for a in answers if a.reason]
+        notes += [f"{len(bad)} pictures cannot be read, {bad[0]}"] if bad else []
+        table = table.rows(read)
+        if not len(table):
+            raise DataError("No picture is left to score. " + " ".join(notes))
+        predicted = np.stack([a.predicted for a in answers if a.predicted is not None])
+        return judge(
+            self.objective_,
+            self.objective_.encode(table.labels),
+            predicted,
+            self.predictions_frame(table.names, predicted, table.labels),
+            self.constant_
+            if self.objective_.kind == "multi_label"
+            else self.constant_[0],
+            CONSTANT_NAMES[self.objective_.kind],
+            notes,
+        )
+
+    def _known_rows(self, table: ImageTable) -> tuple[np.ndarray, list[str]]:
+        """A mask [N] of the pictures whose classes the model knows, and notes."""
+        if self.objective_.kind != "single_label":
+            return np.ones(len(table), dtype=bool), []
+        names = set(self.objective_.classes)
+        known = np.array([str(label) in names for label in table.labels], dtype=bool)
+        extra = sorted({str(k) for k in table.labels[~known]})
+        missing = sorted(names - {str(k) for k in table.labels[known]})
+        notes = []
+        if extra:
+            left = f"{int((~known).sum())} pictures left out"
+            notes.append(
+                f"classes the model does not know: {', '.join(extra)} ({left})"
+            )
+        if missing:
+            notes.append(f"classes without a picture here: {', '.join(missing)}")
+        if not known.any():
+            raise ClassError(
+                f"No picture is of a class that the model knows. It knows "
+                f"{', '.join(sorted(names))}; the data have {', '.join(extra)}."
+            )
+        return known, notes
+
+    def predictions_frame(
+        self, names: list[str], predicted: np.ndarray, labels: Any = None
+    ) -> Any:
+        """Predictions as a table: path, label (where known), predicted, and more."""
+        import pandas as pd
+
+        frame: dict[str, Any] = {"path": names}
+        if labels is not None:
+            frame["label"] = list(labels)
+        frame["predicted"] = self.objective_.decode(predicted)
+        if self.objective_.kind == "single_label":
+            frame["probability"] = predicted.max(axis=1).round(5)
+        for k, name in enumerate(self.objective_.classes):
+            frame[f"p_{name}"] = predicted[:, k].round(5)
+        return pd.DataFrame(frame)
+
+    # --- keeping -----------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model to a folder: safetensors and JSON, nothing to unpickle."""
+        self.check_fitted()
+        description = {
+            "estimator": type(self).__name__,
+            "parameters": self.get_params(),
+            "network": {"backbone": self.settings.backbone},
+            "objective": objectives.to_dict(self.objective_),
+            "preprocessing": self.preprocessing_.to_dict(),
+            "runtime": self.runtime_.to_dict(),
+            "constant": self.constant_,
+            "whole_number_classes": self._whole_numbers(),
+            "history": [epoch._asdict() for epoch in self.history_],
+        }
+        return save_model(path, description, dict(self.network_.state_dict()))
+
+    def _whole_numbers(self) -> bool:
+        return getattr(getattr(self, "classes_", None), "dtype", None) == np.int64
+
+    @classmethod
+    def restore(cls, folder: str | Path, description: dict[str, Any]) -> Self:
+        """The estimator that `save` wrote to a folder."""
+        self = cls(**description["parameters"])
+        self.objective_ = objectives.from_dict(description["objective"])
+        self.preprocessing_ = Preprocessing.from_dict(description["preprocessing"])
+        self.constant_ = description["constant"]
+        self.history_ = [Epoch(**epoch) for epoch in description["history"]]
+        self.network_ = self._build()
+        self.network_.load_state_dict(read_weights(folder, description))
+        self.runtime_ = _usable_here(Runtime(**description["runtime"]))
+        self.runtime_.prepare(self.network_).eval()
+        self._restore_classes(description)
+        return self
+
+    def _restore_classes(self, description: dict[str, Any]) -> None:
+        """Set `classes_` again, where there are classes."""
+
+
+FREE_TO_CHANGE = {"minutes", "checkpoint_seconds", "cache", "device"}
+"""parameters that may differ between a run and its resumption"""
+
+CONSTANT_NAMES = {
+    "single_label": "most frequent class",
+    "multi_label": "most frequent labels",
+    "numeric": "median",
+}
+
+
+def divide(pictures: Pictures, fractions: Fractions, learner: Estimator) -> np.ndarray:
+    """Parts [N] of pictures: stratified by class, exact copies on one side."""
+    table = pictures.table
+    strata = table.labels if table.kind == "single_label" else np.zeros(len(table))
+    return split(
+        np.asarray(strata).astype(str),
+        groups_of(pictures.digests),
+        fractions=fractions,
+        seed=seed_for(learner.random_state, 3) % 2**32,
+    )
+
+
+def _natural_size(table: ImageTable, backbone: str) -> int:
+    """Pixels of the input that suit the pictures and the network."""
+    native = NETWORKS[backbone].image_size
+    if backbone not in ("small", "dense", "lenet5"):
+        return native
+    rows = np.linspace(0, len(table) - 1, min(64, len(table))).astype(int)
+    sides = [side for row in rows if (side := _short_side(table, row))]
+    typical = int(np.median(sides)) if sides else 32
+    if typical <= 48:
+        return max(8, typical)
+    return 64 if typical <= 96 else 128
+
+
+def _short_side(table: ImageTable, row: int) -> int:
+    from vicinal.images.decode import open_picture
+
+    if table.pixels is not None:
+        return min(table.pixels[row].shape[:2])
+    try:
+        return min(open_picture(table.path(row).read_bytes()).size)
+    except (PictureError, OSError):
+        return 0
+
+
+def _refuse(bad: list[tuple[str, str | None]]) -> None:
+    if bad:
+        shown = "; ".join(f"{name}: {reason}" for name, reason in bad[:5])
+        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+        raise PictureError(f"{len(bad)} pictures cannot be used: {shown}{more}.")
+
+
+def _usable_here(runtime: Runtime) -> Runtime:
+    """The saved form, or the plain one where its device is not there."""
+    try:
+        find_device(runtime.device)
+    except SettingError:
+        return Runtime()
+    return runtime

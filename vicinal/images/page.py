@@ -1,0 +1,259 @@
+"""The report of a training run on pictures: six questions, always in this order."""
+
+import json
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vicinal.core.evaluation import Evaluation
+from vicinal.core.report import (
+    Block,
+    Figure,
+    Gallery,
+    Matrix,
+    Picture,
+    Report,
+    Section,
+    Table,
+    Text,
+    curves,
+    intervals,
+    jpeg_base64,
+)
+from vicinal.core.run import environment
+from vicinal.core.splits import TEST, TRAIN, VAL
+from vicinal.images.audit import Audit
+from vicinal.images.learner import ImageLearner
+from vicinal.images.pictures import Pictures
+
+
+class Findings(NamedTuple):
+    """All that a finished run knows."""
+
+    name: str
+    source: str
+    understood: str
+    audit: Audit
+    pictures: Pictures
+    parts: np.ndarray
+    """[N] train, val or test, for each of the pictures"""
+    learner: ImageLearner
+    evaluation: Evaluation | None
+    seconds: float
+
+
+MOST_ROWS = 40
+WORST = 12
+
+
+def make_report(run: Findings) -> Report:
+    """The page of a finished run."""
+    sections = [
+        Section("What was understood", _understood(run)),
+        Section("What was set aside", _set_aside(run)),
+        Section("How good it is", _how_good(run)),
+        Section("Where it errs", _where_it_errs(run)),
+        Section("How training went", _training(run)),
+        Section("What was run", _what_was_run(run)),
+    ]
+    started = environment()["started"][:16].replace("T", " ")
+    return Report(
+        f"{run.name}: {run.source}", f"Finished {started}", sections
+    )
+
+
+def _understood(run: Findings) -> list[Block]:
+    audit, parts, pictures = run.audit, run.parts, run.pictures
+    blocks: list[Block] = [Text(run.understood + ".")]
+    labels = pictures.table.labels
+    if pictures.table.kind == "single_label":
+        rows = [
+            [name, *(int(((labels == name) & (parts == p)).sum()) for p in _PARTS)]
+            for name in pictures.table.classes
+        ]
+        blocks.append(_table(["class", "train", "val", "test"], rows))
+    else:
+        rows = [[p, int((parts == p).sum())] for p in _PARTS]
+        blocks.append(_table(["part", "pictures"], rows))
+    sizes = audit.size_table()
+    rows = [[side, *sizes[side]] for side in ("width", "height")]
+    blocks.append(_table(["pixels", "least", "median", "largest"], rows))
+    formats = ", ".join(f"{n:,} {name}" for name, n in audit.formats.items())
+    grey = int((audit.grey & audit.usable).sum())
+    blocks.append(Text(f"Formats: {formats}. {grey:,} pictures are grey."))
+    copies = audit.copies()
+    if copies:
+        count = sum(map(len, copies))
+        text = f"{count} pictures are exact copies of each other, in {len(copies)} "
+        blocks.append(Text(text + "groups; each group is on one side of the split."))
+    return blocks + [Text(_sentence(note), "warning") for note in audit.table.notes]
+
+
+def _set_aside(run: Findings) -> list[Block]:
+    aside = run.audit.quarantine
+    if not aside:
+        return [Text("Nothing: every picture could be used.")]
+    total = len(run.audit.table) + len(run.audit.table.set_aside)
+    text = (
+        f"{len(aside):,} of {total:,} pictures are not used, each for the reason told."
+    )
+    return [
+        Text(text),
+        _table(["picture", "label", "reason"], [list(q) for q in aside]),
+    ]
+
+
+def _how_good(run: Findings) -> list[Block]:
+    evaluation = run.evaluation
+    if evaluation is None:
+        text = "There is no score: no picture could be held out. Add more pictures."
+        return [Text(text, "warning")]
+    ours = {"this model": evaluation.score}
+    scores = ours | evaluation.baselines
+    rows = [[name, s.metric, s.value, s.low, s.high, s.n] for name, s in scores.items()]
+    rows += [["this model", *list(s)] for s in evaluation.scores]
+    blocks: list[Block] = [
+        Text(_headline(evaluation), "lead"),
+        _verdict(evaluation),
+        Figure(intervals(scores), "Dots are scores, bars their 95 % intervals."),
+        _table(["", "metric", "value", "low", "high", "n"], rows),
+    ]
+    if evaluation.class_scores():
+        rows = [
+            [c["class"], c["recall"], c["precision"], c["n"]]
+            for c in sorted(evaluation.class_scores(), key=lambda c: c["recall"] or 0)
+        ]
+        blocks.append(_table(["class", "found (recall)", "right when said", "n"], rows))
+    return blocks + [Text(_sentence(note), "warning") for note in evaluation.notes]
+
+
+def _headline(evaluation: Evaluation) -> str:
+    score = evaluation.score
+    if score.metric == "accuracy":
+        value, low, high = (f"{100 * v:.1f}" for v in score[1:4])
+        return (
+            f"Of {score.n:,} pictures that were held out, {value} % were named right "
+            f"(95 % interval {low} to {high})."
+        )
+    return f"On {score.n:,} pictures that were held out: {score.metric} {score}."
+
+
+def _verdict(evaluation: Evaluation) -> Text:
+    if evaluation.beats_baselines:
+        return Text("It beats every baseline by more than chance explains.", "good")
+    names = ", ".join(evaluation.baselines)
+    return Text(
+        "Its interval does not clear every baseline "
+        f"({names}): do not rely on it. Train longer, or with more pictures.",
+        "warning",
+    )
+
+
+def _where_it_errs(run: Findings) -> list[Block]:
+    evaluation = run.evaluation
+    if evaluation is None:
+        return [Text("Nothing was held out to find errors on.")]
+    blocks: list[Block] = []
+    if evaluation.confusion is not None and len(evaluation.classes) <= 30:
+        counts = evaluation.confusion.tolist()
+        caption = "Rows are the true classes, columns what the model said."
+        blocks.append(Matrix(list(evaluation.classes), counts, caption))
+    pairs = [list(pair) for pair in evaluation.confused_pairs(8)]
+    if pairs:
+        blocks.append(_table(["true class", "taken for", "pictures"], pairs))
+    worst = _worst(run, run.pictures.rows(run.parts == TEST))
+    return [*blocks, *worst] or [Text("It made no error on the pictures held out.")]
+
+
+def _worst(run: Findings, test: Pictures) -> list[Block]:
+    """The errors that the model was surest of, or the numbers furthest off."""
+    assert run.evaluation is not None
+    table = run.evaluation.predictions
+    if test.table.kind == "numeric":
+        error = (table["label"].astype(float) - table["predicted"]).abs().to_numpy()
+    elif test.table.kind == "single_label":
+        wrong = (table["label"].astype(str) != table["predicted"]).to_numpy()
+        error = np.where(wrong, table["probability"], 0)
+    else:
+        columns = [f"p_{name}" for name in run.evaluation.classes]
+        marks = run.learner.objective_.encode(table["label"].tolist())
+        error = np.abs(table[columns].to_numpy() - marks).max(axis=1)
+        error = np.where(error > 0.5, error, 0)
+    rows = [row for row in np.argsort(-error, kind="stable")[:WORST] if error[row] > 0]
+    if not rows:
+        return []
+    pixels = test.batch(np.array(rows))
+    pictures = [
+        Picture(jpeg_base64(p), _mistake(table.iloc[row]))
+        for p, row in zip(pixels, rows, strict=True)
+    ]
+    return [Gallery(pictures, "The mistakes it was surest of, worst first.")]
+
+
+def _mistake(row: Any) -> list[str]:
+    said = row["predicted"]
+    said = f"{said:.4g}" if isinstance(said, float) else said
+    sure = f" ({100 * row['probability']:.0f} %)" if "probability" in row else ""
+    return [f"is {row['label']}", f"said {said}{sure}", str(row["path"])]
+
+
+def _training(run: Findings) -> list[Block]:
+    history = run.learner.history_
+    if not history:
+        return [Text("No epoch was trained.")]
+    best = next((e for e in reversed(history) if e.best), history[-1])
+    spent = sum(e.seconds for e in history)
+    metric = run.learner.objective_.metric
+    epochs = [e.epoch for e in history]
+    losses = {"train": [e.train_loss for e in history]}
+    text = (
+        f"{len(history)} epochs in {spent:.0f} s, "
+        f"{history[-1].per_second:,.0f} pictures a second. "
+    )
+    blocks: list[Block] = []
+    if not np.isnan(best.val_loss):
+        losses["validation"] = [e.val_loss for e in history]
+        text += (
+            f"Epoch {best.epoch} was kept: validation {metric} {best.val_score:.4g}."
+        )
+        scores = {metric: [e.val_score for e in history]}
+        drawn = curves(epochs, scores, f"validation {metric}", best.epoch)
+        blocks = [Figure(drawn)]
+    return [Text(text), Figure(curves(epochs, losses, "loss", best.epoch)), *blocks]
+
+
+def _what_was_run(run: Findings) -> list[Block]:
+    learner, env = run.learner, environment()
+    plain = type(learner)().get_params()
+    told = {k: v for k, v in learner.get_params().items() if v != plain[k]}
+    how = learner.preprocessing_
+    rows = [
+        ["data", run.source],
+        [
+            "network",
+            f"{learner.settings.backbone}, input {how.image_size} x {how.image_size}",
+        ],
+        ["ran on", str(learner.runtime_)],
+        ["seed", str(learner.random_state)],
+        ["seconds", f"{run.seconds:.0f}"],
+        ["settings changed", json.dumps(told) if told else "none, all as they come"],
+        ["vicinal", f"{env['vicinal']}, Python {env['python']}, {env['system']}"],
+        ["libraries", ", ".join(f"{k} {v}" for k, v in env["packages"].items())],
+    ]
+    note = "settings.json, env.json and data/splits.csv in this folder hold the rest."
+    return [Table(["what", "value"], rows), Text(note)]
+
+
+_PARTS = (TRAIN, VAL, TEST)
+
+
+def _table(columns: list[str], rows: list[list[Any]]) -> Table:
+    """A table cut to a readable length, saying so."""
+    if len(rows) <= MOST_ROWS:
+        return Table(columns, rows)
+    caption = f"The first {MOST_ROWS} of {len(rows):,}; the run folder has them all."
+    return Table(columns, rows[:MOST_ROWS], caption)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

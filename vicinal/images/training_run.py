@@ -1,0 +1,283 @@
+"""From data to run folder: audit, split, train, test, report.
+
+A TrainingRun is worked through by iterating over `steps()`, which yields sentences
+and epoch records as they come; everything it finds is written to the run folder.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vicinal.core.evaluation import Evaluation
+from vicinal.core.files import replace_file
+from vicinal.core.run import CHECKPOINT, Run, environment
+from vicinal.core.runtime import count_parameters
+from vicinal.core.splits import TEST, TRAIN, VAL, Fractions
+from vicinal.core.training import Epoch
+from vicinal.errors import NoDataError
+from vicinal.images.audit import Audit, Tick, groups_of, rows_by_group
+from vicinal.images.baselines import linear_baseline
+from vicinal.images.learner import ImageLearner, divide
+from vicinal.images.page import Findings, make_report
+from vicinal.images.pictures import Pictures, look_over
+from vicinal.images.table import ImageTable, Quarantined
+
+
+@dataclass
+class TrainingRun:
+    """One training from data to report."""
+
+    learner: ImageLearner
+    table: ImageTable
+    run: Run
+    source: str
+    tick: Tick | None = None
+    stop_requested: Callable[[], bool] = lambda: False
+
+    audit: Audit = field(init=False)
+    parts: np.ndarray = field(init=False)
+    evaluation: Evaluation | None = field(init=False, default=None)
+    seconds: float = field(init=False, default=0.0)
+
+    def steps(self) -> Iterator[str | Epoch]:
+        """Do everything; yield what there is to say, as it comes."""
+        begun = time.monotonic()
+        pictures = self._look()
+        yield self.understood()
+        pictures = self._divide(pictures)
+        yield self._divided()
+        self._write_data(pictures)
+        yield from self._train(pictures)
+        yield from self._test(pictures)
+        self.seconds = time.monotonic() - begun
+        self._write_results(pictures)
+
+    # --- the data ----------------------------------------------------------------
+
+    def _look(self) -> Pictures:
+        learner = self.learner
+        eye = learner.eye(self.table)
+        self.audit, pictures = look_over(
+            self.table, eye, channels=learner.wanted_channels(), tick=self.tick
+        )
+        return pictures
+
+    def understood(self) -> str:
+        """What the data are, in a sentence."""
+        n, kind = int(self.audit.usable.sum()), self.table.kind
+        what = {
+            "single_label": f"{len(self.table.classes)} classes",
+            "multi_label": f"{len(self.table.classes)} labels, several each",
+            "numeric": "a number each",
+        }[kind]
+        sizes = self.audit.size_table()
+        size = f"about {sizes['width'][1]} x {sizes['height'][1]} pixels"
+        aside = len(self.audit.quarantine)
+        rest = f"; {aside} set aside (data/quarantine.csv says why)" if aside else ""
+        return f"{n:,} pictures, {what}, {size}{rest}"
+
+    def _divide(self, pictures: Pictures) -> Pictures:
+        """Set `parts` [N]; drop what would leak or cannot be scored."""
+        if pictures.table.split is None:
+            settings = self.learner.settings
+            val, test = settings.val_fraction, settings.test_fraction
+            fractions = Fractions(1 - val - test, val, test)
+            self.parts = divide(pictures, fractions, self.learner)
+        else:
+            self.parts = self._given_parts(pictures)
+            pictures = self._without_leaks(pictures)
+        pictures = self._without_unknown_classes(pictures)
+        if not (self.parts == TRAIN).any():
+            raise NoDataError(
+                "No picture is left for training. Look into data/quarantine.csv, or "
+                "check the split column or folders."
+            )
+        return pictures
+
+    def _given_parts(self, pictures: Pictures) -> np.ndarray:
+        """The user's own parts; what the user did not say is made from train.
+
+        A validation part without a test part is taken for the test: a part that
+        chooses the epoch cannot also judge it.
+        """
+        given = pictures.table.split
+        assert given is not None
+        parts = np.where(given == "", TRAIN, given).astype("U5")
+        if not (parts == TEST).any():
+            parts[parts == VAL] = TEST
+        if not (parts == VAL).any():
+            rows = np.flatnonzero(parts == TRAIN)
+            share = Fractions(1.0, self.learner.settings.val_fraction, 0.0)
+            parts[rows] = divide(pictures.rows(rows), share, self.learner)
+        return parts
+
+    def _without_leaks(self, pictures: Pictures) -> Pictures:
+        """Leave out copies in val or test of pictures that are in train (or val)."""
+        keep = np.ones(len(pictures), dtype=bool)
+        rank = {TRAIN: 0, VAL: 1, TEST: 2}
+        for rows in rows_by_group(groups_of(pictures.digests), keep.copy()):
+            first = min(rows, key=lambda r: rank[str(self.parts[r])])
+            for row in rows[self.parts[rows] != self.parts[first]]:
+                keep[row] = False
+                other = pictures.table.names[first]
+                why = f"a copy of {other}, which is in {self.parts[first]}"
+                self._set_aside(pictures, int(row), why)
+        return self._keep(pictures, keep)
+
+    def _without_unknown_classes(self, pictures: Pictures) -> Pictures:
+        if pictures.table.kind != "single_label":
+            return pictures
+        labels = pictures.table.labels
+        known = set(labels[self.parts == TRAIN])
+        keep = np.array([label in known for label in labels], dtype=bool)
+        for row in np.flatnonzero(~keep):
+            why = f"its class {labels[row]!r} has no picture in train"
+            self._set_aside(pictures, int(row), why)
+        return self._keep(pictures, keep)
+
+    def _set_aside(self, pictures: Pictures, row: int, why: str) -> None:
+        name, label = pictures.table.names[row], str(pictures.table.labels[row])
+        self.audit.quarantine.append(Quarantined(name, label, why))
+
+    def _keep(self, pictures: Pictures, keep: np.ndarray) -> Pictures:
+        self.parts = self.parts[keep]
+        return pictures.rows(keep)
+
+    def _divided(self) -> str:
+        counts = {part: int((self.parts == part).sum()) for part in (TRAIN, VAL, TEST)}
+        told = ", ".join(f"{n:,} {PURPOSE[part]}" for part, n in counts.items() if n)
+        return f"{told}; copies stay on one side"
+
+    # --- the work ----------------------------------------------------------------
+
+    def _train(self, pictures: Pictures) -> Iterator[str | Epoch]:
+        learner = self.learner
+        epochs = learner.fit_epochs(
+            pictures.rows(self.parts == TRAIN),
+            validation=pictures.rows(self.parts == VAL),
+            checkpoint=self.run.path(CHECKPOINT),
+            stop_requested=self.stop_requested,
+        )
+        yield self._plan()
+        yield from epochs
+
+    def _plan(self) -> str:
+        learner, how = self.learner, self.learner.preprocessing_
+        size = f"{how.image_size} x {how.image_size} x {how.channels}"
+        parameters = count_parameters(learner.network_)
+        settings = learner.settings
+        return (
+            f"{settings.backbone} ({parameters:,} parameters) on {size} pixels, "
+            f"{learner.runtime_}, {settings.epochs} epochs at most, "
+            f"{duration(learner.expected_seconds_)} if it needs them all"
+        )
+
+    def _test(self, pictures: Pictures) -> Iterator[str]:
+        test = pictures.rows(self.parts == TEST)
+        if not len(test):
+            yield "no picture could be held out, so there is no score"
+            return
+        train = pictures.rows(self.parts == TRAIN)
+        learner = self.learner
+        encode = learner.objective_.encode
+        self.evaluation = learner.evaluate(test)
+        y, y_test = encode(train.table.labels), encode(test.table.labels)
+        seed = learner.random_state
+        linear = linear_baseline(learner.objective_, train, y, test, y_test, seed)
+        self.evaluation.baselines["linear model on pixels"] = linear
+        yield str(self.evaluation)
+
+    # --- the folder --------------------------------------------------------------
+
+    def _write_data(self, pictures: Pictures) -> None:
+        import pandas as pd
+
+        audit, run = self.audit, self.run
+        run.write("env.json", environment())
+        part_of = dict(zip(pictures.table.names, self.parts, strict=True))
+        index = pd.DataFrame(
+            {
+                "path": audit.table.names,
+                "label": audit.table.labels,
+                "usable": audit.usable,
+                "width": audit.sizes[:, 0],
+                "height": audit.sizes[:, 1],
+                "content": [d.tobytes().hex() for d in audit.digests],
+            }
+        )
+        splits = pd.DataFrame({"path": list(part_of), "split": list(part_of.values())})
+        aside = pd.DataFrame(audit.quarantine, columns=["path", "label", "reason"])
+        frames = {"index": index, "splits": splits, "quarantine": aside}
+        for name, frame in frames.items():
+            write_csv(run.path(f"data/{name}.csv"), frame)
+        run.write("classes.json", list(pictures.table.classes))
+
+    def _write_results(self, pictures: Pictures) -> None:
+        import pandas as pd
+
+        run, learner = self.run, self.learner
+        learner.save(run.folder)
+        write_csv(run.path("metrics.csv"), pd.DataFrame(learner.history_))
+        if self.evaluation is not None:
+            write_csv(run.path("predictions.csv"), self.evaluation.predictions)
+        run.write("metrics.json", self.summary())
+        report = make_report(self._findings(pictures))
+        run.write("report.json", report.to_dict())
+        replace_file(run.path("report.html"), _writer(report.html()))
+        replace_file(run.path("report.txt"), _writer(report.text()))
+
+    def _findings(self, pictures: Pictures) -> Findings:
+        return Findings(
+            name=self.run.folder.name,
+            source=self.source,
+            understood=self.understood(),
+            audit=self.audit,
+            pictures=pictures,
+            parts=self.parts,
+            learner=self.learner,
+            evaluation=self.evaluation,
+            seconds=self.seconds,
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """What `--json` prints: score, baselines, run, seconds and counts."""
+        told = self.evaluation.to_dict() if self.evaluation else {"score": None}
+        counts = {part: int((self.parts == part).sum()) for part in (TRAIN, VAL, TEST)}
+        return {
+            **told,
+            "run": str(self.run.folder),
+            "seconds": round(self.seconds, 2),
+            "pictures": counts,
+            "quarantined": len(self.audit.quarantine),
+            "epochs": len(self.learner.history_),
+            "parameters": count_parameters(self.learner.network_),
+        }
+
+
+PURPOSE = {
+    TRAIN: "to learn from",
+    VAL: "to choose the epoch",
+    TEST: "held out for the score",
+}
+
+
+def write_csv(path: Path, frame: Any) -> None:
+    """Write a table as CSV, whole or not at all."""
+    replace_file(path, _writer(frame.to_csv(index=False)))
+
+
+def _writer(text: str) -> Callable[[Path], Any]:
+    data = text.encode("utf-8", errors="surrogateescape")
+    return lambda path: path.write_bytes(data)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    minutes = seconds / 60
+    return f"about {minutes:.0f} min" if minutes < 90 else f"about {minutes / 60:.1f} h"

@@ -1,0 +1,59 @@
+"""Start from a trained network instead of random weights.
+
+The body (all layers but the last) is taken over; the head, which names the old
+classes, is left fresh. Yosinski et al. 2014, "How transferable are features in deep
+neural networks?"
+"""
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from vicinal.core.checkpoint import load_tensors
+from vicinal.core.estimator import MODEL_JSON, MODEL_TENSORS, read_model, read_weights
+from vicinal.errors import SettingError
+from vicinal.images.networks.network import Network
+
+
+def read_source(source: str) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+    """Tensors of a model folder or a .safetensors file, and the model's description."""
+    path = Path(source)
+    if path.is_dir() and (path / MODEL_JSON).exists():
+        description = read_model(path)
+        return read_weights(path, description), description
+    path = path / MODEL_TENSORS if path.is_dir() else path
+    return load_tensors(path)[0], None
+
+
+def start_from(network: Network, tensors: dict[str, Tensor], source: str) -> None:
+    """Copy the body's weights into a network; its head stays as it is.
+
+    Raises SettingError, with a list, when the weights are not this network's.
+    """
+    own = network.state_dict()
+    body = {k: t for k, t in own.items() if not k.startswith(network.head_name + ".")}
+    wrong = [_misfit(name, t, tensors) for name, t in body.items()]
+    wrong = [text for text in wrong if text]
+    if wrong:
+        shown = "; ".join(wrong[:5]) + ("; ..." if len(wrong) > 5 else "")
+        raise SettingError(
+            f"The weights in {source} do not fit this network: {len(wrong)} of "
+            f"{len(body)} tensors ({shown}). Choose the --backbone they were made for."
+        )
+    network.load_state_dict(own | {name: tensors[name] for name in body})
+
+
+def freeze_body(network: Network) -> None:
+    """Let only the head learn."""
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad = name.startswith(network.head_name + ".")
+
+
+def _misfit(name: str, wanted: Tensor, tensors: dict[str, Tensor]) -> str:
+    if name not in tensors:
+        return f"{name} is missing"
+    got = tensors[name].shape
+    if got != wanted.shape:
+        return f"{name} is {list(got)}, wanted {list(wanted.shape)}"
+    return ""
