@@ -215,6 +215,7 @@ def curves(x: list[int], lines: dict[str, list[float]], title: str, best: int) -
     axes.axvline(best, color=GREY, linewidth=0.8)
     axes.set_title(title, fontsize=10, loc="left")
     axes.set_xlabel("epoch", fontsize=9)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     if len(lines) > 1:
         axes.legend(frameon=False, fontsize=9)
     return _to_svg(sheet)

@@ -110,13 +110,21 @@ def random_maps(n: int, how: Augmentation, g: Generator, scale: float) -> Tensor
 
 
 def recoloured(x: Tensor, most: float, g: Generator) -> Tensor:
-    """Random brightness, contrast and saturation; x [B, C, H, W] in 0..1."""
-    b, c, s = 1 + _uniform(3 * len(x), -most, most, g).view(3, -1, 1, 1, 1)
-    x = x * b
-    level = x.mean(dim=(1, 2, 3), keepdim=True)
-    x = (x - level) * c + level
-    grey = x.mean(dim=1, keepdim=True)
-    return ((x - grey) * s + grey).clamp(0, 1)
+    """Random brightness b, contrast c and saturation s; x [B, C, H, W] in 0..1.
+
+    With the mean m of a picture and the grey (mean over channels) of a pixel:
+
+        x <- b x,   x <- c (x - m) + m,   x <- s (x - grey) + grey
+
+    which is one matrix for each picture: A x + (1 - c) b m, with the first mean m and
+    A = c b (s I + (1 - s) / C).
+    """
+    n, channels = x.shape[:2]
+    b, c, s = 1 + _uniform(3 * n, -most, most, g).view(3, n, 1, 1)
+    mix = s * torch.eye(channels) + (1 - s) / channels  # [B, C, C]
+    level = (1 - c) * b * x.mean(dim=(1, 2, 3)).view(n, 1, 1)
+    flat = torch.baddbmm(level, c * b * mix, x.flatten(2))
+    return flat.clamp_(0, 1).view(x.shape)
 
 
 def normalise(x: Tensor, preprocessing: Preprocessing) -> Tensor:

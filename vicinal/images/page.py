@@ -57,9 +57,7 @@ def make_report(run: Findings) -> Report:
         Section("What was run", _what_was_run(run)),
     ]
     started = environment()["started"][:16].replace("T", " ")
-    return Report(
-        f"{run.name}: {run.source}", f"Finished {started}", sections
-    )
+    return Report(f"{run.name}: {run.source}", f"Finished {started}", sections)
 
 
 def _understood(run: Findings) -> list[Block]:
@@ -162,7 +160,7 @@ def _where_it_errs(run: Findings) -> list[Block]:
     if pairs:
         blocks.append(_table(["true class", "taken for", "pictures"], pairs))
     worst = _worst(run, run.pictures.rows(run.parts == TEST))
-    return [*blocks, *worst] or [Text("It made no error on the pictures held out.")]
+    return [*blocks, *(worst or [Text("No mistake on the pictures held out.")])]
 
 
 def _worst(run: Findings, test: Pictures) -> list[Block]:
@@ -205,20 +203,21 @@ def _training(run: Findings) -> list[Block]:
     spent = sum(e.seconds for e in history)
     metric = run.learner.objective_.metric
     epochs = [e.epoch for e in history]
-    losses = {"train": [e.train_loss for e in history]}
+    losses = {}
     text = (
         f"{len(history)} epochs in {spent:.0f} s, "
         f"{history[-1].per_second:,.0f} pictures a second. "
     )
     blocks: list[Block] = []
     if not np.isnan(best.val_loss):
-        losses["validation"] = [e.val_loss for e in history]
+        losses = {"validation": [e.val_loss for e in history]}
         text += (
             f"Epoch {best.epoch} was kept: validation {metric} {best.val_score:.4g}."
         )
         scores = {metric: [e.val_score for e in history]}
         drawn = curves(epochs, scores, f"validation {metric}", best.epoch)
         blocks = [Figure(drawn)]
+    losses["train"] = [e.train_loss for e in history]
     return [Text(text), Figure(curves(epochs, losses, "loss", best.epoch)), *blocks]
 
 
