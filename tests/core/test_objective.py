@@ -154,7 +154,8 @@ def test_multi_label_s_loss_by_hand():
     assert TAGS.predict(logits)[0] == pytest.approx([3 / 4] * 3)
     plain = -(log(3 / 4) + 2 * log(1 / 4)) / 3
     assert TAGS.loss(logits, y).item() == pytest.approx(plain)
-    weighted = MultiLabel(TAGS.classes, weights=(5.0, 1.0, 1.0)).loss(logits, y)
+    # a weight counts where its label is present, and nowhere else
+    weighted = MultiLabel(TAGS.classes, weights=(5.0, 7.0, 1.0)).loss(logits, y)
     assert weighted.item() == pytest.approx(-(5 * log(3 / 4) + 2 * log(1 / 4)) / 3)
 
 

@@ -503,6 +503,20 @@ def test_stopped_after_every_step_not_a_bit_differs(tmp_path):
     assert timeless(last.progress.history) == timeless(whole.progress.history)
 
 
+def test_the_best_epoch_is_not_forgotten_by_stopping(tmp_path):
+    first, asked = Scripted([(1, 0.9), (1, 0.1)]), iter([*[False] * 9, True])
+    cut = trainer(
+        validate=first, file=tmp_path / "a", stop_requested=lambda: next(asked)
+    )
+    with pytest.raises(Interrupted):
+        list(cut.epochs())
+    resumed = trainer(validate=Scripted([(1, 0.2)]), file=tmp_path / "a")
+    assert [record.epoch for record in resumed.epochs()] == [3]
+    resumed.load_best()
+    state = resumed.model.state_dict()
+    assert all(t.equal(first.seen[0][k]) for k, t in state.items())
+
+
 def test_what_others_draw_does_not_matter():
     def draw() -> None:
         torch.manual_seed(time.time_ns())
