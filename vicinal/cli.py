@@ -5,7 +5,6 @@ Flags grow from the settings and from the functions' own parameters. Every verb 
 message on stderr and exit code 2; `--debug` shows where it came from.
 """
 
-import json as json_format
 import os
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any, Literal
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional
 
+from vicinal.core.files import to_json
 from vicinal.errors import SettingError, VicinalError
 from vicinal.images.settings import ImageSettings
 from vicinal.voice import Voice
@@ -309,7 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stopped = isinstance(error, (KeyboardInterrupt, _Interrupted))
         return INTERRUPTED if stopped else MISTAKE
     if "--json" in words:
-        print(json_format.dumps(outcome, ensure_ascii=False))
+        print(to_json(outcome))
     return OK
 
 

@@ -12,4 +12,5 @@ runtime      device, threads, number format: the fastest measured here
 run          the run folder
 report       one page that answers in a fixed order
 parallel     ordered work in threads, bounded in memory
+memory       what is free, within the limits of a container
 """

@@ -37,6 +37,14 @@ class Epoch(NamedTuple):
     per_second: float
     best: bool
 
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "Epoch":
+        """The record that was written as JSON, where null stands for NaN."""
+        known: dict[str, Any] = {
+            k: math.nan if v is None else v for k, v in values.items()
+        }
+        return cls(**known)
+
 
 class Interrupted(VicinalError):
     """Training was asked to stop; its checkpoint is on disk."""
@@ -276,7 +284,10 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def _metadata(self) -> dict[str, Any]:
-        progress = {**vars(self.progress), "history": list(self.progress.history)}
+        progress = {
+            **vars(self.progress),
+            "history": [e._asdict() for e in self.progress.history],
+        }
         return {
             "fingerprint": self.fingerprint,
             "runtime": self.runtime.to_dict(),
@@ -293,5 +304,5 @@ class Trainer:
         checkpoint.unpack(tensors, self.model, self.optimizer)
         self.best_weights = checkpoint.under("best", tensors)
         progress = metadata["progress"]
-        history = [Epoch(*record) for record in progress.pop("history")]
+        history = [Epoch.of(record) for record in progress.pop("history")]
         self.progress = Progress(**progress, history=history)

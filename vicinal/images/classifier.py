@@ -21,6 +21,7 @@ class ImageClassifier(ImageLearner):
     After fit: `classes_` [K], `history_`, `network_`.
     """
 
+    estimator_type = "classifier"
     kinds: ClassVar[tuple[str, ...]] = ("single_label", "multi_label")
     classes_: np.ndarray
 

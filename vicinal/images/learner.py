@@ -178,13 +178,13 @@ class ImageLearner(Estimator):
         return read_images(X, y)
 
     def eye(self, table: ImageTable) -> Eye:
-        """How this estimator looks at the pictures of a table: size, fit, cache."""
+        """How this estimator looks at the pictures of a table: size, form, cache."""
         settings = self.settings
         known = self._known_preprocessing()
         size = known.store_size if known else self._choose_sizes(table)[1]
-        fit = known.fit if known else settings.resize
+        resize = known.resize if known else settings.resize
         cache = PictureCache() if settings.cache else None
-        return Eye(size, fit, cache, settings.max_pixels)
+        return Eye(size, resize, cache, settings.max_pixels)
 
     def _choose_sizes(self, table: ImageTable) -> tuple[int, int]:
         """Pixels of the input, and of the stored picture that views are cut from."""
@@ -272,7 +272,7 @@ class ImageLearner(Estimator):
             image_size=min(size, store),
             store_size=store,
             channels=train.channels,
-            fit=train.eye.fit,
+            resize=train.eye.resize,
             mean=tuple(np.round(mean, 4).tolist()),
             std=tuple(np.round(std.clip(0.02), 4).tolist()),
         )
@@ -364,7 +364,7 @@ class ImageLearner(Estimator):
         """Names, reasons and the pixels of the readable pictures, a batch at a time."""
         how = self.preprocessing_
         # one pass over many pictures would only push useful entries out of the cache
-        eye = Eye(how.store_size, how.fit, None, self.settings.max_pixels)
+        eye = Eye(how.store_size, how.resize, None, self.settings.max_pixels)
         found = zip(table.names, looks(table, eye), strict=True)
         while part := list(islice(found, PREDICT_BATCH)):
             good = [look.pixels for _, look in part if look.pixels is not None]
@@ -519,7 +519,7 @@ class ImageLearner(Estimator):
         self.objective_ = objectives.from_dict(description["objective"])
         self.preprocessing_ = Preprocessing.from_dict(description["preprocessing"])
         self.constant_ = description["constant"]
-        self.history_ = [Epoch(**epoch) for epoch in description["history"]]
+        self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
         self.network_ = self._build()
         self.network_.load_state_dict(read_weights(folder, description))
         self.runtime_ = _usable_here(Runtime(**description["runtime"]))
@@ -567,13 +567,13 @@ def _natural_size(table: ImageTable, backbone: str) -> int:
 
 
 def _short_side(table: ImageTable, row: int) -> int:
-    from vicinal.images.decode import open_picture
+    from vicinal.images.decode import open_picture, read_file
 
     if table.pixels is not None:
         return min(table.pixels[row].shape[:2])
     try:
-        return min(open_picture(table.path(row).read_bytes()).size)
-    except (PictureError, OSError):
+        return min(open_picture(read_file(table.path(row))).size)
+    except PictureError:
         return 0
 
 

@@ -18,6 +18,7 @@ class ImageRegressor(ImageLearner):
     >>> model.predict(["new.jpg"])  # in the unit of the target
     """
 
+    estimator_type = "regressor"
     kinds: ClassVar[tuple[str, ...]] = ("numeric",)
 
     def predict(self, X: Any) -> np.ndarray:

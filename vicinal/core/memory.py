@@ -1,0 +1,70 @@
+"""Memory that is free: the machine's, within what this process may use of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+PROC = Path("/proc")
+CGROUPS = Path("/sys/fs/cgroup")
+UNKNOWN = 4e9
+
+
+class Files(NamedTuple):
+    """Names of the files in which a version of Linux's control groups tells bytes."""
+
+    limit: str
+    used: str
+    cached: str
+    """line of memory.stat: file contents in memory, given up when memory runs short"""
+
+
+V1 = Files("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+V2 = Files("memory.max", "memory.current", "inactive_file")
+
+
+def free_memory() -> float:
+    """Bytes that are free now; 4 GB where the system does not say.
+
+    The least of what the machine has free and of what each control group that this
+    process is in leaves (containers and job schedulers set limits so).
+    """
+    return min([_of_the_machine(), *_of_the_groups()])
+
+
+def _of_the_machine() -> float:
+    lines = _text(PROC / "meminfo").splitlines()
+    values = dict(line.split(":", 1) for line in lines if ":" in line)
+    known = values.get("MemAvailable", "").split()
+    return float(known[0]) * 1024 if known else UNKNOWN
+
+
+def _of_the_groups() -> Iterator[float]:
+    """Bytes free in each group that this process is in, from its own to the root."""
+    for line in _text(PROC / "self" / "cgroup").splitlines():
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        files, root = (V1, CGROUPS / "memory") if controllers else (V2, CGROUPS)
+        group = root / path.lstrip("/")
+        for folder in (group, *group.parents):
+            if (free := _of_a_group(folder, files)) is not None:
+                yield free
+            if folder == root:
+                break
+
+
+def _of_a_group(folder: Path, files: Files) -> float | None:
+    """Bytes free in a group; None where it has no limit."""
+    limit, used = _text(folder / files.limit), _text(folder / files.used)
+    if not limit.strip().isdigit() or not used.strip().isdigit():
+        return None
+    lines = (line.split() for line in _text(folder / "memory.stat").splitlines())
+    cached = sum(float(words[1]) for words in lines if words[0] == files.cached)
+    return max(0.0, float(limit) - float(used) + cached)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
