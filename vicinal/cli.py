@@ -5,6 +5,9 @@ Flags grow from the settings and from the functions' own parameters. Every verb 
 message on stderr and exit code 2; `--debug` shows where it came from.
 """
 
+import contextlib
+import functools
+import io
 import os
 import sys
 import time
@@ -16,7 +19,13 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional
 
 from vicinal.core.files import to_json
-from vicinal.errors import SettingError, VicinalError
+from vicinal.errors import (
+    NoDataError,
+    RunError,
+    SettingError,
+    VicinalError,
+    near_names,
+)
 from vicinal.images.settings import ImageSettings
 from vicinal.voice import Voice
 
@@ -40,6 +49,9 @@ def demo(
         json: print one JSON object and nothing else.
     """
     from vicinal.images.demo import run_demo
+
+    if seeds < 1:
+        raise SettingError(f"seeds must be 1 or more. Got {seeds} instead.")
 
     return run_demo(Voice(json), seeds=seeds)
 
@@ -66,10 +78,8 @@ def check(
     from vicinal.images.check import check_data, tell
     from vicinal.tasks import understand
 
-    voice = Voice(json)
-    found = check_data(
-        understand(data, task, target), max_pixels, voice.ticker("check")
-    )
+    voice, limit = Voice(json), ImageSettings(max_pixels=max_pixels).max_pixels
+    found = check_data(understand(data, task, target), limit, voice.ticker("check"))
     tell(found, voice.say)
     if quarantine is not None:
         from vicinal.images.check import write_quarantine
@@ -110,10 +120,11 @@ def train(
         raise SettingError(
             "--resume needs --out RUN, the folder of the run to go on in."
         )
-    folder = out or f"runs/{Path(data).resolve().stem}"
+    place = Path(data).resolve()
+    folder = out or f"runs/{place.name if place.is_dir() else place.stem}"
     asked = {
         "shown": data,
-        "data": str(Path(data).resolve()),
+        "data": str(place),
         "task": task,
         "target": target,
         "parameters": settings.to_dict() | {"random_state": seed, "device": device},
@@ -124,18 +135,25 @@ def train(
 
 def _train_in(run: Any, asked: Outcome, voice: Voice, resume: bool) -> Outcome:
     from vicinal.core.interruption import stop_on_signal
+    from vicinal.core.run import CHECKPOINT
+    from vicinal.core.runtime import find_device
     from vicinal.core.training import Interrupted
     from vicinal.images.training_run import TrainingRun
     from vicinal.tasks import estimator_type, row_for, settings_of, understand
 
     shown = asked.pop("shown")
     if resume and (run.folder / "settings.json").exists():
-        asked = settings_of(run.folder) | {"data": asked["data"]}
+        asked = _as_it_began(settings_of(run.folder), asked)
+    go_on = (
+        f"Go on with:\n  vicinal train {_quoted(asked['data'])} "
+        f"--out {_quoted(str(run.folder))} --resume"
+    )
     try:
+        run.write("settings.json", asked)
         table = understand(asked["data"], asked["task"], asked["target"])
         row = row_for(table)
         learner = estimator_type(row.estimator)(**asked["parameters"])
-        _ = learner.settings  # checked before anything runs
+        _ = learner.settings, find_device(learner.device)  # before anything runs
         run.write("settings.json", {**asked, "estimator": row.estimator})
         voice.say(f"{shown}: {row.task} of pictures")
         tick = voice.ticker("open")
@@ -144,11 +162,10 @@ def _train_in(run: Any, asked: Outcome, voice: Voice, resume: bool) -> Outcome:
             for news in work.steps():
                 voice.say(news if isinstance(news, str) else _epoch_line(news))
     except (Interrupted, KeyboardInterrupt):
-        raise _Interrupted(
-            f"Interrupted. Go on with:\n  vicinal train {_quoted(asked['data'])} "
-            f"--out {_quoted(str(run.folder))} --resume"
-        ) from None
-    except VicinalError:
+        raise _Interrupted(f"Interrupted. {go_on}") from None
+    except VicinalError as error:
+        if isinstance(error, RunError) and (run.folder / CHECKPOINT).exists():
+            raise RunError(f"{error} {go_on}") from error
         _remove_if_bare(run.folder, resume)
         raise
     folder = run.folder
@@ -159,6 +176,32 @@ def _train_in(run: Any, asked: Outcome, voice: Voice, resume: bool) -> Outcome:
 
 class _Interrupted(VicinalError):
     """Training was interrupted; the message says how to go on."""
+
+
+def _as_it_began(began: Outcome, asked: Outcome) -> Outcome:
+    """What a resumed run began with, and what it may change.
+
+    Raises SettingError for a flag that the run did not begin with.
+    """
+    from vicinal.images.learner import FREE_TO_CHANGE
+
+    plain = ImageSettings().to_dict() | {"random_state": 0, "device": "auto"}
+    plain |= {"task": "auto", "target": None}
+    given = asked["parameters"] | {"task": asked["task"], "target": asked["target"]}
+    given = {name: value for name, value in given.items() if value != plain[name]}
+    before = began | began["parameters"]
+    wrong = [
+        f"{name} ({before.get(name)!r} then, {value!r} now)"
+        for name, value in given.items()
+        if name not in FREE_TO_CHANGE and value != before.get(name)
+    ]
+    if wrong:
+        raise SettingError(
+            "A run is resumed with the settings it began with. Different here: "
+            f"{', '.join(wrong)}. Leave them out, or begin a new run without --resume."
+        )
+    free = {name: value for name, value in given.items() if name in FREE_TO_CHANGE}
+    return began | {"data": asked["data"], "parameters": began["parameters"] | free}
 
 
 def _epoch_line(epoch: Any) -> str:
@@ -234,8 +277,12 @@ def predict(
     from vicinal.images.prediction import predict_all
     from vicinal.tasks import load
 
+    if not inputs:
+        raise NoDataError("Name at least one picture, folder or CSV behind the run.")
     voice = Voice(json)
     table = list_pictures(inputs)
+    for note in table.notes:
+        print(f"note: {note}", file=sys.stderr)
     target = Path(output) if output else None
     outcome = predict_all(load(run), table, target, voice, keep=json)
     return {"run": run, **outcome}
@@ -297,30 +344,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name in any script can be printed
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        outcome = _run_verb(words)
+        outcome = _understood(words)()
+        if "--json" in words:
+            print(to_json(outcome), flush=True)
+    except SystemExit as stop:  # help was asked for, or the words were not understood
+        return stop.code if isinstance(stop.code, int) else MISTAKE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (VicinalError, KeyboardInterrupt) as error:
+    except (VicinalError, OSError, KeyboardInterrupt) as error:
         if debug:
             raise
-        print(f"vicinal: {str(error) or 'interrupted'}", file=sys.stderr)
+        print(f"vicinal: {_told(error)}", file=sys.stderr)
         stopped = isinstance(error, (KeyboardInterrupt, _Interrupted))
         return INTERRUPTED if stopped else MISTAKE
-    if "--json" in words:
-        print(to_json(outcome))
     return OK
 
 
-def _run_verb(words: list[str]) -> Outcome:
-    return tyro.extras.subcommand_cli_from_dict(
-        VERBS,
-        prog="vicinal",
-        description=DESCRIPTION,
-        args=words,
-        config=(FlagCreatePairsOff,),
-    )
+def _understood(words: list[str]) -> Callable[[], Outcome]:
+    """The verb that the words ask for, with its arguments.
+
+    Raises SettingError for a verb nobody knows, and for a setting out of its range.
+    """
+    if words and not words[0].startswith("-") and words[0] not in VERBS:
+        raise SettingError(
+            f"There is no verb {words[0]!r}. {near_names(words[0], VERBS)}"
+        )
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.extras.subcommand_cli_from_dict(
+                {name: _held(verb) for name, verb in VERBS.items()},
+                prog="vicinal",
+                description=DESCRIPTION,
+                args=words,
+                config=(FlagCreatePairsOff,),
+            )
+    except SystemExit as stop:
+        cause: BaseException | None = stop
+        while cause is not None and not isinstance(cause, SettingError):
+            cause = cause.__context__
+        if cause is not None:  # in its own words, without the parser's around them
+            raise cause from None
+        sys.stderr.write(said.getvalue())
+        raise
+
+
+def _held(verb: Callable[..., Outcome]) -> Callable[..., Callable[[], Outcome]]:
+    """The verb as a function that takes its arguments and does not run yet."""
+
+    @functools.wraps(verb)
+    def hold(*arguments: Any, **named: Any) -> Callable[[], Outcome]:
+        return functools.partial(verb, *arguments, **named)
+
+    return hold
+
+
+def _told(error: BaseException) -> str:
+    """An error's message; of the system's own, the file and the reason."""
+    if isinstance(error, OSError) and not isinstance(error, VicinalError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}."
+    return str(error) or "interrupted"
 
 
 def _quoted(text: str) -> str:

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vicinal.core.estimator import read_model
+from vicinal.core.estimator import MODEL_JSON, read_model
 from vicinal.core.run import read
 from vicinal.errors import DataError, ModelFileError, near_names
 from vicinal.images.table import ImageTable, Task, read_images
@@ -64,7 +64,14 @@ def load(path: str | Path) -> Any:
     Raises ModelFileError when there is none, or its files are damaged.
     """
     description = read_model(path)
-    return estimator_type(description["estimator"]).restore(path, description)
+    try:
+        return estimator_type(description["estimator"]).restore(path, description)
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise ModelFileError(
+            f"{Path(path) / MODEL_JSON} does not describe a model that this version of "
+            f"vicinal can build ({error}). Train again, or copy the folder again from "
+            "where it came."
+        ) from error
 
 
 def settings_of(run: Path) -> dict[str, Any]:

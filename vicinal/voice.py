@@ -4,6 +4,7 @@ With --json the sentences go to stderr, so that stdout holds the JSON object alo
 Progress is a bar on a terminal and a few plain lines in a log.
 """
 
+import atexit
 import sys
 import time
 from collections.abc import Callable
@@ -54,6 +55,7 @@ class _Bar:
 
         bar = Progress(console=Console(stderr=True), transient=True)
         bar.start()
+        atexit.register(bar.stop)  # gives the cursor back when the work is cut short
         return bar, bar.add_task(self.what, total=total)
 
 

@@ -1,6 +1,7 @@
 """The audit: what is left out, why, and what is known of the rest."""
 
 import json
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -75,14 +76,42 @@ def test_paths_that_are_no_files(tmp_path):
     found = audit(listed(names, ["cat"] * 4, tmp_path), EYE)
     assert not found.usable.any()
     why = reasons(found)
-    assert why["folder.png"] == "cannot be read: Is a directory"
+    assert why["folder.png"] == "not a regular file"
     assert why["no.png"] == "there is no such file"
     assert "null byte" in why["a\0b.png"]
     assert "name too long" in why["x" * 5000]
-    with pytest.raises(
-        NoDataError, match=r"None of the 4 .*folder.png: cannot be read"
-    ):
+    with pytest.raises(NoDataError, match=r"None of the 4 .*folder.png: not a"):
         found.kept()
+
+
+def test_a_pipe_among_the_pictures_is_not_waited_for(make_folder):
+    root = make_folder({"cat": 1})
+    os.mkfifo(root / "cat" / "pipe.jpg")
+    found = audit(read_images(root), EYE)
+    assert reasons(found) == {"cat/pipe.jpg": "not a regular file"}
+    assert found.kept().names == ["cat/0.png"]
+
+
+def test_the_key_tells_how_pixels_were_made():
+    keys = {Eye(16).key, Eye(17).key, Eye(16, "pad").key, Eye(16, "squish").key}
+    assert len(keys) == 4
+
+
+def test_a_palette_of_greys_counts_as_grey(tmp_path):
+    image = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).convert("P")
+    image.putpalette([k for k in range(256) for _ in range(3)])
+    image.save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as written:
+        assert written.mode == "P"
+    found = audit(listed(["a.png"], ["cat"], tmp_path), EYE)
+    assert found.grey.all() and found.channels == 1
+
+
+def test_marks_of_no_picture_are_a_class_without_pictures():
+    y = [[0, 1, 0], [1, 1, 0]]
+    pixels = np.arange(2 * 16, dtype=np.uint8).reshape(2, 4, 4)
+    found = audit(read_images(pixels, y), EYE)
+    assert [row["pictures"] for row in found.class_table()] == [1, 2, 0]
 
 
 def test_too_many_pixels(make_folder):

@@ -1,27 +1,30 @@
 """Decoding: each kind of picture against pixels that were worked out without it."""
 
 import io
+import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImagePalette
 
 from vicinal.errors import PictureError
 from vicinal.images import decode as room
 from vicinal.images.decode import (
-    Fit,
     Preprocessing,
     decode,
     digest,
-    fit_array,
     header,
     open_picture,
+    read_file,
+    resize_array,
     to_channels,
 )
+from vicinal.images.settings import Resize
 
-FITS: tuple[Fit, ...] = ("crop", "squish", "pad")
+WAYS: tuple[Resize, ...] = ("crop", "squish", "pad")
 
 
 def encoded(image: Image.Image | np.ndarray, form: str, **options) -> bytes:
@@ -31,8 +34,8 @@ def encoded(image: Image.Image | np.ndarray, form: str, **options) -> bytes:
     return file.getvalue()
 
 
-def decoded(data: bytes, size: int, fit: Fit = "crop") -> np.ndarray:
-    pixels = decode(open_picture(data), size, fit)
+def decoded(data: bytes, size: int, resize: Resize = "crop") -> np.ndarray:
+    pixels = decode(open_picture(data), size, resize)
     assert pixels.dtype == np.uint8 and pixels.shape[:2] == (size, size)
     return pixels
 
@@ -114,6 +117,38 @@ def test_a_palette_with_a_transparent_colour(palette, form):
     colours[2] = 255
     data = encoded(image, form, transparency=2)
     assert np.array_equal(decoded(data, 8), colours[rows])
+
+
+GREYS = np.array([7, 7, 7, 90, 90, 90, 255, 255, 255, 0, 0, 0], np.uint8).reshape(4, 3)
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF", "BMP", "TIFF", "TGA"])
+def test_a_palette_of_greys_is_grey(palette, form):
+    image, rows, _ = palette
+    data = encoded(image, form)
+    assert header(open_picture(data)).mode == "P"
+    assert not header(open_picture(data)).grey
+    image.putpalette(GREYS.ravel().tolist())
+    data = encoded(image, form)
+    assert header(open_picture(data)).grey
+    assert np.array_equal(decoded(data, 8), GREYS[rows][..., :1])
+    if form in ("PNG", "GIF"):
+        got = decoded(encoded(image, form, transparency=3), 8)
+        assert np.array_equal(
+            got[..., 0], np.where(rows == 3, 255, GREYS[rows][..., 0])
+        )
+
+
+def test_what_a_palette_holds():
+    def grey(form: str, values: list[int]) -> bool:
+        return room._holds_greys(ImagePalette.raw(form, bytes(values)))
+
+    assert grey("RGB", [5, 5, 5, 9, 9, 9]) and not grey("RGB", [5, 5, 5, 9, 9, 8])
+    assert grey("BGRX", [5, 5, 5, 0, 9, 9, 9, 1])
+    assert not grey("BGRX", [5, 5, 5, 5, 9, 8, 9, 9])
+    assert grey("RGB;L", [5, 9, 5, 9, 5, 9]) and not grey("RGB;L", [5, 5, 5, 9, 9, 9])
+    assert not grey("BGR;16", [5, 5, 5, 5, 5, 5]) and not grey("RGB", [])
+    assert not room._holds_greys(None)
 
 
 def test_a_transparent_value_of_grey_and_colour():
@@ -425,26 +460,26 @@ def photo() -> tuple[bytes, np.ndarray]:
     return data, np.asarray(Image.open(io.BytesIO(data)))
 
 
-@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("resize", WAYS)
 @pytest.mark.parametrize("size", [16, 60, 61, 150, 224, 300])
-def test_a_photo_decoded_smaller_is_close_to_the_whole_one(photo, fit, size):
+def test_a_photo_decoded_smaller_is_close_to_the_whole_one(photo, resize, size):
     data, whole = photo
     difference = np.abs(
-        decoded(data, size, fit) - fit_array(whole, size, fit).astype(int)
+        decoded(data, size, resize) - resize_array(whole, size, resize).astype(int)
     )
     assert difference.mean() < 1
 
 
-@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("resize", WAYS)
 @pytest.mark.parametrize("shape", [(480, 640), (640, 480), (37, 900), (100, 101)])
-def test_draft_gives_no_less_than_is_wanted(fit, shape):
+def test_draft_gives_no_less_than_is_wanted(resize, shape):
     data = encoded(np.zeros((*shape, 3), np.uint8), "JPEG")
     smaller = 0
     for size in (1, 8, 30, 50, 51, 120, 200, 240, 480, 700):
         image = open_picture(data)
-        room._draft(image, size, fit)
-        side = {"crop": min(shape), "pad": max(shape)}.get(fit, 1)
-        if fit == "squish":
+        room._draft(image, size, resize)
+        side = {"crop": min(shape), "pad": max(shape)}.get(resize, 1)
+        if resize == "squish":
             least = (min(size, shape[1]), min(size, shape[0]))
         else:
             share = min(1, size / side)
@@ -491,16 +526,16 @@ def test_pad_keeps_the_shape_and_lays_black_around():
     assert not whole[:7].any() and not whole[13:].any()
 
 
-@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("resize", WAYS)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (7, 5), (64, 64)])
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
-def test_any_shape_gives_the_size_wanted(fit, shape, form):
+def test_any_shape_gives_the_size_wanted(resize, shape, form):
     for channels in ((), (3,)):
         data = encoded(np.full((*shape, *channels), 90, np.uint8), form)
-        got = decoded(data, 16, fit)
+        got = decoded(data, 16, resize)
         assert got.shape == (16, 16, 3 if channels else 1)
         assert np.abs(got[got > 0].astype(int) - 90).max() <= 3
-        if fit != "pad":
+        if resize != "pad":
             assert got.all()
 
 
@@ -521,15 +556,15 @@ def test_to_channels_by_hand():
     assert to_channels(np.stack([COLOUR, COLOUR]), 1).shape == (2, 8, 8, 1)
 
 
-@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("resize", WAYS)
 @pytest.mark.parametrize("shape", [(8, 8), (10, 6), (30, 40)])
-def test_an_array_is_fitted_as_its_file_is(fit, shape):
+def test_an_array_is_fitted_as_its_file_is(resize, shape):
     for channels in ((), (3,)):
         pixels = RNG.integers(0, 256, (*shape, *channels)).astype(np.uint8)
-        wanted = decoded(encoded(pixels, "PNG"), 8, fit)
-        assert np.array_equal(fit_array(pixels, 8, fit), wanted)
+        wanted = decoded(encoded(pixels, "PNG"), 8, resize)
+        assert np.array_equal(resize_array(pixels, 8, resize), wanted)
     column = pixels[..., :1]
-    assert np.array_equal(fit_array(column, 8, fit)[..., 0], wanted[..., 0])
+    assert np.array_equal(resize_array(column, 8, resize)[..., 0], wanted[..., 0])
 
 
 def test_digest_is_the_start_of_sha256():
@@ -542,3 +577,15 @@ def test_preprocessing_survives_json():
 
     how = Preprocessing(128, 146, 3, "pad", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     assert Preprocessing.from_dict(json.loads(json.dumps(how.to_dict()))) == how
+
+
+def test_only_regular_files_are_read(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"here")
+    (tmp_path / "b.png").symlink_to("a.png")
+    assert read_file(tmp_path / "a.png") == read_file(tmp_path / "b.png") == b"here"
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (tmp_path, tmp_path / "pipe.jpg", Path(os.devnull)):
+        with pytest.raises(PictureError, match=r"^not a regular file$"):
+            read_file(path)
+    with pytest.raises(PictureError, match="there is no such file"):
+        read_file(tmp_path / "c.png")

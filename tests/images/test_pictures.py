@@ -7,7 +7,7 @@ from vicinal.errors import DataError, NoDataError
 from vicinal.images.audit import Eye
 from vicinal.images.cache import PictureCache
 from vicinal.images.decode import decode, open_picture, to_channels
-from vicinal.images.pictures import Pictures, free_memory, look_over
+from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.table import read_images
 
 
@@ -48,7 +48,7 @@ def test_the_channels_wanted(make_folder, channels, colour):
     root = make_folder({"cat": 3}, channels=colour)
     batches = []
     for memory in (None, 0):
-        eye = Eye(16, fit="pad")
+        eye = Eye(16, resize="pad")
         _, pictures = look_over(
             read_images(root), eye, channels=channels, memory=memory
         )
@@ -146,7 +146,3 @@ def test_tick_is_called_once_for_each(root, tmp_path):
     ticks = []
     look_over(read_images(root), eye(tmp_path), tick=lambda k, n: ticks.append((k, n)))
     assert ticks == [(k, 7) for k in range(1, 8)]
-
-
-def test_free_memory_is_a_number_of_bytes():
-    assert 1e6 < free_memory() < 1e14

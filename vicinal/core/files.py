@@ -69,7 +69,9 @@ def flush_to_disk(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    replace_file(path, lambda temporary: _write(temporary, text.encode()))
+    # a byte of a file name that is no UTF-8 is written as JSON would: \udc..
+    data = text.encode(errors="backslashreplace")
+    replace_file(path, lambda temporary: _write(temporary, data))
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
@@ -116,8 +118,8 @@ def _is_full(error: BaseException) -> bool:
 
 def _explain(path: Path, error: BaseException) -> str:
     if _is_full(error):
-        cure = "The disk is full: free some space, or choose another folder with --out."
+        cure = "The disk is full: free some space, or choose another folder (--out)."
     else:
-        cure = "Choose a folder that you may write to with --out."
+        cure = "Choose a folder that you may write to (--out, --output)."
     reason = getattr(error, "strerror", None) or str(error)
     return f"{path} cannot be written: {reason}. {cure}"

@@ -67,7 +67,7 @@ class Run:
                 "or name the run's folder with --out."
             )
         run = cls(folder)
-        for half in (folder / CHECKPOINT).parent.glob(f".*{TEMPORARY}"):
+        for half in folder.rglob(f".*{TEMPORARY}"):
             half.unlink()  # what a kill left of a save
         return run
 

@@ -1,6 +1,13 @@
 """The image wing: from pictures, however they are kept, to a tested model.
 
-table          where the pictures and their labels are
+table          where the pictures and their labels are: read_images
+rows           ImageTable, what every source is read into
+labels         what labels are, and the notes on them
+folders        a folder per class, or any folder
+spreadsheets   CSV and DataFrame
+arrays         arrays, lists of paths
+idx            the files of MNIST
+inputs         pictures without labels, to be named
 decode         one picture's bytes to pixels, by stated rules
 audit          what can be used, what cannot and why, copies, sizes
 cache          decoded pictures on disk, so that each is decoded once

@@ -16,16 +16,16 @@ from vicinal.core.parallel import ordered_map
 from vicinal.errors import NoDataError, PictureError
 from vicinal.images.cache import PictureCache
 from vicinal.images.decode import (
-    GREY_MODES,
-    MAX_PIXELS,
-    Fit,
+    RULES,
     Header,
     decode,
     digest,
-    fit_array,
     header,
     open_picture,
+    read_file,
+    resize_array,
 )
+from vicinal.images.settings import MAX_PIXELS, Resize
 from vicinal.images.table import ImageTable, Kind, Quarantined
 
 Tick = Callable[[int, int], None]
@@ -46,13 +46,14 @@ class Eye:
     """How pictures are looked at: the size they are decoded to, and the cache."""
 
     size: int
-    fit: Fit = "crop"
+    resize: Resize = "crop"
     cache: PictureCache | None = None
     max_pixels: int = MAX_PIXELS
 
     @property
     def key(self) -> str:
-        return f"{self.size}-{self.fit}-1"
+        """What decoded pixels depend on beside the file: size, form, the rules."""
+        return f"{self.size}-{self.resize}-{RULES}"
 
     def look(self, table: ImageTable, row: int) -> Look:
         """Open and decode one picture of a table, from the cache where it is there."""
@@ -61,25 +62,21 @@ class Eye:
             mode = "L" if pixels.ndim == 2 or pixels.shape[2] == 1 else "RGB"
             head = Header(pixels.shape[1], pixels.shape[0], mode, "array")
             name = digest(np.ascontiguousarray(pixels).tobytes())
-            return Look(None, head, name, fit_array(pixels, self.size, self.fit))
+            return Look(None, head, name, resize_array(pixels, self.size, self.resize))
         return self.look_at_file(table, row)
 
     def look_at_file(self, table: ImageTable, row: int) -> Look:
-        path = table.path(row)
         try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return Look("there is no such file", None, b"", None)
-        except (OSError, ValueError) as error:  # ValueError: a name no file can have
-            reason = getattr(error, "strerror", None) or str(error)
-            return Look(f"cannot be read: {reason}", None, b"", None)
+            data = read_file(table.path(row))
+        except PictureError as error:
+            return Look(str(error), None, b"", None)
         name = digest(data)
         try:
             image = open_picture(data, self.max_pixels)
             head = header(image)
             pixels = self.cache.get(name, self.key) if self.cache else None
             if pixels is None:
-                pixels = decode(image, self.size, self.fit)
+                pixels = decode(image, self.size, self.resize)
                 if self.cache:
                     self.cache.put(name, self.key, pixels)
         except PictureError as error:
@@ -205,7 +202,7 @@ def audit(
         else:
             found.usable[row] = True
             found.sizes[row] = look.header[:2]
-            found.grey[row] = look.header.mode.split(";")[0] in GREY_MODES
+            found.grey[row] = look.header.grey
             formats[look.header.format] += 1
             if keep is not None:
                 keep(row, look)

@@ -48,9 +48,14 @@ def linear_baseline(
     with warnings.catch_warnings():
         # constant pixels make a singular matrix, which ridge is there to cure
         warnings.simplefilter("ignore", LinAlgWarning)
-        model.fit(thumbnails(train, rows), y[rows])
-    decided = model.predict(thumbnails(test, np.arange(len(test))))
-    return objective.score(y_test, decided)
+        model.fit(thumbnails(train, rows), _flat(y[rows]))
+    decided = np.asarray(model.predict(thumbnails(test, np.arange(len(test)))))
+    return objective.score(y_test, decided.reshape(y_test.shape))
+
+
+def _flat(y: np.ndarray) -> np.ndarray:
+    """Marks [N, 1] of a single label as [N], the form that scikit-learn wants."""
+    return y[:, 0] if y.shape[1:] == (1,) else y
 
 
 def _shrink(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -12,7 +12,12 @@ LOOK = 16  # pixels: small enough to decode fast, and every byte is still read
 
 def check_data(table: ImageTable, max_pixels: int, tick: Tick | None) -> Audit:
     """Open every picture of a table; nothing is kept."""
-    return audit(table, Eye(LOOK, "squish", None, max_pixels), tick=tick)
+    found = audit(table, Eye(LOOK, "squish", None, max_pixels), tick=tick)
+    classes = list(table.rows(found.usable).counts())
+    if table.kind == "single_label" and len(classes) == 1:
+        told = f"all pictures are of one class, {classes[0]!r}; a classifier needs two"
+        table.notes.append(told)
+    return found
 
 
 def tell(found: Audit, say: Callable[[str], None]) -> None:

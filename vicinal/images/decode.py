@@ -3,8 +3,9 @@
 =====================  ===============================================================
 EXIF orientation       applied
 grey (1, L, 16 bit)    one channel; 16-bit values are divided by 257, to 0..255
+palette of greys       one channel
 32-bit whole numbers   as 16-bit values where any is above 255, else as they are
-palette, CMYK, YCbCr   converted to RGB by Pillow
+other palettes, CMYK   converted to RGB by Pillow
 alpha, transparency    laid on white
 32-bit float           0..1 is scaled by 255; other ranges are clipped to 0..255
 animated, many pages   refused: the user says which picture is meant
@@ -18,22 +19,28 @@ wanted (`draft`), four times faster than decoding it whole and shrinking it.
 import hashlib
 import io
 import math
+import stat
 import warnings
 from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL.ImagePalette import ImagePalette
 
 from vicinal.errors import PictureError
-from vicinal.images.settings import MAX_PIXELS, Fit
+from vicinal.images.settings import MAX_PIXELS, Resize
 
 # Pillow knows more formats; some of them start other programs (EPS: Ghostscript).
 FORMATS = "JPEG PNG GIF BMP DIB TIFF WEBP PPM AVIF JPEG2000 MPO ICO TGA".split()
 STILL_FORMATS = {"MPO"}  # a photograph with a preview behind it, not an animation
 # The limit is this module's own, and a refusal: Pillow's warning would say it twice.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+RULES = 2
+"""number of the rules above: pixels decoded by others are not taken from the cache"""
 
 GREY_MODES = {"1", "L", "LA", "I", "F"}
 UPRIGHT = {
@@ -61,7 +68,7 @@ class Preprocessing:
     channels: int = 3
     """3 for colour, 1 for grey"""
 
-    fit: Fit = "crop"
+    resize: Resize = "crop"
     """a picture that is not square: crop its sides, squish it, or pad it with black"""
 
     mean: tuple[float, ...] = (0.5,)
@@ -69,10 +76,6 @@ class Preprocessing:
 
     std: tuple[float, ...] = (0.25,)
     """spread of each channel, in 0..1, that is divided by"""
-
-    def key(self) -> str:
-        """What decoding depends on, for the cache."""
-        return f"{self.store_size}-{self.fit}-1"
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -91,12 +94,36 @@ class Header(NamedTuple):
     width: int
     height: int
     mode: str
+    """Pillow's name of the form of a pixel; L for a palette of greys alone"""
+
     format: str
+
+    @property
+    def grey(self) -> bool:
+        return is_grey(self.mode)
 
 
 def digest(data: bytes) -> bytes:
     """Sixteen bytes that name a picture by its content."""
     return hashlib.sha256(data).digest()[:16]
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file; PictureError says why they cannot be read.
+
+    A pipe or a device is not opened: reading it might never end.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise PictureError("not a regular file")
+        return path.read_bytes()
+    except PictureError:
+        raise
+    except FileNotFoundError:
+        raise PictureError("there is no such file") from None
+    except (OSError, ValueError) as error:  # ValueError: a name no file can have
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PictureError(f"cannot be read: {reason}") from error
 
 
 def open_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageFile.ImageFile:
@@ -137,20 +164,22 @@ def header(image: Image.Image) -> Header:
     width, height = image.size
     if _quarter_turned(image):
         width, height = height, width
-    return Header(width, height, image.mode, image.format or "?")
+    return Header(width, height, _mode(image), image.format or "?")
 
 
-def decode(image: ImageFile.ImageFile, size: int, fit: Fit) -> np.ndarray:
+def decode(image: ImageFile.ImageFile, size: int, resize: Resize) -> np.ndarray:
     """Decode an open picture to [size, size, C] uint8; C is 1 for grey, else 3.
 
     Raises PictureError when the bytes are damaged or cut off.
     """
     try:
-        _draft(image, size, fit)
+        grey = is_grey(_mode(image))
+        _draft(image, size, resize)
         image.load()  # some formats tell their orientation behind the pixels
         turn = UPRIGHT.get(_orientation(image))
-        plain = _plain(image)
-        return _resized(plain.transpose(turn) if turn is not None else plain, size, fit)
+        plain = _plain(image, grey)
+        upright = plain.transpose(turn) if turn is not None else plain
+        return _resized(upright, size, resize)
     except PictureError:
         raise
     except Exception as error:  # decoders fail in their own ways on damaged bytes
@@ -170,40 +199,67 @@ def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
     return np.rint(luma).astype(np.uint8)[..., None]
 
 
-def fit_array(pixels: np.ndarray, size: int, fit: Fit) -> np.ndarray:
+def resize_array(pixels: np.ndarray, size: int, resize: Resize) -> np.ndarray:
     """An array [H, W] or [H, W, C] of uint8 as a picture [size, size, C]."""
     pixels = pixels if pixels.ndim == 3 else pixels[..., None]
     if pixels.shape[:2] == (size, size):
         return pixels
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    return _resized(image, size, fit)
+    return _resized(image, size, resize)
 
 
-def _draft(image: ImageFile.ImageFile, size: int, fit: Fit) -> None:
+def is_grey(mode: str) -> bool:
+    """Whether pixels of that mode are grey; I;16B and its like are 16 bits deep."""
+    return mode.split(";")[0] in GREY_MODES
+
+
+def _mode(image: Image.Image) -> str:
+    """Pillow's mode before decoding; L for a palette of greys alone."""
+    grey = image.mode == "P" and _holds_greys(image.palette)
+    return "L" if grey else image.mode
+
+
+def _holds_greys(palette: ImagePalette | None) -> bool:
+    """Whether red, green and blue are equal in every colour of a palette."""
+    if palette is None:
+        return False
+    form = palette.rawmode or palette.mode
+    values = np.frombuffer(bytes(palette.palette), np.uint8)
+    if form == "RGB;L":  # all reds, all greens, all blues
+        colours = values[: len(values) // 3 * 3].reshape(3, -1).T
+    elif len(form) in (3, 4):
+        colours = values[: len(values) // len(form) * len(form)]
+        colours = colours.reshape(-1, len(form))[:, :3]
+    else:
+        return False
+    return len(colours) > 0 and bool((colours == colours[:, :1]).all())
+
+
+def _draft(image: ImageFile.ImageFile, size: int, resize: Resize) -> None:
     """Let a JPEG be decoded smaller, but no smaller than it is wanted."""
     if image.format not in ("JPEG", "MPO"):
         return
     width, height = image.size
-    if fit == "squish":
+    if resize == "squish":
         wanted = (size, size)
     else:
-        side = min(width, height) if fit == "crop" else max(width, height)
+        side = min(width, height) if resize == "crop" else max(width, height)
         scale = size / side
         wanted = (math.ceil(width * scale), math.ceil(height * scale))
     if wanted[0] < width and wanted[1] < height:
         image.draft(None, wanted)
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def _plain(image: Image.Image, grey: bool) -> Image.Image:
     """The picture in mode L or RGB, by the rules above."""
     mode = image.mode
     if mode.startswith("I") or mode == "F":
         return _from_deep(image)
     if mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
-        return _on_white(image)
+        return _on_white(image, grey)
     if mode in ("L", "RGB"):
         return image
-    return image.convert("L" if mode == "1" else "RGB")
+    return image.convert("L" if grey else "RGB")
 
 
 def _from_deep(image: Image.Image) -> Image.Image:
@@ -218,8 +274,7 @@ def _from_deep(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(values.clip(0, 255)).astype(np.uint8))
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    grey = image.mode in GREY_MODES
+def _on_white(image: Image.Image, grey: bool) -> Image.Image:
     layer = image.convert("RGBA")
     white = Image.new("RGBA", layer.size, "white")
     return Image.alpha_composite(white, layer).convert("L" if grey else "RGB")
@@ -240,13 +295,13 @@ def _quarter_turned(image: Image.Image) -> bool:
     return _orientation(image) >= 5
 
 
-def _resized(image: Image.Image, size: int, fit: Fit) -> np.ndarray:
+def _resized(image: Image.Image, size: int, resize: Resize) -> np.ndarray:
     """Pixels [size, size, C], antialiased (Pillow's bilinear filter widens to fit)."""
     width, height = image.size
-    if fit == "pad":
+    if resize == "pad":
         return _padded(image, size)
     box = (0.0, 0.0, float(width), float(height))
-    if fit == "crop":
+    if resize == "crop":
         side = min(width, height)
         left, top = (width - side) / 2, (height - side) / 2
         box = (left, top, left + side, top + side)

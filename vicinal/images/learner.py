@@ -26,17 +26,26 @@ from vicinal.core.runtime import (
     seed_for,
     step_seconds,
 )
-from vicinal.core.splits import TRAIN, VAL, Fractions, split
+from vicinal.core.splits import TEST, TRAIN, VAL, Fractions, split
 from vicinal.core.training import Epoch, Trainer, saved_runtime
-from vicinal.errors import ClassError, DataError, PictureError, SettingError
-from vicinal.images.audit import Eye, groups_of, looks
+from vicinal.errors import (
+    ClassError,
+    DataError,
+    NoDataError,
+    PictureError,
+    SettingError,
+    near_names,
+)
+from vicinal.images.audit import Eye, groups_of, looks, names_in
 from vicinal.images.augment import Augmentation, augmented, choose, to_input
 from vicinal.images.cache import PictureCache
 from vicinal.images.decode import Preprocessing, to_channels
+from vicinal.images.inputs import list_pictures
 from vicinal.images.networks import NETWORKS, build
 from vicinal.images.networks.network import Network
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.settings import ImageSettings
+from vicinal.images.spreadsheets import listed
 from vicinal.images.table import ImageTable, read_images
 from vicinal.images.transfer import freeze_body, read_source, start_from
 
@@ -135,7 +144,9 @@ class ImageLearner(Estimator):
 
     def _epochs(self, trainer: Trainer) -> Iterator[Epoch]:
         try:
-            yield from trainer.epochs()
+            for epoch in trainer.epochs():
+                self.history_ = trainer.progress.history
+                yield epoch
         finally:
             trainer.load_best()
             self.history_ = trainer.progress.history
@@ -144,9 +155,11 @@ class ImageLearner(Estimator):
     def _parts(self, X: Any, y: Any, validation: Any) -> tuple[Pictures, Pictures]:
         """The pictures for learning and those for choosing the epoch."""
         pictures = self.open(X, y)
+        parts = given_parts(pictures.table)
         if validation is not None:
-            return pictures, self.open(validation, like=pictures)
-        parts = divide(pictures, Fractions(1.0, self.settings.val_fraction, 0.0), self)
+            val = self.open(validation, like=pictures)
+            return pictures.rows(parts == TRAIN), val
+        parts = with_validation(parts, pictures, self)
         return pictures.rows(parts == TRAIN), pictures.rows(parts == VAL)
 
     def open(self, X: Any, y: Any = None, like: Pictures | None = None) -> Pictures:
@@ -166,11 +179,12 @@ class ImageLearner(Estimator):
     def read(self, X: Any, y: Any = None) -> ImageTable:
         """The table of X, checked to hold labels of a kind that this one learns."""
         pair = isinstance(X, tuple) and len(X) == 2 and y is None
-        table = read_images(X[0], X[1]) if pair else self._read(X, y)
+        table = self._read(X[0], X[1]) if pair else self._read(X, y)
         if table.kind not in self.kinds:
             raise DataError(
                 f"{type(self).__name__} learns from labels that are "
-                f"{' or '.join(self.kinds)}; these are {table.kind}."
+                f"{' or '.join(self.kinds)}; these are {table.kind}. Names or whole "
+                "numbers are for ImageClassifier, amounts for ImageRegressor."
             )
         return table
 
@@ -190,7 +204,8 @@ class ImageLearner(Estimator):
         """Pixels of the input, and of the stored picture that views are cut from."""
         settings = self.settings
         if settings.backbone not in NETWORKS:
-            build(settings.backbone, num_classes=2)  # raises, naming the near ones
+            hint = near_names(settings.backbone, NETWORKS)
+            raise SettingError(f"There is no backbone {settings.backbone!r}. {hint}")
         size = settings.image_size or _natural_size(table, settings.backbone)
         photo = settings.augment == "photo" or (
             settings.augment == "auto" and size >= 64
@@ -220,6 +235,10 @@ class ImageLearner(Estimator):
         stop_requested: Callable[[], bool],
     ) -> Trainer:
         settings = self.settings
+        if not len(train):
+            raise NoDataError(
+                "No picture is left to learn from: all are in other parts of the split."
+            )
         self.objective_ = self._objective(train.table, settings)
         y, y_val = (self.objective_.encode(p.table.labels) for p in (train, val))
         if settings.class_weight == "balanced":
@@ -339,18 +358,23 @@ class ImageLearner(Estimator):
         self.check_fitted()
         if isinstance(X, Pictures):
             return self._answers_of(X)
-        table = X if isinstance(X, ImageTable) else self._read_unlabelled(X)
-        return self._answers(table)
+        return self._answers(self._unlabelled(X))
 
-    def _read_unlabelled(self, X: Any) -> ImageTable:
-        pixels = np.asarray(X) if hasattr(X, "__array__") else None
-        if pixels is not None and pixels.ndim == 2:
+    def _unlabelled(self, X: Any) -> ImageTable:
+        """The table of X; labels that it has are not looked at."""
+        if isinstance(X, ImageTable):
+            return X
+        if isinstance(X, (str, Path)):
+            return list_pictures([str(X)])
+        if hasattr(X, "columns"):
+            return listed(X, Path(), "the table")
+        shape = np.asarray(X).shape if hasattr(X, "__array__") else ()
+        if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3)):
             raise DataError(
                 f"A batch of pictures [N, H, W(, C)] was wanted and one of shape "
-                f"{list(pixels.shape)} was given. For one picture use x[None]."
+                f"{list(shape)} was given. For one picture use x[None]."
             )
-        single = isinstance(X, (str, Path)) and Path(X).is_file()
-        return read_images([X] if single else X)
+        return read_images(X)
 
     def _answers(self, table: ImageTable) -> Iterator[Answer]:
         for names, reasons, pixels in prefetch(self._batches(table)):
@@ -406,16 +430,22 @@ class ImageLearner(Estimator):
 
     def _all_predicted(self, X: Any) -> np.ndarray:
         """Predictions of all pictures; PictureError names those that cannot be read."""
-        answers = list(self.answers(X))
+        self.check_fitted()
+        answers = list(self.answers(self._complete(X)))
         _refuse([(a.name, a.reason) for a in answers if a.reason])
         return np.stack([a.predicted for a in answers if a.predicted is not None])
+
+    def _complete(self, X: Any) -> ImageTable:
+        """The table of X; PictureError when it could not list a row."""
+        table = self._unlabelled(X)
+        _refuse([(q.name, q.reason) for q in table.set_aside])
+        return table
 
     def transform(self, X: Any) -> np.ndarray:
         """Embeddings [N, D]: what the last dense layer sees of each picture."""
         self.check_fitted()
-        table = X if isinstance(X, ImageTable) else self._read_unlabelled(X)
         parts = []
-        for names, reasons, pixels in self._batches(table):
+        for names, reasons, pixels in self._batches(self._complete(X)):
             _refuse([(n, r) for n, r in zip(names, reasons, strict=True) if r])
             x = to_input(pixels, self.preprocessing_)
             parts.append(self._forward(x, embed=True).numpy())
@@ -428,9 +458,10 @@ class ImageLearner(Estimator):
         are left out of the score and told in `notes`.
         """
         self.check_fitted()
-        data = X if isinstance(X, Pictures) else self.read(X, y)
+        data, left_out = (X, []) if isinstance(X, Pictures) else self._to_score(X, y)
         table = data.table if isinstance(data, Pictures) else data
         known, notes = self._known_rows(table)
+        notes = left_out + notes
         data, table = data.rows(known), table.rows(known)
         answers = list(self.answers(data))
         read = np.array([a.reason is None for a in answers], dtype=bool)
@@ -452,14 +483,31 @@ class ImageLearner(Estimator):
             notes,
         )
 
+    def _to_score(self, X: Any, y: Any) -> tuple[ImageTable, list[str]]:
+        """The table to score on, which is its test part if it has one, and notes."""
+        table, notes = self.read(X, y), []
+        if table.set_aside:
+            first = table.set_aside[0]
+            notes.append(
+                f"{len(table.set_aside)} rows left out, {first.name}: {first.reason}"
+            )
+        test = given_parts(table) == TEST
+        if test.any() and not test.all():
+            notes.append(
+                f"only the test part is scored, {test.sum()} of {len(table)} pictures"
+            )
+            table = table.rows(test)
+        return table, notes
+
     def _known_rows(self, table: ImageTable) -> tuple[np.ndarray, list[str]]:
         """A mask [N] of the pictures whose classes the model knows, and notes."""
-        if self.objective_.kind != "single_label":
+        if self.objective_.kind == "numeric":
             return np.ones(len(table), dtype=bool), []
         names = set(self.objective_.classes)
-        known = np.array([str(label) in names for label in table.labels], dtype=bool)
-        extra = sorted({str(k) for k in table.labels[~known]})
-        missing = sorted(names - {str(k) for k in table.labels[known]})
+        said = [names_in(str(label), table.kind) for label in table.labels]
+        known = np.array([its <= names for its in said], dtype=bool)
+        extra = sorted(set().union(*said) - names)
+        missing = sorted(names.difference(*(said[k] for k in np.flatnonzero(known))))
         notes = []
         if extra:
             left = f"{int((~known).sum())} pictures left out"
@@ -541,16 +589,44 @@ CONSTANT_NAMES = {
 }
 
 
+def given_parts(table: ImageTable) -> np.ndarray:
+    """Parts [N] as the user gave them; train where the user did not say."""
+    given = np.full(len(table), TRAIN) if table.split is None else table.split
+    return np.where(given == "", TRAIN, given).astype("U5")
+
+
+def with_validation(
+    parts: np.ndarray, pictures: Pictures, learner: "ImageLearner"
+) -> np.ndarray:
+    """Parts [N] with a share of train to choose the epoch by, unless they have one."""
+    if (parts == VAL).any():
+        return parts
+    rows = np.flatnonzero(parts == TRAIN)
+    share = Fractions(1.0, learner.settings.val_fraction, 0.0)
+    parts = parts.copy()
+    parts[rows] = divide(pictures.rows(rows), share, learner)
+    return parts
+
+
 def divide(pictures: Pictures, fractions: Fractions, learner: Estimator) -> np.ndarray:
-    """Parts [N] of pictures: stratified by class, exact copies on one side."""
+    """Parts [N] of pictures: stratified by class, exact copies on one side.
+
+    Of several labels a picture, those that only held-out pictures have could not be
+    learned, so such pictures are for training.
+    """
     table = pictures.table
     strata = table.labels if table.kind == "single_label" else np.zeros(len(table))
-    return split(
+    parts = split(
         np.asarray(strata).astype(str),
         groups_of(pictures.digests),
         fractions=fractions,
         seed=seed_for(learner.random_state, 3) % 2**32,
     )
+    if table.kind == "multi_label":
+        said = [names_in(label, table.kind) for label in table.labels]
+        learned = set().union(*(said[k] for k in np.flatnonzero(parts == TRAIN)))
+        parts[[not its <= learned for its in said]] = TRAIN
+    return parts
 
 
 def _natural_size(table: ImageTable, backbone: str) -> int:

@@ -1,10 +1,10 @@
 """A table's pixels, batch by batch: from memory, else from the cache, else the file."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
+from vicinal.core.memory import free_memory
 from vicinal.core.parallel import ordered_map
 from vicinal.errors import DataError
 from vicinal.images.audit import Audit, Eye, Look, Tick, audit
@@ -115,13 +115,3 @@ def _stacked(kept: list[np.ndarray | None], size: int, channels: int) -> np.ndar
             store[row] = to_channels(pixels, channels)
         kept[row] = None
     return store
-
-
-def free_memory() -> float:
-    """Bytes of memory that are free now; 4 GB where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return 4e9
-    values = dict(line.split(":", 1) for line in lines)
-    return float(values.get("MemAvailable", "4000000 kB").split()[0]) * 1024

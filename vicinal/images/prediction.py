@@ -3,15 +3,20 @@
 import csv
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from vicinal.errors import NoDataError, RunError
+from vicinal.core.files import replace_file
+from vicinal.errors import NoDataError
 from vicinal.images.learner import Answer, ImageLearner
-from vicinal.images.table import ImageTable
+from vicinal.images.table import ImageTable, Quarantined
+
+MOST_REASONS = 10
+"""unreadable pictures that are named on the terminal; the CSV names them all"""
 
 
 class Speaker(Protocol):
@@ -28,39 +33,45 @@ def predict_all(
     *,
     keep: bool,
 ) -> dict[str, Any]:
-    """Answer for every picture: to a CSV file, or a line each.
+    """Answer for every picture: to a CSV file, whole or not at all, or a line each.
 
     A picture that cannot be read has a reason in place of an answer. With `keep` the
     answers are also returned. Memory does not grow with their number otherwise.
+    Raises NoDataError when no picture can be read.
     """
-    begun, good, reasons, kept = time.monotonic(), 0, [], []
-    columns = ["path", "predicted", "probability", *_class_columns(model), "reason"]
-    with ExitStack() as stack:
-        write = _writer(stack, output, columns)
-        for answer in model.answers(table):
-            row = _row(model, answer)
-            good += answer.reason is None
-            if answer.reason:
-                reasons.append(f"{answer.name}: {answer.reason}")
-            if write is not None:
-                write(row.get(name, "") for name in columns)
-            elif not keep:
-                voice.say(_line(row))
+    begun, count, kept = time.monotonic(), {"n": 0, "unreadable": 0}, []
+
+    def work(put: Callable[[dict[str, Any]], object]) -> None:
+        for row in _rows(model, table):
+            count["unreadable" if "reason" in row else "n"] += 1
+            if "reason" in row and count["unreadable"] <= MOST_REASONS:
+                told = f"cannot be read: {row['path']}: {row['reason']}"
+                print(told, file=sys.stderr)
             if keep:
                 kept.append(row)
-    for reason in reasons[:10]:
-        print(f"cannot be read: {reason}", file=sys.stderr)
-    if not good:
-        raise NoDataError(
-            f"None of the {len(table)} pictures can be read. {reasons[0]}"
-        )
+            put(row)
+        if not count["n"]:
+            many = f"None of the {count['unreadable']} pictures can be read"
+            raise NoDataError(f"{many}: look at the reasons above, and at the paths.")
+
     if output is not None:
-        voice.say(f"{good:,} answers, {len(reasons):,} pictures without one: {output}")
-    told = {"n": good, "unreadable": len(reasons)}
+        _to_csv(output, model, work)
+        without = f"{count['unreadable']:,} pictures without one"
+        voice.say(f"{count['n']:,} answers, {without}: {output}")
+    else:
+        work(lambda row: None if keep else voice.say(_line(row)))
     seconds = round(time.monotonic() - begun, 3)
-    return {**told, "output": output and str(output), "predictions": kept} | {
-        "seconds": seconds
-    }
+    where = output and str(output)
+    return {**count, "output": where, "predictions": kept, "seconds": seconds}
+
+
+def _rows(model: ImageLearner, table: ImageTable) -> Iterator[dict[str, Any]]:
+    for answer in chain(model.answers(table), map(_no_answer, table.set_aside)):
+        yield _row(model, answer)
+
+
+def _no_answer(aside: Quarantined) -> Answer:
+    return Answer(aside.name, None, aside.reason)
 
 
 def _class_columns(model: ImageLearner) -> list[str]:
@@ -87,15 +98,13 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['path']}\t{said}{sure}"
 
 
-def _writer(stack: ExitStack, output: Path | None, columns: list[str]) -> Any:
-    if output is None:
-        return None
-    try:
-        file = stack.enter_context(output.open("w", newline="", encoding="utf-8"))
-    except OSError as error:
-        raise RunError(
-            f"{output} cannot be written: {error.strerror}. Choose another --output."
-        ) from error
-    rows = csv.writer(file)
-    rows.writerow(columns)
-    return lambda values: rows.writerow(list(values))
+def _to_csv(output: Path, model: ImageLearner, work: Callable[..., None]) -> None:
+    columns = ["path", "predicted", "probability", *_class_columns(model), "reason"]
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            rows = csv.DictWriter(file, columns)
+            rows.writeheader()
+            work(rows.writerow)
+
+    replace_file(output, write)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from vicinal.core.settings import TrainingSettings, is_number
 
-Fit = Literal["crop", "squish", "pad"]
+Resize = Literal["crop", "squish", "pad"]
 
 MAX_PIXELS = 89_478_485
 """Pillow's own limit: a picture of 256 MB in RGB"""
@@ -21,7 +21,7 @@ class ImageSettings(TrainingSettings):
     image_size: int | None = None
     """pixels: height and width of the input; None: chosen from the data"""
 
-    resize: Fit = "crop"
+    resize: Resize = "crop"
     """a picture that is not square: crop its sides, squish it, or pad it with black"""
 
     augment: Literal["auto", "none", "light", "photo"] = "auto"

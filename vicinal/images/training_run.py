@@ -17,11 +17,16 @@ from vicinal.core.files import replace_file
 from vicinal.core.run import CHECKPOINT, Run, environment
 from vicinal.core.runtime import count_parameters
 from vicinal.core.splits import TEST, TRAIN, VAL, Fractions
-from vicinal.core.training import Epoch
+from vicinal.core.training import Epoch, Interrupted
 from vicinal.errors import NoDataError
-from vicinal.images.audit import Audit, Tick, groups_of, rows_by_group
+from vicinal.images.audit import Audit, Tick, groups_of, names_in, rows_by_group
 from vicinal.images.baselines import linear_baseline
-from vicinal.images.learner import ImageLearner, divide
+from vicinal.images.learner import (
+    ImageLearner,
+    divide,
+    given_parts,
+    with_validation,
+)
 from vicinal.images.page import Findings, make_report
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.table import ImageTable, Quarantined
@@ -39,7 +44,11 @@ class TrainingRun:
     stop_requested: Callable[[], bool] = lambda: False
 
     audit: Audit = field(init=False)
+    rows: np.ndarray = field(init=False)
+    """[N] row in the table of each picture that is used"""
+
     parts: np.ndarray = field(init=False)
+    """[N] train, val or test, for each picture that is used"""
     evaluation: Evaluation | None = field(init=False, default=None)
     seconds: float = field(init=False, default=0.0)
 
@@ -49,8 +58,8 @@ class TrainingRun:
         pictures = self._look()
         yield self.understood()
         pictures = self._divide(pictures)
-        yield self._divided()
         self._write_data(pictures)
+        yield self._divided()
         yield from self._train(pictures)
         yield from self._test(pictures)
         self.seconds = time.monotonic() - begun
@@ -62,9 +71,16 @@ class TrainingRun:
         learner = self.learner
         eye = learner.eye(self.table)
         self.audit, pictures = look_over(
-            self.table, eye, channels=learner.wanted_channels(), tick=self.tick
+            self.table, eye, channels=learner.wanted_channels(), tick=self._looked
         )
+        self.rows = np.flatnonzero(self.audit.usable)
         return pictures
+
+    def _looked(self, done: int, total: int) -> None:
+        if self.stop_requested():
+            raise Interrupted("The look at the pictures was interrupted.")
+        if self.tick is not None:
+            self.tick(done, total)
 
     def understood(self) -> str:
         """What the data are, in a sentence."""
@@ -90,13 +106,7 @@ class TrainingRun:
         else:
             self.parts = self._given_parts(pictures)
             pictures = self._without_leaks(pictures)
-        pictures = self._without_unknown_classes(pictures)
-        if not (self.parts == TRAIN).any():
-            raise NoDataError(
-                "No picture is left for training. Look into data/quarantine.csv, or "
-                "check the split column or folders."
-            )
-        return pictures
+        return self._without_unknown_classes(pictures)
 
     def _given_parts(self, pictures: Pictures) -> np.ndarray:
         """The user's own parts; what the user did not say is made from train.
@@ -104,16 +114,10 @@ class TrainingRun:
         A validation part without a test part is taken for the test: a part that
         chooses the epoch cannot also judge it.
         """
-        given = pictures.table.split
-        assert given is not None
-        parts = np.where(given == "", TRAIN, given).astype("U5")
+        parts = given_parts(pictures.table)
         if not (parts == TEST).any():
             parts[parts == VAL] = TEST
-        if not (parts == VAL).any():
-            rows = np.flatnonzero(parts == TRAIN)
-            share = Fractions(1.0, self.learner.settings.val_fraction, 0.0)
-            parts[rows] = divide(pictures.rows(rows), share, self.learner)
-        return parts
+        return with_validation(parts, pictures, self.learner)
 
     def _without_leaks(self, pictures: Pictures) -> Pictures:
         """Leave out copies in val or test of pictures that are in train (or val)."""
@@ -129,13 +133,15 @@ class TrainingRun:
         return self._keep(pictures, keep)
 
     def _without_unknown_classes(self, pictures: Pictures) -> Pictures:
-        if pictures.table.kind != "single_label":
+        table = pictures.table
+        if table.kind == "numeric":
             return pictures
-        labels = pictures.table.labels
-        known = set(labels[self.parts == TRAIN])
-        keep = np.array([label in known for label in labels], dtype=bool)
+        said = [names_in(label, table.kind) for label in table.labels]
+        known = set().union(*(said[k] for k in np.flatnonzero(self.parts == TRAIN)))
+        keep = np.array([its <= known for its in said], dtype=bool)
         for row in np.flatnonzero(~keep):
-            why = f"its class {labels[row]!r} has no picture in train"
+            strange = min(said[row] - known)
+            why = f"its class {strange!r} has no picture in train"
             self._set_aside(pictures, int(row), why)
         return self._keep(pictures, keep)
 
@@ -144,11 +150,19 @@ class TrainingRun:
         self.audit.quarantine.append(Quarantined(name, label, why))
 
     def _keep(self, pictures: Pictures, keep: np.ndarray) -> Pictures:
-        self.parts = self.parts[keep]
+        self.audit.usable[self.rows[~keep]] = False
+        self.rows, self.parts = self.rows[keep], self.parts[keep]
         return pictures.rows(keep)
 
     def _divided(self) -> str:
+        """How many pictures are for what; NoDataError when none is to learn from."""
         counts = {part: int((self.parts == part).sum()) for part in (TRAIN, VAL, TEST)}
+        if not counts[TRAIN]:
+            raise NoDataError(
+                "No picture is left for training: look into "
+                f"{self.run.path('data/quarantine.csv')}, and check the split column "
+                "or folders."
+            )
         told = ", ".join(f"{n:,} {PURPOSE[part]}" for part, n in counts.items() if n)
         return f"{told}; copies stay on one side"
 
@@ -187,8 +201,9 @@ class TrainingRun:
         self.evaluation = learner.evaluate(test)
         y, y_test = encode(train.table.labels), encode(test.table.labels)
         seed = learner.random_state
-        linear = linear_baseline(learner.objective_, train, y, test, y_test, seed)
-        self.evaluation.baselines["linear model on pixels"] = linear
+        if len(train) > 1:  # no line goes through one picture
+            linear = linear_baseline(learner.objective_, train, y, test, y_test, seed)
+            self.evaluation.baselines["linear model on pixels"] = linear
         yield str(self.evaluation)
 
     # --- the folder --------------------------------------------------------------
@@ -245,7 +260,8 @@ class TrainingRun:
 
     def summary(self) -> dict[str, Any]:
         """What `--json` prints: score, baselines, run, seconds and counts."""
-        told = self.evaluation.to_dict() if self.evaluation else {"score": None}
+        nothing = {"score": None, "baselines": {}}
+        told = self.evaluation.to_dict() if self.evaluation else nothing
         counts = {part: int((self.parts == part).sum()) for part in (TRAIN, VAL, TEST)}
         return {
             **told,

@@ -1,0 +1,228 @@
+"""A folder per class, of any depth; or any folder of pictures without labels.
+
+Hidden folders and files (`.name`, `__MACOSX`) are passed over, links are followed
+unless they lead back up, and what is passed over is remembered and told.
+"""
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from vicinal.errors import DataError, NoDataError, SettingError
+from vicinal.images.labels import SPLITS, Task, look_alikes, one_sided, some
+from vicinal.images.rows import ImageTable, Quarantined
+
+SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .tif .tiff .webp .ppm .pgm .pbm .pnm "
+    ".tga .avif .jp2 .mpo .ico".split()
+)
+NOT_UTF8 = "its name is not written in UTF-8; rename it"
+
+
+def read_folder(root: Path, task: Task) -> ImageTable:
+    """Read a folder per class, or the same below train, val and test."""
+    if task in ("regression", "multilabel"):
+        wanted = "numbers" if task == "regression" else "several names each"
+        raise SettingError(
+            f"A folder per class holds one name each, not {wanted}. "
+            f"For --task {task} give a CSV with the columns path and label."
+        )
+    walk = _Walk(root)
+    top = walk.folders()
+    parts = [name for name in top if name.lower() in SPLITS]
+    others = [name for name in top if name not in parts]
+    if parts and not others:
+        walk.splits_in(parts)
+    elif len({SPLITS[name.lower()] for name in parts}) > 1:
+        raise DataError(
+            f"{root} holds {some(parts)}, which read as parts of a split, beside "
+            f"{some(others)}, which do not. Move the others elsewhere, or give a CSV "
+            "with the columns path,label,split."
+        )
+    else:
+        walk.classes_in(root, "")
+    return walk.table()
+
+
+def pictures_below(root: Path) -> ImageTable:
+    """All pictures of a folder of any depth, in the order of names, without labels."""
+    walk = _Walk(root)
+    walk.everything()
+    table = ImageTable.unlabelled(walk.names, root=root)
+    return replace(table, set_aside=walk.set_aside, notes=walk.passed_over())
+
+
+class _Walk:
+    """Collects the pictures of a folder per class; remembers what it passed over."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.names: list[str] = []
+        self.labels: list[str] = []
+        self.split: list[str] = []
+        self.set_aside: list[Quarantined] = []
+        self.ignored: Counter[str] = Counter()
+        self.hidden: list[str] = []
+        self.empty: list[str] = []
+        self.loops: list[str] = []
+        self.closed: list[str] = []
+        self.loose = 0
+        real = root.resolve()
+        self.above = tuple(_identity(path) for path in (real, *real.parents))
+
+    def folders(self) -> list[str]:
+        """Names of the visible folders directly in the root."""
+        names = [e.name for e in self._entries(self.root) if _is_folder(e)]
+        return [name for name in names if not _is_hidden(name)]
+
+    def splits_in(self, parts: list[str]) -> None:
+        """Read the classes below folders named after the parts of a split."""
+        for entry in self._entries(self.root):
+            if entry.name in parts:
+                self.classes_in(self.root / entry.name, SPLITS[entry.name.lower()])
+            else:
+                self._pass_over(entry)
+
+    def classes_in(self, folder: Path, part: str) -> None:
+        above = (*self.above, _identity(folder))
+        for entry in self._entries(folder):
+            if not _is_folder(entry) or _is_hidden(entry.name):
+                self._pass_over(entry)
+                continue
+            label = unicodedata.normalize("NFC", entry.name)
+            found = [self._relative(p) for p in self._pictures(entry.path, above)]
+            for name in found:
+                self._add(name, label, part)
+            if not found:
+                self.empty.append(self._relative(entry.path))
+
+    def everything(self) -> None:
+        """List all pictures, whatever folder they are in."""
+        for path in self._pictures(str(self.root), self.above[1:]):
+            self._add(self._relative(path), "", "")
+
+    def _add(self, name: str, label: str, part: str) -> None:
+        if escaped(name) != name:
+            aside = Quarantined(escaped(name), escaped(label), NOT_UTF8)
+            self.set_aside.append(aside)
+            return
+        self.names.append(name)
+        self.labels.append(label)
+        self.split.append(part)
+
+    def _pass_over(self, entry: os.DirEntry[str]) -> None:
+        """Remember a hidden folder, or a picture beside the class folders."""
+        if _is_folder(entry):
+            self.hidden.append(self._relative(entry.path))
+        elif _is_picture(entry.name):
+            self.loose += 1
+
+    def _pictures(
+        self, folder: str, above: tuple[tuple[int, int], ...]
+    ) -> Iterator[str]:
+        here = _identity(Path(folder))
+        if here in above:
+            self.loops.append(self._relative(folder))
+            return
+        for entry in self._entries(folder):
+            if _is_folder(entry):
+                if _is_hidden(entry.name):
+                    self.hidden.append(self._relative(entry.path))
+                else:
+                    yield from self._pictures(entry.path, (*above, here))
+            elif _is_picture(entry.name):
+                yield entry.path
+            elif not entry.name.startswith("."):
+                self.ignored[Path(entry.name).suffix.lower() or "no ending"] += 1
+
+    def _entries(self, folder: str | Path) -> list[os.DirEntry[str]]:
+        """What lies in a folder, ordered by name; nothing where it cannot be read."""
+        try:
+            with os.scandir(folder) as entries:
+                return sorted(entries, key=lambda e: e.name)
+        except OSError:
+            self.closed.append(self._relative(folder))
+            return []
+
+    def _relative(self, path: str | Path) -> str:
+        return os.path.relpath(path, self.root)
+
+    def table(self) -> ImageTable:
+        if not self.names:
+            raise NoDataError(self._why_nothing())
+        said = any(self.split)
+        return ImageTable(
+            names=self.names,
+            labels=np.array(self.labels, dtype=object),
+            split=np.array(self.split) if said else None,
+            root=self.root,
+            set_aside=self.set_aside,
+            notes=self._notes(),
+        )
+
+    def _notes(self) -> list[str]:
+        notes = self.passed_over()
+        if self.empty:
+            notes.append(f"folders without a picture: {some(self.empty)}")
+        notes += look_alikes(set(self.labels))
+        return notes + one_sided(self.labels, self.split)
+
+    def passed_over(self) -> list[str]:
+        """Notes on what lies in the folder and is not in the table."""
+        notes = []
+        if self.hidden:
+            notes.append(f"hidden folders left out: {some(self.hidden)}")
+        if self.loops:
+            notes.append(f"links that lead back to a folder above: {some(self.loops)}")
+        if self.closed:
+            notes.append(f"folders that cannot be read: {some(self.closed)}")
+        if self.ignored:
+            kinds = ", ".join(f"{n} {kind}" for kind, n in self.ignored.most_common())
+            notes.append(f"files that are no pictures by their ending: {kinds}")
+        if self.loose:
+            notes.append(f"{self.loose} pictures lie in no class folder, left out")
+        return notes
+
+    def _why_nothing(self) -> str:
+        wanted = "Wanted: a folder per class, such as DATA/cat/1.jpg, DATA/dog/2.jpg."
+        if self.loose:
+            return (
+                f"{self.root} holds {self.loose} pictures but no class folders. "
+                f"{wanted} A CSV with the columns path,label does as well."
+            )
+        told = [*(f"{q.name}: {q.reason}" for q in self.set_aside[:1]), *self._notes()]
+        what = "only " + "; ".join(told) if told else "nothing"
+        return f"{self.root} holds no pictures ({what}). {wanted}"
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells a folder from all others, whatever link it was reached by."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino
+
+
+def escaped(name: str) -> str:
+    """A name with \\udc.. in place of bytes that are no UTF-8; any other as it is."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _is_picture(name: str) -> bool:
+    if name.startswith("."):
+        return False
+    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - a hot path

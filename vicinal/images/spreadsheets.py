@@ -1,0 +1,201 @@
+"""Tables that list pictures: a CSV as spreadsheets write it, or a DataFrame.
+
+The columns are path, label and split, by any of their usual names in any case. A row
+that cannot be used is set aside with its number and the reason.
+"""
+
+import unicodedata
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vicinal.errors import DataError, NoDataError
+from vicinal.images.labels import (
+    SPLITS,
+    Task,
+    is_missing,
+    kind_of,
+    labels_as,
+    look_alikes,
+    number,
+    one_sided,
+    some,
+    taken_as_amounts,
+)
+from vicinal.images.rows import ImageTable, Quarantined
+
+ENDINGS = frozenset({".csv", ".tsv", ".txt"})
+PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "name")
+LABEL_COLUMNS = ("label", "class", "labels", "target", "y", "category", "tags")
+SPLIT_COLUMNS = ("split", "set", "subset", "fold_name")
+EMPTY = frozenset({"", "nan", "none", "null", "n/a", "na"})
+"""cells, in lower case, that count as no label"""
+
+
+def read_csv(path: Path) -> Any:
+    """A CSV in UTF-8 as a DataFrame of texts; comma, semicolon or tab between cells."""
+    import pandas as pd
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not written in UTF-8 (byte {error.start}). "
+            "Save it as CSV UTF-8 and try again."
+        ) from error
+    if not text.strip():
+        raise NoDataError(f"{path} is empty. Wanted: the columns path[,label,split].")
+    head = text.split("\n", 1)[0]
+    separator = max(",;\t", key=head.count)
+    try:
+        with warnings.catch_warnings():
+            # rows longer than the header would shift or lose cells
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                StringIO(text),
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                index_col=False,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise DataError(
+            f"{path} cannot be read as a table: {error}. "
+            "A cell that holds a separator belongs in double quotes."
+        ) from error
+
+
+def from_frame(
+    frame: Any, root: Path, task: Task, target: str | None, first_line: int
+) -> ImageTable:
+    """A table from a DataFrame; `first_line` is the number of its first row."""
+    columns = {str(name).strip().lower(): name for name in frame.columns}
+    path_column = _column(frame, PATH_COLUMNS, "paths of the pictures")
+    wanted = (target,) if target else LABEL_COLUMNS
+    label_column = _column(frame, wanted, "labels", exact=target)
+    split_column = next((columns[c] for c in SPLIT_COLUMNS if c in columns), None)
+    paths = _paths(frame[path_column])
+    cells = list(frame[label_column])
+    labels = [_clean(cell) for cell in cells]
+    parts = [""] * len(paths)
+    if split_column is not None:
+        parts = [(_clean(part) or "").lower() for part in frame[split_column]]
+    numbers = task == "regression" and any(number(k) is not None for k in labels)
+    keep, set_aside = _sift(paths, cells, parts, first_line, numbers)
+    if not keep:
+        raise NoDataError(
+            f"No row of the table has both a path and a label ({len(paths)} rows). "
+            + (f"The first: {set_aside[0].reason}." if set_aside else "")
+        )
+    kept = [label for i in keep if (label := labels[i]) is not None]
+    kind = kind_of(kept, task)
+    split = np.array([SPLITS.get(parts[i], "") for i in keep])
+    notes = look_alikes(set(kept)) + one_sided(kept, split.tolist())
+    typed = getattr(getattr(frame[label_column], "dtype", None), "kind", "O")
+    usable = labels_as(kept, kind)
+    notes = notes if kind == "single_label" else taken_as_amounts(usable, kind, task)
+    return ImageTable(
+        names=[paths[i] for i in keep],
+        labels=usable,
+        kind=kind,
+        split=split if split_column is not None and any(split) else None,
+        root=root,
+        whole_numbers=kind == "single_label" and typed in "iu",
+        set_aside=set_aside,
+        notes=notes,
+    )
+
+
+def listed_in(path: Path) -> ImageTable:
+    """The pictures that a CSV lists, without labels; paths are beside the CSV."""
+    return listed(read_csv(path), path.parent, path.name, first_line=2)
+
+
+def listed(frame: Any, root: Path, name: str, first_line: int = 0) -> ImageTable:
+    """The pictures that a DataFrame of some name lists, without labels."""
+    paths = _paths(frame[_column(frame, PATH_COLUMNS, "paths of the pictures")])
+    table = ImageTable.unlabelled([path for path in paths if path], root=root)
+    aside = [
+        Quarantined(name, "", f"row {line} has no path")
+        for line, path in enumerate(paths, first_line)
+        if not path
+    ]
+    return replace(table, set_aside=aside)
+
+
+def _paths(column: Any) -> list[str]:
+    return ["" if is_missing(path) else str(path).strip() for path in column]
+
+
+def _column(
+    frame: Any, wanted: Sequence[str], what: str, exact: str | None = None
+) -> Any:
+    names = list(frame.columns)
+    if exact in names:
+        return exact
+    known = {str(name).strip().lower(): name for name in names}
+    for name in wanted:
+        if name.lower() in known:
+            return known[name.lower()]
+    told = f"a column {exact!r}" if exact else f"one of {', '.join(wanted)}"
+    raise DataError(
+        f"The table has no column for the {what}: wanted {told}, "
+        f"got {', '.join(map(str, names))}."
+    )
+
+
+def _clean(cell: Any) -> str | None:
+    """A cell as text, composed (NFC); None for empty, NaN and their spellings."""
+    text = "" if is_missing(cell) else unicodedata.normalize("NFC", str(cell)).strip()
+    return None if text.lower() in EMPTY else text
+
+
+def _sift(
+    paths: list[str],
+    cells: list[Any],
+    parts: list[str],
+    first_line: int,
+    numbers: bool,
+) -> tuple[list[int], list[Quarantined]]:
+    """Rows that say something usable, and those that do not, with the reason."""
+    labels = [_clean(cell) for cell in cells]
+    seen: dict[str, set[str]] = {}
+    for path, label in zip(paths, labels, strict=True):
+        if label is not None:
+            seen.setdefault(path, set()).add(label)
+    keep: list[int] = []
+    aside: list[Quarantined] = []
+    taken: set[str] = set()
+    for row, (path, label, part) in enumerate(zip(paths, labels, parts, strict=True)):
+        where = f"row {row + first_line}"
+        if not path:
+            reason = f"{where} has no path"
+        elif label is None:
+            reason = f"{where} has an empty label" + _spelling(cells[row])
+        elif part and part not in SPLITS:
+            reason = f"{where} has split {part!r}; wanted train, val or test"
+        elif numbers and number(label) is None:
+            reason = f"{where}: the label {label!r} is not a number"
+        elif len(seen[path]) > 1:
+            names = some(sorted(seen[path]))
+            reason = f"{where}: this path is listed with different labels: {names}"
+        elif path in taken:
+            reason = f"{where}: this path is listed before"
+        else:
+            taken.add(path)
+            keep.append(row)
+            continue
+        aside.append(Quarantined(path, label or "", reason))
+    return keep, aside
+
+
+def _spelling(cell: Any) -> str:
+    """How an empty label was spelled, where it was."""
+    if not isinstance(cell, str) or not cell.strip():
+        return ""
+    return f": {cell.strip()!r} counts as empty in a table (a folder may be called so)"
