@@ -19,8 +19,8 @@ from vicinal.core.runtime import (
     fastest,
     find_device,
     generator,
+    measured,
     seed_for,
-    step_seconds,
 )
 from vicinal.errors import SettingError
 
@@ -132,8 +132,8 @@ def test_exact_is_float32_alone(precision):
 )
 def test_the_fastest_has_the_least_seconds(monkeypatch, seconds, best):
     forms = [PLAIN, LAST, LOW]
-    measured = dict(zip(forms, seconds, strict=True))
-    monkeypatch.setattr(runtime, "step_seconds", lambda m, x, form, n: measured[form])
+    told = dict(zip(forms, seconds, strict=True))
+    monkeypatch.setattr(runtime, "measured", lambda m, x, forms, n: told)
     assert fastest(nn.Linear(1, 1), torch.zeros(1), forms) == best
 
 
@@ -144,16 +144,16 @@ def test_the_fastest_has_the_least_seconds(monkeypatch, seconds, best):
 def test_one_thread_is_taken_where_a_short_step_is_shorter_with_it(
     monkeypatch, together, alone, threads
 ):
-    def measured(model: nn.Module, x: Tensor, form: Runtime, repeats: int) -> float:
-        return (alone if form.threads else together) + (form == PLAIN)
+    def told(model: nn.Module, x: Tensor, forms: list[Runtime], repeats: int):
+        return {f: (alone if f.threads else together) + (f == PLAIN) for f in forms}
 
-    monkeypatch.setattr(runtime, "step_seconds", measured)
+    monkeypatch.setattr(runtime, "measured", told)
     best = fastest(nn.Linear(1, 1), torch.zeros(1), [PLAIN, LOW])
     assert best == replace(LOW, threads=threads)
 
 
 def test_what_cannot_be_chosen_is_not_measured(monkeypatch):
-    monkeypatch.setattr(runtime, "step_seconds", None)
+    monkeypatch.setattr(runtime, "measured", None)
     exact = Runtime(exact=True)
     assert fastest(nn.Linear(1, 1), torch.zeros(1), [exact]) == exact
 
@@ -161,7 +161,19 @@ def test_what_cannot_be_chosen_is_not_measured(monkeypatch):
 def test_a_measurement_is_the_least_after_warming_up(monkeypatch):
     clock = iter([0, 1, 10, 15, 20, 23, 30, 34])  # steps of 1 (to warm up), 5, 3, 4 s
     monkeypatch.setattr(runtime.time, "perf_counter", lambda: next(clock))
-    assert step_seconds(nn.Linear(2, 2), torch.ones(1, 2), PLAIN) == 3
+    assert measured(nn.Linear(2, 2), torch.ones(1, 2), [PLAIN]) == {PLAIN: 3}
+
+
+def test_forms_are_measured_in_turns(monkeypatch):
+    order: list[Runtime] = []
+
+    def timed(model: nn.Module, x: Tensor, form: Runtime) -> float:
+        order.append(form)
+        return 1.0
+
+    monkeypatch.setattr(runtime, "_pass_seconds", timed)
+    measured(nn.Linear(2, 2), torch.ones(1, 2), [PLAIN, LOW], repeats=2)
+    assert order == [PLAIN, LOW] * 3
 
 
 def test_measuring_leaves_the_model_as_it_was(net):

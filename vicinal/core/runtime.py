@@ -137,28 +137,37 @@ def fastest(
     """
     if forms[0].exact:
         return forms[0]
-    seconds = {form: step_seconds(model, x, form, repeats) for form in forms}
+    seconds = measured(model, x, forms, repeats)
     best = min(forms, key=seconds.__getitem__)
     if seconds[best] > SHORT_STEP or torch.device(best.device).type != "cpu":
         return best
-    alone = replace(best, threads=1)
-    return min(best, alone, key=lambda form: step_seconds(model, x, form, repeats))
+    seconds = measured(model, x, [best, replace(best, threads=1)], repeats)
+    return min(seconds, key=seconds.__getitem__)
 
 
-def step_seconds(model: nn.Module, x: Tensor, form: Runtime, repeats: int = 3) -> float:
-    """Least seconds of one forward and backward pass, after one to warm up."""
-    trial = form.prepare(copy.deepcopy(model)).train()
-    batch = form.place(x)
-    seconds = []
+def measured(
+    model: nn.Module, x: Tensor, forms: list[Runtime], repeats: int = 3
+) -> dict[Runtime, float]:
+    """Least seconds of a forward and backward pass in each form, after one to warm up.
+
+    The forms take turns, so that whatever else the machine does hits all alike.
+    """
+    trials = {form: form.prepare(copy.deepcopy(model)).train() for form in forms}
+    seconds: dict[Runtime, list[float]] = {form: [] for form in forms}
     for _ in range(repeats + 1):
-        start = time.perf_counter()
-        with form.threaded():
-            with form.active():
-                out = trial(batch)
-            out.float().square().mean().backward()
-        synchronize(form.device)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds[1:])
+        for form, trial in trials.items():
+            seconds[form].append(_pass_seconds(trial, form.place(x), form))
+    return {form: min(values[1:]) for form, values in seconds.items()}
+
+
+def _pass_seconds(model: nn.Module, x: Tensor, form: Runtime) -> float:
+    start = time.perf_counter()
+    with form.threaded():
+        with form.active():
+            out = model(x)
+        out.float().square().mean().backward()
+    synchronize(form.device)
+    return time.perf_counter() - start
 
 
 def synchronize(device: str) -> None:

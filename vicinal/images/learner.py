@@ -23,8 +23,8 @@ from vicinal.core.runtime import (
     fastest,
     find_device,
     generator,
+    measured,
     seed_for,
-    step_seconds,
 )
 from vicinal.core.splits import TEST, TRAIN, VAL, Fractions, split
 from vicinal.core.training import Epoch, Trainer, saved_runtime
@@ -327,7 +327,8 @@ class ImageLearner(Estimator):
     def _expected_seconds(self, loader: PictureLoader) -> float:
         """Seconds that all epochs will take, from one step that is timed."""
         x = next(iter(loader.batches(0)))[0][:32]
-        one = step_seconds(self.network_, x, self.runtime_, repeats=1)
+        form = self.runtime_
+        one = measured(self.network_, x, [form], repeats=1)[form]
         return one / len(x) * len(loader.pictures) * self.settings.epochs
 
     def _validate(self, val: Pictures, y: np.ndarray) -> tuple[float, float]:
