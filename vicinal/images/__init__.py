@@ -15,6 +15,9 @@ pictures       a table's pixels, batch by batch
 augment        random views of whole batches
 networks       the architectures, one paper a file
 settings       what a user may set
+loader         batches for training, the same whenever they are asked for
+parts          which picture is for what
+sizes          how large the input is, when the user does not say
 learner        what the two estimators share
 classifier     ImageClassifier: one label, or several
 regressor      ImageRegressor: a number

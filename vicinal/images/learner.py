@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self, cast
@@ -22,11 +21,10 @@ from vicinal.core.runtime import (
     candidates,
     fastest,
     find_device,
-    generator,
     measured,
     seed_for,
 )
-from vicinal.core.splits import TEST, TRAIN, VAL, Fractions, split
+from vicinal.core.splits import TEST, TRAIN, VAL
 from vicinal.core.training import Epoch, Trainer, saved_runtime
 from vicinal.errors import (
     ClassError,
@@ -36,15 +34,18 @@ from vicinal.errors import (
     SettingError,
     near_names,
 )
-from vicinal.images.audit import Eye, groups_of, looks, names_in
-from vicinal.images.augment import Augmentation, augmented, choose, to_input
+from vicinal.images.audit import Eye, looks, names_in
+from vicinal.images.augment import choose, to_input
 from vicinal.images.cache import PictureCache
 from vicinal.images.decode import Preprocessing, to_channels
 from vicinal.images.inputs import list_pictures
+from vicinal.images.loader import PictureLoader
 from vicinal.images.networks import NETWORKS, build
 from vicinal.images.networks.network import Network
+from vicinal.images.parts import given_parts, with_validation
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.settings import ImageSettings
+from vicinal.images.sizes import natural_size
 from vicinal.images.spreadsheets import listed
 from vicinal.images.table import ImageTable, read_images
 from vicinal.images.transfer import freeze_body, read_source, start_from
@@ -60,38 +61,6 @@ class Answer(NamedTuple):
     """[K] probabilities, or the number []"""
 
     reason: str | None
-
-
-@dataclass(frozen=True)
-class PictureLoader:
-    """Batches of augmented pictures; a function of (seed, epoch, step) alone."""
-
-    pictures: Pictures
-    targets: np.ndarray
-    preprocessing: Preprocessing
-    augmentation: Augmentation
-    batch_size: int
-    seed: int
-
-    @property
-    def steps(self) -> int:
-        return -(-len(self.pictures) // self.batch_size)
-
-    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches (x [B, C, H, W], y [B]) of an epoch, from step `start` on."""
-        order = torch.randperm(
-            len(self.pictures), generator=generator(self.seed, epoch)
-        ).numpy()
-        # equal shares: no lonely last picture, whose batch statistics mean nothing
-        parts = np.array_split(order, self.steps)
-        made = (self._batch(epoch, k, parts[k]) for k in range(start, self.steps))
-        return made if self.pictures.store is not None else prefetch(made)
-
-    def _batch(self, epoch: int, step: int, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-        g = generator(self.seed, epoch, step, 1)
-        pixels = self.pictures.batch(rows)
-        x = augmented(pixels, self.augmentation, self.preprocessing, g)
-        return x, torch.from_numpy(self.targets[rows])
 
 
 class ImageLearner(Estimator):
@@ -159,7 +128,8 @@ class ImageLearner(Estimator):
         if validation is not None:
             val = self.open(validation, like=pictures)
             return pictures.rows(parts == TRAIN), val
-        parts = with_validation(parts, pictures, self)
+        share = self.settings.val_fraction
+        parts = with_validation(parts, pictures, share, self.random_state)
         return pictures.rows(parts == TRAIN), pictures.rows(parts == VAL)
 
     def open(self, X: Any, y: Any = None, like: Pictures | None = None) -> Pictures:
@@ -206,7 +176,7 @@ class ImageLearner(Estimator):
         if settings.backbone not in NETWORKS:
             hint = near_names(settings.backbone, NETWORKS)
             raise SettingError(f"There is no backbone {settings.backbone!r}. {hint}")
-        size = settings.image_size or _natural_size(table, settings.backbone)
+        size = settings.image_size or natural_size(table, settings.backbone)
         photo = settings.augment == "photo" or (
             settings.augment == "auto" and size >= 64
         )
@@ -588,70 +558,6 @@ CONSTANT_NAMES = {
     "multi_label": "most frequent labels",
     "numeric": "median",
 }
-
-
-def given_parts(table: ImageTable) -> np.ndarray:
-    """Parts [N] as the user gave them; train where the user did not say."""
-    given = np.full(len(table), TRAIN) if table.split is None else table.split
-    return np.where(given == "", TRAIN, given).astype("U5")
-
-
-def with_validation(
-    parts: np.ndarray, pictures: Pictures, learner: "ImageLearner"
-) -> np.ndarray:
-    """Parts [N] with a share of train to choose the epoch by, unless they have one."""
-    if (parts == VAL).any():
-        return parts
-    rows = np.flatnonzero(parts == TRAIN)
-    share = Fractions(1.0, learner.settings.val_fraction, 0.0)
-    parts = parts.copy()
-    parts[rows] = divide(pictures.rows(rows), share, learner)
-    return parts
-
-
-def divide(pictures: Pictures, fractions: Fractions, learner: Estimator) -> np.ndarray:
-    """Parts [N] of pictures: stratified by class, exact copies on one side.
-
-    Of several labels a picture, those that only held-out pictures have could not be
-    learned, so such pictures are for training.
-    """
-    table = pictures.table
-    strata = table.labels if table.kind == "single_label" else np.zeros(len(table))
-    parts = split(
-        np.asarray(strata).astype(str),
-        groups_of(pictures.digests),
-        fractions=fractions,
-        seed=seed_for(learner.random_state, 3) % 2**32,
-    )
-    if table.kind == "multi_label":
-        said = [names_in(label, table.kind) for label in table.labels]
-        learned = set().union(*(said[k] for k in np.flatnonzero(parts == TRAIN)))
-        parts[[not its <= learned for its in said]] = TRAIN
-    return parts
-
-
-def _natural_size(table: ImageTable, backbone: str) -> int:
-    """Pixels of the input that suit the pictures and the network."""
-    native = NETWORKS[backbone].image_size
-    if backbone not in ("small", "dense", "lenet5"):
-        return native
-    rows = np.linspace(0, len(table) - 1, min(64, len(table))).astype(int)
-    sides = [side for row in rows if (side := _short_side(table, row))]
-    typical = int(np.median(sides)) if sides else 32
-    if typical <= 48:
-        return max(8, typical)
-    return 64 if typical <= 96 else 128
-
-
-def _short_side(table: ImageTable, row: int) -> int:
-    from vicinal.images.decode import open_picture, read_file
-
-    if table.pixels is not None:
-        return min(table.pixels[row].shape[:2])
-    try:
-        return min(open_picture(read_file(table.path(row))).size)
-    except PictureError:
-        return 0
 
 
 def _refuse(bad: list[tuple[str, str | None]]) -> None:

@@ -21,13 +21,9 @@ from vicinal.core.training import Epoch, Interrupted
 from vicinal.errors import NoDataError
 from vicinal.images.audit import Audit, Tick, groups_of, names_in, rows_by_group
 from vicinal.images.baselines import linear_baseline
-from vicinal.images.learner import (
-    ImageLearner,
-    divide,
-    given_parts,
-    with_validation,
-)
+from vicinal.images.learner import ImageLearner
 from vicinal.images.page import Findings, make_report
+from vicinal.images.parts import divide, given_parts, with_validation
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.table import ImageTable, Quarantined
 
@@ -102,7 +98,7 @@ class TrainingRun:
             settings = self.learner.settings
             val, test = settings.val_fraction, settings.test_fraction
             fractions = Fractions(1 - val - test, val, test)
-            self.parts = divide(pictures, fractions, self.learner)
+            self.parts = divide(pictures, fractions, self.learner.random_state)
         else:
             self.parts = self._given_parts(pictures)
             pictures = self._without_leaks(pictures)
@@ -117,7 +113,8 @@ class TrainingRun:
         parts = given_parts(pictures.table)
         if not (parts == TEST).any():
             parts[parts == VAL] = TEST
-        return with_validation(parts, pictures, self.learner)
+        share, seed = self.learner.settings.val_fraction, self.learner.random_state
+        return with_validation(parts, pictures, share, seed)
 
     def _without_leaks(self, pictures: Pictures) -> Pictures:
         """Leave out copies in val or test of pictures that are in train (or val)."""

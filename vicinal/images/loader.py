@@ -1,0 +1,46 @@
+"""Batches for training: shuffled, augmented, the same whenever they are asked for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vicinal.core.parallel import prefetch
+from vicinal.core.runtime import generator
+from vicinal.images.augment import Augmentation, augmented
+from vicinal.images.decode import Preprocessing
+from vicinal.images.pictures import Pictures
+
+
+@dataclass(frozen=True)
+class PictureLoader:
+    """Batches of augmented pictures; a function of (seed, epoch, step) alone."""
+
+    pictures: Pictures
+    targets: np.ndarray
+    preprocessing: Preprocessing
+    augmentation: Augmentation
+    batch_size: int
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        return -(-len(self.pictures) // self.batch_size)
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches (x [B, C, H, W], y [B]) of an epoch, from step `start` on."""
+        order = torch.randperm(
+            len(self.pictures), generator=generator(self.seed, epoch)
+        ).numpy()
+        # equal shares: no lonely last picture, whose batch statistics mean nothing
+        parts = np.array_split(order, self.steps)
+        made = (self._batch(epoch, k, parts[k]) for k in range(start, self.steps))
+        return made if self.pictures.store is not None else prefetch(made)
+
+    def _batch(self, epoch: int, step: int, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        g = generator(self.seed, epoch, step, 1)
+        pixels = self.pictures.batch(rows)
+        x = augmented(pixels, self.augmentation, self.preprocessing, g)
+        return x, torch.from_numpy(self.targets[rows])
