@@ -589,3 +589,10 @@ def test_only_regular_files_are_read(tmp_path):
             read_file(path)
     with pytest.raises(PictureError, match="there is no such file"):
         read_file(tmp_path / "c.png")
+
+
+def test_a_crop_that_needs_no_resizing_moves_no_pixel():
+    rng = np.random.default_rng(0)  # an odd rest: five columns too many
+    pixels = rng.integers(0, 256, (8, 13, 3), dtype=np.uint8)
+    got = room.resize_array(pixels, 8, "crop")
+    np.testing.assert_array_equal(got, pixels[:, 2:10])

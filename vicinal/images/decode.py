@@ -39,7 +39,7 @@ STILL_FORMATS = {"MPO"}  # a photograph with a preview behind it, not an animati
 # The limit is this module's own, and a refusal: Pillow's warning would say it twice.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-RULES = 2
+RULES = 3
 """number of the rules above: pixels decoded by others are not taken from the cache"""
 
 GREY_MODES = {"1", "L", "LA", "I", "F"}
@@ -300,10 +300,11 @@ def _resized(image: Image.Image, size: int, resize: Resize) -> np.ndarray:
     width, height = image.size
     if resize == "pad":
         return _padded(image, size)
-    box = (0.0, 0.0, float(width), float(height))
+    box = (0, 0, width, height)
     if resize == "crop":
         side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
+        # whole pixels: half a pixel of shift would blur what needs no resizing
+        left, top = (width - side) // 2, (height - side) // 2
         box = (left, top, left + side, top + side)
     if image.size != (size, size):
         image = image.resize(
