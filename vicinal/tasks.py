@@ -23,7 +23,7 @@ class Row(NamedTuple):
     """One row of the table above."""
 
     labels: str
-    task: str
+    task: Task
     estimator: str
     room: str
 

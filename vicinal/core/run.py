@@ -20,6 +20,8 @@ from vicinal.core.files import TEMPORARY, make_folder, read_json, write_json
 from vicinal.errors import RunError
 
 CHECKPOINT = "checkpoints/last.safetensors"
+HALVES = (f".*{TEMPORARY}", ".tmp??????")
+"""names of what a kill in mid-save leaves: our own halves, and those of safetensors"""
 
 
 class Run:
@@ -67,8 +69,9 @@ class Run:
                 "or name the run's folder with --out."
             )
         run = cls(folder)
-        for half in folder.rglob(f".*{TEMPORARY}"):
-            half.unlink()  # what a kill left of a save
+        for pattern in HALVES:
+            for half in folder.rglob(pattern):
+                half.unlink()
         return run
 
     def __enter__(self) -> Self:

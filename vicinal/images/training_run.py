@@ -81,9 +81,10 @@ class TrainingRun:
     def understood(self) -> str:
         """What the data are, in a sentence."""
         n, kind = int(self.audit.usable.sum()), self.table.kind
+        classes = len(self.table.rows(self.audit.usable).classes)
         what = {
-            "single_label": f"{len(self.table.classes)} classes",
-            "multi_label": f"{len(self.table.classes)} labels, several each",
+            "single_label": f"{classes} classes",
+            "multi_label": f"{classes} labels, several each",
             "numeric": "a number each",
         }[kind]
         sizes = self.audit.size_table()

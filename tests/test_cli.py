@@ -1,0 +1,847 @@
+"""The command line: every verb, and every mistake with one message and no traceback."""
+
+import csv
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from PIL import Image
+
+import vicinal
+from vicinal.cli import INTERRUPTED, MISTAKE, OK, VERBS, main
+from vicinal.core.run import CHECKPOINT, Run
+
+QUICK = ("--epochs", "2", "--exact", "--no-cache", "--augment", "none")
+FILES = {
+    "settings.json", "env.json", "classes.json", "metrics.csv", "metrics.json",
+    "model.json", "model.safetensors", "predictions.csv", "report.html",
+    "report.json", "report.txt", "data/index.csv", "data/splits.csv",
+    "data/quarantine.csv", CHECKPOINT,
+}  # fmt: skip
+
+
+class Told(NamedTuple):
+    """What a command gave back."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> dict[str, Any]:
+        """Its one object on stdout, of JSON that every reader takes."""
+        assert self.out.count("\n") == 1
+        return json.loads(self.out, parse_constant=pytest.fail)
+
+
+Say = Callable[..., Told]
+
+
+@pytest.fixture
+def say(capsys) -> Say:
+    """Run the command line in this process: say("check", folder, "--json")."""
+
+    def run(*words: object) -> Told:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return Told(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def refused(say) -> Callable[..., str]:
+    """The message on stderr with which a command is refused, and nothing else."""
+
+    def run(*words: object) -> str:
+        told = say(*words, "--json")
+        assert (told.code, told.out) == (MISTAKE, "")
+        lines = told.err.split("vicinal: ")
+        assert len(lines) == 2 and "Traceback" not in told.err
+        return lines[1].strip()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A folder with pictures of two classes (dark, light), and a model of them."""
+    home = tmp_path_factory.mktemp("home")
+    for shade, name in enumerate(("dark", "light")):
+        (home / "pictures" / name).mkdir(parents=True)
+        for k in range(10):
+            grey = Image.new("L", (8, 8), 60 + 120 * shade + k)
+            grey.putpixel((k % 8, k // 8), 255 - 255 * shade)
+            grey.save(home / "pictures" / name / f"{k}.png")
+    words = ["train", str(home / "pictures"), "--out", str(home / "run"), *QUICK]
+    assert main(words) == OK
+    return home
+
+
+@pytest.fixture
+def run(home) -> Path:
+    return home / "run"
+
+
+@pytest.fixture
+def pictures(home) -> Path:
+    return home / "pictures"
+
+
+def check_score(score: dict[str, Any], n: int) -> None:
+    assert list(score) == ["metric", "value", "low", "high", "n"]
+    assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
+    assert score["metric"] == "accuracy" and score["n"] == n
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# --- every verb ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb, say):
+    told = say(verb, "--help")
+    assert told.code == OK and "--json" in told.out and told.err == ""
+    first_line = (VERBS[verb].__doc__ or "").split("\n")[0]
+    assert first_line in " ".join(told.out.split())
+
+
+def test_help_names_every_verb_and_what_to_type_first(say):
+    told = say("--help")
+    assert told.code == OK and "vicinal demo images" in told.out
+    assert all(verb in told.out for verb in VERBS)
+
+
+def test_check(pictures, say):
+    told = say("check", pictures)
+    assert told.code == OK and told.err == ""
+    assert "20 pictures listed, 20 can be used, 0 cannot" in told.out
+    assert re.search(r"10  dark\n +10  light\n", told.out)
+
+
+def test_check_json(pictures, say):
+    got = say("check", pictures, "--json").json()
+    assert (got["pictures"], got["usable"], got["quarantined"]) == (20, 20, 0)
+    assert got["labels"] == "single_label" and got["formats"] == {"PNG": 20}
+    assert got["sizes"] == {"width": [8, 8, 8], "height": [8, 8, 8]}
+    assert [c["pictures"] for c in got["classes"]] == [10, 10]
+
+
+def test_train(pictures, tmp_path, say):
+    told = say("train", pictures, "--out", tmp_path / "a" / "run", *QUICK)
+    assert told.code == OK and told.err == ""
+    for words in (
+        "classification of pictures",
+        "20 pictures, 2 classes, about 8 x 8 pixels",
+        "12 to learn from, 4 to choose the epoch, 4 held out for the score",
+        "small (",
+        "2 epochs at most",
+        "epoch   2   loss",
+        "to beat: most frequent class",
+        "to beat: linear model on pixels",
+        f"use it:  vicinal predict {tmp_path}/a/run PICTURE...",
+    ):
+        assert words in told.out
+    folder = tmp_path / "a" / "run"
+    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert files - {".lock"} == FILES
+
+
+def test_train_json(pictures, tmp_path, say):
+    told = say("train", pictures, "--out", tmp_path / "run", *QUICK, "--json")
+    got = told.json()
+    check_score(got["score"], 4)
+    assert set(got["baselines"]) == {"most frequent class", "linear model on pixels"}
+    for baseline in got["baselines"].values():
+        check_score(baseline, 4)
+    assert got["run"] == str(tmp_path / "run") and got["seconds"] > 0
+    assert got["pictures"] == {"train": 12, "val": 4, "test": 4}
+    assert got == json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert "epoch   2" in told.err  # who waits can still watch
+
+
+def test_a_run_is_named_after_its_data_and_never_overwritten(
+    pictures, tmp_path, say, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("birds.2024").symlink_to(pictures, target_is_directory=True)
+    Path("photos.csv").write_text(
+        "path,label\n"
+        + "".join(f"{pictures}/dark/{k}.png,{'ab'[k % 2]}\n" for k in range(6))
+    )
+    runs = [
+        say("train", data, *QUICK, "--epochs", "1", "--json").json()["run"]
+        for data in ("photos.csv", "photos.csv", "birds.2024")
+    ]
+    assert runs == ["runs/photos", "runs/photos-2", "runs/pictures"]
+
+
+def test_evaluate(run, pictures, say):
+    told = say("evaluate", run, pictures)
+    assert told.code == OK and told.err == ""
+    assert "accuracy" in told.out and "to beat: most frequent class" in told.out
+
+
+def test_evaluate_json(run, pictures, tmp_path, say):
+    output = tmp_path / "out.csv"
+    got = say("evaluate", run, pictures, "--output", output, "--json").json()
+    check_score(got["score"], 20)
+    check_score(got["baselines"]["most frequent class"], 20)
+    assert got["run"] == str(run) and got["data"] == str(pictures)
+    assert got["seconds"] > 0
+    assert ["16 of these 20" in note for note in got["notes"]] == [True]
+    assert sum(map(sum, got["confusion"])) == 20
+    rows = rows_of(output)
+    right = sum(row["label"] == row["predicted"] for row in rows)
+    assert right / len(rows) == got["score"]["value"]
+
+
+def test_predict(run, pictures, say):
+    told = say("predict", run, pictures / "dark" / "0.png", pictures / "light")
+    lines = [line.split("\t") for line in told.out.splitlines()]
+    assert told.code == OK and len(lines) == 11 and told.err == ""
+    assert {len(line) for line in lines} == {3}
+    assert {said for _, said, _ in lines} <= {"dark", "light"}
+    assert all(0.5 <= float(sure) <= 1 for _, _, sure in lines)
+
+
+def test_predict_json_and_csv_say_the_same(run, pictures, tmp_path, say):
+    output = tmp_path / "out.csv"
+    got = say("predict", run, pictures, "--output", output, "--json").json()
+    assert (got["n"], got["unreadable"], got["run"]) == (20, 0, str(run))
+    assert got["output"] == str(output) and got["seconds"] >= 0
+    rows = rows_of(output)
+    assert list(rows[0]) == ("path predicted probability p_dark p_light reason".split())
+    for row, told in zip(rows, got["predictions"], strict=True):
+        assert row.pop("reason") == ""
+        assert row == {name: str(value) for name, value in told.items()}
+        assert float(row["p_dark"]) + float(row["p_light"]) == pytest.approx(
+            1, abs=2e-5
+        )
+
+
+def test_report(run, say):
+    before = (run / "report.html").read_bytes()
+    (run / "report.html").unlink()
+    told = say("report", run)
+    assert told.code == OK and (run / "report.html").read_bytes() == before
+    assert (run / "report.txt").read_text() in told.out
+    got = say("report", run, "--json").json()
+    assert got["page"] == str(run / "report.html")
+    check_score(got["score"], 4)
+
+
+def test_info(say):
+    told = say("info")
+    assert told.code == OK and "resnet18" in told.out and torch.__version__ in told.out
+    got = say("info", "--json").json()
+    assert got["vicinal"] == vicinal.__version__ and got["device"]
+    assert {"small", "mobilenet_v2"} <= set(got["networks"])
+
+
+def test_demo(say, monkeypatch):
+    from vicinal.images import demo
+
+    for name in ("EPOCHS", "SHORT", "LONG"):
+        monkeypatch.setattr(demo, name, 1)
+    told = say("demo", "--seeds", "1", "--json")
+    got = told.json()
+    check_score(got["score"], got["score"]["n"])
+    check_score(got["baselines"]["dense network"], got["score"]["n"])
+    assert got["seconds"] > 0
+    assert "vicinal train FOLDER" in told.err.splitlines()[-2]  # what to type next
+
+
+def test_the_module_is_the_command():
+    words = [sys.executable, "-m", "vicinal", "trian"]
+    told = subprocess.run(words, capture_output=True, text=True, env=environment())
+    assert told.returncode == MISTAKE and told.stdout == ""
+    assert told.stderr.startswith("vicinal: There is no verb 'trian'. Did you mean")
+
+
+# --- words that are not understood -----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("", "Expected one of .*train"),
+        ("trian x", "Did you mean 'train'"),
+        ("train", "Missing from vicinal train"),
+        ("train DATA --epoch 3", "Perhaps you meant.*--epochs"),
+        ("train DATA --epochs many", "--epochs.*'many'"),
+        ("train DATA --task guess", "'classification'"),
+        ("info more", "Unrecognized options: more"),
+        ("demo graphics", "'graphics'.*'images'"),
+        ("train DATA --epochs 0", "^vicinal: epochs must be .*1 or more. Got 0 instea"),
+        ("train DATA --batch-size 1", "^vicinal: batch_size must be.* Got 1 instead"),
+        ("train DATA --lr nan", "^vicinal: lr must be above 0.* Got nan instead"),
+        ("train DATA --minutes 0", "^vicinal: minutes must be above 0"),
+        ("train DATA --image-size 3", "^vicinal: image_size must be from 4 to 2048"),
+        ("train DATA --val-fraction 1", "^vicinal: val_fraction must be from 0 to"),
+        ("train DATA --test-fraction .9", "^vicinal: test_fraction must be below 0.95"),
+        ("train DATA --freeze all", "^vicinal: freeze must be none unless --weights"),
+        ("train DATA --seed -1", "^vicinal: random_state must be .*Got -1 instead"),
+        ("train DATA --device gpu9", "^vicinal: device 'gpu9' cannot be used.*Leave"),
+        ("train DATA --backbone smal", "Did you mean 'small'.*Known: .*resnet18"),
+        ("train DATA --weights gone", "^.*There is no file gone. Name a .safetensors"),
+        ("train DATA --resume", "^vicinal: --resume needs --out RUN"),
+        ("check DATA --max-pixels 0", "^vicinal: max_pixels must be above 0"),
+        ("demo --seeds 0", "^vicinal: seeds must be 1 or more. Got 0 instead"),
+        ("predict RUN", "^vicinal: Name at least one picture"),
+    ],
+)
+def test_words_that_are_not_understood(
+    words, wanted, pictures, run, say, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    places = {"DATA": pictures, "RUN": run}
+    told = say(*(places.get(word, word) for word in words.split()))
+    text = " ".join(told.err.replace("│", " ").split())
+    assert told.code == MISTAKE and re.search(wanted, text)
+    assert "Traceback" not in told.err and "dummy" not in told.err
+    left = [path for path in tmp_path.rglob("*") if path.name != "runs"]
+    assert left == []  # no half-made run folder stays behind
+
+
+def test_debug_shows_where_an_error_came_from(tmp_path, say):
+    words = ("check", tmp_path / "gone")
+    assert "Traceback" not in say(*words).err
+    with pytest.raises(vicinal.errors.NoDataError, match="There is nothing at"):
+        say(*words, "--debug")
+
+
+def test_an_error_of_the_system_is_one_message(say, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "secret.png")
+
+    monkeypatch.setattr("vicinal.images.inputs.list_pictures", fail)
+    told = say("predict", "run", "secret.png")
+    assert told == (MISTAKE, "", "vicinal: secret.png: Permission denied.\n")
+
+
+def test_a_bug_keeps_its_traceback(say, monkeypatch):
+    monkeypatch.setattr("vicinal.images.about.about", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        say("info")
+
+
+# --- data that cannot be used ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        ({}, r"holds no pictures \(nothing\)\. Wanted: a folder per class"),
+        ({"cat": {}, "dog": {}}, "folders without a picture: 'cat', 'dog'"),
+        ({"a": {"x.txt": b"", "y.pdf": b""}}, "no pictures by their ending: 1 .txt, 1"),
+        ({".ipynb_checkpoints": {"a.png": b"x"}}, "hidden folders left out: '.ipynb_"),
+        ({"cat": {"a.png": b"", "b.png": b""}}, "None of the 2 .* is empty .0 bytes."),
+    ],
+)
+def test_folders_with_nothing_in_them(make, wanted, tmp_path, refused, run):
+    root = tmp_path / "data"
+    root.mkdir()
+    for folder, files in make.items():
+        (root / folder).mkdir()
+        for name, data in files.items():
+            (root / folder / name).write_bytes(data)
+    out = tmp_path / "out"
+    assert re.search(wanted, refused("train", root, "--out", out))
+    assert not out.exists()
+    if "None of" not in wanted:
+        assert re.search(wanted, refused("check", root))
+        assert re.search(wanted, refused("evaluate", run, root))
+    else:
+        assert "No picture is of a class" in refused("evaluate", run, root)
+
+
+def test_one_class(make_folder, tmp_path, refused, say):
+    root = make_folder({"cat": 4}, height=8, width=8, channels=1)
+    told = refused("train", root, "--out", tmp_path / "out", *QUICK)
+    assert "All pictures are of one class (cat). A classifier needs two" in told
+    assert "note: all pictures are of one class, 'cat'" in say("check", root).out
+
+
+@pytest.mark.parametrize("verb", ["train", "check", "evaluate"])
+def test_a_file_where_a_folder_should_be(verb, run, pictures, refused):
+    words = (verb, run) if verb == "evaluate" else (verb,)
+    for path in (pictures / "dark" / "0.png", run / "model.json"):
+        told = refused(*words, path)
+        assert f"{path} is a file, where a folder of pictures or a CSV" in told
+    gone = refused(*words, pictures / "gone")
+    assert "There is nothing at" in gone and "spelling" in gone
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "predict"])
+def test_a_folder_that_is_no_run(verb, pictures, tmp_path, refused):
+    for place in (pictures, tmp_path / "gone", pictures / "dark" / "0.png"):
+        told = refused(verb, place, pictures)
+        assert f"There is no model in {place}" in told and "vicinal train" in told
+    assert "no finished run" in refused("report", pictures).replace("not a", "no")
+
+
+def test_a_name_too_long_for_any_file(run, pictures, refused):
+    name = "x" * 5000
+    for words in (("train", name), ("check", name), ("evaluate", run, name)):
+        assert "File name too long" in refused(*words)
+    assert "File name too long" in refused("predict", name, pictures)
+    assert "File name too long" in refused("predict", run, name)
+
+
+def spoil(root: Path, folder: str) -> dict[str, str]:
+    """Put files that cannot be used into a class; what is to be said of each."""
+    place = root / folder
+    whole = (place / "0.png").read_bytes()
+    (place / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (place / "empty.jpg").write_bytes(b"")
+    (place / "noise.jpg").write_bytes(bytes(range(256)) * 8)
+    frames = [Image.new("L", (8, 8), shade) for shade in (0, 99, 200)]
+    frames[0].save(place / "moving.gif", save_all=True, append_images=frames[1:])
+    Image.new("1", (9500, 9500)).save(place / "bomb.png")
+    (place / "folder.png").symlink_to("folder.png")
+    return {
+        "cut.png": "damaged",
+        "empty.jpg": "the file is empty",
+        "noise.jpg": "not a picture in a form that is read here",
+        "moving.gif": "animated or many pages (3 frames)",
+        "bomb.png": "pixels",
+        "folder.png": "symbolic links",
+    }
+
+
+def test_bad_files_are_quarantined_and_training_goes_on(
+    make_folder, tmp_path, run, say
+):
+    root = make_folder({"dark": 8, "light": 8}, height=8, width=8, channels=1)
+    reasons = spoil(root, "dark")
+    out = tmp_path / "out"
+    got = say("train", root, "--out", out, *QUICK, "--json").json()
+    assert got["quarantined"] == len(reasons)
+    assert sum(got["pictures"].values()) == 16
+    rows = rows_of(out / "data" / "quarantine.csv")
+    told = {Path(row["path"]).name: row["reason"] for row in rows}
+    assert {row["label"] for row in rows} == {"dark"}
+    assert told.keys() == reasons.keys()
+    assert {n: told[n] for n, r in reasons.items() if r not in told[n]} == {}
+    assert "6 of 22 pictures are not used" in (out / "report.txt").read_text()
+
+    listed = tmp_path / "aside.csv"
+    checked = say("check", root, "--quarantine", listed, "--json").json()
+    assert (checked["usable"], checked["quarantined"]) == (16, 6)
+    assert rows_of(listed) == rows
+    assert [list(q.values()) for q in checked["quarantine"]] == [
+        list(row.values()) for row in rows
+    ]
+
+    found = say("evaluate", run, root, "--json").json()
+    assert found["score"]["n"] == 16
+    assert "6 pictures cannot be read, dark/bomb.png" in found["notes"][0]
+
+    answers = tmp_path / "answers.csv"
+    said = say("predict", run, root, "--output", answers, "--json")
+    assert said.json()["n"] == 16 and said.json()["unreadable"] == 6
+    for row in rows_of(answers):
+        reason = reasons.get(Path(row["path"]).name, "")
+        assert reason in row["reason"] and bool(reason) == (row["predicted"] == "")
+    assert "cut.png: damaged" in said.err
+
+
+def test_nothing_can_be_read(run, tmp_path, say, refused):
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "out.csv").write_text("kept")
+    told = refused(
+        "predict", run, tmp_path / "a.png", "gone.png", "--output", tmp_path / "out.csv"
+    )
+    assert told.startswith("None of the 2 pictures can be read: look at the reasons")
+    assert (tmp_path / "out.csv").read_text() == "kept"
+    assert "gone.png: there is no such file" in say("predict", run, "gone.png").err
+    (tmp_path / "empty").mkdir()
+    assert "There is no picture in" in refused("predict", run, tmp_path / "empty")
+
+
+def test_hidden_folders_and_links_in_a_loop(make_folder, tmp_path, say):
+    shape: dict[str, Any] = {"height": 8, "width": 8, "channels": 1}
+    root = make_folder({"cat": 3, "dog": 3, ".ipynb_checkpoints": 2}, **shape)
+    (root / "cat" / "again").symlink_to("..", target_is_directory=True)
+    (root / "dog" / "self").symlink_to(".", target_is_directory=True)
+    (root / "0.png").write_bytes((root / "cat" / "0.png").read_bytes())
+    got = say("check", root, "--json").json()
+    assert [c["class"] for c in got["classes"]] == ["cat", "dog"]
+    notes = " ".join(got["notes"])
+    for words in (
+        "hidden folders left out: '.ipynb_ch",
+        "links that lead back",
+        "1 pi",
+    ):
+        assert words in notes
+    out = tmp_path / "out"
+    assert say("train", root, "--out", out, *QUICK).code == OK
+    text = (out / "report.txt").read_text()
+    assert "! Hidden folders left out: '.ipynb_checkpoints'." in text
+
+
+ODD = ["猫 と 犬", 'it\'s "a" <b>&c', "🦆", "two\nlines", "-x", "$(touch x)", "é"]
+
+
+def test_names_in_any_script(make_folder, tmp_path, say):
+    shape: dict[str, Any] = {"height": 8, "width": 8, "channels": 1}
+    root = make_folder(dict.fromkeys(ODD, 4), name="my 猫 data", **shape)
+    for folder in ODD:
+        (root / folder / "0.png").rename(root / folder / f"{folder} 😀'\".png")
+    out = tmp_path / "out 猫"
+    got = say("train", root, "--out", out, *QUICK, "--json").json()
+    assert [c["class"] for c in got["classes"]] == sorted(ODD)
+    assert json.loads((out / "classes.json").read_text()) == sorted(ODD)
+    assert len(rows_of(out / "data" / "index.csv")) == 4 * len(ODD)
+
+    answers = tmp_path / "answers.csv"
+    said = say("predict", out, root, "--output", answers, "--json").json()
+    assert said["n"] == 4 * len(ODD)
+    paths = [row["path"] for row in rows_of(answers)]
+    assert all(Path(path).is_file() for path in paths)
+    assert sorted(paths) == sorted(row["path"] for row in said["predictions"])
+    assert say("evaluate", out, root).code == OK
+    assert "🦆" in say("report", out).out
+
+
+def test_names_that_are_no_text(pictures, tmp_path, say, run):
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    odd.symlink_to(pictures, target_is_directory=True)
+    told = say("train", odd, "--out", tmp_path / "out", *QUICK)
+    assert told.code == OK and "caf\\udce9: classification" in told.out
+    listed = say("predict", run, odd, "--json")
+    assert listed.code == MISTAKE and "not written in UTF-8" in listed.err
+
+
+def test_class_folders_that_differ_in_case(make_folder, say):
+    got = say("check", make_folder({"Cat": 2, "cat": 2, "dog": 1}), "--json").json()
+    assert [c["class"] for c in got["classes"]] == ["Cat", "cat", "dog"]
+    assert "differ only in case or spaces: 'Cat', 'cat'" in got["notes"][0]
+
+
+def test_classes_that_are_not_in_every_part(make_folder, tmp_path, say):
+    counts = {"train/a": 6, "train/b": 6, "train/c": 2, "val/a": 2, "val/b": 2}
+    root = make_folder(counts | {"val/d": 3}, height=8, width=8, channels=1)
+    out = tmp_path / "out"
+    got = say("train", root, "--out", out, *QUICK, "--json").json()
+    assert [c["class"] for c in got["classes"]] == ["a", "b", "c"]
+    assert got["score"]["n"] == 4 and got["quarantined"] == 3
+    assert got["notes"] == ["classes without a picture here: c"]
+    rows = rows_of(out / "data" / "quarantine.csv")
+    assert [row["reason"] for row in rows] == [
+        "its class 'd' has no picture in train"
+    ] * 3
+    text = (out / "report.txt").read_text()
+    assert "! Classes in val that train does not have: 'd'." in text
+    assert "! Classes in train that val does not have: 'c'." in text
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (2, 1), (2, 2), (3, 1, 2), (3, 3)])
+def test_one_to_three_pictures_in_a_class(counts, make_folder, tmp_path, say):
+    classes = dict(zip("abc", counts, strict=False))
+    root = make_folder(classes, height=8, width=8, channels=1)
+    out = tmp_path / "out"
+    got = say("train", root, "--out", out, *QUICK, "--json").json()
+    assert sum(got["pictures"].values()) == sum(counts)
+    assert got["pictures"]["train"] >= len(counts)  # every class can be learned
+    assert set(got) >= {"score", "baselines", "run", "seconds"}
+    held_out = got["pictures"]["test"]
+    assert (got["score"]["n"] if held_out else got["score"]) == (held_out or None)
+    if not held_out:
+        assert "no picture could be held out" in (out / "report.txt").read_text()
+    assert say("predict", out, root, "--json").json()["n"] == sum(counts)
+
+
+def table(folder: Path, text: str, name: str = "table.csv") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode("utf-8-sig"))  # with the mark that Excel puts first
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", "is empty. Wanted: the columns path"),
+        ("a,b\n1,2\n", "no column for the paths.*got a, b"),
+        (
+            "path,b\nx.png,2\n",
+            "no column for the labels.*wanted one of label.*got path",
+        ),
+        ("path,label\n", r"No row of the table has both.*\(0 rows\)"),
+        ("path,label\nx.png,\ny.png,NaN\n", "No row .* row 2 has an empty label"),
+        ("path,label\nx.png,a\ny.png,b\n", "None of the 2 .* there is no such file"),
+        ("path,label\nx.png,a,7\n", "cannot be read as a table.*double quotes"),
+    ],
+)
+def test_tables_that_cannot_be_used(text, wanted, tmp_path, refused):
+    assert re.search(wanted, refused("train", table(tmp_path, text), *QUICK))
+
+
+def test_the_target_must_be_a_column(pictures, tmp_path, refused):
+    path = table(tmp_path, "path,size\nx.png,3\n")
+    assert "wanted a column 'wieght', got path, size" in refused(
+        "train", path, "--target", "wieght"
+    )
+    assert "--target names a column" in refused("train", pictures, "--target", "x")
+    told = refused("train", pictures, "--task", "regression")
+    assert "give a CSV with the columns path and label" in told
+
+
+def test_a_table_with_bad_rows(pictures, tmp_path, say):
+    good = "".join(
+        f"{pictures}/{name}/{k}.png,{name}\n"
+        for name in ("dark", "light")
+        for k in range(8)
+    )
+    bad = f"gone.png,dark\n{pictures}/dark/8.png,\n{pictures}/dark/9.png,NaN\n,light\n"
+    path = table(tmp_path, f"Path,LABEL\n{good}{bad}")
+    got = say("train", path, "--out", tmp_path / "out", *QUICK, "--json").json()
+    assert sum(got["pictures"].values()) == 16 and got["quarantined"] == 4
+    reasons = [r["reason"] for r in rows_of(tmp_path / "out/data/quarantine.csv")]
+    wanted = [
+        "row 19 has an empty",
+        "row 20 has an empty",
+        "row 21 has no path",
+        "no su",
+    ]
+    assert all(w in r for w, r in zip(wanted, reasons, strict=True))
+    found = say("evaluate", tmp_path / "out", path, "--json").json()
+    assert "3 rows left out" in found["notes"][0]
+    assert "1 pictures cannot be read, gone.png" in found["notes"][1]
+
+
+def test_every_picture_is_for_testing(pictures, tmp_path, refused):
+    rows = "".join(f"{pictures}/{c}/1.png,{c},test\n" for c in ("dark", "light"))
+    path = table(tmp_path, f"path,label,split\n{rows}")
+    told = refused("train", path, "--out", tmp_path / "out", *QUICK)
+    aside = tmp_path / "out" / "data" / "quarantine.csv"
+    assert "No picture is left for training" in told and str(aside) in told
+    assert len(rows_of(aside)) == 2
+
+
+@pytest.mark.parametrize("task", ["regression", "multilabel"])
+def test_numbers_and_several_labels(task, pictures, tmp_path, say):
+    said = {"regression": "{k}.5", "multilabel": "a|b{k}"}[task]
+    rows = (f"{pictures}/dark/{k}.png,{said.format(k=k % 2)}\n" for k in range(10))
+    path = table(tmp_path, "path,label\n" + "".join(rows))
+    got = say("train", path, "--out", tmp_path / "out", *QUICK, "--json").json()
+    metric = {"regression": "mae", "multilabel": "f1_micro"}[task]
+    assert got["score"]["metric"] == metric and got["score"]["n"] == 2
+    assert all(b["metric"] == metric for b in got["baselines"].values())
+    assert say("evaluate", tmp_path / "out", path, "--json").json()["score"]["n"] == 10
+    answer = say("predict", tmp_path / "out", pictures / "dark" / "0.png").out
+    assert len(answer.split("\t")) == 2
+
+
+def test_a_folder_is_not_what_a_regression_is_scored_on(
+    pictures, tmp_path, say, refused
+):
+    rows = (f"{pictures}/dark/{k}.png,{k}.5\n" for k in range(6))
+    path = table(tmp_path, "path,label\n" + "".join(rows))
+    assert say("train", path, "--out", tmp_path / "out", *QUICK).code == OK
+    told = refused("evaluate", tmp_path / "out", pictures)
+    assert "give a CSV with the columns path and label" in told
+
+
+def test_classes_that_the_model_does_not_know(run, pictures, make_folder, refused, say):
+    shape: dict[str, Any] = {"height": 8, "width": 8, "channels": 1}
+    strange = make_folder({"owl": 2, "dark": 1}, **shape)
+    got = say("evaluate", run, strange, "--json").json()
+    assert got["score"]["n"] == 1 and got["notes"] == [
+        "classes the model does not know: owl (2 pictures left out)",
+        "classes without a picture here: light",
+    ]
+    told = refused("evaluate", run, make_folder({"owl": 1}, name="owls", **shape))
+    assert "It knows dark, light; the data have owl." in told
+
+
+# --- places that cannot be written -----------------------------------------------
+
+
+def test_a_place_that_cannot_be_written(run, pictures, tmp_path, refused):
+    (tmp_path / "file").write_text("kept")
+    for out in (tmp_path / "file" / "run", "/proc/run"):
+        told = refused("train", pictures, "--out", out, *QUICK)
+        assert "cannot be used" in told and "Choose a folder that you may write" in told
+    for words in (
+        ("predict", run, pictures, "--output"),
+        ("evaluate", run, pictures, "--output"),
+        ("check", pictures, "--quarantine"),
+    ):
+        for place in (tmp_path / "gone" / "x.csv", tmp_path):
+            assert f"{place} cannot be written" in refused(*words, place)
+    assert (tmp_path / "file").read_text() == "kept"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk(small_disk, pictures, run, say):
+    words = ("train", pictures, "--out", small_disk / "run", *QUICK, "--json")
+    saving = ("--checkpoint-seconds", "0")
+    with (small_disk / "filler").open("wb") as filler:
+        filler.write(bytes(600_000))
+    told = say(*words, *saving)
+    assert (told.code, told.out) == (MISTAKE, "") and "Traceback" not in told.err
+    assert told.err.count("vicinal: ") == 1
+    assert "The disk is full: free some space" in told.err
+    checkpoint = small_disk / "run" / CHECKPOINT
+    assert sorted(p.name for p in checkpoint.parent.iterdir()) in (
+        [],
+        ["last.safetensors"],
+    )
+    (small_disk / "filler").unlink()
+    assert say(*words, *saving, "--resume").code == OK
+
+    (small_disk / "filler").write_bytes(bytes(1))
+    with pytest.raises(OSError), (small_disk / "filler").open("wb", 0) as filler:
+        while filler.write(bytes(4096)):
+            pass
+    answers = say("predict", run, pictures, "--output", small_disk / "answers.csv")
+    assert answers.code == MISTAKE and "The disk is full" in answers.err
+    assert not (small_disk / "answers.csv").exists()
+
+
+def test_a_second_process_on_a_run(pictures, tmp_path, refused):
+    with Run.create(tmp_path / "run"):
+        told = refused("train", pictures, "--out", tmp_path / "run", "--resume", *QUICK)
+    assert "Another process is at work in" in told and "--out" in told
+
+
+# --- stopping and going on -------------------------------------------------------
+
+
+def environment() -> dict[str, str]:
+    root = str(Path(vicinal.__file__).parents[1])
+    return os.environ | {"PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
+
+
+def test_interrupted_and_resumed(pictures, tmp_path, say):
+    out = tmp_path / "my run"
+    slow = ("--epochs", "100000", "--exact", "--no-cache")
+    words = ["train", str(pictures), "--out", str(out), *slow]
+    with subprocess.Popen(
+        [sys.executable, "-m", "vicinal", *words],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        for line in process.stdout:
+            if line.startswith("epoch   3"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest, err = process.stdout.read(), process.stderr.read()
+    assert process.returncode == INTERRUPTED and "report:" not in rest
+    assert err.startswith("vicinal: Interrupted. Go on with:\n")
+    command = shlex.split(err.splitlines()[1])
+    assert command[0] == "vicinal" and "--resume" in command
+    told = say(*command[1:], "--minutes", "0.005", "--json")
+    got = told.json()
+    epochs = [int(n) for n in re.findall(r"^epoch +(\d+)", told.err, re.MULTILINE)]
+    assert epochs[0] >= 4 and epochs[-1] == got["epochs"]  # on, and not again
+    assert got["run"] == str(out) and (out / "report.html").exists()
+
+
+def test_a_stop_while_the_pictures_are_looked_at(pictures, tmp_path, say, monkeypatch):
+    monkeypatch.setattr(
+        "vicinal.voice.Voice.ticker",
+        lambda self, what: lambda k, n: signal.raise_signal(signal.SIGINT),
+    )
+    out = tmp_path / "run"
+    told = say("train", pictures, "--out", out, *QUICK, "--json")
+    assert (told.code, told.out) == (INTERRUPTED, "")
+    monkeypatch.undo()
+    command = shlex.split(told.err.splitlines()[-1])
+    got = say(*command[1:], "--json").json()
+    asked = json.loads((out / "settings.json").read_text())["parameters"]
+    assert asked["epochs"] == got["epochs"] == 2 and asked["exact"]
+
+
+def test_an_interrupt_of_any_other_verb(say, monkeypatch):
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vicinal.images.about.about", interrupt)
+    assert say("info") == (INTERRUPTED, "", "vicinal: interrupted\n")
+
+
+def test_a_run_is_resumed_with_what_it_began_with(pictures, tmp_path, refused, say):
+    out = tmp_path / "run"
+    words = ("train", pictures, "--out", out)
+    assert say(*words, *QUICK).code == OK
+    told = refused(*words, "--resume", "--epochs", "3", "--seed", "1")
+    assert "epochs (2 then, 3 now), random_state (0 then, 1 now)" in told
+    assert "Leave them out" in told
+    got = say(*words, "--resume", "--minutes", "7", "--json").json()
+    assert got["epochs"] == 2 and (tmp_path / "run-2").exists() is False
+    asked = json.loads((out / "settings.json").read_text())["parameters"]
+    assert (asked["epochs"], asked["minutes"]) == (2, 7)
+
+
+def test_a_run_is_resumed_with_its_own_pictures(make_folder, tmp_path, refused, say):
+    shape: dict[str, Any] = {"height": 8, "width": 8, "channels": 1}
+    root, out = make_folder({"a": 5, "b": 5}, **shape), tmp_path / "run"
+    assert say("train", root, "--out", out, *QUICK).code == OK
+    make_folder({"a": 6}, **shape)
+    told = refused("train", root, "--out", out, "--resume")
+    assert "made from other pictures, labels or settings" in told
+    told = refused("train", root, "--out", tmp_path / "gone", "--resume")
+    assert "There is no run to resume" in told
+
+
+def test_a_loss_that_is_not_a_number(pictures, tmp_path, refused, monkeypatch):
+    nothing = SimpleNamespace(item=lambda: float("nan"))
+    monkeypatch.setattr("vicinal.core.objective.SingleLabel.loss", lambda *_: nothing)
+    told = refused("train", pictures, "--out", tmp_path / "run", *QUICK)
+    assert "The loss became nan in epoch 1, step 1. Train with a smaller --lr" in told
+
+
+def test_a_reader_that_leaves_early(pictures, run):
+    script = (
+        f"{shlex.quote(sys.executable)} -m vicinal predict {shlex.quote(str(run))} "
+        + " ".join([shlex.quote(str(pictures))] * 400)
+        + " | head -n 1"
+    )
+    told = subprocess.run(
+        script, shell=True, capture_output=True, text=True, env=environment()
+    )
+    assert told.stderr == "" and told.stdout.count("\n") == 1
+
+
+def test_a_bar_gives_the_cursor_back(pictures, capsys, monkeypatch):
+    from vicinal.voice import Voice
+
+    kept: list[Callable[[], None]] = []
+    monkeypatch.setattr("atexit.register", kept.append)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    tick = Voice(json=False).ticker("open")
+    tick(1, 3)
+    (stop,) = kept  # what is left to be done when the work is cut short
+    stop()
+    tick(3, 3)
+
+
+def test_progress_in_a_log_is_a_line_now_and_then(capsys, monkeypatch):
+    from vicinal.voice import Voice
+
+    clock = iter([0.0, 5.0, 10.0, 10.0, 12.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    tick = Voice(json=True).ticker("open")
+    for done in (1, 2, 3):
+        tick(done, 1000)
+    assert capsys.readouterr() == ("", "open: 2 of 1,000\n")
