@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vicinal.core.evaluation import Evaluation
+from vicinal.core.metrics import Score
 from vicinal.core.report import (
     Block,
     Figure,
@@ -108,8 +109,8 @@ def _how_good(run: Findings) -> list[Block]:
         return [Text(text, "warning")]
     ours = {"this model": evaluation.score}
     scores = ours | evaluation.baselines
-    rows = [[name, s.metric, s.value, s.low, s.high, s.n] for name, s in scores.items()]
-    rows += [["this model", *list(s)] for s in evaluation.scores]
+    rows = [[name, *_cells(score)] for name, score in scores.items()]
+    rows += [["this model", *_cells(score)] for score in evaluation.scores]
     blocks: list[Block] = [
         Text(_headline(evaluation), "lead"),
         _verdict(evaluation),
@@ -123,6 +124,11 @@ def _how_good(run: Findings) -> list[Block]:
         ]
         blocks.append(_table(["class", "found (recall)", "right when said", "n"], rows))
     return blocks + [Text(_sentence(note), "warning") for note in evaluation.notes]
+
+
+def _cells(score: Score) -> list[Any]:
+    """The score's fields; nothing where it has no value (NaN), as JSON has it."""
+    return [None if field != field else field for field in score]
 
 
 def _headline(evaluation: Evaluation) -> str:

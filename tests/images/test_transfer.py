@@ -1,0 +1,168 @@
+"""Starting from a trained network: the body comes over, the head does not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from vicinal.errors import ModelFileError, SettingError
+from vicinal.images.classifier import ImageClassifier
+from vicinal.images.networks import NETWORKS, build
+from vicinal.images.regressor import ImageRegressor
+from vicinal.images.transfer import freeze_body, read_source, start_from
+
+QUICK: dict[str, Any] = {
+    "epochs": 2,
+    "batch_size": 8,
+    "augment": "none",
+    "exact": True,
+    "cache": False,
+}
+
+
+def pictures(channels: int = 1, n: int = 24, side: int = 8) -> np.ndarray:
+    shape = (n, side, side) if channels == 1 else (n, side, side, channels)
+    return np.random.default_rng(n).integers(0, 256, shape).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Iterator[Path]:
+    """A saved model of two classes."""
+    model = ImageClassifier(**QUICK).fit(pictures(), ["a", "b"] * 12)
+    yield model.save(tmp_path_factory.mktemp("source"))
+
+
+def tensors(model: Any) -> dict[str, torch.Tensor]:
+    return {name: t.clone() for name, t in model.network_.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", ["small", "lenet5", "resnet20", "mobilenet_v2"])
+def test_the_body_is_copied_and_the_head_is_not(name):
+    size = max(NETWORKS[name].image_size, 8)
+    torch.manual_seed(0)
+    trained = build(name, num_classes=5, in_channels=1, image_size=size)
+    network = build(name, num_classes=3, in_channels=1, image_size=size)
+    before = {k: t.clone() for k, t in network.state_dict().items()}
+    start_from(network, dict(trained.state_dict()), "elsewhere")
+    head = [k for k in before if k.startswith(network.head_name + ".")]
+    assert len(head) == 2
+    for key, t in network.state_dict().items():
+        wanted = before[key] if key in head else trained.state_dict()[key]
+        assert t.equal(wanted), key
+    x = torch.randn(2, 1, size, size)
+    assert network.eval().embed(x).equal(trained.eval().embed(x))
+
+
+def test_the_weights_are_copies_and_not_the_same_memory():
+    trained, network = build("small", num_classes=2), build("small", num_classes=2)
+    start_from(network, dict(trained.state_dict()), "elsewhere")
+    before = {k: t.clone() for k, t in trained.state_dict().items()}
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(1)
+    assert all(t.equal(before[k]) for k, t in trained.state_dict().items())
+
+
+def test_a_frozen_body_does_not_change_by_a_bit(source):
+    settings: dict[str, Any] = QUICK | {
+        "weights": str(source),
+        "freeze": "all",
+        "epochs": 3,
+    }
+    model = ImageClassifier(**settings).fit(pictures(n=30), ["x", "y", "z"] * 10)
+    started, _ = read_source(str(source))
+    head = f"{model.network_.head_name}."
+    body = {k: t for k, t in tensors(model).items() if not k.startswith(head)}
+    assert len(body) > 5 and any("running_mean" in k for k in body)
+    assert all(t.equal(started[k]) for k, t in body.items())  # statistics as well
+    assert tensors(model)[f"{head}weight"].shape[0] == 3
+
+
+def test_without_freezing_the_body_learns_too(source):
+    settings: dict[str, Any] = QUICK | {"weights": str(source)}
+    model = ImageClassifier(**settings)
+    model.fit(pictures(n=30), ["x", "y", "z"] * 10)
+    started, _ = read_source(str(source))
+    changed = [k for k, t in tensors(model).items() if not t.equal(started[k])]
+    assert len(changed) > 5
+
+
+def test_only_the_head_learns():
+    network = build("small", num_classes=3)
+    freeze_body(network)
+    names = [name for name, p in network.named_parameters() if p.requires_grad]
+    assert names == [f"{network.head_name}.weight", f"{network.head_name}.bias"]
+
+
+def test_pictures_are_prepared_as_the_weights_know_them(source):
+    told = read_source(str(source))[1]
+    assert told is not None
+    settings: dict[str, Any] = QUICK | {"weights": str(source)}
+    model = ImageClassifier(**settings, resize="pad")
+    model.fit(pictures(3, side=20), ["x", "y"] * 12)  # colour, larger, another form
+    how = model.preprocessing_.to_dict()
+    assert {k: list(v) if isinstance(v, tuple) else v for k, v in how.items()} == (
+        told["preprocessing"]
+    )
+    assert model.network_.head.out_features == 2
+    model = ImageRegressor(**settings)
+    assert len(model.fit(pictures(), np.arange(24.0)).predict(pictures())) == 24
+
+
+def test_a_file_of_tensors_does_as_well(source, tmp_path):
+    folder, description = read_source(str(source))
+    assert description is not None
+    save_file(folder, tmp_path / "plain.safetensors")
+    plain, nothing = read_source(str(tmp_path / "plain.safetensors"))
+    assert nothing is None and plain.keys() == folder.keys()
+    assert all(plain[k].equal(t) for k, t in folder.items())
+    (tmp_path / "bare").mkdir()
+    save_file(folder, tmp_path / "bare" / "model.safetensors")
+    assert read_source(str(tmp_path / "bare"))[0].keys() == folder.keys()
+    settings: dict[str, Any] = QUICK | {"weights": str(tmp_path / "plain.safetensors")}
+    assert ImageClassifier(**settings).fit(pictures(), ["x", "y"] * 12).history_
+
+
+@pytest.mark.parametrize(
+    ("network", "wanted"),
+    [
+        (("lenet5", 1), r"8 of 8 tensors \(features\.1\.weight is missing; .*\.\.\.\)"),
+        (("small", 3), r"1 of \d+ tensors \(.*weight is \[\d+, 1, .*wanted \[\d+, 3, "),
+    ],
+)
+def test_weights_of_another_network_are_refused(network, wanted, source):
+    name, channels = network
+    other = build(name, num_classes=2, in_channels=channels, image_size=8)
+    before = {k: t.clone() for k, t in other.state_dict().items()}
+    with pytest.raises(SettingError, match=wanted + r".*Choose the --backbone"):
+        start_from(other, read_source(str(source))[0], str(source))
+    assert all(t.equal(before[k]) for k, t in other.state_dict().items())
+
+
+def test_what_is_no_model_is_refused(source, tmp_path):
+    for place in (tmp_path, tmp_path / "gone.safetensors"):
+        with pytest.raises(ModelFileError, match="There is no file"):
+            read_source(str(place))
+    (tmp_path / "model.pt").write_bytes(b"\x80\x04")
+    with pytest.raises(ModelFileError, match="pickle"):
+        read_source(str(tmp_path / "model.pt"))
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    (copied / "model.json").write_bytes((source / "model.json").read_bytes())
+    save_file({"w": torch.ones(2)}, copied / "model.safetensors")
+    with pytest.raises(ModelFileError, match="hashes differ"):
+        read_source(str(copied))
+
+
+def test_the_head_is_drawn_by_the_seed(source):
+    def head(seed: int) -> torch.Tensor:
+        model = ImageClassifier(**QUICK, weights=str(source), random_state=seed)
+        for _ in model.fit_epochs(pictures(), ["x", "y"] * 12):
+            break
+        return model.network_.head.weight
+
+    assert head(0).equal(head(0)) and not head(0).equal(head(1))
