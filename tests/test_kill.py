@@ -5,6 +5,7 @@ seconds; the slow test kills twenty processes that were started from nothing.
 """
 
 import contextlib
+import csv
 import json
 import os
 import random
@@ -21,10 +22,11 @@ import vicinal
 from vicinal.core.checkpoint import load_tensors
 from vicinal.core.run import CHECKPOINT
 
+EPOCHS = 24
 SETTINGS = (
-    "--epochs 12 --batch-size 4 --exact --no-cache --checkpoint-seconds 0"
+    f"--epochs {EPOCHS} --batch-size 4 --exact --no-cache --checkpoint-seconds 0"
 ).split()
-RUNS, KILLS_OF_A_RUN = 6, 4
+KILLS = 20
 
 Train = Callable[[list[str], float | None], bool]
 """runs `vicinal` with words, killed after some seconds; whether it came to its end"""
@@ -90,22 +92,29 @@ def check_kills(train: Train, pictures: Path, folder: Path, idle: float) -> None
     words = ["train", str(pictures), *SETTINGS, "--out"]
     begun = time.monotonic()
     assert train([*words, str(folder / "whole")], None)
-    seconds = time.monotonic() - begun
-    rng = random.Random()
+    whole = time.monotonic() - begun
+    training = seconds_of_training(folder / "whole")
+    # into training, again and again, and once more at any moment
+    spans = [0.3 * (whole - idle - training) + 0.5 * training] * 3 + [whole - idle]
     moments: list[str] = []
-    for number in range(RUNS):
-        out, kills, ended = folder / f"run{number}", 0, False
+    number = 0
+    while len(moments) < KILLS:
+        number += 1
+        out, ended, left = folder / f"run{number}", False, iter(spans)
         while not ended:
-            after = idle + rng.uniform(0, 0.9 * (seconds - idle))
+            span = next(left, None)
+            after = None if span is None else idle + random.uniform(0, span)
             resume = ["--resume"] if out.exists() else []
-            words_now = [*words, str(out), *resume]
-            ended = train(words_now, after if kills < KILLS_OF_A_RUN else None)
-            kills += not ended
+            ended = train([*words, str(out), *resume], after)
             moments += [] if ended else [check_what_is_left(out)]
         check_same(folder / "whole", out)
     told = f"killed in: {', '.join(moments)}"
-    assert len(moments) >= RUNS * KILLS_OF_A_RUN // 2, told
-    assert any("step" in moment for moment in moments), told
+    assert sum("epoch" in moment for moment in moments) > KILLS // 8, told
+
+
+def seconds_of_training(run: Path) -> float:
+    with (run / "metrics.csv").open() as file:
+        return sum(float(row["seconds"]) for row in csv.DictReader(file))
 
 
 def check_what_is_left(out: Path) -> str:
@@ -115,7 +124,9 @@ def check_what_is_left(out: Path) -> str:
     if not (out / CHECKPOINT).exists():
         return "nothing" if not (out / "data").exists() else "data"
     progress = load_tensors(out / CHECKPOINT)[1]["progress"]
-    return f"step {progress['epoch']}.{progress['step']}"
+    if progress["epoch"] == EPOCHS:
+        return "results"
+    return f"epoch {progress['epoch']} step {progress['step']}"
 
 
 def check_same(whole: Path, resumed: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vicinal.core.files import to_json
 from vicinal.core.metrics import Score
 from vicinal.core.report import (
     BLOCKS,
@@ -139,6 +140,7 @@ def test_text_tells_all_but_the_drawings(report):
     ("value", "shown"),
     [
         (None, "-"),
+        (float("nan"), "-"),
         (True, "yes"),
         (False, "no"),
         (0, "0"),
@@ -163,6 +165,16 @@ def test_numbers_stand_to_the_right():
     assert (
         Report("t", "s", [Section("x", [Table(["n"], [])])]).html().count("<th>") == 1
     )
+
+
+def test_a_number_that_is_none_looks_as_it_does_from_json():
+    rows = [["a", float("nan"), 1.5], ["b", 2.5, float("nan")]]
+    report = Report("t", "s", [Section("x", [Table(["name", "p", "q"], rows)])])
+    again = Report.from_dict(json.loads(to_json(report.to_dict())))
+    html = report.html()
+    assert again.html() == html and again.text() == report.text()
+    assert html.count('<td class="number">-</td>') == 2 and "nan" not in html
+    assert html.count('<th class="number">') == 2
 
 
 def test_a_matrix_shows_shares_of_its_rows():

@@ -128,6 +128,15 @@ def test_durations_as_a_person_says_them(seconds, said):
     assert duration(seconds) == said
 
 
+def test_a_name_that_is_no_utf8_spoils_no_file(make_folder, tmp_path):
+    source = b"caf\xe9".decode(errors="surrogateescape")
+    table = read_images(make_folder({"cat": 4, "dog": 4}, **GREY))
+    with Run.create(tmp_path / "run") as run:
+        list(TrainingRun(ImageClassifier(**QUICK), table, run, source).steps())
+    for name in ("report.html", "report.txt"):
+        assert "caf\\udce9" in (run.folder / name).read_text(encoding="utf-8")
+
+
 # --- honest parts ----------------------------------------------------------------
 
 
@@ -204,6 +213,12 @@ def test_train_and_test_without_val(make_folder, work):
     parts = parts_of(work(make_folder(counts, **GREY)))
     made = {path for path, part in parts.items() if part == "val"}
     assert len(made) == 4 and all(path.startswith("train") for path in made)
+
+
+def test_a_train_part_alone_is_divided(make_folder, work):
+    done = work(make_folder({"train/cat": 10, "train/dog": 10}, **GREY))
+    assert set(parts_of(done).values()) == {"train", "val", "test"}
+    assert done.evaluation is not None and done.evaluation.score.n == 4
 
 
 def test_rows_without_a_part_are_for_training(make_folder, tmp_path, work):

@@ -102,6 +102,7 @@ class Report:
             loader=rooms, autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
         environment.filters["number"] = number
+        environment.tests["amount"] = _is_amount
         return environment.get_template("report.html.j2").render(report=self)
 
     def text(self) -> str:
@@ -141,14 +142,19 @@ def _block(values: dict[str, Any]) -> Block:
 
 
 def number(value: Any) -> str:
-    """A cell as text: whole numbers with thin separators, others to four digits."""
-    if value is None:
+    """A cell as text: whole numbers with separators, others to four digits."""
+    if value is None or value != value:  # NaN, which JSON has as null
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _is_amount(value: Any) -> bool:
+    """Whether a cell stands to the right: a number, or the dash of one that is not."""
+    return value is None or isinstance(value, (int, float))
 
 
 def _as_text(block: Block) -> list[str]:

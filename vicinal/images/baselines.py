@@ -18,7 +18,7 @@ MOST = 4000  # pictures it is fitted on
 
 
 def thumbnails(pictures: Pictures, rows: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """Pictures shrunk to at most [side, side] by averaging; [N, side * side * C]."""
+    """Pictures shrunk by averaging blocks, to below 2 * side pixels a side; [N, F]."""
     parts = [rows[i : i + 256] for i in range(0, len(rows), 256)]
     shrunk = [_shrink(pictures.batch(part), side) for part in parts]
     return np.concatenate(shrunk) if shrunk else np.empty((0, 1), np.float32)
@@ -59,7 +59,10 @@ def _flat(y: np.ndarray) -> np.ndarray:
 
 
 def _shrink(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Average over blocks; [B, S, S, C] uint8 to [B, s * s * C] float32 in 0..1."""
+    """Average over blocks; [B, S, S, C] uint8 to [B, s * s * C] float32 in 0..1.
+
+    side <= s < 2 side where S >= side; smaller pictures stay as they are.
+    """
     n, size, _, channels = pixels.shape
     block = max(1, size // side)
     count = size // block

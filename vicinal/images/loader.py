@@ -27,20 +27,22 @@ class PictureLoader:
 
     @property
     def steps(self) -> int:
-        return -(-len(self.pictures) // self.batch_size)
+        """Batches in an epoch, none of one picture: rather three than two and one."""
+        n = len(self.pictures)
+        return min(-(-n // self.batch_size), max(1, n // 2))
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x [B, C, H, W], y [B]) of an epoch, from step `start` on."""
         order = torch.randperm(
             len(self.pictures), generator=generator(self.seed, epoch)
         ).numpy()
-        # equal shares: no lonely last picture, whose batch statistics mean nothing
+        # equal shares: no lonely last picture, which has no batch statistics
         parts = np.array_split(order, self.steps)
         made = (self._batch(epoch, k, parts[k]) for k in range(start, self.steps))
         return made if self.pictures.store is not None else prefetch(made)
 
     def _batch(self, epoch: int, step: int, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-        g = generator(self.seed, epoch, step, 1)
+        g = generator(self.seed, epoch, 1)
         pixels = self.pictures.batch(rows)
         x = augmented(pixels, self.augmentation, self.preprocessing, g)
         return x, torch.from_numpy(self.targets[rows])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vicinal.core.evaluation import Evaluation
-from vicinal.core.files import replace_file
+from vicinal.core.files import write_text
 from vicinal.core.run import CHECKPOINT, Run, environment
 from vicinal.core.runtime import count_parameters
 from vicinal.core.splits import TEST, TRAIN, VAL, Fractions
@@ -95,7 +95,7 @@ class TrainingRun:
 
     def _divide(self, pictures: Pictures) -> Pictures:
         """Set `parts` [N]; drop what would leak or cannot be scored."""
-        if pictures.table.split is None:
+        if (given_parts(pictures.table) == TRAIN).all():  # nothing said, or train alone
             settings = self.learner.settings
             val, test = settings.val_fraction, settings.test_fraction
             fractions = Fractions(1 - val - test, val, test)
@@ -240,8 +240,8 @@ class TrainingRun:
         run.write("metrics.json", self.summary())
         report = make_report(self._findings(pictures))
         run.write("report.json", report.to_dict())
-        replace_file(run.path("report.html"), _writer(report.html()))
-        replace_file(run.path("report.txt"), _writer(report.text()))
+        write_text(run.path("report.html"), report.html())
+        write_text(run.path("report.txt"), report.text())
 
     def _findings(self, pictures: Pictures) -> Findings:
         return Findings(
@@ -281,12 +281,7 @@ PURPOSE = {
 
 def write_csv(path: Path, frame: Any) -> None:
     """Write a table as CSV, whole or not at all."""
-    replace_file(path, _writer(frame.to_csv(index=False)))
-
-
-def _writer(text: str) -> Callable[[Path], Any]:
-    data = text.encode("utf-8", errors="surrogateescape")
-    return lambda path: path.write_bytes(data)
+    write_text(path, frame.to_csv(index=False))
 
 
 def duration(seconds: float) -> str:
