@@ -40,12 +40,13 @@ def tensors(model: Any) -> dict[str, torch.Tensor]:
     return {name: t.clone() for name, t in model.network_.state_dict().items()}
 
 
+@pytest.mark.parametrize("classes", [3, 5])  # as many as before, and fewer
 @pytest.mark.parametrize("name", ["small", "lenet5", "resnet20", "mobilenet_v2"])
-def test_the_body_is_copied_and_the_head_is_not(name):
+def test_the_body_is_copied_and_the_head_is_not(name, classes):
     size = max(NETWORKS[name].image_size, 8)
     torch.manual_seed(0)
     trained = build(name, num_classes=5, in_channels=1, image_size=size)
-    network = build(name, num_classes=3, in_channels=1, image_size=size)
+    network = build(name, num_classes=classes, in_channels=1, image_size=size)
     before = {k: t.clone() for k, t in network.state_dict().items()}
     start_from(network, dict(trained.state_dict()), "elsewhere")
     head = [k for k in before if k.startswith(network.head_name + ".")]

@@ -42,7 +42,7 @@ class PictureLoader:
         return made if self.pictures.store is not None else prefetch(made)
 
     def _batch(self, epoch: int, step: int, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-        g = generator(self.seed, epoch, 1)
+        g = generator(self.seed, epoch, step, 1)
         pixels = self.pictures.batch(rows)
         x = augmented(pixels, self.augmentation, self.preprocessing, g)
         return x, torch.from_numpy(self.targets[rows])
