@@ -34,8 +34,7 @@ class ImageClassifier(ImageLearner):
 
     def predict(self, X: Any) -> np.ndarray:
         """The class [N] of largest probability; marks [N, K] for several labels."""
-        p = self.predict_proba(X)
-        rows = self.objective_.decide(p)
+        rows = self.objective_.decide(self.predict_proba(X))
         return rows if self.objective_.kind == "multi_label" else self.classes_[rows]
 
     def score(self, X: Any, y: Any = None) -> float:
