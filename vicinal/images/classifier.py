@@ -34,7 +34,8 @@ class ImageClassifier(ImageLearner):
 
     def predict(self, X: Any) -> np.ndarray:
         """The class [N] of largest probability; marks [N, K] for several labels."""
-        rows = self.objective_.decide(self.predict_proba(X))
+        p = self.predict_proba(X)  # first: it says so where nothing was learned
+        rows = self.objective_.decide(p)
         return rows if self.objective_.kind == "multi_label" else self.classes_[rows]
 
     def score(self, X: Any, y: Any = None) -> float:
