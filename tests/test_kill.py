@@ -24,7 +24,8 @@ from vicinal.core.run import CHECKPOINT
 
 EPOCHS = 24
 SETTINGS = (
-    f"--epochs {EPOCHS} --batch-size 4 --exact --no-cache --checkpoint-seconds 0"
+    f"--epochs {EPOCHS} --batch-size 4 --exact --no-cache --checkpoint-seconds 0 "
+    "--val-fraction 0"  # the last epoch is kept then, and every step counts
 ).split()
 KILLS = 20
 

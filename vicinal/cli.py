@@ -135,7 +135,7 @@ def train(
 
 def _train_in(run: Any, asked: Outcome, voice: Voice, resume: bool) -> Outcome:
     from vicinal.core.interruption import stop_on_signal
-    from vicinal.core.run import CHECKPOINT
+    from vicinal.core.run import CHECKPOINT, how_to_resume
     from vicinal.core.runtime import find_device
     from vicinal.core.training import Interrupted
     from vicinal.images.training_run import TrainingRun
@@ -144,16 +144,17 @@ def _train_in(run: Any, asked: Outcome, voice: Voice, resume: bool) -> Outcome:
     shown = asked.pop("shown")
     if resume and (run.folder / "settings.json").exists():
         asked = _as_it_began(settings_of(run.folder), asked)
-    go_on = (
-        f"Go on with:\n  vicinal train {_quoted(asked['data'])} "
-        f"--out {_quoted(str(run.folder))} --resume"
-    )
+    if resume and (run.folder / "report.txt").exists():
+        voice.say("this run is finished: its test and its report are made again")
+    elif not resume:
+        voice.say(f"run: {run.folder}")
     try:
         run.write("settings.json", asked)
         table = understand(asked["data"], asked["task"], asked["target"])
         row = row_for(table)
         learner = estimator_type(row.estimator)(**asked["parameters"])
-        _ = learner.settings, find_device(learner.device)  # before anything runs
+        find_device(learner.device)  # a mistake is told before anything runs
+        learner.check_start()
         run.write("settings.json", {**asked, "estimator": row.estimator})
         voice.say(f"{shown}: {row.task} of pictures")
         tick = voice.ticker("open")
@@ -162,10 +163,10 @@ def _train_in(run: Any, asked: Outcome, voice: Voice, resume: bool) -> Outcome:
             for news in work.steps():
                 voice.say(news if isinstance(news, str) else _epoch_line(news))
     except (Interrupted, KeyboardInterrupt):
-        raise _Interrupted(f"Interrupted. {go_on}") from None
+        raise _Interrupted(f"Interrupted. {how_to_resume(run.folder)}") from None
     except VicinalError as error:
         if isinstance(error, RunError) and (run.folder / CHECKPOINT).exists():
-            raise RunError(f"{error} {go_on}") from error
+            raise RunError(f"{error} {how_to_resume(run.folder)}") from error
         _remove_if_bare(run.folder, resume)
         raise
     folder = run.folder
@@ -240,19 +241,23 @@ def evaluate(
         run: the run folder that `vicinal train` wrote.
         data: pictures with labels, in any form that `train` takes.
         target: the CSV column that holds the labels.
-        output: a CSV file for the predictions.
+        output: a CSV file for the predictions; one that is there is replaced.
         json: print one JSON object and nothing else.
     """
+    from vicinal.images.baselines import LinearModel
     from vicinal.images.seen import seen_before
     from vicinal.images.training_run import write_csv
     from vicinal.tasks import TABLE, load, understand
 
     voice, begun = Voice(json), time.monotonic()
+    _check_csv(output)
     model = load(run)
     task: Task = next(r.task for r in TABLE if r.labels == model.objective_.kind)
     table = understand(data, task, target)
-    found = model.evaluate(table)
-    seen = seen_before(Path(run), table, set(found.predictions["path"]))
+    pictures, notes = model.to_score(table)
+    found = model.evaluate(pictures, linear=LinearModel.load(Path(run)))
+    found.notes[:0] = notes
+    seen = seen_before(Path(run), pictures)
     if seen:
         found.notes.append(
             f"the model learned from {seen} of these {found.score.n} pictures, so the "
@@ -278,7 +283,8 @@ def predict(
     Args:
         run: the run folder that `vicinal train` wrote.
         inputs: pictures, folders of pictures, or a CSV with a column of paths.
-        output: a CSV file for the answers; else they are printed.
+        output: a CSV file for the answers (one that is there is replaced); else they
+            are printed.
         json: print one JSON object and nothing else.
     """
     from vicinal.images.inputs import list_pictures
@@ -287,6 +293,11 @@ def predict(
 
     if not inputs:
         raise NoDataError("Name at least one picture, folder or CSV behind the run.")
+    _check_csv(output)
+    if _is_model(inputs[-1]) and not _is_model(run):
+        raise SettingError(
+            f"The run comes first: vicinal predict {_quoted(inputs[-1])} {_quoted(run)}"
+        )
     voice = Voice(json)
     table = list_pictures(inputs)
     for note in table.notes:
@@ -294,6 +305,19 @@ def predict(
     target = Path(output) if output else None
     outcome = predict_all(load(run), table, target, voice, keep=json)
     return {"run": run, **outcome}
+
+
+def _check_csv(output: str | None) -> None:
+    """SettingError for an output file of another kind by its ending."""
+    if output is not None and Path(output).suffix.lower() not in (".csv", ""):
+        raise SettingError(
+            f"--output must be a .csv file. Got {output!r} instead; every spreadsheet "
+            "opens CSV."
+        )
+
+
+def _is_model(folder: str) -> bool:
+    return (Path(folder) / "model.json").exists()
 
 
 def report(run: Positional[str], /, json: bool = False) -> Outcome:

@@ -14,6 +14,8 @@
     |   `-- ModelFileError        a model file is missing, damaged or of another kind
     `-- MissingExtraError (ImportError)  an optional library is not installed
 
+A QuarantineWarning (UserWarning) says that some of the data were set aside.
+
 The command line prints the message of any of these and exits with code 2; anything
 else is a bug and keeps its traceback.
 """
@@ -64,6 +66,10 @@ class ModelFileError(RunError):
 
 class MissingExtraError(VicinalError, ImportError):
     """An optional library is needed and not installed."""
+
+
+class QuarantineWarning(UserWarning):
+    """Some of the data cannot be used and were set aside; the rest is used."""
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

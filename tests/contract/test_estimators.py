@@ -24,6 +24,7 @@ from vicinal.errors import (
     NoDataError,
     NotFittedError,
     PictureError,
+    QuarantineWarning,
     RunError,
     SettingError,
 )
@@ -376,7 +377,7 @@ def test_pictures_that_cannot_be_read_are_refused_by_name(fitted, files, tmp_pat
     _, model = fitted
     files[4].write_bytes(b"")
     for ask in (model.predict, model.transform):
-        with pytest.raises(PictureError, match=r"1 pictures cannot.*04\.png: the file"):
+        with pytest.raises(PictureError, match=r"1 picture cannot.*04\.png: the file"):
             ask(files)
         with pytest.raises(PictureError, match=r"gone\.png: there is no such file"):
             ask(["gone.png"])
@@ -384,9 +385,6 @@ def test_pictures_that_cannot_be_read_are_refused_by_name(fitted, files, tmp_pat
             ask(pd.DataFrame({"path": [str(files[0]), None]}))
         with pytest.raises(NoDataError):
             ask([])
-    with pytest.raises(PictureError, match=r"04\.png"):
-        clone(model).fit(files, CASES["amounts"].y if model.kinds == ("numeric",) else
-                         CASES["names"].y)  # fmt: skip
     told = list(model.answers(files))
     assert [a.name for a in told if a.reason] == [str(files[4])]
     assert sum(a.predicted is not None for a in told) == N - 1
@@ -459,12 +457,36 @@ def test_classes_are_matched_by_name_and_not_by_place():
         model.evaluate(*named("owl", "ape"))
 
 
+def test_what_cannot_be_learned_from_is_set_aside(case, files):
+    y = list(case.y)
+    files[4].write_bytes(b"")
+    with pytest.warns(QuarantineWarning, match=r"1 picture set aside.*04\.png: the f"):
+        model = case.estimator(**QUICK).fit(files, y)
+    assert [Path(q.name).name for q in model.quarantine_] == ["04.png"]
+    rest = [k for k in range(N) if k != 4]
+    same = case.estimator(**QUICK).fit([files[k] for k in rest], [y[k] for k in rest])
+    assert same.quarantine_ == []
+    ours, other = (m.network_.state_dict().values() for m in (model, same))
+    assert all(a.equal(b) for a, b in zip(ours, other, strict=True))
+    found = model.evaluate(files, y)
+    assert found.score.n == N - 1 and "1 picture set aside" in found.notes[0]
+
+
+def test_a_picture_under_two_labels_is_not_scored(files):
+    model = ImageClassifier(**QUICK).fit(shades(), CASES["names"].y)
+    y = list(CASES["names"].y)
+    other = next(k for k in range(N) if y[k] != y[0])
+    files[other].write_bytes(files[0].read_bytes())
+    found = model.evaluate(files, y)
+    assert found.score.n == N - 2 and "under different labels" in found.notes[0]
+
+
 def test_labels_are_matched_by_name_too():
     model = ImageClassifier(**QUICK).fit(shades(), SEVERAL)
     x, y = shades(n=4), ["even|dark", "owl|dark", "light", "-"]
     found = model.evaluate(x, y)
     assert found.score.n == 3
-    assert found.notes == ["classes the model does not know: owl (1 pictures left out)"]
+    assert found.notes == ["classes the model does not know: owl (1 picture left out)"]
 
 
 def test_whole_numbers_are_names():
@@ -480,7 +502,7 @@ def test_rows_without_a_label_are_told(files):
     y[3] = None
     found = model.evaluate(files, y)
     assert found.score.n == N - 1
-    assert "1 rows left out" in found.notes[0] and "03.png" in found.notes[0]
+    assert "1 picture set aside" in found.notes[0] and "03.png" in found.notes[0]
 
 
 def test_a_part_for_testing_is_not_learned_from(files):
@@ -596,7 +618,7 @@ def test_a_file_that_was_tampered_with_is_refused(fitted, tmp_path):
         (lambda told: told["parameters"].update(epoch=1), "no parameter 'epoch'"),
         (lambda told: told.update(preprocessing=[]), "does not describe a model"),
         (
-            lambda told: told["parameters"].update(backbone="lenet5"),
+            lambda told: told["network"].update(backbone="lenet5"),
             "does not describe",
         ),
         (lambda told: told.update(estimator="Oracle"), "no estimator 'Oracle'"),

@@ -109,3 +109,22 @@ def test_how_an_evaluation_reads():
     assert lines[1].startswith("f1_macro")
     assert "to beat: most frequent class" in lines[2] and "50.0 %" in lines[2]
     assert lines[3] == "a note"
+
+
+def test_a_verdict():
+    half = Score("accuracy", 0.5, 0.4, 0.6, 100)
+    good = evaluation(Score("accuracy", 0.9, 0.8, 0.95, 100), constant=half)
+    assert good.is_sound and good.verdict == (
+        "It beats every baseline by more than chance explains."
+    )
+    poor = evaluation(Score("accuracy", 0.6, 0.45, 0.7, 100), constant=half)
+    assert not poor.is_sound and "(constant): do not rely on it" in poor.verdict
+
+
+def test_a_class_that_is_never_found_tempers_the_verdict():
+    y, frame = np.repeat([0, 1], [95, 5]), pd.DataFrame()
+    objective = SingleLabel(("common", "rare"))
+    blind = np.eye(2)[np.zeros(100, dtype=int)]
+    found = judge(objective, y, blind, frame, 1, "the rare one")
+    assert found.beats_baselines and not found.is_sound
+    assert found.verdict.endswith("but never finds rare.")

@@ -218,7 +218,9 @@ def test_how_a_score_reads():
         str(Score("accuracy", 0.875, 0.5291, 0.9776, 8))
         == "87.5 % [52.9, 97.8] (n = 8)"
     )
-    assert str(Score("mae", 1234.56, 0.00001, 2e6, 8)) == "1235 [1e-05, 2e+06] (n = 8)"
+    told = str(Score("mae", 1234.56, 0.00001, 2e6, 8))
+    assert told == "1235 [1e-05, 2e+06] (n = 8, smaller is better)"
+    assert str(Score("r2", 0.5, 0.25, 0.75, 8)) == "0.5 [0.25, 0.75] (n = 8)"
     assert "all_labels_right" in SHARES
 
 

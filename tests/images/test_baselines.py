@@ -3,12 +3,25 @@
 import numpy as np
 import pytest
 
+from vicinal.core.metrics import Score
 from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
 from vicinal.images import baselines
 from vicinal.images.audit import Eye
-from vicinal.images.baselines import SIDE, linear_baseline, thumbnails
+from vicinal.images.baselines import SIDE, LinearModel, fit_linear, thumbnails
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.table import read_images
+
+
+def linear_baseline(
+    objective: Objective,
+    train: Pictures,
+    y: np.ndarray,
+    test: Pictures,
+    y_test: np.ndarray,
+    seed: int = 0,
+) -> Score:
+    return fit_linear(objective, train, y, seed).score(objective, test, y_test)
+
 
 ALPHAS = np.logspace(0, 5, 6)
 
@@ -170,3 +183,22 @@ def test_it_is_fitted_on_a_sample(monkeypatch):
     rare[7] = 1  # a class that a sample may miss
     linear_baseline(objective, train, rare, test, y[:30], seed=1)
     assert seen[-2] in (20, 50)
+
+
+@pytest.mark.parametrize("kind", ["two", "three", "marks", "number"])
+def test_what_is_kept_says_the_same(kind, tmp_path):
+    x, rng = noise(40), np.random.default_rng(1)
+    y, objective = {
+        "two": ((x[:, 0, 0] > 128).astype(int), SingleLabel(("a", "b"))),
+        "three": (rng.integers(0, 3, 40), SingleLabel(("a", "b", "c"))),
+        "marks": (rng.integers(0, 2, (40, 3)), MultiLabel(("a", "b", "c"))),
+        "number": (rng.normal(size=40), Numeric()),
+    }[kind]
+    model = fit_linear(objective, pictures_of(x), y)
+    model.save(tmp_path)
+    again = LinearModel.load(tmp_path)
+    assert again is not None
+    new = pictures_of(noise(30, seed=2))
+    np.testing.assert_array_equal(again.predict(new), model.predict(new))
+    assert len(np.unique(model.predict(new))) > 1
+    assert LinearModel.load(tmp_path / "nowhere") is None

@@ -135,7 +135,16 @@ def test_hidden_and_loose_things_beside_a_split_are_noted(make_folder):
     table = read_images(make_folder(counts))
     assert len(table) == 2
     assert told(table, ".ipynb_checkpoints")
-    assert told(table, "5 pictures", "no class folder")
+    assert told(table, "5 pictures in no class folder", "'0.png', '1.png', 'test/0")
+
+
+def test_pictures_of_other_programs_are_named(make_folder):
+    root = make_folder({"cat": 1, "dog": 1})
+    for name in ("a.HEIC", "b.heic", "notes.txt"):
+        (root / "cat" / name).write_bytes(b"?")
+    table = read_images(root)
+    assert told(table, "2 .heic, 1 .txt")
+    assert told(table, "2 of them are pictures", "(.heic)", "export them as JPEG")
 
 
 def test_empty_folders_and_other_files_are_noted(make_folder):

@@ -106,14 +106,20 @@ def test_the_three_forms_say_the_same(page):
     assert (folder / "report.txt").read_text(encoding="utf-8") == report.text()
 
 
+def shown(score: dict[str, Any]) -> list[Any]:
+    """A score's cells: shares in percent, amounts as they are."""
+    metric, *values, n = score.values()
+    if metric in ("mae", "rmse", "r2"):
+        return [metric, *values, n]
+    return [metric, *(f"{100 * v:.1f} %" for v in values), n]
+
+
 def test_the_scores_are_those_of_metrics_json(page):
     _, report, metrics = page
     rows = table_with(report, "How good it is", "metric").rows
     told = {"this model": metrics["score"]} | metrics["baselines"]
-    assert rows[: len(told)] == [[name, *s.values()] for name, s in told.items()]
-    assert [row[1:] for row in rows[len(told) :]] == [
-        list(score.values()) for score in metrics["scores"]
-    ]
+    assert rows[: len(told)] == [[name, *shown(s)] for name, s in told.items()]
+    assert [row[1:] for row in rows[len(told) :]] == [*map(shown, metrics["scores"])]
     assert len(metrics["baselines"]) == 2
     lead = blocks(report, "How good it is", Text)[0]
     assert lead.tone == "lead" and f"{metrics['score']['n']} pictures" in lead.text

@@ -2,9 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from vicinal.cli import main
+from vicinal.images.audit import Eye
+from vicinal.images.pictures import look_over
 from vicinal.images.seen import seen_before
 from vicinal.images.table import read_images
 
@@ -29,15 +32,17 @@ def test_pictures_for_training_and_choosing_are_found_by_content(run):
     counts = json.loads((out / "metrics.json").read_text())["pictures"]
     learned = counts["train"] + counts["val"]
     assert 0 < learned < len(table)
-    assert seen_before(out, table, set(table.names)) == learned
-    assert seen_before(out, table, set()) == 0
+    pictures = look_over(table, Eye(8))[1]
+    assert seen_before(out, pictures) == learned
+    assert seen_before(out, pictures.rows(np.arange(0))) == 0
 
 
 def test_other_pictures_are_not_seen_and_a_bare_model_cannot_tell(run, make_folder):
     _, out = run
     other = read_images(make_folder({"a": 3}, "other", height=9, width=9, channels=1))
-    assert seen_before(out, other, set(other.names)) == 0
-    assert seen_before(out.parent, other, set(other.names)) == 0
+    pictures = look_over(other, Eye(8))[1]
+    assert seen_before(out, pictures) == 0
+    assert seen_before(out.parent, pictures) == 0
 
 
 def test_evaluate_says_how_many_it_learned_from(run, capsys):

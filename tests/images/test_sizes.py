@@ -39,6 +39,16 @@ def test_networks_that_were_designed_for_a_size(backbone):
         assert natural_size(table_of((side, side)), backbone) == wanted
 
 
+def test_the_order_of_rows_does_not_count(make_folder):
+    root = make_folder({"a": 130}, height=40, width=40, channels=1)
+    for k in range(65):  # half of them large, so that the median is a near thing
+        Image.new("L", (300, 300)).save(root / "a" / f"{2 * k}.png")
+    whole = read_images(root)
+    rng = np.random.default_rng(0)
+    sizes = {natural_size(whole.rows(rng.permutation(130)), "small") for _ in range(20)}
+    assert len(sizes) == 1
+
+
 def test_the_shorter_side_counts_and_the_median_of_it():
     assert natural_size(table_of((28, 300)), "small") == 28
     assert natural_size(table_of((300, 28)), "small") == 28

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from vicinal.core.checkpoint import Tensors, load_tensors, save_tensors
 from vicinal.core.files import make_folder, read_json, sha256, write_json
+from vicinal.core.run import how_to_resume
 from vicinal.core.settings import Settings, is_whole
 from vicinal.errors import ModelFileError, NotFittedError, SettingError
 
@@ -132,7 +133,10 @@ def read_model(folder: str | Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         raise ModelFileError(
             f"There is no model in {folder}: {MODEL_JSON} is missing. "
-            "Name the folder that `vicinal train` or `save` wrote."
+            + (
+                how_to_resume(Path(folder))
+                or "Name the folder that `vicinal train` or `save` wrote."
+            )
         ) from None
     except ValueError as error:
         raise ModelFileError(f"{path} is damaged: {error}.") from error

@@ -39,6 +39,30 @@ class Evaluation:
         worst = self.score.high if better(metric, 0, 1) else self.score.low
         return all(better(metric, worst, b.value) for b in self.baselines.values())
 
+    @property
+    def verdict(self) -> str:
+        """What the score is worth, in a sentence."""
+        if not self.beats_baselines:
+            names = ", ".join(self.baselines)
+            return (
+                f"Its interval does not clear every baseline ({names}): do not rely "
+                "on it. Train longer, or with more pictures."
+            )
+        rows = self.class_scores()
+        lost = [row["class"] for row in rows if row["n"] and not row["recall"]]
+        if lost:
+            return (
+                "It beats every baseline by more than chance explains, but never "
+                f"finds {', '.join(lost)}."
+            )
+        return "It beats every baseline by more than chance explains."
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the verdict has nothing to warn of."""
+        lost = any(row["n"] and not row["recall"] for row in self.class_scores())
+        return self.beats_baselines and not lost
+
     def confused_pairs(self, most: int = 5) -> list[tuple[str, str, int]]:
         """Most frequent errors: (true class, predicted class, count)."""
         if self.confusion is None:

@@ -30,7 +30,9 @@ class Score(NamedTuple):
         if self.metric in SHARES:
             value, low, high = (f"{100 * v:.1f}" for v in self[1:4])
             return f"{value} % [{low}, {high}] (n = {self.n})"
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}] (n = {self.n})"
+        value, low, high = (f"{v:.4g}" for v in self[1:4])
+        small = ", smaller is better" if self.metric in SMALLER_IS_BETTER else ""
+        return f"{value} [{low}, {high}] (n = {self.n}{small})"
 
 
 SHARES = {"accuracy", "f1_micro", "f1_macro", "all_labels_right"}

@@ -153,8 +153,9 @@ def number(value: Any) -> str:
 
 
 def _is_amount(value: Any) -> bool:
-    """Whether a cell stands to the right: a number, or the dash of one that is not."""
-    return value is None or isinstance(value, (int, float))
+    """Whether a cell stands to the right: a number, a share in percent, or a dash."""
+    share = isinstance(value, str) and value.endswith(" %")
+    return value is None or share or isinstance(value, (int, float))
 
 
 def _as_text(block: Block) -> list[str]:

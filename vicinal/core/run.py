@@ -8,6 +8,7 @@
 """
 
 import platform
+import shlex
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -117,12 +118,22 @@ def read(folder: Path, name: str) -> Any:
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(
             f"{folder} holds no {name}, so it is not a finished run of vicinal. "
-            "Name the folder that `vicinal train` wrote."
+            + (how_to_resume(folder) or "Name the folder that `vicinal train` wrote.")
         ) from None
     except ValueError as error:
         raise RunError(
             f"{path} is damaged ({error}). Train again, or resume with --resume."
         ) from None
+
+
+def how_to_resume(folder: Path) -> str:
+    """What to type to finish a run that was interrupted; nothing for other folders."""
+    try:
+        data = read_json(folder / "settings.json")["data"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    words = ["vicinal", "train", str(data), "--out", str(folder), "--resume"]
+    return f"Go on with:\n  {shlex.join(words)}"
 
 
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "pillow", "safetensors")

@@ -192,6 +192,11 @@ def generator(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed_for(*numbers))
 
 
+def count_learned(model: nn.Module) -> int:
+    """Numbers of a model that are learned now: those that are not frozen."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
 def count_parameters(model: nn.Module) -> int:
     """Learned numbers of a model."""
     return sum(p.numel() for p in model.parameters())

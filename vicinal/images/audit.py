@@ -49,6 +49,8 @@ class Eye:
     resize: Resize = "crop"
     cache: PictureCache | None = None
     max_pixels: int = MAX_PIXELS
+    view: int = 0
+    """pixels of the network's input, which is cut from the picture; 0: all of it"""
 
     @property
     def key(self) -> str:

@@ -1,46 +1,85 @@
 """What a linear model sees in the pixels: the score that a CNN has to beat.
 
 Ridge regression (on class marks for classes) over a picture shrunk to a few pixels a
-side: no locality, no shared weights, a closed solution.
+side: no locality, no shared weights, a closed solution. It is kept in the run folder,
+so that the model is held against it on other pictures too.
 """
 
 import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from scipy.linalg import LinAlgWarning
 
+from vicinal.core.checkpoint import load_tensors, save_tensors
 from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.images.pictures import Pictures
 
+NAME = "linear model on pixels"
+FILE = "baseline.safetensors"
 SIDE = 16  # pixels
 MOST = 4000  # pictures it is fitted on
 
 
-def thumbnails(pictures: Pictures, rows: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """Pictures shrunk by averaging blocks, to below 2 * side pixels a side; [N, F]."""
-    parts = [rows[i : i + 256] for i in range(0, len(rows), 256)]
-    shrunk = [_shrink(pictures.batch(part), side) for part in parts]
-    return np.concatenate(shrunk) if shrunk else np.empty((0, 1), np.float32)
+@dataclass(frozen=True)
+class LinearModel:
+    """Decisions d = x W + b over F shrunken pixels x."""
+
+    weights: np.ndarray
+    """W [F, K]; for two classes, one label or a number [F, 1]"""
+
+    offset: np.ndarray
+    """b [K]"""
+
+    classes: np.ndarray
+    """[K] class rows, for one label a picture; else empty"""
+
+    def predict(self, pictures: Pictures) -> np.ndarray:
+        """Class rows [N], marks [N, K] or numbers [N, 1]."""
+        x = thumbnails(pictures, np.arange(len(pictures)))
+        d = x @ self.weights + self.offset
+        if len(self.classes) > 2:
+            return self.classes[d.argmax(axis=1)]
+        if len(self.classes):
+            return self.classes[(d[:, 0] > 0).astype(int)]
+        return d
+
+    def score(self, objective: Objective, pictures: Pictures, y: np.ndarray) -> Score:
+        """Its score against targets y of the pictures."""
+        said = self.predict(pictures)
+        if objective.kind == "multi_label":
+            said = (said > 0).astype(np.int64)
+        return objective.score(y, said.reshape(y.shape))
+
+    def save(self, folder: Path) -> None:
+        arrays = {name: torch.from_numpy(a) for name, a in vars(self).items()}
+        save_tensors(folder / FILE, arrays, {})
+
+    @classmethod
+    def load(cls, folder: Path) -> "LinearModel | None":
+        """The one that a run left in its folder, if it left one."""
+        if not (folder / FILE).exists():
+            return None
+        arrays = load_tensors(folder / FILE)[0]
+        return cls(**{name: t.numpy() for name, t in arrays.items()})
 
 
-def linear_baseline(
-    objective: Objective,
-    train: Pictures,
-    y: np.ndarray,
-    test: Pictures,
-    y_test: np.ndarray,
-    seed: int = 0,
-) -> Score:
-    """Score of a linear model on the pixels, fitted on (a sample of) the train part."""
+def fit_linear(
+    objective: Objective, train: Pictures, y: np.ndarray, seed: int = 0
+) -> LinearModel:
+    """Fit on (a sample of) the train part; the penalty by leave-one-out error."""
     from sklearn.linear_model import RidgeClassifierCV, RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     alphas = np.logspace(0, 5, 6)
     numeric = objective.kind == "numeric"
-    ridge = RidgeCV(alphas) if numeric else RidgeClassifierCV(alphas)
-    model = make_pipeline(StandardScaler(), ridge)
+    ridge: Any = RidgeCV(alphas) if numeric else RidgeClassifierCV(alphas)
+    scaler = StandardScaler()
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(train))[:MOST])
     if not numeric and len(np.unique(y[rows], axis=0)) < 2:
@@ -48,9 +87,21 @@ def linear_baseline(
     with warnings.catch_warnings():
         # constant pixels make a singular matrix, which ridge is there to cure
         warnings.simplefilter("ignore", LinAlgWarning)
-        model.fit(thumbnails(train, rows), _flat(y[rows]))
-    decided = np.asarray(model.predict(thumbnails(test, np.arange(len(test)))))
-    return objective.score(y_test, decided.reshape(y_test.shape))
+        make_pipeline(scaler, ridge).fit(thumbnails(train, rows), _flat(y[rows]))
+    w = np.atleast_2d(ridge.coef_).T / np.asarray(scaler.scale_)[:, None]
+    single = objective.kind == "single_label"
+    return LinearModel(
+        weights=np.ascontiguousarray(w),
+        offset=np.atleast_1d(ridge.intercept_) - np.asarray(scaler.mean_) @ w,
+        classes=np.asarray(ridge.classes_ if single else [], dtype=np.int64),
+    )
+
+
+def thumbnails(pictures: Pictures, rows: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """Pictures shrunk by averaging blocks, to below 2 * side pixels a side; [N, F]."""
+    parts = [rows[i : i + 256] for i in range(0, len(rows), 256)]
+    shrunk = [_shrink(pictures.batch(part), side) for part in parts]
+    return np.concatenate(shrunk) if shrunk else np.empty((0, 1), np.float32)
 
 
 def _flat(y: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vicinal.core.files import replace_file
+from vicinal.core.words import counted
 from vicinal.images.audit import Audit, Eye, Tick, audit
 from vicinal.images.table import ImageTable
 
@@ -24,7 +25,8 @@ def tell(found: Audit, say: Callable[[str], None]) -> None:
     """Say what was found."""
     usable, aside = int(found.usable.sum()), found.quarantine
     total = len(found.table) + len(found.table.set_aside)
-    say(f"{total:,} pictures listed, {usable:,} can be used, {len(aside):,} cannot")
+    listed = counted(total, "picture")
+    say(f"{listed} listed, {usable:,} can be used, {len(aside):,} cannot")
     for row in found.class_table()[:50]:
         rest = f"   ({row['set_aside']:,} set aside)" if row["set_aside"] else ""
         say(f"  {row['pictures']:>9,}  {row['class']}{rest}")
@@ -33,7 +35,8 @@ def tell(found: Audit, say: Callable[[str], None]) -> None:
     copies = found.copies()
     if copies:
         count = sum(map(len, copies))
-        say(f"exact copies: {count:,} pictures in {len(copies):,} groups")
+        groups = counted(len(copies), "group")
+        say(f"exact copies: {counted(count, 'picture')} in {groups}")
     for note in found.table.notes:
         say(f"note: {note}")
     for q in aside[:20]:

@@ -33,7 +33,10 @@ class ImageClassifier(ImageLearner):
         return self._all_predicted(X)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The class [N] of largest probability; marks [N, K] for several labels."""
+        """The class [N] of largest probability.
+
+        For several labels marks [N, K] of 0 and 1, a column for each of `classes_`.
+        """
         p = self.predict_proba(X)  # first: it says so where nothing was learned
         rows = self.objective_.decide(p)
         return rows if self.objective_.kind == "multi_label" else self.classes_[rows]

@@ -6,6 +6,9 @@ on the digits as they were written, and on the same digits moved by a pixel or t
 Then transfer: a network that knows 0 to 4 learns 5 to 9 from ten examples each.
 """
 
+import os
+import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -85,7 +88,7 @@ def run_demo(voice: Speaker, *, seeds: int = 5) -> dict[str, Any]:
     networks = compare_networks(digits, voice)
     transfer = compare_starts(digits, voice, seeds)
     voice.say(
-        "\nNow with pictures of your own, one folder per class:\n"
+        f"\nNow with pictures of your own, one folder per class:\n{_activate()}"
         "  vicinal check FOLDER      what can be used, and what cannot\n"
         "  vicinal train FOLDER      a tested model and a report\n"
         "  vicinal info              the networks to choose from with --backbone"
@@ -99,6 +102,14 @@ def run_demo(voice: Speaker, *, seeds: int = 5) -> dict[str, Any]:
         "transfer": transfer,
         "seconds": seconds,
     }
+
+
+def _activate() -> str:
+    """How to bring `vicinal` on the path, where it is not there yet."""
+    if shutil.which("vicinal") or sys.prefix == sys.base_prefix:
+        return ""
+    script = os.path.relpath(Path(sys.prefix) / "bin" / "activate")
+    return f"  {f'source {script}':<26}so that the shell knows vicinal\n"
 
 
 # --- a CNN beside a dense network ------------------------------------------------

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vicinal.core.words import counted
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.images.labels import SPLITS, Task, look_alikes, one_sided, some
 from vicinal.images.rows import ImageTable, Quarantined
@@ -21,6 +22,11 @@ SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .tif .tiff .webp .ppm .pgm .pbm .pnm "
     ".tga .avif .jp2 .mpo .ico".split()
 )
+FOREIGN = frozenset(
+    ".heic .heif .dng .cr2 .cr3 .nef .arw .raf .orf .rw2 .svg .psd .jxl".split()
+)
+"""endings of pictures that Pillow alone does not decode"""
+
 NOT_UTF8 = "its name is not written in UTF-8; rename it"
 
 
@@ -71,7 +77,7 @@ class _Walk:
         self.empty: list[str] = []
         self.loops: list[str] = []
         self.closed: list[str] = []
-        self.loose = 0
+        self.loose: list[str] = []
         real = root.resolve()
         self.above = tuple(_identity(path) for path in (real, *real.parents))
 
@@ -120,7 +126,7 @@ class _Walk:
         if _is_folder(entry):
             self.hidden.append(self._relative(entry.path))
         elif _is_picture(entry.name):
-            self.loose += 1
+            self.loose.append(self._relative(entry.path))
 
     def _pictures(
         self, folder: str, above: tuple[tuple[int, int], ...]
@@ -184,15 +190,24 @@ class _Walk:
         if self.ignored:
             kinds = ", ".join(f"{n} {kind}" for kind, n in self.ignored.most_common())
             notes.append(f"files that are no pictures by their ending: {kinds}")
+        foreign = sum(n for kind, n in self.ignored.items() if kind in FOREIGN)
+        if foreign:
+            notes.append(
+                f"{foreign} of them are pictures in a form that is not read here "
+                f"({', '.join(sorted(FOREIGN & set(self.ignored)))}): "
+                "export them as JPEG"
+            )
         if self.loose:
-            notes.append(f"{self.loose} pictures lie in no class folder, left out")
+            told = f"{counted(len(self.loose), 'picture')} in no class folder"
+            notes.append(f"{told}, left out: {some(self.loose)}")
         return notes
 
     def _why_nothing(self) -> str:
         wanted = "Wanted: a folder per class, such as DATA/cat/1.jpg, DATA/dog/2.jpg."
         if self.loose:
             return (
-                f"{self.root} holds {self.loose} pictures but no class folders. "
+                f"{self.root} holds {counted(len(self.loose), 'picture')} but no class "
+                f"folders. "
                 f"{wanted} A CSV with the columns path,label does as well."
             )
         told = [*(f"{q.name}: {q.reason}" for q in self.set_aside[:1]), *self._notes()]

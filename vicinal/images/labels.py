@@ -1,5 +1,6 @@
 """What labels are: one name each, several names, or a number; and the notes on them."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -22,6 +23,8 @@ SPLITS = {
     "testing": "test",
 }
 MISSING = ("nan", "<NA>", "NaT")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 MOST_CLASSES = 30
 """texts that are more different whole numbers than this measure something"""
 
@@ -57,6 +60,25 @@ def labels_as(labels: Sequence[Any], kind: Kind) -> np.ndarray:
             "column with --target, or train with --task classification."
         )
     return np.array(numbers, dtype=np.float64)
+
+
+def with_points(labels: Sequence[str | None]) -> tuple[list[str | None], list[str]]:
+    """Labels with a point for a decimal comma, and a note where that was done.
+
+    Only where every label is a number once its comma is a point. DataError where all
+    commas stand before three digits, which may be thousands (1,250) as well.
+    """
+    commas = [k for k in labels if k is not None and DECIMAL_COMMA.fullmatch(k)]
+    read = [k.replace(",", ".") if k in set(commas) else k for k in labels]
+    if not commas or any(k is not None and number(k) is None for k in read):
+        return list(labels), []
+    if all(THOUSANDS.fullmatch(k) for k in commas):
+        raise DataError(
+            f"The label {commas[0]!r} may be a decimal number or thousands. Write it "
+            f"as {commas[0].replace(',', '.')} or {commas[0].replace(',', '')}."
+        )
+    point = commas[0].replace(",", ".")
+    return read, [f"labels have a decimal comma: {commas[0]} is read as {point}"]
 
 
 def number(label: Any) -> float | None:

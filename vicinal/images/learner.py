@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self, cast
@@ -26,16 +28,20 @@ from vicinal.core.runtime import (
 )
 from vicinal.core.splits import TEST, TRAIN, VAL
 from vicinal.core.training import Epoch, Trainer, saved_runtime
+from vicinal.core.words import counted
 from vicinal.errors import (
     ClassError,
     DataError,
     NoDataError,
     PictureError,
+    QuarantineWarning,
     SettingError,
     near_names,
 )
 from vicinal.images.audit import Eye, looks, names_in
 from vicinal.images.augment import choose, to_input
+from vicinal.images.baselines import NAME as LINEAR
+from vicinal.images.baselines import LinearModel
 from vicinal.images.cache import PictureCache
 from vicinal.images.decode import Preprocessing, to_channels
 from vicinal.images.inputs import list_pictures
@@ -47,8 +53,8 @@ from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.settings import ImageSettings
 from vicinal.images.sizes import natural_size
 from vicinal.images.spreadsheets import listed
-from vicinal.images.table import ImageTable, read_images
-from vicinal.images.transfer import freeze_body, read_source, start_from
+from vicinal.images.table import ImageTable, Quarantined, read_images
+from vicinal.images.transfer import describe, freeze_body, read_source, start_from
 
 PREDICT_BATCH = 64
 
@@ -78,6 +84,8 @@ class ImageLearner(Estimator):
     runtime_: Runtime
     history_: list[Epoch]
     constant_: list[float]
+    backbone_: str
+    quarantine_: list[Quarantined]
     expected_seconds_: float
 
     @property
@@ -93,6 +101,8 @@ class ImageLearner(Estimator):
         X: a folder, a CSV, a DataFrame, arrays [N, H, W(, C)], a list of paths, or an
         ImageTable; y: [N] labels for arrays and lists. validation: pictures for
         choosing the epoch; else a share of X (`val_fraction`).
+        What cannot be used is set aside: a QuarantineWarning counts it, and
+        `quarantine_` names each with its reason.
         """
         for _ in self.fit_epochs(X, y, validation=validation):
             pass
@@ -108,6 +118,7 @@ class ImageLearner(Estimator):
         stop_requested: Callable[[], bool] = lambda: False,
     ) -> Iterator[Epoch]:
         """`fit` as a generator of epoch records: leave the loop to stop early."""
+        self.quarantine_ = []
         train, val = self._parts(X, y, validation)
         return self._epochs(self._prepare(train, val, checkpoint, stop_requested))
 
@@ -133,17 +144,17 @@ class ImageLearner(Estimator):
         return pictures.rows(parts == TRAIN), pictures.rows(parts == VAL)
 
     def open(self, X: Any, y: Any = None, like: Pictures | None = None) -> Pictures:
-        """Decode pictures for this estimator; those that cannot be used are refused.
-
-        Raises PictureError that names them (the command line quarantines instead).
-        """
+        """Decode pictures for this estimator; set aside those that cannot be used."""
         if isinstance(X, Pictures):
             return X
         table = self.read(X, y)
         eye = like.eye if like else self.eye(table)
         channels = like.channels if like else self.wanted_channels()
         found, pictures = look_over(table, eye, channels=channels)
-        _refuse([(q.name, q.reason) for q in found.quarantine])
+        self.quarantine_ = [*self.quarantine_, *found.quarantine]
+        if found.quarantine:
+            told = f"{_told_aside(found.quarantine)}; quarantine_ lists all"
+            warnings.warn(told, QuarantineWarning, stacklevel=4)
         return pictures
 
     def read(self, X: Any, y: Any = None) -> ImageTable:
@@ -165,29 +176,42 @@ class ImageLearner(Estimator):
         """How this estimator looks at the pictures of a table: size, form, cache."""
         settings = self.settings
         known = self._known_preprocessing()
-        size = known.store_size if known else self._choose_sizes(table)[1]
-        resize = known.resize if known else settings.resize
+        view, size = self._sizes(table, known)
+        resize = settings.resize or (known.resize if known else "crop")
         cache = PictureCache() if settings.cache else None
-        return Eye(size, resize, cache, settings.max_pixels)
+        return Eye(size, resize, cache, settings.max_pixels, view)
 
-    def _choose_sizes(self, table: ImageTable) -> tuple[int, int]:
+    def _sizes(self, table: ImageTable, known: Preprocessing | None) -> tuple[int, int]:
         """Pixels of the input, and of the stored picture that views are cut from."""
         settings = self.settings
-        if settings.backbone not in NETWORKS:
-            hint = near_names(settings.backbone, NETWORKS)
-            raise SettingError(f"There is no backbone {settings.backbone!r}. {hint}")
-        size = settings.image_size or natural_size(table, settings.backbone)
+        size = settings.image_size
+        if known and size in (None, known.image_size):
+            return known.image_size, known.store_size
+        size = size or natural_size(table, self._backbone())
         photo = settings.augment == "photo" or (
             settings.augment == "auto" and size >= 64
         )
         return size, (round(size * 8 / 7 / 2) * 2 if photo else size)
 
+    def _backbone(self) -> str:
+        """The network's name: the setting, that of the weights, or small."""
+        name = self.settings.backbone
+        if name is None:
+            description = self._described_weights()
+            return description["network"]["backbone"] if description else "small"
+        if name not in NETWORKS:
+            hint = near_names(name, NETWORKS)
+            raise SettingError(f"There is no backbone {name!r}. {hint}")
+        return name
+
+    def _described_weights(self) -> dict[str, Any] | None:
+        """What the model folder to start from says of itself, if it is one."""
+        weights = self.settings.weights
+        return None if weights is None else describe(weights)
+
     def _known_preprocessing(self) -> Preprocessing | None:
         """The preprocessing that the weights to start from were trained with."""
-        weights = self.settings.weights
-        if weights is None:
-            return None
-        _, description = read_source(weights)
+        description = self._described_weights()
         if description is None:
             return None
         return Preprocessing.from_dict(description["preprocessing"])
@@ -196,6 +220,17 @@ class ImageLearner(Estimator):
         """Channels that the weights to start from want; None: as the pictures have."""
         known = self._known_preprocessing()
         return known.channels if known else None
+
+    def check_start(self) -> None:
+        """SettingError where the weights to start from do not fit the network."""
+        weights, known = self.settings.weights, self._known_preprocessing()
+        name = self._backbone()
+        if weights is None:
+            return
+        channels = known.channels if known else NETWORKS[name].in_channels
+        size = self.settings.image_size or (known.image_size if known else None)
+        network = build(name, num_classes=2, in_channels=channels, image_size=size)
+        start_from(network, read_source(weights)[0], weights)
 
     def _prepare(
         self,
@@ -250,24 +285,23 @@ class ImageLearner(Estimator):
 
     def _preprocessing(self, train: Pictures) -> Preprocessing:
         """Sizes as chosen; mean and spread of each channel from the train part."""
-        known = self._known_preprocessing()
+        eye, known = train.eye, self._known_preprocessing()
+        sizes = {"image_size": eye.view or eye.size, "store_size": eye.size}
         if known:
-            return known
-        size, store = self._choose_sizes(train.table)
-        store = train.eye.size if train.eye.size != store else store
+            return replace(known, **sizes, resize=eye.resize)
         pixels = train.sample(512).astype(np.float32) / 255
         mean, std = pixels.mean(axis=(0, 1, 2)), pixels.std(axis=(0, 1, 2))
         return Preprocessing(
-            image_size=min(size, store),
-            store_size=store,
+            **sizes,
             channels=train.channels,
-            resize=train.eye.resize,
+            resize=eye.resize,
             mean=tuple(np.round(mean, 4).tolist()),
             std=tuple(np.round(std.clip(0.02), 4).tolist()),
         )
 
     def _network(self, settings: ImageSettings) -> Network:
         """A network with random weights, or with those of `weights` in its body."""
+        self.backbone_ = self._backbone()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(self.random_state, 2))
             network = self._build()
@@ -280,7 +314,7 @@ class ImageLearner(Estimator):
 
     def _build(self) -> Network:
         return build(
-            self.settings.backbone,
+            self.backbone_,
             num_classes=self.objective_.outputs,
             in_channels=self.preprocessing_.channels,
             image_size=self.preprocessing_.image_size,
@@ -400,7 +434,10 @@ class ImageLearner(Estimator):
             return run(self.runtime_.place(x)).float().cpu()
 
     def _all_predicted(self, X: Any) -> np.ndarray:
-        """Predictions of all pictures; PictureError names those that cannot be read."""
+        """Predictions of all pictures; PictureError names those that cannot be read.
+
+        `answers` gives a reason in place of an answer instead.
+        """
         self.check_fitted()
         answers = list(self.answers(self._complete(X)))
         _refuse([(a.name, a.reason) for a in answers if a.reason])
@@ -422,53 +459,50 @@ class ImageLearner(Estimator):
             parts.append(self._forward(x, embed=True).numpy())
         return np.concatenate(parts)
 
-    def evaluate(self, X: Any, y: Any = None) -> Evaluation:
+    def evaluate(
+        self, X: Any, y: Any = None, *, linear: LinearModel | None = None
+    ) -> Evaluation:
         """Score on pictures with labels, beside the answer that never looks.
 
-        Pictures of classes the model does not know, and pictures that cannot be read,
-        are left out of the score and told in `notes`.
+        Pictures of classes the model does not know, and pictures that cannot be used,
+        are left out of the score and told in `notes`. linear: another to stand beside.
         """
         self.check_fitted()
-        data, left_out = (X, []) if isinstance(X, Pictures) else self._to_score(X, y)
-        table = data.table if isinstance(data, Pictures) else data
-        known, notes = self._known_rows(table)
-        notes = left_out + notes
-        data, table = data.rows(known), table.rows(known)
-        answers = list(self.answers(data))
-        read = np.array([a.reason is None for a in answers], dtype=bool)
-        bad = [f"{a.name}: {a.reason}" for a in answers if a.reason]
-        notes += [f"{len(bad)} pictures cannot be read, {bad[0]}"] if bad else []
-        table = table.rows(read)
-        if not len(table):
-            raise DataError("No picture is left to score. " + " ".join(notes))
-        predicted = np.stack([a.predicted for a in answers if a.predicted is not None])
-        return judge(
-            self.objective_,
-            self.objective_.encode(table.labels),
+        pictures, notes = (X, []) if isinstance(X, Pictures) else self.to_score(X, y)
+        known, more = self._known_rows(pictures.table)
+        pictures, objective = pictures.rows(known), self.objective_
+        table = pictures.table
+        predicted = objective.predict(self._logits_of(pictures))
+        many, y = objective.kind == "multi_label", objective.encode(table.labels)
+        found = judge(
+            objective,
+            y,
             predicted,
             self.predictions_frame(table.names, predicted, table.labels),
-            self.constant_
-            if self.objective_.kind == "multi_label"
-            else self.constant_[0],
-            CONSTANT_NAMES[self.objective_.kind],
-            notes,
+            self.constant_ if many else self.constant_[0],
+            CONSTANT_NAMES[objective.kind],
+            notes + more,
         )
+        if linear is not None:
+            found.baselines[LINEAR] = linear.score(objective, pictures, y)
+        return found
 
-    def _to_score(self, X: Any, y: Any) -> tuple[ImageTable, list[str]]:
-        """The table to score on, which is its test part if it has one, and notes."""
+    def to_score(self, X: Any, y: Any = None) -> tuple[Pictures, list[str]]:
+        """Pictures to score on, the test part where there is one, and notes."""
+        self.check_fitted()
         table, notes = self.read(X, y), []
-        if table.set_aside:
-            first = table.set_aside[0]
-            notes.append(
-                f"{len(table.set_aside)} rows left out, {first.name}: {first.reason}"
-            )
         test = given_parts(table) == TEST
         if test.any() and not test.all():
             notes.append(
                 f"only the test part is scored, {test.sum()} of {len(table)} pictures"
             )
             table = table.rows(test)
-        return table, notes
+        how = self.preprocessing_
+        eye = Eye(how.store_size, how.resize, None, self.settings.max_pixels)
+        found, pictures = look_over(table, eye, channels=how.channels)
+        if found.quarantine:
+            notes.append(_told_aside(found.quarantine))
+        return pictures, notes
 
     def _known_rows(self, table: ImageTable) -> tuple[np.ndarray, list[str]]:
         """A mask [N] of the pictures whose classes the model knows, and notes."""
@@ -481,7 +515,7 @@ class ImageLearner(Estimator):
         missing = sorted(names.difference(*(said[k] for k in np.flatnonzero(known))))
         notes = []
         if extra:
-            left = f"{int((~known).sum())} pictures left out"
+            left = f"{counted(int((~known).sum()), 'picture')} left out"
             notes.append(
                 f"classes the model does not know: {', '.join(extra)} ({left})"
             )
@@ -518,7 +552,7 @@ class ImageLearner(Estimator):
         description = {
             "estimator": type(self).__name__,
             "parameters": self.get_params(),
-            "network": {"backbone": self.settings.backbone},
+            "network": {"backbone": self.backbone_},
             "objective": objectives.to_dict(self.objective_),
             "preprocessing": self.preprocessing_.to_dict(),
             "runtime": self.runtime_.to_dict(),
@@ -539,6 +573,7 @@ class ImageLearner(Estimator):
         self.preprocessing_ = Preprocessing.from_dict(description["preprocessing"])
         self.constant_ = description["constant"]
         self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
+        self.backbone_ = description["network"]["backbone"]
         self.network_ = self._build()
         self.network_.load_state_dict(read_weights(folder, description))
         self.runtime_ = _usable_here(Runtime(**description["runtime"]))
@@ -564,7 +599,15 @@ def _refuse(bad: list[tuple[str, str | None]]) -> None:
     if bad:
         shown = "; ".join(f"{name}: {reason}" for name, reason in bad[:5])
         more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
-        raise PictureError(f"{len(bad)} pictures cannot be used: {shown}{more}.")
+        raise PictureError(
+            f"{counted(len(bad), 'picture')} cannot be used: {shown}{more}. Leave "
+            "them out, or iterate over model.answers(X), which gives their reasons."
+        )
+
+
+def _told_aside(aside: list[Quarantined]) -> str:
+    first = aside[0]
+    return f"{counted(len(aside), 'picture')} set aside, {first.name}: {first.reason}"
 
 
 def _usable_here(runtime: Runtime) -> Runtime:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vicinal.core.evaluation import Evaluation
-from vicinal.core.metrics import Score
+from vicinal.core.metrics import SHARES, SMALLER_IS_BETTER, Score
 from vicinal.core.report import (
     Block,
     Figure,
@@ -23,6 +23,7 @@ from vicinal.core.report import (
 )
 from vicinal.core.run import environment
 from vicinal.core.splits import TEST, TRAIN, VAL
+from vicinal.core.words import counted, percent
 from vicinal.images.audit import Audit
 from vicinal.images.learner import ImageLearner
 from vicinal.images.pictures import Pictures
@@ -83,8 +84,9 @@ def _understood(run: Findings) -> list[Block]:
     copies = audit.copies()
     if copies:
         count = sum(map(len, copies))
-        text = f"{count} pictures are exact copies of each other, in {len(copies)} "
-        blocks.append(Text(text + "groups; each group is on one side of the split."))
+        text = f"{count} pictures are exact copies of each other, in "
+        text += counted(len(copies), "group")
+        blocks.append(Text(f"{text}; each group is on one side of the split."))
     return blocks + [Text(_sentence(note), "warning") for note in audit.table.notes]
 
 
@@ -113,44 +115,41 @@ def _how_good(run: Findings) -> list[Block]:
     rows += [["this model", *_cells(score)] for score in evaluation.scores]
     blocks: list[Block] = [
         Text(_headline(evaluation), "lead"),
-        _verdict(evaluation),
+        Text(evaluation.verdict, "good" if evaluation.is_sound else "warning"),
         Figure(intervals(scores), "Dots are scores, bars their 95 % intervals."),
         _table(["", "metric", "value", "low", "high", "n"], rows),
     ]
     if evaluation.class_scores():
         rows = [
-            [c["class"], c["recall"], c["precision"], c["n"]]
+            [c["class"], _share(c["recall"]), _share(c["precision"]), c["n"]]
             for c in sorted(evaluation.class_scores(), key=lambda c: c["recall"] or 0)
         ]
         blocks.append(_table(["class", "found (recall)", "right when said", "n"], rows))
+    if evaluation.score.metric in SMALLER_IS_BETTER:
+        blocks.append(Text("An error: the smaller, the better."))
     return blocks + [Text(_sentence(note), "warning") for note in evaluation.notes]
 
 
 def _cells(score: Score) -> list[Any]:
     """The score's fields; nothing where it has no value (NaN), as JSON has it."""
-    return [None if field != field else field for field in score]
+    shown: Any = percent if score.metric in SHARES else float
+    values = [None if v != v else shown(v) for v in score[1:4]]
+    return [score.metric, *values, score.n]
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else percent(value)
 
 
 def _headline(evaluation: Evaluation) -> str:
     score = evaluation.score
     if score.metric == "accuracy":
-        value, low, high = (f"{100 * v:.1f}" for v in score[1:4])
+        value, low, high = map(percent, score[1:4])
         return (
-            f"Of {score.n:,} pictures that were held out, {value} % were named right "
+            f"Of {counted(score.n, 'picture')} held out, {value} were named right "
             f"(95 % interval {low} to {high})."
         )
-    return f"On {score.n:,} pictures that were held out: {score.metric} {score}."
-
-
-def _verdict(evaluation: Evaluation) -> Text:
-    if evaluation.beats_baselines:
-        return Text("It beats every baseline by more than chance explains.", "good")
-    names = ", ".join(evaluation.baselines)
-    return Text(
-        "Its interval does not clear every baseline "
-        f"({names}): do not rely on it. Train longer, or with more pictures.",
-        "warning",
-    )
+    return f"On {counted(score.n, 'picture')} held out: {score.metric} {score}."
 
 
 def _where_it_errs(run: Findings) -> list[Block]:
@@ -211,7 +210,7 @@ def _training(run: Findings) -> list[Block]:
     epochs = [e.epoch for e in history]
     losses = {}
     text = (
-        f"{len(history)} epochs in {spent:.0f} s, "
+        f"{counted(len(history), 'epoch')} in {spent:.0f} s, "
         f"{history[-1].per_second:,.0f} pictures a second. "
     )
     blocks: list[Block] = []
@@ -236,7 +235,7 @@ def _what_was_run(run: Findings) -> list[Block]:
         ["data", run.source],
         [
             "network",
-            f"{learner.settings.backbone}, input {how.image_size} x {how.image_size}",
+            f"{learner.backbone_}, input {how.image_size} x {how.image_size}",
         ],
         ["ran on", str(learner.runtime_)],
         ["seed", str(learner.random_state)],

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from vicinal.core.settings import TrainingSettings, is_number
+from vicinal.core.settings import TrainingSettings, is_number, is_whole
 
 Resize = Literal["crop", "squish", "pad"]
 
@@ -15,14 +15,16 @@ MAX_PIXELS = 89_478_485
 class ImageSettings(TrainingSettings):
     """How a network learns from pictures."""
 
-    backbone: str = "small"
-    """the network: small, lenet5, vgg11, resnet18 ... (`vicinal info` lists them)"""
+    backbone: str | None = None
+    """the network: small, lenet5, resnet18 ... (`vicinal info` lists them); None: the
+    one of --weights, else small"""
 
     image_size: int | None = None
     """pixels: height and width of the input; None: chosen from the data"""
 
-    resize: Resize = "crop"
-    """a picture that is not square: crop its sides, squish it, or pad it with black"""
+    resize: Resize | None = None
+    """a picture that is not square: crop its sides, squish it, or pad it with black;
+    None: as --weights had it, else crop"""
 
     augment: Literal["auto", "none", "light", "photo"] = "auto"
     """random views: light shifts, turns, zooms; photo also crops, mirrors, recolours;
@@ -49,8 +51,8 @@ class ImageSettings(TrainingSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         size = self.image_size
-        sized = size is None or (isinstance(size, int) and 4 <= size <= 2048)
-        self.require("image_size", sized, "from 4 to 2048 pixels")
+        sized = size is None or (is_whole(size, 8) and size <= 2048)
+        self.require("image_size", sized, "from 8 to 2048 pixels")
         for name in ("val_fraction", "test_fraction"):
             value = getattr(self, name)
             self.require(name, is_number(value) and 0 <= value < 1, "from 0 to below 1")

@@ -26,6 +26,7 @@ from vicinal.images.labels import (
     one_sided,
     some,
     taken_as_amounts,
+    with_points,
 )
 from vicinal.images.rows import ImageTable, Quarantined
 
@@ -81,12 +82,14 @@ def from_frame(
     split_column = next((columns[c] for c in SPLIT_COLUMNS if c in columns), None)
     paths = _paths(frame[path_column])
     cells = list(frame[label_column])
-    labels = [_clean(cell) for cell in cells]
+    labels, commas = [_clean(cell) for cell in cells], []
+    if task in ("auto", "regression"):
+        labels, commas = with_points(labels)
     parts = [""] * len(paths)
     if split_column is not None:
         parts = [(_clean(part) or "").lower() for part in frame[split_column]]
     numbers = task == "regression" and any(number(k) is not None for k in labels)
-    keep, set_aside = _sift(paths, cells, parts, first_line, numbers)
+    keep, set_aside = _sift(paths, labels, cells, parts, first_line, numbers)
     if not keep:
         raise NoDataError(
             f"No row of the table has both a path and a label ({len(paths)} rows). "
@@ -107,7 +110,7 @@ def from_frame(
         root=root,
         whole_numbers=kind == "single_label" and typed in "iu",
         set_aside=set_aside,
-        notes=notes,
+        notes=commas + notes,
     )
 
 
@@ -143,9 +146,10 @@ def _column(
         if name.lower() in known:
             return known[name.lower()]
     told = f"a column {exact!r}" if exact else f"one of {', '.join(wanted)}"
+    cure = " Name it with --target." if wanted is LABEL_COLUMNS else ""
     raise DataError(
         f"The table has no column for the {what}: wanted {told}, "
-        f"got {', '.join(map(str, names))}."
+        f"got {', '.join(map(str, names))}.{cure}"
     )
 
 
@@ -157,13 +161,13 @@ def _clean(cell: Any) -> str | None:
 
 def _sift(
     paths: list[str],
+    labels: list[str | None],
     cells: list[Any],
     parts: list[str],
     first_line: int,
     numbers: bool,
 ) -> tuple[list[int], list[Quarantined]]:
     """Rows that say something usable, and those that do not, with the reason."""
-    labels = [_clean(cell) for cell in cells]
     seen: dict[str, set[str]] = {}
     for path, label in zip(paths, labels, strict=True):
         if label is not None:

@@ -15,12 +15,13 @@ import numpy as np
 from vicinal.core.evaluation import Evaluation
 from vicinal.core.files import write_text
 from vicinal.core.run import CHECKPOINT, Run, environment
-from vicinal.core.runtime import count_parameters
+from vicinal.core.runtime import count_learned, count_parameters
 from vicinal.core.splits import TEST, TRAIN, VAL, Fractions
 from vicinal.core.training import Epoch, Interrupted
+from vicinal.core.words import counted, duration
 from vicinal.errors import NoDataError
 from vicinal.images.audit import Audit, Tick, groups_of, names_in, rows_by_group
-from vicinal.images.baselines import linear_baseline
+from vicinal.images.baselines import fit_linear
 from vicinal.images.learner import ImageLearner
 from vicinal.images.page import Findings, make_report
 from vicinal.images.parts import divide, given_parts, with_validation
@@ -83,15 +84,15 @@ class TrainingRun:
         n, kind = int(self.audit.usable.sum()), self.table.kind
         classes = len(self.table.rows(self.audit.usable).classes)
         what = {
-            "single_label": f"{classes} classes",
-            "multi_label": f"{classes} labels, several each",
+            "single_label": counted(classes, "class"),
+            "multi_label": f"{counted(classes, 'label')}, several each",
             "numeric": "a number each",
         }[kind]
         sizes = self.audit.size_table()
         size = f"about {sizes['width'][1]} x {sizes['height'][1]} pixels"
         aside = len(self.audit.quarantine)
         rest = f"; {aside} set aside (data/quarantine.csv says why)" if aside else ""
-        return f"{n:,} pictures, {what}, {size}{rest}"
+        return f"{counted(n, 'picture')}, {what}, {size}{rest}"
 
     def _divide(self, pictures: Pictures) -> Pictures:
         """Set `parts` [N]; drop what would leak or cannot be scored."""
@@ -181,10 +182,15 @@ class TrainingRun:
         learner, how = self.learner, self.learner.preprocessing_
         size = f"{how.image_size} x {how.image_size} x {how.channels}"
         parameters = count_parameters(learner.network_)
-        settings = learner.settings
+        settings, start = learner.settings, ""
+        if settings.weights is not None:
+            start = (
+                f"starting from the weights in {settings.weights}, "
+                f"{count_learned(learner.network_):,} of them learning, "
+            )
         return (
-            f"{settings.backbone} ({parameters:,} parameters) on {size} pixels, "
-            f"{learner.runtime_}, {settings.epochs} epochs at most, "
+            f"{learner.backbone_} ({parameters:,} parameters) on {size} pixels, "
+            f"{start}{learner.runtime_}, {counted(settings.epochs, 'epoch')} at most, "
             f"{duration(learner.expected_seconds_)} if it needs them all"
         )
 
@@ -196,13 +202,14 @@ class TrainingRun:
         train = pictures.rows(self.parts == TRAIN)
         learner = self.learner
         encode = learner.objective_.encode
-        self.evaluation = learner.evaluate(test)
-        y, y_test = encode(train.table.labels), encode(test.table.labels)
-        seed = learner.random_state
+        linear = None
         if len(train) > 1:  # no line goes through one picture
-            linear = linear_baseline(learner.objective_, train, y, test, y_test, seed)
-            self.evaluation.baselines["linear model on pixels"] = linear
+            y, seed = encode(train.table.labels), learner.random_state
+            linear = fit_linear(learner.objective_, train, y, seed)
+            linear.save(self.run.folder)
+        self.evaluation = learner.evaluate(test, linear=linear)
         yield str(self.evaluation)
+        yield self.evaluation.verdict
 
     # --- the folder --------------------------------------------------------------
 
@@ -282,11 +289,3 @@ PURPOSE = {
 def write_csv(path: Path, frame: Any) -> None:
     """Write a table as CSV, whole or not at all."""
     write_text(path, frame.to_csv(index=False))
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    minutes = seconds / 60
-    return f"about {minutes:.0f} min" if minutes < 90 else f"about {minutes / 60:.1f} h"

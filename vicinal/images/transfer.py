@@ -16,11 +16,16 @@ from vicinal.errors import SettingError
 from vicinal.images.networks.network import Network
 
 
+def describe(source: str) -> dict[str, Any] | None:
+    """What a model folder says of itself; None for a plain file of tensors."""
+    path = Path(source)
+    return read_model(path) if (path / MODEL_JSON).exists() else None
+
+
 def read_source(source: str) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     """Tensors of a model folder or a .safetensors file, and the model's description."""
-    path = Path(source)
-    if path.is_dir() and (path / MODEL_JSON).exists():
-        description = read_model(path)
+    path, description = Path(source), describe(source)
+    if description is not None:
         return read_weights(path, description), description
     path = path / MODEL_TENSORS if path.is_dir() else path
     return load_tensors(path)[0], None
