@@ -7,6 +7,7 @@ message on stderr and exit code 2; `--debug` shows where it came from.
 
 import contextlib
 import functools
+import inspect
 import io
 import os
 import sys
@@ -16,11 +17,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tyro
-from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, Suppress
 
 from vicinal.core.files import to_json
 from vicinal.errors import (
     NoDataError,
+    ResumeError,
     RunError,
     SettingError,
     VicinalError,
@@ -31,7 +33,7 @@ from vicinal.voice import Voice
 
 OK, MISTAKE, INTERRUPTED = 0, 2, 130
 
-Task = Literal["auto", "classification", "multilabel", "regression"]
+Task = Literal["auto", "classification", "multilabel", "regression"]  # as labels.Task
 Outcome = dict[str, Any]
 
 
@@ -99,6 +101,7 @@ def train(
     seed: int = 0,
     device: str = "auto",
     json: bool = False,
+    typed: Suppress[frozenset[str]] = frozenset(),
 ) -> Outcome:
     """Learn from pictures: a tested model, a report and predictions in one folder.
 
@@ -112,6 +115,7 @@ def train(
         seed: seed of every random draw.
         device: cpu, cuda, mps ...; auto takes the best there is.
         json: print one JSON object and nothing else.
+        typed: names of the flags that were given, so that a resumed run can tell them.
     """
     from vicinal.core.run import Run
 
@@ -123,38 +127,49 @@ def train(
     place = Path(data).resolve()
     folder = out or f"runs/{place.name if place.is_dir() else place.stem}"
     asked = {
-        "shown": data,
         "data": str(place),
         "task": task,
         "target": target,
         "parameters": settings.to_dict() | {"random_state": seed, "device": device},
     }
-    with Run.resume(folder) if resume else Run.create(folder) as run:
-        return _train_in(run, asked, voice, resume)
+    if resume:
+        with Run.resume(folder) as run:
+            asked = _as_it_began(run.folder, asked, typed)
+            return _train_in(run, asked, _ready(asked), data, voice, resume)
+    ready = _ready(asked)  # before there is a folder: it may lie inside the data
+    with Run.create(folder) as run:
+        return _train_in(run, asked, ready, data, voice, resume)
 
 
-def _train_in(run: Any, asked: Outcome, voice: Voice, resume: bool) -> Outcome:
+def _ready(asked: Outcome) -> tuple[Any, Any]:
+    """The table and the estimator; a mistake is told before anything runs."""
+    from vicinal.core.runtime import find_device
+    from vicinal.tasks import estimator_type, row_for, understand
+
+    table = understand(asked["data"], asked["task"], asked["target"])
+    learner = estimator_type(row_for(table).estimator)(**asked["parameters"])
+    find_device(learner.device)
+    learner.check_start()
+    learner.check_labels(table)
+    return table, learner
+
+
+def _train_in(
+    run: Any, asked: Outcome, ready: Any, shown: str, voice: Voice, resume: bool
+) -> Outcome:
     from vicinal.core.interruption import stop_on_signal
     from vicinal.core.run import CHECKPOINT, how_to_resume
-    from vicinal.core.runtime import find_device
     from vicinal.core.training import Interrupted
     from vicinal.images.training_run import TrainingRun
-    from vicinal.tasks import estimator_type, row_for, settings_of, understand
+    from vicinal.tasks import row_for
 
-    shown = asked.pop("shown")
-    if resume and (run.folder / "settings.json").exists():
-        asked = _as_it_began(settings_of(run.folder), asked)
+    table, learner = ready
+    row = row_for(table)
     if resume and (run.folder / "report.txt").exists():
         voice.say("this run is finished: its test and its report are made again")
     elif not resume:
         voice.say(f"run: {run.folder}")
     try:
-        run.write("settings.json", asked)
-        table = understand(asked["data"], asked["task"], asked["target"])
-        row = row_for(table)
-        learner = estimator_type(row.estimator)(**asked["parameters"])
-        find_device(learner.device)  # a mistake is told before anything runs
-        learner.check_start()
         run.write("settings.json", {**asked, "estimator": row.estimator})
         voice.say(f"{shown}: {row.task} of pictures")
         tick = voice.ticker("open")
@@ -165,7 +180,8 @@ def _train_in(run: Any, asked: Outcome, voice: Voice, resume: bool) -> Outcome:
     except (Interrupted, KeyboardInterrupt):
         raise _Interrupted(f"Interrupted. {how_to_resume(run.folder)}") from None
     except VicinalError as error:
-        if isinstance(error, RunError) and (run.folder / CHECKPOINT).exists():
+        can_go_on = isinstance(error, RunError) and not isinstance(error, ResumeError)
+        if can_go_on and (run.folder / CHECKPOINT).exists():
             raise RunError(f"{error} {how_to_resume(run.folder)}") from error
         _remove_if_bare(run.folder, resume)
         raise
@@ -179,17 +195,20 @@ class _Interrupted(VicinalError):
     """Training was interrupted; the message says how to go on."""
 
 
-def _as_it_began(began: Outcome, asked: Outcome) -> Outcome:
-    """What a resumed run began with, and what it may change.
+def _as_it_began(folder: Path, asked: Outcome, typed: frozenset[str]) -> Outcome:
+    """What a resumed run began with, and what the flags typed now may change.
 
     Raises SettingError for a flag that the run did not begin with.
     """
+    from vicinal.core.run import is_run
     from vicinal.images.learner import FREE_TO_CHANGE
+    from vicinal.tasks import settings_of
 
-    plain = ImageSettings().to_dict() | {"random_state": 0, "device": "auto"}
-    plain |= {"task": "auto", "target": None}
+    if not is_run(folder):  # killed before it had written anything
+        return asked
+    began = settings_of(folder)
     given = asked["parameters"] | {"task": asked["task"], "target": asked["target"]}
-    given = {name: value for name, value in given.items() if value != plain[name]}
+    given = {name: value for name, value in given.items() if name in typed}
     before = began | began["parameters"]
     wrong = [
         f"{name} ({before.get(name)!r} then, {value!r} now)"
@@ -240,18 +259,20 @@ def evaluate(
     Args:
         run: the run folder that `vicinal train` wrote.
         data: pictures with labels, in any form that `train` takes.
-        target: the CSV column that holds the labels.
+        target: the CSV column that holds the labels; else the one trained on.
         output: a CSV file for the predictions; one that is there is replaced.
         json: print one JSON object and nothing else.
     """
     from vicinal.images.baselines import LinearModel
     from vicinal.images.seen import seen_before
     from vicinal.images.training_run import write_csv
-    from vicinal.tasks import TABLE, load, understand
+    from vicinal.tasks import TABLE, load, target_of, understand
 
     voice, begun = Voice(json), time.monotonic()
     _check_csv(output)
     model = load(run)
+    if target is None and Path(data).is_file():
+        target = target_of(Path(run))
     task: Task = next(r.task for r in TABLE if r.labels == model.objective_.kind)
     table = understand(data, task, target)
     pictures, notes = model.to_score(table)
@@ -264,8 +285,10 @@ def evaluate(
             "score flatters it; score it on others"
         )
     voice.say(str(found))
+    voice.say(found.verdict)
     if output is not None:
-        write_csv(Path(output), found.predictions)
+        paths = [str(table.place / name) for name in found.predictions["path"]]
+        write_csv(Path(output), found.predictions.assign(path=paths))
         voice.say(f"predictions: {output}")
     seconds = round(time.monotonic() - begun, 2)
     return {**found.to_dict(), "run": run, "data": data, "seconds": seconds}
@@ -408,13 +431,14 @@ def _understood(words: list[str]) -> Callable[[], Outcome]:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.extras.subcommand_cli_from_dict(
+            call: Any = tyro.extras.subcommand_cli_from_dict(
                 {name: _held(verb) for name, verb in VERBS.items()},
                 prog="vicinal",
                 description=DESCRIPTION,
                 args=words,
                 config=(FlagCreatePairsOff,),
             )
+        return functools.partial(call, typed=_typed(words)) if _asks(call) else call
     except SystemExit as stop:
         cause: BaseException | None = stop
         while cause is not None and not isinstance(cause, SettingError):
@@ -423,6 +447,18 @@ def _understood(words: list[str]) -> Callable[[], Outcome]:
             raise cause from None
         sys.stderr.write(said.getvalue())
         raise
+
+
+def _asks(call: Any) -> bool:
+    """Whether a verb wants to know which flags were typed."""
+    return "typed" in inspect.signature(call.func).parameters
+
+
+def _typed(words: list[str]) -> frozenset[str]:
+    """The settings that flags name: `--lr 0.1`, `--batch-size=8`, `--seed 3`."""
+    flags = (word[2:].split("=")[0] for word in words if word.startswith("--"))
+    names = (flag.replace("-", "_") for flag in flags)
+    return frozenset("random_state" if name == "seed" else name for name in names)
 
 
 def _held(verb: Callable[..., Outcome]) -> Callable[..., Callable[[], Outcome]]:

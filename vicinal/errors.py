@@ -11,6 +11,7 @@
     |-- NotFittedError            a model is asked before it has learned
     |-- TrainingError             training itself failed (a loss that is not a number)
     |-- RunError (OSError)        a run folder cannot be made, written or resumed
+    |   |-- ResumeError           a run began with other data or settings than these
     |   `-- ModelFileError        a model file is missing, damaged or of another kind
     `-- MissingExtraError (ImportError)  an optional library is not installed
 
@@ -58,6 +59,10 @@ class TrainingError(VicinalError):
 
 class RunError(VicinalError, OSError):
     """A run folder cannot be made, written or resumed."""
+
+
+class ResumeError(RunError):
+    """A run began with other data or settings than it is to go on with."""
 
 
 class ModelFileError(RunError):

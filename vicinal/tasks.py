@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from vicinal.core.estimator import MODEL_JSON, read_model
 from vicinal.core.run import read
-from vicinal.errors import DataError, ModelFileError, near_names
+from vicinal.errors import DataError, ModelFileError, RunError, near_names
 from vicinal.images.table import ImageTable, Task, read_images
 
 
@@ -72,6 +72,14 @@ def load(path: str | Path) -> Any:
             f"vicinal can build ({error}). Train again, or copy the folder again from "
             "where it came."
         ) from error
+
+
+def target_of(run: Path) -> str | None:
+    """The column that a run was trained on, where --target named one."""
+    try:
+        return settings_of(run).get("target")
+    except RunError:  # a model folder that `save` wrote
+        return None
 
 
 def settings_of(run: Path) -> dict[str, Any]:

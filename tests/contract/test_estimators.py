@@ -27,6 +27,7 @@ from vicinal.errors import (
     QuarantineWarning,
     RunError,
     SettingError,
+    TrainingError,
 )
 
 N, SIDE = 24, 8
@@ -518,7 +519,7 @@ def test_a_part_for_testing_is_not_learned_from(files):
     found = model.evaluate(table)
     assert found.score.n == N // 3
     assert found.notes == ["only the test part is scored, 8 of 24 pictures"]
-    with pytest.raises(NoDataError, match="No picture is left to learn from"):
+    with pytest.raises(NoDataError, match="0 pictures to learn from"):
         ImageClassifier(**QUICK).fit(table[table["split"] == "test"])
 
 
@@ -550,7 +551,7 @@ def test_a_label_that_one_picture_has_is_learned():
             "labels that are .*these are numeric.*Im",
         ),
         (ImageClassifier, ["one"] * N, r"All pictures are of one class \(one\)"),
-        (ImageClassifier, None, "these are none"),
+        (ImageClassifier, None, "The pictures have no labels"),
         (ImageRegressor, ["x"] * N, "wants numbers as labels and got 'x'"),
         (ImageClassifier, ["a", "b"], "24 pictures and 2 labels"),
     ],
@@ -642,3 +643,114 @@ def test_a_place_where_no_model_can_be_saved(fitted, tmp_path):
         model.save(tmp_path / "file" / "model")
     with pytest.raises(ModelFileError, match="There is no model in"):
         vicinal.load(tmp_path / "file")
+
+
+def quick(**changes: Any) -> dict[str, Any]:
+    return QUICK | changes
+
+
+# --- what is learned from which part ---------------------------------------------
+
+
+def test_the_best_epoch_is_kept_and_not_the_last():
+    model = ImageClassifier(**quick(epochs=8, lr=1.0, patience=0))
+    val = shades(n=12), np.arange(12) % 2
+    model.fit(shades(), CASES["whole numbers"].y % 2, validation=val)
+    best = max(k for k, epoch in enumerate(model.history_) if epoch.best)
+    assert best < len(model.history_) - 1  # so that keeping the last would be seen
+    assert model.evaluate(val).score.value == model.history_[best].val_score
+
+
+def test_mean_and_spread_are_those_of_the_train_part():
+    x = np.full((20, SIDE, SIDE), 40, dtype=np.uint8)
+    x[:10, : SIDE // 2] = 120
+    x[:, 0, 0] = np.arange(20)  # no two are the same
+    light = np.full((6, SIDE, SIDE), 250, dtype=np.uint8)
+    light[:, 0, 0] = np.arange(6)
+    y = np.arange(20) % 2
+    model = ImageClassifier(**QUICK).fit(x, y, validation=(light, y[:6]))
+    pixels = x / 255
+    assert model.preprocessing_.mean == pytest.approx((pixels.mean(),), abs=1e-4)
+    assert model.preprocessing_.std == pytest.approx((pixels.std(),), abs=1e-4)
+
+
+def test_the_constant_answer_is_that_of_the_train_part():
+    y, other = np.repeat(["a", "b"], [14, 10]), np.repeat(["a", "b"], [1, 11])
+    model = ImageClassifier(**QUICK)
+    model.fit(shades(), y, validation=(shades(n=12), other))
+    blind = model.evaluate(shades(n=12), other).baselines["most frequent class"]
+    assert blind.value == pytest.approx(1 / 12)
+
+
+def test_the_time_that_is_told_grows_with_the_work():
+    short, long = (ImageClassifier(**quick(epochs=n)) for n in (1, 1000))
+    for model in (short, long):
+        model.fit_epochs(shades(), CASES["names"].y)
+    assert long.expected_seconds_ > 10 * short.expected_seconds_ > 0
+
+
+# --- what users meet -------------------------------------------------------------
+
+
+def test_what_has_only_begun_to_learn_does_not_answer(tmp_path):
+    model = ImageClassifier(**QUICK)
+    epochs = model.fit_epochs(shades(), CASES["names"].y)
+    for ask in (lambda: model.predict(shades()), lambda: model.save(tmp_path)):
+        with pytest.raises(NotFittedError):
+            ask()
+    next(epochs)
+    assert len(model.predict(shades())) == N
+
+
+def test_a_second_fit_that_fails_leaves_nothing_half_learned(monkeypatch):
+    model = ImageClassifier(**QUICK).fit(shades(), CASES["names"].y)
+
+    def diverge(self: Any, loss: float) -> float:
+        raise TrainingError("The loss became nan")
+
+    monkeypatch.setattr("vicinal.core.training.Trainer._finite", diverge)
+    with pytest.raises(TrainingError):
+        model.fit(shades(), CASES["names"].y)
+    with pytest.raises(NotFittedError):
+        model.predict(shades())
+
+
+def test_false_and_true_are_answered_as_such():
+    y = np.arange(N) >= N / 2
+    model = ImageClassifier(**quick(epochs=30)).fit(shades(), y)
+    assert (model.predict(shades()) == y).mean() == model.score(shades(), y) > 0.9
+
+
+def test_many_whole_numbers_are_classes_for_a_classifier():
+    y = [str(k) for k in np.repeat(np.arange(40), 2)]
+    model = ImageClassifier(**QUICK).fit(shades(n=80), y)
+    assert len(model.classes_) == 40
+
+
+def test_classes_that_a_model_does_not_know_are_wrong_in_score():
+    model = ImageClassifier(**quick(epochs=30))
+    model.fit(shades(), np.arange(N) // (N // 2))
+    y = np.where(np.arange(N) < N // 2, 0, 7)
+    assert model.score(shades(), y) == (model.predict(shades()) == y).mean() <= 0.5
+
+
+def test_numbers_of_numpy_and_paths_are_parameters_too(tmp_path):
+    source = ImageClassifier(**QUICK).fit(shades(), CASES["names"].y).save(tmp_path)
+    how: dict[str, Any] = QUICK | {
+        "epochs": np.int64(1),
+        "lr": np.float32(1e-3),
+        "weights": source,
+    }
+    model = ImageClassifier(**how).fit(shades(), CASES["names"].y)
+    again = vicinal.load(model.save(tmp_path / "next"))
+    assert np.array_equal(again.predict(shades()), model.predict(shades()))
+
+
+def test_one_missing_number_does_not_rename_the_others(files):
+    paths = [str(path) for path in files]
+    frame = pd.DataFrame(
+        {"path": paths, "label": [1.0, 2.0] * (N // 2 - 1) + [1, None]}
+    )
+    with pytest.warns(QuarantineWarning):
+        model = ImageClassifier(**QUICK).fit(frame)
+    assert model.classes_.tolist() == [1, 2]

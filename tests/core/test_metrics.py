@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import binomtest
 from sklearn import metrics as reference
 
@@ -21,6 +22,7 @@ from vicinal.core.metrics import (
     f1_macro,
     f1_micro,
     mae,
+    mean_error,
     r2,
     rmse,
     wilson,
@@ -182,12 +184,50 @@ def test_the_bootstrap_keeps_pairs_together_and_its_seed():
 
 
 def test_the_bootstrap_leaves_out_draws_without_a_value():
-    # two examples: half of all draws hold one of them twice, and have no R^2
-    y, predicted = np.array([0.1, 0.3]), np.array([0.1, 0.2])
+    # one of ten differs: a third of all draws leave it out, and have no R^2
+    y, predicted = np.eye(10)[0], np.eye(10)[0] / 2
     score = bootstrap("r2", r2, y, predicted)
-    assert score == ("r2", *[pytest.approx(0.5)] * 3, 2)
-    nowhere = bootstrap("r2", r2, np.ones(5), np.zeros(5))
-    assert all(map(isnan, nowhere[1:4])) and nowhere.n == 5
+    assert score.value == pytest.approx(1 - 0.25 / 0.9) and score.n == 10
+    assert 0 < score.low <= score.value <= score.high < 1
+    nowhere = bootstrap("r2", r2, np.ones(50), np.zeros(50))
+    assert all(map(isnan, nowhere[1:4])) and nowhere.n == 50
+
+
+def test_the_bootstrap_s_points_are_the_quantiles_of_its_draws():
+    y = np.random.default_rng(3).normal(size=40)
+    draws = np.random.default_rng(7)
+    values = [np.abs(y[draws.integers(0, 40, 40)]).mean() for _ in range(500)]
+    score = bootstrap("mae", mae, y, np.zeros(40), samples=500, seed=7)
+    assert score[2:4] == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
+
+
+def test_few_examples_have_no_interval_or_wilson_s():
+    few = bootstrap("r2", r2, np.arange(9.0), np.arange(9.0))
+    assert few.value == 1 and isnan(few.low) and isnan(few.high)
+    marks = np.ones((3, 2), dtype=int)
+    perfect = bootstrap("f1_micro", f1_micro, marks, marks)
+    assert perfect[1:4] == pytest.approx((1.0, *wilson(3, 3)))
+    many = bootstrap("f1_micro", f1_micro, np.ones((30, 2)), np.ones((30, 2)))
+    # all draws are perfect, which says less than Wilson does
+    assert many[1:4] == pytest.approx((1.0, *wilson(30, 30)))
+
+
+def test_a_mean_error_has_student_s_interval():
+    y = np.array([1.0, 2.0, 4.0, 9.0])
+    score = mean_error(y, np.zeros(4))
+    low, high = stats.t.interval(0.95, 3, loc=4, scale=stats.sem(y))
+    assert score[1:] == (4.0, max(0.0, low), pytest.approx(high), 4)
+    assert isnan(mean_error(y[:1], y[1:2]).low) and isnan(
+        mean_error(y[:0], y[:0]).value
+    )
+
+
+def test_student_s_interval_covers_the_mean_of_few():
+    draw, hits = np.random.default_rng(1), 0
+    for _ in range(1000):
+        score = mean_error(draw.normal(size=5), np.zeros(5))
+        hits += score.low <= np.sqrt(2 / np.pi) <= score.high
+    assert 900 <= hits <= 970  # absolute errors are skewed: a little below 950
 
 
 def test_the_bootstrap_of_nothing_has_no_value():

@@ -20,6 +20,7 @@ from vicinal.core.runtime import (
     find_device,
     generator,
     measured,
+    remembered,
     seed_for,
 )
 from vicinal.errors import SettingError
@@ -133,7 +134,7 @@ def test_exact_is_float32_alone(precision):
 def test_the_fastest_has_the_least_seconds(monkeypatch, seconds, best):
     forms = [PLAIN, LAST, LOW]
     told = dict(zip(forms, seconds, strict=True))
-    monkeypatch.setattr(runtime, "measured", lambda m, x, forms, n: told)
+    monkeypatch.setattr(runtime, "measured", lambda m, x, forms, n, learning: told)
     assert fastest(nn.Linear(1, 1), torch.zeros(1), forms) == best
 
 
@@ -144,7 +145,7 @@ def test_the_fastest_has_the_least_seconds(monkeypatch, seconds, best):
 def test_one_thread_is_taken_where_a_short_step_is_shorter_with_it(
     monkeypatch, together, alone, threads
 ):
-    def told(model: nn.Module, x: Tensor, forms: list[Runtime], repeats: int):
+    def told(model: nn.Module, x: Tensor, forms: list[Runtime], n: int, learning: bool):
         return {f: (alone if f.threads else together) + (f == PLAIN) for f in forms}
 
     monkeypatch.setattr(runtime, "measured", told)
@@ -167,7 +168,7 @@ def test_a_measurement_is_the_least_after_warming_up(monkeypatch):
 def test_forms_are_measured_in_turns(monkeypatch):
     order: list[Runtime] = []
 
-    def timed(model: nn.Module, x: Tensor, form: Runtime) -> float:
+    def timed(model: nn.Module, x: Tensor, form: Runtime, learning: bool) -> float:
         order.append(form)
         return 1.0
 
@@ -244,3 +245,25 @@ def test_a_generator_is_a_function_of_its_inputs_alone():
 def test_parameters_are_counted_by_hand():
     # 3 * 4 + 4, and the batch norm's 4 + 4; its running statistics are not learned
     assert count_parameters(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))) == 24
+
+
+def test_a_form_is_measured_once_on_a_machine(tmp_path):
+    path, measured = tmp_path / "cache" / "forms.json", []
+
+    def measure() -> Runtime:
+        measured.append(1)
+        return LOW
+
+    assert [remembered(path, "small", measure) for _ in range(3)] == [LOW] * 3
+    assert len(measured) == 1
+    remembered(path, "large", measure)
+    assert len(measured) == 2 and remembered(path, "small", measure) == LOW
+    path.write_text("{damaged")
+    assert remembered(path, "small", measure) == LOW and len(measured) == 3
+    assert remembered(path, "small", measure) == LOW and len(measured) == 3
+
+
+def test_a_form_that_cannot_be_kept_is_measured_again(tmp_path):
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "forms.json"
+    assert remembered(path, "small", lambda: LOW) == LOW

@@ -123,7 +123,7 @@ def test_many_whole_numbers_are_classes_in_an_array_and_in_a_list():
         (np.array(["None", "NA", "01"]), "single_label", ["None", "NA", "01"]),
         (["cafe\u0301", "caf\u00e9", "x"], "single_label", ["caf\u00e9"] * 2 + ["x"]),
         (["1", 1, "a"], "single_label", ["1", "1", "a"]),
-        ([True, False, True], "single_label", ["True", "False", "True"]),
+        ([True, False, True], "single_label", ["1", "0", "1"]),
         (["a|b", "b", "-"], "multi_label", ["a|b", "b", "-"]),
         ([["b", "a"], ["b"], []], "multi_label", ["a|b", "b", "-"]),
         ([["a"], ("b",), []], "multi_label", ["a", "b", "-"]),

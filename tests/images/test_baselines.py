@@ -20,7 +20,8 @@ def linear_baseline(
     y_test: np.ndarray,
     seed: int = 0,
 ) -> Score:
-    return fit_linear(objective, train, y, seed).score(objective, test, y_test)
+    decided = fit_linear(objective, train, y, seed).decide(test)
+    return objective.score(y_test, decided)
 
 
 ALPHAS = np.logspace(0, 5, 6)
@@ -199,6 +200,13 @@ def test_what_is_kept_says_the_same(kind, tmp_path):
     again = LinearModel.load(tmp_path)
     assert again is not None
     new = pictures_of(noise(30, seed=2))
-    np.testing.assert_array_equal(again.predict(new), model.predict(new))
-    assert len(np.unique(model.predict(new))) > 1
+    np.testing.assert_array_equal(again.decide(new), model.decide(new))
+    assert len(np.unique(model.decide(new))) > 1
     assert LinearModel.load(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize("mark", [0, 1])
+def test_one_label_that_all_have_or_none(mark):
+    x, y = noise(20), np.full((20, 1), mark, dtype=np.float32)
+    said = fit_linear(MultiLabel(("a",)), pictures_of(x), y).decide(pictures_of(x))
+    assert said.tolist() == [[mark]] * 20

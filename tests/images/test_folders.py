@@ -135,7 +135,9 @@ def test_hidden_and_loose_things_beside_a_split_are_noted(make_folder):
     table = read_images(make_folder(counts))
     assert len(table) == 2
     assert told(table, ".ipynb_checkpoints")
-    assert told(table, "5 pictures in no class folder", "'0.png', '1.png', 'test/0")
+    aside = [q.name for q in table.set_aside]
+    assert aside == ["0.png", "1.png", "test/0.png", "test/1.png", "test/2.png"]
+    assert all("in no class folder" in q.reason for q in table.set_aside)
 
 
 def test_pictures_of_other_programs_are_named(make_folder):
@@ -143,8 +145,24 @@ def test_pictures_of_other_programs_are_named(make_folder):
     for name in ("a.HEIC", "b.heic", "notes.txt"):
         (root / "cat" / name).write_bytes(b"?")
     table = read_images(root)
-    assert told(table, "2 .heic, 1 .txt")
-    assert told(table, "2 of them are pictures", "(.heic)", "export them as JPEG")
+    assert told(table, "by their ending: 1 .txt")
+    assert [q.name for q in table.set_aside] == ["cat/a.HEIC", "cat/b.heic"]
+    assert {q.label for q in table.set_aside} == {"cat"}
+    assert all("export it as JPEG" in q.reason for q in table.set_aside)
+
+
+def test_folders_inside_every_class_are_told(make_folder):
+    table = read_images(make_folder({f"{y}/{k}": 2 for y in (1, 2) for k in "ab"}))
+    assert told(table, "each class folder holds the same folders ('a', 'b')")
+    table = read_images(
+        make_folder({"cat/a": 1, "cat/b": 1, "dog/a": 1}, name="uneven")
+    )
+    assert not table.notes
+
+
+def test_a_folder_named_like_a_part_beside_others(make_folder):
+    table = read_images(make_folder({"train": 2, "extra": 2}))
+    assert told(table, "'train' lies beside 'extra' and is taken for a class")
 
 
 def test_empty_folders_and_other_files_are_noted(make_folder):

@@ -281,7 +281,7 @@ def test_long_tables_are_cut_and_say_so(tmp_path, make_folder):
 
 def test_a_score_without_a_value(tmp_path):
     # R^2 of one picture has none: NaN in Python, null in JSON, a dash on the page
-    folder, report, metrics = train(tmp_path, [1.5, 2.5, 3.5], ImageRegressor)
+    folder, report, metrics = train(tmp_path, [1.5, 2.5, 3.5, 4.5], ImageRegressor)
     r2 = next(s for s in metrics["scores"] if s["metric"] == "r2")
     assert r2["value"] is None and metrics["score"]["n"] == 1
     row = next(r for r in table_with(report, SIX[2], "metric").rows if r[1] == "r2")

@@ -128,7 +128,7 @@ def test_paths_listed_twice(csv):
 
 
 def test_unknown_parts_are_set_aside_and_blank_ones_are_not(csv):
-    rows = ["a,cat,train", "b,cat,holdout", "c,dog,", "d,dog,TEST", "e,emu,test"]
+    rows = ["a,cat,train", "b,cat,later", "c,dog,", "d,dog,TEST", "e,emu,test"]
     table = read_images(csv("path,label,split\n" + "\n".join(rows)))
     assert table.names == ["a", "c", "d", "e"]
     assert table.split is not None and table.split.tolist() == [
@@ -137,10 +137,9 @@ def test_unknown_parts_are_set_aside_and_blank_ones_are_not(csv):
         "test",
         "test",
     ]
-    assert reasons(table) == {
-        "b": "row 3 has split 'holdout'; wanted train, val or test"
-    }
+    assert reasons(table) == {"b": "row 3 has split 'later'; wanted train, val or test"}
     assert told(table, "test that train does not have", "'dog', 'emu'")
+    assert told(table, "1 row with the split 'later', set aside")
     assert read_images(csv("path,label,split\na,x,\nb,y,\n")).split is None
 
 

@@ -178,3 +178,13 @@ def test_errors_name_the_cure():
     for reduce in REDUCE:
         with pytest.raises((IndexError, RuntimeError), match="index"):
             aggregate(messages, target, 1, reduce)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_a_mean_of_many_small_numbers_in_half_precision(kind):
+    messages = torch.full((4000, 2), 0.01, dtype=kind)
+    target = torch.zeros(4000, dtype=torch.long)
+    mean = aggregate(messages, target, 2, "mean")
+    assert mean.dtype == kind
+    torch.testing.assert_close(mean[0], messages[0], rtol=0.01, atol=0)
+    assert mean[1].tolist() == [0, 0]

@@ -90,3 +90,9 @@ def test_errors_name_the_cure():
         gaussian(-1)
     with pytest.raises(ValueError, match=r"size must be odd.*Got 4\. Use 5"):
         gaussian(1.0, size=4)
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(4, 5), (0, 1), (-3, 3), (-4, 5)])
+def test_a_size_that_cannot_be_is_told_with_one_that_can(size, wanted):
+    with pytest.raises(ValueError, match=rf"Use {wanted}\."):
+        gaussian(1.0, size)

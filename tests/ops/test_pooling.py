@@ -107,3 +107,8 @@ def test_errors_name_the_cure():
         max_pool(PICTURE, 2, padding=2)
     with pytest.raises(ValueError, match=r"at least 6 x 6 pixels.*Got 5 x 5"):
         average_pool(PICTURE, 6)
+
+
+def test_the_largest_of_whole_numbers_with_padding():
+    x = torch.tensor([[[[-5, -7], [-9, -6]]]])
+    assert max_pool(x, 3, 1, padding=1).unique().tolist() == [-5]

@@ -8,8 +8,11 @@ fields of a settings class, so they are said once, with their unit, and checked 
 
 import difflib
 import inspect
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
 
 from vicinal.core.checkpoint import Tensors, load_tensors, save_tensors
 from vicinal.core.files import make_folder, read_json, sha256, write_json
@@ -27,6 +30,9 @@ class Estimator:
     settings_type: ClassVar[type[Settings]]
     estimator_type: ClassVar[Literal["classifier", "regressor"] | None] = None
     """what scikit-learn takes it for, when it chooses folds and scores"""
+
+    fitted_by: ClassVar[str] = "network_"
+    """the attribute that only fit sets"""
 
     def __init__(
         self, *, random_state: int = 0, device: str = "auto", **settings: Any
@@ -76,7 +82,9 @@ class Estimator:
                 "random_state must be a whole number, 0 or more. "
                 f"Got {self.random_state!r} instead."
             )
-        values = {name: getattr(self, name) for name in self.settings_type.names()}
+        values = {
+            name: _plain(getattr(self, name)) for name in self.settings_type.names()
+        }
         return self.settings_type.from_dict(values)
 
     def __sklearn_tags__(self) -> Any:
@@ -99,11 +107,18 @@ class Estimator:
         return f"{type(self).__name__}({inside})"
 
     def check_fitted(self) -> None:
-        if not hasattr(self, "network_"):
+        if not hasattr(self, self.fitted_by):
             raise NotFittedError(
                 f"This {type(self).__name__} has not learned yet. Call fit first, or "
                 "load a trained one with vicinal.load(path)."
             )
+
+
+def _plain(value: Any) -> Any:
+    """A numpy number as Python's, a path as text; JSON takes nothing else."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _unknown(owner: str, name: str, known: list[str]) -> str:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vicinal.core.metrics import Score, better, confusion_matrix
+from vicinal.core.metrics import Score, better, confusion_matrix, wilson
 from vicinal.core.objective import Objective
+from vicinal.core.paired import Paired, compare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,27 +27,54 @@ class Evaluation:
     predictions: "pd.DataFrame"
     """a row per example: path, label, predicted, and probabilities by class"""
 
+    decided: np.ndarray
+    """what the model decided: class rows or numbers [N], or marks [N, K]"""
+
     classes: tuple[str, ...] = ()
     confusion: np.ndarray | None = None
     """counts [K, K]: row is the true class, column the predicted one"""
 
     notes: list[str] = field(default_factory=list)
 
+    against: dict[str, Paired] = field(default_factory=dict)
+    """how often the model did better than each baseline, example by example"""
+
     @property
     def beats_baselines(self) -> bool:
-        """Whether the whole interval lies on the better side of every baseline."""
-        metric = self.score.metric
-        worst = self.score.high if better(metric, 0, 1) else self.score.low
-        return all(better(metric, worst, b.value) for b in self.baselines.values())
+        """Whether it is better than every baseline by more than chance explains.
+
+        Example by example (`paired`): two intervals may overlap and yet one model be
+        better on nearly every example on which they differ.
+        """
+        ours = self.score
+        return all(
+            better(ours.metric, ours.value, b.value) and self.against[name].better
+            for name, b in self.baselines.items()
+        )
+
+    def set_beside(
+        self, name: str, objective: Objective, y: np.ndarray, said: np.ndarray
+    ) -> None:
+        """Add a baseline: what it decided for the same examples."""
+        self.baselines[name] = objective.score(y, said)
+        self.against[name] = compare(objective, y, self.decided, said)
 
     @property
     def verdict(self) -> str:
         """What the score is worth, in a sentence."""
-        if not self.beats_baselines:
-            names = ", ".join(self.baselines)
+        ours, others = self.score, self.baselines.items()
+        above = [k for k, b in others if better(ours.metric, b.value, ours.value)]
+        if above:
             return (
-                f"Its interval does not clear every baseline ({names}): do not rely "
-                "on it. Train longer, or with more pictures."
+                f"Do not rely on it: better here is the {' and the '.join(above)}. "
+                "Train longer, with more examples, or from --weights."
+            )
+        missed = [name for name in self.baselines if not self.against[name].better]
+        if missed:
+            return (
+                f"It is not better than the {' and the '.join(missed)} by more than "
+                "chance explains: do not rely on it. Train longer, or with more "
+                "examples."
             )
         rows = self.class_scores()
         lost = [row["class"] for row in rows if row["n"] and not row["recall"]]
@@ -84,7 +112,9 @@ class Evaluation:
                 "class": name,
                 "n": int(true[k]),
                 "recall": float(right[k] / true[k]) if true[k] else None,
+                "recall_interval": [*wilson(int(right[k]), int(true[k]))],
                 "precision": float(right[k] / said[k]) if said[k] else None,
+                "precision_interval": [*wilson(int(right[k]), int(said[k]))],
             }
             for k, name in enumerate(self.classes)
         ]
@@ -121,12 +151,15 @@ def judge(
     counts = None
     if objective.kind == "single_label":
         counts = confusion_matrix(y, decided, len(objective.classes))
-    return Evaluation(
+    found = Evaluation(
         score=objective.score(y, decided),
         scores=objective.more_scores(y, decided) if len(y) else [],
-        baselines={constant_name: objective.score(y, blind)},
+        baselines={},
         predictions=predictions,
+        decided=decided,
         classes=objective.classes,
         confusion=counts,
         notes=notes or [],
     )
+    found.set_beside(constant_name, objective, y, blind)
+    return found

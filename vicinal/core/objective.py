@@ -198,7 +198,7 @@ class Numeric:
         return metrics.mae(y, predicted)
 
     def score(self, y: np.ndarray, decided: np.ndarray) -> Score:
-        return metrics.bootstrap("mae", metrics.mae, y, decided)
+        return metrics.mean_error(y, decided)
 
     def more_scores(self, y: np.ndarray, decided: np.ndarray) -> list[Score]:
         others = (("rmse", metrics.rmse), ("r2", metrics.r2))

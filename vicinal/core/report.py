@@ -6,6 +6,7 @@ they look: one file with everything inside, legible on a phone and on paper.
 
 import base64
 import io
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -152,9 +153,12 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+SHARE = re.compile(r"[\d.]+ %( \[\d+, \d+\])?")
+
+
 def _is_amount(value: Any) -> bool:
     """Whether a cell stands to the right: a number, a share in percent, or a dash."""
-    share = isinstance(value, str) and value.endswith(" %")
+    share = isinstance(value, str) and SHARE.fullmatch(value) is not None
     return value is None or share or isinstance(value, (int, float))
 
 

@@ -20,9 +20,13 @@ from filelock import FileLock, Timeout
 from vicinal.core.files import TEMPORARY, make_folder, read_json, write_json
 from vicinal.errors import RunError
 
+SETTINGS = "settings.json"
 CHECKPOINT = "checkpoints/last.safetensors"
-HALVES = (f".*{TEMPORARY}", ".tmp??????")
+HALVES = (f".*.*{TEMPORARY}", ".tmp??????")
 """names of what a kill in mid-save leaves: our own halves, and those of safetensors"""
+
+OWN_FOLDERS = ("", "data", "checkpoints")
+"""folders of a run that files are written to"""
 
 
 class Run:
@@ -69,10 +73,16 @@ class Run:
                 f"There is no run to resume at {folder}. Leave --resume out to begin, "
                 "or name the run's folder with --out."
             )
+        if not is_run(folder) and {path.name for path in folder.iterdir()} - {".lock"}:
+            raise RunError(
+                f"{folder} is no run that could be resumed: it holds files, but no "
+                f"{SETTINGS}. Name the run's folder with --out."
+            )
         run = cls(folder)
-        for pattern in HALVES:
-            for half in folder.rglob(pattern):
-                half.unlink()
+        for place in OWN_FOLDERS:
+            for pattern in HALVES:
+                for half in (folder / place).glob(pattern):
+                    half.unlink()
         return run
 
     def __enter__(self) -> Self:
@@ -126,10 +136,15 @@ def read(folder: Path, name: str) -> Any:
         ) from None
 
 
+def is_run(folder: Path) -> bool:
+    """Whether `vicinal train` made this folder."""
+    return (folder / SETTINGS).is_file() and (folder / ".lock").exists()
+
+
 def how_to_resume(folder: Path) -> str:
     """What to type to finish a run that was interrupted; nothing for other folders."""
     try:
-        data = read_json(folder / "settings.json")["data"]
+        data = read_json(folder / SETTINGS)["data"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""
     words = ["vicinal", "train", str(data), "--out", str(folder), "--resume"]

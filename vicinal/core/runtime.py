@@ -10,13 +10,15 @@ import contextlib
 import copy
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from vicinal.core.files import read_json, write_json
 from vicinal.core.settings import Precision
 from vicinal.errors import SettingError
 
@@ -129,43 +131,79 @@ SHORT_STEP = 0.05
 
 
 def fastest(
-    model: nn.Module, x: Tensor, forms: list[Runtime], *, repeats: int = 3
+    model: nn.Module,
+    x: Tensor,
+    forms: list[Runtime],
+    *,
+    repeats: int = 3,
+    learning: bool = True,
 ) -> Runtime:
     """The form in which one forward and backward pass of `model` on x is fastest.
 
-    The model is left as it was. x: [N, ...], a batch of the real size.
+    The model is left as it was. x: [N, ...], a batch of the real size. learning: False
+    for the forward pass alone.
     """
     if forms[0].exact:
         return forms[0]
-    seconds = measured(model, x, forms, repeats)
+    seconds = measured(model, x, forms, repeats, learning)
     best = min(forms, key=seconds.__getitem__)
     if seconds[best] > SHORT_STEP or torch.device(best.device).type != "cpu":
         return best
-    seconds = measured(model, x, [best, replace(best, threads=1)], repeats)
+    both = [best, replace(best, threads=1)]
+    seconds = measured(model, x, both, repeats, learning)
     return min(seconds, key=seconds.__getitem__)
 
 
+def remembered(path: Path, key: str, measure: Callable[[], Runtime]) -> Runtime:
+    """The form that `measure` found on this machine before, else the one it finds.
+
+    path: a JSON file of forms by key; one that is damaged or cannot be written only
+    costs the time to measure again.
+    """
+    try:
+        known = read_json(path)
+        return Runtime(**known[key])
+    except (OSError, ValueError, KeyError, TypeError):
+        found = measure()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            known = read_json(path)
+        except (OSError, ValueError):
+            known = {}
+        write_json(path, {**known, key: found.to_dict()})
+    return found
+
+
 def measured(
-    model: nn.Module, x: Tensor, forms: list[Runtime], repeats: int = 3
+    model: nn.Module,
+    x: Tensor,
+    forms: list[Runtime],
+    repeats: int = 3,
+    learning: bool = True,
 ) -> dict[Runtime, float]:
-    """Least seconds of a forward and backward pass in each form, after one to warm up.
+    """Least seconds of one pass in each form, after one to warm up.
 
     The forms take turns, so that whatever else the machine does hits all alike.
     """
-    trials = {form: form.prepare(copy.deepcopy(model)).train() for form in forms}
+    trials = {
+        form: form.prepare(copy.deepcopy(model)).train(learning) for form in forms
+    }
     seconds: dict[Runtime, list[float]] = {form: [] for form in forms}
     for _ in range(repeats + 1):
         for form, trial in trials.items():
-            seconds[form].append(_pass_seconds(trial, form.place(x), form))
+            taken = _pass_seconds(trial, form.place(x), form, learning)
+            seconds[form].append(taken)
     return {form: min(values[1:]) for form, values in seconds.items()}
 
 
-def _pass_seconds(model: nn.Module, x: Tensor, form: Runtime) -> float:
+def _pass_seconds(model: nn.Module, x: Tensor, form: Runtime, learning: bool) -> float:
     start = time.perf_counter()
-    with form.threaded():
+    with form.threaded(), torch.inference_mode(not learning):
         with form.active():
             out = model(x)
-        out.float().square().mean().backward()
+        if learning:
+            out.float().square().mean().backward()
     synchronize(form.device)
     return time.perf_counter() - start
 

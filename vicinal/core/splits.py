@@ -51,6 +51,30 @@ def split(
     return part_of_group[members].astype("U5")
 
 
+def deal(
+    strata: np.ndarray, groups: np.ndarray | None = None, *, folds: int, seed: int = 0
+) -> np.ndarray:
+    """Give each example a fold, 0 to folds - 1, for cross-validation; [N].
+
+    Like `split`: each class is dealt out evenly, and a group stays together. Large
+    groups are dealt first, each to the fold that has least of its class.
+    """
+    groups = np.arange(len(strata)) if groups is None else groups
+    _, first, members = np.unique(groups, return_index=True, return_inverse=True)
+    sizes = np.bincount(members, minlength=len(first))
+    fold_of_group = np.empty(len(first), dtype=np.int64)
+    rng, total = np.random.default_rng(seed), np.zeros(folds)
+    for stratum in np.unique(strata[first]):
+        rows = rng.permutation(np.flatnonzero(strata[first] == stratum))
+        own = np.zeros(folds)
+        for row in rows[np.argsort(-sizes[rows], kind="stable")]:
+            fold = np.lexsort([total, own])[0]  # least of the class, then of all
+            fold_of_group[row] = fold
+            own[fold] += sizes[row]
+            total[fold] += sizes[row]
+    return fold_of_group[members]
+
+
 def _too_large(sizes: np.ndarray, fractions: Fractions) -> np.ndarray:
     """A mask of the groups that are larger than a whole held-out part should be."""
     held_out = [share for share in (fractions.val, fractions.test) if share]

@@ -22,7 +22,7 @@ from vicinal.core.metrics import better
 from vicinal.core.objective import Objective
 from vicinal.core.runtime import Runtime, deterministic, seed_for
 from vicinal.core.settings import TrainingSettings
-from vicinal.errors import RunError, TrainingError, VicinalError
+from vicinal.errors import ResumeError, TrainingError, VicinalError
 
 
 class Epoch(NamedTuple):
@@ -141,6 +141,9 @@ class Trainer:
     settings: TrainingSettings
     runtime: Runtime
     validate: Validate
+    judged: bool = True
+    """whether anything is held out for `validate`"""
+
     seed: int = 0
     checkpoint_file: Path | None = None
     fingerprint: str = ""
@@ -250,8 +253,10 @@ class Trainer:
 
     def _improves(self, loss: float, score: float) -> bool:
         best = self.progress.best()
-        if best is None or math.isnan(score):  # nothing held out: the last is the best
+        if best is None or not self.judged:  # nothing held out: the last is the best
             return True
+        if math.isnan(score) or math.isnan(best.val_score):
+            return math.isnan(best.val_score) and not math.isnan(score)
         if score == best.val_score:
             return loss < best.val_loss
         return better(self.objective.metric, score, best.val_score)
@@ -297,7 +302,7 @@ class Trainer:
     def _restore(self, path: Path) -> None:
         tensors, metadata = checkpoint.load_tensors(path)
         if metadata.get("fingerprint") != self.fingerprint:
-            raise RunError(
+            raise ResumeError(
                 f"{path} was made from other pictures, labels or settings than these. "
                 "Resume with what the run began with, or begin a new run."
             )

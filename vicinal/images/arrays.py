@@ -99,6 +99,8 @@ def with_labels(table: ImageTable, y: Any, task: Task) -> ImageTable:
             f"There are {len(table)} pictures and {len(y)} labels. Give one for each."
         )
     array, columns = _label_array(y)
+    if all(isinstance(label, (bool, np.bool_)) for label in array):
+        array = array.astype(np.int64)  # 0 and 1, which equal False and True
     given = np.array([not is_missing(label) for label in array], dtype=bool)
     if not given.any():
         raise NoDataError(f"All {len(table)} labels are empty.")

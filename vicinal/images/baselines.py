@@ -15,7 +15,6 @@ import torch
 from scipy.linalg import LinAlgWarning
 
 from vicinal.core.checkpoint import load_tensors, save_tensors
-from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.images.pictures import Pictures
 
@@ -38,34 +37,30 @@ class LinearModel:
     classes: np.ndarray
     """[K] class rows, for one label a picture; else empty"""
 
-    def predict(self, pictures: Pictures) -> np.ndarray:
-        """Class rows [N], marks [N, K] or numbers [N, 1]."""
+    marks: bool = False
+    """whether a picture may have several labels"""
+
+    def decide(self, pictures: Pictures) -> np.ndarray:
+        """Class rows [N], marks [N, K] or numbers [N]."""
         x = thumbnails(pictures, np.arange(len(pictures)))
         d = x @ self.weights + self.offset
         if len(self.classes) > 2:
             return self.classes[d.argmax(axis=1)]
         if len(self.classes):
             return self.classes[(d[:, 0] > 0).astype(int)]
-        return d
-
-    def score(self, objective: Objective, pictures: Pictures, y: np.ndarray) -> Score:
-        """Its score against targets y of the pictures."""
-        said = self.predict(pictures)
-        if objective.kind == "multi_label":
-            said = (said > 0).astype(np.int64)
-        return objective.score(y, said.reshape(y.shape))
+        return (d > 0).astype(np.int64) if self.marks else d[:, 0]
 
     def save(self, folder: Path) -> None:
-        arrays = {name: torch.from_numpy(a) for name, a in vars(self).items()}
-        save_tensors(folder / FILE, arrays, {})
+        arrays = {k: torch.from_numpy(a) for k, a in vars(self).items() if k != "marks"}
+        save_tensors(folder / FILE, arrays, {"marks": self.marks})
 
     @classmethod
     def load(cls, folder: Path) -> "LinearModel | None":
         """The one that a run left in its folder, if it left one."""
         if not (folder / FILE).exists():
             return None
-        arrays = load_tensors(folder / FILE)[0]
-        return cls(**{name: t.numpy() for name, t in arrays.items()})
+        arrays, told = load_tensors(folder / FILE)
+        return cls(**{name: t.numpy() for name, t in arrays.items()}, **told)
 
 
 def fit_linear(
@@ -89,11 +84,15 @@ def fit_linear(
         warnings.simplefilter("ignore", LinAlgWarning)
         make_pipeline(scaler, ridge).fit(thumbnails(train, rows), _flat(y[rows]))
     w = np.atleast_2d(ridge.coef_).T / np.asarray(scaler.scale_)[:, None]
-    single = objective.kind == "single_label"
+    offset = np.atleast_1d(ridge.intercept_) - np.asarray(scaler.mean_) @ w
+    single, marks = (objective.kind == k for k in ("single_label", "multi_label"))
+    if marks and y.shape[1] == 1 and len(np.unique(y)) == 1:
+        offset = 2 * y[0] - 1  # one label that all have, or none: nothing to fit
     return LinearModel(
         weights=np.ascontiguousarray(w),
-        offset=np.atleast_1d(ridge.intercept_) - np.asarray(scaler.mean_) @ w,
+        offset=offset,
         classes=np.asarray(ridge.classes_ if single else [], dtype=np.int64),
+        marks=marks,
     )
 
 

@@ -1,11 +1,13 @@
 """`vicinal check`: the audit alone, told in a few lines."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from vicinal.core.files import replace_file
 from vicinal.core.words import counted
 from vicinal.images.audit import Audit, Eye, Tick, audit
+from vicinal.images.parts import given_parts
 from vicinal.images.table import ImageTable
 
 LOOK = 16  # pixels: small enough to decode fast, and every byte is still read
@@ -26,6 +28,7 @@ def tell(found: Audit, say: Callable[[str], None]) -> None:
     usable, aside = int(found.usable.sum()), found.quarantine
     total = len(found.table) + len(found.table.set_aside)
     listed = counted(total, "picture")
+    say(f"task: {_task(found)}")
     say(f"{listed} listed, {usable:,} can be used, {len(aside):,} cannot")
     for row in found.class_table()[:50]:
         rest = f"   ({row['set_aside']:,} set aside)" if row["set_aside"] else ""
@@ -43,6 +46,22 @@ def tell(found: Audit, say: Callable[[str], None]) -> None:
         say(f"set aside: {q.name}: {q.reason}")
     if len(aside) > 20:
         say(f"... and {len(aside) - 20:,} more (--quarantine FILE.csv lists all)")
+
+
+def _task(found: Audit) -> str:
+    """What can be learned from the labels, and the parts that the user has made."""
+    table = found.table
+    what = {
+        "single_label": "classification, one class a picture",
+        "multi_label": "multilabel, several names a picture",
+        "numeric": "regression, a number a picture",
+    }[table.kind]
+    if table.kind == "numeric":
+        what += f", {table.labels.min():g} to {table.labels.max():g}"
+    if table.split is None:
+        return what
+    parts = Counter(given_parts(table).tolist())
+    return f"{what}; " + ", ".join(f"{n:,} for {part}" for part, n in parts.items())
 
 
 def write_quarantine(found: Audit, path: Path) -> None:

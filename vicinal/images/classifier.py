@@ -8,7 +8,7 @@ from vicinal.core.objective import MultiLabel, Objective, SingleLabel
 from vicinal.errors import DataError
 from vicinal.images.learner import ImageLearner
 from vicinal.images.settings import ImageSettings
-from vicinal.images.table import ImageTable
+from vicinal.images.table import ImageTable, read_images
 
 
 class ImageClassifier(ImageLearner):
@@ -42,16 +42,33 @@ class ImageClassifier(ImageLearner):
         return rows if self.objective_.kind == "multi_label" else self.classes_[rows]
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Share of pictures whose class is right (for several labels: micro F1)."""
-        return self.evaluate(X, y).score.value
+        """Share of pictures whose class is right (for several labels: micro F1).
 
-    def _objective(self, table: ImageTable, settings: ImageSettings) -> Objective:
+        A picture of a class that the model does not know counts as wrong here.
+        """
+        pictures, _ = self.to_score(X, y)
+        found = self.evaluate(pictures).score
+        share = found.n / len(pictures) if found.metric == "accuracy" else 1.0
+        return found.value * share
+
+    def _read(self, X: Any, y: Any) -> ImageTable:
+        """Whole numbers, however many, are classes here."""
+        table = super()._read(X, y)
+        whole = table.kind == "numeric" and not np.mod(table.labels, 1).any()
+        return read_images(X, y, task="classification") if whole else table
+
+    def check_labels(self, table: ImageTable) -> None:
+        """DataError where there is only one class."""
         classes = table.classes
         if len(classes) < 2 and table.kind == "single_label":
             raise DataError(
                 f"All pictures are of one class ({', '.join(classes)}). "
                 "A classifier needs two or more: add a folder of other pictures."
             )
+
+    def _objective(self, table: ImageTable, settings: ImageSettings) -> Objective:
+        self.check_labels(table)
+        classes = table.classes
         if table.kind == "multi_label":
             return MultiLabel(classes)
         return SingleLabel(classes, settings.label_smoothing)

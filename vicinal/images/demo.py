@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,18 +22,13 @@ from vicinal.core.splits import TEST, TRAIN, Fractions, split
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.networks.dense import dense
 from vicinal.images.networks.network import Network
+from vicinal.images.prediction import Speaker
 
 MARGIN = 2  # pixels of empty paper around each digit, so that it can be moved
 SIZE = 24  # pixels: the sheet of 12 x 12 is shown to the networks twice as large
 EPOCHS = 20
 EXAMPLES = 10  # of each new digit
 SHORT, LONG = 6, 24  # epochs for the few examples
-
-
-class Speaker(Protocol):
-    """Says sentences."""
-
-    def say(self, text: str) -> None: ...
 
 
 class Digits(NamedTuple):
@@ -194,11 +189,7 @@ def compare_starts(digits: Digits, voice: Speaker, seeds: int) -> dict[str, Any]
     for name, by_epochs in runs.items():
         cells = "".join(f"{_mean_and_spread(v):>16}" for v in by_epochs.values())
         voice.say(f"{name:<22}{cells}")
-    voice.say(
-        "\nFilters learned on 0 to 4 are of use for 5 to 9: the network that begins "
-        "with them\nis ahead early. A new head alone is not enough here: the features "
-        "under it were\nmade for other digits."
-    )
+    voice.say(_what_transfer_bought(runs))
     return {
         name: {
             f"{epochs}_epochs": {"mean": float(np.mean(v)), "values": v}
@@ -206,6 +197,25 @@ def compare_starts(digits: Digits, voice: Speaker, seeds: int) -> dict[str, Any]
         }
         for name, by_epochs in runs.items()
     }
+
+
+def _what_transfer_bought(runs: dict[str, dict[int, list[float]]]) -> str:
+    """The table in two sentences, whichever way it came out."""
+    mean = {
+        name: {epochs: float(np.mean(v)) for epochs, v in by_epochs.items()}
+        for name, by_epochs in runs.items()
+    }
+    nothing, whole, head = mean.values()
+    gain = 100 * (whole[SHORT] - nothing[SHORT])
+    side = "ahead of" if gain > 0 else "behind"
+    rest = 100 * (whole[LONG] - head[LONG])
+    verb = "adds" if rest > 0 else "costs"
+    return (
+        f"\nAfter {SHORT} epochs the network that begins with the filters of 0 to 4 is "
+        f"{abs(gain):.1f} points\n{side} one that begins from nothing. Letting all its "
+        f"layers learn {verb} {abs(rest):.1f} points over a\nnew head alone, after "
+        f"{LONG} epochs."
+    )
 
 
 def _mean_and_spread(values: list[float]) -> str:

@@ -9,10 +9,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from vicinal.core.run import is_run
 from vicinal.core.words import counted
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.images.labels import SPLITS, Task, look_alikes, one_sided, some
@@ -27,6 +29,7 @@ FOREIGN = frozenset(
 )
 """endings of pictures that Pillow alone does not decode"""
 
+ALIEN = "a form of picture that is not read here; export it as JPEG"
 NOT_UTF8 = "its name is not written in UTF-8; rename it"
 
 
@@ -52,7 +55,13 @@ def read_folder(root: Path, task: Task) -> ImageTable:
         )
     else:
         walk.classes_in(root, "")
-    return walk.table()
+    table = walk.table()
+    if parts and others:
+        table.notes.append(
+            f"the folder {parts[0]!r} lies beside {some(others)} and is taken for a "
+            "class, not for a part of a split"
+        )
+    return table
 
 
 def pictures_below(root: Path) -> ImageTable:
@@ -73,18 +82,20 @@ class _Walk:
         self.split: list[str] = []
         self.set_aside: list[Quarantined] = []
         self.ignored: Counter[str] = Counter()
+        self.foreign: list[str] = []
         self.hidden: list[str] = []
+        self.runs: list[str] = []
         self.empty: list[str] = []
         self.loops: list[str] = []
         self.closed: list[str] = []
-        self.loose: list[str] = []
+        self.loose = 0
         real = root.resolve()
         self.above = tuple(_identity(path) for path in (real, *real.parents))
 
     def folders(self) -> list[str]:
         """Names of the visible folders directly in the root."""
-        names = [e.name for e in self._entries(self.root) if _is_folder(e)]
-        return [name for name in names if not _is_hidden(name)]
+        entries = [e for e in self._entries(self.root) if _is_folder(e)]
+        return [e.name for e in entries if not self._is_passed(e)]
 
     def splits_in(self, parts: list[str]) -> None:
         """Read the classes below folders named after the parts of a split."""
@@ -97,20 +108,29 @@ class _Walk:
     def classes_in(self, folder: Path, part: str) -> None:
         above = (*self.above, _identity(folder))
         for entry in self._entries(folder):
-            if not _is_folder(entry) or _is_hidden(entry.name):
+            if not _is_folder(entry) or self._is_passed(entry):
                 self._pass_over(entry)
                 continue
             label = unicodedata.normalize("NFC", entry.name)
+            before = len(self.foreign)
             found = [self._relative(p) for p in self._pictures(entry.path, above)]
+            for name in self.foreign[before:]:
+                self.set_aside.append(Quarantined(escaped(name), escaped(label), ALIEN))
             for name in found:
                 self._add(name, label, part)
             if not found:
                 self.empty.append(self._relative(entry.path))
 
+    def _is_passed(self, entry: os.DirEntry[str]) -> bool:
+        """Whether a folder is hidden, or holds runs of vicinal and not pictures."""
+        return _is_hidden(entry.name) or _holds_runs(Path(entry.path))
+
     def everything(self) -> None:
         """List all pictures, whatever folder they are in."""
         for path in self._pictures(str(self.root), self.above[1:]):
             self._add(self._relative(path), "", "")
+        names = map(escaped, self.foreign)
+        self.set_aside += [Quarantined(name, "", ALIEN) for name in names]
 
     def _add(self, name: str, label: str, part: str) -> None:
         if escaped(name) != name:
@@ -124,9 +144,12 @@ class _Walk:
     def _pass_over(self, entry: os.DirEntry[str]) -> None:
         """Remember a hidden folder, or a picture beside the class folders."""
         if _is_folder(entry):
-            self.hidden.append(self._relative(entry.path))
+            passed = self.hidden if _is_hidden(entry.name) else self.runs
+            passed.append(self._relative(entry.path))
         elif _is_picture(entry.name):
-            self.loose.append(self._relative(entry.path))
+            name, why = self._relative(entry.path), "it lies in no class folder"
+            self.set_aside.append(Quarantined(escaped(name), "", why))
+            self.loose += 1
 
     def _pictures(
         self, folder: str, above: tuple[tuple[int, int], ...]
@@ -143,6 +166,8 @@ class _Walk:
                     yield from self._pictures(entry.path, (*above, here))
             elif _is_picture(entry.name):
                 yield entry.path
+            elif Path(entry.name).suffix.lower() in FOREIGN:
+                self.foreign.append(self._relative(entry.path))
             elif not entry.name.startswith("."):
                 self.ignored[Path(entry.name).suffix.lower() or "no ending"] += 1
 
@@ -175,14 +200,30 @@ class _Walk:
         notes = self.passed_over()
         if self.empty:
             notes.append(f"folders without a picture: {some(self.empty)}")
-        notes += look_alikes(set(self.labels))
+        notes += look_alikes(set(self.labels)) + self._nested()
         return notes + one_sided(self.labels, self.split)
+
+    def _nested(self) -> list[str]:
+        """A note where every class folder has the same folders inside it."""
+        inside: dict[str, set[str]] = {}
+        for name, label, part in zip(self.names, self.labels, self.split, strict=True):
+            folders = Path(name).parts[1 + bool(part) : -1]
+            inside.setdefault(label, set()).update(folders[:1] or [""])
+        kinds = list(inside.values())
+        if len(kinds) < 2 or any(k != kinds[0] for k in kinds) or len(kinds[0]) < 2:
+            return []
+        return [
+            f"each class folder holds the same folders ({some(sorted(kinds[0]))}): if "
+            "those are the classes, give a CSV with the columns path,label"
+        ]
 
     def passed_over(self) -> list[str]:
         """Notes on what lies in the folder and is not in the table."""
         notes = []
         if self.hidden:
             notes.append(f"hidden folders left out: {some(self.hidden)}")
+        if self.runs:
+            notes.append(f"folders of earlier runs left out: {some(self.runs)}")
         if self.loops:
             notes.append(f"links that lead back to a folder above: {some(self.loops)}")
         if self.closed:
@@ -190,23 +231,13 @@ class _Walk:
         if self.ignored:
             kinds = ", ".join(f"{n} {kind}" for kind, n in self.ignored.most_common())
             notes.append(f"files that are no pictures by their ending: {kinds}")
-        foreign = sum(n for kind, n in self.ignored.items() if kind in FOREIGN)
-        if foreign:
-            notes.append(
-                f"{foreign} of them are pictures in a form that is not read here "
-                f"({', '.join(sorted(FOREIGN & set(self.ignored)))}): "
-                "export them as JPEG"
-            )
-        if self.loose:
-            told = f"{counted(len(self.loose), 'picture')} in no class folder"
-            notes.append(f"{told}, left out: {some(self.loose)}")
         return notes
 
     def _why_nothing(self) -> str:
         wanted = "Wanted: a folder per class, such as DATA/cat/1.jpg, DATA/dog/2.jpg."
         if self.loose:
             return (
-                f"{self.root} holds {counted(len(self.loose), 'picture')} but no class "
+                f"{self.root} holds {counted(self.loose, 'picture')} but no class "
                 f"folders. "
                 f"{wanted} A CSV with the columns path,label does as well."
             )
@@ -235,6 +266,18 @@ def escaped(name: str) -> str:
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
+
+
+def _holds_runs(folder: Path) -> bool:
+    """Whether a folder is a run, or has nothing in it but runs."""
+    if is_run(folder):
+        return True
+    try:
+        with os.scandir(folder) as entries:
+            inside = list(islice(entries, 100))  # a class may have a million pictures
+    except OSError:
+        return False
+    return bool(inside) and all(_is_folder(e) and is_run(Path(e.path)) for e in inside)
 
 
 def _is_picture(name: str) -> bool:

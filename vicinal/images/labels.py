@@ -21,6 +21,7 @@ SPLITS = {
     "dev": "val",
     "test": "test",
     "testing": "test",
+    "holdout": "test",
 }
 MISSING = ("nan", "<NA>", "NaT")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
@@ -45,6 +46,16 @@ def kind_of(labels: Sequence[Any], task: Task) -> Kind:
         return "single_label"
     few = len(set(numbers)) <= MOST_CLASSES
     return "single_label" if few and _all_whole(numbers) else "numeric"
+
+
+def mostly_numbers(labels: Sequence[str | None]) -> bool:
+    """Whether nine in ten labels are numbers, and too many for names of classes.
+
+    The others are then mistakes in a table of amounts.
+    """
+    given = [label for label in labels if label is not None]
+    numbers = [value for label in given if (value := number(label)) is not None]
+    return len(set(numbers)) > MOST_CLASSES and 10 * len(numbers) >= 9 * len(given)
 
 
 def labels_as(labels: Sequence[Any], kind: Kind) -> np.ndarray:

@@ -17,13 +17,14 @@ from vicinal.core import objective as objectives
 from vicinal.core.estimator import Estimator, read_weights, save_model
 from vicinal.core.evaluation import Evaluation, judge
 from vicinal.core.objective import Objective
-from vicinal.core.parallel import prefetch
+from vicinal.core.parallel import cores, prefetch
 from vicinal.core.runtime import (
     Runtime,
     candidates,
     fastest,
     find_device,
     measured,
+    remembered,
     seed_for,
 )
 from vicinal.core.splits import TEST, TRAIN, VAL
@@ -42,7 +43,7 @@ from vicinal.images.audit import Eye, looks, names_in
 from vicinal.images.augment import choose, to_input
 from vicinal.images.baselines import NAME as LINEAR
 from vicinal.images.baselines import LinearModel
-from vicinal.images.cache import PictureCache
+from vicinal.images.cache import PictureCache, cache_folder
 from vicinal.images.decode import Preprocessing, to_channels
 from vicinal.images.inputs import list_pictures
 from vicinal.images.loader import PictureLoader
@@ -73,6 +74,7 @@ class ImageLearner(Estimator):
     """Base of the estimators that learn from pictures."""
 
     settings_type = ImageSettings
+    fitted_by = "history_"
     kinds: ClassVar[tuple[str, ...]]
     """kinds of labels that it learns"""
 
@@ -128,8 +130,9 @@ class ImageLearner(Estimator):
                 self.history_ = trainer.progress.history
                 yield epoch
         finally:
-            trainer.load_best()
-            self.history_ = trainer.progress.history
+            if trainer.progress.history:
+                trainer.load_best()
+                self.history_ = trainer.progress.history
             self.network_.eval()
 
     def _parts(self, X: Any, y: Any, validation: Any) -> tuple[Pictures, Pictures]:
@@ -161,6 +164,11 @@ class ImageLearner(Estimator):
         """The table of X, checked to hold labels of a kind that this one learns."""
         pair = isinstance(X, tuple) and len(X) == 2 and y is None
         table = self._read(X[0], X[1]) if pair else self._read(X, y)
+        if table.kind == "none":
+            raise DataError(
+                "The pictures have no labels. Give them as y: fit(x, y), or as the "
+                "pair (x, y)."
+            )
         if table.kind not in self.kinds:
             raise DataError(
                 f"{type(self).__name__} learns from labels that are "
@@ -187,7 +195,13 @@ class ImageLearner(Estimator):
         size = settings.image_size
         if known and size in (None, known.image_size):
             return known.image_size, known.store_size
-        size = size or natural_size(table, self._backbone())
+        name = self._backbone()
+        size = size or natural_size(table, name)
+        if size < NETWORKS[name].min_size:
+            raise SettingError(
+                f"image_size must be {NETWORKS[name].min_size} pixels or more for "
+                f"{name}. Got {size} instead; another --backbone takes smaller ones."
+            )
         photo = settings.augment == "photo" or (
             settings.augment == "auto" and size >= 64
         )
@@ -227,8 +241,10 @@ class ImageLearner(Estimator):
         name = self._backbone()
         if weights is None:
             return
-        channels = known.channels if known else NETWORKS[name].in_channels
-        size = self.settings.image_size or (known.image_size if known else None)
+        if known is None:  # channels and size are those of the pictures, not seen yet
+            read_source(weights)
+            return
+        channels, size = known.channels, self.settings.image_size or known.image_size
         network = build(name, num_classes=2, in_channels=channels, image_size=size)
         start_from(network, read_source(weights)[0], weights)
 
@@ -240,10 +256,12 @@ class ImageLearner(Estimator):
         stop_requested: Callable[[], bool],
     ) -> Trainer:
         settings = self.settings
-        if not len(train):
+        if len(train) < 2:
             raise NoDataError(
-                "No picture is left to learn from: all are in other parts of the split."
+                f"{counted(len(train), 'picture')} to learn from, where two or more "
+                "are needed: others are set aside or in other parts of the split."
             )
+        self._forget()
         self.objective_ = self._objective(train.table, settings)
         y, y_val = (self.objective_.encode(p.table.labels) for p in (train, val))
         if settings.class_weight == "balanced":
@@ -262,7 +280,10 @@ class ImageLearner(Estimator):
             batch_size=settings.batch_size,
             seed=seed_for(self.random_state, 0),
         )
-        self.runtime_ = saved_runtime(checkpoint) or self._fastest(loader, device)
+        saved = saved_runtime(checkpoint)
+        if saved is not None and saved.device != device:
+            saved = replace(saved, device=device)
+        self.runtime_ = saved or self._fastest(loader, device)
         self.expected_seconds_ = self._expected_seconds(loader)
         return Trainer(
             model=self.network_,
@@ -271,11 +292,20 @@ class ImageLearner(Estimator):
             settings=settings,
             runtime=self.runtime_,
             validate=lambda model: self._validate(val, y_val),
+            judged=len(val) > 0,
             seed=seed_for(self.random_state, 1),
             checkpoint_file=checkpoint,
             fingerprint=self._fingerprint(train, val),
             stop_requested=stop_requested,
         )
+
+    def check_labels(self, table: ImageTable) -> None:
+        """DataError where nothing can be learned from the labels of a table."""
+
+    def _forget(self) -> None:
+        """Take away what an earlier fit learned."""
+        for name in ("network_", "history_"):
+            vars(self).pop(name, None)
 
     def _objective(self, table: ImageTable, settings: ImageSettings) -> Objective:
         raise NotImplementedError
@@ -326,7 +356,15 @@ class ImageLearner(Estimator):
         if len(forms) == 1:
             return forms[0]
         x = next(iter(loader.batches(0)))[0][:32]
-        return fastest(self.network_, x, forms)
+        if not self.settings.cache:
+            return fastest(self.network_, x, forms)
+        # measured once on a machine: what else runs there is not to change the result
+        how = [self.backbone_, list(x.shape), [str(form) for form in forms]]
+        return remembered(
+            cache_folder() / "forms.json",
+            " ".join(map(str, [*how, torch.__version__, cores()])),
+            lambda: fastest(self.network_, x, forms),
+        )
 
     def _expected_seconds(self, loader: PictureLoader) -> float:
         """Seconds that all epochs will take, from one step that is timed."""
@@ -344,7 +382,8 @@ class ImageLearner(Estimator):
 
     def _fingerprint(self, train: Pictures, val: Pictures) -> str:
         """A hash of all that a resumed run must agree on with its checkpoint."""
-        told = {k: v for k, v in self.get_params().items() if k not in FREE_TO_CHANGE}
+        values = self.settings.to_dict() | {"random_state": self.random_state}
+        told = {k: v for k, v in values.items() if k not in FREE_TO_CHANGE}
         text = json.dumps([told, self.preprocessing_.to_dict()], sort_keys=True)
         sha = hashlib.sha256(text.encode())
         for part in (train, val):
@@ -484,7 +523,7 @@ class ImageLearner(Estimator):
             notes + more,
         )
         if linear is not None:
-            found.baselines[LINEAR] = linear.score(objective, pictures, y)
+            found.set_beside(LINEAR, objective, y, linear.decide(pictures))
         return found
 
     def to_score(self, X: Any, y: Any = None) -> tuple[Pictures, list[str]]:
@@ -551,7 +590,8 @@ class ImageLearner(Estimator):
         self.check_fitted()
         description = {
             "estimator": type(self).__name__,
-            "parameters": self.get_params(),
+            "parameters": self.settings.to_dict()
+            | {"random_state": self.random_state, "device": self.device},
             "network": {"backbone": self.backbone_},
             "objective": objectives.to_dict(self.objective_),
             "preprocessing": self.preprocessing_.to_dict(),

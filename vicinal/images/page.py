@@ -121,12 +121,15 @@ def _how_good(run: Findings) -> list[Block]:
     ]
     if evaluation.class_scores():
         rows = [
-            [c["class"], _share(c["recall"]), _share(c["precision"]), c["n"]]
+            [c["class"], _share(c, "recall"), _share(c, "precision"), c["n"]]
             for c in sorted(evaluation.class_scores(), key=lambda c: c["recall"] or 0)
         ]
         blocks.append(_table(["class", "found (recall)", "right when said", "n"], rows))
     if evaluation.score.metric in SMALLER_IS_BETTER:
-        blocks.append(Text("An error: the smaller, the better."))
+        blocks.append(Text("An error (mae, rmse): the smaller, the better."))
+    elif evaluation.score.metric == "f1_micro":
+        text = "f1_micro: of all labels given or due, the share that is both (0 to 1)."
+        blocks.append(Text(text))
     return blocks + [Text(_sentence(note), "warning") for note in evaluation.notes]
 
 
@@ -137,8 +140,12 @@ def _cells(score: Score) -> list[Any]:
     return [score.metric, *values, score.n]
 
 
-def _share(value: float | None) -> str | None:
-    return None if value is None else percent(value)
+def _share(row: dict[str, Any], name: str) -> str | None:
+    """A class' recall or precision with its interval, in percent."""
+    if row[name] is None:
+        return None
+    low, high = (f"{100 * v:.0f}" for v in row[f"{name}_interval"])
+    return f"{percent(row[name])} [{low}, {high}]"
 
 
 def _headline(evaluation: Evaluation) -> str:
@@ -148,6 +155,13 @@ def _headline(evaluation: Evaluation) -> str:
         return (
             f"Of {counted(score.n, 'picture')} held out, {value} were named right "
             f"(95 % interval {low} to {high})."
+        )
+    if score.metric == "mae":
+        sure = f", 95 % interval {score.low:.4g} to {score.high:.4g}"
+        return (
+            f"On {counted(score.n, 'picture')} held out it was off by "
+            f"{score.value:.4g} on average (mean absolute error"
+            f"{'' if score.low != score.low else sure})."
         )
     return f"On {counted(score.n, 'picture')} held out: {score.metric} {score}."
 
@@ -190,7 +204,9 @@ def _worst(run: Findings, test: Pictures) -> list[Block]:
         Picture(jpeg_base64(p), _mistake(table.iloc[row]))
         for p, row in zip(pixels, rows, strict=True)
     ]
-    return [Gallery(pictures, "The mistakes it was surest of, worst first.")]
+    numbers = test.table.kind == "numeric"
+    caption = "The largest errors" if numbers else "The mistakes it was surest of"
+    return [Gallery(pictures, f"{caption}, worst first.")]
 
 
 def _mistake(row: Any) -> list[str]:

@@ -73,9 +73,14 @@ class ImageTable:
         names = self.named_classes | set(self.counts())
         return tuple(sorted(names, key=int if self.whole_numbers else str))
 
+    @property
+    def place(self) -> Path:
+        """What the names are relative to."""
+        return self.root or Path()
+
     def path(self, row: int) -> Path:
         """The file of a row."""
-        return (self.root or Path()) / self.names[row]
+        return self.place / self.names[row]
 
     def rows(self, rows: np.ndarray) -> "ImageTable":
         """The table of some rows: their numbers, or a mask [N]."""

@@ -6,6 +6,7 @@ that cannot be used is set aside with its number and the reason.
 
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from io import StringIO
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from vicinal.core.words import counted
 from vicinal.errors import DataError, NoDataError
 from vicinal.images.labels import (
     SPLITS,
@@ -22,6 +24,7 @@ from vicinal.images.labels import (
     kind_of,
     labels_as,
     look_alikes,
+    mostly_numbers,
     number,
     one_sided,
     some,
@@ -63,6 +66,7 @@ def read_csv(path: Path) -> Any:
                 dtype=str,
                 keep_default_na=False,
                 index_col=False,
+                skip_blank_lines=False,
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise DataError(
@@ -81,14 +85,15 @@ def from_frame(
     label_column = _column(frame, wanted, "labels", exact=target)
     split_column = next((columns[c] for c in SPLIT_COLUMNS if c in columns), None)
     paths = _paths(frame[path_column])
-    cells = list(frame[label_column])
+    cells = _whole(frame[label_column])
     labels, commas = [_clean(cell) for cell in cells], []
     if task in ("auto", "regression"):
         labels, commas = with_points(labels)
     parts = [""] * len(paths)
     if split_column is not None:
         parts = [(_clean(part) or "").lower() for part in frame[split_column]]
-    numbers = task == "regression" and any(number(k) is not None for k in labels)
+    asked = task == "regression" and any(number(k) is not None for k in labels)
+    numbers = asked or (task == "auto" and mostly_numbers(labels))
     keep, set_aside = _sift(paths, labels, cells, parts, first_line, numbers)
     if not keep:
         raise NoDataError(
@@ -99,7 +104,7 @@ def from_frame(
     kind = kind_of(kept, task)
     split = np.array([SPLITS.get(parts[i], "") for i in keep])
     notes = look_alikes(set(kept)) + one_sided(kept, split.tolist())
-    typed = getattr(getattr(frame[label_column], "dtype", None), "kind", "O")
+    typed = {type(cell) for cell in cells if not is_missing(cell)}
     usable = labels_as(kept, kind)
     notes = notes if kind == "single_label" else taken_as_amounts(usable, kind, task)
     return ImageTable(
@@ -108,10 +113,29 @@ def from_frame(
         kind=kind,
         split=split if split_column is not None and any(split) else None,
         root=root,
-        whole_numbers=kind == "single_label" and typed in "iu",
+        whole_numbers=kind == "single_label" and typed == {int},
         set_aside=set_aside,
-        notes=commas + notes,
+        notes=commas + _unknown_parts(parts) + notes,
     )
+
+
+def _whole(column: Any) -> list[Any]:
+    """The cells; whole numbers that a missing one beside them made floats, as such."""
+    cells = [getattr(cell, "item", lambda cell=cell: cell)() for cell in column]
+    given = [cell for cell in cells if not is_missing(cell)]
+    if not all(isinstance(cell, (int, float)) and cell == cell // 1 for cell in given):
+        return cells
+    return [cell if is_missing(cell) else int(cell) for cell in cells]
+
+
+def _unknown_parts(parts: Sequence[str]) -> list[str]:
+    """A note for each word in the split column that names no part."""
+    strange = Counter(part for part in parts if part and part not in SPLITS)
+    return [
+        f"{counted(n, 'row')} with the split {part!r}, set aside: wanted train, val or "
+        "test"
+        for part, n in strange.items()
+    ]
 
 
 def listed_in(path: Path) -> ImageTable:
@@ -146,7 +170,8 @@ def _column(
         if name.lower() in known:
             return known[name.lower()]
     told = f"a column {exact!r}" if exact else f"one of {', '.join(wanted)}"
-    cure = " Name it with --target." if wanted is LABEL_COLUMNS else ""
+    named = {id(LABEL_COLUMNS): " Name it with --target."}
+    cure = named.get(id(wanted), " Rename the column." if not exact else "")
     raise DataError(
         f"The table has no column for the {what}: wanted {told}, "
         f"got {', '.join(map(str, names))}.{cure}"

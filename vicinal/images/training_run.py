@@ -19,13 +19,15 @@ from vicinal.core.runtime import count_learned, count_parameters
 from vicinal.core.splits import TEST, TRAIN, VAL, Fractions
 from vicinal.core.training import Epoch, Interrupted
 from vicinal.core.words import counted, duration
-from vicinal.errors import NoDataError
+from vicinal.errors import NoDataError, ResumeError
 from vicinal.images.audit import Audit, Tick, groups_of, names_in, rows_by_group
 from vicinal.images.baselines import fit_linear
+from vicinal.images.folders import escaped
 from vicinal.images.learner import ImageLearner
 from vicinal.images.page import Findings, make_report
 from vicinal.images.parts import divide, given_parts, with_validation
 from vicinal.images.pictures import Pictures, look_over
+from vicinal.images.seen import seen_before
 from vicinal.images.table import ImageTable, Quarantined
 
 
@@ -54,8 +56,17 @@ class TrainingRun:
         begun = time.monotonic()
         pictures = self._look()
         yield self.understood()
+        before = len(self.audit.quarantine)
         pictures = self._divide(pictures)
-        self._write_data(pictures)
+        yield from (f"note: {note}" for note in self.table.notes)
+        if len(self.audit.quarantine) > before:
+            more = counted(len(self.audit.quarantine) - before, "picture")
+            why = self.audit.quarantine[before].reason
+            yield f"{more} more set aside when they were divided, the first: {why}"
+        if self.run.path(CHECKPOINT).exists():
+            self._check_parts(pictures)
+        else:
+            self._write_data(pictures)
         yield self._divided()
         yield from self._train(pictures)
         yield from self._test(pictures)
@@ -162,6 +173,11 @@ class TrainingRun:
                 f"{self.run.path('data/quarantine.csv')}, and check the split column "
                 "or folders."
             )
+        if counts[TRAIN] == 1:
+            raise NoDataError(
+                "One picture is left for training, and nothing can be learned from "
+                f"one. {self.run.path('data/quarantine.csv')} says what was set aside."
+            )
         told = ", ".join(f"{n:,} {PURPOSE[part]}" for part, n in counts.items() if n)
         return f"{told}; copies stay on one side"
 
@@ -202,16 +218,44 @@ class TrainingRun:
         train = pictures.rows(self.parts == TRAIN)
         learner = self.learner
         encode = learner.objective_.encode
-        linear = None
-        if len(train) > 1:  # no line goes through one picture
-            y, seed = encode(train.table.labels), learner.random_state
-            linear = fit_linear(learner.objective_, train, y, seed)
-            linear.save(self.run.folder)
+        y, seed = encode(train.table.labels), learner.random_state
+        linear = fit_linear(learner.objective_, train, y, seed)
+        linear.save(self.run.folder)
         self.evaluation = learner.evaluate(test, linear=linear)
+        self._note_what_was_seen(test)
         yield str(self.evaluation)
         yield self.evaluation.verdict
 
+    def _note_what_was_seen(self, test: Pictures) -> None:
+        """A note where the weights to start from have learned from the test."""
+        weights = self.learner.settings.weights
+        seen = seen_before(Path(weights), test) if weights is not None else 0
+        if seen and self.evaluation is not None:
+            self.evaluation.notes.append(
+                f"the weights in {weights} had learned from {seen} of these "
+                f"{len(test)} pictures, so the score flatters the model"
+            )
+
     # --- the folder --------------------------------------------------------------
+
+    def _check_parts(self, pictures: Pictures) -> None:
+        """ResumeError unless every picture is for what it was when the run began."""
+        import pandas as pd
+
+        path = self.run.path("data/splits.csv")
+        if not path.exists():
+            return
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+        began = set(zip(rows["path"], rows["split"], strict=True))
+        names = [escaped(name) for name in pictures.table.names]
+        changed = began ^ set(zip(names, self.parts.tolist(), strict=True))
+        if changed:
+            raise ResumeError(
+                f"The run in {self.run.folder} began with other pictures or another "
+                f"split than these: {counted(len({n for n, _ in changed}), 'picture')} "
+                f"differ, among them {min(changed)[0]}. Bring back the pictures of "
+                "data/index.csv, or begin a new run."
+            )
 
     def _write_data(self, pictures: Pictures) -> None:
         import pandas as pd

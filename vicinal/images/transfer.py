@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vicinal.core.checkpoint import load_tensors
 from vicinal.core.estimator import MODEL_JSON, MODEL_TENSORS, read_model, read_weights
+from vicinal.core.run import is_run
 from vicinal.errors import SettingError
 from vicinal.images.networks.network import Network
 
@@ -27,6 +28,8 @@ def read_source(source: str) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     path, description = Path(source), describe(source)
     if description is not None:
         return read_weights(path, description), description
+    if path.is_dir() and is_run(path):
+        read_model(path)  # not finished: it says how to go on
     path = path / MODEL_TENSORS if path.is_dir() else path
     return load_tensors(path)[0], None
 

@@ -63,14 +63,17 @@ def aggregate(
 
 
 def _sum(messages: Tensor, target: Tensor, num_nodes: int) -> Tensor:
-    nothing = messages.new_zeros(num_nodes, *messages.shape[1:])
-    return nothing.index_add(0, target, messages)
+    # half precision loses small messages in a large sum, so it is summed in float32
+    half = messages.dtype in (torch.float16, torch.bfloat16)
+    exact = messages.float() if half else messages
+    nothing = exact.new_zeros(num_nodes, *messages.shape[1:])
+    return nothing.index_add(0, target, exact).to(messages.dtype)
 
 
 def _mean(messages: Tensor, target: Tensor, num_nodes: int) -> Tensor:
-    count = _sum(messages.new_ones(len(target)), target, num_nodes)
+    count = torch.bincount(target, minlength=num_nodes)
     total = _sum(messages, target, num_nodes)
-    return total / _column(count.clamp(min=1), total)
+    return total / _column(count.clamp(min=1), total).to(total)
 
 
 def _max(messages: Tensor, target: Tensor, num_nodes: int) -> Tensor:

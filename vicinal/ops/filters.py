@@ -43,7 +43,7 @@ def gaussian(sigma: float, size: int | None = None) -> Tensor:
     if size < 1 or size % 2 == 0:
         raise ValueError(
             f"size must be odd, so that the kernel has a middle. Got {size}. "
-            f"Use {abs(size) + 1}."
+            f"Use {abs(size) + (size % 2 == 0)}."
         )
     u = torch.arange(size) - size // 2  # [size], 0 in the middle
     g = torch.exp(-(u**2) / (2 * sigma**2))

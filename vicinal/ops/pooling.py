@@ -68,8 +68,9 @@ def max_pool(
     the maximum they share its gradient too (torch's own gives it to the first).
     Arguments, shapes and errors are those of `reduce_windows`.
     """
+    least = -math.inf if x.is_floating_point() else torch.iinfo(x.dtype).min
     return reduce_windows(
-        x, torch.amax, kernel_size, stride, padding, dilation, fill=-math.inf
+        x, torch.amax, kernel_size, stride, padding, dilation, fill=least
     )
 
 

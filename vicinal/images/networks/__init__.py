@@ -37,6 +37,8 @@ class Architecture:
     """Numbers that it learns, with these classes, channels and pixels."""
     paper: str
     """Where it was published."""
+    min_size: int = 8
+    """Pixels on a side below which no map is left."""
     options: tuple[str, ...] = ()
     """What else its builder takes, of the arguments of `build`."""
 
@@ -56,11 +58,11 @@ _TRAINED = ("padding", "norm_eps")
 # fmt: off
 NETWORKS: dict[str, Architecture] = {
     "dense": Architecture(
-        "dense.dense", 10, 1, 28, 100_687, _MLP, _SIZED),
+        "dense.dense", 10, 1, 28, 100_687, _MLP, options=_SIZED),
     "small": Architecture(
-        "small.small", 10, 1, 28, 70_330, _OWN, _SIZED),
+        "small.small", 10, 1, 28, 70_330, _OWN, options=_SIZED),
     "lenet5": Architecture(
-        "lenet.lenet5", 10, 1, 28, 61_706, _LECUN, _SIZED),
+        "lenet.lenet5", 10, 1, 28, 61_706, _LECUN, options=_SIZED),
     "resnet20": Architecture(
         "resnet.resnet20", 10, 3, 32, 269_722, _HE),
     "resnet18": Architecture(
@@ -70,13 +72,13 @@ NETWORKS: dict[str, Architecture] = {
     "resnet50": Architecture(
         "resnet.resnet50", 1000, 3, 224, 25_557_032, _HE),
     "vgg11": Architecture(
-        "vgg.vgg11", 1000, 3, 224, 132_863_336, _VGG),
+        "vgg.vgg11", 1000, 3, 224, 132_863_336, _VGG, 32),
     "mobilenet_v2": Architecture(
-        "mobilenet.mobilenet_v2", 1000, 3, 224, 3_504_872, _MOBILE, _TRAINED),
+        "mobilenet.mobilenet_v2", 1000, 3, 224, 3_504_872, _MOBILE, options=_TRAINED),
     "convnext_atto": Architecture(
-        "convnext.convnext_atto", 1000, 3, 224, 3_695_520, _WOO),
+        "convnext.convnext_atto", 1000, 3, 224, 3_695_520, _WOO, 32),
     "convnext_tiny": Architecture(
-        "convnext.convnext_tiny", 1000, 3, 224, 28_589_128, _LIU),
+        "convnext.convnext_tiny", 1000, 3, 224, 28_589_128, _LIU, 32),
 }
 # fmt: on
 """Every network here, by the name that `build` knows it by."""
