@@ -17,6 +17,7 @@ def own_cache(tmp_path_factory, monkeypatch) -> Path:
     """Let no test read or fill the user's cache."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("VICINAL_CACHE", str(folder))
+    monkeypatch.setenv("HF_HUB_CACHE", str(folder / "hub"))
     return folder
 
 

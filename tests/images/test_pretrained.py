@@ -1,0 +1,500 @@
+"""Weights by name, file, folder and timm: what is read, and what is refused."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from vicinal.core import download
+from vicinal.core.files import sha256
+from vicinal.errors import (
+    MissingExtraError,
+    ModelFileError,
+    RunError,
+    SettingError,
+    VicinalError,
+)
+from vicinal.images import pretrained
+from vicinal.images.classifier import ImageClassifier
+from vicinal.images.decode import Preprocessing
+from vicinal.images.networks import NETWORKS, build
+from vicinal.images.pretrained import (
+    IMAGENET,
+    TIMM,
+    WEIGHTS,
+    Source,
+    Weights,
+    on_disk,
+    open_weights,
+)
+from vicinal.images.regressor import ImageRegressor
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "weights"
+QUICK: dict[str, Any] = {"epochs": 1, "augment": "none", "exact": True, "cache": False}
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch, tmp_path) -> None:
+    """Without a network, and with no other program's cache."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+
+
+@pytest.fixture(scope="module")
+def network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build("resnet20", num_classes=7)
+
+
+@pytest.fixture
+def file(network, tmp_path) -> Path:
+    """A file of weights that is in no table."""
+    path = tmp_path / "body.safetensors"
+    save_file(network.state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def row(file, monkeypatch) -> Weights:
+    """The same file as a row of the table, `tiny`."""
+    tiny = replace(
+        WEIGHTS["resnet20_cifar10"],
+        repository="somebody/tiny",
+        revision="0123456789",
+        file="model.safetensors",
+        sha256=sha256(file),
+        bytes=file.stat().st_size,
+        classes=7,
+    )
+    monkeypatch.setitem(WEIGHTS, "tiny", tiny)
+    return tiny
+
+
+def bring(row: Weights, file: Path, cache: Path) -> Path:
+    """Put a file where it would be fetched to."""
+    assert row.hub_file is not None
+    place = row.hub_file.place(cache / "weights")
+    place.parent.mkdir(parents=True)
+    place.write_bytes(file.read_bytes())
+    return place
+
+
+def fits(source: Source, network: torch.nn.Module) -> bool:
+    """Whether the weights are a network's, to the last bit."""
+    classes = source.classes or 1
+    own = build(source.backbone, num_classes=classes, **source.options)
+    own.load_state_dict(source.tensors)
+    state = network.state_dict()
+    return all(t.equal(state[name]) for name, t in own.state_dict().items())
+
+
+# --- the table -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_every_row_is_whole(name):
+    row = WEIGHTS[name]
+    assert row.parameters == NETWORKS[row.backbone].parameters
+    assert row.classes == NETWORKS[row.backbone].num_classes
+    assert row.preprocessing.image_size == NETWORKS[row.backbone].image_size
+    assert row.options.keys() <= set(NETWORKS[row.backbone].options)
+    assert row.repository in row.origin and row.licence in row.origin
+    assert f"{row.top1} % top-1 ({row.published})" in row.origin
+    if row.sha256 is not None:
+        assert len(bytes.fromhex(row.sha256)) == 32
+    if row.hub_file is not None and row.revision != "main":
+        assert len(bytes.fromhex(row.revision)) == 20 and row.bytes is not None
+        # float32, and some more for the header and batch norm's statistics
+        assert 1 < row.bytes / (4 * row.parameters) < 1.02
+    assert row.sha256 or row.revision == "main"
+
+
+def test_a_name_is_fetched_and_read(row, file, network, own_cache):
+    assert on_disk() == []
+    bring(row, file, own_cache)
+    assert on_disk() == ["tiny"]
+    source = open_weights("tiny")
+    assert fits(source, network)
+    assert source.backbone == "resnet20" and source.classes == 7
+    assert source.preprocessing == row.preprocessing
+    assert source.sha256 == row.sha256
+    assert source.origin.startswith(
+        "tiny: huggingface.co/somebody/tiny @ 01234567, BSD"
+    )
+    assert open_weights("tiny", "resnet20").sha256 == row.sha256
+    with pytest.raises(SettingError, match=r"tiny holds weights of resnet20, and --ba"):
+        open_weights("tiny", "resnet18")
+
+
+def test_a_name_counts_before_a_folder(row, file, own_cache, monkeypatch, tmp_path):
+    bring(row, file, own_cache)
+    monkeypatch.chdir(tmp_path)
+    Path("tiny").mkdir()
+    assert open_weights("tiny").origin.startswith("tiny: huggingface")
+    with pytest.raises(ModelFileError, match=r"There is no file tiny/model\.safetens"):
+        open_weights("./tiny")
+
+
+def test_without_a_network_it_says_what_is_there_and_what_to_bring(
+    row, file, own_cache
+):
+    place = own_cache / "weights" / "timm--resnet18.tv_in1k"
+    with pytest.raises(RunError) as caught:
+        open_weights("resnet18")
+    told = str(caught.value)
+    assert told.startswith("resnet18 cannot be had.") and "HF_HUB_OFFLINE" in told
+    assert "fetch https://huggingface.co/timm/resnet18.tv_in1k/resolve/bbd144b" in told
+    assert f"put it at {place}" in told and "--weights FILE" in told
+    assert told.endswith("Weights that are on disk: none of the table.")
+    bring(row, file, own_cache)
+    with pytest.raises(RunError, match="Weights that are on disk: tiny"):
+        open_weights("convnext_atto")
+
+
+def test_a_network_that_fails_is_told_as_well(monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(download, "PAUSE", 0)
+    told: list[str] = []
+    with pytest.raises(RunError, match=r"resnet34 cannot be had.*Weights that are on"):
+        open_weights("resnet34", tell=told.append)
+    assert told[0].startswith("Fetching http://127.0.0.1:1/timm/resnet34")
+
+
+def test_a_wrong_file_under_the_name_is_not_used(row, file, own_cache):
+    place = bring(row, file, own_cache)
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    place.write_bytes(data)
+    with pytest.raises(RunError, match=r"tiny cannot be had.*is damaged"):
+        open_weights("tiny")
+
+
+def test_a_wrong_answer_keeps_its_kind(monkeypatch):
+    def fails(*_: object, **__: object) -> None:
+        raise ModelFileError("not the file that was wanted")
+
+    monkeypatch.setattr(pretrained, "fetch", fails)
+    with pytest.raises(ModelFileError, match=r"^not the file that was wanted$"):
+        open_weights("resnet50")
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2_tensorflow", "resnet20_cifar10"])
+def test_what_is_on_no_hub_is_known_by_its_content(name):
+    with pytest.raises(
+        ModelFileError, match=r"is on no hub.*--weights FILE.*content"
+    ) as e:
+        open_weights(name)
+    assert str(WEIGHTS[name].sha256) in str(e.value)
+
+
+def test_a_file_of_the_table_is_known_by_its_content(row, file, network):
+    source = open_weights(str(file))
+    assert fits(source, network)
+    assert source.preprocessing == row.preprocessing
+    assert source.origin.startswith("tiny: huggingface.co/somebody/tiny")
+    with pytest.raises(SettingError, match=r"body\.safetensors \(tiny\) holds weights"):
+        open_weights(str(file), "small")
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "file", "options"),
+    [
+        (
+            "mobilenet_v2_tensorflow",
+            "mobilenet_v2_1.0_224.safetensors",
+            {"padding": "tensorflow"},
+        ),
+        ("resnet20_cifar10", "resnet20_cifar10.safetensors", {}),
+    ],
+)
+def test_the_real_files_are_known(name, file, options):
+    if not (SHARED / file).exists():
+        pytest.skip("the real weights are not there: shared/weights/")
+    source = open_weights(str(SHARED / file))
+    row = WEIGHTS[name]
+    assert source.origin.startswith(f"{name}: github.com/{row.repository}")
+    assert source.options == options and source.classes == row.classes
+    assert source.preprocessing == row.preprocessing
+    network = build(row.backbone, num_classes=row.classes, **options)
+    network.load_state_dict(source.tensors)
+
+
+@pytest.mark.parametrize("name", ["resnet81", "", "mobilenetv2", "timm/resnet18"])
+def test_a_name_that_is_unknown(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        VicinalError, match=r"There (is|are) no (weights|file)"
+    ) as caught:
+        open_weights(name)
+    if name == "resnet81":
+        assert "Did you mean 'resnet18'" in str(caught.value)
+    with pytest.raises(SettingError, match=r"no backbone 'resnet81'. Did you mean"):
+        open_weights("resnet18", "resnet81")
+
+
+# --- files ---------------------------------------------------------------------------
+
+
+def test_a_file_is_recognised_and_what_is_assumed_is_said(file, network):
+    source = open_weights(str(file))
+    assert fits(source, network) and source.classes == 7
+    assert source.backbone == "resnet20" and source.options == {}
+    assert source.preprocessing == replace(IMAGENET, image_size=32, store_size=32)
+    assert source.sha256 == sha256(file)
+    assert "prepared as for most ImageNet weights" in source.origin
+    assert "body.safetensors.json" in source.origin
+    bare = file.parent / "bare"
+    bare.mkdir()
+    file.rename(bare / "model.safetensors")
+    assert fits(open_weights(str(bare), "resnet20"), network)
+
+
+def test_grey_pictures_have_a_mean_of_their_own(tmp_path):
+    grey = build("resnet18", num_classes=2, in_channels=1)
+    save_file(grey.state_dict(), tmp_path / "grey.safetensors")
+    source = open_weights(str(tmp_path / "grey.safetensors"))
+    assert source.preprocessing == Preprocessing(224, 256, channels=1)
+
+
+def test_a_network_made_for_a_size_is_taken_as_it_is(tmp_path):
+    small = build("small", num_classes=3, in_channels=1, image_size=8)
+    save_file(small.state_dict(), tmp_path / "small.safetensors")
+    source = open_weights(str(tmp_path / "small.safetensors"), "small")
+    assert source.classes == 3 and source.preprocessing.channels == 1
+    beside = tmp_path / "small.safetensors.json"
+    beside.write_text('{"image_size": 8}')
+    source = open_weights(str(tmp_path / "small.safetensors"), "small")
+    assert source.preprocessing == Preprocessing(8, 8, channels=1)
+    assert source.origin.endswith("(say otherwise in small.safetensors.json)")
+    beside.write_text('{"image_size": 28}')
+    with pytest.raises(SettingError, match="do not fit small"):
+        open_weights(str(tmp_path / "small.safetensors"), "small")
+
+
+def test_a_file_beside_says_how_pictures_are_prepared(tmp_path):
+    network = build("mobilenet_v2", num_classes=5)
+    path = tmp_path / "mine.safetensors"
+    save_file(network.state_dict(), path)
+    told = {"mean": [0.5, 0.4, 0.3], "std": [1, 0.5, 0.25], "image_size": 160}
+    told |= {"store_size": 200, "resize": "pad", "padding": "tensorflow"}
+    path.with_name("mine.safetensors.json").write_text(
+        json.dumps(told | {"norm_eps": 0.001})
+    )
+    source = open_weights(str(path))
+    assert source.options == {"padding": "tensorflow", "norm_eps": 0.001}
+    assert source.preprocessing == Preprocessing(
+        160, 200, resize="pad", mean=(0.5, 0.4, 0.3), std=(1, 0.5, 0.25)
+    )
+    assert source.origin.endswith("prepared as mine.safetensors.json says")
+    assert fits(source, network)
+
+
+def test_what_the_file_beside_leaves_out_is_assumed(file):
+    beside = file.with_name("body.safetensors.json")
+    beside.write_text('{"image_size": 64}')
+    source = open_weights(str(file))
+    assert source.preprocessing == replace(IMAGENET, image_size=64, store_size=73)
+    assert "image_size from body.safetensors.json; for want of" in source.origin
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[1]", r"must hold an object, \{\.\.\.\}\. Got \[1\]"),
+        ('{"maen": [1, 1, 1]}', "says 'maen', which is unknown. Did you mean 'mean'"),
+        ('{"mean": [1, 1]}', r"mean must be a list of 3 numbers\. Got \[1, 1\]"),
+        ('{"mean": 0.5}', "mean must be a list of 3 numbers"),
+        ('{"std": [1, 0, 1]}', "std must be a list of 3 numbers above 0"),
+        ('{"std": ["a", 1, 1]}', "std must be a list of 3 numbers above 0"),
+        ('{"image_size": 224.5}', "image_size must be 8 to 2048 pixels"),
+        ('{"image_size": true}', "image_size must be 8 to 2048 pixels"),
+        ('{"store_size": 16}', r"store_size must be image_size \(32\) or more"),
+        ('{"resize": "zoom"}', "resize must be crop or squish or pad. Got 'zoom'"),
+        ('{"padding": "tensorflow"}', "says 'padding', which is unknown"),
+    ],
+)
+def test_a_file_beside_that_is_wrong(text, reason, file):
+    file.with_name("body.safetensors.json").write_text(text)
+    with pytest.raises(ModelFileError, match=rf"body\.safetensors\.json.*{reason}"):
+        open_weights(str(file))
+
+
+def test_weights_of_another_network_are_refused_with_a_table(file):
+    with pytest.raises(SettingError) as caught:
+        open_weights(str(file), "resnet18")
+    lines = str(caught.value).splitlines()
+    assert lines[0].endswith("body.safetensors do not fit resnet18, 145 tensors:")
+    assert lines[1].split() == ["tensor", "wanted", "got"]
+    assert lines[2].split("  ")[0] == "conv1.weight"
+    assert lines[-2].startswith("and ") and lines[-1].startswith(
+        "Choose the --backbone"
+    )
+
+
+def test_a_file_of_no_network_is_refused(tmp_path):
+    path = tmp_path / "strange.safetensors"
+    save_file({f"layer.{k}": torch.ones(2) for k in range(5)}, path)
+    with pytest.raises(
+        SettingError, match=r"named layer\.0, layer\.1, layer\.2 \.\.\."
+    ):
+        open_weights(str(path))
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.pth", "model.bin"])
+def test_a_pickle_is_refused_by_name(name, tmp_path):
+    torch.save({"conv1.weight": torch.ones(2)}, tmp_path / name)
+    with pytest.raises(ModelFileError, match=rf"{name} is a pickle by its name"):
+        open_weights(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("cut", [0, 5, 1000, -1])
+def test_a_file_that_is_cut_off_is_refused(cut, file):
+    file.write_bytes(file.read_bytes()[:cut])
+    with pytest.raises(ModelFileError, match="is not a whole safetensors file"):
+        open_weights(str(file))
+
+
+def test_a_file_that_is_missing(tmp_path):
+    with pytest.raises(ModelFileError, match=r"There is no file .*gone\.safetensors"):
+        open_weights(str(tmp_path / "gone.safetensors"))
+
+
+# --- folders of models ---------------------------------------------------------------
+
+
+def pictures() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (24, 8, 8)).astype(np.uint8)
+
+
+def test_a_model_of_vicinal_says_all_itself(tmp_path):
+    model = ImageClassifier(**QUICK).fit(pictures(), ["a", "b", "c"] * 8)
+    source = open_weights(str(model.save(tmp_path / "run")))
+    assert source.backbone == "small" and source.classes == 3
+    assert source.preprocessing == model.preprocessing_
+    state = model.network_.state_dict()
+    assert all(t.equal(state[name]) for name, t in source.tensors.items())
+    assert source.sha256 == sha256(tmp_path / "run" / "model.safetensors")
+    assert (
+        source.origin == f"{tmp_path}/run: small, trained by vicinal (ImageClassifier)"
+    )
+    with pytest.raises(SettingError, match="holds weights of small, and --backbone is"):
+        open_weights(str(tmp_path / "run"), "resnet18")
+    model = ImageRegressor(**QUICK).fit(pictures(), np.arange(24.0))
+    assert open_weights(str(model.save(tmp_path / "numbers"))).classes is None
+
+
+def test_a_model_of_another_kind_is_refused(tmp_path):
+    model = ImageClassifier(**QUICK).fit(pictures(), ["a", "b", "c"] * 8)
+    folder = model.save(tmp_path / "run")
+    said = json.loads((folder / "model.json").read_text())
+    said |= {"estimator": "NodeClassifier", "network": {"layers": 2}}
+    (folder / "model.json").write_text(json.dumps(said))
+    with pytest.raises(
+        ModelFileError, match="of another kind, NodeClassifier; a model"
+    ):
+        open_weights(str(folder))
+
+
+# --- timm ----------------------------------------------------------------------------
+
+
+def config(architecture: str, **settings: Any) -> SimpleNamespace:
+    """timm's description of weights, as its `get_pretrained_cfg` gives it."""
+    usual: dict[str, Any] = {
+        "architecture": architecture,
+        "hf_hub_id": f"timm/{architecture}.x_in1k",
+        "hf_hub_filename": None,
+        "input_size": (3, 224, 224),
+        "crop_pct": 0.875,
+        "crop_mode": "center",
+        "interpolation": "bicubic",
+        "mean": (0.485, 0.456, 0.406),
+        "std": (0.229, 0.224, 0.225),
+        "num_classes": 1000,
+        "license": "apache-2.0",
+    }
+    return SimpleNamespace(**usual | settings)
+
+
+@pytest.fixture
+def timm(monkeypatch) -> dict[str, SimpleNamespace]:
+    """A timm that knows the weights of this dictionary."""
+    known = {
+        "resnet18.x_in1k": config("resnet18", crop_pct=0.95),
+        "vit_tiny.x_in1k": config("vit_tiny"),
+        "resnet34.x_in1k": config("resnet34", hf_hub_id=None),
+    }
+
+    def get_pretrained_cfg(name: str) -> SimpleNamespace | None:
+        if name.endswith(".nonsense"):
+            raise RuntimeError("Invalid pretrained tag (nonsense).")
+        return known.get(name)
+
+    models: Any = ModuleType("timm.models")
+    models.get_pretrained_cfg = get_pretrained_cfg
+    models.list_pretrained = lambda: list(known)
+    monkeypatch.setitem(sys.modules, "timm", ModuleType("timm"))
+    monkeypatch.setitem(sys.modules, "timm.models", models)
+    return known
+
+
+def test_weights_of_timm_are_prepared_as_timm_says(timm, own_cache):
+    network = build("resnet18", num_classes=1000)
+    file = own_cache / "weights/timm--resnet18.x_in1k/main/model.safetensors"
+    file.parent.mkdir(parents=True)
+    save_file(network.state_dict(), file)
+    source = open_weights("timm:resnet18.x_in1k")
+    assert fits(source, network)
+    assert source.preprocessing == replace(IMAGENET, store_size=235)
+    assert source.sha256 == sha256(file)
+    assert source.origin == (
+        "timm:resnet18.x_in1k: huggingface.co/timm/resnet18.x_in1k @ main, apache-2.0"
+    )
+    timm["resnet18.x_in1k"].crop_mode = "squash"
+    assert open_weights("timm:resnet18.x_in1k").preprocessing.resize == "squish"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("resnet18.y_in1k", r"knows no weights named 'resnet18.y_in1k'. Did you mean"),
+        ("resnet18.nonsense", r"knows no weights named .*timm\.list_pretrained\(\)"),
+        ("vit_tiny.x_in1k", "its architecture vit_tiny is not here yet.*resnet18, "),
+        ("resnet34.x_in1k", "timm has no weights for resnet34.x_in1k on the hub"),
+    ],
+)
+def test_weights_of_timm_that_cannot_be_used(name, reason, timm):
+    with pytest.raises(SettingError, match=reason):
+        open_weights(f"timm:{name}")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModuleNotFoundError("No module named 'timm'"),
+        RuntimeError("operator torchvision::nms does not exist"),
+    ],
+)
+def test_without_timm_it_says_how_to_get_it(error, monkeypatch):
+    def fails(name: str) -> None:
+        raise error
+
+    monkeypatch.setattr(pretrained, "import_module", fails)
+    with pytest.raises(MissingExtraError, match=r"pip install 'vicinal\[timm\]'"):
+        open_weights("timm:resnet18")
+
+
+def test_every_architecture_of_timm_is_in_the_table_of_networks():
+    assert set(TIMM.values()) <= NETWORKS.keys()
