@@ -281,7 +281,38 @@ def test_starting_from_a_run(run, pictures, tmp_path, say, refused):
     assert f"starting from the weights in {run}, {head} of them learning" in told.out
     told = refused("train", pictures, "--weights", run, "--backbone", "resnet20",
                    "--out", tmp_path / "other", *QUICK)  # fmt: skip
-    assert "do not fit this network" in told and not (tmp_path / "other").exists()
+    assert "Leave --backbone out" in told and not (tmp_path / "other").exists()
+
+
+def test_a_first_answer_and_then_a_better_one(run, pictures, tmp_path, say):
+    out = tmp_path / "tuned"
+    told = say("train", pictures, "--weights", run, "--out", out, *QUICK)
+    assert told.code == OK
+    assert re.search(r"first answer after \d+ s: accuracy [\d.]+ %", told.out)
+    assert "fine-tuning on the validation part: better on" in told.out
+    text = (out / "report.txt").read_text()
+    assert "first answer, out of fold" in text and "delivered, held out" in text
+    got = json.loads((out / "metrics.json").read_text())
+    assert got["first_answer"]["n"] == got["pictures"]["train"]
+    assert set(got["fine_tuning"]) == {"wins", "losses", "p"}
+
+
+def test_a_first_answer_alone_is_judged_on_all_pictures(run, pictures, tmp_path, say):
+    out = tmp_path / "frozen"
+    words = ("--weights", run, "--freeze", "all", "--out", out)
+    got = say("train", pictures, *words, *QUICK, "--json").json()
+    assert got["pictures"] == {"train": 20, "val": 0, "test": 0}
+    assert got["score"]["n"] == 20 and got["score"] == got["first_answer"]
+    assert set(got["baselines"]) == {"most frequent class", "linear model on pixels"}
+    assert got["epochs"] == 0 and got["fine_tuning"] is None
+    rows = rows_of(out / "predictions.csv")
+    right = sum(row["label"] == row["predicted"] for row in rows) / 20
+    assert right == got["score"]["value"]
+    assert (
+        "each judged by a model that had not seen it"
+        in (out / "report.txt").read_text()
+    )
+    assert say("predict", out, pictures / "dark" / "0.png").code == OK
 
 
 def test_evaluate_has_the_same_baselines_as_the_run(pictures, tmp_path, say):
@@ -445,7 +476,7 @@ def test_the_module_is_the_command():
         ("train DATA --seed -1", "^vicinal: random_state must be .*Got -1 instead"),
         ("train DATA --device gpu9", "^vicinal: device 'gpu9' cannot be used.*Leave"),
         ("train DATA --backbone smal", "Did you mean 'small'.*Known: .*resnet18"),
-        ("train DATA --weights gone", "^.*There is no file gone. Name a .safetensors"),
+        ("train DATA --weights gone", "no weights named 'gone'.*Known: .*resnet18"),
         ("train DATA --resume", "^vicinal: --resume needs --out RUN"),
         ("check DATA --max-pixels 0", "^vicinal: max_pixels must be above 0"),
         ("demo --seeds 0", "^vicinal: seeds must be 1 or more. Got 0 instead"),

@@ -17,11 +17,12 @@ sweep = rules(max_examples=60, deadline=None, database=None)
 nan, inf = float("nan"), float("inf")
 
 NO_NUMBER = ["1", None, True, nan]
-BELOW_1 = [*NO_NUMBER, 0, -1, 1.0, 2.5, inf]
+WRONG = [value for value in NO_NUMBER if value is not None]
+BELOW_1 = [*WRONG, 0, -1, 1.0, 2.5, inf]
 REFUSED = {
     "epochs": BELOW_1,
     "batch_size": [*BELOW_1, 1],
-    "lr": [*NO_NUMBER, 0, -0.1, 100, inf],
+    "lr": [*WRONG, 0, -0.1, 100, inf],
     "weight_decay": [*NO_NUMBER, -0.1, inf],
     "label_smoothing": [*NO_NUMBER, -0.1, 1, 1.5],
     "class_weight": ["Balanced", "", None, 1],
@@ -32,9 +33,9 @@ REFUSED = {
     "checkpoint_seconds": [*NO_NUMBER, -1],
 }
 TAKEN = {
-    "epochs": [1, 10_000],
-    "batch_size": [2, 4096],
-    "lr": [1e-9, 1, 99.0],
+    "epochs": [None, 1, 10_000],
+    "batch_size": [None, 2, 4096],
+    "lr": [None, 1e-9, 1, 99.0],
     "weight_decay": [0, 0.5],
     "label_smoothing": [0, 0.999],
     "class_weight": ["none", "balanced"],

@@ -116,6 +116,8 @@ def trainer(
     stop_requested: Callable[[], bool] = lambda: False,
     fingerprint: str = "",
     judged: bool = True,
+    shares: dict[str, float] | None = None,
+    ema: float = 0.0,
     **settings: Any,
 ) -> Trainer:
     """A Trainer of a small problem, with 4 steps in an epoch."""
@@ -138,6 +140,8 @@ def trainer(
         runtime=runtime,
         validate=judge if validate is None else validate,
         judged=judged,
+        shares=shares or {},
+        ema=ema,
         seed=11,
         checkpoint_file=file,
         fingerprint=fingerprint,
@@ -659,6 +663,71 @@ def be_killed(folder: Path) -> None:
                 progress = load_tensors(file)[1]["progress"]
                 steps.add((progress["epoch"], progress["step"]))
     print(json.dumps({"kills": kills, "steps at a kill": len(steps)}))
+
+
+# --- rates by layer, and the running mean ------------------------------------------
+
+
+def test_a_parameter_s_share_of_the_rate():
+    model = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
+    before = {k: t.clone() for k, t in model.state_dict().items()}
+    some = {name: 0.0 for name, _ in model.named_parameters() if name.startswith("0.")}
+    trained = trainer(model, epochs=2, shares=some)
+    list(trained.epochs())
+    state = model.state_dict()
+    assert all(state[k].equal(before[k]) for k in some)
+    assert not state["1.weight"].equal(before["1.weight"])
+
+
+def test_a_share_is_the_same_as_a_smaller_rate():
+    # AdamW's step is in proportion to the rate, whatever the gradient's size
+    by_share, by_rate = linear(), linear()
+    names = dict.fromkeys(dict(by_share.named_parameters()), 0.5)
+    list(trainer(by_share, lr=0.1, shares=names).epochs())
+    list(trainer(by_rate, lr=0.05).epochs())
+    for a, b in zip(by_share.parameters(), by_rate.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_the_running_mean_is_what_is_validated_and_kept():
+    seen: list[Tensor] = []
+    steps: list[Tensor] = []
+    model = linear()
+
+    def judge(model: nn.Module) -> tuple[float, float]:
+        seen.append(next(model.parameters()).detach().clone())
+        return 0.0, float(len(seen))
+
+    trained = trainer(model, validate=judge, ema=0.9, epochs=2)
+    mean = next(model.parameters()).detach().clone()
+    plain = trained._average
+
+    def average() -> None:
+        steps.append(next(model.parameters()).detach().clone())
+        plain()
+
+    trained._average = average  # pyright: ignore[reportAttributeAccessIssue]
+    list(trained.epochs())
+    for k, weights in enumerate(steps):  # d = min(0.9, (1 + t) / (10 + t))
+        mean += (1 - min(0.9, (1 + k) / (10 + k))) * (weights - mean)
+        if (k + 1) % trained.loader.steps == 0:
+            torch.testing.assert_close(seen[(k + 1) // trained.loader.steps - 1], mean)
+    assert not next(model.parameters()).equal(mean)  # training goes on with the weights
+    trained.load_best()
+    torch.testing.assert_close(next(model.parameters()).detach(), mean)
+
+
+def test_the_running_mean_is_resumed_to_the_bit(tmp_path):
+    how: dict[str, Any] = {"ema": 0.9, "checkpoint_seconds": 0.0, "epochs": 3}
+    whole = trainer(linear(), file=tmp_path / "a", **how)
+    list(whole.epochs())
+    cut = trainer(linear(), file=tmp_path / "b", **how)
+    next(cut.epochs())
+    resumed = trainer(linear(), file=tmp_path / "b", **how)
+    list(resumed.epochs())
+    assert end_state(resumed) == end_state(whole)
+    assert resumed.mean.keys() == whole.mean.keys() and resumed.mean
+    assert all(t.equal(whole.mean[k]) for k, t in resumed.mean.items())
 
 
 if __name__ == "__main__":

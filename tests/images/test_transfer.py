@@ -13,7 +13,13 @@ from vicinal.errors import ModelFileError, SettingError
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.networks import NETWORKS, build
 from vicinal.images.regressor import ImageRegressor
-from vicinal.images.transfer import freeze_body, read_source, start_from
+from vicinal.images.transfer import (
+    freeze_first,
+    is_head,
+    read_source,
+    shares,
+    start_from,
+)
 
 QUICK: dict[str, Any] = {
     "epochs": 2,
@@ -84,8 +90,8 @@ def test_a_frozen_body_does_not_change_by_a_bit(source):
 
 
 def test_without_freezing_the_body_learns_too(source):
-    settings: dict[str, Any] = QUICK | {"weights": str(source)}
-    model = ImageClassifier(**settings)
+    settings: dict[str, Any] = QUICK | {"weights": str(source), "val_fraction": 0.0}
+    model = ImageClassifier(**settings)  # nothing held out, so nothing to go back by
     model.fit(pictures(n=30), ["x", "y", "z"] * 10)
     started, _ = read_source(str(source))
     changed = [k for k, t in tensors(model).items() if not t.equal(started[k])]
@@ -94,9 +100,40 @@ def test_without_freezing_the_body_learns_too(source):
 
 def test_only_the_head_learns():
     network = build("small", num_classes=3)
-    freeze_body(network)
+    freeze_first(network, "all")
     names = [name for name, p in network.named_parameters() if p.requires_grad]
     assert names == [f"{network.head_name}.weight", f"{network.head_name}.bias"]
+    freeze_first(network, "none")
+    assert all(p.requires_grad for p in network.parameters())
+
+
+@pytest.mark.parametrize(("blocks", "learned"), [(0, 4), (1, 3), (2, 2), (9, 1)])
+def test_the_first_blocks_stay(blocks, learned):
+    network = build("small", num_classes=3)  # three stages and the head
+    freeze_first(network, str(blocks))
+    names = [name for name, p in network.named_parameters() if p.requires_grad]
+    first = {name.split(".")[1] for name in names if name.startswith("stages.")}
+    assert len(first) + 1 == learned
+    assert first == {str(k) for k in range(blocks, 3)}
+
+
+@pytest.mark.parametrize("name", [n for n in NETWORKS if n != "vgg11"])
+def test_blocks_hold_every_parameter_once_and_end_with_the_head(name):
+    network = build(name, num_classes=3)
+    names = [k for block in network.blocks() for k in block]
+    assert names == [k for k, _ in network.named_parameters()]
+    head = f"{network.head_name}."
+    assert [is_head(network, b) for b in network.blocks()].count(True) == 1
+    assert all(k.startswith(head) for k in network.blocks()[-1] if "fc" in head)
+
+
+def test_the_blocks_of_a_mobilenet_are_the_paper_s():
+    network = build("mobilenet_v2", num_classes=3)
+    assert len(network.blocks()) == 1 + 17 + 1 + 1  # stem, blocks, last, head
+    by_name = shares(network, 0.5)
+    assert by_name["classifier.1.weight"] == 1
+    assert by_name["features.18.0.weight"] == 0.5
+    assert by_name["features.0.0.weight"] == by_name["features.0.1.bias"] == 0.5**19
 
 
 def test_pictures_are_prepared_as_the_weights_know_them(source):
@@ -125,6 +162,7 @@ def test_a_file_of_tensors_does_as_well(source, tmp_path):
     save_file(folder, tmp_path / "bare" / "model.safetensors")
     assert read_source(str(tmp_path / "bare"))[0].keys() == folder.keys()
     settings: dict[str, Any] = QUICK | {"weights": str(tmp_path / "plain.safetensors")}
+    settings["backbone"] = "small"  # whose shapes go with the picture's size
     assert ImageClassifier(**settings).fit(pictures(), ["x", "y"] * 12).history_
 
 

@@ -82,10 +82,13 @@ class Estimator:
                 "random_state must be a whole number, 0 or more. "
                 f"Got {self.random_state!r} instead."
             )
-        values = {
-            name: _plain(getattr(self, name)) for name in self.settings_type.names()
-        }
+        given = self.plain_params()
+        values = {name: given[name] for name in self.settings_type.names()}
         return self.settings_type.from_dict(values)
+
+    def plain_params(self) -> dict[str, Any]:
+        """Parameters by name in the form that JSON takes."""
+        return {name: _plain(value) for name, value in self.get_params().items()}
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn asks before it searches, pipes or cross-validates."""

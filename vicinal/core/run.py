@@ -73,7 +73,9 @@ class Run:
                 f"There is no run to resume at {folder}. Leave --resume out to begin, "
                 "or name the run's folder with --out."
             )
-        if not is_run(folder) and {path.name for path in folder.iterdir()} - {".lock"}:
+        # a run that was killed at once holds its lock, and half of a file at most
+        visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        if visible and not is_run(folder):
             raise RunError(
                 f"{folder} is no run that could be resumed: it holds files, but no "
                 f"{SETTINGS}. Name the run's folder with --out."

@@ -69,14 +69,15 @@ def is_whole(value: object, least: int) -> bool:
 class TrainingSettings(Settings):
     """How a network is trained, whatever it learns from."""
 
-    epochs: int = 30
-    """passes over the training part, at most (patience may end it sooner)"""
+    epochs: int | None = None
+    """passes over the training part, at most (patience may end it sooner); None: 30,
+    or 12 with --weights"""
 
-    batch_size: int = 64
-    """examples per step, at most"""
+    batch_size: int | None = None
+    """examples per step, at most; None: 64, or 32 with --weights"""
 
-    lr: float = 2e-3
-    """peak learning rate of the one-cycle schedule"""
+    lr: float | None = None
+    """peak learning rate of the one-cycle schedule; None: 2e-3, with --weights 1e-3"""
 
     weight_decay: float = 0.02
     """decoupled weight decay of AdamW, per unit of learning rate"""
@@ -104,9 +105,11 @@ class TrainingSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require("epochs", is_whole(self.epochs, 1), "a whole number, 1 or more")
-        self.require("batch_size", is_whole(self.batch_size, 2), "a whole number >= 2")
-        rate = is_number(self.lr) and 0 < self.lr < 100
+        count = self.epochs is None or is_whole(self.epochs, 1)
+        self.require("epochs", count, "a whole number, 1 or more")
+        size = self.batch_size is None or is_whole(self.batch_size, 2)
+        self.require("batch_size", size, "a whole number >= 2")
+        rate = self.lr is None or (is_number(self.lr) and 0 < self.lr < 100)
         self.require("lr", rate, "above 0 and below 100")
         decay = is_number(self.weight_decay) and 0 <= self.weight_decay < inf
         self.require("weight_decay", decay, "0 or more")

@@ -6,9 +6,10 @@ step), so a run that was killed and resumed ends with the same bits as one that 
 not.
 """
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -23,6 +24,9 @@ from vicinal.core.objective import Objective
 from vicinal.core.runtime import Runtime, deterministic, seed_for
 from vicinal.core.settings import TrainingSettings
 from vicinal.errors import ResumeError, TrainingError, VicinalError
+
+EPOCHS, LR = 30, 2e-3
+"""where the settings say nothing"""
 
 
 class Epoch(NamedTuple):
@@ -96,16 +100,29 @@ def one_cycle(t: float, peak: float, warm_up: float = 0.2) -> float:
     return peak * (1 + math.cos(math.pi * (t - warm_up) / (1 - warm_up))) / 2
 
 
-def make_optimizer(model: nn.Module, settings: TrainingSettings) -> AdamW:
-    """AdamW (Loshchilov & Hutter 2019); biases and normalisations do not decay."""
-    learned = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in learned if p.ndim > 1]},
-        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
+def make_optimizer(
+    model: nn.Module,
+    settings: TrainingSettings,
+    shares: Mapping[str, float] | None = None,
+) -> AdamW:
+    """AdamW (Loshchilov & Hutter 2019); biases and normalisations do not decay.
+
+    shares: by a parameter's name, its part of the learning rate (1 where not named).
+    """
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            key = (shares or {}).get(name, 1.0), parameter.ndim > 1
+            groups.setdefault(key, []).append(parameter)
     decay = settings.weight_decay
-    return AdamW(groups, lr=settings.lr, weight_decay=decay, fused=True)
+    return AdamW(
+        [
+            {"params": those, "weight_decay": decay * decays, "share": share}
+            for (share, decays), those in groups.items()
+        ],
+        lr=settings.lr or LR,
+        fused=True,
+    )
 
 
 def set_training(model: nn.Module) -> None:
@@ -141,6 +158,13 @@ class Trainer:
     settings: TrainingSettings
     runtime: Runtime
     validate: Validate
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """by a parameter's name, its part of the learning rate"""
+
+    ema: float = 0.0
+    """decay a step of the running mean of the weights, which is what is validated and
+    kept (Polyak & Juditsky 1992); 0: the weights themselves are"""
+
     judged: bool = True
     """whether anything is held out for `validate`"""
 
@@ -151,7 +175,10 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.runtime.prepare(self.model)
-        self.optimizer: Optimizer = make_optimizer(self.model, self.settings)
+        self.optimizer: Optimizer = make_optimizer(
+            self.model, self.settings, self.shares
+        )
+        self.mean = self._weights() if self.ema else {}
         self.progress = Progress()
         self.best_weights: checkpoint.Tensors = {}
         self._saved_at = time.monotonic()
@@ -161,11 +188,20 @@ class Trainer:
 
     def epochs(self) -> Iterator[Epoch]:
         """Train; yield a record after each epoch."""
-        while self.progress.epoch < self.settings.epochs and not self._out_of_patience:
+        while self.progress.epoch < self._epochs and not self._out_of_patience:
             whole = self._run_epoch()
             yield self._end_epoch(whole)
             if self._out_of_time:
                 return
+
+    @property
+    def _epochs(self) -> int:
+        return self.settings.epochs or EPOCHS
+
+    def _weights(self) -> checkpoint.Tensors:
+        """A copy of the model's state, on the CPU."""
+        state = self.model.state_dict()
+        return {name: t.detach().cpu().clone() for name, t in state.items()}
 
     def load_best(self) -> None:
         """Put the weights of the best epoch into the model."""
@@ -191,7 +227,7 @@ class Trainer:
     def _step(self, x: Tensor, y: Tensor) -> float:
         epoch, step = self.progress.epoch, self.progress.step
         for group in self.optimizer.param_groups:
-            group["lr"] = self._lr(step)
+            group["lr"] = self._lr(step) * group["share"]
         torch.manual_seed(seed_for(self.seed, epoch, step))
         with self.runtime.threaded(), deterministic(self.runtime.exact):
             with self.runtime.active():
@@ -201,7 +237,35 @@ class Trainer:
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
+        self._average()
         return value
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """m <- m + (1 - d) (w - m), with d small at first, when m is still old."""
+        if not self.mean:
+            return
+        steps = self.progress.epoch * self.loader.steps + self.progress.step
+        rate = 1 - min(self.ema, (1 + steps) / (10 + steps))
+        for name, value in self.model.state_dict().items():
+            mean = self.mean[name]
+            if mean.is_floating_point():
+                mean.lerp_(value.to(mean.device), rate)
+            else:
+                mean.copy_(value)
+
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Have the mean in the model, where there is one; then the weights again."""
+        if not self.mean:
+            yield
+            return
+        own = self._weights()
+        self.model.load_state_dict(self.mean)
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(own)
 
     def _finite(self, loss: float) -> float:
         """The loss, or a TrainingError when it is not a number."""
@@ -210,13 +274,13 @@ class Trainer:
         raise TrainingError(
             f"The loss became {loss} in epoch {self.progress.epoch + 1}, step "
             f"{self.progress.step + 1}. "
-            f"Train with a smaller --lr (it was {self.settings.lr:g})."
+            f"Train with a smaller --lr (it was {self.settings.lr or LR:g})."
         )
 
     def _lr(self, step: int) -> float:
         """Learning rate of a step of this epoch."""
         done = self.progress.epoch + step / max(self.loader.steps, 1)
-        return one_cycle(done / self.settings.epochs, self.settings.lr)
+        return one_cycle(done / self._epochs, self.settings.lr or LR)
 
     def _between_steps(self) -> None:
         if self.stop_requested():
@@ -229,7 +293,8 @@ class Trainer:
     def _end_epoch(self, whole: bool) -> Epoch:
         progress, begun = self.progress, time.monotonic()
         per_second = progress.examples / max(progress.seconds, 1e-9)
-        loss, score = self.validate(self.model)
+        with self._averaged():
+            loss, score = self.validate(self.model)
         progress.seconds += time.monotonic() - begun
         record = Epoch(
             epoch=progress.epoch + 1,
@@ -242,11 +307,11 @@ class Trainer:
             best=self._improves(loss, score),
         )
         if record.best:
-            state = self.model.state_dict()
-            self.best_weights = {k: v.detach().cpu().clone() for k, v in state.items()}
+            with self._averaged():
+                self.best_weights = self._weights()
         history = [*progress.history, record]
         self.progress = Progress(epoch=progress.epoch + 1, history=history)
-        done = record.epoch == self.settings.epochs or self._out_of_patience
+        done = record.epoch == self._epochs or self._out_of_patience
         if whole and (done or self._save_due):
             self.save()
         return record
@@ -285,6 +350,7 @@ class Trainer:
             return
         tensors = checkpoint.pack(self.model, self.optimizer)
         tensors |= {f"best.{name}": t for name, t in self.best_weights.items()}
+        tensors |= {f"mean.{name}": t for name, t in self.mean.items()}
         checkpoint.save_tensors(self.checkpoint_file, tensors, self._metadata())
         self._saved_at = time.monotonic()
 
@@ -308,6 +374,7 @@ class Trainer:
             )
         checkpoint.unpack(tensors, self.model, self.optimizer)
         self.best_weights = checkpoint.under("best", tensors)
+        self.mean = checkpoint.under("mean", tensors)
         progress = metadata["progress"]
         history = [Epoch.of(record) for record in progress.pop("history")]
         self.progress = Progress(**progress, history=history)

@@ -21,6 +21,10 @@ sizes          how large the input is, when the user does not say
 learner        what the two estimators share
 classifier     ImageClassifier: one label, or several
 regressor      ImageRegressor: a number
+pretrained     trained weights by name, by file, by folder
+key_names      other people's names of tensors
+features       what a frozen network says of each picture, computed once
+probe          the first answer: a fitted head, cross-validated
 transfer       start from a trained network instead of random weights
 baselines      what a linear model sees in the pixels
 training_run   from data to run folder: audit, split, train, test, report

@@ -138,8 +138,14 @@ TITLES = {"cnn": "CNN", "dense": "dense network"}
 
 def learner(kind: type[ImageClassifier], **settings: Any) -> ImageClassifier:
     """An estimator for the demo: no augmentation, so that the network shows itself."""
-    plain = {"image_size": SIZE, "augment": "none", "epochs": EPOCHS, "lr": 5e-3}
-    return kind(**{**plain, "precision": "float32", "cache": False, **settings})
+    plain: dict[str, Any] = {
+        "image_size": SIZE,
+        "augment": "none",
+        "epochs": EPOCHS,
+        "lr": 5e-3,
+    }
+    plain |= {"layer_decay": 1.0, "ema": 0.0, "exact": True, "cache": False}
+    return kind(**{**plain, **settings})
 
 
 def measured(model: ImageClassifier, digits: Digits) -> dict[str, Any]:
@@ -212,9 +218,9 @@ def _what_transfer_bought(runs: dict[str, dict[int, list[float]]]) -> str:
     verb = "adds" if rest > 0 else "costs"
     return (
         f"\nAfter {SHORT} epochs the network that begins with the filters of 0 to 4 is "
-        f"{abs(gain):.1f} points\n{side} one that begins from nothing. Letting all its "
-        f"layers learn {verb} {abs(rest):.1f} points over a\nnew head alone, after "
-        f"{LONG} epochs."
+        f"{abs(gain):.1f} points\n{side} one that begins from nothing. After {LONG}, "
+        f"letting all its layers learn\n{verb} {abs(rest):.1f} points over a new head "
+        "alone, which is fitted at once, without epochs."
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from vicinal.core import objective as objectives
 from vicinal.core.estimator import Estimator, read_weights, save_model
 from vicinal.core.evaluation import Evaluation, judge
 from vicinal.core.objective import Objective
+from vicinal.core.paired import Paired, compare
 from vicinal.core.parallel import cores, prefetch
 from vicinal.core.runtime import (
     Runtime,
@@ -39,25 +41,28 @@ from vicinal.errors import (
     SettingError,
     near_names,
 )
-from vicinal.images.audit import Eye, looks, names_in
+from vicinal.images.audit import Eye, Tick, looks, names_in
 from vicinal.images.augment import choose, to_input
 from vicinal.images.baselines import NAME as LINEAR
 from vicinal.images.baselines import LinearModel
 from vicinal.images.cache import PictureCache, cache_folder
 from vicinal.images.decode import Preprocessing, to_channels
+from vicinal.images.features import frozen_features
 from vicinal.images.inputs import list_pictures
 from vicinal.images.loader import PictureLoader
 from vicinal.images.networks import NETWORKS, build
 from vicinal.images.networks.network import Network
 from vicinal.images.parts import given_parts, with_validation
 from vicinal.images.pictures import Pictures, look_over
+from vicinal.images.pretrained import Source, open_weights
+from vicinal.images.probe import Probe, fit_probe, put_head
 from vicinal.images.settings import ImageSettings
 from vicinal.images.sizes import natural_size
 from vicinal.images.spreadsheets import listed
 from vicinal.images.table import ImageTable, Quarantined, read_images
-from vicinal.images.transfer import describe, freeze_body, read_source, start_from
+from vicinal.images.transfer import describe, freeze_first, shares, start_from
 
-PREDICT_BATCH = 64
+PREDICT_BATCH, BATCH = 64, 64
 
 
 class Answer(NamedTuple):
@@ -87,13 +92,21 @@ class ImageLearner(Estimator):
     history_: list[Epoch]
     constant_: list[float]
     backbone_: str
+    options_: dict[str, Any]
+    probe_: Probe
+    """with `weights`: the first answer, cross-validated on the train part"""
+
+    paired_: Paired | None
+    """with `weights`: the fine-tuned network against the probe on the validation part;
+    None: it was not fine-tuned, or nothing was held out to compare them on"""
+
     quarantine_: list[Quarantined]
     expected_seconds_: float
 
     @property
     def settings(self) -> ImageSettings:
         """The parameters as checked settings; SettingError for one out of range."""
-        return cast(ImageSettings, super().settings)
+        return cast(ImageSettings, super().settings).filled()
 
     # --- learning ----------------------------------------------------------------
 
@@ -125,6 +138,9 @@ class ImageLearner(Estimator):
         return self._epochs(self._prepare(train, val, checkpoint, stop_requested))
 
     def _epochs(self, trainer: Trainer) -> Iterator[Epoch]:
+        if self._settled:  # the fitted head is the model already
+            self.history_ = []
+            return
         try:
             for epoch in trainer.epochs():
                 self.history_ = trainer.progress.history
@@ -134,6 +150,22 @@ class ImageLearner(Estimator):
                 trainer.load_best()
                 self.history_ = trainer.progress.history
             self.network_.eval()
+            if sys.exc_info()[0] in (None, GeneratorExit):  # ended, or left early
+                self._keep_the_better()
+
+    @property
+    def val_share(self) -> float:
+        """The share for choosing the epoch; none where no epoch is trained."""
+        return 0.0 if self._settled else self.settings.val_fraction
+
+    @property
+    def test_share(self) -> float:
+        """The share for the score; none where all are judged out of fold."""
+        return 0.0 if self._settled else self.settings.test_fraction
+
+    @property
+    def _settled(self) -> bool:
+        return self.settings.freeze == "all" and self.settings.weights is not None
 
     def _parts(self, X: Any, y: Any, validation: Any) -> tuple[Pictures, Pictures]:
         """The pictures for learning and those for choosing the epoch."""
@@ -142,7 +174,7 @@ class ImageLearner(Estimator):
         if validation is not None:
             val = self.open(validation, like=pictures)
             return pictures.rows(parts == TRAIN), val
-        share = self.settings.val_fraction
+        share = self.val_share
         parts = with_validation(parts, pictures, share, self.random_state)
         return pictures.rows(parts == TRAIN), pictures.rows(parts == VAL)
 
@@ -211,24 +243,36 @@ class ImageLearner(Estimator):
         """The network's name: the setting, that of the weights, or small."""
         name = self.settings.backbone
         if name is None:
-            description = self._described_weights()
-            return description["network"]["backbone"] if description else "small"
+            source = self._source()
+            return source.backbone if source else "small"
         if name not in NETWORKS:
             hint = near_names(name, NETWORKS)
             raise SettingError(f"There is no backbone {name!r}. {hint}")
         return name
 
-    def _described_weights(self) -> dict[str, Any] | None:
-        """What the model folder to start from says of itself, if it is one."""
-        weights = self.settings.weights
-        return None if weights is None else describe(weights)
+    _opened: tuple[tuple[str, str | None], Source] | None = None
+
+    def _source(self) -> Source | None:
+        """The weights to start from; read once and let go when they are in use."""
+        weights, backbone = self.settings.weights, self.settings.backbone
+        if weights is None:
+            return None
+        if self._opened is None or self._opened[0] != (weights, backbone):
+            opened = open_weights(weights, backbone, tell=_to_stderr)
+            self._opened = (weights, backbone), opened
+        return self._opened[1]
 
     def _known_preprocessing(self) -> Preprocessing | None:
-        """The preprocessing that the weights to start from were trained with."""
-        description = self._described_weights()
-        if description is None:
+        """The preprocessing that the weights to start from were trained with.
+
+        None for a bare file of a network whose shapes go with the picture's size: then
+        the pictures at hand decide.
+        """
+        source, weights = self._source(), self.settings.weights
+        if source is None or weights is None:
             return None
-        return Preprocessing.from_dict(description["preprocessing"])
+        sized = "image_size" in NETWORKS[source.backbone].options
+        return None if sized and describe(weights) is None else source.preprocessing
 
     def wanted_channels(self) -> int | None:
         """Channels that the weights to start from want; None: as the pictures have."""
@@ -237,16 +281,14 @@ class ImageLearner(Estimator):
 
     def check_start(self) -> None:
         """SettingError where the weights to start from do not fit the network."""
-        weights, known = self.settings.weights, self._known_preprocessing()
-        name = self._backbone()
-        if weights is None:
+        self._backbone()
+        source, known = self._source(), self._known_preprocessing()
+        if source is None or known is None:  # then it is the pictures' size that counts
             return
-        if known is None:  # channels and size are those of the pictures, not seen yet
-            read_source(weights)
-            return
-        channels, size = known.channels, self.settings.image_size or known.image_size
+        size = self.settings.image_size or known.image_size
+        channels, name = known.channels, source.backbone
         network = build(name, num_classes=2, in_channels=channels, image_size=size)
-        start_from(network, read_source(weights)[0], weights)
+        start_from(network, source.tensors, str(self.settings.weights))
 
     def _prepare(
         self,
@@ -271,19 +313,25 @@ class ImageLearner(Estimator):
         device = find_device(self.device)
         self.preprocessing_ = self._preprocessing(train)
         self.network_ = self._network(settings)
+        shares_of: dict[str, float] = {}
+        if settings.weights is not None:
+            self._start(train, y, val, y_val, device)
+            freeze_first(self.network_, settings.freeze)
+            shares_of = shares(self.network_, settings.layer_decay)
         augmentation = choose(settings.augment, self.preprocessing_)
         loader = PictureLoader(
             pictures=train,
             targets=y,
             preprocessing=self.preprocessing_,
             augmentation=augmentation,
-            batch_size=settings.batch_size,
+            batch_size=settings.batch_size or BATCH,
             seed=seed_for(self.random_state, 0),
         )
         saved = saved_runtime(checkpoint)
         if saved is not None and saved.device != device:
             saved = replace(saved, device=device)
-        self.runtime_ = saved or self._fastest(loader, device)
+        if not self._settled:
+            self.runtime_ = saved or self._fastest(loader, device)
         self.expected_seconds_ = self._expected_seconds(loader)
         return Trainer(
             model=self.network_,
@@ -293,6 +341,8 @@ class ImageLearner(Estimator):
             runtime=self.runtime_,
             validate=lambda model: self._validate(val, y_val),
             judged=len(val) > 0,
+            shares=shares_of,
+            ema=settings.ema if settings.weights else 0.0,
             seed=seed_for(self.random_state, 1),
             checkpoint_file=checkpoint,
             fingerprint=self._fingerprint(train, val),
@@ -304,7 +354,7 @@ class ImageLearner(Estimator):
 
     def _forget(self) -> None:
         """Take away what an earlier fit learned."""
-        for name in ("network_", "history_"):
+        for name in ("network_", "history_", "probe_", "paired_"):
             vars(self).pop(name, None)
 
     def _objective(self, table: ImageTable, settings: ImageSettings) -> Objective:
@@ -331,16 +381,70 @@ class ImageLearner(Estimator):
 
     def _network(self, settings: ImageSettings) -> Network:
         """A network with random weights, or with those of `weights` in its body."""
-        self.backbone_ = self._backbone()
+        self.backbone_, source = self._backbone(), self._source()
+        self.options_ = source.options if source else {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(self.random_state, 2))
             network = self._build()
-        if settings.weights is not None:
-            tensors, _ = read_source(settings.weights)
-            start_from(network, tensors, settings.weights)
-        if settings.freeze == "all":
-            freeze_body(network)
+        if source is not None:
+            start_from(network, source.tensors, str(settings.weights))
+            self._opened = None  # they are in the network now
         return network
+
+    # --- from trained weights ----------------------------------------------------
+
+    def _start(
+        self, train: Pictures, y: np.ndarray, val: Pictures, y_val: np.ndarray, on: str
+    ) -> None:
+        """Fit the head on frozen features; the network ends in it."""
+        self.runtime_ = self._fastest_forward(train, on)
+        seen, of_val = (self.features(part) for part in (train, val))
+        self.probe_ = fit_probe(seen, train, y, self.objective_, self.random_state)
+        put_head(self.network_, self.probe_.fit.head)
+        self._begun = self.network_.state_dict()
+        self._begun = {name: t.clone() for name, t in self._begun.items()}
+        self.paired_, self._val = None, (val, y_val)
+        self._at_first = self.objective_.predict(self.probe_.fit.head.logits(of_val))
+
+    def features(self, pictures: Pictures) -> np.ndarray:
+        """What the body says of decoded pictures [N, D], from the cache where there."""
+        return frozen_features(
+            pictures,
+            self.network_,
+            self.preprocessing_,
+            self.runtime_,
+            cache=self.settings.cache,
+            tick=self.tick,
+        )
+
+    tick: Tick | None = None
+    """called as tick(done, total) while features are computed; may raise to stop"""
+
+    def _fastest_forward(self, pictures: Pictures, device: str) -> Runtime:
+        """The form in which this network answers fastest."""
+        forms = candidates(device, self.settings.precision, self.settings.exact)
+        rows = np.arange(min(16, len(pictures)))
+        x = to_input(pictures.batch(rows), self.preprocessing_)
+        return self._remembered(
+            "answering",
+            x,
+            forms,
+            lambda: fastest(self.network_, x, forms, repeats=2, learning=False),
+        )
+
+    def _keep_the_better(self) -> None:
+        """Go back to the probe unless fine-tuning beat it by more than chance."""
+        if self.settings.weights is None or not hasattr(self, "history_"):
+            return
+        val, y = self._val
+        if not len(val):
+            return
+        decide = self.objective_.decide
+        now = self.objective_.predict(self._logits_of(val))
+        found = compare(self.objective_, y, decide(now), decide(self._at_first))
+        self.paired_ = found
+        if not found.better:
+            self.network_.load_state_dict(self._begun)
 
     def _build(self) -> Network:
         return build(
@@ -348,6 +452,7 @@ class ImageLearner(Estimator):
             num_classes=self.objective_.outputs,
             in_channels=self.preprocessing_.channels,
             image_size=self.preprocessing_.image_size,
+            **self.options_,
         )
 
     def _fastest(self, loader: PictureLoader, device: str) -> Runtime:
@@ -356,22 +461,28 @@ class ImageLearner(Estimator):
         if len(forms) == 1:
             return forms[0]
         x = next(iter(loader.batches(0)))[0][:32]
-        if not self.settings.cache:
-            return fastest(self.network_, x, forms)
-        # measured once on a machine: what else runs there is not to change the result
-        how = [self.backbone_, list(x.shape), [str(form) for form in forms]]
-        return remembered(
-            cache_folder() / "forms.json",
-            " ".join(map(str, [*how, torch.__version__, cores()])),
-            lambda: fastest(self.network_, x, forms),
-        )
+        measure = lambda: fastest(self.network_, x, forms)  # noqa: E731
+        return self._remembered("learning", x, forms, measure)
+
+    def _remembered(
+        self, what: str, x: Tensor, forms: list[Runtime], measure: Callable[[], Runtime]
+    ) -> Runtime:
+        """Measured once on a machine: what else runs there is to change no result."""
+        if not self.settings.cache or len(forms) == 1:
+            return measure()
+        how = [what, self.backbone_, list(x.shape), [str(form) for form in forms]]
+        key = " ".join(map(str, [*how, torch.__version__, cores()]))
+        return remembered(cache_folder() / "forms.json", key, measure)
 
     def _expected_seconds(self, loader: PictureLoader) -> float:
         """Seconds that all epochs will take, from one step that is timed."""
         x = next(iter(loader.batches(0)))[0][:32]
+        if self._settled:
+            return 0.0
         form = self.runtime_
         one = measured(self.network_, x, [form], repeats=1)[form]
-        return one / len(x) * len(loader.pictures) * self.settings.epochs
+        epochs = self.settings.epochs or 1
+        return one / len(x) * len(loader.pictures) * epochs
 
     def _validate(self, val: Pictures, y: np.ndarray) -> tuple[float, float]:
         if not len(val):
@@ -382,8 +493,8 @@ class ImageLearner(Estimator):
 
     def _fingerprint(self, train: Pictures, val: Pictures) -> str:
         """A hash of all that a resumed run must agree on with its checkpoint."""
-        values = self.settings.to_dict() | {"random_state": self.random_state}
-        told = {k: v for k, v in values.items() if k not in FREE_TO_CHANGE}
+        values = self.plain_params().items()
+        told = {k: v for k, v in values if k not in FREE_TO_CHANGE}
         text = json.dumps([told, self.preprocessing_.to_dict()], sort_keys=True)
         sha = hashlib.sha256(text.encode())
         for part in (train, val):
@@ -509,9 +620,20 @@ class ImageLearner(Estimator):
         self.check_fitted()
         pictures, notes = (X, []) if isinstance(X, Pictures) else self.to_score(X, y)
         known, more = self._known_rows(pictures.table)
-        pictures, objective = pictures.rows(known), self.objective_
-        table = pictures.table
-        predicted = objective.predict(self._logits_of(pictures))
+        pictures = pictures.rows(known)
+        predicted = self.objective_.predict(self._logits_of(pictures))
+        said = None if linear is None else linear.decide(pictures)
+        return self.judged(pictures.table, predicted, said, notes + more)
+
+    def judged(
+        self,
+        table: ImageTable,
+        predicted: np.ndarray,
+        linear: np.ndarray | None = None,
+        notes: list[str] | None = None,
+    ) -> Evaluation:
+        """The evaluation of predictions, and of what a linear model said."""
+        objective = self.objective_
         many, y = objective.kind == "multi_label", objective.encode(table.labels)
         found = judge(
             objective,
@@ -520,10 +642,10 @@ class ImageLearner(Estimator):
             self.predictions_frame(table.names, predicted, table.labels),
             self.constant_ if many else self.constant_[0],
             CONSTANT_NAMES[objective.kind],
-            notes + more,
+            notes,
         )
         if linear is not None:
-            found.set_beside(LINEAR, objective, y, linear.decide(pictures))
+            found.set_beside(LINEAR, objective, y, linear)
         return found
 
     def to_score(self, X: Any, y: Any = None) -> tuple[Pictures, list[str]]:
@@ -590,9 +712,8 @@ class ImageLearner(Estimator):
         self.check_fitted()
         description = {
             "estimator": type(self).__name__,
-            "parameters": self.settings.to_dict()
-            | {"random_state": self.random_state, "device": self.device},
-            "network": {"backbone": self.backbone_},
+            "parameters": self.plain_params(),
+            "network": {"backbone": self.backbone_, **self.options_},
             "objective": objectives.to_dict(self.objective_),
             "preprocessing": self.preprocessing_.to_dict(),
             "runtime": self.runtime_.to_dict(),
@@ -613,7 +734,8 @@ class ImageLearner(Estimator):
         self.preprocessing_ = Preprocessing.from_dict(description["preprocessing"])
         self.constant_ = description["constant"]
         self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
-        self.backbone_ = description["network"]["backbone"]
+        network = dict(description["network"])
+        self.backbone_, self.options_ = network.pop("backbone"), network
         self.network_ = self._build()
         self.network_.load_state_dict(read_weights(folder, description))
         self.runtime_ = _usable_here(Runtime(**description["runtime"]))
@@ -643,6 +765,10 @@ def _refuse(bad: list[tuple[str, str | None]]) -> None:
             f"{counted(len(bad), 'picture')} cannot be used: {shown}{more}. Leave "
             "them out, or iterate over model.answers(X), which gives their reasons."
         )
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _told_aside(aside: list[Quarantined]) -> str:

@@ -43,6 +43,11 @@ class Findings(NamedTuple):
     evaluation: Evaluation | None
     seconds: float
 
+    @property
+    def judged_part(self) -> str:
+        """The part that the evaluation is about: train where it is out of fold."""
+        return TEST if (self.parts == TEST).any() else TRAIN
+
 
 MOST_ROWS = 40
 WORST = 12
@@ -114,7 +119,7 @@ def _how_good(run: Findings) -> list[Block]:
     rows = [[name, *_cells(score)] for name, score in scores.items()]
     rows += [["this model", *_cells(score)] for score in evaluation.scores]
     blocks: list[Block] = [
-        Text(_headline(evaluation), "lead"),
+        Text(_headline(evaluation, run.judged_part == TRAIN), "lead"),
         Text(evaluation.verdict, "good" if evaluation.is_sound else "warning"),
         Figure(intervals(scores), "Dots are scores, bars their 95 % intervals."),
         _table(["", "metric", "value", "low", "high", "n"], rows),
@@ -148,22 +153,23 @@ def _share(row: dict[str, Any], name: str) -> str | None:
     return f"{percent(row[name])} [{low}, {high}]"
 
 
-def _headline(evaluation: Evaluation) -> str:
+def _headline(evaluation: Evaluation, out_of_fold: bool) -> str:
     score = evaluation.score
+    how = "each judged by a model that had not seen it" if out_of_fold else "held out"
     if score.metric == "accuracy":
         value, low, high = map(percent, score[1:4])
         return (
-            f"Of {counted(score.n, 'picture')} held out, {value} were named right "
+            f"Of {counted(score.n, 'picture')}, {how}, {value} were named right "
             f"(95 % interval {low} to {high})."
         )
     if score.metric == "mae":
         sure = f", 95 % interval {score.low:.4g} to {score.high:.4g}"
         return (
-            f"On {counted(score.n, 'picture')} held out it was off by "
+            f"On {counted(score.n, 'picture')}, {how}, it was off by "
             f"{score.value:.4g} on average (mean absolute error"
             f"{'' if score.low != score.low else sure})."
         )
-    return f"On {counted(score.n, 'picture')} held out: {score.metric} {score}."
+    return f"On {counted(score.n, 'picture')}, {how}: {score.metric} {score}."
 
 
 def _where_it_errs(run: Findings) -> list[Block]:
@@ -178,7 +184,7 @@ def _where_it_errs(run: Findings) -> list[Block]:
     pairs = [list(pair) for pair in evaluation.confused_pairs(8)]
     if pairs:
         blocks.append(_table(["true class", "taken for", "pictures"], pairs))
-    worst = _worst(run, run.pictures.rows(run.parts == TEST))
+    worst = _worst(run, run.pictures.rows(run.parts == run.judged_part))
     return [*blocks, *(worst or [Text("No mistake on the pictures held out.")])]
 
 
@@ -218,18 +224,19 @@ def _mistake(row: Any) -> list[str]:
 
 def _training(run: Findings) -> list[Block]:
     history = run.learner.history_
+    blocks: list[Block] = _transfer(run)
     if not history:
-        return [Text("No epoch was trained.")]
+        return blocks or [Text("No epoch was trained.")]
     best = next((e for e in reversed(history) if e.best), history[-1])
     spent = sum(e.seconds for e in history)
     metric = run.learner.objective_.metric
     epochs = [e.epoch for e in history]
-    losses = {}
+    losses: dict[str, list[float]] = {}
+    figures: list[Block] = []
     text = (
         f"{counted(len(history), 'epoch')} in {spent:.0f} s, "
         f"{history[-1].per_second:,.0f} pictures a second. "
     )
-    blocks: list[Block] = []
     if not np.isnan(best.val_loss):
         losses = {"validation": [e.val_loss for e in history]}
         text += (
@@ -237,9 +244,29 @@ def _training(run: Findings) -> list[Block]:
         )
         scores = {metric: [e.val_score for e in history]}
         drawn = curves(epochs, scores, f"validation {metric}", best.epoch)
-        blocks = [Figure(drawn)]
+        figures = [Figure(drawn)]
     losses["train"] = [e.train_loss for e in history]
-    return [Text(text), Figure(curves(epochs, losses, "loss", best.epoch)), *blocks]
+    figures.insert(0, Figure(curves(epochs, losses, "loss", best.epoch)))
+    return [*blocks, Text(text), *figures]
+
+
+def _transfer(run: Findings) -> list[Block]:
+    """What the trained weights gave by themselves, and what fine-tuning added."""
+    learner = run.learner
+    if not hasattr(learner, "probe_"):
+        return []
+    probe, found = learner.probe_, learner.paired_
+    rows = [["first answer, out of fold", *_cells(probe.score)]]
+    if run.evaluation is not None and run.judged_part == TEST:
+        rows.append(["delivered, held out", *_cells(run.evaluation.score)])
+    text = (
+        f"It began with the weights {learner.settings.weights}: a layer was fitted on "
+        f"what they say of each picture (penalty {probe.fit.head.penalty:g})."
+    )
+    if found is not None:
+        text += f" Fine-tuning then was {found} on the validation part, so it "
+        text += "is kept." if found.better else "is not: the first answer is delivered."
+    return [Text(text), _table(["", "metric", "value", "low", "high", "n"], rows)]
 
 
 def _what_was_run(run: Findings) -> list[Block]:

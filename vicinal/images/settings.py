@@ -1,7 +1,7 @@
 """What a user may set when a network learns from pictures."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 from vicinal.core.settings import TrainingSettings, is_number, is_whole
 
@@ -31,10 +31,18 @@ class ImageSettings(TrainingSettings):
     auto: photo for colour pictures of 64 pixels or more, else light"""
 
     weights: str | None = None
-    """a trained model of vicinal or a .safetensors file to start from"""
+    """trained weights to start from: a name (`vicinal info` lists them), a .safetensors
+    file, or the folder of a model"""
 
-    freeze: Literal["none", "all"] = "none"
-    """all: only the last layer learns, the rest stays as in --weights"""
+    freeze: str = "none"
+    """with --weights: none: all layers learn, the earlier the slower; all: the last
+    layer is fitted and that is the model; a number N: the first N blocks stay"""
+
+    layer_decay: float = 0.85
+    """with --weights: each block's share of the learning rate of the next one"""
+
+    ema: float = 0.99
+    """with --weights: decay a step of the weights' running mean, which is kept"""
 
     val_fraction: float = 0.15
     """share of the pictures for choosing the epoch, unless the data say which"""
@@ -59,5 +67,20 @@ class ImageSettings(TrainingSettings):
         total = self.val_fraction + self.test_fraction
         self.require("test_fraction", total < 0.95, "below 0.95 with val_fraction")
         self.require("max_pixels", self.max_pixels > 0, "above 0")
+        known = self.freeze in ("none", "all") or self.freeze.isdecimal()
+        self.require("freeze", known, "none, all, or a number of blocks")
         frozen = self.freeze == "none" or self.weights is not None
         self.require("freeze", frozen, "none unless --weights is given")
+        for name in ("layer_decay", "ema"):
+            value = getattr(self, name)
+            self.require(name, is_number(value) and 0 <= value <= 1, "from 0 to 1")
+
+    def filled(self) -> Self:
+        """The settings with what is left open chosen: fine-tuning takes small steps."""
+        plain = (30, 64, 2e-3) if self.weights is None else (12, 32, 1e-3)
+        return replace(
+            self,
+            epochs=self.epochs or plain[0],
+            batch_size=self.batch_size or plain[1],
+            lr=self.lr or plain[2],
+        )

@@ -48,12 +48,13 @@ class TrainingRun:
 
     parts: np.ndarray = field(init=False)
     """[N] train, val or test, for each picture that is used"""
+    begun: float = field(init=False, default=0.0)
     evaluation: Evaluation | None = field(init=False, default=None)
     seconds: float = field(init=False, default=0.0)
 
     def steps(self) -> Iterator[str | Epoch]:
         """Do everything; yield what there is to say, as it comes."""
-        begun = time.monotonic()
+        self.begun = time.monotonic()
         pictures = self._look()
         yield self.understood()
         before = len(self.audit.quarantine)
@@ -70,7 +71,7 @@ class TrainingRun:
         yield self._divided()
         yield from self._train(pictures)
         yield from self._test(pictures)
-        self.seconds = time.monotonic() - begun
+        self.seconds = time.monotonic() - self.begun
         self._write_results(pictures)
 
     # --- the data ----------------------------------------------------------------
@@ -108,8 +109,7 @@ class TrainingRun:
     def _divide(self, pictures: Pictures) -> Pictures:
         """Set `parts` [N]; drop what would leak or cannot be scored."""
         if (given_parts(pictures.table) == TRAIN).all():  # nothing said, or train alone
-            settings = self.learner.settings
-            val, test = settings.val_fraction, settings.test_fraction
+            val, test = self.learner.val_share, self.learner.test_share
             fractions = Fractions(1 - val - test, val, test)
             self.parts = divide(pictures, fractions, self.learner.random_state)
         else:
@@ -126,7 +126,7 @@ class TrainingRun:
         parts = given_parts(pictures.table)
         if not (parts == TEST).any():
             parts[parts == VAL] = TEST
-        share, seed = self.learner.settings.val_fraction, self.learner.random_state
+        share, seed = self.learner.val_share, self.learner.random_state
         return with_validation(parts, pictures, share, seed)
 
     def _without_leaks(self, pictures: Pictures) -> Pictures:
@@ -185,6 +185,7 @@ class TrainingRun:
 
     def _train(self, pictures: Pictures) -> Iterator[str | Epoch]:
         learner = self.learner
+        learner.tick = self._looked
         epochs = learner.fit_epochs(
             pictures.rows(self.parts == TRAIN),
             validation=pictures.rows(self.parts == VAL),
@@ -192,7 +193,24 @@ class TrainingRun:
             stop_requested=self.stop_requested,
         )
         yield self._plan()
+        if hasattr(learner, "probe_"):
+            yield self._first_answer()
         yield from epochs
+        yield from self._kept()
+
+    def _first_answer(self) -> str:
+        probe, seconds = self.learner.probe_, time.monotonic() - self.begun
+        return (
+            f"first answer after {seconds:.0f} s: {probe.score.metric} {probe.score}, "
+            "each picture by a head that had not seen it"
+        )
+
+    def _kept(self) -> Iterator[str]:
+        """Whether fine-tuning is kept, where there was some."""
+        found = getattr(self.learner, "paired_", None)
+        if found is not None:
+            kept = "kept" if found.better else "not kept, the first answer stands"
+            yield f"fine-tuning on the validation part: {found}: {kept}"
 
     def _plan(self) -> str:
         learner, how = self.learner, self.learner.preprocessing_
@@ -204,18 +222,26 @@ class TrainingRun:
                 f"starting from the weights in {settings.weights}, "
                 f"{count_learned(learner.network_):,} of them learning, "
             )
+        if settings.freeze == "all":
+            return (
+                f"{learner.backbone_} ({parameters:,} parameters) on {size} pixels, "
+                f"{start}{learner.runtime_}: the last layer is fitted"
+            )
         return (
             f"{learner.backbone_} ({parameters:,} parameters) on {size} pixels, "
-            f"{start}{learner.runtime_}, {counted(settings.epochs, 'epoch')} at most, "
+            f"{start}{learner.runtime_}, "
+            f"{counted(settings.epochs or 1, 'epoch')} at most, "
             f"{duration(learner.expected_seconds_)} if it needs them all"
         )
 
     def _test(self, pictures: Pictures) -> Iterator[str]:
-        test = pictures.rows(self.parts == TEST)
+        test, train = (pictures.rows(self.parts == part) for part in (TEST, TRAIN))
+        if not len(test) and hasattr(self.learner, "probe_"):
+            yield from self._test_out_of_fold(train)
+            return
         if not len(test):
             yield "no picture could be held out, so there is no score"
             return
-        train = pictures.rows(self.parts == TRAIN)
         learner = self.learner
         encode = learner.objective_.encode
         y, seed = encode(train.table.labels), learner.random_state
@@ -224,6 +250,21 @@ class TrainingRun:
         self.evaluation = learner.evaluate(test, linear=linear)
         self._note_what_was_seen(test)
         yield str(self.evaluation)
+        yield self.evaluation.verdict
+
+    def _test_out_of_fold(self, train: Pictures) -> Iterator[str]:
+        """All pictures are judged, each by a head that had not seen it."""
+        learner, probe = self.learner, self.learner.probe_
+        y = learner.objective_.encode(train.table.labels)
+        linear = np.empty(y.shape)
+        for fold in range(int(probe.folds.max()) + 1):
+            own, others = (np.flatnonzero(probe.folds == fold), probe.folds != fold)
+            seed = learner.random_state
+            model = fit_linear(learner.objective_, train.rows(others), y[others], seed)
+            linear[own] = model.decide(train.rows(own))
+        fit_linear(learner.objective_, train, y).save(self.run.folder)
+        self.evaluation = learner.judged(train.table, probe.predicted, linear)
+        yield f"out of fold, {probe.folds.max() + 1} folds:\n{self.evaluation}"
         yield self.evaluation.verdict
 
     def _note_what_was_seen(self, test: Pictures) -> None:
@@ -320,6 +361,17 @@ class TrainingRun:
             "quarantined": len(self.audit.quarantine),
             "epochs": len(self.learner.history_),
             "parameters": count_parameters(self.learner.network_),
+            **self._transfer(),
+        }
+
+    def _transfer(self) -> dict[str, Any]:
+        """The first answer, and how fine-tuning compared with it."""
+        learner = self.learner
+        if not hasattr(learner, "probe_"):
+            return {}
+        return {
+            "first_answer": learner.probe_.score.to_dict(),
+            "fine_tuning": learner.paired_ and learner.paired_._asdict(),
         }
 
 

@@ -52,10 +52,30 @@ def start_from(network: Network, tensors: dict[str, Tensor], source: str) -> Non
     network.load_state_dict(own | {name: tensors[name] for name in body})
 
 
-def freeze_body(network: Network) -> None:
-    """Let only the head learn."""
+def freeze_first(network: Network, blocks: str) -> None:
+    """Keep the first blocks as they are: a number, none, or all but the head."""
+    inside = network.blocks()
+    head = next(k for k, names in enumerate(inside) if is_head(network, names))
+    count = {"none": 0, "all": head}.get(blocks)
+    count = min(int(blocks), head) if count is None else count
+    frozen = {name for names in inside[:count] for name in names}
     for name, parameter in network.named_parameters():
-        parameter.requires_grad = name.startswith(network.head_name + ".")
+        parameter.requires_grad = name not in frozen
+
+
+def shares(network: Network, decay: float) -> dict[str, float]:
+    """Each parameter's part of the learning rate: decay ** (blocks behind it).
+
+    What earlier layers know is more general, so they change less (Howard and Ruder
+    2018, section 3.2, with one rate for all blocks instead of 2.6).
+    """
+    inside = network.blocks()[::-1]
+    return {name: decay**k for k, names in enumerate(inside) for name in names}
+
+
+def is_head(network: Network, names: list[str]) -> bool:
+    """Whether a block of parameters is the last dense layer."""
+    return any(name.startswith(network.head_name + ".") for name in names)
 
 
 def _misfit(name: str, wanted: Tensor, tensors: dict[str, Tensor]) -> str:

@@ -8,6 +8,7 @@ The embedding is what transfer learning caches, search compares and a new head i
 fitted on, so it is taken before any dropout that stands in front of the head.
 """
 
+from itertools import takewhile
 from typing import ClassVar, cast
 
 from torch import Tensor, nn
@@ -26,6 +27,22 @@ class Network(nn.Module):
     def head(self) -> nn.Linear:
         """The last dense layer: D features in, one logit per class out."""
         return cast(nn.Linear, self.get_submodule(self.head_name))
+
+    def blocks(self) -> list[list[str]]:
+        """Names of the parameters, block by block from the picture to the head.
+
+        A block is what the first part of a name and the numbers right behind it name:
+        `layer1.0`, `features.5`; a layer that is no container of others is its own.
+        """
+        found: dict[str, list[str]] = {}
+        for name, _ in self.named_parameters():
+            first, *rest, own = name.split(".")
+            numbers = list(takewhile(str.isdecimal, rest))
+            layer = own in ("weight", "bias") and len(numbers) == len(rest) > 1
+            if layer:  # the last number is the layer itself, within its block
+                numbers.pop()
+            found.setdefault(".".join([first, *numbers]), []).append(name)
+        return list(found.values())
 
     def embed(self, x: Tensor) -> Tensor:
         """Describe each picture: `[N, C, H, W]` to `[N, D]`."""

@@ -1,0 +1,196 @@
+"""The first answer: honest folds, a head that the network then says out loud."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import vicinal
+from vicinal import ImageClassifier, ImageRegressor
+from vicinal.core.objective import SingleLabel
+from vicinal.errors import NoDataError, SettingError
+from vicinal.images.audit import Eye
+from vicinal.images.pictures import Pictures, look_over
+from vicinal.images.probe import fit_probe
+from vicinal.images.table import read_images
+
+QUICK: dict[str, Any] = {
+    "image_size": 8, "augment": "none", "precision": "float32", "cache": False,
+}  # fmt: skip
+
+
+def bars(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures [n, 8, 8] of a bar that lies, stands or leans, in noise; and which."""
+    rng, y = np.random.default_rng(seed), np.arange(n) % 3
+    x = rng.integers(0, 60, (n, 8, 8))
+    for picture, kind in zip(x, y, strict=True):
+        k = rng.integers(1, 6)
+        part = [picture[k], picture[:, k], np.einsum("ii->i", picture)][kind]
+        part[:] = rng.integers(150, 255)
+    return x.astype(np.uint8), y
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> str:
+    """A network that tells lying bars from standing ones."""
+    x, y = bars(180)
+    two = y < 2
+    how = {**QUICK, "epochs": 8, "lr": 1e-2, "batch_size": 16}
+    model = ImageClassifier(**how).fit(x[two], y[two])
+    return str(model.save(tmp_path_factory.mktemp("source")))
+
+
+def opened(x: np.ndarray, y: np.ndarray) -> Pictures:
+    return look_over(read_images(x, y), Eye(8))[1]
+
+
+# --- the folds -------------------------------------------------------------------
+
+
+def test_copies_are_in_one_fold_and_classes_in_all():
+    x, y = bars(60)
+    x, y = np.concatenate([x, x[:30]]), np.concatenate([y, y[:30]])
+    pictures = opened(x, y)
+    f = np.random.default_rng(0).normal(size=(90, 5)).astype(np.float32)
+    probe = fit_probe(f, pictures, y, SingleLabel(("0", "1", "2")), seed=0)
+    assert np.array_equal(probe.folds[:30], probe.folds[60:])
+    for k in range(3):
+        assert set(probe.folds[y == k]) == {0, 1, 2, 3, 4}
+    other = fit_probe(f, pictures, y, SingleLabel(("0", "1", "2")), seed=1)
+    assert not np.array_equal(probe.folds, other.folds)
+
+
+def test_copies_across_folds_would_flatter():
+    # labels are noise, and every picture is there twice: only copies could tell them
+    x, _ = bars(60)
+    y = np.random.default_rng(0).integers(0, 2, 60)
+    x, y = np.concatenate([x, x]), np.concatenate([y, y])
+    f = np.random.default_rng(1).normal(size=(60, 200)).astype(np.float32)
+    probe = fit_probe(
+        np.concatenate([f, f]), opened(x, y), y, SingleLabel(("0", "1")), seed=0
+    )
+    assert probe.score.value < 0.7
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_fewer_pictures_than_folds(n):
+    x, _ = bars(n)
+    y = np.arange(n) % 2
+    f = np.arange(2.0 * n, dtype=np.float32).reshape(n, 2)
+    probe = fit_probe(f, opened(x, y), y, SingleLabel(("0", "1")), seed=0)
+    assert len(np.unique(probe.folds)) == n and np.isfinite(probe.predicted).all()
+
+
+def test_one_picture_is_too_few():
+    x, _ = bars(1)
+    x, y = np.concatenate([x, x]), np.array([0, 0])
+    with pytest.raises(NoDataError, match="two different pictures or more"):
+        fit_probe(np.ones((2, 3), np.float32), opened(x, y), y, SingleLabel(("0",)), 0)
+
+
+# --- an estimator that begins with it ----------------------------------------------
+
+
+def test_with_all_frozen_the_fitted_head_is_the_model(source, tmp_path):
+    x, y = bars(90, seed=5)
+    model = ImageClassifier(**QUICK, weights=source, freeze="all").fit(x, y)
+    assert model.history_ == [] and model.paired_ is None
+    assert model.probe_.score.n == 90  # nothing is held out: each is judged out of fold
+    pictures = model.to_score(x, y)[0]
+    logits = model.probe_.fit.head.logits(model.features(pictures))
+    wanted = torch.softmax(logits.double(), dim=1).numpy()
+    np.testing.assert_allclose(model.predict_proba(x), wanted, atol=1e-4)
+    again = vicinal.load(model.save(tmp_path))
+    assert np.array_equal(again.predict(x), model.predict(x))
+
+
+def test_the_body_that_was_frozen_is_the_source_s(source):
+    x, y = bars(60, seed=5)
+    model = ImageClassifier(**QUICK, weights=source, freeze="all").fit(x, y)
+    body, before = model.network_.state_dict(), vicinal.load(source).network_
+    for name, tensor in before.state_dict().items():
+        assert name.startswith("fc.") or body[name].equal(tensor)
+
+
+def test_out_of_fold_says_what_new_pictures_will_say(source):
+    x, y = bars(240, seed=6)
+    model = ImageClassifier(**QUICK, weights=source, freeze="all").fit(x, y)
+    score = model.probe_.score
+    new = model.evaluate(*bars(600, seed=7)).score.value
+    assert score.low - 0.03 <= new <= score.high + 0.03
+
+
+@pytest.fixture(scope="module")
+def ignorant(tmp_path_factory) -> str:
+    """A network that has hardly learned anything."""
+    x, y = bars(60)
+    model = ImageClassifier(**QUICK, epochs=1, lr=1e-9).fit(x, y)
+    return str(model.save(tmp_path_factory.mktemp("ignorant")))
+
+
+def puzzles(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bars whose meaning a light corner turns round, which no linear head can tell."""
+    x, y = bars(n, seed)
+    turned = np.random.default_rng(seed + 100).integers(0, 2, n)
+    x[:, :3, :3] = 255 * turned[:, None, None]
+    return x, (y == 0) ^ (turned == 1)
+
+
+def test_fine_tuning_is_kept_where_it_is_better(ignorant):
+    x, y = puzzles(360, seed=8)
+    how: dict[str, Any] = {**QUICK, "weights": ignorant, "epochs": 30, "lr": 1e-2}
+    model = ImageClassifier(**how, layer_decay=1.0)
+    model.fit(x, y, validation=puzzles(150, seed=9))
+    assert model.paired_ is not None and model.paired_.better
+    new = puzzles(300, seed=10)
+    frozen = ImageClassifier(**QUICK, weights=ignorant, freeze="all").fit(x, y)
+    assert model.score(*new) > frozen.score(*new)
+
+
+def test_fine_tuning_that_does_harm_is_not_kept(source):
+    x, y = bars(120, seed=8)
+    how: dict[str, Any] = {**QUICK, "weights": source, "epochs": 2, "lr": 5.0}
+    model = ImageClassifier(**how).fit(x, y, validation=bars(60, seed=9))
+    assert model.paired_ is not None and not model.paired_.better
+    assert model.paired_.losses > model.paired_.wins  # what was learned did harm
+    pictures = model.to_score(x, y)[0]
+    logits = model.probe_.fit.head.logits(model.features(pictures))
+    wanted = torch.softmax(logits.double(), dim=1).numpy()
+    np.testing.assert_allclose(model.predict_proba(x), wanted, atol=1e-4)
+
+
+def test_several_labels_and_numbers(source):
+    x, y = bars(90, seed=5)
+    marks = np.stack([y == 0, y != 2], axis=1).astype(int)
+    model = ImageClassifier(**QUICK, weights=source, freeze="all").fit(x, marks)
+    assert model.probe_.score.metric == "f1_micro" and model.probe_.score.value > 0.6
+    light = x.mean(axis=(1, 2)) / 10.0
+    other = ImageRegressor(**QUICK, weights=source, freeze="all").fit(x, light)
+    found = other.evaluate(x, light)
+    assert other.probe_.score.metric == "mae"
+    assert found.score.value < found.baselines["median"].value
+
+
+@pytest.mark.parametrize("freeze", ["some", "-1", "1.5", ""])
+def test_what_cannot_be_frozen(freeze, source):
+    x, y = bars(12)
+    with pytest.raises(SettingError, match="freeze must be none, all, or a number"):
+        ImageClassifier(**QUICK, weights=source, freeze=freeze).fit(x, y)
+    with pytest.raises(SettingError, match="none unless --weights is given"):
+        ImageClassifier(**QUICK, freeze="2").fit(x, y)
+
+
+def test_the_first_blocks_that_stay_are_the_source_s(source):
+    x, y = bars(60, seed=5)
+    how: dict[str, Any] = {**QUICK, "weights": source, "freeze": "1", "epochs": 2}
+    model = ImageClassifier(**how, val_fraction=0.0).fit(x, y)
+    body, before = (
+        model.network_.state_dict(),
+        vicinal.load(source).network_.state_dict(),
+    )
+    first = [k for k in body if k.startswith("stages.0.")]
+    assert first and all(body[k].equal(before[k]) for k in first)
+    assert not body["stages.1.widen.conv.weight"].equal(
+        before["stages.1.widen.conv.weight"]
+    )

@@ -1,0 +1,85 @@
+"""The first answer: a dense layer fitted on what a frozen network says (linear probe).
+
+It takes seconds, it is cross-validated, and it is where fine-tuning begins: a network
+whose head is already fitted does not distort its features to make up for a random one
+(Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform
+Out-of-Distribution", section 3.4).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from vicinal.core.head import CrossFit, Head, cross_fit, fit_head
+from vicinal.core.metrics import Score
+from vicinal.core.objective import Objective
+from vicinal.core.runtime import seed_for
+from vicinal.core.splits import deal
+from vicinal.errors import NoDataError
+from vicinal.images.audit import groups_of
+from vicinal.images.networks.network import Network
+from vicinal.images.pictures import Pictures
+
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A cross-validated head, and what it rests on."""
+
+    features: np.ndarray
+    """[N, D] of the pictures it was fitted on"""
+
+    fit: CrossFit
+    folds: np.ndarray
+    """[N]"""
+
+    predicted: np.ndarray
+    """[N, K] or [N]: of each picture, by a head that never saw it"""
+
+    score: Score
+    """of `predicted`"""
+
+
+def fit_probe(
+    features: np.ndarray,
+    pictures: Pictures,
+    y: np.ndarray,
+    objective: Objective,
+    seed: int,
+) -> Probe:
+    """Cross-validate heads on features [N, D] of pictures with targets y.
+
+    Copies of one picture are in one fold. Raises NoDataError for fewer than two
+    pictures that differ.
+    """
+    groups = groups_of(pictures.digests)
+    count = min(FOLDS, len(np.unique(groups)))
+    if count < 2:
+        raise NoDataError(
+            "A first answer needs two different pictures or more. Add pictures."
+        )
+    labels = pictures.table.labels
+    single = objective.kind == "single_label"
+    strata = np.asarray(labels if single else np.zeros(len(labels))).astype(str)
+    folds = deal(strata, groups, folds=count, seed=seed_for(seed, 4) % 2**32)
+    folds = np.unique(folds, return_inverse=True)[1]  # large groups may leave one empty
+    fit = cross_fit(features, y, objective, folds)
+    predicted = objective.predict(fit.logits)
+    score = objective.score(y, objective.decide(predicted))
+    return Probe(features, fit, folds, predicted, score)
+
+
+def refit(
+    probe: Probe, features: np.ndarray, y: np.ndarray, objective: Objective
+) -> Head:
+    """The head of more pictures, with the penalty that the probe chose."""
+    return fit_head(features, y, objective, probe.fit.head.penalty)
+
+
+def put_head(network: Network, head: Head) -> None:
+    """Let a network end in a fitted head."""
+    with torch.no_grad():
+        network.head.weight.copy_(torch.from_numpy(head.weights.T))
+        network.head.bias.copy_(torch.from_numpy(head.bias))
