@@ -118,6 +118,8 @@ def trainer(
     judged: bool = True,
     shares: dict[str, float] | None = None,
     ema: float = 0.0,
+    by_clock: bool = False,
+    begun: float | None = None,
     **settings: Any,
 ) -> Trainer:
     """A Trainer of a small problem, with 4 steps in an epoch."""
@@ -142,6 +144,8 @@ def trainer(
         judged=judged,
         shares=shares or {},
         ema=ema,
+        by_clock=by_clock,
+        begun=begun,
         seed=11,
         checkpoint_file=file,
         fingerprint=fingerprint,
@@ -728,6 +732,58 @@ def test_the_running_mean_is_resumed_to_the_bit(tmp_path):
     assert end_state(resumed) == end_state(whole)
     assert resumed.mean.keys() == whole.mean.keys() and resumed.mean
     assert all(t.equal(whole.mean[k]) for k, t in resumed.mean.items())
+
+
+# --- a plan with a clock -----------------------------------------------------------
+
+
+def test_by_the_clock_the_rate_comes_to_rest_with_the_minutes(clock):
+    # a step takes a second and there are four in an epoch; 100 epochs would be 400 s
+    rates: list[float] = []
+    loader = Rows(*blobs(), before_batch=clock.tick)
+    how: dict[str, Any] = {"minutes": 40 / 60, "epochs": 100, "by_clock": True}
+    trained = trainer(loader=loader, **how)
+    plain = trained._step
+
+    def step(x: Tensor, y: Tensor) -> float:
+        loss = plain(x, y)
+        rates.append(trained.optimizer.param_groups[0]["lr"])
+        return loss
+
+    trained._step = step  # pyright: ignore[reportAttributeAccessIssue]
+    list(trained.epochs())
+    assert 40 <= clock.now <= 42
+    assert max(rates) == pytest.approx(0.05, rel=0.05) and rates[-1] < 1e-3
+    assert rates.index(max(rates)) == pytest.approx(0.2 * 40, abs=2)
+
+
+def test_epochs_that_end_before_the_minutes_come_to_rest_themselves(clock):
+    loader = Rows(*blobs(), before_batch=clock.tick)
+    how: dict[str, Any] = {"minutes": 1000.0, "epochs": 5, "by_clock": True}
+    records = list(trainer(loader=loader, **how).epochs())
+    plain = list(trainer(epochs=5).epochs())
+    assert [r.lr for r in records] == [pytest.approx(r.lr) for r in plain]
+
+
+def test_a_plan_is_resumed_with_what_it_has_used(clock, tmp_path):
+    loader = Rows(*blobs(), before_batch=clock.tick)
+    how: dict[str, Any] = {"minutes": 1.0, "by_clock": True, "checkpoint_seconds": 0.0}
+    cut = trainer(loader=loader, file=tmp_path / "a", epochs=50, **how)
+    next(cut.epochs())
+    clock.now += 1000  # what happens between the two is not used
+    resumed = trainer(loader=loader, file=tmp_path / "a", epochs=7, **how)
+    assert resumed.settings.epochs == 50
+    start = clock.now
+    list(resumed.epochs())
+    assert clock.now - start == pytest.approx(60 - 4, abs=2)
+
+
+def test_the_minutes_may_have_begun_before(clock):
+    clock.now = 100.0
+    loader = Rows(*blobs(), before_batch=clock.tick)
+    how: dict[str, Any] = {"minutes": 1.0, "epochs": 50, "by_clock": True}
+    list(trainer(loader=loader, begun=70.0, **how).epochs())
+    assert clock.now == pytest.approx(130, abs=2)
 
 
 if __name__ == "__main__":

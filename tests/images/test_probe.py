@@ -194,3 +194,34 @@ def test_the_first_blocks_that_stay_are_the_source_s(source):
     assert not body["stages.1.widen.conv.weight"].equal(
         before["stages.1.widen.conv.weight"]
     )
+
+
+# --- minutes -----------------------------------------------------------------------
+
+
+def test_as_many_epochs_as_the_minutes_have_room_for(source, monkeypatch):
+    x, y = bars(60, seed=5)
+    plans = []
+    for minutes, an_epoch in ((1.0, 10.0), (1.0, 0.001), (10.0, 10.0), (0.2, 100.0)):
+        how: dict[str, Any] = {**QUICK, "weights": source, "minutes": minutes}
+        model = ImageClassifier(**how)
+        monkeypatch.setattr(model, "_seconds_an_epoch", lambda loader, s=an_epoch: s)
+        model.fit_epochs(x, y)
+        plans.append(model.epochs_)
+    # 60 s less a tenth; never more than 60 epochs; half a minute less at most; one
+    assert plans[0] in (4, 5) and plans[2] in (55, 56)  # a second may have passed
+    assert plans[1] == 60 and plans[3] == 1
+
+
+def test_epochs_that_are_named_are_no_plan(source):
+    x, y = bars(60, seed=5)
+    how: dict[str, Any] = {**QUICK, "weights": source, "minutes": 5.0, "epochs": 2}
+    assert len(ImageClassifier(**how).fit(x, y).history_) == 2
+
+
+def test_when_the_time_is_up_the_first_answer_is_the_model(source):
+    x, y = bars(60, seed=5)
+    how: dict[str, Any] = {**QUICK, "weights": source, "minutes": 1e-6}
+    model = ImageClassifier(**how).fit(x, y)
+    assert model.history_ == [] and model.paired_ is None
+    assert model.score(*bars(60, seed=6)) > 0.8

@@ -70,8 +70,8 @@ class TrainingSettings(Settings):
     """How a network is trained, whatever it learns from."""
 
     epochs: int | None = None
-    """passes over the training part, at most (patience may end it sooner); None: 30,
-    or 12 with --weights"""
+    """passes over the training part, at most (patience may end it sooner); None: as
+    many as --minutes have room for; without those 30, or 12 with --weights"""
 
     batch_size: int | None = None
     """examples per step, at most; None: 64, or 32 with --weights"""
@@ -92,7 +92,7 @@ class TrainingSettings(Settings):
     """epochs without a better validation score before training stops; 0: never"""
 
     minutes: float | None = None
-    """minutes after which training stops with the best epoch so far; None: no limit"""
+    """minutes for everything from the first look to the report; None: no limit"""
 
     precision: Precision = "auto"
     """number format of the products; auto: the fastest measured on this machine"""

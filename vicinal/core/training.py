@@ -10,7 +10,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -165,6 +165,13 @@ class Trainer:
     """decay a step of the running mean of the weights, which is what is validated and
     kept (Polyak & Juditsky 1992); 0: the weights themselves are"""
 
+    by_clock: bool = False
+    """whether the learning rate comes to rest with the minutes, if the epochs do not
+    end before"""
+
+    begun: float | None = None
+    """what `time.monotonic` said when the minutes began; None: now"""
+
     judged: bool = True
     """whether anything is held out for `validate`"""
 
@@ -182,7 +189,8 @@ class Trainer:
         self.progress = Progress()
         self.best_weights: checkpoint.Tensors = {}
         self._saved_at = time.monotonic()
-        self._started = time.monotonic()
+        self._started = time.monotonic() if self.begun is None else self.begun
+        self._used_before = 0.0
         if self.checkpoint_file is not None and self.checkpoint_file.exists():
             self._restore(self.checkpoint_file)
 
@@ -191,7 +199,7 @@ class Trainer:
         while self.progress.epoch < self._epochs and not self._out_of_patience:
             whole = self._run_epoch()
             yield self._end_epoch(whole)
-            if self._out_of_time:
+            if self.out_of_time:
                 return
 
     @property
@@ -219,7 +227,7 @@ class Trainer:
             now = time.monotonic()
             progress.seconds, begun = progress.seconds + now - begun, now
             self._between_steps()
-            if self._out_of_time:
+            if self.out_of_time:
                 self.save()  # as cut off, so that resuming takes the other steps
                 return progress.step >= self.loader.steps
         return True
@@ -280,7 +288,10 @@ class Trainer:
     def _lr(self, step: int) -> float:
         """Learning rate of a step of this epoch."""
         done = self.progress.epoch + step / max(self.loader.steps, 1)
-        return one_cycle(done / self._epochs, self.settings.lr or LR)
+        share = done / self._epochs
+        if self.by_clock and self.settings.minutes is not None:
+            share = min(1.0, max(share, self._used / (60 * self.settings.minutes)))
+        return one_cycle(share, self.settings.lr or LR)
 
     def _between_steps(self) -> None:
         if self.stop_requested():
@@ -339,10 +350,14 @@ class Trainer:
         return waited >= self.settings.checkpoint_seconds
 
     @property
-    def _out_of_time(self) -> bool:
+    def out_of_time(self) -> bool:
         minutes = self.settings.minutes
-        used = time.monotonic() - self._started
-        return minutes is not None and used > 60 * minutes
+        return minutes is not None and self._used > 60 * minutes
+
+    @property
+    def _used(self) -> float:
+        """Seconds of the minutes; those before a resumption count for a plan."""
+        return self._used_before + time.monotonic() - self._started
 
     def save(self) -> None:
         """Write the checkpoint, if there is a file for it."""
@@ -362,6 +377,8 @@ class Trainer:
         return {
             "fingerprint": self.fingerprint,
             "runtime": self.runtime.to_dict(),
+            "epochs": self._epochs,
+            "used": self._used,
             "progress": progress,
         }
 
@@ -372,6 +389,10 @@ class Trainer:
                 f"{path} was made from other pictures, labels or settings than these. "
                 "Resume with what the run began with, or begin a new run."
             )
+        if self.by_clock:  # the plan that was made at first, and what it has used
+            self.settings = replace(self.settings, epochs=metadata["epochs"])
+            self._used_before = metadata["used"]
+            self._started = time.monotonic()
         checkpoint.unpack(tensors, self.model, self.optimizer)
         self.best_weights = checkpoint.under("best", tensors)
         self.mean = checkpoint.under("mean", tensors)

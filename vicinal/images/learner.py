@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -64,6 +65,12 @@ from vicinal.images.transfer import describe, freeze_first, shares, start_from
 
 PREDICT_BATCH, BATCH = 64, 64
 
+MOST_EPOCHS = 60
+"""that a plan by the clock makes"""
+
+BESIDE = 1.15
+"""what an epoch takes beside its passes: views, optimizer steps, validation"""
+
 
 class Answer(NamedTuple):
     """What a model says of one picture, or why it can say nothing."""
@@ -85,6 +92,7 @@ class ImageLearner(Estimator):
 
     random_state: int
     device: str
+    epochs: int | None
     network_: Network
     objective_: Objective
     preprocessing_: Preprocessing
@@ -93,6 +101,9 @@ class ImageLearner(Estimator):
     constant_: list[float]
     backbone_: str
     options_: dict[str, Any]
+    epochs_: int
+    """passes that were planned"""
+
     probe_: Probe
     """with `weights`: the first answer, cross-validated on the train part"""
 
@@ -133,12 +144,14 @@ class ImageLearner(Estimator):
         stop_requested: Callable[[], bool] = lambda: False,
     ) -> Iterator[Epoch]:
         """`fit` as a generator of epoch records: leave the loop to stop early."""
+        self._began = time.monotonic() if self.begun is None else self.begun
         self.quarantine_ = []
         train, val = self._parts(X, y, validation)
         return self._epochs(self._prepare(train, val, checkpoint, stop_requested))
 
     def _epochs(self, trainer: Trainer) -> Iterator[Epoch]:
-        if self._settled:  # the fitted head is the model already
+        late = trainer.out_of_time and self.settings.weights is not None
+        if self._settled or late:  # the fitted head is the model already
             self.history_ = []
             return
         try:
@@ -332,12 +345,20 @@ class ImageLearner(Estimator):
             saved = replace(saved, device=device)
         if not self._settled:
             self.runtime_ = saved or self._fastest(loader, device)
-        self.expected_seconds_ = self._expected_seconds(loader)
+        by_clock = settings.minutes is not None and self.epochs is None
+        if by_clock and not self._settled:
+            settings = self._planned(settings, self._seconds_an_epoch(loader))
+        self.epochs_ = 0 if self._settled else settings.epochs or 1
+        self.expected_seconds_ = self.epochs_ and (
+            self.epochs_ * self._seconds_an_epoch(loader)
+        )
         return Trainer(
             model=self.network_,
             loader=loader,
             objective=self.objective_,
             settings=settings,
+            by_clock=by_clock,
+            begun=self._began,
             runtime=self.runtime_,
             validate=lambda model: self._validate(val, y_val),
             judged=len(val) > 0,
@@ -474,15 +495,28 @@ class ImageLearner(Estimator):
         key = " ".join(map(str, [*how, torch.__version__, cores()]))
         return remembered(cache_folder() / "forms.json", key, measure)
 
-    def _expected_seconds(self, loader: PictureLoader) -> float:
-        """Seconds that all epochs will take, from one step that is timed."""
+    begun: float | None = None
+    """what `time.monotonic` said when the user's minutes began; None: when fit began"""
+
+    def _planned(self, settings: ImageSettings, an_epoch: float) -> ImageSettings:
+        """As many epochs as the minutes have room for, and the minutes they may take.
+
+        A tenth of the minutes, half a minute at most, is left for the test and the
+        report. From trained weights more than MOST_EPOCHS bring nothing.
+        """
+        whole = 60 * (settings.minutes or 0)
+        ours = whole - min(0.1 * whole, 30)
+        used = time.monotonic() - self._began
+        room = int(max(0.0, ours - used) / an_epoch)
+        epochs = min(max(room, 1), MOST_EPOCHS)
+        return replace(settings, epochs=epochs, minutes=ours / 60)
+
+    def _seconds_an_epoch(self, loader: PictureLoader) -> float:
+        """Seconds that an epoch will take, from one step that is timed."""
         x = next(iter(loader.batches(0)))[0][:32]
-        if self._settled:
-            return 0.0
         form = self.runtime_
         one = measured(self.network_, x, [form], repeats=1)[form]
-        epochs = self.settings.epochs or 1
-        return one / len(x) * len(loader.pictures) * epochs
+        return BESIDE * one / len(x) * len(loader.pictures)
 
     def _validate(self, val: Pictures, y: np.ndarray) -> tuple[float, float]:
         if not len(val):

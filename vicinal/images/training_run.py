@@ -185,7 +185,7 @@ class TrainingRun:
 
     def _train(self, pictures: Pictures) -> Iterator[str | Epoch]:
         learner = self.learner
-        learner.tick = self._looked
+        learner.tick, learner.begun = self._looked, self.begun
         epochs = learner.fit_epochs(
             pictures.rows(self.parts == TRAIN),
             validation=pictures.rows(self.parts == VAL),
@@ -230,7 +230,7 @@ class TrainingRun:
         return (
             f"{learner.backbone_} ({parameters:,} parameters) on {size} pixels, "
             f"{start}{learner.runtime_}, "
-            f"{counted(settings.epochs or 1, 'epoch')} at most, "
+            f"{counted(learner.epochs_, 'epoch')} at most, "
             f"{duration(learner.expected_seconds_)} if it needs them all"
         )
 
