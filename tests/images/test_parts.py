@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from vicinal.core.splits import TEST, TRAIN, VAL, Fractions
 from vicinal.images.audit import Eye
-from vicinal.images.parts import divide, given_parts, with_validation
+from vicinal.images.parts import divide, given_parts, grouped, with_validation
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.table import ImageTable, read_images
 
@@ -132,3 +134,40 @@ def test_copies_are_not_validated_on():
     assert (got == VAL).any()
     for k in range(0, 30, 3):
         assert len(set(got[k : k + 3])) == 1
+
+
+# --- groups ------------------------------------------------------------------------
+
+
+def test_near_copies_and_a_pattern_stay_on_one_side(tmp_path):
+    rng, root = np.random.default_rng(0), tmp_path / "data"
+    for k in range(18):
+        place = root / f"p{k // 6}"
+        place.mkdir(parents=True, exist_ok=True)
+        detail = rng.integers(0, 256, (40, 40, 3)).astype(np.uint8)
+        photo = Image.fromarray(detail).resize((120, 120), Image.Resampling.BICUBIC)
+        photo.save(place / f"{k % 6}.png")
+        again = photo.resize((100, 100))  # once more, smaller and encoded anew
+        again.save(place / f"copy-of-{k % 6}.jpg", quality=85)
+    pictures = look_over(read_images(root), Eye(96))[1]
+    names = [Path(name) for name in pictures.table.names]
+    plain = grouped(pictures, near=False, pattern=None).together
+    near = grouped(pictures, near=True, pattern=None).together
+    both = grouped(pictures, near=True, pattern=r"^p(\d)/.*[0-2]\.").together
+    assert len(set(plain)) == 36 and len(set(near)) == 18
+    for row, name in enumerate(names):
+        twin = names.index(name.with_name(f"{name.stem[-1]}.png"))
+        assert near[row] == near[twin] and both[row] == both[twin]
+    assert len(set(both)) == 3 * (3 + 1)
+    parts = divide(
+        grouped(pictures, near=True, pattern=None), Fractions(0.5, 0.2, 0.3), 0
+    )
+    for group in set(near):
+        assert len(set(parts[near == group])) == 1
+
+
+def test_small_pictures_are_not_looked_at_for_near_copies():
+    x = np.repeat(np.random.default_rng(0).integers(0, 255, (20, 8, 8)), 2, axis=0)
+    x[::2, 0, 0] += 1
+    pictures = look_over(read_images(x.astype(np.uint8)), Eye(8))[1]
+    assert len(set(grouped(pictures, near=True, pattern=None).together)) == 40

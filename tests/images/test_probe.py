@@ -8,6 +8,7 @@ import torch
 
 import vicinal
 from vicinal import ImageClassifier, ImageRegressor
+from vicinal.core.calibration import fit_temperature
 from vicinal.core.objective import SingleLabel
 from vicinal.errors import NoDataError, SettingError
 from vicinal.images.audit import Eye
@@ -99,7 +100,7 @@ def test_with_all_frozen_the_fitted_head_is_the_model(source, tmp_path):
     assert model.probe_.score.n == 90  # nothing is held out: each is judged out of fold
     pictures = model.to_score(x, y)[0]
     logits = model.probe_.fit.head.logits(model.features(pictures))
-    wanted = torch.softmax(logits.double(), dim=1).numpy()
+    wanted = torch.softmax(logits.double() / model.temperature_, dim=1).numpy()
     np.testing.assert_allclose(model.predict_proba(x), wanted, atol=1e-4)
     again = vicinal.load(model.save(tmp_path))
     assert np.array_equal(again.predict(x), model.predict(x))
@@ -156,7 +157,7 @@ def test_fine_tuning_that_does_harm_is_not_kept(source):
     assert model.paired_.losses > model.paired_.wins  # what was learned did harm
     pictures = model.to_score(x, y)[0]
     logits = model.probe_.fit.head.logits(model.features(pictures))
-    wanted = torch.softmax(logits.double(), dim=1).numpy()
+    wanted = torch.softmax(logits.double() / model.temperature_, dim=1).numpy()
     np.testing.assert_allclose(model.predict_proba(x), wanted, atol=1e-4)
 
 
@@ -225,3 +226,34 @@ def test_when_the_time_is_up_the_first_answer_is_the_model(source):
     model = ImageClassifier(**how).fit(x, y)
     assert model.history_ == [] and model.paired_ is None
     assert model.score(*bars(60, seed=6)) > 0.8
+
+
+# --- how sure it is ------------------------------------------------------------------
+
+
+def test_the_temperature_is_that_of_the_answers_out_of_fold(source, tmp_path):
+    x, y = bars(90, seed=5)
+    noisy = np.where(np.random.default_rng(0).random(90) < 0.3, (y + 1) % 3, y)
+    model = ImageClassifier(**QUICK, weights=source, freeze="all").fit(x, noisy)
+    logits = model.probe_.fit.logits
+    assert model.temperature_ == fit_temperature(logits, noisy, model.objective_)
+    again = vicinal.load(model.save(tmp_path))
+    assert again.temperature_ == model.temperature_ != 1
+    assert np.array_equal(again.predict_proba(x), model.predict_proba(x))
+
+
+def test_a_model_is_as_sure_as_it_is_right():
+    x, y = bars(400, seed=5)
+    rng = np.random.default_rng(0)
+    noisy = np.where(rng.random(400) < 0.3, rng.integers(0, 3, 400), y)
+    how: dict[str, Any] = {**QUICK, "epochs": 40, "lr": 1e-2, "label_smoothing": 0.0}
+    model = ImageClassifier(**how, val_fraction=0.3).fit(x, noisy)
+    new, truth = bars(600, seed=6)
+    told = np.where(rng.random(600) < 0.3, rng.integers(0, 3, 600), truth)
+    sure = model.predict_proba(new)
+    raw = sure**model.temperature_
+    raw /= raw.sum(axis=1, keepdims=True)
+    assert np.array_equal(sure.argmax(axis=1), raw.argmax(axis=1))
+    rows = np.arange(600)
+    surprise = [-np.log(p[rows, told]).mean() for p in (sure, raw)]
+    assert model.temperature_ > 1 and surprise[0] < surprise[1]

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,9 @@ class Runtime:
 
     threads: int = 0
     """CPU threads of one operation; 0: as many as torch takes by itself"""
+
+    engine: Literal["torch", "openvino"] = "torch"
+    """what computes the features of a frozen network"""
 
     def prepare(self, model: nn.Module) -> nn.Module:
         """Move a model to this form, in place."""
@@ -80,7 +83,8 @@ class Runtime:
 
     def __str__(self) -> str:
         order = ", channels last" if self.channels_last else ""
-        return f"{self.device}, {self.precision}{order}"
+        engine = ", OpenVINO" if self.engine == "openvino" else ""
+        return f"{self.device}, {self.precision}{order}{engine}"
 
 
 @contextlib.contextmanager

@@ -17,6 +17,8 @@ networks       the architectures, one paper a file
 settings       what a user may set
 loader         batches for training, the same whenever they are asked for
 parts          which picture is for what
+near_duplicates  near copies: encoded anew, shrunk, trimmed
+file_groups    groups that the user knows of: by file name, by column
 sizes          how large the input is, when the user does not say
 learner        what the two estimators share
 classifier     ImageClassifier: one label, or several

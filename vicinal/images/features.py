@@ -7,6 +7,7 @@ may fill one cache. A piece that is damaged is left out and computed again; a ca
 is full or cannot be written costs time, never a wrong feature.
 """
 
+import copy
 import hashlib
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 
 from vicinal.core.checkpoint import load_tensors, save_tensors
+from vicinal.core.inference import on_openvino
 from vicinal.core.runtime import Runtime
 from vicinal.errors import RunError
 from vicinal.images.audit import Tick
@@ -76,7 +78,7 @@ class FeatureCache:
 
 def features_key(network: Network, how: Preprocessing, form: Runtime) -> str:
     """Names all that features depend on: weights, preprocessing, number format."""
-    sha = hashlib.sha256(repr((how, form.precision, RULES)).encode())
+    sha = hashlib.sha256(repr((how, form.precision, form.engine, RULES)).encode())
     sha.update(type(network).__name__.encode())
     for name, tensor in network.state_dict().items():
         if not name.startswith(network.head_name + "."):
@@ -131,6 +133,8 @@ def embedder(
     network: Network, how: Preprocessing, form: Runtime
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A function from pixels [B, S, S, C] of uint8 to features [B, D] float32."""
+    if form.engine == "openvino":
+        return _openvino_embedder(network, how, form)
     form.prepare(network)
     network.eval()
 
@@ -141,3 +145,14 @@ def embedder(
         return z.float().cpu().numpy()
 
     return embed
+
+
+def _openvino_embedder(
+    network: Network, how: Preprocessing, form: Runtime
+) -> Callable[[np.ndarray], np.ndarray]:
+    plain = copy.deepcopy(network).float().eval()
+    side = how.image_size
+    example = torch.zeros(2, how.channels, side, side)
+    kept = cache_folder() / "traced" / f"{features_key(network, how, form)}.xml"
+    run = on_openvino(plain.embed, example, form.precision, kept)
+    return lambda pixels: run(to_input(pixels, how)).astype(np.float32)

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vicinal.core import inference
 from vicinal.core import objective as objectives
+from vicinal.core.calibration import fit_temperature
 from vicinal.core.estimator import Estimator, read_weights, save_model
 from vicinal.core.evaluation import Evaluation, judge
 from vicinal.core.objective import Objective
@@ -48,12 +50,12 @@ from vicinal.images.baselines import NAME as LINEAR
 from vicinal.images.baselines import LinearModel
 from vicinal.images.cache import PictureCache, cache_folder
 from vicinal.images.decode import Preprocessing, to_channels
-from vicinal.images.features import frozen_features
+from vicinal.images.features import embedder, frozen_features
 from vicinal.images.inputs import list_pictures
 from vicinal.images.loader import PictureLoader
 from vicinal.images.networks import NETWORKS, build
 from vicinal.images.networks.network import Network
-from vicinal.images.parts import given_parts, with_validation
+from vicinal.images.parts import given_parts, grouped, with_validation
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.pretrained import Source, open_weights
 from vicinal.images.probe import Probe, fit_probe, put_head
@@ -64,6 +66,9 @@ from vicinal.images.table import ImageTable, Quarantined, read_images
 from vicinal.images.transfer import describe, freeze_first, shares, start_from
 
 PREDICT_BATCH, BATCH = 64, 64
+
+WORTH_TRACING = 256
+"""pictures below which tracing a network takes longer than it saves"""
 
 MOST_EPOCHS = 60
 """that a plan by the clock makes"""
@@ -99,6 +104,10 @@ class ImageLearner(Estimator):
     runtime_: Runtime
     history_: list[Epoch]
     constant_: list[float]
+    temperature_: float
+    """what logits are divided by, so that held-out pictures are as sure as they are
+    right; 1 where nothing was held out"""
+
     backbone_: str
     options_: dict[str, Any]
     epochs_: int
@@ -153,6 +162,7 @@ class ImageLearner(Estimator):
         late = trainer.out_of_time and self.settings.weights is not None
         if self._settled or late:  # the fitted head is the model already
             self.history_ = []
+            self._calibrate()
             return
         try:
             for epoch in trainer.epochs():
@@ -165,6 +175,7 @@ class ImageLearner(Estimator):
             self.network_.eval()
             if sys.exc_info()[0] in (None, GeneratorExit):  # ended, or left early
                 self._keep_the_better()
+                self._calibrate()
 
     @property
     def val_share(self) -> float:
@@ -203,7 +214,12 @@ class ImageLearner(Estimator):
         if found.quarantine:
             told = f"{_told_aside(found.quarantine)}; quarantine_ lists all"
             warnings.warn(told, QuarantineWarning, stacklevel=4)
-        return pictures
+        return self.grouped(pictures)
+
+    def grouped(self, pictures: Pictures) -> Pictures:
+        """The pictures, and which of them are not to be divided."""
+        settings = self.settings
+        return grouped(pictures, settings.near_duplicates, settings.group_pattern)
 
     def read(self, X: Any, y: Any = None) -> ImageTable:
         """The table of X, checked to hold labels of a kind that this one learns."""
@@ -323,6 +339,7 @@ class ImageLearner(Estimator):
             self.objective_ = self.objective_.balanced(y)
         self.constant_ = np.atleast_1d(self.objective_.constant(y)).tolist()
         self._set_classes(train.table)
+        self.temperature_, self._val = 1.0, (val, y_val)
         device = find_device(self.device)
         self.preprocessing_ = self._preprocessing(train)
         self.network_ = self._network(settings)
@@ -424,7 +441,7 @@ class ImageLearner(Estimator):
         put_head(self.network_, self.probe_.fit.head)
         self._begun = self.network_.state_dict()
         self._begun = {name: t.clone() for name, t in self._begun.items()}
-        self.paired_, self._val = None, (val, y_val)
+        self.paired_ = None
         self._at_first = self.objective_.predict(self.probe_.fit.head.logits(of_val))
 
     def features(self, pictures: Pictures) -> np.ndarray:
@@ -447,11 +464,44 @@ class ImageLearner(Estimator):
         rows = np.arange(min(16, len(pictures)))
         x = to_input(pictures.batch(rows), self.preprocessing_)
         return self._remembered(
-            "answering",
+            f"answering {len(pictures) >= WORTH_TRACING}",
             x,
             forms,
-            lambda: fastest(self.network_, x, forms, repeats=2, learning=False),
+            lambda: self._faster_engine(
+                fastest(self.network_, x, forms, repeats=2, learning=False), pictures
+            ),
         )
+
+    def _faster_engine(self, form: Runtime, pictures: Pictures) -> Runtime:
+        """The form, on OpenVINO where that is here, is faster and worth its tracing."""
+        few = len(pictures) < WORTH_TRACING
+        if few or form.device != "cpu" or form.exact or not inference.is_installed():
+            return form
+        pixels, seconds = pictures.batch(np.arange(BATCH)), {}
+        for trial in (form, replace(form, engine="openvino")):
+            embed = embedder(self.network_, self.preprocessing_, trial)
+            embed(pixels)
+            begun = time.perf_counter()
+            embed(pixels)
+            seconds[trial] = time.perf_counter() - begun
+        return min(seconds, key=seconds.__getitem__)
+
+    def _calibrate(self) -> None:
+        """Fit the temperature on what no weight has been fitted on.
+
+        That is the validation part, or what the probe said out of fold. Of the best of
+        some epochs on that part the sureness is hardly changed by the choice.
+        """
+        val, y = self._val
+        if not hasattr(self, "history_") or self.objective_.kind == "numeric":
+            return
+        if len(val):
+            logits = self._logits_of(val)
+        elif not self.history_ and hasattr(self, "probe_"):
+            logits, y = self.probe_.fit.logits, self.probe_.y
+        else:
+            return
+        self.temperature_ = fit_temperature(logits, y, self.objective_)
 
     def _keep_the_better(self) -> None:
         """Go back to the probe unless fine-tuning beat it by more than chance."""
@@ -592,13 +642,19 @@ class ImageLearner(Estimator):
             )
 
     def _answers_of(self, pictures: Pictures) -> Iterator[Answer]:
-        predicted = self.objective_.predict(self._logits_of(pictures))
+        predicted = self._predict(self._logits_of(pictures))
         for name, row in zip(pictures.table.names, predicted, strict=True):
             yield Answer(name, row, None)
 
     def _predicted(self, pixels: np.ndarray) -> np.ndarray:
         x = to_input(pixels, self.preprocessing_)
-        return self.objective_.predict(self._forward(x, embed=False))
+        return self._predict(self._forward(x, embed=False))
+
+    def _predict(self, logits: Tensor) -> np.ndarray:
+        """Calibrated probabilities [N, K], or numbers [N]."""
+        if self.objective_.kind == "numeric":
+            return self.objective_.predict(logits)
+        return self.objective_.predict(logits / self.temperature_)
 
     def _logits_of(self, pictures: Pictures) -> Tensor:
         """Logits [N, K] of decoded pictures."""
@@ -655,7 +711,7 @@ class ImageLearner(Estimator):
         pictures, notes = (X, []) if isinstance(X, Pictures) else self.to_score(X, y)
         known, more = self._known_rows(pictures.table)
         pictures = pictures.rows(known)
-        predicted = self.objective_.predict(self._logits_of(pictures))
+        predicted = self._predict(self._logits_of(pictures))
         said = None if linear is None else linear.decide(pictures)
         return self.judged(pictures.table, predicted, said, notes + more)
 
@@ -752,6 +808,7 @@ class ImageLearner(Estimator):
             "preprocessing": self.preprocessing_.to_dict(),
             "runtime": self.runtime_.to_dict(),
             "constant": self.constant_,
+            "temperature": self.temperature_,
             "whole_number_classes": self._whole_numbers(),
             "history": [epoch._asdict() for epoch in self.history_],
         }
@@ -767,6 +824,7 @@ class ImageLearner(Estimator):
         self.objective_ = objectives.from_dict(description["objective"])
         self.preprocessing_ = Preprocessing.from_dict(description["preprocessing"])
         self.constant_ = description["constant"]
+        self.temperature_ = description.get("temperature", 1.0)
         self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
         network = dict(description["network"])
         self.backbone_, self.options_ = network.pop("backbone"), network

@@ -1,12 +1,37 @@
 """Which picture is for what: the user's own parts, or honest ones of our making."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from vicinal.core.runtime import seed_for
 from vicinal.core.splits import TRAIN, VAL, Fractions, split
 from vicinal.images.audit import groups_of, names_in
+from vicinal.images.file_groups import groups_from_pattern, joined
+from vicinal.images.near_duplicates import near_groups
 from vicinal.images.pictures import Pictures
 from vicinal.images.rows import ImageTable
+
+SMALLEST = 64
+"""pixels a side below which pictures are too small to tell near copies from others"""
+
+MOST = 50_000
+"""pictures above which near copies are not looked for: it would take minutes"""
+
+
+def grouped(pictures: Pictures, near: bool, pattern: str | None) -> Pictures:
+    """The pictures with their groups: exact copies, near ones, and the user's own.
+
+    near: whether to look for near copies (where the pictures are large enough and not
+    too many). pattern: a regular expression; names in which its first group is the same
+    belong together.
+    """
+    groups = [groups_of(pictures.digests)]
+    if near and pictures.eye.size >= SMALLEST and len(pictures) <= MOST:
+        groups.append(near_groups(pictures))
+    if pattern is not None:
+        groups.append(groups_from_pattern(pictures.table.names, pattern))
+    return replace(pictures, groups=joined(*groups))
 
 
 def given_parts(table: ImageTable) -> np.ndarray:
@@ -29,7 +54,7 @@ def with_validation(
 
 
 def divide(pictures: Pictures, fractions: Fractions, seed: int) -> np.ndarray:
-    """Parts [N] of pictures: stratified by class, exact copies on one side.
+    """Parts [N] of pictures: stratified by class, groups on one side.
 
     Of several labels a picture, those that only held-out pictures have could not be
     learned, so such pictures are for training.
@@ -38,7 +63,7 @@ def divide(pictures: Pictures, fractions: Fractions, seed: int) -> np.ndarray:
     strata = table.labels if table.kind == "single_label" else np.zeros(len(table))
     parts = split(
         np.asarray(strata).astype(str),
-        groups_of(pictures.digests),
+        pictures.together,
         fractions=fractions,
         seed=seed_for(seed, 3) % 2**32,
     )

@@ -7,7 +7,7 @@ import numpy as np
 from vicinal.core.memory import free_memory
 from vicinal.core.parallel import ordered_map
 from vicinal.errors import DataError
-from vicinal.images.audit import Audit, Eye, Look, Tick, audit
+from vicinal.images.audit import Audit, Eye, Look, Tick, audit, groups_of
 from vicinal.images.decode import to_channels
 from vicinal.images.table import ImageTable
 
@@ -30,6 +30,9 @@ class Pictures:
     index: np.ndarray | None = None
     """[N] row of each picture in the store"""
 
+    groups: np.ndarray | None = None
+    """[N] group numbers, where more than exact copies belong together"""
+
     def __len__(self) -> int:
         return len(self.table)
 
@@ -40,7 +43,13 @@ class Pictures:
             table=self.table.rows(rows),
             digests=self.digests[rows],
             index=None if self.index is None else self.index[rows],
+            groups=None if self.groups is None else self.groups[rows],
         )
+
+    @property
+    def together(self) -> np.ndarray:
+        """[N] group numbers: pictures of one group stay on one side of every split."""
+        return groups_of(self.digests) if self.groups is None else self.groups
 
     def batch(self, rows: np.ndarray) -> np.ndarray:
         """Pixels [B, S, S, C] of uint8 of the rows asked for."""

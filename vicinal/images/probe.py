@@ -17,7 +17,6 @@ from vicinal.core.objective import Objective
 from vicinal.core.runtime import seed_for
 from vicinal.core.splits import deal
 from vicinal.errors import NoDataError
-from vicinal.images.audit import groups_of
 from vicinal.images.networks.network import Network
 from vicinal.images.pictures import Pictures
 
@@ -30,6 +29,9 @@ class Probe:
 
     features: np.ndarray
     """[N, D] of the pictures it was fitted on"""
+
+    y: np.ndarray
+    """their targets"""
 
     fit: CrossFit
     folds: np.ndarray
@@ -51,10 +53,10 @@ def fit_probe(
 ) -> Probe:
     """Cross-validate heads on features [N, D] of pictures with targets y.
 
-    Copies of one picture are in one fold. Raises NoDataError for fewer than two
+    Groups (`Pictures.together`) are in one fold. Raises NoDataError for fewer than two
     pictures that differ.
     """
-    groups = groups_of(pictures.digests)
+    groups = pictures.together
     count = min(FOLDS, len(np.unique(groups)))
     if count < 2:
         raise NoDataError(
@@ -68,7 +70,7 @@ def fit_probe(
     fit = cross_fit(features, y, objective, folds)
     predicted = objective.predict(fit.logits)
     score = objective.score(y, objective.decide(predicted))
-    return Probe(features, fit, folds, predicted, score)
+    return Probe(features, y, fit, folds, predicted, score)
 
 
 def refit(

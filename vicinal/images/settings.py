@@ -50,6 +50,13 @@ class ImageSettings(TrainingSettings):
     test_fraction: float = 0.15
     """share of the pictures for the score, unless the data say which"""
 
+    near_duplicates: bool = True
+    """whether near copies (encoded anew, shrunk, trimmed) stay on one side"""
+
+    group_pattern: str | None = None
+    """pictures of one group stay on one side: a regular expression whose first group
+    names it, such as patient(\\d+)"""
+
     max_pixels: int = MAX_PIXELS
     """pixels above which a picture is refused as a decompression bomb"""
 

@@ -49,6 +49,9 @@ class TrainingRun:
     parts: np.ndarray = field(init=False)
     """[N] train, val or test, for each picture that is used"""
     begun: float = field(init=False, default=0.0)
+    alike: int = field(init=False, default=0)
+    """pictures that have near copies, or others of their group"""
+
     evaluation: Evaluation | None = field(init=False, default=None)
     seconds: float = field(init=False, default=0.0)
 
@@ -83,7 +86,7 @@ class TrainingRun:
             self.table, eye, channels=learner.wanted_channels(), tick=self._looked
         )
         self.rows = np.flatnonzero(self.audit.usable)
-        return pictures
+        return learner.grouped(pictures)
 
     def _looked(self, done: int, total: int) -> None:
         if self.stop_requested():
@@ -108,6 +111,9 @@ class TrainingRun:
 
     def _divide(self, pictures: Pictures) -> Pictures:
         """Set `parts` [N]; drop what would leak or cannot be scored."""
+        copies = groups_of(pictures.digests)
+        sizes = np.bincount(pictures.together)[pictures.together]
+        self.alike = int((sizes > np.bincount(copies)[copies]).sum())
         if (given_parts(pictures.table) == TRAIN).all():  # nothing said, or train alone
             val, test = self.learner.val_share, self.learner.test_share
             fractions = Fractions(1 - val - test, val, test)
@@ -115,6 +121,7 @@ class TrainingRun:
         else:
             self.parts = self._given_parts(pictures)
             pictures = self._without_leaks(pictures)
+            self._note_near_leaks(pictures)
         return self._without_unknown_classes(pictures)
 
     def _given_parts(self, pictures: Pictures) -> np.ndarray:
@@ -141,6 +148,18 @@ class TrainingRun:
                 why = f"a copy of {other}, which is in {self.parts[first]}"
                 self._set_aside(pictures, int(row), why)
         return self._keep(pictures, keep)
+
+    def _note_near_leaks(self, pictures: Pictures) -> None:
+        """A note where the user's own parts hold near copies of each other."""
+        learned = np.unique(pictures.together[self.parts == TRAIN])
+        leaks = np.isin(pictures.together, learned) & (self.parts == TEST)
+        if leaks.any():
+            first = pictures.table.names[int(np.flatnonzero(leaks)[0])]
+            told = counted(int(leaks.sum()), "picture")
+            self.table.notes.append(
+                f"{told} for test have near copies in train, which flatters the score, "
+                f"the first: {first}"
+            )
 
     def _without_unknown_classes(self, pictures: Pictures) -> Pictures:
         table = pictures.table
@@ -179,7 +198,13 @@ class TrainingRun:
                 f"one. {self.run.path('data/quarantine.csv')} says what was set aside."
             )
         told = ", ".join(f"{n:,} {PURPOSE[part]}" for part, n in counts.items() if n)
-        return f"{told}; copies stay on one side"
+        return f"{told}; copies stay on one side{self._alike()}"
+
+    def _alike(self) -> str:
+        """How many pictures are in groups that are more than exact copies."""
+        if not self.alike:
+            return ""
+        return f" ({counted(self.alike, 'picture')} with near copies or a group)"
 
     # --- the work ----------------------------------------------------------------
 
@@ -361,6 +386,7 @@ class TrainingRun:
             "quarantined": len(self.audit.quarantine),
             "epochs": len(self.learner.history_),
             "parameters": count_parameters(self.learner.network_),
+            "alike": self.alike,
             **self._transfer(),
         }
 

@@ -14,6 +14,7 @@ and Linear Bottlenecks, CVPR 2018, https://arxiv.org/abs/1801.04381, Table 2.
 
 from typing import ClassVar, Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
 from vicinal.errors import SettingError
@@ -50,11 +51,15 @@ class SameConv2d(nn.Conv2d):
     padding_rule = "same_tensorflow"
 
     def forward(self, input: Tensor) -> Tensor:
+        height, width = input.shape[-2:]
+        # in a trace sizes are tensors, and it fixes them; torch's stubs hide this name
+        if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+            height, width = int(height), int(width)
         around = amounts(
             self.padding_rule,
             (self.kernel_size[0], self.kernel_size[1]),
             stride=(self.stride[0], self.stride[1]),
-            size=input.shape[-2:],
+            size=(height, width),
         )
         return super().forward(pad(input, around))
 
