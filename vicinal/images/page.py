@@ -23,8 +23,10 @@ from vicinal.core.report import (
 )
 from vicinal.core.run import environment
 from vicinal.core.splits import TEST, TRAIN, VAL
+from vicinal.core.suspects import Suspect
 from vicinal.core.words import counted, percent
 from vicinal.images.audit import Audit
+from vicinal.images.labels_check import more_pictures, suspects_blocks
 from vicinal.images.learner import ImageLearner
 from vicinal.images.pictures import Pictures
 
@@ -42,6 +44,8 @@ class Findings(NamedTuple):
     learner: ImageLearner
     evaluation: Evaluation | None
     seconds: float
+    suspects: list[Suspect]
+    """labels that deserve a look, of the pictures that were learned from"""
 
     @property
     def judged_part(self) -> str:
@@ -185,7 +189,11 @@ def _where_it_errs(run: Findings) -> list[Block]:
     if pairs:
         blocks.append(_table(["true class", "taken for", "pictures"], pairs))
     worst = _worst(run, run.pictures.rows(run.parts == run.judged_part))
-    return [*blocks, *(worst or [Text("No mistake on the pictures held out.")])]
+    blocks += worst or [Text("No mistake on the pictures held out.")]
+    if hasattr(run.learner, "probe_") and run.pictures.table.kind != "numeric":
+        train, objective = run.pictures.rows(run.parts == TRAIN), run.learner.objective_
+        blocks += suspects_blocks(run.suspects, train, objective)
+    return blocks
 
 
 def _worst(run: Findings, test: Pictures) -> list[Block]:
@@ -266,7 +274,12 @@ def _transfer(run: Findings) -> list[Block]:
     if found is not None:
         text += f" Fine-tuning then was {found} on the validation part, so it "
         text += "is kept." if found.better else "is not: the first answer is delivered."
-    return [Text(text), _table(["", "metric", "value", "low", "high", "n"], rows)]
+    columns = ["", "metric", "value", "low", "high", "n"]
+    return [
+        Text(text),
+        _table(columns, rows),
+        Text(more_pictures(probe, learner.objective_)),
+    ]
 
 
 def _what_was_run(run: Findings) -> list[Block]:

@@ -17,12 +17,14 @@ from vicinal.core.files import write_text
 from vicinal.core.run import CHECKPOINT, Run, environment
 from vicinal.core.runtime import count_learned, count_parameters
 from vicinal.core.splits import TEST, TRAIN, VAL, Fractions
+from vicinal.core.suspects import Suspect
 from vicinal.core.training import Epoch, Interrupted
 from vicinal.core.words import counted, duration
 from vicinal.errors import NoDataError, ResumeError
 from vicinal.images.audit import Audit, Tick, groups_of, names_in, rows_by_group
 from vicinal.images.baselines import fit_linear
 from vicinal.images.folders import escaped
+from vicinal.images.labels_check import suspects_frame, suspects_of
 from vicinal.images.learner import ImageLearner
 from vicinal.images.page import Findings, make_report
 from vicinal.images.parts import divide, given_parts, with_validation
@@ -48,6 +50,7 @@ class TrainingRun:
 
     parts: np.ndarray = field(init=False)
     """[N] train, val or test, for each picture that is used"""
+    suspects: list[Suspect] = field(init=False, default_factory=list)
     begun: float = field(init=False, default=0.0)
     alike: int = field(init=False, default=0)
     """pictures that have near copies, or others of their group"""
@@ -351,6 +354,7 @@ class TrainingRun:
 
         run, learner = self.run, self.learner
         learner.save(run.folder)
+        self._look_at_labels(pictures)
         write_csv(run.path("metrics.csv"), pd.DataFrame(learner.history_))
         if self.evaluation is not None:
             write_csv(run.path("predictions.csv"), self.evaluation.predictions)
@@ -359,6 +363,16 @@ class TrainingRun:
         run.write("report.json", report.to_dict())
         write_text(run.path("report.html"), report.html())
         write_text(run.path("report.txt"), report.text())
+
+    def _look_at_labels(self, pictures: Pictures) -> None:
+        """suspects.csv, where there is a first answer to suspect by."""
+        learner = self.learner
+        if not hasattr(learner, "probe_") or learner.objective_.kind == "numeric":
+            return
+        train, objective = pictures.rows(self.parts == TRAIN), learner.objective_
+        self.suspects = suspects_of(learner.probe_, objective)
+        frame = suspects_frame(self.suspects, train, objective)
+        write_csv(self.run.path("suspects.csv"), frame)
 
     def _findings(self, pictures: Pictures) -> Findings:
         return Findings(
@@ -371,6 +385,7 @@ class TrainingRun:
             learner=self.learner,
             evaluation=self.evaluation,
             seconds=self.seconds,
+            suspects=self.suspects,
         )
 
     def summary(self) -> dict[str, Any]:
