@@ -1,5 +1,7 @@
 """Free memory: the least of what the machine and its control groups leave."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,28 @@ def test_bytes_that_are_no_text(system, tmp_path):
     (tmp_path / "cgroup").mkdir()
     Path(tmp_path / "cgroup" / "memory.max").write_bytes(b"\xff")
     assert free_memory() == 2 * GB
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from vicinal.core.memory import keep_memory
+
+if sys.argv[1] == "keep":
+    assert keep_memory()
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+np.ones(48_000_000, np.uint8)  # taken, written and given back
+before = faults()
+for _ in range(5):
+    np.ones(48_000_000, np.uint8)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's settings")
+def test_large_blocks_that_were_given_back_are_used_again():
+    def faults(how: str) -> int:
+        command = [sys.executable, "-c", FAULTS, how]
+        return int(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    assert faults("keep") < faults("leave") / 10

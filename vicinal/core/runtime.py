@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.core.files import read_json, write_json
+from vicinal.core.memory import keep_memory
 from vicinal.core.settings import Precision
 from vicinal.errors import SettingError
 
@@ -149,6 +150,7 @@ def fastest(
     """
     if forms[0].exact:
         return forms[0]
+    keep_memory()  # as training does
     seconds = measured(model, x, forms, repeats, learning)
     best = min(forms, key=seconds.__getitem__)
     if seconds[best] > SHORT_STEP or torch.device(best.device).type != "cpu":

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from vicinal.core import checkpoint
+from vicinal.core.memory import keep_memory
 from vicinal.core.metrics import better
 from vicinal.core.objective import Objective
 from vicinal.core.runtime import Runtime, deterministic, seed_for
@@ -196,6 +197,7 @@ class Trainer:
 
     def epochs(self) -> Iterator[Epoch]:
         """Train; yield a record after each epoch."""
+        keep_memory()
         while self.progress.epoch < self._epochs and not self._out_of_patience:
             whole = self._run_epoch()
             yield self._end_epoch(whole)

@@ -8,6 +8,7 @@ Start anywhere; every file is one idea, with its equation in the docstring.
     stride        which windows are visited, and how far one output sees
     pooling       a window becomes one number without weights: max, average
     aggregation   the same idea without places: sum, mean, max over neighbours
+    depthwise     each channel by itself, and a gradient that is slow elsewhere
     filters       classic kernels to look through: edges, blur, sharpen
 
 A convolution combines a pixel's neighbours, which have a fixed place, so each
@@ -20,6 +21,7 @@ row, target row). Everything is in pixels. torch is the only dependency.
 
 from vicinal.ops.aggregation import GridEdges, aggregate, gather, grid_edges
 from vicinal.ops.convolution import convolve, convolve_by_hand, window_product
+from vicinal.ops.depthwise import depthwise
 from vicinal.ops.dilation import span
 from vicinal.ops.filters import FILTERS, Filter, apply_filter, gaussian
 from vicinal.ops.padding import Amounts, amounts, pad
@@ -51,6 +53,7 @@ __all__ = [
     "average_pool",
     "convolve",
     "convolve_by_hand",
+    "depthwise",
     "gather",
     "gaussian",
     "global_average_pool",

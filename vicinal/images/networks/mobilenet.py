@@ -12,13 +12,14 @@ and Linear Bottlenecks, CVPR 2018, https://arxiv.org/abs/1801.04381, Table 2.
 3,504,872 parameters for 1,000 classes. Weights carry torchvision's names.
 """
 
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
 
 from vicinal.errors import SettingError
 from vicinal.images.networks.network import Network, he_init
+from vicinal.ops.depthwise import depthwise
 from vicinal.ops.padding import amounts, pad
 
 Padding = Literal["symmetric", "tensorflow"]
@@ -41,7 +42,20 @@ STAGES = (
 )
 
 
-class SameConv2d(nn.Conv2d):
+class Conv2d(nn.Conv2d):
+    """A convolution that knows the fast way where each channel is filtered by itself.
+
+    `[N, C, H, W]` to `[N, out_channels, H', W']`.
+    """
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None):
+        if self.groups == self.in_channels == self.out_channels and bias is None:
+            padding = cast(tuple[int, ...], self.padding)  # never a rule's name here
+            return depthwise(input, weight, self.stride, padding)
+        return super()._conv_forward(input, weight, bias)
+
+
+class SameConv2d(Conv2d):
     """A convolution that pads as TensorFlow's 'SAME' does: size H becomes H / stride.
 
     `[N, C, H, W]` to `[N, out_channels, ceil(H / stride), ceil(W / stride)]`. How much
@@ -77,7 +91,7 @@ def convolution(
         return SameConv2d(
             in_channels, out_channels, kernel_size, stride, groups=groups, bias=False
         )
-    return nn.Conv2d(
+    return Conv2d(
         in_channels,
         out_channels,
         kernel_size,

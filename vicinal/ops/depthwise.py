@@ -1,0 +1,76 @@
+"""Depthwise convolution: each channel is filtered by itself, with a kernel of its own.
+
+::
+
+    y[c, i, j] = sum over u, v of w[c, u, v] x[c, s i + u, s j + v]
+
+It is `convolve` with as many groups as channels (MobileNets, ConvNeXt). On a CPU torch
+runs it fast, but for one gradient: that of the input in bfloat16 at a stride above 1
+takes eight to fifty times as long as in float32 (oneDNN falls back to a plain loop;
+measured, `benchmarks/training_step.py`). In MobileNetV2 those four layers of 52 took a
+quarter of a whole training step. Here that one gradient is computed in float32.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+Pair = tuple[int, ...]
+
+
+def depthwise(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
+    """Filter each channel by itself, with zeros around the picture.
+
+    x: [N, C, H, W]; weight: [C, 1, k_h, k_w]; gives [N, C, H', W'] in the number format
+    that autocast asks for, else in that of x.
+    """
+    if not _has_slow_gradient(x, stride):
+        return F.conv2d(x, weight, None, stride, padding, 1, len(weight))
+    low = torch.bfloat16
+    return _Depthwise.apply(x.to(low), weight.to(low), stride, padding)
+
+
+def _has_slow_gradient(x: Tensor, stride: Pair) -> bool:
+    """Whether the input's gradient is wanted, in bfloat16, on a CPU, with a stride."""
+    wanted = torch.is_grad_enabled() and x.requires_grad
+    if not wanted or max(stride) == 1 or x.device.type != "cpu":
+        return False
+    if torch.is_autocast_enabled("cpu"):
+        return torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return x.dtype == torch.bfloat16
+
+
+class _Depthwise(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, stride: Pair, padding: Pair
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.how = stride, padding, (1, 1), False, (0, 0), len(weight)
+        return F.conv2d(x, weight, None, stride, padding, 1, len(weight))
+
+    @staticmethod
+    @once_differentiable  # its stub hides the parameters' names
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        (grad,) = grads
+        for_x = for_weight = None
+        if ctx.needs_input_grad[0]:
+            # the shape and memory order of x alone matter to its own gradient
+            like = torch.empty_like(x, dtype=torch.float32)
+            for_x = _gradients(ctx, grad.float(), like, weight.float(), 0).to(x.dtype)
+        if ctx.needs_input_grad[1]:
+            for_weight = _gradients(ctx, grad, x, weight, 1)
+        return for_x, for_weight, None, None
+
+
+def _gradients(ctx: Any, grad: Tensor, x: Tensor, weight: Tensor, of: int) -> Tensor:
+    """The gradient of the input (0) or of the weights (1)."""
+    mask = [of == k for k in range(3)]
+    back = torch.ops.aten.convolution_backward
+    return back(grad, x, weight, None, *ctx.how, mask)[of]
