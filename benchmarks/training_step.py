@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from benchmarks.measure import Work, arguments, in_turns, ratios, tell
+from vicinal.core.folding import folded
 from vicinal.core.runtime import Runtime, candidates, fastest
 from vicinal.images.networks import build
 
@@ -26,6 +27,9 @@ class Rival:
     """A network in one form, with a batch and an optimizer of its own."""
 
     network: nn.Module
+    answering: nn.Module
+    """the network as it answers"""
+
     x: Tensor
     form: Runtime
     optimizer: AdamW
@@ -46,7 +50,7 @@ def train_step(rival: Rival, y: Tensor) -> None:
 @torch.inference_mode()
 def forward(rival: Rival) -> None:
     with rival.form.threaded(), rival.form.active():
-        rival.network(rival.x)
+        rival.answering(rival.x)
 
 
 def rivals(name: str) -> dict[str, Rival]:
@@ -58,7 +62,10 @@ def rivals(name: str) -> dict[str, Rival]:
         torch.manual_seed(0)
         network = form.prepare(build(name, num_classes=6))
         optimizer = AdamW(network.parameters(), fused=True)
-        made[title] = Rival(network, form.place(x), form, optimizer)
+        answering = network.eval()
+        if title == "vicinal":
+            answering = form.prepare(folded(network, x[:2]))
+        made[title] = Rival(network, answering, form.place(x), form, optimizer)
     return made
 
 

@@ -12,7 +12,8 @@ from vicinal.images import features
 from vicinal.images.audit import Eye
 from vicinal.images.augment import to_input
 from vicinal.images.decode import Preprocessing
-from vicinal.images.features import features_key, frozen_features
+from vicinal.images.engines import network_key
+from vicinal.images.features import frozen_features
 from vicinal.images.networks import build
 from vicinal.images.networks.network import Network
 from vicinal.images.pictures import Pictures, look_over
@@ -43,8 +44,8 @@ def asked(monkeypatch) -> list[int]:
     counts: list[int] = []
     plain = features.embedder
 
-    def counted(*how: Any) -> Any:
-        embed = plain(*how)
+    def counted(*how: Any, many: bool) -> Any:
+        embed = plain(*how, many=many)
 
         def count(pixels: np.ndarray) -> np.ndarray:
             counts.append(len(pixels))
@@ -88,17 +89,17 @@ def test_a_picture_is_asked_once(network, asked):
 
 
 def test_whatever_they_depend_on_is_in_their_name(network):
-    key = features_key(network, HOW, FORM)
-    assert key == features_key(network, HOW, FORM)
+    key = network_key(network, HOW, FORM)
+    assert key == network_key(network, HOW, FORM)
     others = [
-        features_key(network, Preprocessing(8, 8, channels=1, mean=(0.4,)), FORM),
-        features_key(network, HOW, Runtime(precision="bfloat16")),
+        network_key(network, Preprocessing(8, 8, channels=1, mean=(0.4,)), FORM),
+        network_key(network, HOW, Runtime(precision="bfloat16")),
     ]
     with torch.no_grad():
         network.head.weight.add_(1)  # the head has no part in them
-        assert features_key(network, HOW, FORM) == key
+        assert network_key(network, HOW, FORM) == key
         next(iter(network.buffers())).add_(1)
-        others.append(features_key(network, HOW, FORM))
+        others.append(network_key(network, HOW, FORM))
     assert len({key, *others}) == 4
 
 

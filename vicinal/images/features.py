@@ -7,8 +7,6 @@ may fill one cache. A piece that is damaged is left out and computed again; a ca
 is full or cannot be written costs time, never a wrong feature.
 """
 
-import copy
-import hashlib
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,13 +17,13 @@ import numpy as np
 import torch
 
 from vicinal.core.checkpoint import load_tensors, save_tensors
-from vicinal.core.inference import on_openvino
 from vicinal.core.runtime import Runtime
 from vicinal.errors import RunError
 from vicinal.images.audit import Tick
 from vicinal.images.augment import to_input
 from vicinal.images.cache import PictureCache, cache_folder
-from vicinal.images.decode import RULES, Preprocessing
+from vicinal.images.decode import Preprocessing
+from vicinal.images.engines import MANY, engine, network_key
 from vicinal.images.networks.network import Network
 from vicinal.images.pictures import Pictures
 
@@ -76,17 +74,6 @@ class FeatureCache:
         PictureCache(self.folder).trim()
 
 
-def features_key(network: Network, how: Preprocessing, form: Runtime) -> str:
-    """Names all that features depend on: weights, preprocessing, number format."""
-    sha = hashlib.sha256(repr((how, form.precision, form.engine, RULES)).encode())
-    sha.update(type(network).__name__.encode())
-    for name, tensor in network.state_dict().items():
-        if not name.startswith(network.head_name + "."):
-            sha.update(name.encode())
-            sha.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return sha.hexdigest()[:32]
-
-
 def frozen_features(
     pictures: Pictures,
     network: Network,
@@ -101,7 +88,7 @@ def frozen_features(
     tick(done, total) is called after each batch; it may raise to stop the work.
     """
     width, total = network.embedding_size, len(pictures)
-    kept = FeatureCache(features_key(network, how, form)) if cache else None
+    kept = FeatureCache(network_key(network, how, form)) if cache else None
     known = kept.load(width) if kept else {}
     features = np.empty((total, width), dtype=np.float32)
     missing = []
@@ -112,7 +99,7 @@ def frozen_features(
         else:
             features[row] = found
     done = total - len(missing)
-    embed = embedder(network, how, form)
+    embed = embedder(network, how, form, many=total >= MANY)
     for start in range(0, len(missing), PIECE):
         piece = np.array(missing[start : start + PIECE])
         for rows in _batches(piece):
@@ -130,29 +117,8 @@ def _batches(rows: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def embedder(
-    network: Network, how: Preprocessing, form: Runtime
+    network: Network, how: Preprocessing, form: Runtime, *, many: bool
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A function from pixels [B, S, S, C] of uint8 to features [B, D] float32."""
-    if form.engine == "openvino":
-        return _openvino_embedder(network, how, form)
-    form.prepare(network)
-    network.eval()
-
-    @torch.inference_mode()
-    def embed(pixels: np.ndarray) -> np.ndarray:
-        with form.threaded(), form.active():
-            z = network.embed(form.place(to_input(pixels, how)))
-        return z.float().cpu().numpy()
-
-    return embed
-
-
-def _openvino_embedder(
-    network: Network, how: Preprocessing, form: Runtime
-) -> Callable[[np.ndarray], np.ndarray]:
-    plain = copy.deepcopy(network).float().eval()
-    side = how.image_size
-    example = torch.zeros(2, how.channels, side, side)
-    kept = cache_folder() / "traced" / f"{features_key(network, how, form)}.xml"
-    run = on_openvino(plain.embed, example, form.precision, kept)
-    return lambda pixels: run(to_input(pixels, how)).astype(np.float32)
+    run = engine(network, how, form, embed=True, many=many)
+    return lambda pixels: run(to_input(pixels, how)).numpy()

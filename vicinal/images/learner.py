@@ -15,21 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.core import inference
 from vicinal.core import objective as objectives
 from vicinal.core.calibration import fit_temperature
 from vicinal.core.estimator import Estimator, read_weights, save_model
 from vicinal.core.evaluation import Evaluation, judge
 from vicinal.core.objective import Objective
 from vicinal.core.paired import Paired, compare
-from vicinal.core.parallel import cores, prefetch
+from vicinal.core.parallel import prefetch
 from vicinal.core.runtime import (
     Runtime,
     candidates,
     fastest,
     find_device,
     measured,
-    remembered,
     seed_for,
 )
 from vicinal.core.splits import TEST, TRAIN, VAL
@@ -48,9 +46,10 @@ from vicinal.images.audit import Eye, Tick, looks, names_in
 from vicinal.images.augment import choose, to_input
 from vicinal.images.baselines import NAME as LINEAR
 from vicinal.images.baselines import LinearModel
-from vicinal.images.cache import PictureCache, cache_folder
+from vicinal.images.cache import PictureCache
 from vicinal.images.decode import Preprocessing, to_channels
-from vicinal.images.features import embedder, frozen_features
+from vicinal.images.engines import MANY, Engines, fastest_forward, remember
+from vicinal.images.features import frozen_features
 from vicinal.images.inputs import list_pictures
 from vicinal.images.loader import PictureLoader
 from vicinal.images.networks import NETWORKS, build
@@ -66,9 +65,6 @@ from vicinal.images.table import ImageTable, Quarantined, read_images
 from vicinal.images.transfer import describe, freeze_first, shares, start_from
 
 PREDICT_BATCH, BATCH = 64, 64
-
-WORTH_TRACING = 256
-"""pictures below which tracing a network takes longer than it saves"""
 
 MOST_EPOCHS = 60
 """that a plan by the clock makes"""
@@ -164,17 +160,21 @@ class ImageLearner(Estimator):
             self.history_ = []
             self._calibrate()
             return
+        self._learning = True
         try:
             for epoch in trainer.epochs():
                 self.history_ = trainer.progress.history
                 yield epoch
         finally:
+            self._learning = False
             if trainer.progress.history:
                 trainer.load_best()
                 self.history_ = trainer.progress.history
             self.network_.eval()
+            self._engines = None
             if sys.exc_info()[0] in (None, GeneratorExit):  # ended, or left early
                 self._keep_the_better()
+                self._engines = None
                 self._calibrate()
 
     @property
@@ -392,7 +392,7 @@ class ImageLearner(Estimator):
 
     def _forget(self) -> None:
         """Take away what an earlier fit learned."""
-        for name in ("network_", "history_", "probe_", "paired_"):
+        for name in ("network_", "history_", "probe_", "paired_", "_engines"):
             vars(self).pop(name, None)
 
     def _objective(self, table: ImageTable, settings: ImageSettings) -> Objective:
@@ -435,7 +435,7 @@ class ImageLearner(Estimator):
         self, train: Pictures, y: np.ndarray, val: Pictures, y_val: np.ndarray, on: str
     ) -> None:
         """Fit the head on frozen features; the network ends in it."""
-        self.runtime_ = self._fastest_forward(train, on)
+        self.runtime_ = self._fastest_forward(len(train), on)
         seen, of_val = (self.features(part) for part in (train, val))
         self.probe_ = fit_probe(seen, train, y, self.objective_, self.random_state)
         put_head(self.network_, self.probe_.fit.head)
@@ -458,33 +458,17 @@ class ImageLearner(Estimator):
     tick: Tick | None = None
     """called as tick(done, total) while features are computed; may raise to stop"""
 
-    def _fastest_forward(self, pictures: Pictures, device: str) -> Runtime:
-        """The form in which this network answers fastest."""
-        forms = candidates(device, self.settings.precision, self.settings.exact)
-        rows = np.arange(min(16, len(pictures)))
-        x = to_input(pictures.batch(rows), self.preprocessing_)
-        return self._remembered(
-            f"answering {len(pictures) >= WORTH_TRACING}",
-            x,
-            forms,
-            lambda: self._faster_engine(
-                fastest(self.network_, x, forms, repeats=2, learning=False), pictures
-            ),
+    def _fastest_forward(self, count: int, device: str) -> Runtime:
+        """The form in which this network answers so many pictures fastest."""
+        settings = self.settings
+        return fastest_forward(
+            self.network_,
+            self.preprocessing_,
+            candidates(device, settings.precision, settings.exact),
+            self.backbone_,
+            many=count >= MANY,
+            cache=settings.cache,
         )
-
-    def _faster_engine(self, form: Runtime, pictures: Pictures) -> Runtime:
-        """The form, on OpenVINO where that is here, is faster and worth its tracing."""
-        few = len(pictures) < WORTH_TRACING
-        if few or form.device != "cpu" or form.exact or not inference.is_installed():
-            return form
-        pixels, seconds = pictures.batch(np.arange(BATCH)), {}
-        for trial in (form, replace(form, engine="openvino")):
-            embed = embedder(self.network_, self.preprocessing_, trial)
-            embed(pixels)
-            begun = time.perf_counter()
-            embed(pixels)
-            seconds[trial] = time.perf_counter() - begun
-        return min(seconds, key=seconds.__getitem__)
 
     def _calibrate(self) -> None:
         """Fit the temperature on what no weight has been fitted on.
@@ -533,17 +517,11 @@ class ImageLearner(Estimator):
             return forms[0]
         x = next(iter(loader.batches(0)))[0][:32]
         measure = lambda: fastest(self.network_, x, forms)  # noqa: E731
-        return self._remembered("learning", x, forms, measure)
+        cache = self.settings.cache
+        return remember("learning", self.backbone_, x, forms, measure, cache)
 
-    def _remembered(
-        self, what: str, x: Tensor, forms: list[Runtime], measure: Callable[[], Runtime]
-    ) -> Runtime:
-        """Measured once on a machine: what else runs there is to change no result."""
-        if not self.settings.cache or len(forms) == 1:
-            return measure()
-        how = [what, self.backbone_, list(x.shape), [str(form) for form in forms]]
-        key = " ".join(map(str, [*how, torch.__version__, cores()]))
-        return remembered(cache_folder() / "forms.json", key, measure)
+    _learning = False
+    """whether the weights are changing: what is prepared from them would be stale"""
 
     begun: float | None = None
     """what `time.monotonic` said when the user's minutes began; None: when fit began"""
@@ -616,8 +594,9 @@ class ImageLearner(Estimator):
         return read_images(X)
 
     def _answers(self, table: ImageTable) -> Iterator[Answer]:
+        many = len(table) >= MANY
         for names, reasons, pixels in prefetch(self._batches(table)):
-            said = iter(self._predicted(pixels)) if len(pixels) else iter(())
+            said = iter(self._predicted(pixels, many)) if len(pixels) else iter(())
             for name, reason in zip(names, reasons, strict=True):
                 yield Answer(name, None if reason else next(said), reason)
 
@@ -646,9 +625,9 @@ class ImageLearner(Estimator):
         for name, row in zip(pictures.table.names, predicted, strict=True):
             yield Answer(name, row, None)
 
-    def _predicted(self, pixels: np.ndarray) -> np.ndarray:
+    def _predicted(self, pixels: np.ndarray, many: bool) -> np.ndarray:
         x = to_input(pixels, self.preprocessing_)
-        return self._predict(self._forward(x, embed=False))
+        return self._predict(self._forward(x, embed=False, many=many))
 
     def _predict(self, logits: Tensor) -> np.ndarray:
         """Calibrated probabilities [N, K], or numbers [N]."""
@@ -663,15 +642,24 @@ class ImageLearner(Estimator):
             rows[i : i + PREDICT_BATCH] for i in range(0, len(rows), PREDICT_BATCH)
         ]
         batches = (to_input(pictures.batch(p), self.preprocessing_) for p in parts)
-        return torch.cat([self._forward(x, embed=False) for x in batches])
+        many = len(pictures) >= MANY
+        return torch.cat([self._forward(x, embed=False, many=many) for x in batches])
 
-    @torch.inference_mode()
-    def _forward(self, x: Tensor, *, embed: bool) -> Tensor:
+    _engines: Engines | None = None
+    """what answers; made anew when the weights have changed"""
+
+    def _forward(self, x: Tensor, *, embed: bool, many: bool) -> Tensor:
         """Logits or embeddings of a batch, float32 on the CPU."""
-        network = self.network_.eval()
-        run = network.embed if embed else network
-        with self.runtime_.threaded(), self.runtime_.active():
-            return run(self.runtime_.place(x)).float().cpu()
+        if self._engines is None:
+            self._engines = Engines(
+                self.network_,
+                self.preprocessing_,
+                self.runtime_,
+                self.backbone_,
+                self.settings.precision,
+                self.settings.cache,
+            )
+        return self._engines.run(x, embed=embed, many=many and not self._learning)
 
     def _all_predicted(self, X: Any) -> np.ndarray:
         """Predictions of all pictures; PictureError names those that cannot be read.
@@ -692,11 +680,12 @@ class ImageLearner(Estimator):
     def transform(self, X: Any) -> np.ndarray:
         """Embeddings [N, D]: what the last dense layer sees of each picture."""
         self.check_fitted()
-        parts = []
-        for names, reasons, pixels in self._batches(self._complete(X)):
+        parts, table = [], self._complete(X)
+        many = len(table) >= MANY
+        for names, reasons, pixels in self._batches(table):
             _refuse([(n, r) for n, r in zip(names, reasons, strict=True) if r])
             x = to_input(pixels, self.preprocessing_)
-            parts.append(self._forward(x, embed=True).numpy())
+            parts.append(self._forward(x, embed=True, many=many).numpy())
         return np.concatenate(parts)
 
     def evaluate(

@@ -1,0 +1,76 @@
+"""Folding batch norm away changes nothing but the time."""
+
+import pytest
+import torch
+from torch import nn
+
+from vicinal.core.folding import folded
+from vicinal.images.networks import NETWORKS, build
+
+
+def unsettled(network: nn.Module) -> nn.Module:
+    """Batch norms whose fixed numbers matter."""
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
+            nn.init.uniform_(module.running_mean, -1, 1)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -1, 1)
+    return network.double().eval()
+
+
+def norms(network: nn.Module) -> int:
+    return sum(isinstance(m, nn.BatchNorm2d) for m in network.modules())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_says_the_same(name):
+    size = max(32, NETWORKS[name].min_size)
+    network = unsettled(build(name, num_classes=3, in_channels=3, image_size=size))
+    x = torch.randn(3, 3, size, size, dtype=torch.float64)
+    state = {k: t.clone() for k, t in network.state_dict().items()}
+    with torch.no_grad():
+        plain = folded(network, x[:1])
+        torch.testing.assert_close(plain(x), network(x), rtol=1e-9, atol=1e-9)
+    assert norms(plain) == 0
+    assert all(torch.equal(t, state[k]) for k, t in network.state_dict().items())
+
+
+def test_a_norm_with_no_convolution_before_it_stays():
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.first, self.second = (
+                nn.Conv2d(2, 2, 3),
+                nn.BatchNorm2d(2),
+                nn.BatchNorm2d(2),
+            )
+            self.alone = nn.BatchNorm2d(2)
+
+        def forward(self, x):
+            z = self.conv(self.alone(x))  # seen by two: folded into neither
+            return self.first(z) + self.second(z)
+
+    network, x = unsettled(Odd()), torch.randn(2, 2, 5, 5, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(folded(network, x)(x), network(x))
+    assert norms(folded(network, x)) == 3
+
+
+def test_where_a_convolution_is_used_beside_its_norm_nothing_is_folded():
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(2, 2, 3), nn.BatchNorm2d(2)
+
+        def forward(self, x):
+            z = self.conv(x)
+            return self.norm(z) + z
+
+    network, x = unsettled(Both()), torch.randn(2, 2, 5, 5, dtype=torch.float64)
+    plain = folded(network, x)
+    with torch.no_grad():
+        torch.testing.assert_close(plain(x), network(x))
+    assert norms(plain) == 1

@@ -1,0 +1,185 @@
+"""What a network runs on when it answers: torch, folded, or OpenVINO where faster.
+
+Few pictures are answered by the network as it is. For many it is worth a second to
+fold its batch norms, or to trace it for OpenVINO; which of them is faster is measured
+once on a machine and remembered. All say the same but for rounding.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vicinal.core import inference
+from vicinal.core.folding import folded
+from vicinal.core.inference import on_openvino
+from vicinal.core.parallel import cores
+from vicinal.core.runtime import Runtime, candidates, fastest, remembered
+from vicinal.core.settings import Precision
+from vicinal.images.cache import PictureCache, cache_folder
+from vicinal.images.decode import RULES, Preprocessing
+from vicinal.images.networks.network import Network
+
+MANY = 256
+"""pictures from which preparing an engine takes less time than it saves"""
+
+BATCH = 64
+
+Engine = Callable[[Tensor], Tensor]
+"""from the input [B, C, H, W] to logits [B, K] or embeddings [B, D], float32, CPU"""
+
+
+def engine(
+    network: Network, how: Preprocessing, form: Runtime, *, embed: bool, many: bool
+) -> Engine:
+    """What computes logits, or embeddings, in a form; prepared for `many` or as it is.
+
+    The network is not changed by what is prepared from it, nor the reverse.
+    """
+    if many and form.engine == "openvino":
+        return _openvino(network, how, form, embed)
+    if many and not form.exact:
+        network = _folded(network, how)
+    form.prepare(network)
+    run = network.embed if embed else network
+
+    @torch.inference_mode()
+    def answer(x: Tensor) -> Tensor:
+        network.eval()  # it may be learning between two answers
+        with form.threaded(), form.active():
+            return run(form.place(x)).float().cpu()
+
+    return answer
+
+
+def network_key(
+    network: Network, how: Preprocessing, form: Runtime, *, head: bool = False
+) -> str:
+    """Names all that features depend on: weights, preprocessing, number format.
+
+    head: for logits, which depend on the last layer too.
+    """
+    sha = hashlib.sha256(repr((how, form.precision, form.engine, RULES)).encode())
+    sha.update(type(network).__name__.encode())
+    for name, tensor in network.state_dict().items():
+        if head or not name.startswith(network.head_name + "."):
+            sha.update(name.encode())
+            sha.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return sha.hexdigest()[:32]
+
+
+def _folded(network: Network, how: Preprocessing) -> Network:
+    device = next(network.parameters()).device
+    side = how.image_size
+    example = torch.rand(2, how.channels, side, side, device=device)
+    plain = folded(network, example)
+    assert isinstance(plain, Network)
+    return plain
+
+
+def _openvino(
+    network: Network, how: Preprocessing, form: Runtime, embed: bool
+) -> Engine:
+    plain = _folded(network, how)
+    run = plain.embed if embed else plain
+    example = torch.zeros(2, how.channels, how.image_size, how.image_size)
+    traced = cache_folder() / "traced"
+    name = network_key(network, how, form, head=not embed)
+    answer = on_openvino(run, example, form.precision, traced / f"{name}.xml")
+    PictureCache(traced).trim()
+    return lambda x: torch.from_numpy(answer(x).astype(np.float32))
+
+
+@dataclass
+class Engines:
+    """How one trained network answers on this machine; engines are made when needed."""
+
+    network: Network
+    how: Preprocessing
+    form: Runtime
+    """in which it learned: few pictures are answered in it"""
+
+    backbone: str
+    precision: Precision
+    cache: bool
+    """whether what was measured is remembered"""
+
+    _made: dict[tuple[bool, bool], Engine] = field(default_factory=dict)
+
+    def run(self, x: Tensor, *, embed: bool, many: bool) -> Tensor:
+        """Logits or embeddings of a batch, float32 on the CPU."""
+        key = embed, many
+        if key not in self._made:
+            form = self.form_for(many)
+            made = engine(self.network, self.how, form, embed=embed, many=many)
+            self._made[key] = made
+        return self._made[key](x)
+
+    def form_for(self, many: bool) -> Runtime:
+        """The form for few pictures, or the one measured to be fastest for many."""
+        if not many or self.form.exact:
+            return replace(self.form, engine="torch")
+        forms = candidates(self.form.device, self.precision, self.form.exact)
+        return fastest_forward(
+            self.network, self.how, forms, self.backbone, many=True, cache=self.cache
+        )
+
+
+def fastest_forward(
+    network: Network,
+    how: Preprocessing,
+    forms: list[Runtime],
+    backbone: str,
+    *,
+    many: bool,
+    cache: bool = True,
+) -> Runtime:
+    """The form in which a network answers fastest here, OpenVINO among them for many.
+
+    It is measured once on a machine and remembered (with `cache`): what else runs there
+    is to change no result.
+    """
+    side = how.image_size
+    x = torch.rand(BATCH, how.channels, side, side)
+
+    def measure() -> Runtime:
+        form = fastest(network, x[:16], forms, repeats=2, learning=False)
+        return _faster_engine(network, how, form, x) if many else form
+
+    return remember(f"answering {many}", backbone, x[:16], forms, measure, cache)
+
+
+def remember(
+    what: str,
+    backbone: str,
+    x: Tensor,
+    forms: list[Runtime],
+    measure: Callable[[], Runtime],
+    cache: bool,
+) -> Runtime:
+    """The form measured on this machine before, else the one that `measure` finds."""
+    if not cache or len(forms) == 1:
+        return measure()
+    how = [what, backbone, list(x.shape), [str(form) for form in forms]]
+    key = " ".join(map(str, [*how, torch.__version__, cores()]))
+    return remembered(cache_folder() / "forms.json", key, measure)
+
+
+def _faster_engine(
+    network: Network, how: Preprocessing, form: Runtime, x: Tensor
+) -> Runtime:
+    """The form, on OpenVINO where that is here and faster."""
+    if form.device != "cpu" or form.exact or not inference.is_installed():
+        return form
+    seconds = {}
+    for trial in (form, replace(form, engine="openvino")):
+        run = engine(network, how, trial, embed=True, many=True)
+        run(x)
+        begun = time.perf_counter()
+        run(x)
+        seconds[trial] = time.perf_counter() - begun
+    return min(seconds, key=seconds.__getitem__)
