@@ -271,6 +271,7 @@ def evaluate(
     voice, begun = Voice(json), time.monotonic()
     _check_csv(output)
     model = load(run)
+    _note_unfinished(run)
     if target is None and Path(data).is_file():
         target = target_of(Path(run))
     task: Task = next(r.task for r in TABLE if r.labels == model.objective_.kind)
@@ -323,11 +324,22 @@ def predict(
         )
     voice = Voice(json)
     table = list_pictures(inputs)
+    _note_unfinished(run)
     for note in table.notes:
         print(f"note: {note}", file=sys.stderr)
     target = Path(output) if output else None
     outcome = predict_all(load(run), table, target, voice, keep=json)
     return {"run": run, **outcome}
+
+
+def _note_unfinished(run: str) -> None:
+    """Tell of a run that was stopped between its first answer and its report."""
+    from vicinal.core.run import how_to_resume, is_run
+
+    folder = Path(run)
+    if _is_model(run) and is_run(folder) and not (folder / "report.txt").exists():
+        told = "this run is not finished: its best model so far answers"
+        print(f"note: {told}. {how_to_resume(folder)}", file=sys.stderr)
 
 
 def _check_csv(output: str | None) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vicinal.core.folding import folded
+from vicinal.core.folding import fixed_norms, folded, followed_by_norms
 from vicinal.images.networks import NETWORKS, build
 
 
@@ -74,3 +74,44 @@ def test_where_a_convolution_is_used_beside_its_norm_nothing_is_folded():
     with torch.no_grad():
         torch.testing.assert_close(plain(x), network(x))
     assert norms(plain) == 1
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet20", "small"])
+def test_with_fixed_norms_all_gradients_are_those_of_the_norms_as_they_stand(name):
+    network = unsettled(build(name, num_classes=3, in_channels=3, image_size=32))
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0
+    x = torch.randn(4, 3, 32, 32, dtype=torch.float64)
+    parameters = list(network.parameters())
+
+    def gradients():
+        loss = network(x).logsumexp(dim=1).sum()
+        return loss.detach(), torch.autograd.grad(loss, parameters)
+
+    wanted, truth = gradients()  # in eval mode the statistics are fixed as well
+    pairs = followed_by_norms(network, x[:2])
+    assert len(pairs) == norms(network) > 3
+    network.train()
+    before = {k: t.clone() for k, t in network.state_dict().items()}
+    with fixed_norms(network, pairs):
+        found, ours = gradients()
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
+    for got, want in zip(ours, truth, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-7, atol=1e-9)
+    after = network.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before)  # statistics too
+    assert all(m.training for m in network.modules())
+    plain = gradients()[0]
+    assert abs(plain - wanted) > 1e-3  # the batch's own statistics are others
+
+
+def test_a_norm_that_follows_no_convolution_is_fixed_too():
+    network = nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 2, 3)).double().train()
+    x = torch.randn(4, 2, 5, 5, dtype=torch.float64) + 3
+    pairs = followed_by_norms(network, x)
+    assert pairs == []
+    assert network[0].training
+    with fixed_norms(network, pairs), torch.no_grad():
+        y = network(x)
+    torch.testing.assert_close(y, network.eval()(x))

@@ -134,7 +134,7 @@ def test_exact_is_float32_alone(precision):
 def test_the_fastest_has_the_least_seconds(monkeypatch, seconds, best):
     forms = [PLAIN, LAST, LOW]
     told = dict(zip(forms, seconds, strict=True))
-    monkeypatch.setattr(runtime, "measured", lambda m, x, forms, n, learning: told)
+    monkeypatch.setattr(runtime, "measured", lambda m, x, forms, *_: told)
     assert fastest(nn.Linear(1, 1), torch.zeros(1), forms) == best
 
 
@@ -145,7 +145,7 @@ def test_the_fastest_has_the_least_seconds(monkeypatch, seconds, best):
 def test_one_thread_is_taken_where_a_short_step_is_shorter_with_it(
     monkeypatch, together, alone, threads
 ):
-    def told(model: nn.Module, x: Tensor, forms: list[Runtime], n: int, learning: bool):
+    def told(model: nn.Module, x: Tensor, forms: list[Runtime], *_):
         return {f: (alone if f.threads else together) + (f == PLAIN) for f in forms}
 
     monkeypatch.setattr(runtime, "measured", told)

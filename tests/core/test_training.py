@@ -117,6 +117,7 @@ def trainer(
     fingerprint: str = "",
     judged: bool = True,
     shares: dict[str, float] | None = None,
+    opens: dict[str, int] | None = None,
     ema: float = 0.0,
     by_clock: bool = False,
     begun: float | None = None,
@@ -143,6 +144,7 @@ def trainer(
         validate=judge if validate is None else validate,
         judged=judged,
         shares=shares or {},
+        opens=opens or {},
         ema=ema,
         by_clock=by_clock,
         begun=begun,
@@ -691,6 +693,39 @@ def test_a_share_is_the_same_as_a_smaller_rate():
     list(trainer(by_rate, lr=0.05).epochs())
     for a, b in zip(by_share.parameters(), by_rate.parameters(), strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_a_layer_begins_to_learn_at_its_epoch(tmp_path):
+    model = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
+    opens = {name: 2 for name, _ in model.named_parameters() if name.startswith("0.")}
+    how: dict[str, Any] = {"epochs": 3, "opens": opens, "checkpoint_seconds": 0.0}
+    first = {k: t.clone() for k, t in model.state_dict().items()}
+    changed = []
+    for _ in trainer(model, file=tmp_path / "a", **how).epochs():
+        changed.append(
+            {k for k, t in model.state_dict().items() if not t.equal(first[k])}
+        )
+    late, early = {"0.weight", "0.bias"}, {"1.weight", "1.bias"}
+    assert changed == [early, early, early | late]
+    twin = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
+    twin.load_state_dict(first)
+    next(trainer(twin, file=tmp_path / "b", **how).epochs())
+    twin.requires_grad_()  # as the network of a new process has it
+    list(trainer(twin, file=tmp_path / "b", **how).epochs())  # resumed before it opens
+    assert all(t.equal(model.state_dict()[k]) for k, t in twin.state_dict().items())
+
+
+def test_the_best_so_far_can_be_looked_at_while_learning_goes_on():
+    model, scores = linear(), iter([0.9, 0.1, 0.2])
+    trained = trainer(model, validate=lambda _: (0.0, next(scores)), epochs=3)
+    epochs = trained.epochs()
+    next(epochs)
+    best = next(model.parameters()).detach().clone()
+    next(epochs)
+    now = next(model.parameters()).detach().clone()
+    with trained.best_so_far():
+        assert next(model.parameters()).equal(best)
+    assert next(model.parameters()).equal(now) and not now.equal(best)
 
 
 def test_the_running_mean_is_what_is_validated_and_kept():

@@ -17,6 +17,7 @@ from vicinal.images.learner import ImageLearner
 from vicinal.images.regressor import ImageRegressor
 from vicinal.images.table import read_images
 from vicinal.images.training_run import TrainingRun
+from vicinal.tasks import load
 
 QUICK: dict[str, Any] = {
     "epochs": 2,
@@ -107,6 +108,29 @@ def test_the_news_come_in_the_order_of_the_work(make_folder, tmp_path):
     assert "small (" in str(news[2]) and "2 epochs at most, about 1 s" in str(news[2])
     assert str(news[-2]).startswith("accuracy")
     assert done.evaluation is not None and news[-1] == done.evaluation.verdict
+
+
+def test_the_first_answer_is_a_model_on_disk_before_training_goes_on(
+    make_folder, tmp_path
+):
+    """Whatever happens later, there is something to predict with."""
+    root = make_folder({"cat": 12, "dog": 12}, **GREY)
+    x = np.random.default_rng(0).integers(0, 256, (24, 8, 8)).astype(np.uint8)
+    weights = ImageClassifier(**QUICK).fit(x, ["a", "b"] * 12).save(tmp_path / "w")
+    with Run.create(tmp_path / "run") as run:
+        learner = ImageClassifier(**QUICK, weights=str(weights))
+        for one in TrainingRun(learner, read_images(root), run, "some data").steps():
+            if isinstance(one, Epoch):
+                break  # as if it were killed in the first epoch
+    assert not run.path("report.txt").exists()
+    model = load(run.folder)
+    assert sorted(model.classes_) == ["cat", "dog"] and model.history_ == []
+    first = learner.probe_.fit.head.logits(learner.probe_.features)
+    splits = pd.read_csv(run.folder / "data/splits.csv")
+    names = splits["path"][splits["split"] == "train"]
+    found = model.predict_proba([str(root / name) for name in names])
+    wanted = learner.objective_.predict(first / model.temperature_)
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
 
 
 def test_the_seed_decides_the_parts(make_folder, work):

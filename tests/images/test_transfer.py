@@ -11,15 +11,20 @@ from safetensors.torch import save_file
 
 from vicinal.errors import ModelFileError, SettingError
 from vicinal.images.classifier import ImageClassifier
+from vicinal.images.learner import ImageLearner
 from vicinal.images.networks import NETWORKS, build
 from vicinal.images.regressor import ImageRegressor
 from vicinal.images.transfer import (
+    blocks_to_freeze,
+    body_blocks,
     freeze_first,
     is_head,
+    opening_epochs,
     read_source,
     shares,
     start_from,
 )
+from vicinal.tasks import load
 
 QUICK: dict[str, Any] = {
     "epochs": 2,
@@ -96,6 +101,21 @@ def test_without_freezing_the_body_learns_too(source):
     started, _ = read_source(str(source))
     changed = [k for k, t in tensors(model).items() if not t.equal(started[k])]
     assert len(changed) > 5
+
+
+def test_trained_weights_keep_the_statistics_that_they_came_with(source):
+    """A small batch would estimate others, which the fitted head does not know."""
+    given = read_source(str(source))[0]
+    model = ImageClassifier(**QUICK, weights=str(source), val_fraction=0)
+    model.fit(pictures(), ["x", "y"] * 12)
+    found = tensors(model)
+    head = f"{model.network_.head_name}.weight"
+    assert not torch.equal(found[head], model._begun[head])
+    fixed = [name for name in found if "running_" in name or "num_batches" in name]
+    assert len(fixed) > 3
+    assert all(torch.equal(found[name], given[name]) for name in fixed)
+    scales = [n.replace("running_mean", "weight") for n in fixed if "mean" in n]
+    assert not any(torch.equal(found[name], given[name]) for name in scales)
 
 
 def test_only_the_head_learns():
@@ -205,3 +225,71 @@ def test_the_head_is_drawn_by_the_seed(source):
         return model.network_.head.weight
 
     assert head(0).equal(head(0)) and not head(0).equal(head(1))
+
+
+# --- how much learns, and when ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "frozen"), [(60, "0"), (59, "1"), (30, "1"), (29, "2"), (14, "all")]
+)
+def test_as_few_blocks_are_frozen_as_time_asks_for(seconds, frozen):
+    network = build("small", num_classes=3)  # three blocks and the head
+    assert body_blocks(network) == 3
+    cost = {"0": 20, "1": 10, "2": 5}  # three epochs: 60, 30, 15 seconds
+    assert blocks_to_freeze(network, seconds, cost.__getitem__) == frozen
+
+
+def test_layers_open_in_stages_from_the_head_backwards():
+    network = build("small", num_classes=3)
+    opens = opening_epochs(network, 2, 10)
+    assert opens.keys() == dict(network.named_parameters()).keys()
+    by_block = [{opens[name] for name in names} for names in network.blocks()]
+    assert by_block == [{5}, {5}, {0}, {0}]
+    assert set(opening_epochs(network, 1, 10).values()) == {0}
+    assert set(opening_epochs(network, 99, 3).values()) == {0, 1, 2}
+
+
+def test_fine_tuning_in_stages_leaves_late_layers_for_later(source):
+    staged: dict[str, Any] = QUICK | {"epochs": 4, "stages": 2}
+    model = ImageClassifier(**staged, weights=str(source))
+    at_first, seen = None, []
+    for _ in model.fit_epochs(pictures(), ["x", "y"] * 12):
+        state = tensors(model)
+        at_first = at_first or model._begun
+        first, *_, head = model.network_.blocks()
+        seen.append([state[n].equal(at_first[n]) for n in (first[0], head[0])])
+    assert seen == [[True, False]] * 2 + [[False, False]] * 2
+
+
+def test_time_decides_how_much_learns(source, monkeypatch):
+    def learned(an_epoch: float) -> list[bool]:
+        asked: dict[str, Any] = QUICK | {"epochs": None, "minutes": 1, "freeze": "auto"}
+        asked |= {"weights": str(source)}
+        model = ImageClassifier(**asked)
+        monkeypatch.setattr(ImageLearner, "_seconds_an_epoch", lambda *_: an_epoch)
+        next(model.fit_epochs(pictures(), ["x", "y"] * 12))
+        parameters = dict(model.network_.named_parameters())
+        return [parameters[b[0]].requires_grad for b in model.network_.blocks()]
+
+    assert all(learned(1))
+    *body, head = learned(1000)
+    assert head and body and not any(body)
+
+
+def test_between_epochs_the_best_model_so_far_can_be_saved(source, tmp_path):
+    x, y = pictures(n=80), ["x", "y"] * 40
+    model = ImageClassifier(**QUICK, weights=str(source), val_fraction=0.4)
+    epochs = model.fit_epochs(x, y)
+    next(epochs)
+    saved = model.save_so_far(tmp_path / "now")
+    assert saved == model._beside_the_probe().better
+    plain = ImageClassifier(**QUICK, val_fraction=0.4)
+    epochs = plain.fit_epochs(x, y)
+    next(epochs)
+    assert plain.save_so_far(tmp_path / "scratch")
+    kept = load(tmp_path / "scratch").predict_proba(x[:5])
+    list(epochs)
+    best = next(e for e in reversed(plain.history_) if e.best)
+    same = np.allclose(kept, plain.predict_proba(x[:5]))
+    assert same == (best.epoch == 1)

@@ -27,7 +27,7 @@ def test_it_is_torch_s_convolution_in_as_many_groups(h, w, channels, stride, k, 
     x, weight = drawn(channels, h, w, k, torch.float64)
     how = (stride, stride), (p, p)
     wanted = F.conv2d(x, weight, None, *how, 1, channels)
-    ours = depthwise(x, weight, *how)
+    ours = depthwise(x, weight, None, *how)
     for got, want in zip(
         with_gradients(ours, x, weight), with_gradients(wanted, x, weight), strict=True
     ):
@@ -46,7 +46,7 @@ def test_in_bfloat16_its_gradients_are_those_of_float32_but_for_rounding(
     how = (stride, stride), (padding, padding)
     wanted = with_gradients(F.conv2d(x, weight, None, *how, 1, 6), x, weight)
     with torch.autocast("cpu", torch.bfloat16):
-        y = depthwise(x, weight, *how)
+        y = depthwise(x, weight, None, *how)
     assert y.dtype == torch.bfloat16
     for got, want in zip(with_gradients(y, x, weight), wanted, strict=True):
         assert (got - want).norm() < 0.02 * want.norm()
@@ -66,7 +66,7 @@ def test_the_input_s_gradient_is_closer_to_the_truth_than_torch_s_own():
 
     plain = lambda x, w: F.conv2d(x, w, None, *how, 1, 8)  # noqa: E731
     truth = of_x(plain, torch.float64)
-    ours = of_x(lambda x, w: depthwise(x, w, *how), torch.bfloat16)
+    ours = of_x(lambda x, w: depthwise(x, w, None, *how), torch.bfloat16)
     theirs = of_x(plain, torch.bfloat16)
     assert (ours - truth).norm() <= (theirs - truth).norm() * 1.001
     assert (ours - truth).norm() < 0.004 * truth.norm()  # bfloat16 has 8 bits
@@ -76,7 +76,7 @@ def test_it_keeps_the_memory_order():
     x, weight = drawn(8, 14, 14, 3)
     x = x.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
-        y = depthwise(x, weight, (2, 2), (1, 1))
+        y = depthwise(x, weight, None, (2, 2), (1, 1))
     y.sum().backward()
     last = torch.channels_last
     assert x.grad is not None and y.is_contiguous(memory_format=last)
@@ -86,7 +86,7 @@ def test_it_keeps_the_memory_order():
 def test_without_gradients_it_is_torch_s_own_to_the_last_bit():
     x, weight = (t.detach() for t in drawn(8, 14, 14, 3))
     with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
-        ours = depthwise(x, weight, (2, 2), (1, 1))
+        ours = depthwise(x, weight, None, (2, 2), (1, 1))
         assert torch.equal(ours, F.conv2d(x, weight, None, 2, 1, 1, 8))
 
 
@@ -94,5 +94,19 @@ def test_frozen_weights_get_no_gradient():
     x, weight = drawn(4, 8, 8, 3)
     weight.requires_grad = False
     with torch.autocast("cpu", torch.bfloat16):
-        depthwise(x, weight, (2, 2), (1, 1)).sum().backward()
+        depthwise(x, weight, None, (2, 2), (1, 1)).sum().backward()
     assert weight.grad is None and x.grad is not None
+
+
+def test_the_bias_and_its_gradient():
+    torch.manual_seed(2)
+    x, weight = drawn(5, 9, 9, 3)
+    bias = torch.randn(5).requires_grad_()
+    how = (2, 2), (1, 1)
+    wanted = F.conv2d(x, weight, bias, *how, 1, 5)
+    (truth,) = torch.autograd.grad(wanted.square().sum(), bias)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = depthwise(x, weight, bias, *how)
+    (found,) = torch.autograd.grad(y.float().square().sum(), bias)
+    assert (y - wanted).norm() < 0.02 * wanted.norm()
+    assert (found - truth).norm() < 0.02 * truth.norm()

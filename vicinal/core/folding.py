@@ -8,8 +8,10 @@ Inference", section 3.2)::
     g (W * x - m) / sqrt(v + eps) + b  =  (k W) * x + (b - k m),   k = g / sqrt(v + eps)
 """
 
+import contextlib
 import copy
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,22 +23,74 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 def folded(network: nn.Module, example: Tensor) -> nn.Module:
     """A copy for answering whose batch norms stand in the convolutions before them.
 
+    Activations write over what they are given, where that changes nothing.
     example: a batch that the network takes; what it computes of it shows which
     convolution each batch norm follows. One whose input comes from elsewhere stays.
     """
     plain = copy.deepcopy(network).eval()
     network = copy.deepcopy(plain)
     names = {module: name for name, module in network.named_modules()}
-    for conv, norm in _pairs(network, example):
+    for conv, norm in followed_by_norms(network, example):
         _put(network, names[conv], fuse_conv_bn_eval(conv, norm))
         _put(network, names[norm], nn.Identity())
+    for module in _of(network, (nn.ReLU, nn.ReLU6, nn.SiLU)):
+        cast(nn.ReLU, module).inplace = True
     with torch.no_grad():
         off = (network(example) - plain(example)).abs().max()
         same = off <= 1e-3 * plain(example).abs().max() + 1e-6
     return network if same else plain  # what a convolution gave was used elsewhere too
 
 
-def _pairs(network: nn.Module, example: Tensor) -> list[tuple[Any, Any]]:
+Pair = tuple[Any, Any]
+"""a convolution, and the batch norm that it feeds"""
+
+
+@contextlib.contextmanager
+def fixed_norms(network: nn.Module, pairs: list[Pair] | None) -> Iterator[None]:
+    """Learn with batch norms whose statistics stay, each in its convolution.
+
+    What trained weights say was said under the statistics they came with; a small batch
+    estimates others poorly, and a head that was fitted before no longer fits. So m and
+    v stay, while W, g and b learn; and a step is a quarter shorter, since a product of
+    [N, C, H, W] becomes one of W. Outside this context the network is as it was.
+
+    pairs: of `followed_by_norms`; None: nothing is changed.
+    """
+    if pairs is None:
+        yield
+        return
+    norms = [module for module in _of(network, NORMS) if module.training]
+    for norm in norms:
+        norm.eval()
+    for conv, norm in pairs:
+        conv._conv_forward = _folding(conv, norm)
+        norm.forward = _unchanged
+    try:
+        yield
+    finally:
+        for conv, norm in pairs:
+            del conv._conv_forward, norm.forward
+        for norm in norms:
+            norm.train()
+
+
+def _folding(conv: Any, norm: Any) -> Callable[..., Tensor]:
+    """The convolution's own rule, with the batch norm's numbers in its weights."""
+    plain = conv._conv_forward
+
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        k = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        mean = norm.running_mean if bias is None else norm.running_mean - bias
+        return plain(x, weight * k.view(-1, 1, 1, 1), norm.bias - k * mean)
+
+    return forward
+
+
+def _unchanged(x: Tensor) -> Tensor:
+    return x
+
+
+def followed_by_norms(network: nn.Module, example: Tensor) -> list[Pair]:
     """Convolutions and the batch norms that alone see what they give."""
     made: dict[int, nn.Module] = {}
     kept: list[Tensor] = []  # so that no two tensors get one address
@@ -53,12 +107,24 @@ def _pairs(network: nn.Module, example: Tensor) -> list[tuple[Any, Any]]:
 
     hooks = [m.register_forward_hook(after) for m in _of(network, nn.Conv2d)]
     hooks += [m.register_forward_pre_hook(before) for m in _of(network, NORMS)]
-    with torch.no_grad():
+    with torch.no_grad(), _answering(network):
         network(example)
     for hook in hooks:
         hook.remove()
     uses = [conv for conv, _ in pairs]
     return [pair for pair in pairs if uses.count(pair[0]) == 1]
+
+
+@contextlib.contextmanager
+def _answering(network: nn.Module) -> Iterator[None]:
+    """Have every module answer rather than learn; then as it was."""
+    before = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in before.items():
+            module.training = training
 
 
 def _of(network: nn.Module, kinds: Any) -> list[nn.Module]:

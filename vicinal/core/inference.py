@@ -50,7 +50,7 @@ def on_openvino(
             _keep(model, kept)
     how = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
-        "PERFORMANCE_HINT": "THROUGHPUT",
+        "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, by all cores
     }
     compiled = core.compile_model(model, "CPU", how)
 

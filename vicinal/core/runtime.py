@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.core.files import read_json, write_json
+from vicinal.core.folding import fixed_norms, followed_by_norms
 from vicinal.core.memory import keep_memory
 from vicinal.core.settings import Precision
 from vicinal.errors import SettingError
@@ -142,21 +143,22 @@ def fastest(
     *,
     repeats: int = 3,
     learning: bool = True,
+    fix_norms: bool = False,
 ) -> Runtime:
     """The form in which one forward and backward pass of `model` on x is fastest.
 
     The model is left as it was. x: [N, ...], a batch of the real size. learning: False
-    for the forward pass alone.
+    for the forward pass alone; fix_norms: as `folding.fixed_norms` has it.
     """
     if forms[0].exact:
         return forms[0]
     keep_memory()  # as training does
-    seconds = measured(model, x, forms, repeats, learning)
+    seconds = measured(model, x, forms, repeats, learning, fix_norms)
     best = min(forms, key=seconds.__getitem__)
     if seconds[best] > SHORT_STEP or torch.device(best.device).type != "cpu":
         return best
     both = [best, replace(best, threads=1)]
-    seconds = measured(model, x, both, repeats, learning)
+    seconds = measured(model, x, both, repeats, learning, fix_norms)
     return min(seconds, key=seconds.__getitem__)
 
 
@@ -187,6 +189,7 @@ def measured(
     forms: list[Runtime],
     repeats: int = 3,
     learning: bool = True,
+    fix_norms: bool = False,
 ) -> dict[Runtime, float]:
     """Least seconds of one pass in each form, after one to warm up.
 
@@ -195,10 +198,15 @@ def measured(
     trials = {
         form: form.prepare(copy.deepcopy(model)).train(learning) for form in forms
     }
+    pairs = {
+        form: followed_by_norms(trial, form.place(x[:2])) if fix_norms else None
+        for form, trial in trials.items()
+    }
     seconds: dict[Runtime, list[float]] = {form: [] for form in forms}
     for _ in range(repeats + 1):
         for form, trial in trials.items():
-            taken = _pass_seconds(trial, form.place(x), form, learning)
+            with fixed_norms(trial, pairs[form]):
+                taken = _pass_seconds(trial, form.place(x), form, learning)
             seconds[form].append(taken)
     return {form: min(values[1:]) for form, values in seconds.items()}
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from vicinal.core import checkpoint
+from vicinal.core.folding import Pair, fixed_norms
 from vicinal.core.memory import keep_memory
 from vicinal.core.metrics import better
 from vicinal.core.objective import Objective
@@ -166,6 +167,13 @@ class Trainer:
     """decay a step of the running mean of the weights, which is what is validated and
     kept (Polyak & Juditsky 1992); 0: the weights themselves are"""
 
+    fixed: list[Pair] | None = None
+    """convolutions and batch norms, if the norms' statistics are to stay as they are;
+    None: they follow the batches"""
+
+    opens: Mapping[str, int] = field(default_factory=dict)
+    """by a parameter's name, the epoch from which on it learns (0 where not named)"""
+
     by_clock: bool = False
     """whether the learning rate comes to rest with the minutes, if the epochs do not
     end before"""
@@ -213,6 +221,16 @@ class Trainer:
         state = self.model.state_dict()
         return {name: t.detach().cpu().clone() for name, t in state.items()}
 
+    @contextlib.contextmanager
+    def best_so_far(self) -> Iterator[None]:
+        """Have the best epoch's weights in the model; then those it learns with."""
+        own = self._weights()
+        self.load_best()
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(own)
+
     def load_best(self) -> None:
         """Put the weights of the best epoch into the model."""
         if self.best_weights:
@@ -220,8 +238,15 @@ class Trainer:
 
     def _run_epoch(self) -> bool:
         """Take the epoch's steps; False when the time was over before the last."""
-        progress, begun = self.progress, time.monotonic()
+        for name, parameter in self.model.named_parameters():
+            if name in self.opens:
+                parameter.requires_grad = self.progress.epoch >= self.opens[name]
         set_training(self.model)
+        with fixed_norms(self.model, self.fixed):
+            return self._take_steps()
+
+    def _take_steps(self) -> bool:
+        progress, begun = self.progress, time.monotonic()
         for x, y in self.loader.batches(progress.epoch, progress.step):
             progress.loss_sum += self._step(x, y)
             progress.step += 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vicinal.core import inference
 from vicinal.core.folding import folded
@@ -44,6 +44,8 @@ def engine(
         return _openvino(network, how, form, embed)
     if many and not form.exact:
         network = _folded(network, how)
+        if form.precision == "bfloat16":
+            _convolutions_in_bfloat16(network)
     form.prepare(network)
     run = network.embed if embed else network
 
@@ -79,6 +81,13 @@ def _folded(network: Network, how: Preprocessing) -> Network:
     plain = folded(network, example)
     assert isinstance(plain, Network)
     return plain
+
+
+def _convolutions_in_bfloat16(network: Network) -> None:
+    """Round the weights once, and not again for every batch as autocast would."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(torch.bfloat16)
 
 
 def _openvino(

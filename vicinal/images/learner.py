@@ -19,6 +19,7 @@ from vicinal.core import objective as objectives
 from vicinal.core.calibration import fit_temperature
 from vicinal.core.estimator import Estimator, read_weights, save_model
 from vicinal.core.evaluation import Evaluation, judge
+from vicinal.core.folding import Pair, followed_by_norms
 from vicinal.core.objective import Objective
 from vicinal.core.paired import Paired, compare
 from vicinal.core.parallel import prefetch
@@ -62,7 +63,14 @@ from vicinal.images.settings import ImageSettings
 from vicinal.images.sizes import natural_size
 from vicinal.images.spreadsheets import listed
 from vicinal.images.table import ImageTable, Quarantined, read_images
-from vicinal.images.transfer import describe, freeze_first, shares, start_from
+from vicinal.images.transfer import (
+    blocks_to_freeze,
+    describe,
+    freeze_first,
+    opening_epochs,
+    shares,
+    start_from,
+)
 
 PREDICT_BATCH, BATCH = 64, 64
 
@@ -160,13 +168,13 @@ class ImageLearner(Estimator):
             self.history_ = []
             self._calibrate()
             return
-        self._learning = True
+        self._learning, self._trainer = True, trainer
         try:
             for epoch in trainer.epochs():
                 self.history_ = trainer.progress.history
                 yield epoch
         finally:
-            self._learning = False
+            self._learning, self._trainer = False, None
             if trainer.progress.history:
                 trainer.load_best()
                 self.history_ = trainer.progress.history
@@ -346,7 +354,8 @@ class ImageLearner(Estimator):
         shares_of: dict[str, float] = {}
         if settings.weights is not None:
             self._start(train, y, val, y_val, device)
-            freeze_first(self.network_, settings.freeze)
+            freeze = "none" if settings.freeze == "auto" else settings.freeze
+            freeze_first(self.network_, freeze)
             shares_of = shares(self.network_, settings.layer_decay)
         augmentation = choose(settings.augment, self.preprocessing_)
         loader = PictureLoader(
@@ -364,6 +373,7 @@ class ImageLearner(Estimator):
             self.runtime_ = saved or self._fastest(loader, device)
         by_clock = settings.minutes is not None and self.epochs is None
         if by_clock and not self._settled:
+            self._freeze_by_clock(settings, loader)
             settings = self._planned(settings, self._seconds_an_epoch(loader))
         self.epochs_ = 0 if self._settled else settings.epochs or 1
         self.expected_seconds_ = self.epochs_ and (
@@ -381,6 +391,8 @@ class ImageLearner(Estimator):
             judged=len(val) > 0,
             shares=shares_of,
             ema=settings.ema if settings.weights else 0.0,
+            fixed=self._norms_to_fix(),
+            opens=self._opening_epochs(settings),
             seed=seed_for(self.random_state, 1),
             checkpoint_file=checkpoint,
             fingerprint=self._fingerprint(train, val),
@@ -443,6 +455,10 @@ class ImageLearner(Estimator):
         self._begun = {name: t.clone() for name, t in self._begun.items()}
         self.paired_ = None
         self._at_first = self.objective_.predict(self.probe_.fit.head.logits(of_val))
+        self.history_ = []  # the fitted head is a model already
+        if self.objective_.kind != "numeric":
+            logits = self.probe_.fit.logits
+            self.temperature_ = fit_temperature(logits, y, self.objective_)
 
     def features(self, pictures: Pictures) -> np.ndarray:
         """What the body says of decoded pictures [N, D], from the cache where there."""
@@ -484,6 +500,7 @@ class ImageLearner(Estimator):
         elif not self.history_ and hasattr(self, "probe_"):
             logits, y = self.probe_.fit.logits, self.probe_.y
         else:
+            self.temperature_ = 1.0
             return
         self.temperature_ = fit_temperature(logits, y, self.objective_)
 
@@ -491,15 +508,35 @@ class ImageLearner(Estimator):
         """Go back to the probe unless fine-tuning beat it by more than chance."""
         if self.settings.weights is None or not hasattr(self, "history_"):
             return
+        if len(self._val[0]):
+            self.paired_ = self._beside_the_probe()
+            if not self.paired_.better:
+                self.network_.load_state_dict(self._begun)
+
+    def _beside_the_probe(self) -> Paired:
+        """The network as it is against the first answer, on the validation part."""
         val, y = self._val
-        if not len(val):
-            return
         decide = self.objective_.decide
         now = self.objective_.predict(self._logits_of(val))
-        found = compare(self.objective_, y, decide(now), decide(self._at_first))
-        self.paired_ = found
-        if not found.better:
-            self.network_.load_state_dict(self._begun)
+        return compare(self.objective_, y, decide(now), decide(self._at_first))
+
+    _trainer: Trainer | None = None
+    """while it learns"""
+
+    def save_so_far(self, path: str | Path) -> bool:
+        """While learning, between two epochs: save the best there is up to now.
+
+        With trained weights that is the first answer until the network is better by
+        more than chance; then nothing is written, and False is returned.
+        """
+        assert self._trainer is not None
+        with self._trainer.best_so_far():
+            if self.settings.weights is not None and len(self._val[0]):
+                if not self._beside_the_probe().better:
+                    return False
+            self._calibrate()
+            self.save(path)
+        return True
 
     def _build(self) -> Network:
         return build(
@@ -516,9 +553,37 @@ class ImageLearner(Estimator):
         if len(forms) == 1:
             return forms[0]
         x = next(iter(loader.batches(0)))[0][:32]
-        measure = lambda: fastest(self.network_, x, forms)  # noqa: E731
-        cache = self.settings.cache
-        return remember("learning", self.backbone_, x, forms, measure, cache)
+        fix = self.settings.weights is not None
+        measure = lambda: fastest(self.network_, x, forms, fix_norms=fix)  # noqa: E731
+        what, cache = "tuning" if fix else "learning", self.settings.cache
+        return remember(what, self.backbone_, x, forms, measure, cache)
+
+    def _freeze_by_clock(self, settings: ImageSettings, loader: PictureLoader) -> None:
+        """With `freeze` auto: freeze as many first blocks as time asks for."""
+        if settings.weights is None or settings.freeze != "auto":
+            return
+
+        def epoch_of(blocks: str) -> float:
+            freeze_first(self.network_, blocks)
+            return self._seconds_an_epoch(loader)
+
+        left = self._seconds_to_learn(settings)
+        freeze_first(self.network_, blocks_to_freeze(self.network_, left, epoch_of))
+
+    def _opening_epochs(self, settings: ImageSettings) -> dict[str, int]:
+        if settings.weights is None or settings.stages == 1:
+            return {}
+        learns = {n for n, p in self.network_.named_parameters() if p.requires_grad}
+        opens = opening_epochs(self.network_, settings.stages, self.epochs_)
+        return {name: epoch for name, epoch in opens.items() if name in learns}
+
+    def _norms_to_fix(self) -> list[Pair] | None:
+        """Trained weights keep the statistics under which they were trained."""
+        if self.settings.weights is None:
+            return None
+        how, like = self.preprocessing_, next(self.network_.parameters())
+        example = torch.rand(2, how.channels, how.image_size, how.image_size)
+        return followed_by_norms(self.network_, example.to(like.device))
 
     _learning = False
     """whether the weights are changing: what is prepared from them would be stale"""
@@ -532,18 +597,20 @@ class ImageLearner(Estimator):
         A tenth of the minutes, half a minute at most, is left for the test and the
         report. From trained weights more than MOST_EPOCHS bring nothing.
         """
-        whole = 60 * (settings.minutes or 0)
-        ours = whole - min(0.1 * whole, 30)
-        used = time.monotonic() - self._began
-        room = int(max(0.0, ours - used) / an_epoch)
+        room = int(self._seconds_to_learn(settings) / an_epoch)
         epochs = min(max(room, 1), MOST_EPOCHS)
-        return replace(settings, epochs=epochs, minutes=ours / 60)
+        return replace(settings, epochs=epochs, minutes=_ours(settings) / 60)
+
+    def _seconds_to_learn(self, settings: ImageSettings) -> float:
+        """Seconds of the user's minutes that are left for epochs."""
+        return max(0.0, _ours(settings) - (time.monotonic() - self._began))
 
     def _seconds_an_epoch(self, loader: PictureLoader) -> float:
         """Seconds that an epoch will take, from one step that is timed."""
         x = next(iter(loader.batches(0)))[0][:32]
         form = self.runtime_
-        one = measured(self.network_, x, [form], repeats=1)[form]
+        fix = self.settings.weights is not None
+        one = measured(self.network_, x, [form], repeats=1, fix_norms=fix)[form]
         return BESIDE * one / len(x) * len(loader.pictures)
 
     def _validate(self, val: Pictures, y: np.ndarray) -> tuple[float, float]:
@@ -836,6 +903,12 @@ CONSTANT_NAMES = {
     "multi_label": "most frequent labels",
     "numeric": "median",
 }
+
+
+def _ours(settings: ImageSettings) -> float:
+    """Seconds of the user's minutes up to the test and the report."""
+    whole = 60 * (settings.minutes or 0)
+    return whole - min(0.1 * whole, 30)
 
 
 def _refuse(bad: list[tuple[str, str | None]]) -> None:

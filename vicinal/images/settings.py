@@ -36,7 +36,12 @@ class ImageSettings(TrainingSettings):
 
     freeze: str = "none"
     """with --weights: none: all layers learn, the earlier the slower; all: the last
-    layer is fitted and that is the model; a number N: the first N blocks stay"""
+    layer is fitted and that is the model; a number N: the first N blocks stay; auto:
+    with --minutes as many learn as there is time for, else all"""
+
+    stages: int = 1
+    """with --weights: in how many stages layers begin to learn, the last ones first; 1:
+    all from the beginning"""
 
     layer_decay: float = 0.85
     """with --weights: each block's share of the learning rate of the next one"""
@@ -74,10 +79,13 @@ class ImageSettings(TrainingSettings):
         total = self.val_fraction + self.test_fraction
         self.require("test_fraction", total < 0.95, "below 0.95 with val_fraction")
         self.require("max_pixels", self.max_pixels > 0, "above 0")
-        known = self.freeze in ("none", "all") or self.freeze.isdecimal()
-        self.require("freeze", known, "none, all, or a number of blocks")
+        known = self.freeze in ("none", "all", "auto") or self.freeze.isdecimal()
+        self.require("freeze", known, "none, all, auto, or a number of blocks")
         frozen = self.freeze == "none" or self.weights is not None
         self.require("freeze", frozen, "none unless --weights is given")
+        self.require("stages", is_whole(self.stages, 1), "1 or more")
+        staged = self.stages == 1 or self.weights is not None
+        self.require("stages", staged, "1 unless --weights is given")
         for name in ("layer_decay", "ema"):
             value = getattr(self, name)
             self.require(name, is_number(value) and 0 <= value <= 1, "from 0 to 1")

@@ -223,8 +223,19 @@ class TrainingRun:
         yield self._plan()
         if hasattr(learner, "probe_"):
             yield self._first_answer()
-        yield from epochs
+            if not self.run.path(CHECKPOINT).exists():  # resumed: a better one is there
+                learner.save(self.run.folder)
+        yield from self._saved_now_and_then(epochs)
         yield from self._kept()
+
+    def _saved_now_and_then(self, epochs: Iterator[Epoch]) -> Iterator[Epoch]:
+        """The epochs; the best model so far is written to the folder beside them."""
+        saved = time.monotonic()
+        for epoch in epochs:
+            yield epoch
+            if epoch.best and time.monotonic() - saved > SAVE_SECONDS:
+                self.learner.save_so_far(self.run.folder)
+                saved = time.monotonic()
 
     def _first_answer(self) -> str:
         probe, seconds = self.learner.probe_, time.monotonic() - self.begun
@@ -415,6 +426,9 @@ class TrainingRun:
             "fine_tuning": learner.paired_ and learner.paired_._asdict(),
         }
 
+
+SAVE_SECONDS = 60
+"""between two models written while learning goes on"""
 
 PURPOSE = {
     TRAIN: "to learn from",

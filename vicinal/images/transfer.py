@@ -5,6 +5,7 @@ classes, is left fresh. Yosinski et al. 2014, "How transferable are features in 
 neural networks?"
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from vicinal.core.estimator import MODEL_JSON, MODEL_TENSORS, read_model, read_w
 from vicinal.core.run import is_run
 from vicinal.errors import SettingError
 from vicinal.images.networks.network import Network
+
+EpochOf = Callable[[str], float]
 
 
 def describe(source: str) -> dict[str, Any] | None:
@@ -55,7 +58,7 @@ def start_from(network: Network, tensors: dict[str, Tensor], source: str) -> Non
 def freeze_first(network: Network, blocks: str) -> None:
     """Keep the first blocks as they are: a number, none, or all but the head."""
     inside = network.blocks()
-    head = next(k for k, names in enumerate(inside) if is_head(network, names))
+    head = body_blocks(network)
     count = {"none": 0, "all": head}.get(blocks)
     count = min(int(blocks), head) if count is None else count
     frozen = {name for names in inside[:count] for name in names}
@@ -71,6 +74,44 @@ def shares(network: Network, decay: float) -> dict[str, float]:
     """
     inside = network.blocks()[::-1]
     return {name: decay**k for k, names in enumerate(inside) for name in names}
+
+
+def body_blocks(network: Network) -> int:
+    """How many blocks come before the last dense layer."""
+    inside = network.blocks()
+    return next(k for k, names in enumerate(inside) if is_head(network, names))
+
+
+LEAST_EPOCHS = 3
+"""fewer passes over the pictures than this improve little on a fitted head"""
+
+
+def blocks_to_freeze(network: Network, seconds: float, epoch_of: EpochOf) -> str:
+    """As few first blocks as leave time for LEAST_EPOCHS in so many seconds.
+
+    epoch_of: seconds of an epoch when the first N blocks are frozen. Tried are none, a
+    half and three quarters; where that is too slow as well, all stay.
+    """
+    body = body_blocks(network)
+    for frozen in (0, body // 2, 3 * body // 4):
+        if LEAST_EPOCHS * epoch_of(str(frozen)) <= seconds:
+            return str(frozen)
+    return "all"
+
+
+def opening_epochs(network: Network, stages: int, epochs: int) -> dict[str, int]:
+    """The epoch at which each parameter begins to learn, the last blocks first.
+
+    Howard and Ruder 2018, section 3.3, "Gradual unfreezing"; the blocks are dealt to
+    stages of one length, and the first stage learns the head and the last blocks.
+    """
+    inside = network.blocks()[::-1]
+    stages = min(stages, len(inside), epochs)
+    opens = {}
+    for place, names in enumerate(inside):
+        stage = place * stages // len(inside)
+        opens.update(dict.fromkeys(names, stage * epochs // stages))
+    return opens
 
 
 def is_head(network: Network, names: list[str]) -> bool:

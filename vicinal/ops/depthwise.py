@@ -2,7 +2,7 @@
 
 ::
 
-    y[c, i, j] = sum over u, v of w[c, u, v] x[c, s i + u, s j + v]
+    y[c, i, j] = b[c] + sum over u, v of w[c, u, v] x[c, s i + u, s j + v]
 
 It is `convolve` with as many groups as channels (MobileNets, ConvNeXt). On a CPU torch
 runs it fast, but for one gradient: that of the input in bfloat16 at a stride above 1
@@ -21,16 +21,19 @@ from torch.autograd.function import once_differentiable
 Pair = tuple[int, ...]
 
 
-def depthwise(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
+def depthwise(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair
+) -> Tensor:
     """Filter each channel by itself, with zeros around the picture.
 
-    x: [N, C, H, W]; weight: [C, 1, k_h, k_w]; gives [N, C, H', W'] in the number format
-    that autocast asks for, else in that of x.
+    x: [N, C, H, W]; weight: [C, 1, k_h, k_w]; bias: [C] or none; gives [N, C, H', W']
+    in the number format that autocast asks for, else in that of x.
     """
     if not _has_slow_gradient(x, stride):
-        return F.conv2d(x, weight, None, stride, padding, 1, len(weight))
+        return F.conv2d(x, weight, bias, stride, padding, 1, weight.shape[0])
     low = torch.bfloat16
-    return _Depthwise.apply(x.to(low), weight.to(low), stride, padding)
+    bias = bias if bias is None else bias.to(low)
+    return _Depthwise.apply(x.to(low), weight.to(low), bias, stride, padding)
 
 
 def _has_slow_gradient(x: Tensor, stride: Pair) -> bool:
@@ -46,11 +49,16 @@ def _has_slow_gradient(x: Tensor, stride: Pair) -> bool:
 class _Depthwise(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, stride: Pair, padding: Pair
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: Pair,
+        padding: Pair,
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.how = stride, padding, (1, 1), False, (0, 0), len(weight)
-        return F.conv2d(x, weight, None, stride, padding, 1, len(weight))
+        ctx.how = stride, padding, (1, 1), False, (0, 0), weight.shape[0]
+        return F.conv2d(x, weight, bias, stride, padding, 1, weight.shape[0])
 
     @staticmethod
     @once_differentiable  # its stub hides the parameters' names
@@ -59,14 +67,16 @@ class _Depthwise(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         (grad,) = grads
-        for_x = for_weight = None
+        for_x = for_weight = for_bias = None
         if ctx.needs_input_grad[0]:
             # the shape and memory order of x alone matter to its own gradient
             like = torch.empty_like(x, dtype=torch.float32)
             for_x = _gradients(ctx, grad.float(), like, weight.float(), 0).to(x.dtype)
         if ctx.needs_input_grad[1]:
             for_weight = _gradients(ctx, grad, x, weight, 1)
-        return for_x, for_weight, None, None
+        if ctx.needs_input_grad[2]:
+            for_bias = grad.sum((0, 2, 3), dtype=torch.float32).to(grad.dtype)
+        return for_x, for_weight, for_bias, None, None
 
 
 def _gradients(ctx: Any, grad: Tensor, x: Tensor, weight: Tensor, of: int) -> Tensor:

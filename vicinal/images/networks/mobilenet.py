@@ -49,9 +49,9 @@ class Conv2d(nn.Conv2d):
     """
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None):
-        if self.groups == self.in_channels == self.out_channels and bias is None:
+        if self.groups == self.in_channels == self.out_channels:
             padding = cast(tuple[int, ...], self.padding)  # never a rule's name here
-            return depthwise(input, weight, self.stride, padding)
+            return depthwise(input, weight, bias, self.stride, padding)
         return super()._conv_forward(input, weight, bias)
 
 
