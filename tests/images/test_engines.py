@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,7 +14,8 @@ from vicinal.images.engines import Engines, engine, network_key
 from vicinal.images.networks import build
 from vicinal.images.networks.network import Network
 
-HOW = Preprocessing(16, 16, channels=3)
+HOW = Preprocessing(16, 18, channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25))
+NORM, D = "stages.0.bn", 64
 FORMS = [
     Runtime(),
     Runtime(channels_last=True),
@@ -33,8 +35,9 @@ def network() -> Network:
 
 
 @pytest.fixture
-def x() -> torch.Tensor:
-    return torch.rand(7, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+def x() -> np.ndarray:
+    """Pixels [B, S, S, C]."""
+    return np.random.default_rng(1).integers(0, 256, (7, 18, 18, 3), np.uint8)
 
 
 def usable(form: Runtime) -> None:
@@ -43,46 +46,55 @@ def usable(form: Runtime) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
-@pytest.mark.parametrize("embed", [False, True])
 @pytest.mark.parametrize("many", [False, True])
-def test_all_engines_agree_with_the_network(network, x, form, embed, many):
+def test_all_engines_agree_with_the_network(network, x, form, many):
     usable(form)
+    middle = torch.from_numpy(x[:, 1:17, 1:17] / 255).permute(0, 3, 1, 2).float()
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (HOW.mean, HOW.std))
     with torch.inference_mode():
-        wanted = network.embed(x) if embed else network(x)
-    found = engine(network, HOW, form, embed=embed, many=many)(x)
+        wanted = network.embed((middle - mean) / std)
+        logits = network((middle - mean) / std)
+    found = engine(network, HOW, form, many=many)(x)
     assert found.dtype == torch.float32
     tolerance = 0.03 if form.precision == "bfloat16" else 1e-5
     assert (found - wanted).abs().max() <= tolerance * wanted.abs().max()
+    answers = Engines(network, HOW, form, "small", "auto", cache=False)
+    off = (answers.logits(found) - logits).abs().max()
+    assert off <= tolerance * logits.abs().max()
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_the_network_is_left_as_it_was(network, x, form):
     usable(form)
     before = {k: t.clone() for k, t in network.state_dict().items()}
-    engine(network, HOW, form, embed=False, many=True)(x)
+    engine(network, HOW, form, many=True)(x)
     after = network.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[k], after[k]) for k in before)
 
 
 def test_between_two_answers_the_network_may_learn(network, x):
-    run = engine(network, HOW, Runtime(), embed=False, many=False)
-    first = run(x)
+    answers = Engines(network, HOW, Runtime(), "small", "auto", cache=False)
+    first = answers.embed(x, many=False)
     network.train()
-    torch.testing.assert_close(run(x), first, rtol=0, atol=0)
+    again = answers.embed(x, many=False)
+    torch.testing.assert_close(again, first, rtol=0, atol=0)
+    logits = answers.logits(again)
     with torch.no_grad():
         network.head.bias.add_(1)
-    torch.testing.assert_close(run(x), first + 1)
+        network.get_submodule(NORM).bias.add_(1)
+    torch.testing.assert_close(answers.logits(again), logits + 1)
+    assert (answers.embed(x, many=False) - first).abs().max() > 0.01
 
 
-def test_the_key_of_logits_changes_with_the_head_and_that_of_features_does_not(network):
-    features, logits = (
-        network_key(network, HOW, Runtime(), head=head) for head in (False, True)
-    )
+def test_the_key_of_features_is_that_of_the_body(network):
+    before = network_key(network, HOW, Runtime())
     with torch.no_grad():
         network.head.bias.add_(1)
-    assert network_key(network, HOW, Runtime()) == features != logits
-    assert network_key(network, HOW, Runtime(), head=True) != logits
+    assert network_key(network, HOW, Runtime()) == before
+    with torch.no_grad():
+        network.get_submodule(NORM).bias.add_(1)
+    assert network_key(network, HOW, Runtime()) != before
 
 
 def test_few_pictures_do_not_wait_for_an_engine(network, x, monkeypatch):
@@ -93,11 +105,11 @@ def test_few_pictures_do_not_wait_for_an_engine(network, x, monkeypatch):
     form = Runtime(engine="openvino")
     answers = Engines(network, HOW, form, "small", "auto", cache=False)
     assert answers.form_for(many=False) == replace(form, engine="torch")
-    assert answers.run(x, embed=False, many=False).shape == (7, 4)
+    assert answers.embed(x, many=False).shape == (7, D)
     with pytest.raises(AssertionError):
-        answers.run(x, embed=False, many=True)
+        answers.embed(x, many=True)
     exact = Engines(network, HOW, Runtime(exact=True), "small", "auto", cache=False)
-    assert exact.run(x, embed=False, many=True).shape == (7, 4)
+    assert exact.embed(x, many=True).shape == (7, D)
 
 
 def test_the_fastest_form_is_measured_once_on_a_machine(network, monkeypatch):

@@ -42,18 +42,18 @@ def network() -> Network:
 def asked(monkeypatch) -> list[int]:
     """How many pictures each batch sent through the network."""
     counts: list[int] = []
-    plain = features.embedder
+    plain = features.engine
 
     def counted(*how: Any, many: bool) -> Any:
         embed = plain(*how, many=many)
 
-        def count(pixels: np.ndarray) -> np.ndarray:
+        def count(pixels: np.ndarray) -> torch.Tensor:
             counts.append(len(pixels))
             return embed(pixels)
 
         return count
 
-    monkeypatch.setattr(features, "embedder", counted)
+    monkeypatch.setattr(features, "engine", counted)
     return counts
 
 

@@ -19,6 +19,7 @@ from vicinal.images.audit import Eye
 from vicinal.images.labels_check import more_pictures
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.probe import fit_probe
+from vicinal.images.settings import ImageSettings
 from vicinal.images.table import read_images
 from vicinal.images.training_run import TrainingRun
 
@@ -182,7 +183,7 @@ def test_several_labels_and_numbers(source):
 @pytest.mark.parametrize("freeze", ["some", "-1", "1.5", ""])
 def test_what_cannot_be_frozen(freeze, source):
     x, y = bars(12)
-    with pytest.raises(SettingError, match="freeze must be none, all, or a number"):
+    with pytest.raises(SettingError, match="freeze must be none, all, auto, or a number"):
         ImageClassifier(**QUICK, weights=source, freeze=freeze).fit(x, y)
     with pytest.raises(SettingError, match="none unless --weights is given"):
         ImageClassifier(**QUICK, freeze="2").fit(x, y)
@@ -298,3 +299,19 @@ def test_few_pictures_say_nothing_of_more(source):
     model = ImageClassifier(**QUICK, weights=source, freeze="all").fit(x, y)
     said = more_pictures(model.probe_, model.objective_)
     assert "Below 100 pictures nothing can be said" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "weights", "n", "share"),
+    [
+        (None, None, 5000, 0.15),
+        (None, "w", 1000, 0.15),
+        (None, "w", 2000, 0.1),
+        (None, "w", 50_000, 0.05),
+        (0.3, "w", 2000, 0.3),
+        (0.0, None, 2000, 0.0),
+    ],
+)
+def test_with_trained_weights_two_hundred_choose(given, weights, n, share):
+    settings = ImageSettings(val_fraction=given, weights=weights)
+    assert settings.val_share(n) == share

@@ -109,8 +109,8 @@ def test_trained_weights_keep_the_statistics_that_they_came_with(source):
     model = ImageClassifier(**QUICK, weights=str(source), val_fraction=0)
     model.fit(pictures(), ["x", "y"] * 12)
     found = tensors(model)
-    head = f"{model.network_.head_name}.weight"
-    assert not torch.equal(found[head], model._begun[head])
+    head = torch.from_numpy(model.probe_.fit.head.weights.T).float()
+    assert not torch.allclose(model.network_.head.weight, head)
     fixed = [name for name in found if "running_" in name or "num_batches" in name]
     assert len(fixed) > 3
     assert all(torch.equal(found[name], given[name]) for name in fixed)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vicinal.core.calibration import Bin, expected_calibration_error, reliability
 from vicinal.core.metrics import Score, better, confusion_matrix, wilson
 from vicinal.core.objective import Objective
 from vicinal.core.paired import Paired, compare
@@ -35,6 +36,12 @@ class Evaluation:
     """counts [K, K]: row is the true class, column the predicted one"""
 
     notes: list[str] = field(default_factory=list)
+
+    sureness: list[Bin] = field(default_factory=list)
+    """how sure it says it is beside how often it is right; none for numbers"""
+
+    calibration_error: float | None = None
+    """0..1: mean gap between the two (`core.calibration`)"""
 
     against: dict[str, Paired] = field(default_factory=dict)
     """how often the model did better than each baseline, example by example"""
@@ -126,6 +133,7 @@ class Evaluation:
             "baselines": {k: score.to_dict() for k, score in self.baselines.items()},
             "classes": self.class_scores(),
             "confusion": None if self.confusion is None else self.confusion.tolist(),
+            "calibration_error": self.calibration_error,
             "notes": self.notes,
         }
 
@@ -148,7 +156,10 @@ def judge(
     """Score predictions (probabilities [N, K] or values [N]) against targets y [N]."""
     decided = objective.decide(predicted)
     blind = np.broadcast_to(np.asarray(constant), y.shape)
-    counts = None
+    counts, bins, gap = None, [], None
+    if objective.kind != "numeric" and len(y):
+        bins = reliability(predicted, y)
+        gap = expected_calibration_error(predicted, y)
     if objective.kind == "single_label":
         counts = confusion_matrix(y, decided, len(objective.classes))
     found = Evaluation(
@@ -159,6 +170,8 @@ def judge(
         decided=decided,
         classes=objective.classes,
         confusion=counts,
+        sureness=bins,
+        calibration_error=gap,
         notes=notes or [],
     )
     found.set_beside(constant_name, objective, y, blind)

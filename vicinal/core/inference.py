@@ -31,7 +31,7 @@ def on_openvino(
     example: Tensor,
     precision: str,
     kept: Path | None = None,
-) -> Callable[[Tensor], np.ndarray]:
+) -> Callable[[np.ndarray], np.ndarray]:
     """Compile a function of one batch [N, ...]; N may differ from the example's.
 
     precision: float32 or bfloat16, of the products. kept: a file `NAME.xml` to read the
@@ -54,8 +54,9 @@ def on_openvino(
     }
     compiled = core.compile_model(model, "CPU", how)
 
-    def run(x: Tensor) -> np.ndarray:
-        return np.array(compiled(x.contiguous().numpy())[0])  # its own memory is reused
+    def run(x: np.ndarray) -> np.ndarray:
+        found = compiled(np.ascontiguousarray(x))[0]
+        return np.array(found)  # its own memory is reused
 
     return run
 

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vicinal.core.metrics import SHARES, Score, better
+from vicinal.core.calibration import Bin
+from vicinal.core.metrics import SHARES, Score, better, wilson
 
 
 @dataclass(frozen=True)
@@ -248,6 +249,28 @@ def intervals(scores: dict[str, Score]) -> str:
     unit = ", percent" if factor == 100 else ""
     side = "right" if better(first.metric, 1, 0) else "left"
     axes.set_xlabel(f"{first.metric}{unit}; further {side} is better", fontsize=9)
+    return _to_svg(sheet)
+
+
+def sureness(bins: list[Bin]) -> str:
+    """How often it is right against how sure it says it is, as SVG.
+
+    A dot for each bin, as large as many answers are in it, with the interval of its
+    share; on the diagonal a model is as often right as it says.
+    """
+    sheet, axes = _axes(3.6, 3.2)
+    axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.8)
+    total = sum(b.n for b in bins)
+    for b in bins:
+        low, high = wilson(b.accuracy * b.n, b.n)
+        x = 100 * b.confidence
+        axes.plot([x, x], [100 * low, 100 * high], color=BLUE, linewidth=2, alpha=0.35)
+        size = 20 + 180 * b.n / total
+        axes.scatter([x], [100 * b.accuracy], s=size, color=BLUE, alpha=0.8)
+    axes.set_xlim(0, 102)
+    axes.set_ylim(0, 102)
+    axes.set_xlabel("how sure it says it is, percent", fontsize=9)
+    axes.set_ylabel("how often it is right, percent", fontsize=9)
     return _to_svg(sheet)
 
 

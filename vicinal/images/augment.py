@@ -62,10 +62,14 @@ def to_input(pixels: np.ndarray, preprocessing: Preprocessing) -> Tensor:
 
     pixels: [B, S, S, C] uint8; gives [B, C, H, W] float32, channels last in memory.
     """
+    return cropped(torch.from_numpy(pixels), preprocessing)
+
+
+def cropped(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """`to_input` of pixels that are a tensor."""
     margin = (preprocessing.store_size - preprocessing.image_size) // 2
     end = margin + preprocessing.image_size
-    x = _planes(pixels[:, margin:end, margin:end])
-    return normalise(x, preprocessing)
+    return normalise(_planes(pixels[:, margin:end, margin:end]), preprocessing)
 
 
 def augmented(
@@ -77,7 +81,7 @@ def augmented(
     """
     if how == Augmentation():
         return to_input(pixels, preprocessing)
-    x = _planes(pixels)
+    x = _planes(torch.from_numpy(pixels))
     size = preprocessing.image_size
     theta = random_maps(len(x), how, g, size / preprocessing.store_size)
     grid = F.affine_grid(theta, [len(x), 1, size, size], align_corners=False)
@@ -134,9 +138,9 @@ def normalise(x: Tensor, preprocessing: Preprocessing) -> Tensor:
     return (x - mean) / std
 
 
-def _planes(pixels: np.ndarray) -> Tensor:
+def _planes(pixels: Tensor) -> Tensor:
     """Pixels [B, H, W, C] of uint8 as [B, C, H, W] in 0..1, without moving them."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    return pixels.permute(0, 3, 1, 2).float() / 255
 
 
 def _uniform(n: int, low: float, high: float, g: Generator) -> Tensor:

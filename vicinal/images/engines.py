@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.core import inference
@@ -20,6 +21,7 @@ from vicinal.core.inference import on_openvino
 from vicinal.core.parallel import cores
 from vicinal.core.runtime import Runtime, candidates, fastest, remembered
 from vicinal.core.settings import Precision
+from vicinal.images.augment import cropped, to_input
 from vicinal.images.cache import PictureCache, cache_folder
 from vicinal.images.decode import RULES, Preprocessing
 from vicinal.images.networks.network import Network
@@ -29,46 +31,41 @@ MANY = 256
 
 BATCH = 64
 
-Engine = Callable[[Tensor], Tensor]
-"""from the input [B, C, H, W] to logits [B, K] or embeddings [B, D], float32, CPU"""
+Engine = Callable[[np.ndarray], Tensor]
+"""from pixels [B, S, S, C] of uint8 to embeddings [B, D], float32, on the CPU"""
 
 
 def engine(
-    network: Network, how: Preprocessing, form: Runtime, *, embed: bool, many: bool
+    network: Network, how: Preprocessing, form: Runtime, *, many: bool
 ) -> Engine:
-    """What computes logits, or embeddings, in a form; prepared for `many` or as it is.
+    """What computes embeddings in a form; prepared for `many` pictures or as it is.
 
     The network is not changed by what is prepared from it, nor the reverse.
     """
     if many and form.engine == "openvino":
-        return _openvino(network, how, form, embed)
+        return _openvino(network, how, form)
     if many and not form.exact:
         network = _folded(network, how)
         if form.precision == "bfloat16":
             _convolutions_in_bfloat16(network)
     form.prepare(network)
-    run = network.embed if embed else network
 
     @torch.inference_mode()
-    def answer(x: Tensor) -> Tensor:
+    def answer(pixels: np.ndarray) -> Tensor:
         network.eval()  # it may be learning between two answers
+        x = form.place(to_input(pixels, how))
         with form.threaded(), form.active():
-            return run(form.place(x)).float().cpu()
+            return network.embed(x).float().cpu()
 
     return answer
 
 
-def network_key(
-    network: Network, how: Preprocessing, form: Runtime, *, head: bool = False
-) -> str:
-    """Names all that features depend on: weights, preprocessing, number format.
-
-    head: for logits, which depend on the last layer too.
-    """
+def network_key(network: Network, how: Preprocessing, form: Runtime) -> str:
+    """Names all that features depend on: weights, preprocessing, number format."""
     sha = hashlib.sha256(repr((how, form.precision, form.engine, RULES)).encode())
     sha.update(type(network).__name__.encode())
     for name, tensor in network.state_dict().items():
-        if head or not name.startswith(network.head_name + "."):
+        if not name.startswith(network.head_name + "."):
             sha.update(name.encode())
             sha.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return sha.hexdigest()[:32]
@@ -90,17 +87,27 @@ def _convolutions_in_bfloat16(network: Network) -> None:
             module.to(torch.bfloat16)
 
 
-def _openvino(
-    network: Network, how: Preprocessing, form: Runtime, embed: bool
-) -> Engine:
-    plain = _folded(network, how)
-    run = plain.embed if embed else plain
-    example = torch.zeros(2, how.channels, how.image_size, how.image_size)
+def _openvino(network: Network, how: Preprocessing, form: Runtime) -> Engine:
+    """The network on OpenVINO; scaling the pixels becomes part of its first layer."""
+    side = how.store_size
+    example = torch.zeros(2, side, side, how.channels, dtype=torch.uint8)
     traced = cache_folder() / "traced"
-    name = network_key(network, how, form, head=not embed)
-    answer = on_openvino(run, example, form.precision, traced / f"{name}.xml")
+    kept = traced / f"{network_key(network, how, form)}.xml"
+    from_pixels = _FromPixels(_folded(network, how), how)
+    answer = on_openvino(from_pixels, example, form.precision, kept)
     PictureCache(traced).trim()
-    return lambda x: torch.from_numpy(answer(x).astype(np.float32))
+    return lambda pixels: torch.from_numpy(answer(pixels).astype(np.float32))
+
+
+class _FromPixels(nn.Module):
+    """Embeddings [B, D] of pixels [B, S, S, C] of uint8, for the tracer."""
+
+    def __init__(self, network: Network, how: Preprocessing) -> None:
+        super().__init__()
+        self.network, self.how = network, how
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.network.embed(cropped(pixels, self.how))
 
 
 @dataclass
@@ -117,16 +124,20 @@ class Engines:
     cache: bool
     """whether what was measured is remembered"""
 
-    _made: dict[tuple[bool, bool], Engine] = field(default_factory=dict)
+    _made: dict[bool, Engine] = field(default_factory=dict)
 
-    def run(self, x: Tensor, *, embed: bool, many: bool) -> Tensor:
-        """Logits or embeddings of a batch, float32 on the CPU."""
-        key = embed, many
-        if key not in self._made:
+    def embed(self, pixels: np.ndarray, *, many: bool) -> Tensor:
+        """Embeddings [B, D] of pixels [B, S, S, C] of uint8, float32 on the CPU."""
+        if many not in self._made:
             form = self.form_for(many)
-            made = engine(self.network, self.how, form, embed=embed, many=many)
-            self._made[key] = made
-        return self._made[key](x)
+            self._made[many] = engine(self.network, self.how, form, many=many)
+        return self._made[many](pixels)
+
+    @torch.inference_mode()
+    def logits(self, z: Tensor) -> Tensor:
+        """Logits [B, K] of embeddings, in float32 whatever came before."""
+        head = self.network.head
+        return F.linear(z, head.weight.float().cpu(), head.bias.float().cpu())
 
     def form_for(self, many: bool) -> Runtime:
         """The form for few pictures, or the one measured to be fastest for many."""
@@ -153,13 +164,13 @@ def fastest_forward(
     is to change no result.
     """
     side = how.image_size
-    x = torch.rand(BATCH, how.channels, side, side)
+    x = torch.rand(16, how.channels, side, side)
 
     def measure() -> Runtime:
-        form = fastest(network, x[:16], forms, repeats=2, learning=False)
-        return _faster_engine(network, how, form, x) if many else form
+        form = fastest(network, x, forms, repeats=2, learning=False)
+        return _faster_engine(network, how, form) if many else form
 
-    return remember(f"answering {many}", backbone, x[:16], forms, measure, cache)
+    return remember(f"answering {many}", backbone, x, forms, measure, cache)
 
 
 def remember(
@@ -178,17 +189,17 @@ def remember(
     return remembered(cache_folder() / "forms.json", key, measure)
 
 
-def _faster_engine(
-    network: Network, how: Preprocessing, form: Runtime, x: Tensor
-) -> Runtime:
+def _faster_engine(network: Network, how: Preprocessing, form: Runtime) -> Runtime:
     """The form, on OpenVINO where that is here and faster."""
     if form.device != "cpu" or form.exact or not inference.is_installed():
         return form
+    shape = BATCH, how.store_size, how.store_size, how.channels
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     seconds = {}
     for trial in (form, replace(form, engine="openvino")):
-        run = engine(network, how, trial, embed=True, many=True)
-        run(x)
+        run = engine(network, how, trial, many=True)
+        run(pixels)
         begun = time.perf_counter()
-        run(x)
+        run(pixels)
         seconds[trial] = time.perf_counter() - begun
     return min(seconds, key=seconds.__getitem__)

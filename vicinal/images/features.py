@@ -8,7 +8,7 @@ is full or cannot be written costs time, never a wrong feature.
 """
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,6 @@ from vicinal.core.checkpoint import load_tensors, save_tensors
 from vicinal.core.runtime import Runtime
 from vicinal.errors import RunError
 from vicinal.images.audit import Tick
-from vicinal.images.augment import to_input
 from vicinal.images.cache import PictureCache, cache_folder
 from vicinal.images.decode import Preprocessing
 from vicinal.images.engines import MANY, engine, network_key
@@ -99,11 +98,11 @@ def frozen_features(
         else:
             features[row] = found
     done = total - len(missing)
-    embed = embedder(network, how, form, many=total >= MANY)
+    embed = engine(network, how, form, many=total >= MANY)
     for start in range(0, len(missing), PIECE):
         piece = np.array(missing[start : start + PIECE])
         for rows in _batches(piece):
-            features[rows] = embed(pictures.batch(rows))
+            features[rows] = embed(pictures.batch(rows)).numpy()
             done += len(rows)
             if tick is not None:
                 tick(done, total)
@@ -114,11 +113,3 @@ def frozen_features(
 
 def _batches(rows: np.ndarray) -> Iterator[np.ndarray]:
     return (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
-
-
-def embedder(
-    network: Network, how: Preprocessing, form: Runtime, *, many: bool
-) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from pixels [B, S, S, C] of uint8 to features [B, D] float32."""
-    run = engine(network, how, form, embed=True, many=many)
-    return lambda pixels: run(to_input(pixels, how)).numpy()

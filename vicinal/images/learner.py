@@ -17,9 +17,12 @@ from torch import Tensor
 
 from vicinal.core import objective as objectives
 from vicinal.core.calibration import fit_temperature
+from vicinal.core.checkpoint import under
 from vicinal.core.estimator import Estimator, read_weights, save_model
 from vicinal.core.evaluation import Evaluation, judge
 from vicinal.core.folding import Pair, followed_by_norms
+from vicinal.core.metrics import wilson
+from vicinal.core.novelty import Novelty
 from vicinal.core.objective import Objective
 from vicinal.core.paired import Paired, compare
 from vicinal.core.parallel import prefetch
@@ -33,7 +36,7 @@ from vicinal.core.runtime import (
 )
 from vicinal.core.splits import TEST, TRAIN, VAL
 from vicinal.core.training import Epoch, Trainer, saved_runtime
-from vicinal.core.words import counted
+from vicinal.core.words import counted, percent
 from vicinal.errors import (
     ClassError,
     DataError,
@@ -44,7 +47,7 @@ from vicinal.errors import (
     near_names,
 )
 from vicinal.images.audit import Eye, Tick, looks, names_in
-from vicinal.images.augment import choose, to_input
+from vicinal.images.augment import choose
 from vicinal.images.baselines import NAME as LINEAR
 from vicinal.images.baselines import LinearModel
 from vicinal.images.cache import PictureCache
@@ -64,6 +67,7 @@ from vicinal.images.sizes import natural_size
 from vicinal.images.spreadsheets import listed
 from vicinal.images.table import ImageTable, Quarantined, read_images
 from vicinal.images.transfer import (
+    KNOWN,
     blocks_to_freeze,
     describe,
     freeze_first,
@@ -90,6 +94,9 @@ class Answer(NamedTuple):
 
     reason: str | None
 
+    unknown: bool = False
+    """whether it is unlike anything that was learned from"""
+
 
 class ImageLearner(Estimator):
     """Base of the estimators that learn from pictures."""
@@ -111,6 +118,10 @@ class ImageLearner(Estimator):
     temperature_: float
     """what logits are divided by, so that held-out pictures are as sure as they are
     right; 1 where nothing was held out"""
+
+    novelty_: Novelty | None
+    """what is known, and from where on a picture is called unknown; None: not asked
+    for, or nothing was held out to tell by"""
 
     backbone_: str
     options_: dict[str, Any]
@@ -166,7 +177,7 @@ class ImageLearner(Estimator):
         late = trainer.out_of_time and self.settings.weights is not None
         if self._settled or late:  # the fitted head is the model already
             self.history_ = []
-            self._calibrate()
+            self._settle()
             return
         self._learning, self._trainer = True, trainer
         try:
@@ -182,13 +193,11 @@ class ImageLearner(Estimator):
             self._engines = None
             if sys.exc_info()[0] in (None, GeneratorExit):  # ended, or left early
                 self._keep_the_better()
-                self._engines = None
-                self._calibrate()
+                self._settle()
 
-    @property
-    def val_share(self) -> float:
-        """The share for choosing the epoch; none where no epoch is trained."""
-        return 0.0 if self._settled else self.settings.val_fraction
+    def val_share(self, n: int) -> float:
+        """The share of n for choosing the epoch; none where no epoch is trained."""
+        return 0.0 if self._settled else self.settings.val_share(n)
 
     @property
     def test_share(self) -> float:
@@ -206,7 +215,7 @@ class ImageLearner(Estimator):
         if validation is not None:
             val = self.open(validation, like=pictures)
             return pictures.rows(parts == TRAIN), val
-        share = self.val_share
+        share = self.val_share(int((parts == TRAIN).sum()))
         parts = with_validation(parts, pictures, share, self.random_state)
         return pictures.rows(parts == TRAIN), pictures.rows(parts == VAL)
 
@@ -347,7 +356,8 @@ class ImageLearner(Estimator):
             self.objective_ = self.objective_.balanced(y)
         self.constant_ = np.atleast_1d(self.objective_.constant(y)).tolist()
         self._set_classes(train.table)
-        self.temperature_, self._val = 1.0, (val, y_val)
+        self.temperature_, self._val, self._train = 1.0, (val, y_val), train
+        self.novelty_ = None
         device = find_device(self.device)
         self.preprocessing_ = self._preprocessing(train)
         self.network_ = self._network(settings)
@@ -456,6 +466,7 @@ class ImageLearner(Estimator):
         self.paired_ = None
         self._at_first = self.objective_.predict(self.probe_.fit.head.logits(of_val))
         self.history_ = []  # the fitted head is a model already
+        self._learn_what_is_known()
         if self.objective_.kind != "numeric":
             logits = self.probe_.fit.logits
             self.temperature_ = fit_temperature(logits, y, self.objective_)
@@ -485,6 +496,38 @@ class ImageLearner(Estimator):
             many=count >= MANY,
             cache=settings.cache,
         )
+
+    def _settle(self) -> None:
+        """Learn from what was held out how sure to be, and what is unknown."""
+        self._engines = None
+        self._calibrate()
+        self._learn_what_is_known()
+        for name in ("_val", "_train", "_begun", "_at_first"):  # not needed any more
+            vars(self).pop(name, None)
+
+    def _learn_what_is_known(self) -> None:
+        """Where the network learned from pictures, by those that were held out."""
+        alarm, (val, _) = self.settings.false_alarm, self._val
+        self.novelty_ = None
+        if not alarm or not hasattr(self, "history_"):
+            return
+        if hasattr(self, "probe_") and not self._tuned:
+            known, held_out = self.probe_.features, None
+        elif len(val):
+            train = self._train
+            rows = np.random.default_rng(self.random_state).permutation(len(train))
+            known = self._embeddings_of(train.rows(np.sort(rows[:MOST_KNOWN]))).numpy()
+            held_out = self._embeddings_of(val).numpy()
+        else:
+            return
+        seed = self.random_state
+        self.novelty_ = Novelty.fit(known, alarm, seed, held_out)
+
+    @property
+    def _tuned(self) -> bool:
+        """Whether the network is another than the one the probe was fitted on."""
+        kept = self.paired_ is None or self.paired_.better
+        return bool(self.history_) and kept
 
     def _calibrate(self) -> None:
         """Fit the temperature on what no weight has been fitted on.
@@ -532,9 +575,11 @@ class ImageLearner(Estimator):
         assert self._trainer is not None
         with self._trainer.best_so_far():
             if self.settings.weights is not None and len(self._val[0]):
-                if not self._beside_the_probe().better:
+                self.paired_ = self._beside_the_probe()
+                if not self.paired_.better:
                     return False
             self._calibrate()
+            self._learn_what_is_known()
             self.save(path)
         return True
 
@@ -663,9 +708,9 @@ class ImageLearner(Estimator):
     def _answers(self, table: ImageTable) -> Iterator[Answer]:
         many = len(table) >= MANY
         for names, reasons, pixels in prefetch(self._batches(table)):
-            said = iter(self._predicted(pixels, many)) if len(pixels) else iter(())
+            said = iter(self._said(self._embed(pixels, many=many)))
             for name, reason in zip(names, reasons, strict=True):
-                yield Answer(name, None if reason else next(said), reason)
+                yield Answer(name, None, reason) if reason else next(said)(name)
 
     def _batches(
         self, table: ImageTable
@@ -688,13 +733,29 @@ class ImageLearner(Estimator):
             )
 
     def _answers_of(self, pictures: Pictures) -> Iterator[Answer]:
-        predicted = self._predict(self._logits_of(pictures))
-        for name, row in zip(pictures.table.names, predicted, strict=True):
-            yield Answer(name, row, None)
+        said = self._said(self._embeddings_of(pictures))
+        for name, answer in zip(pictures.table.names, said, strict=True):
+            yield answer(name)
 
-    def _predicted(self, pixels: np.ndarray, many: bool) -> np.ndarray:
-        x = to_input(pixels, self.preprocessing_)
-        return self._predict(self._forward(x, embed=False, many=many))
+    def _said(self, z: Tensor) -> Iterator[Callable[[str], Answer]]:
+        """An answer for each row of embeddings [N, D], to be given its name."""
+        if not len(z):
+            return
+        predicted, unknown = self._predict(self._logits(z)), self._unknown(z.numpy())
+        for row, strange in zip(predicted, unknown.tolist(), strict=True):
+            yield lambda name, r=row, u=strange: Answer(name, r, None, u)
+
+    def _unknown(self, z: np.ndarray) -> np.ndarray:
+        known = self.novelty_
+        return np.zeros(len(z), bool) if known is None else known.is_unknown(z)
+
+    def is_unknown(self, X: Any) -> np.ndarray:
+        """Whether each picture [N] is unlike anything that was learned from.
+
+        Of new pictures of the kind that was learned, a share of `false_alarm` is called
+        so (`core.novelty`); none where too few were held out to say.
+        """
+        return self._unknown(self.transform(X))
 
     def _predict(self, logits: Tensor) -> np.ndarray:
         """Calibrated probabilities [N, K], or numbers [N]."""
@@ -704,19 +765,18 @@ class ImageLearner(Estimator):
 
     def _logits_of(self, pictures: Pictures) -> Tensor:
         """Logits [N, K] of decoded pictures."""
-        rows = np.arange(len(pictures))
-        parts = [
-            rows[i : i + PREDICT_BATCH] for i in range(0, len(rows), PREDICT_BATCH)
-        ]
-        batches = (to_input(pictures.batch(p), self.preprocessing_) for p in parts)
-        many = len(pictures) >= MANY
-        return torch.cat([self._forward(x, embed=False, many=many) for x in batches])
+        return self._logits(self._embeddings_of(pictures))
+
+    def _embeddings_of(self, pictures: Pictures) -> Tensor:
+        """Embeddings [N, D] of decoded pictures."""
+        rows, many = np.arange(len(pictures)), len(pictures) >= MANY
+        parts = [rows[i : i + PREDICT_BATCH] for i in rows[::PREDICT_BATCH]]
+        return torch.cat([self._embed(pictures.batch(p), many=many) for p in parts])
 
     _engines: Engines | None = None
     """what answers; made anew when the weights have changed"""
 
-    def _forward(self, x: Tensor, *, embed: bool, many: bool) -> Tensor:
-        """Logits or embeddings of a batch, float32 on the CPU."""
+    def _answering(self) -> Engines:
         if self._engines is None:
             self._engines = Engines(
                 self.network_,
@@ -726,7 +786,16 @@ class ImageLearner(Estimator):
                 self.settings.precision,
                 self.settings.cache,
             )
-        return self._engines.run(x, embed=embed, many=many and not self._learning)
+        return self._engines
+
+    def _embed(self, pixels: np.ndarray, *, many: bool) -> Tensor:
+        """Embeddings [B, D] of pixels [B, S, S, C], as one of so many pictures."""
+        if not len(pixels):
+            return torch.empty(0, self.network_.embedding_size)
+        return self._answering().embed(pixels, many=many and not self._learning)
+
+    def _logits(self, z: Tensor) -> Tensor:
+        return self._answering().logits(z)
 
     def _all_predicted(self, X: Any) -> np.ndarray:
         """Predictions of all pictures; PictureError names those that cannot be read.
@@ -751,8 +820,7 @@ class ImageLearner(Estimator):
         many = len(table) >= MANY
         for names, reasons, pixels in self._batches(table):
             _refuse([(n, r) for n, r in zip(names, reasons, strict=True) if r])
-            x = to_input(pixels, self.preprocessing_)
-            parts.append(self._forward(x, embed=True, many=many).numpy())
+            parts.append(self._embed(pixels, many=many).numpy())
         return np.concatenate(parts)
 
     def evaluate(
@@ -767,9 +835,24 @@ class ImageLearner(Estimator):
         pictures, notes = (X, []) if isinstance(X, Pictures) else self.to_score(X, y)
         known, more = self._known_rows(pictures.table)
         pictures = pictures.rows(known)
-        predicted = self._predict(self._logits_of(pictures))
+        z = self._embeddings_of(pictures)
+        predicted, unknown = self._predict(self._logits(z)), self._unknown(z.numpy())
         said = None if linear is None else linear.decide(pictures)
+        more += self._many_unknown(unknown)
         return self.judged(pictures.table, predicted, said, notes + more)
+
+    def _many_unknown(self, unknown: np.ndarray) -> list[str]:
+        """A note where more pictures are unlike the known than chance explains."""
+        n, strange = len(unknown), int(unknown.sum())
+        if self.novelty_ is None or not strange:
+            return []
+        expected = self.novelty_.false_alarm
+        if wilson(strange, n)[0] <= expected:
+            return []
+        return [
+            f"{counted(strange, 'picture')} of {n} are unlike those learned from "
+            f"({percent(strange / n)}, where {percent(expected)} would be usual)"
+        ]
 
     def judged(
         self,
@@ -868,7 +951,11 @@ class ImageLearner(Estimator):
             "whole_number_classes": self._whole_numbers(),
             "history": [epoch._asdict() for epoch in self.history_],
         }
-        return save_model(path, description, dict(self.network_.state_dict()))
+        tensors = dict(self.network_.state_dict())
+        if self.novelty_ is not None:
+            known, description["novelty"] = self.novelty_.to_arrays()
+            tensors |= {f"{KNOWN}{name}": t for name, t in known.items()}
+        return save_model(path, description, tensors)
 
     def _whole_numbers(self) -> bool:
         return getattr(getattr(self, "classes_", None), "dtype", None) == np.int64
@@ -885,7 +972,13 @@ class ImageLearner(Estimator):
         network = dict(description["network"])
         self.backbone_, self.options_ = network.pop("backbone"), network
         self.network_ = self._build()
-        self.network_.load_state_dict(read_weights(folder, description))
+        tensors = read_weights(folder, description)
+        known = under(KNOWN[:-1], tensors)
+        self.network_.load_state_dict(
+            {name: t for name, t in tensors.items() if not name.startswith(KNOWN)}
+        )
+        told = description.get("novelty")
+        self.novelty_ = Novelty.from_arrays(known, told) if told else None
         self.runtime_ = _usable_here(Runtime(**description["runtime"]))
         self.runtime_.prepare(self.network_).eval()
         self._restore_classes(description)
@@ -894,6 +987,9 @@ class ImageLearner(Estimator):
     def _restore_classes(self, description: dict[str, Any]) -> None:
         """Set `classes_` again, where there are classes."""
 
+
+MOST_KNOWN = 2_000
+"""pictures whose embeddings are taken to know by"""
 
 FREE_TO_CHANGE = {"minutes", "checkpoint_seconds", "cache", "device"}
 """parameters that may differ between a run and its resumption"""

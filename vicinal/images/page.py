@@ -20,6 +20,7 @@ from vicinal.core.report import (
     curves,
     intervals,
     jpeg_base64,
+    sureness,
 )
 from vicinal.core.run import environment
 from vicinal.core.splits import TEST, TRAIN, VAL
@@ -134,12 +135,38 @@ def _how_good(run: Findings) -> list[Block]:
             for c in sorted(evaluation.class_scores(), key=lambda c: c["recall"] or 0)
         ]
         blocks.append(_table(["class", "found (recall)", "right when said", "n"], rows))
+    blocks += _how_sure(run, evaluation)
     if evaluation.score.metric in SMALLER_IS_BETTER:
         blocks.append(Text("An error (mae, rmse): the smaller, the better."))
     elif evaluation.score.metric == "f1_micro":
         text = "f1_micro: of all labels given or due, the share that is both (0 to 1)."
         blocks.append(Text(text))
     return blocks + [Text(_sentence(note), "warning") for note in evaluation.notes]
+
+
+def _how_sure(run: Findings, evaluation: Evaluation) -> list[Block]:
+    """Whether its probabilities can be believed, and what it calls unknown."""
+    blocks: list[Block] = []
+    if evaluation.sureness and evaluation.calibration_error is not None:
+        caption = (
+            "A dot for each group of answers that are about equally sure, the larger "
+            "the more; on the line it is as often right as it says."
+        )
+        gap = percent(evaluation.calibration_error)
+        text = f"What it says of its own sureness is off by {gap} on average"
+        heat = run.learner.temperature_
+        text += f" (temperature {heat:.2f}; chance alone gives some)."
+        blocks += [Text(text), Figure(sureness(evaluation.sureness), caption)]
+    known = run.learner.novelty_
+    if known is not None and known.threshold < np.inf:
+        blocks.append(
+            Text(
+                "A picture unlike anything that was learned from is flagged as unknown "
+                "by predict. Of pictures like these "
+                f"{percent(known.false_alarm)} are flagged too (--false-alarm)."
+            )
+        )
+    return blocks
 
 
 def _cells(score: Score) -> list[Any]:

@@ -39,11 +39,13 @@ def predict_all(
     answers are also returned. Memory does not grow with their number otherwise.
     Raises NoDataError when no picture can be read.
     """
-    begun, count, kept = time.monotonic(), {"n": 0, "unreadable": 0}, []
+    begun, kept = time.monotonic(), []
+    count = {"n": 0, "unreadable": 0, "unknown": 0}
 
     def work(put: Callable[[dict[str, Any]], object]) -> None:
         for row in _rows(model, table):
             count["unreadable" if "reason" in row else "n"] += 1
+            count["unknown"] += bool(row.get("unknown"))
             if "reason" in row and count["unreadable"] <= MOST_REASONS:
                 told = f"cannot be read: {row['path']}: {row['reason']}"
                 print(told, file=sys.stderr)
@@ -57,7 +59,10 @@ def predict_all(
     if output is not None:
         _to_csv(output, model, work)
         without = f"{count['unreadable']:,} pictures without one"
-        voice.say(f"{count['n']:,} answers, {without}: {output}")
+        strange = ""
+        if count["unknown"]:
+            strange = f", {count['unknown']:,} unlike anything learned from"
+        voice.say(f"{count['n']:,} answers, {without}{strange}: {output}")
     else:
         work(lambda row: None if keep else voice.say(_line(row)))
     seconds = round(time.monotonic() - begun, 3)
@@ -83,6 +88,8 @@ def _row(model: ImageLearner, answer: Answer) -> dict[str, Any]:
         return {"path": answer.name, "reason": answer.reason}
     predicted = answer.predicted[None]
     row = {"path": answer.name, "predicted": model.objective_.decode(predicted)[0]}
+    if model.novelty_ is not None:
+        row["unknown"] = answer.unknown
     if model.objective_.kind == "single_label":
         row["probability"] = round(float(predicted.max()), 5)
     values = np.atleast_1d(answer.predicted).round(5).tolist()
@@ -95,11 +102,14 @@ def _line(row: dict[str, Any]) -> str:
     said = row["predicted"]
     said = f"{said:.6g}" if isinstance(said, float) else said
     sure = f"\t{row['probability']:.3f}" if "probability" in row else ""
-    return f"{row['path']}\t{said}{sure}"
+    strange = "\tunlike anything learned from" if row.get("unknown") else ""
+    return f"{row['path']}\t{said}{sure}{strange}"
 
 
 def _to_csv(output: Path, model: ImageLearner, work: Callable[..., None]) -> None:
     columns = ["path", "predicted", "probability", *_class_columns(model), "reason"]
+    if model.novelty_ is not None:
+        columns.insert(3, "unknown")
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="", encoding="utf-8") as file:

@@ -118,7 +118,8 @@ class TrainingRun:
         sizes = np.bincount(pictures.together)[pictures.together]
         self.alike = int((sizes > np.bincount(copies)[copies]).sum())
         if (given_parts(pictures.table) == TRAIN).all():  # nothing said, or train alone
-            val, test = self.learner.val_share, self.learner.test_share
+            test = self.learner.test_share
+            val = self.learner.val_share(len(pictures))
             fractions = Fractions(1 - val - test, val, test)
             self.parts = divide(pictures, fractions, self.learner.random_state)
         else:
@@ -136,7 +137,8 @@ class TrainingRun:
         parts = given_parts(pictures.table)
         if not (parts == TEST).any():
             parts[parts == VAL] = TEST
-        share, seed = self.learner.val_share, self.learner.random_state
+        share = self.learner.val_share(int((parts == TRAIN).sum()))
+        seed = self.learner.random_state
         return with_validation(parts, pictures, share, seed)
 
     def _without_leaks(self, pictures: Pictures) -> Pictures:

@@ -17,6 +17,9 @@ from vicinal.core.run import is_run
 from vicinal.errors import SettingError
 from vicinal.images.networks.network import Network
 
+KNOWN = "known."
+"""begins the names of tensors in a model file that are not the network's"""
+
 EpochOf = Callable[[str], float]
 
 
@@ -30,7 +33,9 @@ def read_source(source: str) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     """Tensors of a model folder or a .safetensors file, and the model's description."""
     path, description = Path(source), describe(source)
     if description is not None:
-        return read_weights(path, description), description
+        tensors = read_weights(path, description)
+        body = {k: t for k, t in tensors.items() if not k.startswith(KNOWN)}
+        return body, description
     if path.is_dir() and is_run(path):
         read_model(path)  # not finished: it says how to go on
     path = path / MODEL_TENSORS if path.is_dir() else path
