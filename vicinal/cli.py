@@ -63,6 +63,7 @@ def check(
     /,
     task: Task = "auto",
     target: str | None = None,
+    labels: str | None = None,
     quarantine: str | None = None,
     max_pixels: int = ImageSettings.max_pixels,
     json: bool = False,
@@ -73,6 +74,7 @@ def check(
         data: a folder per class, a folder with train/val/test, a CSV, or IDX files.
         task: what the labels are; auto reads it from them.
         target: the CSV column that holds the labels.
+        labels: a CSV (path,label) of labels that were wrong; `-` leaves a picture out.
         quarantine: a CSV file for the list of what cannot be used.
         max_pixels: pixels above which a picture is refused.
         json: print one JSON object and nothing else.
@@ -81,7 +83,8 @@ def check(
     from vicinal.tasks import understand
 
     voice, limit = Voice(json), ImageSettings(max_pixels=max_pixels).max_pixels
-    found = check_data(understand(data, task, target), limit, voice.ticker("check"))
+    table = understand(data, task, target, labels)
+    found = check_data(table, limit, voice.ticker("check"))
     tell(found, voice.say)
     if quarantine is not None:
         from vicinal.images.check import write_quarantine
@@ -96,6 +99,7 @@ def train(
     settings: OmitArgPrefixes[ImageSettings] = ImageSettings(),  # noqa: B008 - frozen
     task: Task = "auto",
     target: str | None = None,
+    labels: str | None = None,
     out: str | None = None,
     resume: bool = False,
     seed: int = 0,
@@ -110,6 +114,8 @@ def train(
         settings: how to learn.
         task: what the labels are; auto reads it from them.
         target: the CSV column that holds the labels.
+        labels: a CSV (path,label) of labels that were wrong, such as an edited
+            suspects.csv; `-` leaves a picture out.
         out: the run folder to make (never overwritten: name, then name-2).
         resume: go on in the run folder named with --out.
         seed: seed of every random draw.
@@ -130,6 +136,7 @@ def train(
         "data": str(place),
         "task": task,
         "target": target,
+        "labels": labels and str(Path(labels).resolve()),
         "parameters": settings.to_dict() | {"random_state": seed, "device": device},
     }
     if resume:
@@ -146,7 +153,8 @@ def _ready(asked: Outcome) -> tuple[Any, Any]:
     from vicinal.core.runtime import find_device
     from vicinal.tasks import estimator_type, row_for, understand
 
-    table = understand(asked["data"], asked["task"], asked["target"])
+    labels = asked.get("labels")
+    table = understand(asked["data"], asked["task"], asked["target"], labels)
     learner = estimator_type(row_for(table).estimator)(**asked["parameters"])
     find_device(learner.device)
     learner.check_start()
@@ -207,7 +215,7 @@ def _as_it_began(folder: Path, asked: Outcome, typed: frozenset[str]) -> Outcome
     if not is_run(folder):  # killed before it had written anything
         return asked
     began = settings_of(folder)
-    given = asked["parameters"] | {"task": asked["task"], "target": asked["target"]}
+    given = asked["parameters"] | {k: asked[k] for k in ("task", "target", "labels")}
     given = {name: value for name, value in given.items() if name in typed}
     before = began | began["parameters"]
     wrong = [

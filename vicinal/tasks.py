@@ -35,9 +35,17 @@ TABLE = (
 )
 
 
-def understand(data: str, task: Task = "auto", target: str | None = None) -> ImageTable:
-    """Read what DATA names; DataError when its labels do not fit the task."""
-    table = read_images(data, task=task, target=target)
+def understand(
+    data: str,
+    task: Task = "auto",
+    target: str | None = None,
+    labels: str | None = None,
+) -> ImageTable:
+    """Read what DATA names; DataError when its labels do not fit the task.
+
+    labels: a CSV of labels that were wrong.
+    """
+    table = read_images(data, task=task, target=target, corrections=labels)
     asked = {row.labels for row in TABLE if task in ("auto", row.task)}
     if table.kind not in asked:
         raise DataError(f"--task {task} does not fit labels that are {table.kind}.")

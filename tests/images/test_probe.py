@@ -183,7 +183,9 @@ def test_several_labels_and_numbers(source):
 @pytest.mark.parametrize("freeze", ["some", "-1", "1.5", ""])
 def test_what_cannot_be_frozen(freeze, source):
     x, y = bars(12)
-    with pytest.raises(SettingError, match="freeze must be none, all, auto, or a number"):
+    with pytest.raises(
+        SettingError, match="freeze must be none, all, auto, or a number"
+    ):
         ImageClassifier(**QUICK, weights=source, freeze=freeze).fit(x, y)
     with pytest.raises(SettingError, match="none unless --weights is given"):
         ImageClassifier(**QUICK, freeze="2").fit(x, y)

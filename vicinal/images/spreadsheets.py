@@ -138,6 +138,25 @@ def _unknown_parts(parts: Sequence[str]) -> list[str]:
     ]
 
 
+def labels_by_path(path: Path) -> dict[str, str]:
+    """What a CSV says each path's label is; DataError for two, or for none."""
+    frame = read_csv(path)
+    paths = _paths(frame[_column(frame, PATH_COLUMNS, "paths of the pictures")])
+    cells = frame[_column(frame, LABEL_COLUMNS, "labels")]
+    found: dict[str, str] = {}
+    for line, (name, cell) in enumerate(zip(paths, cells, strict=True), 2):
+        label = _clean(cell)
+        if not name or label is None:
+            missing = "path" if not name else "label"
+            raise DataError(f"{path}, row {line}: the {missing} is empty. Fill it in.")
+        if found.setdefault(name, label) != label:
+            raise DataError(
+                f"{path}, row {line}: {name} has two labels, {found[name]!r} and "
+                f"{label!r}. Leave one row."
+            )
+    return found
+
+
 def listed_in(path: Path) -> ImageTable:
     """The pictures that a CSV lists, without labels; paths are beside the CSV."""
     return listed(read_csv(path), path.parent, path.name, first_line=2)

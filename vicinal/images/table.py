@@ -20,6 +20,7 @@ from typing import Any, get_args
 
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.images.arrays import from_arrays, from_paths, is_paths
+from vicinal.images.corrections import corrected
 from vicinal.images.folders import read_folder
 from vicinal.images.idx import idx_files, read_idx_folder
 from vicinal.images.labels import Kind, Task
@@ -35,6 +36,7 @@ def read_images(
     *,
     task: Task = "auto",
     target: str | None = None,
+    corrections: str | os.PathLike[str] | None = None,
 ) -> ImageTable:
     """Read a table of pictures from a path, a DataFrame, arrays or a list of paths.
 
@@ -42,8 +44,17 @@ def read_images(
     names or marks [N, K] of 0 and 1.
     task: what the labels are; auto reads it from them.
     target: the CSV column that holds the labels.
+    corrections: a CSV of labels that were wrong (`corrections.corrected`).
     Raises NoDataError when no picture is found, DataError when the form is unclear.
     """
+    table = _read(data, y, task, target)
+    if corrections is None:
+        return table
+    with opening(Path(corrections)) as path:
+        return corrected(table, path)
+
+
+def _read(data: Any, y: Any, task: Task, target: str | None) -> ImageTable:
     if task not in get_args(Task):
         known = ", ".join(get_args(Task))
         raise SettingError(f"task must be one of {known}. Got {task!r} instead.")
