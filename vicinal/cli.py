@@ -154,7 +154,8 @@ def _ready(asked: Outcome) -> tuple[Any, Any]:
     from vicinal.tasks import estimator_type, row_for, understand
 
     labels = asked.get("labels")
-    table = understand(asked["data"], asked["task"], asked["target"], labels)
+    group = asked["parameters"].get("group_column")
+    table = understand(asked["data"], asked["task"], asked["target"], labels, group)
     learner = estimator_type(row_for(table).estimator)(**asked["parameters"])
     find_device(learner.device)
     learner.check_start()

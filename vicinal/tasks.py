@@ -40,12 +40,14 @@ def understand(
     task: Task = "auto",
     target: str | None = None,
     labels: str | None = None,
+    group: str | None = None,
 ) -> ImageTable:
     """Read what DATA names; DataError when its labels do not fit the task.
 
-    labels: a CSV of labels that were wrong.
+    labels: a CSV of labels that were wrong. group: the column that says which pictures
+    belong together.
     """
-    table = read_images(data, task=task, target=target, corrections=labels)
+    table = read_images(data, task=task, target=target, corrections=labels, group=group)
     asked = {row.labels for row in TABLE if task in ("auto", row.task)}
     if table.kind not in asked:
         raise DataError(f"--task {task} does not fit labels that are {table.kind}.")

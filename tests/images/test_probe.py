@@ -1,5 +1,6 @@
 """The first answer: honest folds, a head that the network then says out loud."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from PIL import Image
 import vicinal
 from vicinal import ImageClassifier, ImageRegressor
 from vicinal.core.calibration import fit_temperature
+from vicinal.core.head import cross_fit
 from vicinal.core.objective import SingleLabel
 from vicinal.core.run import Run
 from vicinal.errors import NoDataError, SettingError
 from vicinal.images.audit import Eye
 from vicinal.images.labels_check import more_pictures
 from vicinal.images.pictures import Pictures, look_over
-from vicinal.images.probe import fit_probe
+from vicinal.images.probe import Probe, fit_probe, naive_score
 from vicinal.images.settings import ImageSettings
 from vicinal.images.table import read_images
 from vicinal.images.training_run import TrainingRun
@@ -317,3 +319,29 @@ def test_few_pictures_say_nothing_of_more(source):
 def test_with_trained_weights_two_hundred_choose(given, weights, n, share):
     settings = ImageSettings(val_fraction=given, weights=weights)
     assert settings.val_share(n) == share
+
+
+def test_copies_on_both_sides_flatter_by_what_was_planted():
+    """Labels that say nothing: an honest head guesses, a naive one knows the copies."""
+    rng = np.random.default_rng(0)
+    n, copies = 300, 150
+    z, y = rng.normal(size=(n, 200)), rng.integers(0, 2, n)
+    features = np.concatenate([z, z[:copies] + rng.normal(0, 1e-3, (copies, 200))])
+    y = np.concatenate([y, y[:copies]])
+    together = np.concatenate([np.arange(n), np.arange(copies)])
+    objective = SingleLabel(("a", "b"))
+    folds = together % 5
+    fit = cross_fit(features.astype(np.float32), y, objective, folds)
+    honest = objective.score(y, objective.decide(objective.predict(fit.logits)))
+    head = replace(fit.head, penalty=0.01)
+    probe = Probe(
+        features.astype(np.float32), y, replace(fit, head=head), folds, y, honest
+    )
+    naive = naive_score(probe, together, objective, 0)
+    assert naive is not None and naive.n == n + copies
+    # 300 of 450 have a copy, of which four in five are in another fold
+    guessed, known = honest.value, 0.8 * 300 / 450
+    wanted = known + (1 - known) * guessed
+    assert abs(honest.value - 0.5) < 0.08
+    assert abs(naive.value - wanted) < 0.08
+    assert naive_score(probe, np.arange(n + copies), objective, 0) is None

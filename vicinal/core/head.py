@@ -108,6 +108,20 @@ def cross_fit(
     )
 
 
+def out_of_fold(
+    features: np.ndarray,
+    y: np.ndarray,
+    objective: Objective,
+    folds: np.ndarray,
+    penalty: float,
+) -> Tensor:
+    """Logits [N, K] of each row by the head of the other folds, at one penalty."""
+    used = np.stack([folds != f for f in range(int(folds.max()) + 1)], axis=1)
+    problem = Problem.of(features, y, objective)
+    said = problem.logits(problem.solve(used, penalty, None))  # [N, F, K]
+    return torch.stack([said[i, f] for i, f in enumerate(folds.tolist())])
+
+
 class _Tried(NamedTuple):
     """What one penalty gave."""
 

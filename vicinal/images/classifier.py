@@ -51,11 +51,13 @@ class ImageClassifier(ImageLearner):
         share = found.n / len(pictures) if found.metric == "accuracy" else 1.0
         return found.value * share
 
-    def _read(self, X: Any, y: Any) -> ImageTable:
+    def _read(self, X: Any, y: Any, group: str | None) -> ImageTable:
         """Whole numbers, however many, are classes here."""
-        table = super()._read(X, y)
+        table = super()._read(X, y, group)
         whole = table.kind == "numeric" and not np.mod(table.labels, 1).any()
-        return read_images(X, y, task="classification") if whole else table
+        if not whole:
+            return table
+        return read_images(X, y, task="classification", group=group)
 
     def check_labels(self, table: ImageTable) -> None:
         """DataError where there is only one class."""

@@ -223,7 +223,9 @@ class ImageLearner(Estimator):
         """Decode pictures for this estimator; set aside those that cannot be used."""
         if isinstance(X, Pictures):
             return X
-        table = self.read(X, y)
+        whole = isinstance(X, ImageTable)  # it was read with its groups
+        group = None if whole or like else self.settings.group_column
+        table = self.read(X, y, group)
         eye = like.eye if like else self.eye(table)
         channels = like.channels if like else self.wanted_channels()
         found, pictures = look_over(table, eye, channels=channels)
@@ -238,10 +240,10 @@ class ImageLearner(Estimator):
         settings = self.settings
         return grouped(pictures, settings.near_duplicates, settings.group_pattern)
 
-    def read(self, X: Any, y: Any = None) -> ImageTable:
+    def read(self, X: Any, y: Any = None, group: str | None = None) -> ImageTable:
         """The table of X, checked to hold labels of a kind that this one learns."""
         pair = isinstance(X, tuple) and len(X) == 2 and y is None
-        table = self._read(X[0], X[1]) if pair else self._read(X, y)
+        table = self._read(X[0], X[1], group) if pair else self._read(X, y, group)
         if table.kind == "none":
             raise DataError(
                 "The pictures have no labels. Give them as y: fit(x, y), or as the "
@@ -255,8 +257,8 @@ class ImageLearner(Estimator):
             )
         return table
 
-    def _read(self, X: Any, y: Any) -> ImageTable:
-        return read_images(X, y)
+    def _read(self, X: Any, y: Any, group: str | None) -> ImageTable:
+        return read_images(X, y, group=group)
 
     def eye(self, table: ImageTable) -> Eye:
         """How this estimator looks at the pictures of a table: size, form, cache."""

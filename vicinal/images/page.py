@@ -48,6 +48,9 @@ class Findings(NamedTuple):
     suspects: list[Suspect]
     """labels that deserve a look, of the pictures that were learned from"""
 
+    naive: Score | None = None
+    """the first answer's score if copies were dealt to folds like other pictures"""
+
     @property
     def judged_part(self) -> str:
         """The part that the evaluation is about: train where it is out of fold."""
@@ -292,6 +295,8 @@ def _transfer(run: Findings) -> list[Block]:
         return []
     probe, found = learner.probe_, learner.paired_
     rows = [["first answer, out of fold", *_cells(probe.score)]]
+    if run.naive is not None:
+        rows.append(["the same with copies on both sides", *_cells(run.naive)])
     if run.evaluation is not None and run.judged_part == TEST:
         rows.append(["delivered, held out", *_cells(run.evaluation.score)])
     text = (

@@ -29,6 +29,8 @@ def grouped(pictures: Pictures, near: bool, pattern: str | None) -> Pictures:
     groups = [groups_of(pictures.digests)]
     if near and pictures.eye.size >= SMALLEST and len(pictures) <= MOST:
         groups.append(near_groups(pictures))
+    if pictures.table.groups is not None:
+        groups.append(pictures.table.groups)
     if pattern is not None:
         groups.append(groups_from_pattern(pictures.table.names, pattern))
     return replace(pictures, groups=joined(*groups))

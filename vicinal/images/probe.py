@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vicinal.core.head import CrossFit, Head, cross_fit, fit_head
+from vicinal.core.head import CrossFit, Head, cross_fit, fit_head, out_of_fold
 from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.core.runtime import seed_for
@@ -71,6 +71,29 @@ def fit_probe(
     predicted = objective.predict(fit.logits)
     score = objective.score(y, objective.decide(predicted))
     return Probe(features, y, fit, folds, predicted, score)
+
+
+def naive_score(
+    probe: Probe, together: np.ndarray, objective: Objective, seed: int
+) -> Score | None:
+    """The score as it looks when copies are dealt to folds like other pictures.
+
+    together: [N] groups of the pictures that the probe was fitted on. Beside
+    `Probe.score`, for which a group is in one fold, it shows what copies on both sides
+    would have flattered. None where there is no group of more than one.
+    """
+    n = len(together)
+    if len(np.unique(together)) == n:
+        return None
+    strata = probe.y if probe.y.ndim == 1 and objective.kind != "numeric" else None
+    strata = np.zeros(n) if strata is None else strata
+    count = min(FOLDS, n)
+    own = np.arange(n)
+    folds = deal(strata.astype(str), own, folds=count, seed=seed_for(seed, 5) % 2**32)
+    folds = np.unique(folds, return_inverse=True)[1]
+    penalty = probe.fit.head.penalty
+    logits = out_of_fold(probe.features, probe.y, objective, folds, penalty)
+    return objective.score(probe.y, objective.decide(objective.predict(logits)))
 
 
 def refit(

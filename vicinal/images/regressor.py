@@ -30,8 +30,8 @@ class ImageRegressor(ImageLearner):
         told = self.evaluate(X, y).predictions
         return r2(told["label"].to_numpy(float), told["predicted"].to_numpy(float))
 
-    def _read(self, X: Any, y: Any) -> ImageTable:
-        return read_images(X, y, task="regression")
+    def _read(self, X: Any, y: Any, group: str | None) -> ImageTable:
+        return read_images(X, y, task="regression", group=group)
 
     def _objective(self, table: ImageTable, settings: ImageSettings) -> Objective:
         return Numeric.of(np.asarray(table.labels, dtype=float))

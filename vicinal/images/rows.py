@@ -38,6 +38,9 @@ class ImageTable:
     root: Path | None = None
     """folder of the files"""
 
+    groups: np.ndarray | None = None
+    """[N] numbers of groups that the user gave: those of one stay on one side"""
+
     pixels: np.ndarray | None = None
     """[N, H, W] or [N, H, W, C], when the pictures are arrays"""
 
@@ -90,6 +93,7 @@ class ImageTable:
             names=[self.names[i] for i in index],
             labels=self.labels[index],
             split=None if self.split is None else self.split[index],
+            groups=None if self.groups is None else self.groups[index],
             pixels=None if self.pixels is None else self.pixels[index],
         )
 

@@ -66,6 +66,9 @@ class ImageSettings(TrainingSettings):
     near_duplicates: bool = True
     """whether near copies (encoded anew, shrunk, trimmed) stay on one side"""
 
+    group_column: str | None = None
+    """pictures of one group stay on one side: the column of the CSV that names it"""
+
     group_pattern: str | None = None
     """pictures of one group stay on one side: a regular expression whose first group
     names it, such as patient(\\d+)"""

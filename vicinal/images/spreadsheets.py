@@ -17,6 +17,7 @@ import numpy as np
 
 from vicinal.core.words import counted
 from vicinal.errors import DataError, NoDataError
+from vicinal.images.file_groups import groups_from_column
 from vicinal.images.labels import (
     SPLITS,
     Task,
@@ -76,9 +77,21 @@ def read_csv(path: Path) -> Any:
 
 
 def from_frame(
-    frame: Any, root: Path, task: Task, target: str | None, first_line: int
+    frame: Any,
+    root: Path,
+    task: Task,
+    target: str | None,
+    first_line: int,
+    group: str | None = None,
 ) -> ImageTable:
-    """A table from a DataFrame; `first_line` is the number of its first row."""
+    """A table from a DataFrame; `first_line` is the number of its first row.
+
+    group: the column whose equal cells say what belongs together.
+    """
+    together = None
+    if group is not None:
+        column = _column(frame, (group,), "groups", exact=group)
+        together = groups_from_column(frame[column].tolist())
     columns = {str(name).strip().lower(): name for name in frame.columns}
     path_column = _column(frame, PATH_COLUMNS, "paths of the pictures")
     wanted = (target,) if target else LABEL_COLUMNS
@@ -111,6 +124,7 @@ def from_frame(
         names=[paths[i] for i in keep],
         labels=usable,
         kind=kind,
+        groups=None if together is None else together[keep],
         split=split if split_column is not None and any(split) else None,
         root=root,
         whole_numbers=kind == "single_label" and typed == {int},

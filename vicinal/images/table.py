@@ -37,6 +37,7 @@ def read_images(
     task: Task = "auto",
     target: str | None = None,
     corrections: str | os.PathLike[str] | None = None,
+    group: str | None = None,
 ) -> ImageTable:
     """Read a table of pictures from a path, a DataFrame, arrays or a list of paths.
 
@@ -44,17 +45,20 @@ def read_images(
     names or marks [N, K] of 0 and 1.
     task: what the labels are; auto reads it from them.
     target: the CSV column that holds the labels.
+    group: the CSV column whose equal cells belong together, such as a patient.
     corrections: a CSV of labels that were wrong (`corrections.corrected`).
     Raises NoDataError when no picture is found, DataError when the form is unclear.
     """
-    table = _read(data, y, task, target)
+    table = _read(data, y, task, target, group)
     if corrections is None:
         return table
     with opening(Path(corrections)) as path:
         return corrected(table, path)
 
 
-def _read(data: Any, y: Any, task: Task, target: str | None) -> ImageTable:
+def _read(
+    data: Any, y: Any, task: Task, target: str | None, group: str | None
+) -> ImageTable:
     if task not in get_args(Task):
         known = ", ".join(get_args(Task))
         raise SettingError(f"task must be one of {known}. Got {task!r} instead.")
@@ -68,9 +72,11 @@ def _read(data: Any, y: Any, task: Task, target: str | None) -> ImageTable:
         return data
     if isinstance(data, (str, os.PathLike)):
         with opening(Path(data)) as path:
-            return _read_path(path, task, target)
+            return _read_path(path, task, target, group)
     if hasattr(data, "columns"):
-        return from_frame(data, Path(), task, target, first_line=0)
+        return from_frame(data, Path(), task, target, first_line=0, group=group)
+    if group is not None:
+        raise SettingError(NO_GROUPS)
     if is_paths(data):
         return from_paths(list(data), y, task)
     return from_arrays(data, y, task)
@@ -86,16 +92,27 @@ def opening(path: Path) -> Iterator[Path]:
         raise DataError(f"{path} cannot be read: {reason}.") from error
 
 
-def _read_path(path: Path, task: Task, target: str | None) -> ImageTable:
+NO_GROUPS = (
+    "--group-column names a column of a CSV or DataFrame; the data are neither. "
+    "--group-pattern finds groups in the pictures' names."
+)
+
+
+def _read_path(
+    path: Path, task: Task, target: str | None, group: str | None
+) -> ImageTable:
     if not path.exists():
         raise NoDataError(f"There is nothing at {path}. Check the path's spelling.")
     if path.is_dir():
         if target is not None:
             raise SettingError("--target names a column of a CSV; DATA is a folder.")
+        if group is not None:
+            raise SettingError(NO_GROUPS)
         idx = idx_files(path)
         return read_idx_folder(path, idx, task) if idx else read_folder(path, task)
     if path.suffix.lower() in ENDINGS:
-        return from_frame(read_csv(path), path.parent, task, target, first_line=2)
+        frame = read_csv(path)
+        return from_frame(frame, path.parent, task, target, first_line=2, group=group)
     raise DataError(
         f"{path} is a file, where a folder of pictures or a CSV was wanted. "
         "To classify one picture with a trained model: vicinal predict RUN PICTURE."

@@ -14,6 +14,7 @@ import numpy as np
 
 from vicinal.core.evaluation import Evaluation
 from vicinal.core.files import write_text
+from vicinal.core.metrics import Score
 from vicinal.core.run import CHECKPOINT, Run, environment
 from vicinal.core.runtime import count_learned, count_parameters
 from vicinal.core.splits import TEST, TRAIN, VAL, Fractions
@@ -29,6 +30,7 @@ from vicinal.images.learner import ImageLearner
 from vicinal.images.page import Findings, make_report
 from vicinal.images.parts import divide, given_parts, with_validation
 from vicinal.images.pictures import Pictures, look_over
+from vicinal.images.probe import naive_score
 from vicinal.images.seen import seen_before
 from vicinal.images.table import ImageTable, Quarantined
 
@@ -54,6 +56,9 @@ class TrainingRun:
     begun: float = field(init=False, default=0.0)
     alike: int = field(init=False, default=0)
     """pictures that have near copies, or others of their group"""
+
+    naive: Score | None = field(init=False, default=None)
+    """the first answer's score if copies were dealt to folds like other pictures"""
 
     evaluation: Evaluation | None = field(init=False, default=None)
     seconds: float = field(init=False, default=0.0)
@@ -368,6 +373,7 @@ class TrainingRun:
         run, learner = self.run, self.learner
         learner.save(run.folder)
         self._look_at_labels(pictures)
+        self._look_at_copies(pictures)
         write_csv(run.path("metrics.csv"), pd.DataFrame(learner.history_))
         if self.evaluation is not None:
             write_csv(run.path("predictions.csv"), self.evaluation.predictions)
@@ -387,6 +393,13 @@ class TrainingRun:
         frame = suspects_frame(self.suspects, train, objective)
         write_csv(self.run.path("suspects.csv"), frame)
 
+    def _look_at_copies(self, pictures: Pictures) -> None:
+        learner = self.learner
+        if hasattr(learner, "probe_"):
+            together = pictures.rows(self.parts == TRAIN).together
+            seed = learner.random_state
+            self.naive = naive_score(learner.probe_, together, learner.objective_, seed)
+
     def _findings(self, pictures: Pictures) -> Findings:
         return Findings(
             name=self.run.folder.name,
@@ -399,6 +412,7 @@ class TrainingRun:
             evaluation=self.evaluation,
             seconds=self.seconds,
             suspects=self.suspects,
+            naive=self.naive,
         )
 
     def summary(self) -> dict[str, Any]:
@@ -425,6 +439,7 @@ class TrainingRun:
             return {}
         return {
             "first_answer": learner.probe_.score.to_dict(),
+            "naive": self.naive and self.naive.to_dict(),
             "fine_tuning": learner.paired_ and learner.paired_._asdict(),
         }
 
