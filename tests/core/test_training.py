@@ -386,6 +386,14 @@ def test_the_best_epoch_s_weights_come_back(objective, results, best):
     assert all(t.equal(wanted[k]) for k, t in model.state_dict().items())
 
 
+def test_the_best_epoch_may_be_that_of_least_loss():
+    results = [(0.5, 0.9), (0.4, 0.8), (0.3, 0.7), (0.35, 0.95)]
+    told = iter(results)
+    trained = trainer(linear(), validate=lambda _: next(told), epochs=4)
+    trained.by_loss = True
+    assert [e.best for e in trained.epochs()] == [True, True, True, False]
+
+
 def test_training_may_be_left_at_any_epoch():
     scripted = Scripted([(1, 0.9), (1, 0.8)])
     trained = trainer(validate=scripted, epochs=50)

@@ -184,6 +184,10 @@ class Trainer:
     judged: bool = True
     """whether anything is held out for `validate`"""
 
+    by_loss: bool = False
+    """whether the best epoch is the one of least loss rather than of best score: a
+    score is a count of few examples, and its noise picks an early epoch"""
+
     seed: int = 0
     checkpoint_file: Path | None = None
     fingerprint: str = ""
@@ -358,6 +362,8 @@ class Trainer:
         best = self.progress.best()
         if best is None or not self.judged:  # nothing held out: the last is the best
             return True
+        if self.by_loss and math.isfinite(loss):
+            return loss < best.val_loss
         if math.isnan(score) or math.isnan(best.val_score):
             return math.isnan(best.val_score) and not math.isnan(score)
         if score == best.val_score:

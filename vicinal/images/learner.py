@@ -401,6 +401,7 @@ class ImageLearner(Estimator):
             runtime=self.runtime_,
             validate=lambda model: self._validate(val, y_val),
             judged=len(val) > 0,
+            by_loss=settings.weights is not None,
             shares=shares_of,
             ema=settings.ema if settings.weights else 0.0,
             fixed=self._norms_to_fix(),
