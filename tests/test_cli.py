@@ -403,7 +403,8 @@ def test_predict_json_and_csv_say_the_same(run, pictures, tmp_path, say):
     assert (got["n"], got["unreadable"], got["run"]) == (20, 0, str(run))
     assert got["output"] == str(output) and got["seconds"] >= 0
     rows = rows_of(output)
-    assert list(rows[0]) == ("path predicted probability p_dark p_light reason".split())
+    columns = "path predicted probability unknown p_dark p_light reason"
+    assert list(rows[0]) == columns.split()
     for row, told in zip(rows, got["predictions"], strict=True):
         assert row.pop("reason") == ""
         assert row == {name: str(value) for name, value in told.items()}

@@ -48,6 +48,13 @@ from vicinal.errors import (
 )
 from vicinal.images.audit import Eye, Tick, looks, names_in
 from vicinal.images.augment import choose
+from vicinal.images.backbone_choice import (
+    TIMED,
+    Trial,
+    milliseconds,
+    sample_of,
+    take,
+)
 from vicinal.images.baselines import NAME as LINEAR
 from vicinal.images.baselines import LinearModel
 from vicinal.images.cache import PictureCache
@@ -61,6 +68,7 @@ from vicinal.images.networks.network import Network
 from vicinal.images.parts import given_parts, grouped, with_validation
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.pretrained import Source, open_weights
+from vicinal.images.pretrained import candidates as candidates_of
 from vicinal.images.probe import Probe, fit_probe, put_head
 from vicinal.images.settings import ImageSettings
 from vicinal.images.sizes import natural_size
@@ -141,7 +149,78 @@ class ImageLearner(Estimator):
     @property
     def settings(self) -> ImageSettings:
         """The parameters as checked settings; SettingError for one out of range."""
-        return cast(ImageSettings, super().settings).filled()
+        asked = self._asked
+        if asked.backbone == "auto":  # what was chosen, and until then the first
+            taken = self._chosen or candidates_of(asked.weights)[0]
+            free = {"backbone": None, "max_ms": None, "max_mb": None}
+            asked = replace(asked, weights=taken, **free)
+        return asked.filled()
+
+    @property
+    def _asked(self) -> ImageSettings:
+        """The settings as the user gave them."""
+        return cast(ImageSettings, super().settings)
+
+    _chosen: str | None = None
+    """with `backbone` auto: the weights that were taken"""
+
+    trials_: list[Trial]
+    """with `backbone` auto: what each candidate gave"""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether a backbone is still to be chosen."""
+        return self.get_params()["backbone"] == "auto" and self._chosen is None
+
+    def choose(self, train: Pictures) -> Iterator[str]:
+        """Try the candidates on a sample of the train part, and take one.
+
+        Yields a sentence on each, and on the choice.
+        """
+        asked = self._asked
+        labels, kind = train.table.labels, train.table.kind
+        table = train.table.rows(sample_of(labels, kind, self.random_state))
+        self.trials_, said = [], None
+        for weights in candidates_of(asked.weights):
+            said = type(self)(**self.get_params() | self._trial_params(weights))
+            said.tick = self.tick
+            said.fit(table)
+            self.trials_.append(said._as_trial(weights))
+            yield str(self.trials_[-1])
+        assert said is not None  # there is one candidate or more
+        limits = asked.max_ms, asked.max_mb
+        taken, why = take(self.trials_, said.objective_, said.probe_.y, *limits)
+        self._chosen = taken.weights
+        yield why
+
+    @staticmethod
+    def _trial_params(weights: str) -> dict[str, Any]:
+        """Parameters by which a candidate is tried: its frozen features."""
+        free = {"backbone": None, "max_ms": None, "max_mb": None, "minutes": None}
+        return {"weights": weights, "freeze": "all", "near_duplicates": False, **free}
+
+    def _as_trial(self, weights: str) -> Trial:
+        how, network = self.preprocessing_, self.network_
+        shape = TIMED, how.store_size, how.store_size, how.channels
+        pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        ms = milliseconds(lambda x: self._embed(x, many=True), pixels)
+        mb = sum(t.numel() * t.element_size() for t in network.state_dict().values())
+        said = self.objective_.decide(self.probe_.predicted)
+        score = self.probe_.score
+        return Trial(weights, self.backbone_, score, ms, mb / 1e6, said)
+
+    def reopened(self, pictures: Pictures) -> Pictures:
+        """The same pictures as the backbone that was chosen wants to see them."""
+        eye, channels = self.eye(pictures.table), self.wanted_channels()
+        if eye == pictures.eye and channels in (None, pictures.channels):
+            return pictures
+        _, found = look_over(pictures.table, eye, channels=channels)
+        if not np.array_equal(found.digests, pictures.digests):
+            raise DataError(
+                "Pictures changed while backbones were tried. Leave them alone while "
+                "training runs, and start again."
+            )
+        return replace(found, groups=pictures.groups)
 
     # --- learning ----------------------------------------------------------------
 
@@ -210,8 +289,13 @@ class ImageLearner(Estimator):
 
     def _parts(self, X: Any, y: Any, validation: Any) -> tuple[Pictures, Pictures]:
         """The pictures for learning and those for choosing the epoch."""
+        if not isinstance(X, Pictures):
+            self._chosen = None
         pictures = self.open(X, y)
         parts = given_parts(pictures.table)
+        if self.chooses:
+            list(self.choose(pictures.rows(parts == TRAIN)))
+            pictures = self.reopened(pictures)
         if validation is not None:
             val = self.open(validation, like=pictures)
             return pictures.rows(parts == TRAIN), val
@@ -330,6 +414,10 @@ class ImageLearner(Estimator):
     def check_start(self) -> None:
         """SettingError where the weights to start from do not fit the network."""
         self._backbone()
+        if self.chooses:
+            for weights in candidates_of(self._asked.weights):
+                open_weights(weights, tell=_to_stderr)
+            return
         source, known = self._source(), self._known_preprocessing()
         if source is None or known is None:  # then it is the pictures' size that counts
             return

@@ -308,10 +308,27 @@ def _transfer(run: Findings) -> list[Block]:
         text += "is kept." if found.better else "is not: the first answer is delivered."
     columns = ["", "metric", "value", "low", "high", "n"]
     return [
+        *_backbones(run),
         Text(text),
         _table(columns, rows),
         Text(more_pictures(probe, learner.objective_)),
     ]
+
+
+def _backbones(run: Findings) -> list[Block]:
+    """The candidates of --backbone auto."""
+    if not hasattr(run.learner, "trials_"):
+        return []
+    rows = [
+        [t.backbone, t.weights, *_cells(t.score), round(t.ms, 2), round(t.mb, 1)]
+        for t in run.learner.trials_
+    ]
+    columns = ["backbone", "weights", "metric", "value", "low", "high", "n"]
+    text = (
+        "These were tried on a sample of the train part, each with frozen features and "
+        "a cross-validated layer; milliseconds are for a picture on this machine."
+    )
+    return [Text(text), _table([*columns, "ms", "MB"], rows)]
 
 
 def _what_was_run(run: Findings) -> list[Block]:

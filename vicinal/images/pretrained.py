@@ -289,6 +289,24 @@ def open_weights(
     )
 
 
+def candidates(weights: str | None) -> list[str]:
+    """What to try: the weights named, with commas between, or those on disk.
+
+    Raises SettingError where there is none.
+    """
+    if weights is None:
+        found = on_disk()
+    else:
+        found = [name.strip() for name in weights.split(",") if name.strip()]
+    if found:
+        return found
+    raise SettingError(
+        "--backbone auto tries trained weights, and none of the table is on disk. Name "
+        "some with --weights A,B,...: files, or names of the table, which are fetched: "
+        f"{', '.join(WEIGHTS)}."
+    )
+
+
 def on_disk() -> list[str]:
     """Names of the table whose files are in a cache."""
     files = {name: row.hub_file for name, row in WEIGHTS.items()}

@@ -19,8 +19,15 @@ class ImageSettings(TrainingSettings):
     """How a network learns from pictures."""
 
     backbone: str | None = None
-    """the network: small, lenet5, resnet18 ... (`vicinal info` lists them); None: the
-    one of --weights, else small"""
+    """the network: small, lenet5, resnet18 ... (`vicinal info` lists them); auto: the
+    best of --weights A,B,..., or of the trained weights on disk; None: the one of
+    --weights, else small"""
+
+    max_ms: float | None = None
+    """with --backbone auto: milliseconds a picture may take on this machine"""
+
+    max_mb: float | None = None
+    """with --backbone auto: megabytes that the weights may take"""
 
     image_size: int | None = None
     """pixels: height and width of the input; None: chosen from the data"""
@@ -35,7 +42,7 @@ class ImageSettings(TrainingSettings):
 
     weights: str | None = None
     """trained weights to start from: a name (`vicinal info` lists them), a .safetensors
-    file, or the folder of a model"""
+    file, or the folder of a model; several, with commas, for --backbone auto"""
 
     freeze: str = "none"
     """with --weights: none: all layers learn, the earlier the slower; all: the last
@@ -94,11 +101,18 @@ class ImageSettings(TrainingSettings):
         self.require("max_pixels", self.max_pixels > 0, "above 0")
         known = self.freeze in ("none", "all", "auto") or self.freeze.isdecimal()
         self.require("freeze", known, "none, all, auto, or a number of blocks")
-        frozen = self.freeze == "none" or self.weights is not None
+        trained = self.weights is not None or self.backbone == "auto"
+        frozen = self.freeze == "none" or trained
         self.require("freeze", frozen, "none unless --weights is given")
         self.require("stages", is_whole(self.stages, 1), "1 or more")
-        staged = self.stages == 1 or self.weights is not None
+        staged = self.stages == 1 or trained
         self.require("stages", staged, "1 unless --weights is given")
+        for name in ("max_ms", "max_mb"):
+            value = getattr(self, name)
+            fine = value is None or (is_number(value) and value > 0)
+            self.require(name, fine, "above 0")
+            wanted = value is None or self.backbone == "auto"
+            self.require(name, wanted, "left out unless --backbone is auto")
         for name in ("layer_decay", "ema"):
             value = getattr(self, name)
             self.require(name, is_number(value) and 0 <= value <= 1, "from 0 to 1")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vicinal.core.evaluation import Evaluation
-from vicinal.core.files import write_text
+from vicinal.core.files import read_json, write_text
 from vicinal.core.metrics import Score
 from vicinal.core.run import CHECKPOINT, Run, environment
 from vicinal.core.runtime import count_learned, count_parameters
@@ -80,6 +80,9 @@ class TrainingRun:
         else:
             self._write_data(pictures)
         yield self._divided()
+        if self.learner.chooses:
+            yield from self._choose(pictures)
+            pictures = self.learner.reopened(pictures)
         yield from self._train(pictures)
         yield from self._test(pictures)
         self.seconds = time.monotonic() - self.begun
@@ -116,6 +119,17 @@ class TrainingRun:
         aside = len(self.audit.quarantine)
         rest = f"; {aside} set aside (data/quarantine.csv says why)" if aside else ""
         return f"{counted(n, 'picture')}, {what}, {size}{rest}"
+
+    def _choose(self, pictures: Pictures) -> Iterator[str]:
+        """Try backbones, or take the one that this run took before it was stopped."""
+        learner, kept = self.learner, self.run.path("backbones.json")
+        if kept.exists():
+            learner._chosen = read_json(kept)["taken"]
+            return
+        learner.tick = self._looked
+        yield from learner.choose(pictures.rows(self.parts == TRAIN))
+        tried = [trial.row() for trial in learner.trials_]
+        self.run.write("backbones.json", {"taken": learner._chosen, "tried": tried})
 
     def _divide(self, pictures: Pictures) -> Pictures:
         """Set `parts` [N]; drop what would leak or cannot be scored."""
