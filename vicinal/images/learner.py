@@ -21,7 +21,7 @@ from vicinal.core.checkpoint import under
 from vicinal.core.estimator import Estimator, read_weights, save_model
 from vicinal.core.evaluation import Evaluation, judge
 from vicinal.core.folding import Pair, followed_by_norms
-from vicinal.core.metrics import wilson
+from vicinal.core.metrics import Score, wilson
 from vicinal.core.novelty import Novelty
 from vicinal.core.objective import Objective
 from vicinal.core.paired import Paired, compare
@@ -57,6 +57,7 @@ from vicinal.images.backbone_choice import (
 )
 from vicinal.images.baselines import NAME as LINEAR
 from vicinal.images.baselines import LinearModel
+from vicinal.images.bought import reserved
 from vicinal.images.cache import PictureCache
 from vicinal.images.decode import Preprocessing, to_channels
 from vicinal.images.engines import MANY, Engines, fastest_forward, remember
@@ -138,6 +139,9 @@ class ImageLearner(Estimator):
 
     probe_: Probe
     """with `weights`: the first answer, cross-validated on the train part"""
+
+    first_on_val_: Score | None
+    """with `weights`: the first answer on the validation part, where there is one"""
 
     paired_: Paired | None
     """with `weights`: the fine-tuned network against the probe on the validation part;
@@ -500,6 +504,21 @@ class ImageLearner(Estimator):
             stop_requested=stop_requested,
         )
 
+    def from_nothing(
+        self,
+        train: Pictures,
+        val: Pictures,
+        seconds: float,
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> Score:
+        """How good the same network is on `val` after so long from random weights."""
+        changes = {"weights": None, "freeze": "none", "stages": 1, "epochs": None}
+        changes |= {"backbone": self.backbone_, "minutes": seconds / 60 / 0.9}
+        changes |= {"max_ms": None, "max_mb": None, "false_alarm": 0.0}
+        other = type(self)(**self.get_params() | changes)
+        list(other.fit_epochs(train, validation=val, stop_requested=stop_requested))
+        return other.evaluate(val).score
+
     def check_labels(self, table: ImageTable) -> None:
         """DataError where nothing can be learned from the labels of a table."""
 
@@ -554,8 +573,11 @@ class ImageLearner(Estimator):
         put_head(self.network_, self.probe_.fit.head)
         self._begun = self.network_.state_dict()
         self._begun = {name: t.clone() for name, t in self._begun.items()}
-        self.paired_ = None
+        self.paired_, self.first_on_val_ = None, None
         self._at_first = self.objective_.predict(self.probe_.fit.head.logits(of_val))
+        if len(val):
+            said = self.objective_.decide(self._at_first)
+            self.first_on_val_ = self.objective_.score(y_val, said)
         self.history_ = []  # the fitted head is a model already
         self._learn_what_is_known()
         if self.objective_.kind != "numeric":
@@ -1094,8 +1116,9 @@ CONSTANT_NAMES = {
 
 def _ours(settings: ImageSettings) -> float:
     """Seconds of the user's minutes up to the test and the report."""
-    whole = 60 * (settings.minutes or 0)
-    return whole - min(0.1 * whole, 30)
+    minutes = settings.minutes or 0
+    left = 60 * minutes - min(6 * minutes, 30)
+    return left - (reserved(minutes) if settings.weights and settings.scratch else 0)
 
 
 def _refuse(bad: list[tuple[str, str | None]]) -> None:

@@ -1,6 +1,10 @@
-"""The report of a training run on pictures: six questions, always in this order."""
+"""The report of a training run on pictures: six questions, always in this order.
+
+A run that began with trained weights has one more: what transfer bought.
+"""
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +31,7 @@ from vicinal.core.splits import TEST, TRAIN, VAL
 from vicinal.core.suspects import Suspect
 from vicinal.core.words import counted, percent
 from vicinal.images.audit import Audit
+from vicinal.images.bought import Bought
 from vicinal.images.labels_check import more_pictures, suspects_blocks
 from vicinal.images.learner import ImageLearner
 from vicinal.images.pictures import Pictures
@@ -47,6 +52,9 @@ class Findings(NamedTuple):
     seconds: float
     suspects: list[Suspect]
     """labels that deserve a look, of the pictures that were learned from"""
+
+    bought: Sequence[Bought] = ()
+    """what the weights brought, beside the same network from nothing"""
 
     naive: Score | None = None
     """the first answer's score if copies were dealt to folds like other pictures"""
@@ -69,6 +77,7 @@ def make_report(run: Findings) -> Report:
         Section("How good it is", _how_good(run)),
         Section("Where it errs", _where_it_errs(run)),
         Section("How training went", _training(run)),
+        *([Section("What transfer bought", _bought(run))] if run.bought else []),
         Section("What was run", _what_was_run(run)),
     ]
     started = environment()["started"][:16].replace("T", " ")
@@ -313,6 +322,19 @@ def _transfer(run: Findings) -> list[Block]:
         _table(columns, rows),
         Text(more_pictures(probe, learner.objective_)),
     ]
+
+
+def _bought(run: Findings) -> list[Block]:
+    """The same network from nothing, frozen, and fine-tuned, at about equal time."""
+    rows = [[b.how, f"{b.seconds:.0f}", *_cells(b.score)] for b in run.bought]
+    text = (
+        f"The same network ({run.learner.backbone_}) was also trained from random "
+        "weights, for about as long as the first answer took, and all were judged on "
+        "the same pictures, which none of them had learned from. The seconds of the "
+        "first answer include opening the pictures; the others are those of training."
+    )
+    columns = ["how", "seconds", "metric", "value", "low", "high", "n"]
+    return [Text(text), _table(columns, rows)]
 
 
 def _backbones(run: Findings) -> list[Block]:

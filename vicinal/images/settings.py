@@ -63,6 +63,10 @@ class ImageSettings(TrainingSettings):
     """share of pictures like those learned from that may be called unknown; 0: never
     say so"""
 
+    scratch: bool = True
+    """with --weights: whether the network is also trained from nothing, for as long as
+    the first answer took, to show what the weights brought"""
+
     val_fraction: float | None = None
     """share of the pictures for choosing the epoch, unless the data say which; None:
     0.15, and with --weights no more than 200 pictures or a twentieth"""

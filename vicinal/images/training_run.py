@@ -21,9 +21,10 @@ from vicinal.core.splits import TEST, TRAIN, VAL, Fractions
 from vicinal.core.suspects import Suspect
 from vicinal.core.training import Epoch, Interrupted
 from vicinal.core.words import counted, duration
-from vicinal.errors import NoDataError, ResumeError
+from vicinal.errors import NoDataError, ResumeError, VicinalError
 from vicinal.images.audit import Audit, Tick, groups_of, names_in, rows_by_group
 from vicinal.images.baselines import fit_linear
+from vicinal.images.bought import Bought, fine_tuned_after, seconds_from_nothing
 from vicinal.images.folders import escaped
 from vicinal.images.labels_check import suspects_frame, suspects_of
 from vicinal.images.learner import ImageLearner
@@ -60,6 +61,12 @@ class TrainingRun:
     naive: Score | None = field(init=False, default=None)
     """the first answer's score if copies were dealt to folds like other pictures"""
 
+    bought: list[Bought] = field(init=False, default_factory=list)
+    """what the weights brought, beside the same network from nothing"""
+
+    first_seconds: float = field(init=False, default=0.0)
+    """from the beginning to the first answer"""
+
     evaluation: Evaluation | None = field(init=False, default=None)
     seconds: float = field(init=False, default=0.0)
 
@@ -85,6 +92,7 @@ class TrainingRun:
             pictures = self.learner.reopened(pictures)
         yield from self._train(pictures)
         yield from self._test(pictures)
+        yield from self._what_transfer_bought(pictures)
         self.seconds = time.monotonic() - self.begun
         self._write_results(pictures)
 
@@ -259,9 +267,10 @@ class TrainingRun:
                 saved = time.monotonic()
 
     def _first_answer(self) -> str:
-        probe, seconds = self.learner.probe_, time.monotonic() - self.begun
+        score, seconds = self.learner.probe_.score, time.monotonic() - self.begun
+        self.first_seconds = seconds
         return (
-            f"first answer after {seconds:.0f} s: {probe.score.metric} {probe.score}, "
+            f"first answer after {seconds:.0f} s: {score.metric} {score}, "
             "each picture by a head that had not seen it"
         )
 
@@ -311,6 +320,40 @@ class TrainingRun:
         self._note_what_was_seen(test)
         yield str(self.evaluation)
         yield self.evaluation.verdict
+
+    def _what_transfer_bought(self, pictures: Pictures) -> Iterator[str]:
+        """Train the same network from nothing, for as long as the first answer took."""
+        learner = self.learner
+        if not hasattr(learner, "probe_") or not learner.settings.scratch:
+            return
+        minutes = learner.settings.minutes
+        seconds = seconds_from_nothing(self.first_seconds, minutes)
+        train, val = (pictures.rows(self.parts == part) for part in (TRAIN, VAL))
+        frozen, probe = learner.first_on_val_, learner.probe_
+        if frozen is None:  # all were learned from: one fold is held out instead
+            train, val = train.rows(probe.folds != 0), train.rows(probe.folds == 0)
+            own, objective = probe.folds == 0, learner.objective_
+            decided = objective.decide(probe.predicted[own])
+            frozen = objective.score(probe.y[own], decided)
+        try:
+            stop = self.stop_requested
+            nothing = learner.from_nothing(train, val, seconds, stop)
+        except Interrupted:
+            raise
+        except VicinalError as error:  # such as one class left: no reason to fail
+            yield f"note: nothing was trained from nothing to compare with: {error}"
+            return
+        first = Bought("frozen, the first answer", self.first_seconds, frozen)
+        self.bought = [Bought("from nothing", seconds, nothing), first]
+        spent = sum(epoch.seconds for epoch in learner.history_)
+        for after in (seconds, spent):
+            how = learner.history_, after, frozen.metric, frozen.n
+            tuned = fine_tuned_after(*how)
+            self.bought += [tuned] if tuned else []
+        yield (
+            f"the same network from nothing, {seconds:.0f} s: {nothing.metric} "
+            f"{nothing}; with the weights, frozen: {frozen}"
+        )
 
     def _test_out_of_fold(self, train: Pictures) -> Iterator[str]:
         """All pictures are judged, each by a head that had not seen it."""
@@ -427,6 +470,7 @@ class TrainingRun:
             seconds=self.seconds,
             suspects=self.suspects,
             naive=self.naive,
+            bought=self.bought,
         )
 
     def summary(self) -> dict[str, Any]:
@@ -454,6 +498,7 @@ class TrainingRun:
         return {
             "first_answer": learner.probe_.score.to_dict(),
             "naive": self.naive and self.naive.to_dict(),
+            "bought": [row.to_dict() for row in self.bought],
             "fine_tuning": learner.paired_ and learner.paired_._asdict(),
         }
 
