@@ -12,7 +12,7 @@ from vicinal.core.objective import SingleLabel
 from vicinal.errors import DataError, NoDataError
 from vicinal.images.folders import NOT_UTF8
 from vicinal.images.inputs import list_pictures
-from vicinal.images.learner import Answer
+from vicinal.images.model import Answer
 from vicinal.images.prediction import predict_all
 
 

@@ -11,7 +11,7 @@ import pytest
 from vicinal.errors import NoDataError, RunError
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.inputs import list_pictures
-from vicinal.images.learner import PREDICT_BATCH
+from vicinal.images.model import PREDICT_BATCH
 from vicinal.images.prediction import MOST_REASONS, predict_all
 from vicinal.images.regressor import ImageRegressor
 from vicinal.images.table import ImageTable

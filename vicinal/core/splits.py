@@ -97,3 +97,21 @@ def _share_out(sizes: np.ndarray, fractions: Fractions) -> list[str]:
             parts.append(part)
             filled += size
     return parts + [TRAIN] * (count - len(parts))
+
+
+def stratified_sample(strata: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Rows of at most so many examples, each stratum in its share, in their order.
+
+    strata: [N] names. Every stratum's examples are spread evenly over 0..1, in a random
+    order, and those nearest to 0 are taken.
+    """
+    n = len(strata)
+    if n <= most:
+        return np.arange(n)
+    order = np.random.default_rng(seed).permutation(n)
+    names, of = np.unique(strata[order], return_inverse=True)
+    place = np.empty(n)
+    for k in range(len(names)):
+        own = np.flatnonzero(of == k)
+        place[own] = (np.arange(len(own)) + 0.5) / len(own)
+    return np.sort(order[np.argsort(place, kind="stable")[:most]])

@@ -16,6 +16,7 @@ import numpy as np
 from vicinal.core.metrics import Score, better
 from vicinal.core.objective import Objective
 from vicinal.core.paired import compare
+from vicinal.core.splits import stratified_sample
 from vicinal.errors import SettingError
 
 SAMPLE = 500
@@ -54,18 +55,8 @@ class Trial(NamedTuple):
 
 def sample_of(labels: np.ndarray, kind: str, seed: int) -> np.ndarray:
     """Rows of at most SAMPLE pictures, each class in its share; all where few."""
-    n = len(labels)
-    order = np.random.default_rng(seed).permutation(n)
-    if n <= SAMPLE:
-        return np.arange(n)
-    if kind != "single_label":
-        return np.sort(order[:SAMPLE])
-    names, of_class = np.unique(labels[order].astype(str), return_inverse=True)
-    place = np.empty(n)
-    for k in range(len(names)):  # a class' pictures spread evenly over 0..1
-        own = np.flatnonzero(of_class == k)
-        place[own] = (np.arange(len(own)) + 0.5) / len(own)
-    return np.sort(order[np.argsort(place, kind="stable")[:SAMPLE]])
+    strata = labels if kind == "single_label" else np.zeros(len(labels))
+    return stratified_sample(strata.astype(str), SAMPLE, seed)
 
 
 def milliseconds(embed: Any, pixels: np.ndarray, repeats: int = 3) -> float:

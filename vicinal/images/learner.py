@@ -1,4 +1,4 @@
-"""What ImageClassifier and ImageRegressor share: fit, predict, evaluate, save."""
+"""How ImageClassifier and ImageRegressor learn; `model` has what they can do then."""
 
 import hashlib
 import json
@@ -7,25 +7,18 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from vicinal.core import objective as objectives
 from vicinal.core.calibration import fit_temperature
-from vicinal.core.checkpoint import under
-from vicinal.core.estimator import Estimator, read_weights, save_model
-from vicinal.core.evaluation import Evaluation, judge
 from vicinal.core.folding import Pair, followed_by_norms
-from vicinal.core.metrics import Score, wilson
+from vicinal.core.metrics import Score
 from vicinal.core.novelty import Novelty
 from vicinal.core.objective import Objective
 from vicinal.core.paired import Paired, compare
-from vicinal.core.parallel import prefetch
 from vicinal.core.runtime import (
     Runtime,
     candidates,
@@ -34,19 +27,17 @@ from vicinal.core.runtime import (
     measured,
     seed_for,
 )
-from vicinal.core.splits import TEST, TRAIN, VAL
+from vicinal.core.splits import TRAIN, VAL
 from vicinal.core.training import Epoch, Trainer, saved_runtime
-from vicinal.core.words import counted, percent
+from vicinal.core.words import counted
 from vicinal.errors import (
-    ClassError,
     DataError,
     NoDataError,
-    PictureError,
     QuarantineWarning,
     SettingError,
     near_names,
 )
-from vicinal.images.audit import Eye, Tick, looks, names_in
+from vicinal.images.audit import Eye, Tick
 from vicinal.images.augment import choose
 from vicinal.images.backbone_choice import (
     TIMED,
@@ -55,15 +46,13 @@ from vicinal.images.backbone_choice import (
     sample_of,
     take,
 )
-from vicinal.images.baselines import NAME as LINEAR
-from vicinal.images.baselines import LinearModel
 from vicinal.images.bought import reserved
 from vicinal.images.cache import PictureCache
-from vicinal.images.decode import Preprocessing, to_channels
-from vicinal.images.engines import MANY, Engines, fastest_forward, remember
+from vicinal.images.decode import Preprocessing
+from vicinal.images.engines import MANY, fastest_forward, remember
 from vicinal.images.features import frozen_features
-from vicinal.images.inputs import list_pictures
 from vicinal.images.loader import PictureLoader
+from vicinal.images.model import PictureModel, told_aside
 from vicinal.images.networks import NETWORKS, build
 from vicinal.images.networks.network import Network
 from vicinal.images.parts import given_parts, grouped, with_validation
@@ -73,10 +62,8 @@ from vicinal.images.pretrained import candidates as candidates_of
 from vicinal.images.probe import Probe, fit_probe, put_head
 from vicinal.images.settings import ImageSettings
 from vicinal.images.sizes import natural_size
-from vicinal.images.spreadsheets import listed
-from vicinal.images.table import ImageTable, Quarantined, read_images
+from vicinal.images.table import ImageTable, Quarantined
 from vicinal.images.transfer import (
-    KNOWN,
     blocks_to_freeze,
     describe,
     freeze_first,
@@ -85,7 +72,7 @@ from vicinal.images.transfer import (
     start_from,
 )
 
-PREDICT_BATCH, BATCH = 64, 64
+BATCH = 64
 
 MOST_EPOCHS = 60
 """that a plan by the clock makes"""
@@ -94,46 +81,9 @@ BESIDE = 1.15
 """what an epoch takes beside its passes: views, optimizer steps, validation"""
 
 
-class Answer(NamedTuple):
-    """What a model says of one picture, or why it can say nothing."""
-
-    name: str
-    predicted: np.ndarray | None
-    """[K] probabilities, or the number []"""
-
-    reason: str | None
-
-    unknown: bool = False
-    """whether it is unlike anything that was learned from"""
-
-
-class ImageLearner(Estimator):
+class ImageLearner(PictureModel):
     """Base of the estimators that learn from pictures."""
 
-    settings_type = ImageSettings
-    fitted_by = "history_"
-    kinds: ClassVar[tuple[str, ...]]
-    """kinds of labels that it learns"""
-
-    random_state: int
-    device: str
-    epochs: int | None
-    network_: Network
-    objective_: Objective
-    preprocessing_: Preprocessing
-    runtime_: Runtime
-    history_: list[Epoch]
-    constant_: list[float]
-    temperature_: float
-    """what logits are divided by, so that held-out pictures are as sure as they are
-    right; 1 where nothing was held out"""
-
-    novelty_: Novelty | None
-    """what is known, and from where on a picture is called unknown; None: not asked
-    for, or nothing was held out to tell by"""
-
-    backbone_: str
-    options_: dict[str, Any]
     epochs_: int
     """passes that were planned"""
 
@@ -319,7 +269,7 @@ class ImageLearner(Estimator):
         found, pictures = look_over(table, eye, channels=channels)
         self.quarantine_ = [*self.quarantine_, *found.quarantine]
         if found.quarantine:
-            told = f"{_told_aside(found.quarantine)}; quarantine_ lists all"
+            told = f"{told_aside(found.quarantine)}; quarantine_ lists all"
             warnings.warn(told, QuarantineWarning, stacklevel=4)
         return self.grouped(pictures)
 
@@ -327,26 +277,6 @@ class ImageLearner(Estimator):
         """The pictures, and which of them are not to be divided."""
         settings = self.settings
         return grouped(pictures, settings.near_duplicates, settings.group_pattern)
-
-    def read(self, X: Any, y: Any = None, group: str | None = None) -> ImageTable:
-        """The table of X, checked to hold labels of a kind that this one learns."""
-        pair = isinstance(X, tuple) and len(X) == 2 and y is None
-        table = self._read(X[0], X[1], group) if pair else self._read(X, y, group)
-        if table.kind == "none":
-            raise DataError(
-                "The pictures have no labels. Give them as y: fit(x, y), or as the "
-                "pair (x, y)."
-            )
-        if table.kind not in self.kinds:
-            raise DataError(
-                f"{type(self).__name__} learns from labels that are "
-                f"{' or '.join(self.kinds)}; these are {table.kind}. Names or whole "
-                "numbers are for ImageClassifier, amounts for ImageRegressor."
-            )
-        return table
-
-    def _read(self, X: Any, y: Any, group: str | None) -> ImageTable:
-        return read_images(X, y, group=group)
 
     def eye(self, table: ImageTable) -> Eye:
         """How this estimator looks at the pictures of a table: size, form, cache."""
@@ -696,15 +626,6 @@ class ImageLearner(Estimator):
             self.save(path)
         return True
 
-    def _build(self) -> Network:
-        return build(
-            self.backbone_,
-            num_classes=self.objective_.outputs,
-            in_channels=self.preprocessing_.channels,
-            image_size=self.preprocessing_.image_size,
-            **self.options_,
-        )
-
     def _fastest(self, loader: PictureLoader, device: str) -> Runtime:
         """The form in which this network trains fastest on batches like these."""
         forms = candidates(device, self.settings.precision, self.settings.exact)
@@ -742,9 +663,6 @@ class ImageLearner(Estimator):
         how, like = self.preprocessing_, next(self.network_.parameters())
         example = torch.rand(2, how.channels, how.image_size, how.image_size)
         return followed_by_norms(self.network_, example.to(like.device))
-
-    _learning = False
-    """whether the weights are changing: what is prepared from them would be stale"""
 
     begun: float | None = None
     """what `time.monotonic` said when the user's minutes began; None: when fit began"""
@@ -789,329 +707,12 @@ class ImageLearner(Estimator):
             sha.update("\n".join(map(str, part.table.labels)).encode())
         return sha.hexdigest()
 
-    # --- answering ---------------------------------------------------------------
-
-    def answers(self, X: Any) -> Iterator[Answer]:
-        """What the model says of each picture, in order, a batch at a time.
-
-        A picture that cannot be read gets a reason in place of an answer. Memory does
-        not grow with the number of pictures.
-        """
-        self.check_fitted()
-        if isinstance(X, Pictures):
-            return self._answers_of(X)
-        return self._answers(self._unlabelled(X))
-
-    def _unlabelled(self, X: Any) -> ImageTable:
-        """The table of X; labels that it has are not looked at."""
-        if isinstance(X, ImageTable):
-            return X
-        if isinstance(X, (str, Path)):
-            return list_pictures([str(X)])
-        if hasattr(X, "columns"):
-            return listed(X, Path(), "the table")
-        shape = np.asarray(X).shape if hasattr(X, "__array__") else ()
-        if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3)):
-            raise DataError(
-                f"A batch of pictures [N, H, W(, C)] was wanted and one of shape "
-                f"{list(shape)} was given. For one picture use x[None]."
-            )
-        return read_images(X)
-
-    def _answers(self, table: ImageTable) -> Iterator[Answer]:
-        many = len(table) >= MANY
-        for names, reasons, pixels in prefetch(self._batches(table)):
-            said = iter(self._said(self._embed(pixels, many=many)))
-            for name, reason in zip(names, reasons, strict=True):
-                yield Answer(name, None, reason) if reason else next(said)(name)
-
-    def _batches(
-        self, table: ImageTable
-    ) -> Iterator[tuple[list[str], list[str | None], np.ndarray]]:
-        """Names, reasons and the pixels of the readable pictures, a batch at a time."""
-        how = self.preprocessing_
-        # one pass over many pictures would only push useful entries out of the cache
-        eye = Eye(how.store_size, how.resize, None, self.settings.max_pixels)
-        found = zip(table.names, looks(table, eye), strict=True)
-        while part := list(islice(found, PREDICT_BATCH)):
-            good = [look.pixels for _, look in part if look.pixels is not None]
-            pixels = [to_channels(p, how.channels) for p in good]
-            empty = np.empty(
-                (0, how.store_size, how.store_size, how.channels), np.uint8
-            )
-            yield (
-                [name for name, _ in part],
-                [look.reason for _, look in part],
-                np.stack(pixels) if pixels else empty,
-            )
-
-    def _answers_of(self, pictures: Pictures) -> Iterator[Answer]:
-        said = self._said(self._embeddings_of(pictures))
-        for name, answer in zip(pictures.table.names, said, strict=True):
-            yield answer(name)
-
-    def _said(self, z: Tensor) -> Iterator[Callable[[str], Answer]]:
-        """An answer for each row of embeddings [N, D], to be given its name."""
-        if not len(z):
-            return
-        predicted, unknown = self._predict(self._logits(z)), self._unknown(z.numpy())
-        for row, strange in zip(predicted, unknown.tolist(), strict=True):
-            yield lambda name, r=row, u=strange: Answer(name, r, None, u)
-
-    def _unknown(self, z: np.ndarray) -> np.ndarray:
-        known = self.novelty_
-        return np.zeros(len(z), bool) if known is None else known.is_unknown(z)
-
-    def is_unknown(self, X: Any) -> np.ndarray:
-        """Whether each picture [N] is unlike anything that was learned from.
-
-        Of new pictures of the kind that was learned, a share of `false_alarm` is called
-        so (`core.novelty`); none where too few were held out to say.
-        """
-        return self._unknown(self.transform(X))
-
-    def _predict(self, logits: Tensor) -> np.ndarray:
-        """Calibrated probabilities [N, K], or numbers [N]."""
-        if self.objective_.kind == "numeric":
-            return self.objective_.predict(logits)
-        return self.objective_.predict(logits / self.temperature_)
-
-    def _logits_of(self, pictures: Pictures) -> Tensor:
-        """Logits [N, K] of decoded pictures."""
-        return self._logits(self._embeddings_of(pictures))
-
-    def _embeddings_of(self, pictures: Pictures) -> Tensor:
-        """Embeddings [N, D] of decoded pictures."""
-        rows, many = np.arange(len(pictures)), len(pictures) >= MANY
-        parts = [rows[i : i + PREDICT_BATCH] for i in rows[::PREDICT_BATCH]]
-        return torch.cat([self._embed(pictures.batch(p), many=many) for p in parts])
-
-    _engines: Engines | None = None
-    """what answers; made anew when the weights have changed"""
-
-    def _answering(self) -> Engines:
-        if self._engines is None:
-            self._engines = Engines(
-                self.network_,
-                self.preprocessing_,
-                self.runtime_,
-                self.backbone_,
-                self.settings.precision,
-                self.settings.cache,
-            )
-        return self._engines
-
-    def _embed(self, pixels: np.ndarray, *, many: bool) -> Tensor:
-        """Embeddings [B, D] of pixels [B, S, S, C], as one of so many pictures."""
-        if not len(pixels):
-            return torch.empty(0, self.network_.embedding_size)
-        return self._answering().embed(pixels, many=many and not self._learning)
-
-    def _logits(self, z: Tensor) -> Tensor:
-        return self._answering().logits(z)
-
-    def _all_predicted(self, X: Any) -> np.ndarray:
-        """Predictions of all pictures; PictureError names those that cannot be read.
-
-        `answers` gives a reason in place of an answer instead.
-        """
-        self.check_fitted()
-        answers = list(self.answers(self._complete(X)))
-        _refuse([(a.name, a.reason) for a in answers if a.reason])
-        return np.stack([a.predicted for a in answers if a.predicted is not None])
-
-    def _complete(self, X: Any) -> ImageTable:
-        """The table of X; PictureError when it could not list a row."""
-        table = self._unlabelled(X)
-        _refuse([(q.name, q.reason) for q in table.set_aside])
-        return table
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Embeddings [N, D]: what the last dense layer sees of each picture."""
-        self.check_fitted()
-        parts, table = [], self._complete(X)
-        many = len(table) >= MANY
-        for names, reasons, pixels in self._batches(table):
-            _refuse([(n, r) for n, r in zip(names, reasons, strict=True) if r])
-            parts.append(self._embed(pixels, many=many).numpy())
-        return np.concatenate(parts)
-
-    def evaluate(
-        self, X: Any, y: Any = None, *, linear: LinearModel | None = None
-    ) -> Evaluation:
-        """Score on pictures with labels, beside the answer that never looks.
-
-        Pictures of classes the model does not know, and pictures that cannot be used,
-        are left out of the score and told in `notes`. linear: another to stand beside.
-        """
-        self.check_fitted()
-        pictures, notes = (X, []) if isinstance(X, Pictures) else self.to_score(X, y)
-        known, more = self._known_rows(pictures.table)
-        pictures = pictures.rows(known)
-        z = self._embeddings_of(pictures)
-        predicted, unknown = self._predict(self._logits(z)), self._unknown(z.numpy())
-        said = None if linear is None else linear.decide(pictures)
-        more += self._many_unknown(unknown)
-        return self.judged(pictures.table, predicted, said, notes + more)
-
-    def _many_unknown(self, unknown: np.ndarray) -> list[str]:
-        """A note where more pictures are unlike the known than chance explains."""
-        n, strange = len(unknown), int(unknown.sum())
-        if self.novelty_ is None or not strange:
-            return []
-        expected = self.novelty_.false_alarm
-        if wilson(strange, n)[0] <= expected:
-            return []
-        return [
-            f"{counted(strange, 'picture')} of {n} are unlike those learned from "
-            f"({percent(strange / n)}, where {percent(expected)} would be usual)"
-        ]
-
-    def judged(
-        self,
-        table: ImageTable,
-        predicted: np.ndarray,
-        linear: np.ndarray | None = None,
-        notes: list[str] | None = None,
-    ) -> Evaluation:
-        """The evaluation of predictions, and of what a linear model said."""
-        objective = self.objective_
-        many, y = objective.kind == "multi_label", objective.encode(table.labels)
-        found = judge(
-            objective,
-            y,
-            predicted,
-            self.predictions_frame(table.names, predicted, table.labels),
-            self.constant_ if many else self.constant_[0],
-            CONSTANT_NAMES[objective.kind],
-            notes,
-        )
-        if linear is not None:
-            found.set_beside(LINEAR, objective, y, linear)
-        return found
-
-    def to_score(self, X: Any, y: Any = None) -> tuple[Pictures, list[str]]:
-        """Pictures to score on, the test part where there is one, and notes."""
-        self.check_fitted()
-        table, notes = self.read(X, y), []
-        test = given_parts(table) == TEST
-        if test.any() and not test.all():
-            notes.append(
-                f"only the test part is scored, {test.sum()} of {len(table)} pictures"
-            )
-            table = table.rows(test)
-        how = self.preprocessing_
-        eye = Eye(how.store_size, how.resize, None, self.settings.max_pixels)
-        found, pictures = look_over(table, eye, channels=how.channels)
-        if found.quarantine:
-            notes.append(_told_aside(found.quarantine))
-        return pictures, notes
-
-    def _known_rows(self, table: ImageTable) -> tuple[np.ndarray, list[str]]:
-        """A mask [N] of the pictures whose classes the model knows, and notes."""
-        if self.objective_.kind == "numeric":
-            return np.ones(len(table), dtype=bool), []
-        names = set(self.objective_.classes)
-        said = [names_in(str(label), table.kind) for label in table.labels]
-        known = np.array([its <= names for its in said], dtype=bool)
-        extra = sorted(set().union(*said) - names)
-        missing = sorted(names.difference(*(said[k] for k in np.flatnonzero(known))))
-        notes = []
-        if extra:
-            left = f"{counted(int((~known).sum()), 'picture')} left out"
-            notes.append(
-                f"classes the model does not know: {', '.join(extra)} ({left})"
-            )
-        if missing:
-            notes.append(f"classes without a picture here: {', '.join(missing)}")
-        if not known.any():
-            raise ClassError(
-                f"No picture is of a class that the model knows. It knows "
-                f"{', '.join(sorted(names))}; the data have {', '.join(extra)}."
-            )
-        return known, notes
-
-    def predictions_frame(
-        self, names: list[str], predicted: np.ndarray, labels: Any = None
-    ) -> Any:
-        """Predictions as a table: path, label (where known), predicted, and more."""
-        import pandas as pd
-
-        frame: dict[str, Any] = {"path": names}
-        if labels is not None:
-            frame["label"] = list(labels)
-        frame["predicted"] = self.objective_.decode(predicted)
-        if self.objective_.kind == "single_label":
-            frame["probability"] = predicted.max(axis=1).round(5)
-        for k, name in enumerate(self.objective_.classes):
-            frame[f"p_{name}"] = predicted[:, k].round(5)
-        return pd.DataFrame(frame)
-
-    # --- keeping -----------------------------------------------------------------
-
-    def save(self, path: str | Path) -> Path:
-        """Write the model to a folder: safetensors and JSON, nothing to unpickle."""
-        self.check_fitted()
-        description = {
-            "estimator": type(self).__name__,
-            "parameters": self.plain_params(),
-            "network": {"backbone": self.backbone_, **self.options_},
-            "objective": objectives.to_dict(self.objective_),
-            "preprocessing": self.preprocessing_.to_dict(),
-            "runtime": self.runtime_.to_dict(),
-            "constant": self.constant_,
-            "temperature": self.temperature_,
-            "whole_number_classes": self._whole_numbers(),
-            "history": [epoch._asdict() for epoch in self.history_],
-        }
-        tensors = dict(self.network_.state_dict())
-        if self.novelty_ is not None:
-            known, description["novelty"] = self.novelty_.to_arrays()
-            tensors |= {f"{KNOWN}{name}": t for name, t in known.items()}
-        return save_model(path, description, tensors)
-
-    def _whole_numbers(self) -> bool:
-        return getattr(getattr(self, "classes_", None), "dtype", None) == np.int64
-
-    @classmethod
-    def restore(cls, folder: str | Path, description: dict[str, Any]) -> Self:
-        """The estimator that `save` wrote to a folder."""
-        self = cls(**description["parameters"])
-        self.objective_ = objectives.from_dict(description["objective"])
-        self.preprocessing_ = Preprocessing.from_dict(description["preprocessing"])
-        self.constant_ = description["constant"]
-        self.temperature_ = description.get("temperature", 1.0)
-        self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
-        network = dict(description["network"])
-        self.backbone_, self.options_ = network.pop("backbone"), network
-        self.network_ = self._build()
-        tensors = read_weights(folder, description)
-        known = under(KNOWN[:-1], tensors)
-        self.network_.load_state_dict(
-            {name: t for name, t in tensors.items() if not name.startswith(KNOWN)}
-        )
-        told = description.get("novelty")
-        self.novelty_ = Novelty.from_arrays(known, told) if told else None
-        self.runtime_ = _usable_here(Runtime(**description["runtime"]))
-        self.runtime_.prepare(self.network_).eval()
-        self._restore_classes(description)
-        return self
-
-    def _restore_classes(self, description: dict[str, Any]) -> None:
-        """Set `classes_` again, where there are classes."""
-
 
 MOST_KNOWN = 2_000
 """pictures whose embeddings are taken to know by"""
 
 FREE_TO_CHANGE = {"minutes", "checkpoint_seconds", "cache", "device"}
 """parameters that may differ between a run and its resumption"""
-
-CONSTANT_NAMES = {
-    "single_label": "most frequent class",
-    "multi_label": "most frequent labels",
-    "numeric": "median",
-}
 
 
 def _ours(settings: ImageSettings) -> float:
@@ -1121,29 +722,5 @@ def _ours(settings: ImageSettings) -> float:
     return left - (reserved(minutes) if settings.weights and settings.scratch else 0)
 
 
-def _refuse(bad: list[tuple[str, str | None]]) -> None:
-    if bad:
-        shown = "; ".join(f"{name}: {reason}" for name, reason in bad[:5])
-        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
-        raise PictureError(
-            f"{counted(len(bad), 'picture')} cannot be used: {shown}{more}. Leave "
-            "them out, or iterate over model.answers(X), which gives their reasons."
-        )
-
-
 def _to_stderr(text: str) -> None:
     print(text, file=sys.stderr)
-
-
-def _told_aside(aside: list[Quarantined]) -> str:
-    first = aside[0]
-    return f"{counted(len(aside), 'picture')} set aside, {first.name}: {first.reason}"
-
-
-def _usable_here(runtime: Runtime) -> Runtime:
-    """The saved form, or the plain one where its device is not there."""
-    try:
-        find_device(runtime.device)
-    except SettingError:
-        return Runtime()
-    return runtime

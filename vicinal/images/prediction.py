@@ -12,7 +12,7 @@ import numpy as np
 
 from vicinal.core.files import replace_file
 from vicinal.errors import NoDataError
-from vicinal.images.learner import Answer, ImageLearner
+from vicinal.images.model import Answer, PictureModel
 from vicinal.images.table import ImageTable, Quarantined
 
 MOST_REASONS = 10
@@ -26,7 +26,7 @@ class Speaker(Protocol):
 
 
 def predict_all(
-    model: ImageLearner,
+    model: PictureModel,
     table: ImageTable,
     output: Path | None,
     voice: Speaker,
@@ -70,7 +70,7 @@ def predict_all(
     return {**count, "output": where, "predictions": kept, "seconds": seconds}
 
 
-def _rows(model: ImageLearner, table: ImageTable) -> Iterator[dict[str, Any]]:
+def _rows(model: PictureModel, table: ImageTable) -> Iterator[dict[str, Any]]:
     for answer in chain(model.answers(table), map(_no_answer, table.set_aside)):
         yield _row(model, answer)
 
@@ -79,11 +79,11 @@ def _no_answer(aside: Quarantined) -> Answer:
     return Answer(aside.name, None, aside.reason)
 
 
-def _class_columns(model: ImageLearner) -> list[str]:
+def _class_columns(model: PictureModel) -> list[str]:
     return [f"p_{name}" for name in model.objective_.classes]
 
 
-def _row(model: ImageLearner, answer: Answer) -> dict[str, Any]:
+def _row(model: PictureModel, answer: Answer) -> dict[str, Any]:
     if answer.predicted is None:
         return {"path": answer.name, "reason": answer.reason}
     predicted = answer.predicted[None]
@@ -106,7 +106,7 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['path']}\t{said}{sure}{strange}"
 
 
-def _to_csv(output: Path, model: ImageLearner, work: Callable[..., None]) -> None:
+def _to_csv(output: Path, model: PictureModel, work: Callable[..., None]) -> None:
     columns = ["path", "predicted", "probability", *_class_columns(model), "reason"]
     if model.novelty_ is not None:
         columns.insert(3, "unknown")

@@ -22,10 +22,11 @@ from vicinal.core.suspects import Suspect
 from vicinal.core.training import Epoch, Interrupted
 from vicinal.core.words import counted, duration
 from vicinal.errors import NoDataError, ResumeError, VicinalError
-from vicinal.images.audit import Audit, Tick, groups_of, names_in, rows_by_group
+from vicinal.images.audit import Audit, Eye, Tick, groups_of, names_in, rows_by_group
 from vicinal.images.baselines import fit_linear
 from vicinal.images.bought import Bought, fine_tuned_after, seconds_from_nothing
 from vicinal.images.folders import escaped
+from vicinal.images.in_time import within
 from vicinal.images.labels_check import suspects_frame, suspects_of
 from vicinal.images.learner import ImageLearner
 from vicinal.images.page import Findings, make_report
@@ -101,11 +102,27 @@ class TrainingRun:
     def _look(self) -> Pictures:
         learner = self.learner
         eye = learner.eye(self.table)
+        self.table = self._in_time(eye)
         self.audit, pictures = look_over(
             self.table, eye, channels=learner.wanted_channels(), tick=self._looked
         )
         self.rows = np.flatnonzero(self.audit.usable)
         return learner.grouped(pictures)
+
+    def _in_time(self, eye: Eye) -> ImageTable:
+        """The pictures that there is time for; those of before in a resumed run."""
+        minutes, seed = self.learner.settings.minutes, self.learner.random_state
+        kept = self.run.path("data/index.csv")
+        if minutes is None:
+            return self.table
+        if not kept.exists():
+            elapsed = time.monotonic() - self.begun
+            return within(self.table, eye, minutes, seed, elapsed=elapsed)
+        import pandas as pd
+
+        began = pd.read_csv(kept, dtype=str, keep_default_na=False)["path"]
+        rows = np.isin([escaped(name) for name in self.table.names], began.tolist())
+        return self.table.rows(rows) if rows.any() else self.table
 
     def _looked(self, done: int, total: int) -> None:
         if self.stop_requested():
