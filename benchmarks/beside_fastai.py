@@ -10,7 +10,7 @@ Imports count for neither. Ours are those of a process that imports the command'
 modules and ends; what is imported later, when it is needed, stays in our seconds.
 
 The weights are TensorFlow's ('SAME' padding, input x / 127.5 - 1). fastai is no
-dependency of the project: make an environment that has both (in CONTRIBUTING's words,
+dependency of the project: make an XX
 one apart from .venv), torch first. Where torchvision's operators do not load beside a
 CPU-only torch, a module torchvision_without_ops on PYTHONPATH, if any, is imported
 first.
