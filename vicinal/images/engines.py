@@ -31,6 +31,9 @@ MANY = 256
 
 BATCH = 64
 
+TRACED = "from-bytes"
+"""in the names of traced networks: what is traced; to be changed when that does"""
+
 Engine = Callable[[np.ndarray], Tensor]
 """from pixels [B, S, S, C] of uint8 to embeddings [B, D], float32, on the CPU"""
 
@@ -92,7 +95,7 @@ def _openvino(network: Network, how: Preprocessing, form: Runtime) -> Engine:
     side = how.store_size
     example = torch.zeros(2, side, side, how.channels, dtype=torch.uint8)
     traced = cache_folder() / "traced"
-    kept = traced / f"{network_key(network, how, form)}.xml"
+    kept = traced / f"{network_key(network, how, form)}-{TRACED}.xml"
     from_pixels = _FromPixels(_folded(network, how), how)
     answer = on_openvino(from_pixels, example, form.precision, kept)
     PictureCache(traced).trim()

@@ -29,7 +29,7 @@ from vicinal.images.audit import Eye, looks, names_in
 from vicinal.images.baselines import NAME as LINEAR
 from vicinal.images.baselines import LinearModel
 from vicinal.images.decode import Preprocessing, to_channels
-from vicinal.images.engines import MANY, Engines
+from vicinal.images.engines import MANY, Engines, engine
 from vicinal.images.inputs import list_pictures
 from vicinal.images.networks import build
 from vicinal.images.networks.network import Network
@@ -235,6 +235,21 @@ class PictureModel(Estimator):
 
     def _logits(self, z: Tensor) -> Tensor:
         return self._answering().logits(z)
+
+    def form_for_many(self) -> Runtime:
+        """What answers where there are many pictures."""
+        return self._answering().form_for(many=True)
+
+    def predicted_from(self, pixels: np.ndarray, *, exact: bool) -> np.ndarray:
+        """Probabilities, or numbers, of pixels [N, S, S, C]: by the engine for many, or
+        by the network itself in float32."""
+        if not exact:
+            return self._predict(self._logits(self._embed(pixels, many=True)))
+        plain = Runtime(self.runtime_.device)
+        run = engine(self.network_, self.preprocessing_, plain, many=False)
+        z = run(pixels)
+        self.runtime_.prepare(self.network_)
+        return self._predict(self._logits(z))
 
     def _all_predicted(self, X: Any) -> np.ndarray:
         """Predictions of all pictures; PictureError names those that cannot be read.

@@ -30,6 +30,7 @@ from vicinal.core.run import environment
 from vicinal.core.splits import TEST, TRAIN, VAL
 from vicinal.core.suspects import Suspect
 from vicinal.core.words import counted, percent
+from vicinal.images.agreement import Agreement
 from vicinal.images.audit import Audit
 from vicinal.images.bought import Bought
 from vicinal.images.labels_check import more_pictures, suspects_blocks
@@ -55,6 +56,9 @@ class Findings(NamedTuple):
 
     bought: Sequence[Bought] = ()
     """what the weights brought, beside the same network from nothing"""
+
+    agreement: Agreement | None = None
+    """the engine that judged many pictures, beside float32 on torch"""
 
     naive: Score | None = None
     """the first answer's score if copies were dealt to folds like other pictures"""
@@ -365,6 +369,7 @@ def _what_was_run(run: Findings) -> list[Block]:
             f"{learner.backbone_}, input {how.image_size} x {how.image_size}",
         ],
         ["ran on", str(learner.runtime_)],
+        *([["answers", str(run.agreement)]] if run.agreement else []),
         ["seed", str(learner.random_state)],
         ["seconds", f"{run.seconds:.0f}"],
         ["settings changed", json.dumps(told) if told else "none, all as they come"],

@@ -22,6 +22,7 @@ from vicinal.core.suspects import Suspect
 from vicinal.core.training import Epoch, Interrupted
 from vicinal.core.words import counted, duration
 from vicinal.errors import NoDataError, ResumeError, VicinalError
+from vicinal.images.agreement import Agreement, agreement
 from vicinal.images.audit import Audit, Eye, Tick, groups_of, names_in, rows_by_group
 from vicinal.images.baselines import fit_linear
 from vicinal.images.bought import Bought, fine_tuned_after, seconds_from_nothing
@@ -61,6 +62,9 @@ class TrainingRun:
 
     naive: Score | None = field(init=False, default=None)
     """the first answer's score if copies were dealt to folds like other pictures"""
+
+    agreement: Agreement | None = field(init=False, default=None)
+    """the engine that judged many pictures, beside float32 on torch"""
 
     bought: list[Bought] = field(init=False, default_factory=list)
     """what the weights brought, beside the same network from nothing"""
@@ -448,6 +452,8 @@ class TrainingRun:
         learner.save(run.folder)
         self._look_at_labels(pictures)
         self._look_at_copies(pictures)
+        judged = pictures.rows(self.parts == (TEST if self._has_test else TRAIN))
+        self.agreement = agreement(learner, judged)
         write_csv(run.path("metrics.csv"), pd.DataFrame(learner.history_))
         if self.evaluation is not None:
             write_csv(run.path("predictions.csv"), self.evaluation.predictions)
@@ -466,6 +472,10 @@ class TrainingRun:
         self.suspects = suspects_of(learner.probe_, objective)
         frame = suspects_frame(self.suspects, train, objective)
         write_csv(self.run.path("suspects.csv"), frame)
+
+    @property
+    def _has_test(self) -> bool:
+        return bool((self.parts == TEST).any())
 
     def _look_at_copies(self, pictures: Pictures) -> None:
         learner = self.learner
@@ -488,6 +498,7 @@ class TrainingRun:
             suspects=self.suspects,
             naive=self.naive,
             bought=self.bought,
+            agreement=self.agreement,
         )
 
     def summary(self) -> dict[str, Any]:
@@ -504,6 +515,7 @@ class TrainingRun:
             "epochs": len(self.learner.history_),
             "parameters": count_parameters(self.learner.network_),
             "alike": self.alike,
+            "agreement": self.agreement and self.agreement.to_dict(),
             **self._transfer(),
         }
 
