@@ -10,10 +10,9 @@ Imports count for neither. Ours are those of a process that imports the command'
 modules and ends; what is imported later, when it is needed, stays in our seconds.
 
 The weights are TensorFlow's ('SAME' padding, input x / 127.5 - 1). fastai is no
-dependency of the project: make an XX
-one apart from .venv), torch first. Where torchvision's operators do not load beside a
-CPU-only torch, a module torchvision_without_ops on PYTHONPATH, if any, is imported
-first.
+dependency of the project: it takes an environment, apart from .venv, that has both.
+Where torchvision's operators do not load beside a CPU-only torch, a module
+torchvision_without_ops on PYTHONPATH, if there is one, is imported first.
 
     python -m benchmarks.beside_fastai DATA WEIGHTS [--minutes 10] [--pictures 150]
 """

@@ -406,13 +406,15 @@ class ImageLearner(PictureModel):
         if not self._settled:
             self.runtime_ = saved or self._fastest(loader, device)
         by_clock = settings.minutes is not None and self.epochs is None
-        if by_clock and not self._settled:
-            self._freeze_by_clock(settings, loader)
-            settings = self._planned(settings, self._seconds_an_epoch(loader))
         self.epochs_ = 0 if self._settled else settings.epochs or 1
-        self.expected_seconds_ = self.epochs_ and (
-            self.epochs_ * self._seconds_an_epoch(loader)
-        )
+        an_epoch = 0.0
+        if not self._settled:
+            if by_clock:
+                self._freeze_by_clock(settings, loader)
+            an_epoch = self._seconds_an_epoch(loader)
+            if by_clock:
+                settings = self._planned(settings, an_epoch)
+        self.expected_seconds_ = self.epochs_ * an_epoch
         return Trainer(
             model=self.network_,
             loader=loader,
@@ -671,11 +673,12 @@ class ImageLearner(PictureModel):
         """As many epochs as the minutes have room for, and the minutes they may take.
 
         A tenth of the minutes, half a minute at most, is left for the test and the
-        report. From trained weights more than MOST_EPOCHS bring nothing.
+        report. How many epochs that will be, `epochs_`, is an estimate from one step:
+        the clock decides, and no more than MOST_EPOCHS are made.
         """
         room = int(self._seconds_to_learn(settings) / an_epoch)
-        epochs = min(max(room, 1), MOST_EPOCHS)
-        return replace(settings, epochs=epochs, minutes=_ours(settings) / 60)
+        self.epochs_ = min(max(room, 1), MOST_EPOCHS)
+        return replace(settings, epochs=MOST_EPOCHS, minutes=_ours(settings) / 60)
 
     def _seconds_to_learn(self, settings: ImageSettings) -> float:
         """Seconds of the user's minutes that are left for epochs."""

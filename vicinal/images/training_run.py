@@ -320,9 +320,17 @@ class TrainingRun:
         return (
             f"{learner.backbone_} ({parameters:,} parameters) on {size} pixels, "
             f"{start}{learner.runtime_}, "
-            f"{counted(learner.epochs_, 'epoch')} at most, "
-            f"{duration(learner.expected_seconds_)} if it needs them all"
+            f"{self._how_long()}"
         )
+
+    def _how_long(self) -> str:
+        learner, minutes = self.learner, self.learner.settings.minutes
+        epochs = counted(learner.epochs_, "epoch")
+        if minutes is not None and learner.epochs is None:
+            end = duration(max(60 * minutes - (time.monotonic() - self.begun), 0))
+            return f"about {epochs}, by the clock: all is done in {end}"
+        seconds = duration(learner.expected_seconds_)
+        return f"{epochs} at most, {seconds} if it needs them all"
 
     def _test(self, pictures: Pictures) -> Iterator[str]:
         test, train = (pictures.rows(self.parts == part) for part in (TEST, TRAIN))
