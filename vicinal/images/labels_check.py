@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from vicinal.core.learning_curve import learning_curve
+from vicinal.core.learning_curve import Curve, learning_curve
 from vicinal.core.objective import NO_LABEL, Objective
 from vicinal.core.report import Block, Gallery, Picture, Text, jpeg_base64
 from vicinal.core.suspects import Suspect, find_suspects
@@ -93,4 +93,24 @@ def more_pictures(probe: Probe, objective: Objective) -> str:
     curve = learning_curve(
         probe.features, probe.y, objective, probe.folds, probe.fit.head.penalty
     )
-    return curve.sentence()
+    return " ".join([curve.sentence(), *_by_class(curve)])
+
+
+MOST_CLASSES = 3
+"""classes that are named as those that more pictures would help most"""
+
+
+def _by_class(curve: Curve) -> list[str]:
+    """Which classes would gain most, where that can be promised at all."""
+    gains = {
+        name: own.gain(2) for name, own in curve.by_class.items() if own.meaningful
+    }
+    most = sorted(gains, key=lambda name: -gains[name].value)[:MOST_CLASSES]
+    if not most:
+        return []
+    told = ", ".join(
+        f"{name} (+{100 * gains[name].value:.0f} points "
+        f"[{100 * gains[name].low:.0f}, {100 * gains[name].high:.0f}])"
+        for name in most
+    )
+    return [f"Of the classes twice as many pictures would help most to find: {told}."]
