@@ -424,10 +424,25 @@ def test_report(run, say):
     check_score(got["score"], 4)
 
 
+def test_labels_put_right_by_a_table(pictures, tmp_path, say, refused):
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\ndark/0.png,light\nlight/3.png,-\n")
+    told = say("check", pictures, "--labels", table, "--json").json()
+    counts = {row["class"]: row["pictures"] for row in told["classes"]}
+    assert counts == {"dark": 9, "light": 10}
+    table.write_text("path,label\ndark/99.png,light\n")
+    wrong = refused("check", pictures, "--labels", table)
+    assert wrong.startswith(f"{table} names 1 file that the data do not have")
+    table.write_text("path,label\ndark/0.png,ligth\n")
+    assert "Did you mean 'light'" in refused("train", pictures, "--labels", table)
+
+
 def test_info(say):
     told = say("info")
     assert told.code == OK and "resnet18" in told.out and torch.__version__ in told.out
     got = say("info", "--json").json()
+    assert "weights:" in told.out
+    assert {"resnet18", "mobilenet_v2"} <= got["weights"].keys()
     assert got["vicinal"] == vicinal.__version__ and got["device"]
     assert {"small", "mobilenet_v2"} <= set(got["networks"])
 

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ import vicinal
 from vicinal import ImageClassifier, ImageRegressor
 from vicinal.core.calibration import fit_temperature
 from vicinal.core.head import cross_fit
+from vicinal.core.learning_curve import Curve
 from vicinal.core.objective import SingleLabel
 from vicinal.core.run import Run
 from vicinal.errors import NoDataError, SettingError
+from vicinal.images import labels_check
 from vicinal.images.audit import Eye
 from vicinal.images.labels_check import more_pictures
 from vicinal.images.pictures import Pictures, look_over
@@ -348,3 +351,24 @@ def test_copies_on_both_sides_flatter_by_what_was_planted():
     assert abs(honest.value - 0.5) < 0.08
     assert abs(naive.value - wanted) < 0.08
     assert naive_score(probe, np.arange(n + copies), objective, 0) is None
+
+
+def test_classes_that_more_pictures_would_help_are_named(monkeypatch):
+    curve = Curve("accuracy", 200, *[np.zeros(0)] * 3, np.zeros(3), np.zeros((1, 3)))
+    falls = {"rare": 0.4, "often": 0.1, "known": 0.0}
+    laws = {
+        name: replace(curve, law=np.array([0, f, 1]), laws=np.array([[0, f, 1]] * 9))
+        for name, f in falls.items()
+    }
+    whole = replace(laws["often"], by_class=laws)
+    monkeypatch.setattr(labels_check, "learning_curve", lambda *_: whole)
+    probe: Any = SimpleNamespace(
+        y=np.zeros(200), features=None, folds=None, fit=SimpleNamespace(head=HEAD)
+    )
+    said = more_pictures(probe, SingleLabel(("often", "rare")))
+    # an error b / n: twice as many pictures take half of b away
+    assert "help most to find: rare (+20 points [20, 20]), often (+5 points" in said
+    assert "known (" not in said
+
+
+HEAD = SimpleNamespace(penalty=1.0)

@@ -10,10 +10,11 @@ from vicinal.core.run import environment
 from vicinal.core.runtime import find_device
 from vicinal.images.cache import PictureCache
 from vicinal.images.networks import NETWORKS
+from vicinal.images.pretrained import WEIGHTS, on_disk
 
 
 def about() -> dict[str, Any]:
-    """Versions, device, networks and caches."""
+    """Versions, device, networks, trained weights and caches."""
     told = environment()
     cache = PictureCache()
     return {
@@ -26,12 +27,19 @@ def about() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": find_device(),
         "networks": {name: _described(name) for name in NETWORKS},
+        "weights": {name: _origin(name) for name in WEIGHTS},
         "cache": {
             "folder": str(cache.folder),
             "gigabytes": round(cache.size() / 1e9, 3),
             "limit in gigabytes": round(cache.limit / 1e9, 1),
         },
     }
+
+
+def _origin(name: str) -> str:
+    """Where trained weights are from, and whether they are here."""
+    here = "on disk; " if name in on_disk() else ""
+    return f"{here}{WEIGHTS[name].origin}"
 
 
 def _described(name: str) -> str:
