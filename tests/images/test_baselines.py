@@ -210,3 +210,13 @@ def test_one_label_that_all_have_or_none(mark):
     x, y = noise(20), np.full((20, 1), mark, dtype=np.float32)
     said = fit_linear(MultiLabel(("a",)), pictures_of(x), y).decide(pictures_of(x))
     assert said.tolist() == [[mark]] * 20
+
+
+def test_thumbnails_may_stand_for_the_pictures():
+    x = np.random.default_rng(3).integers(0, 256, (40, 32, 32)).astype(np.uint8)
+    y = np.array([0, 1] * 20)
+    pictures, objective = pictures_of(x), SingleLabel(("a", "b"))
+    small = thumbnails(pictures, np.arange(40))
+    ours, theirs = (fit_linear(objective, p, y) for p in (small, pictures))
+    np.testing.assert_array_equal(ours.weights, theirs.weights)
+    np.testing.assert_array_equal(ours.decide(small), theirs.decide(pictures))

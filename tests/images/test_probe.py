@@ -354,7 +354,8 @@ def test_copies_on_both_sides_flatter_by_what_was_planted():
 
 
 def test_classes_that_more_pictures_would_help_are_named(monkeypatch):
-    curve = Curve("accuracy", 200, *[np.zeros(0)] * 3, np.zeros(3), np.zeros((1, 3)))
+    none = np.zeros(0)
+    curve = Curve("accuracy", 200, none, none, none, np.zeros(3), np.zeros((1, 3)))
     falls = {"rare": 0.4, "often": 0.1, "known": 0.0}
     laws = {
         name: replace(curve, law=np.array([0, f, 1]), laws=np.array([[0, f, 1]] * 9))

@@ -40,9 +40,9 @@ class LinearModel:
     marks: bool = False
     """whether a picture may have several labels"""
 
-    def decide(self, pictures: Pictures) -> np.ndarray:
-        """Class rows [N], marks [N, K] or numbers [N]."""
-        x = thumbnails(pictures, np.arange(len(pictures)))
+    def decide(self, pictures: Pictures | np.ndarray) -> np.ndarray:
+        """Class rows [N], marks [N, K] or numbers [N], of pictures or thumbnails."""
+        x = _small(pictures, np.arange(len(pictures)))
         d = x @ self.weights + self.offset
         if len(self.classes) > 2:
             return self.classes[d.argmax(axis=1)]
@@ -64,9 +64,12 @@ class LinearModel:
 
 
 def fit_linear(
-    objective: Objective, train: Pictures, y: np.ndarray, seed: int = 0
+    objective: Objective, train: Pictures | np.ndarray, y: np.ndarray, seed: int = 0
 ) -> LinearModel:
-    """Fit on (a sample of) the train part; the penalty by leave-one-out error."""
+    """Fit on (a sample of) the train part; the penalty by leave-one-out error.
+
+    train: pictures, or their `thumbnails` [N, F] where they are needed more than once.
+    """
     from sklearn.linear_model import RidgeClassifierCV, RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -82,7 +85,7 @@ def fit_linear(
     with warnings.catch_warnings():
         # constant pixels make a singular matrix, which ridge is there to cure
         warnings.simplefilter("ignore", LinAlgWarning)
-        make_pipeline(scaler, ridge).fit(thumbnails(train, rows), _flat(y[rows]))
+        make_pipeline(scaler, ridge).fit(_small(train, rows), _flat(y[rows]))
     w = np.atleast_2d(ridge.coef_).T / np.asarray(scaler.scale_)[:, None]
     offset = np.atleast_1d(ridge.intercept_) - np.asarray(scaler.mean_) @ w
     single, marks = (objective.kind == k for k in ("single_label", "multi_label"))
@@ -101,6 +104,12 @@ def thumbnails(pictures: Pictures, rows: np.ndarray, side: int = SIDE) -> np.nda
     parts = [rows[i : i + 256] for i in range(0, len(rows), 256)]
     shrunk = [_shrink(pictures.batch(part), side) for part in parts]
     return np.concatenate(shrunk) if shrunk else np.empty((0, 1), np.float32)
+
+
+def _small(pictures: Pictures | np.ndarray, rows: np.ndarray) -> np.ndarray:
+    if isinstance(pictures, np.ndarray):
+        return pictures[rows]
+    return thumbnails(pictures, rows)
 
 
 def _flat(y: np.ndarray) -> np.ndarray:

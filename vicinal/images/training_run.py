@@ -24,7 +24,7 @@ from vicinal.core.words import counted, duration
 from vicinal.errors import NoDataError, ResumeError, VicinalError
 from vicinal.images.agreement import Agreement, agreement
 from vicinal.images.audit import Audit, Eye, Tick, groups_of, names_in, rows_by_group
-from vicinal.images.baselines import fit_linear
+from vicinal.images.baselines import fit_linear, thumbnails
 from vicinal.images.bought import Bought, fine_tuned_after, seconds_from_nothing
 from vicinal.images.folders import escaped
 from vicinal.images.in_time import within
@@ -388,13 +388,13 @@ class TrainingRun:
         """All pictures are judged, each by a head that had not seen it."""
         learner, probe = self.learner, self.learner.probe_
         y = learner.objective_.encode(train.table.labels)
-        linear = np.empty(y.shape)
+        linear, small = np.empty(y.shape), thumbnails(train, np.arange(len(train)))
         for fold in range(int(probe.folds.max()) + 1):
             own, others = (np.flatnonzero(probe.folds == fold), probe.folds != fold)
             seed = learner.random_state
-            model = fit_linear(learner.objective_, train.rows(others), y[others], seed)
-            linear[own] = model.decide(train.rows(own))
-        fit_linear(learner.objective_, train, y).save(self.run.folder)
+            model = fit_linear(learner.objective_, small[others], y[others], seed)
+            linear[own] = model.decide(small[own])
+        fit_linear(learner.objective_, small, y).save(self.run.folder)
         self.evaluation = learner.judged(train.table, probe.predicted, linear)
         yield f"out of fold, {probe.folds.max() + 1} folds:\n{self.evaluation}"
         yield self.evaluation.verdict
