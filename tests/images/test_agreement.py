@@ -39,10 +39,13 @@ def test_an_engine_in_float32_says_the_same(kind, form):
     y = level if kind is ImageRegressor else np.where(level > 120, "light", "dark")
     model = kind(**QUICK).fit(x, y)
     found = agreement(model, model.open(x, y))
-    assert found is not None
+    assert found is not None and found.score is not None
     assert (found.n, found.alike, found.form) == (MOST, MOST, str(form))
     assert found.largest < 1e-3 * (200 if kind is ImageRegressor else 1)
     assert found.score == pytest.approx(found.score_float32, rel=1e-3)
+    learned = agreement(model, model.open(x, y), held_out=False)
+    assert learned is not None and learned.score is None and learned.alike == MOST
+    assert "right" not in str(learned) and "scores" not in str(learned)
     assert f"{MOST} answers are those of float32" in str(found)
 
 
@@ -59,6 +62,7 @@ def test_an_engine_that_says_something_else_is_found_out(form, monkeypatch):
     pictures: Pictures = model.open(x, np.where(level > 120, "light", "dark"))
     found = agreement(model, pictures)
     assert found is not None and found.alike < MOST and found.largest > 0.1
+    assert found.score is not None and found.score_float32 is not None
     assert found.score < found.score_float32
 
 

@@ -29,24 +29,32 @@ class Agreement(NamedTuple):
     largest: float
     """difference of any probability, or of any number"""
 
-    score: float
-    score_float32: float
+    score: float | None
+    score_float32: float | None
+    """None where the pictures are those that were learned from"""
 
     def to_dict(self) -> dict[str, Any]:
         return self._asdict()
 
     def __str__(self) -> str:
-        scores = f"{percent(self.score)} and {percent(self.score_float32)} right"
-        if not 0 <= self.score <= 1:
-            scores = f"scores {self.score:.4g} and {self.score_float32:.4g}"
-        return (
+        told = (
             f"{self.form}: on {self.n} pictures {self.alike} answers are those of "
-            f"float32 on torch, numbers differ by {self.largest:.2g} at most, {scores}"
+            f"float32 on torch, numbers differ by {self.largest:.2g} at most"
         )
+        if self.score is None or self.score_float32 is None:
+            return told
+        if not 0 <= self.score <= 1:
+            return f"{told}, scores {self.score:.4g} and {self.score_float32:.4g}"
+        return f"{told}, {percent(self.score)} and {percent(self.score_float32)} right"
 
 
-def agreement(model: PictureModel, pictures: Pictures) -> Agreement | None:
-    """Compare on pictures with labels; None where few were answered: it is torch."""
+def agreement(
+    model: PictureModel, pictures: Pictures, *, held_out: bool = True
+) -> Agreement | None:
+    """Compare on pictures with labels; None where few were answered: it is torch.
+
+    held_out: whether the model has not learned from them, so that scores mean anything.
+    """
     if len(pictures) < MANY:
         return None
     rows = np.linspace(0, len(pictures) - 1, MOST).astype(int)
@@ -65,6 +73,6 @@ def agreement(model: PictureModel, pictures: Pictures) -> Agreement | None:
         n=len(some),
         alike=int(same.sum()),
         largest=float(np.abs(ours - plain).max()),
-        score=objective.score(y, decided).value,
-        score_float32=objective.score(y, truth).value,
+        score=objective.score(y, decided).value if held_out else None,
+        score_float32=objective.score(y, truth).value if held_out else None,
     )

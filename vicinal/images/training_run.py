@@ -461,7 +461,7 @@ class TrainingRun:
         self._look_at_labels(pictures)
         self._look_at_copies(pictures)
         judged = pictures.rows(self.parts == (TEST if self._has_test else TRAIN))
-        self.agreement = agreement(learner, judged)
+        self.agreement = agreement(learner, judged, held_out=self._has_test)
         write_csv(run.path("metrics.csv"), pd.DataFrame(learner.history_))
         if self.evaluation is not None:
             write_csv(run.path("predictions.csv"), self.evaluation.predictions)
