@@ -116,7 +116,7 @@ class TrainingRun:
     def _in_time(self, eye: Eye) -> ImageTable:
         """The pictures that there is time for; those of before in a resumed run."""
         minutes, seed = self.learner.settings.minutes, self.learner.random_state
-        kept = self.run.path("data/index.csv")
+        kept = self.run.folder / "data" / "index.csv"
         if minutes is None:
             return self.table
         if not kept.exists():
