@@ -1,5 +1,6 @@
 """What the tests share: a cache of their own, and small pictures made on the spot."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+# one process runs thousands of tests: it is to give memory back
+os.environ.setdefault("VICINAL_KEEP_MEMORY", "0")
 
 Draw = Callable[..., np.ndarray]
 MakeFolder = Callable[..., Path]

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -34,8 +35,11 @@ def keep_memory() -> bool:
 
     glibc gives a freed block of many megabytes back to the system, and the next step
     asks for it again, page by page: a sixth of a training step was spent so. Memory
-    stays at its peak. False where the C library is another one.
+    stays at its peak. False where the C library is another one, or where
+    VICINAL_KEEP_MEMORY is 0.
     """
+    if os.environ.get("VICINAL_KEEP_MEMORY") == "0":
+        return False
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
