@@ -1,5 +1,8 @@
 """A network on OpenVINO says what torch says."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -78,3 +81,27 @@ def test_a_place_where_nothing_can_be_kept(tmp_path):
     kept = tmp_path / "file" / "name.xml"
     run = on_openvino(lambda x: x + 1, torch.zeros(2, 3), "float32", kept)
     assert run(np.zeros((1, 3), np.float32)).tolist() == [[1.0] * 3]
+
+
+LET_GO_ELSEWHERE = """
+import gc, signal, threading
+import numpy as np, torch
+from vicinal.core.inference import on_openvino
+
+said = []
+signal.signal(signal.SIGINT, lambda *_: said.append("heard"))
+held = [on_openvino(torch.nn.Linear(4, 2), torch.zeros(2, 4), "float32")]
+held[0](np.zeros((3, 4), np.float32))
+other = threading.Thread(target=lambda: (held.clear(), gc.collect()))
+other.start()
+other.join()
+signal.raise_signal(signal.SIGINT)
+print(*said)
+"""
+
+
+def test_an_interrupt_after_another_thread_let_a_network_go():
+    """What OpenVINO set up for signals must outlive every network."""
+    words = [sys.executable, "-c", LET_GO_ELSEWHERE]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "heard"), done.stderr

@@ -106,7 +106,8 @@ def test_without_freezing_the_body_learns_too(source):
 def test_trained_weights_keep_the_statistics_that_they_came_with(source):
     """A small batch would estimate others, which the fitted head does not know."""
     given = read_source(str(source))[0]
-    model = ImageClassifier(**QUICK, weights=str(source), val_fraction=0)
+    settings: dict[str, Any] = QUICK | {"weights": str(source), "val_fraction": 0}
+    model = ImageClassifier(**settings, batch_norm="frozen")
     model.fit(pictures(), ["x", "y"] * 12)
     found = tensors(model)
     head = torch.from_numpy(model.probe_.fit.head.weights.T).float()
@@ -116,6 +117,24 @@ def test_trained_weights_keep_the_statistics_that_they_came_with(source):
     assert all(torch.equal(found[name], given[name]) for name in fixed)
     scales = [n.replace("running_mean", "weight") for n in fixed if "mean" in n]
     assert not any(torch.equal(found[name], given[name]) for name in scales)
+
+
+@pytest.mark.parametrize(
+    ("batch_norm", "size", "frozen"),
+    [("auto", 16, False), ("auto", 64, True), ("batch", 64, False)],
+)
+def test_batch_norms_follow_the_batches_of_small_pictures(
+    tmp_path, batch_norm, size, frozen
+):
+    settings: dict[str, Any] = QUICK | {"image_size": size, "epochs": 1}
+    source = ImageClassifier(**settings).fit(pictures(), ["a", "b"] * 12)
+    settings |= {"weights": str(source.save(tmp_path)), "val_fraction": 0}
+    model = ImageClassifier(**settings, batch_norm=batch_norm)
+    model.fit(pictures(), ["x", "y"] * 12)
+    given, found = tensors(source), tensors(model)
+    means = [name for name in found if "running_mean" in name]
+    same = [torch.equal(found[name], given[name]) for name in means]
+    assert len(means) > 3 and same == [frozen] * len(means)
 
 
 def test_only_the_head_learns():

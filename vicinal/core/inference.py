@@ -5,6 +5,7 @@ what comes of it is kept on disk by the network's own name, so that later runs o
 it. Rounding differs from torch's by about as much as the number format's own.
 """
 
+import functools
 import importlib.util
 import warnings
 from collections.abc import Callable
@@ -37,10 +38,7 @@ def on_openvino(
     precision: float32 or bfloat16, of the products. kept: a file `NAME.xml` to read the
     traced network from, or to keep it in; it must be named by all that it depends on.
     """
-    import openvino
-
-    core = openvino.Core()
-    model = None
+    core, model = _core(), None
     if kept is not None and kept.exists():
         with suppress(RuntimeError):  # damaged: traced again
             model = core.read_model(kept, kept.with_suffix(".bin"))
@@ -59,6 +57,18 @@ def on_openvino(
         return np.array(found)  # its own memory is reused
 
     return run
+
+
+@functools.cache
+def _core():
+    """The one Core of this process, never let go.
+
+    Its CPU part gives the thread that makes it another stack for signals, and frees
+    that stack in whichever thread it ends: the next Ctrl-C would end in a crash.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 class _Function(nn.Module):

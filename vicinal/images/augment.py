@@ -40,6 +40,9 @@ class Augmentation:
     """largest relative change of brightness, contrast and saturation"""
 
 
+PHOTO = 64
+"""pixels from which a picture is taken for a photograph"""
+
 AUGMENTATIONS: dict[str, Augmentation] = {
     "none": Augmentation(),
     "light": Augmentation(rotate=12, shift=0.08, zoom=(0.9, 1.1), stretch=1.1),
@@ -52,7 +55,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 def choose(name: str, preprocessing: Preprocessing) -> Augmentation:
     """The augmentation of that name; auto looks at size and channels."""
     if name == "auto":
-        large = preprocessing.image_size >= 64 and preprocessing.channels == 3
+        large = preprocessing.image_size >= PHOTO and preprocessing.channels == 3
         name = "photo" if large else "light"
     return AUGMENTATIONS[name]
 

@@ -38,7 +38,7 @@ from vicinal.errors import (
     near_names,
 )
 from vicinal.images.audit import Eye, Tick
-from vicinal.images.augment import choose
+from vicinal.images.augment import PHOTO, choose
 from vicinal.images.backbone_choice import (
     TIMED,
     Trial,
@@ -301,7 +301,7 @@ class ImageLearner(PictureModel):
                 f"{name}. Got {size} instead; another --backbone takes smaller ones."
             )
         photo = settings.augment == "photo" or (
-            settings.augment == "auto" and size >= 64
+            settings.augment == "auto" and size >= PHOTO
         )
         return size, (round(size * 8 / 7 / 2) * 2 if photo else size)
 
@@ -634,7 +634,7 @@ class ImageLearner(PictureModel):
         if len(forms) == 1:
             return forms[0]
         x = next(iter(loader.batches(0)))[0][:32]
-        fix = self.settings.weights is not None
+        fix = self._freezes_norms
         measure = lambda: fastest(self.network_, x, forms, fix_norms=fix)  # noqa: E731
         what, cache = "tuning" if fix else "learning", self.settings.cache
         return remember(what, self.backbone_, x, forms, measure, cache)
@@ -658,9 +658,21 @@ class ImageLearner(PictureModel):
         opens = opening_epochs(self.network_, settings.stages, self.epochs_)
         return {name: epoch for name, epoch in opens.items() if name in learns}
 
+    @property
+    def _freezes_norms(self) -> bool:
+        """Whether batch norms keep the statistics under which they were trained.
+
+        A deep network of photographs learns as well so, and a third faster. A small one
+        has far to go in large steps, which the norms of each batch keep in bounds.
+        """
+        settings = self.settings
+        if settings.weights is None or settings.batch_norm == "batch":
+            return False
+        photo = self.preprocessing_.image_size >= PHOTO
+        return photo or settings.batch_norm == "frozen"
+
     def _norms_to_fix(self) -> list[Pair] | None:
-        """Trained weights keep the statistics under which they were trained."""
-        if self.settings.weights is None:
+        if not self._freezes_norms:
             return None
         how, like = self.preprocessing_, next(self.network_.parameters())
         example = torch.rand(2, how.channels, how.image_size, how.image_size)
@@ -688,7 +700,7 @@ class ImageLearner(PictureModel):
         """Seconds that an epoch will take, from one step that is timed."""
         x = next(iter(loader.batches(0)))[0][:32]
         form = self.runtime_
-        fix = self.settings.weights is not None
+        fix = self._freezes_norms
         one = measured(self.network_, x, [form], repeats=1, fix_norms=fix)[form]
         return BESIDE * one / len(x) * len(loader.pictures)
 

@@ -59,6 +59,10 @@ class ImageSettings(TrainingSettings):
     ema: float = 0.99
     """with --weights: decay a step of the weights' running mean, which is kept"""
 
+    batch_norm: Literal["auto", "frozen", "batch"] = "auto"
+    """with --weights, what batch norms are scaled by: frozen, the mean and spread that
+    the weights came with; batch, those of each batch; auto: frozen from 64 pixels on"""
+
     false_alarm: float = 0.05
     """share of pictures like those learned from that may be called unknown; 0: never
     say so"""
