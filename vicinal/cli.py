@@ -20,6 +20,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, Suppress
 
 from vicinal.core.files import to_json
+from vicinal.core.parallel import is_led
 from vicinal.errors import (
     NoDataError,
     ResumeError,
@@ -123,6 +124,7 @@ def train(
         json: print one JSON object and nothing else.
         typed: names of the flags that were given, so that a resumed run can tell them.
     """
+    from vicinal.core import team
     from vicinal.core.run import Run
 
     voice = Voice(json)
@@ -140,12 +142,23 @@ def train(
         "parameters": settings.to_dict() | {"random_state": seed, "device": device},
     }
     if resume:
-        with Run.resume(folder) as run:
+        with Run.resume(folder) as run, team.joined():
             asked = _as_it_began(run.folder, asked, typed)
             return _train_in(run, asked, _ready(asked), data, voice, resume)
-    ready = _ready(asked)  # before there is a folder: it may lie inside the data
-    with Run.create(folder) as run:
-        return _train_in(run, asked, ready, data, voice, resume)
+    with team.joined():
+        ready = _ready(asked)  # before there is a folder: it may lie inside the data
+        with Run.create(folder) as run:
+            return _train_in(run, asked, ready, data, voice, resume)
+
+
+def train_along() -> None:
+    """In a process that torchrun started, but not as the first: take its orders."""
+    from vicinal.core import team
+    from vicinal.core.training import follow
+
+    with team.joined() as joined:
+        team.leave_signals_to_the_leader()
+        follow(joined)
 
 
 def _ready(asked: Outcome) -> tuple[Any, Any]:
@@ -423,6 +436,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name in any script can be printed
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        if is_led():
+            if words[:1] == ["train"]:
+                train_along()
+            return OK
         outcome = _understood(words)()
         if "--json" in words:
             print(to_json(outcome), flush=True)

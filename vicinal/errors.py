@@ -12,6 +12,7 @@
     |-- TrainingError             training itself failed (a loss that is not a number)
     |-- RunError (OSError)        a run folder cannot be made, written or resumed
     |   |-- ResumeError           a run began with other data or settings than these
+    |   |-- LostProcessError      one of several processes that train together ended
     |   `-- ModelFileError        a model file is missing, damaged or of another kind
     `-- MissingExtraError (ImportError)  an optional library is not installed
 
@@ -63,6 +64,10 @@ class RunError(VicinalError, OSError):
 
 class ResumeError(RunError):
     """A run began with other data or settings than it is to go on with."""
+
+
+class LostProcessError(RunError):
+    """One of several processes that train together ended."""
 
 
 class ModelFileError(RunError):

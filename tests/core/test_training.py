@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,10 @@ class Rows:
     y: Tensor
     batch_size: int = 8
     before_batch: Callable[[], None] = lambda: None
+    share: tuple[int, int] = (0, 1)
+
+    def part(self, k: int, of: int) -> "Rows":
+        return replace(self, share=(k, of))
 
     @property
     def steps(self) -> int:
@@ -57,7 +61,8 @@ class Rows:
         order = torch.randperm(len(self.x), generator=generator(5, epoch))
         for rows in order.split(self.batch_size)[start:]:
             self.before_batch()
-            yield self.x[rows], self.y[rows]
+            mine = rows[self.share[0] :: self.share[1]]
+            yield self.x[mine], self.y[mine]
 
 
 @dataclass
@@ -788,8 +793,8 @@ def test_by_the_clock_the_rate_comes_to_rest_with_the_minutes(clock):
     trained = trainer(loader=loader, **how)
     plain = trained._step
 
-    def step(x: Tensor, y: Tensor) -> float:
-        loss = plain(x, y)
+    def step(x: Tensor, y: Tensor, lr: float) -> float:
+        loss = plain(x, y, lr)
         rates.append(trained.optimizer.param_groups[0]["lr"])
         return loss
 

@@ -48,6 +48,10 @@ class SingleLabel:
         smooth = self.label_smoothing
         return F.cross_entropy(logits, y, weight, label_smoothing=smooth)
 
+    def mass(self, y: Tensor) -> float:
+        """What a batch's mean loss weighs beside another's."""
+        return sum(self.weights[k] for k in y) if self.weights else float(len(y))
+
     def predict(self, logits: Tensor) -> np.ndarray:
         """Probabilities [N, K]; each row sums to 1."""
         return torch.softmax(logits.double(), dim=1).numpy()
@@ -111,6 +115,10 @@ class MultiLabel:
     def loss(self, logits: Tensor, y: Tensor) -> Tensor:
         weight = logits.new_tensor(self.weights) if self.weights else None
         return F.binary_cross_entropy_with_logits(logits, y, pos_weight=weight)
+
+    def mass(self, y: Tensor) -> float:
+        """What a batch's mean loss weighs beside another's."""
+        return float(len(y))
 
     def predict(self, logits: Tensor) -> np.ndarray:
         """Probability of each label [N, K], each by itself."""
@@ -183,6 +191,10 @@ class Numeric:
     def loss(self, logits: Tensor, y: Tensor) -> Tensor:
         z = (y - self.mean) / self.std
         return F.mse_loss(logits.squeeze(1), z.to(logits.dtype))
+
+    def mass(self, y: Tensor) -> float:
+        """What a batch's mean loss weighs beside another's."""
+        return float(len(y))
 
     def predict(self, logits: Tensor) -> np.ndarray:
         """The number [N], in the unit of the target."""

@@ -23,6 +23,17 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def is_one_of_several() -> bool:
+    """Whether torchrun started this process as one of several."""
+    several = os.environ.get("WORLD_SIZE", "1") not in ("", "1")
+    return several and {"RANK", "MASTER_ADDR"} <= os.environ.keys()
+
+
+def is_led() -> bool:
+    """Whether another process leads this one."""
+    return is_one_of_several() and os.environ["RANK"] != "0"
+
+
 def ordered_map(
     work: Callable[[T], R], items: Iterable[T], threads: int | None = None
 ) -> Iterator[R]:

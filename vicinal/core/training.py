@@ -25,7 +25,8 @@ from vicinal.core.metrics import better
 from vicinal.core.objective import Objective
 from vicinal.core.runtime import Runtime, deterministic, seed_for
 from vicinal.core.settings import TrainingSettings
-from vicinal.errors import ResumeError, TrainingError, VicinalError
+from vicinal.core.team import Order, Team, What, current
+from vicinal.errors import LostProcessError, ResumeError, TrainingError, VicinalError
 
 EPOCHS, LR = 30, 2e-3
 """where the settings say nothing"""
@@ -66,6 +67,10 @@ class Loader(Protocol):
 
     def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x, y) of an epoch from step `start` on, always in one order."""
+        ...
+
+    def part(self, k: int, of: int) -> "Loader":
+        """The loader of process k of several: its share of the same batches."""
         ...
 
 
@@ -144,6 +149,30 @@ def saved_runtime(path: Path | None) -> Runtime | None:
     return Runtime(**saved) if saved else None
 
 
+SHARED = (
+    "model",
+    "loader",
+    "objective",
+    "settings",
+    "runtime",
+    "shares",
+    "fixed",
+    "opens",
+    "seed",
+)
+"""what every process of a team has alike"""
+
+
+def follow(team: Team) -> None:
+    """Train along with the leading process, as often as it trains, until it leaves."""
+    while team.hear().what == What.TRAINING:
+        shared, state = team.get()
+        trainer = Trainer(**shared, validate=lambda _: (math.nan, math.nan), team=team)
+        trainer.loader = trainer.loader.part(team.rank, team.size)
+        checkpoint.unpack(state, trainer.model, trainer.optimizer)
+        trainer.take_orders()
+
+
 @dataclass
 class Trainer:
     """One network being trained.
@@ -192,6 +221,7 @@ class Trainer:
     checkpoint_file: Path | None = None
     fingerprint: str = ""
     stop_requested: Callable[[], bool] = lambda: False
+    team: Team = field(default_factory=current)
 
     def __post_init__(self) -> None:
         self.runtime.prepare(self.model)
@@ -210,11 +240,34 @@ class Trainer:
     def epochs(self) -> Iterator[Epoch]:
         """Train; yield a record after each epoch."""
         keep_memory()
-        while self.progress.epoch < self._epochs and not self._out_of_patience:
-            whole = self._run_epoch()
-            yield self._end_epoch(whole)
-            if self.out_of_time:
-                return
+        with self._led(), self.team.threads():
+            while self.progress.epoch < self._epochs and not self._out_of_patience:
+                whole = self._run_epoch()
+                yield self._end_epoch(whole)
+                if self.out_of_time:
+                    return
+
+    @contextlib.contextmanager
+    def _led(self) -> Iterator[None]:
+        """Have the other processes of the team train along, where there are some."""
+        team = self.team
+        if team.size == 1:
+            yield
+            return
+        shared = {name: getattr(self, name) for name in SHARED}
+        shared |= {"loader": self.loader.part(1, team.size)}
+        team.tell(Order(What.TRAINING))
+        team.give((shared, checkpoint.pack(self.model, self.optimizer)))
+        self.loader = self.loader.part(0, team.size)
+        try:
+            yield
+        except LostProcessError:
+            self.save()  # the step that was under way has changed no weight
+            raise
+        except (VicinalError, GeneratorExit):  # between two steps: the others listen
+            team.tell(Order(What.STOP))
+            raise
+        team.tell(Order(What.STOP))
 
     @property
     def _epochs(self) -> int:
@@ -242,17 +295,33 @@ class Trainer:
 
     def _run_epoch(self) -> bool:
         """Take the epoch's steps; False when the time was over before the last."""
+        with self._learning():
+            whole = self._take_steps()
+        if whole:
+            self._share_statistics()
+        return whole
+
+    @contextlib.contextmanager
+    def _learning(self) -> Iterator[None]:
+        """Have the model in the state in which it takes this epoch's steps."""
         for name, parameter in self.model.named_parameters():
             if name in self.opens:
                 parameter.requires_grad = self.progress.epoch >= self.opens[name]
         set_training(self.model)
         with fixed_norms(self.model, self.fixed):
-            return self._take_steps()
+            yield
+
+    def _share_statistics(self) -> None:
+        if self.fixed is None:
+            self.team.share_statistics(self.model)
 
     def _take_steps(self) -> bool:
         progress, begun = self.progress, time.monotonic()
+        self.team.tell(Order(What.EPOCH, progress.epoch, progress.step))
         for x, y in self.loader.batches(progress.epoch, progress.step):
-            progress.loss_sum += self._step(x, y)
+            lr = self._lr(progress.step)
+            self.team.tell(Order(What.STEP, progress.epoch, progress.step, lr))
+            progress.loss_sum += self._step(x, y, lr)
             progress.step += 1
             progress.examples += len(y)
             now = time.monotonic()
@@ -263,21 +332,50 @@ class Trainer:
                 return progress.step >= self.loader.steps
         return True
 
-    def _step(self, x: Tensor, y: Tensor) -> float:
+    def _step(self, x: Tensor, y: Tensor, lr: float) -> float:
         epoch, step = self.progress.epoch, self.progress.step
         for group in self.optimizer.param_groups:
-            group["lr"] = self._lr(step) * group["share"]
-        torch.manual_seed(seed_for(self.seed, epoch, step))
+            group["lr"] = lr * group["share"]
+        rank = () if self.team.leads else (self.team.rank,)
+        torch.manual_seed(seed_for(self.seed, epoch, step, *rank))
+        self.optimizer.zero_grad(set_to_none=True)
         with self.runtime.threaded(), deterministic(self.runtime.exact):
-            with self.runtime.active():
-                logits = self.model(self.runtime.place(x))
-            loss = self.objective.loss(logits.float(), self.runtime.place(y))
-            value = self._finite(loss.item())
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            value, weight = self._gradients(x, y) if len(y) else (0.0, 0.0)
+            value = self.team.average(self.model.parameters(), weight, value)
+            self._finite(value)
             self.optimizer.step()
         self._average()
         return value
+
+    def _gradients(self, x: Tensor, y: Tensor) -> tuple[float, float]:
+        """Give the parameters their gradients; the loss, and what the batch weighs."""
+        with self.runtime.active():
+            logits = self.model(self.runtime.place(x))
+        loss = self.objective.loss(logits.float(), self.runtime.place(y))
+        loss.backward()
+        return loss.item(), self.objective.mass(y)
+
+    def take_orders(self) -> None:
+        """Take the steps that the leading process orders, until its training stops."""
+        keep_memory()
+        with self.team.threads():
+            order = self.team.hear()
+            while order.what == What.EPOCH:
+                order = self._follow(order)
+
+    def _follow(self, order: Order) -> Order:
+        """Take an epoch's steps as they are ordered; gives the order after them."""
+        self.progress = Progress(order.epoch, order.step)
+        with self._learning():
+            for x, y in self.loader.batches(order.epoch, order.step):
+                order = self.team.hear()
+                if order.what != What.STEP:
+                    return order
+                with contextlib.suppress(TrainingError):  # the leader says it
+                    self._step(x, y, order.lr)
+                self.progress.step += 1
+        self._share_statistics()
+        return self.team.hear()
 
     @torch.no_grad()
     def _average(self) -> None:

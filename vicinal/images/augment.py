@@ -75,22 +75,33 @@ def cropped(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     return normalise(_planes(pixels[:, margin:end, margin:end]), preprocessing)
 
 
+WHOLE = slice(None)
+
+
 def augmented(
-    pixels: np.ndarray, how: Augmentation, preprocessing: Preprocessing, g: Generator
+    pixels: np.ndarray,
+    how: Augmentation,
+    preprocessing: Preprocessing,
+    g: Generator,
+    n: int | None = None,
+    mine: slice = WHOLE,
 ) -> Tensor:
     """Random views of a batch as the network's input.
 
-    pixels: [B, S, S, C] uint8; gives [B, C, H, W] float32.
+    pixels: [B, S, S, C] uint8; gives [B, C, H, W] float32. Where these are some of a
+    batch of `n`, its rows `mine`, they get the views that the whole batch would give.
     """
     if how == Augmentation():
         return to_input(pixels, preprocessing)
     x = _planes(torch.from_numpy(pixels))
     size = preprocessing.image_size
-    theta = random_maps(len(x), how, g, size / preprocessing.store_size)
+    n = len(x) if n is None else n
+    theta = random_maps(n, how, g, size / preprocessing.store_size)[mine]
     grid = F.affine_grid(theta, [len(x), 1, size, size], align_corners=False)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
     if how.colour:
-        x = recoloured(x, how.colour, g)
+        factors = 1 + _uniform(3 * n, -how.colour, how.colour, g).view(3, n)
+        x = recoloured(x, factors[:, mine])
     return normalise(x, preprocessing)
 
 
@@ -116,8 +127,10 @@ def random_maps(n: int, how: Augmentation, g: Generator, scale: float) -> Tensor
     return torch.stack(rows, dim=1).view(n, 2, 3)
 
 
-def recoloured(x: Tensor, most: float, g: Generator) -> Tensor:
-    """Random brightness b, contrast c and saturation s; x [B, C, H, W] in 0..1.
+def recoloured(x: Tensor, factors: Tensor) -> Tensor:
+    """Other brightness b, contrast c and saturation s; x [B, C, H, W] in 0..1.
+
+    factors: [3, B], b, c and s of each picture.
 
     With the mean m of a picture and the grey (mean over channels) of a pixel:
 
@@ -127,7 +140,7 @@ def recoloured(x: Tensor, most: float, g: Generator) -> Tensor:
     A = c b (s I + (1 - s) / C).
     """
     n, channels = x.shape[:2]
-    b, c, s = 1 + _uniform(3 * n, -most, most, g).view(3, n, 1, 1)
+    b, c, s = factors.view(3, n, 1, 1)
     mix = s * torch.eye(channels) + (1 - s) / channels  # [B, C, C]
     level = (1 - c) * b * x.mean(dim=(1, 2, 3)).view(n, 1, 1)
     flat = torch.baddbmm(level, c * b * mix, x.flatten(2))

@@ -1,7 +1,7 @@
 """Batches for training: shuffled, augmented, the same whenever they are asked for."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,6 +24,16 @@ class PictureLoader:
     augmentation: Augmentation
     batch_size: int
     seed: int
+    share: tuple[int, int] = (0, 1)
+    """(k, K): every batch's rows k, k + K, k + 2 K ... where K processes share it"""
+
+    def part(self, k: int, of: int) -> "PictureLoader":
+        """The loader of process k: its share, from the disk where it is not the first.
+
+        Every batch is the one that a single process would see.
+        """
+        pictures = self.pictures if k == 0 else self.pictures.on_disk()
+        return replace(self, pictures=pictures, share=(k, of))
 
     @property
     def steps(self) -> int:
@@ -43,6 +53,8 @@ class PictureLoader:
 
     def _batch(self, epoch: int, step: int, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         g = generator(self.seed, epoch, step, 1)
+        n, mine = len(rows), slice(self.share[0], None, self.share[1])
+        rows = rows[mine]
         pixels = self.pictures.batch(rows)
-        x = augmented(pixels, self.augmentation, self.preprocessing, g)
+        x = augmented(pixels, self.augmentation, self.preprocessing, g, n, mine)
         return x, torch.from_numpy(self.targets[rows])

@@ -51,6 +51,10 @@ class Pictures:
         """[N] group numbers: pictures of one group stay on one side of every split."""
         return groups_of(self.digests) if self.groups is None else self.groups
 
+    def on_disk(self) -> "Pictures":
+        """The same pictures for another process, which has not this one's memory."""
+        return replace(self, store=None, index=None)
+
     def batch(self, rows: np.ndarray) -> np.ndarray:
         """Pixels [B, S, S, C] of uint8 of the rows asked for."""
         if self.store is not None and self.index is not None:
