@@ -126,6 +126,7 @@ def trainer(
     ema: float = 0.0,
     by_clock: bool = False,
     begun: float | None = None,
+    before: Callable[[nn.Module], None] = lambda _: None,
     **settings: Any,
 ) -> Trainer:
     """A Trainer of a small problem, with 4 steps in an epoch."""
@@ -153,6 +154,7 @@ def trainer(
         ema=ema,
         by_clock=by_clock,
         begun=begun,
+        before=before,
         seed=11,
         checkpoint_file=file,
         fingerprint=fingerprint,
@@ -486,6 +488,29 @@ def test_a_loss_that_is_no_number_is_told_and_not_learned(tmp_path):
     assert "smaller --lr (it was 0.05)" in text
     assert all(p.isfinite().all() for p in trained.model.parameters())
     assert trainer(loader=good, **how).progress.step == 1
+
+
+def test_what_is_done_before_the_first_step_is_done_once(tmp_path):
+    done: list[float] = []
+
+    def halve(model: nn.Module) -> None:
+        assert isinstance(model, nn.Linear)
+        with torch.no_grad():
+            model.weight.mul_(0.5)
+        done.append(model.weight.sum().item())
+
+    first = next(linear().parameters()).sum().item()
+    asked = iter([False, False, True])
+    cut = trainer(before=halve, file=tmp_path / "a", stop_requested=lambda: next(asked))
+    with pytest.raises(Interrupted):
+        list(cut.epochs())
+    assert done == [pytest.approx(first / 2)]
+    resumed = trainer(before=halve, file=tmp_path / "a")
+    list(resumed.epochs())
+    assert len(done) == 1
+    whole = trainer(before=halve)
+    list(whole.epochs())
+    assert end_state(whole) == end_state(resumed)
 
 
 # --- interruption ----------------------------------------------------------------

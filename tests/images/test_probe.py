@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 import vicinal
@@ -17,14 +18,14 @@ from vicinal import ImageClassifier, ImageRegressor
 from vicinal.core.calibration import fit_temperature
 from vicinal.core.head import cross_fit
 from vicinal.core.learning_curve import Curve
-from vicinal.core.objective import SingleLabel
+from vicinal.core.objective import Numeric, SingleLabel
 from vicinal.core.run import Run
 from vicinal.errors import NoDataError, SettingError
 from vicinal.images import labels_check
 from vicinal.images.audit import Eye
 from vicinal.images.labels_check import more_pictures
 from vicinal.images.pictures import Pictures, look_over
-from vicinal.images.probe import Probe, fit_probe, naive_score
+from vicinal.images.probe import Probe, fit_probe, honest_share, naive_score
 from vicinal.images.settings import ImageSettings
 from vicinal.images.table import read_images
 from vicinal.images.training_run import TrainingRun
@@ -53,6 +54,17 @@ def source(tmp_path_factory) -> str:
     how = {**QUICK, "epochs": 8, "lr": 1e-2, "batch_size": 16}
     model = ImageClassifier(**how).fit(x[two], y[two])
     return str(model.save(tmp_path_factory.mktemp("source")))
+
+
+def probe_of(spread: float, kind: str = "single_label", n: int = 60) -> Probe:
+    """A probe of as many features as pictures: it fits whatever it is shown."""
+    rng, y = np.random.default_rng(1), np.arange(n) % 3
+    features = rng.normal(size=(n, 60)) * spread
+    features[:, :3] += np.eye(3)[y]
+    objective = SingleLabel(("0", "1", "2")) if kind == "single_label" else Numeric(1.0)
+    targets = y if kind == "single_label" else y.astype(float)
+    x = rng.integers(0, 256, (n, 8, 8)).astype(np.uint8)
+    return fit_probe(features.astype(np.float32), opened(x, y), targets, objective, 0)
 
 
 def opened(x: np.ndarray, y: np.ndarray) -> Pictures:
@@ -373,3 +385,39 @@ def test_classes_that_more_pictures_would_help_are_named(monkeypatch):
 
 
 HEAD = SimpleNamespace(penalty=1.0)
+
+
+# --- where fine-tuning begins ------------------------------------------------------
+
+
+def test_softened_a_head_is_as_sure_of_its_own_as_of_others():
+    objective, probe = SingleLabel(("0", "1", "2")), probe_of(1.0)
+    share = honest_share(probe, objective)
+    own, y = probe.fit.head.logits(probe.features), torch.from_numpy(probe.y)
+    wanted = F.cross_entropy(probe.fit.logits, y).item()
+    assert F.cross_entropy(own, y).item() < 0.8 * wanted  # it was surer of its own
+    assert 0.02 < share < 0.9
+    assert F.cross_entropy(share * own, y).item() == pytest.approx(wanted, rel=1e-3)
+    assert torch.equal((share * own).argmax(1), own.argmax(1))
+
+
+def test_a_head_that_is_no_surer_of_its_own_stays():
+    objective, probe = SingleLabel(("0", "1", "2")), probe_of(1.0)
+    perfect = replace(probe.fit, logits=50.0 * torch.eye(3)[torch.from_numpy(probe.y)])
+    assert honest_share(replace(probe, fit=perfect), objective) == 1.0
+    assert honest_share(probe_of(1.0, "numeric"), Numeric(1.0)) == 1.0
+
+
+def test_fine_tuning_begins_softly_and_the_first_answer_is_kept_whole(source):
+    x, y = bars(30, seed=3)
+    y = np.where(np.arange(30) % 4 == 0, (y + 1) % 3, y)  # some labels are wrong
+    how = {**QUICK, "weights": source, "epochs": 1, "lr": 1e-12, "val_fraction": 0.0}
+    model = ImageClassifier(**how, layer_decay=1.0, ema=0.0)
+    epochs = model.fit_epochs(x, y)
+    head, network = model.probe_.fit.head.weights.T, model.network_
+    np.testing.assert_allclose(network.head.weight.detach().numpy(), head, rtol=1e-6)
+    share = honest_share(model.probe_, model.objective_)
+    list(epochs)  # in steps of next to nothing
+    assert share < 0.95
+    found = model.network_.head.weight.detach().numpy()
+    np.testing.assert_allclose(found, share * head, rtol=1e-4, atol=1e-7)

@@ -207,6 +207,9 @@ class Trainer:
     """whether the learning rate comes to rest with the minutes, if the epochs do not
     end before"""
 
+    before: Callable[[nn.Module], None] = lambda _: None
+    """changes the model before its first step, and not where it goes on"""
+
     begun: float | None = None
     """what `time.monotonic` said when the minutes began; None: now"""
 
@@ -240,6 +243,9 @@ class Trainer:
     def epochs(self) -> Iterator[Epoch]:
         """Train; yield a record after each epoch."""
         keep_memory()
+        if self.progress == Progress():
+            self.before(self.model)
+            self.mean = self._weights() if self.ema else {}
         with self._led(), self.team.threads():
             while self.progress.epoch < self._epochs and not self._out_of_patience:
                 whole = self._run_epoch()

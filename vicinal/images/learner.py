@@ -12,6 +12,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from vicinal.core.calibration import fit_temperature
 from vicinal.core.folding import Pair, followed_by_norms
@@ -59,7 +60,7 @@ from vicinal.images.parts import given_parts, grouped, with_validation
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.pretrained import Source, open_weights
 from vicinal.images.pretrained import candidates as candidates_of
-from vicinal.images.probe import Probe, fit_probe, put_head
+from vicinal.images.probe import Probe, fit_probe, honest_share, put_head
 from vicinal.images.settings import ImageSettings
 from vicinal.images.sizes import natural_size
 from vicinal.images.table import ImageTable, Quarantined
@@ -426,6 +427,7 @@ class ImageLearner(PictureModel):
             validate=lambda model: self._validate(val, y_val),
             judged=len(val) > 0,
             by_loss=settings.weights is not None,
+            before=self._soften_head,
             shares=shares_of,
             ema=settings.ema if settings.weights else 0.0,
             fixed=self._norms_to_fix(),
@@ -515,6 +517,12 @@ class ImageLearner(PictureModel):
         if self.objective_.kind != "numeric":
             logits = self.probe_.fit.logits
             self.temperature_ = fit_temperature(logits, y, self.objective_)
+
+    def _soften_head(self, network: nn.Module) -> None:
+        """Before fine-tuning: as sure of its examples as it is of others."""
+        if hasattr(self, "probe_"):
+            share = honest_share(self.probe_, self.objective_)
+            put_head(cast(Network, network), self.probe_.fit.head, share)
 
     def features(self, pictures: Pictures) -> np.ndarray:
         """What the body says of decoded pictures [N, D], from the cache where there."""

@@ -103,8 +103,36 @@ def refit(
     return fit_head(features, y, objective, probe.fit.head.penalty)
 
 
-def put_head(network: Network, head: Head) -> None:
-    """Let a network end in a fitted head."""
+def put_head(network: Network, head: Head, share: float = 1.0) -> None:
+    """Let a network end in a fitted head, or in a share of it."""
     with torch.no_grad():
-        network.head.weight.copy_(torch.from_numpy(head.weights.T))
-        network.head.bias.copy_(torch.from_numpy(head.bias))
+        network.head.weight.copy_(torch.from_numpy(head.weights.T * share))
+        network.head.bias.copy_(torch.from_numpy(head.bias * share))
+
+
+LEAST_SHARE = 0.02
+
+
+def honest_share(probe: Probe, objective: Objective) -> float:
+    """The share b of its logits with which a head is no surer of its own examples.
+
+    A head is surer of the examples z it was fitted on than of others, and of few
+    examples so sure that their loss has no slope left to teach the layers below. With
+
+        loss(b z) = loss of the logits that were told out of fold,   b <= 1
+
+    what it decides stays, and the network begins with as much to learn as there is.
+    """
+    y = torch.from_numpy(probe.y)
+    if objective.kind == "numeric":
+        return 1.0
+    own, others = probe.fit.head.logits(probe.features), probe.fit.logits
+    wanted = objective.loss(others, y)
+    low, high = LEAST_SHARE, 1.0
+    if objective.loss(own, y) >= wanted:
+        return high
+    for _ in range(20):
+        middle = (low + high) / 2
+        surer = objective.loss(middle * own, y) < wanted
+        low, high = (low, middle) if surer else (middle, high)
+    return high
