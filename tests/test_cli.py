@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -1022,8 +1021,10 @@ def test_a_run_is_resumed_with_its_own_pictures(make_folder, tmp_path, refused, 
 
 
 def test_a_loss_that_is_not_a_number(pictures, tmp_path, refused, monkeypatch):
-    nothing = SimpleNamespace(item=lambda: float("nan"))
-    monkeypatch.setattr("vicinal.core.objective.SingleLabel.loss", lambda *_: nothing)
+    def nothing(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return logits.sum() * float("nan")
+
+    monkeypatch.setattr("vicinal.core.objective.SingleLabel.loss", nothing)
     told = refused("train", pictures, "--out", tmp_path / "run", *QUICK)
     assert "The loss became nan in epoch 1, step 1. Train with a smaller --lr" in told
 

@@ -137,6 +137,18 @@ def test_batch_norms_follow_the_batches_of_small_pictures(
     assert len(means) > 3 and same == [frozen] * len(means)
 
 
+@pytest.mark.parametrize("patience", [0, 9])
+def test_the_last_epoch_is_kept_unless_patience_asks_for_the_best(source, patience):
+    how: dict[str, Any] = QUICK | {"weights": str(source), "epochs": 6, "lr": 0.3}
+    model = ImageClassifier(**how, val_fraction=0.3, patience=patience, ema=0.0)
+    model.fit(pictures(n=60), ["x", "y"] * 30)  # by chance: the loss only grows
+    losses = [epoch.val_loss for epoch in model.history_]
+    best = [epoch.best for epoch in model.history_]
+    lowest = [loss == min(losses[: k + 1]) for k, loss in enumerate(losses)]
+    assert not all(lowest)
+    assert best == (lowest if patience else [True] * 6)
+
+
 def test_only_the_head_learns():
     network = build("small", num_classes=3)
     freeze_first(network, "all")

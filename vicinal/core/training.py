@@ -214,7 +214,9 @@ class Trainer:
     """what `time.monotonic` said when the minutes began; None: now"""
 
     judged: bool = True
-    """whether anything is held out for `validate`"""
+    """whether `validate` chooses the epoch; else the last is kept, as where nothing is
+    held out, and where the learning rate has come to rest by then and the choice among
+    much the same networks by a few examples would be one of chance"""
 
     by_loss: bool = False
     """whether the best epoch is the one of least loss rather than of best score: a

@@ -425,7 +425,7 @@ class ImageLearner(PictureModel):
             begun=self._began,
             runtime=self.runtime_,
             validate=lambda model: self._validate(val, y_val),
-            judged=len(val) > 0,
+            judged=len(val) > 0 and (settings.weights is None or settings.patience > 0),
             by_loss=settings.weights is not None,
             before=self._soften_head,
             shares=shares_of,

@@ -280,12 +280,14 @@ class TrainingRun:
 
     def _saved_now_and_then(self, epochs: Iterator[Epoch]) -> Iterator[Epoch]:
         """The epochs; the best model so far is written to the folder beside them."""
-        saved = time.monotonic()
+        saved, wait = time.monotonic(), SAVE_SECONDS
         for epoch in epochs:
             yield epoch
-            if epoch.best and time.monotonic() - saved > SAVE_SECONDS:
+            begun = time.monotonic()
+            if epoch.best and begun - saved > wait:
                 self.learner.save_so_far(self.run.folder)
                 saved = time.monotonic()
+                wait = max(SAVE_SECONDS, 20 * (saved - begun))
 
     def _first_answer(self) -> str:
         score, seconds = self.learner.probe_.score, time.monotonic() - self.begun
