@@ -124,7 +124,7 @@ def train(
         json: print one JSON object and nothing else.
         typed: names of the flags that were given, so that a resumed run can tell them.
     """
-    from vicinal.core import team
+    from vicinal.core import data_parallel
     from vicinal.core.run import Run
 
     voice = Voice(json)
@@ -142,10 +142,10 @@ def train(
         "parameters": settings.to_dict() | {"random_state": seed, "device": device},
     }
     if resume:
-        with Run.resume(folder) as run, team.joined():
+        with Run.resume(folder) as run, data_parallel.joined():
             asked = _as_it_began(run.folder, asked, typed)
             return _train_in(run, asked, _ready(asked), data, voice, resume)
-    with team.joined():
+    with data_parallel.joined():
         ready = _ready(asked)  # before there is a folder: it may lie inside the data
         with Run.create(folder) as run:
             return _train_in(run, asked, ready, data, voice, resume)
@@ -153,11 +153,11 @@ def train(
 
 def train_along() -> None:
     """In a process that torchrun started, but not as the first: take its orders."""
-    from vicinal.core import team
+    from vicinal.core import data_parallel
     from vicinal.core.training import follow
 
-    with team.joined() as joined:
-        team.leave_signals_to_the_leader()
+    with data_parallel.joined() as joined:
+        data_parallel.leave_signals_to_the_leader()
         follow(joined)
 
 

@@ -421,3 +421,14 @@ def test_fine_tuning_begins_softly_and_the_first_answer_is_kept_whole(source):
     assert share < 0.95
     found = model.network_.head.weight.detach().numpy()
     np.testing.assert_allclose(found, share * head, rtol=1e-4, atol=1e-7)
+
+
+def test_a_first_answer_that_stands_is_calibrated_on_all_it_was_tried_on(source):
+    x, y = bars(60, seed=4)
+    y = np.where(np.arange(60) % 4 == 0, (y + 1) % 3, y)
+    how = {**QUICK, "weights": source, "epochs": 1, "lr": 1e-9, "val_fraction": 0.3}
+    model = ImageClassifier(**how).fit(x, y)
+    assert model.paired_ is not None and not model.paired_.better
+    own, fit = model.objective_, model.probe_.fit
+    wanted = fit_temperature(fit.logits, model.probe_.y, own)
+    assert model.temperature_ == pytest.approx(wanted) and wanted != 1.0

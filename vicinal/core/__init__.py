@@ -15,7 +15,7 @@ run          the run folder
 download     a file of a hub: verified, resumable, shared
 words        counts and times as a person says them
 report       one page that answers in a fixed order
-team         many processes, one training
+data_parallel  many processes, one training
 parallel     ordered work in threads, bounded in memory
 memory       what is free, within the limits of a container
 """

@@ -50,7 +50,8 @@ class SingleLabel:
 
     def mass(self, y: Tensor) -> float:
         """What a batch's mean loss weighs beside another's."""
-        return sum(self.weights[k] for k in y) if self.weights else float(len(y))
+        rows = y.tolist()
+        return sum(self.weights[k] for k in rows) if self.weights else float(len(rows))
 
     def predict(self, logits: Tensor) -> np.ndarray:
         """Probabilities [N, K]; each row sums to 1."""

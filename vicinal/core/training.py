@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from vicinal.core import checkpoint
+from vicinal.core.data_parallel import Order, Team, What, current
 from vicinal.core.folding import Pair, fixed_norms
 from vicinal.core.memory import keep_memory
 from vicinal.core.metrics import better
 from vicinal.core.objective import Objective
 from vicinal.core.runtime import Runtime, deterministic, seed_for
 from vicinal.core.settings import TrainingSettings
-from vicinal.core.team import Order, Team, What, current
 from vicinal.errors import LostProcessError, ResumeError, TrainingError, VicinalError
 
 EPOCHS, LR = 30, 2e-3
@@ -233,7 +233,7 @@ class Trainer:
         self.optimizer: Optimizer = make_optimizer(
             self.model, self.settings, self.shares
         )
-        self.mean = self._weights() if self.ema else {}
+        self.mean: checkpoint.Tensors = {}
         self.progress = Progress()
         self.best_weights: checkpoint.Tensors = {}
         self._saved_at = time.monotonic()
@@ -331,7 +331,7 @@ class Trainer:
             self.team.tell(Order(What.STEP, progress.epoch, progress.step, lr))
             progress.loss_sum += self._step(x, y, lr)
             progress.step += 1
-            progress.examples += len(y)
+            progress.examples += len(y) * self.team.size
             now = time.monotonic()
             progress.seconds, begun = progress.seconds + now - begun, now
             self._between_steps()

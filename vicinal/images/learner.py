@@ -585,16 +585,16 @@ class ImageLearner(PictureModel):
     def _calibrate(self) -> None:
         """Fit the temperature on what no weight has been fitted on.
 
-        That is the validation part, or what the probe said out of fold. Of the best of
-        some epochs on that part the sureness is hardly changed by the choice.
+        That is what the probe said out of fold where it is the model, of many more
+        pictures than the validation part has, and that part where it is not.
         """
         val, y = self._val
         if not hasattr(self, "history_") or self.objective_.kind == "numeric":
             return
-        if len(val):
-            logits = self._logits_of(val)
-        elif not self.history_ and hasattr(self, "probe_"):
+        if hasattr(self, "probe_") and not self._tuned:
             logits, y = self.probe_.fit.logits, self.probe_.y
+        elif len(val):
+            logits = self._logits_of(val)
         else:
             self.temperature_ = 1.0
             return

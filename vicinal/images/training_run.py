@@ -287,7 +287,7 @@ class TrainingRun:
             if epoch.best and begun - saved > wait:
                 self.learner.save_so_far(self.run.folder)
                 saved = time.monotonic()
-                wait = max(SAVE_SECONDS, 20 * (saved - begun))
+                wait = max(SAVE_SECONDS, 20 * (saved - begun))  # 5 % of the time
 
     def _first_answer(self) -> str:
         score, seconds = self.learner.probe_.score, time.monotonic() - self.begun

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from vicinal.core.data_parallel import ALONE, joined
 from vicinal.core.objective import MultiLabel, Numeric, SingleLabel
 from vicinal.core.parallel import is_led, is_one_of_several
-from vicinal.core.team import ALONE, joined
 
 PROBLEM = '''
     import dataclasses, os, sys
     import torch
     from torch import nn
-    from vicinal.core import team
+    from vicinal.core import data_parallel
     from vicinal.core.objective import SingleLabel
     from vicinal.core.runtime import Runtime, generator
     from vicinal.core.settings import TrainingSettings
@@ -94,11 +94,11 @@ def together(tmp_path: Path, work: str, processes: int = 2) -> list[tuple[int, s
 def test_the_gradient_is_that_of_the_whole_batch(tmp_path, processes):
     """Uneven shares, a share of none, class weights: the weights come out the same."""
     work = """
-    with team.joined() as here:
+    with data_parallel.joined() as here:
         if here.leads:
             led, alone = network(), network()
             history = list(trainer(led).epochs())
-            again = list(trainer(alone, team=team.ALONE).epochs())
+            again = list(trainer(alone, team=data_parallel.ALONE).epochs())
             far = difference(network(), alone)
             off = [abs(a.train_loss - b.train_loss) for a, b in zip(history, again)]
             print(far > 0.1, difference(led, alone) < 1e-5, len(off), max(off) < 1e-5)
@@ -113,7 +113,7 @@ def test_the_gradient_is_that_of_the_whole_batch(tmp_path, processes):
 def test_the_followers_weights_are_the_leaders(tmp_path):
     """After training they still agree; statistics of batches are shared."""
     work = """
-    with team.joined() as here:
+    with data_parallel.joined() as here:
         if here.leads:
             model = network(norm=True)
             list(trainer(model).epochs())
@@ -132,7 +132,7 @@ def test_the_followers_weights_are_the_leaders(tmp_path):
 
 def test_stopped_early_the_followers_are_let_go(tmp_path):
     work = """
-    with team.joined() as here:
+    with data_parallel.joined() as here:
         if here.leads:
             for epoch in trainer(network()).epochs():
                 break
@@ -148,7 +148,7 @@ def test_stopped_early_the_followers_are_let_go(tmp_path):
 def test_a_loss_that_is_no_number_is_told_by_the_leader(tmp_path):
     work = """
     from vicinal.errors import TrainingError
-    with team.joined() as here:
+    with data_parallel.joined() as here:
         Rows.x[3] = float("nan")
         if here.leads:
             try:
@@ -167,7 +167,7 @@ def test_a_follower_that_ends_is_missed_and_the_work_saved(tmp_path):
     from pathlib import Path
     from vicinal.errors import LostProcessError
     file = Path({str(tmp_path)!r}) / "checkpoint.safetensors"
-    with team.joined() as here:
+    with data_parallel.joined() as here:
         if here.leads:
             model = network()
             learning = trainer(model, checkpoint_file=file)
@@ -176,7 +176,7 @@ def test_a_follower_that_ends_is_missed_and_the_work_saved(tmp_path):
             except LostProcessError as error:
                 print(error)
             before = {{k: t.clone() for k, t in model.state_dict().items()}}
-            resumed = trainer(network(), checkpoint_file=file, team=team.ALONE)
+            resumed = trainer(network(), checkpoint_file=file, team=data_parallel.ALONE)
             place = resumed.progress.epoch, resumed.progress.step
             kept = resumed.model.state_dict()
             print(place, all(t.equal(kept[k]) for k, t in before.items()))

@@ -11,6 +11,9 @@ a batch and g_k the mean gradient there, all of them step along
 which is the gradient of the whole batch: the result is that of one process, but for
 rounding, and for batch norms that follow the batch, which see their process's share.
 (Goyal et al. 2017, "Accurate, Large Minibatch SGD", section 3.)
+
+What the others need to begin with, the first one sends them pickled, from process to
+process of one training; no file is read so.
 """
 
 import contextlib
@@ -82,7 +85,7 @@ class Team:
         return Order(What(int(what)), int(epoch), int(step), lr)
 
     def give(self, thing: Any) -> None:
-        """A thing that can be pickled, to all others."""
+        """Send a thing that can be pickled to all others."""
         self._hand_round([thing])
 
     def get(self) -> Any:
