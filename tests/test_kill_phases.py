@@ -49,7 +49,12 @@ PHASES = {
     "the first model": ("vicinal.core.estimator", "", "write_json", 1),
     "fine-tune, in an epoch": ("vicinal.core.training", "Trainer", "_step", 8),
     "fine-tune, in a checkpoint": ("vicinal.core.checkpoint", "", "save_tensors", 4),
-    "comparing with the first answer": ("vicinal.images.learner", "", "compare", 1),
+    "comparing with the first answer": (
+        "vicinal.images.learner",
+        "",
+        "compare_predictions",
+        1,
+    ),
     "test": ("vicinal.images.training_run", "", "fit_linear", 1),
     "report": ("vicinal.images.training_run", "", "make_report", 1),
     "the last file": ("vicinal.images.training_run", "", "write_text", 4),

@@ -1,11 +1,11 @@
-"""The sign test, against McNemar's by hand and scipy's, for every kind of target."""
+"""Two models side by side, against tests by hand and scipy's, for all targets."""
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
 from vicinal.core.objective import MultiLabel, Numeric, SingleLabel
-from vicinal.core.paired import compare
+from vicinal.core.paired import compare, compare_predictions
 
 AB = SingleLabel(("a", "b"))
 
@@ -62,3 +62,74 @@ def test_chance_alone_is_seldom_taken_for_a_difference():
         ours, theirs = draw.integers(0, 2, (2, 60))
         taken += compare(AB, y, ours, theirs).better
     assert taken <= 0.05 * 400 + 3 * np.sqrt(400 * 0.05 * 0.95)
+
+
+# --- by how sure they were -----------------------------------------------------------
+
+
+def test_random_signs_by_hand():
+    y = np.array([0, 1, 0])
+    ours = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
+    theirs = np.array([[0.8, 0.2], [0.5, 0.5], [0.6, 0.4]])
+    found = compare_predictions(AB, y, ours, theirs)
+    assert found.ours == pytest.approx(2 * (0.01 + 0.04 + 0.25) / 3)
+    assert found.theirs == pytest.approx(2 * (0.04 + 0.25 + 0.16) / 3)
+    # .06 + .42 - .18 = .30; with other signs .54 and .66 are as large, five are not
+    assert found.p == pytest.approx(3 / 8)
+    assert (found.wins, found.losses) == (1, 0) and not found.better
+
+
+def test_a_distance_of_each_kind_by_hand():
+    marks = MultiLabel(("a", "b", "c"))
+    y, said = np.array([[1, 0, 1.0]]), np.array([[0.5, 0.1, 0.9]])
+    assert marks.distance(y, said) == pytest.approx([0.25 + 0.01 + 0.01])
+    numeric = Numeric(mean=3.0, std=2.0)
+    assert numeric.distance(np.array([1.0, 4.0]), np.array([3.0, 3.5])).tolist() == [
+        2.0,
+        0.5,
+    ]
+    assert AB.distance(np.array([0, 1]), np.array([[1, 0], [1, 0]])).tolist() == [0, 2]
+
+
+def made(n: int, draw: np.random.Generator, gain: float) -> tuple[np.ndarray, ...]:
+    """Targets, and two models' probabilities; theirs are of smaller logits by gain."""
+    y = draw.integers(0, 2, n)
+    ours, theirs = (
+        1 / (1 + np.exp(-(a * (2 * y - 1) + draw.normal(size=n))))
+        for a in (1 + gain, 1)
+    )
+    return y, *(np.stack([1 - p, p], axis=1) for p in (ours, theirs))
+
+
+def test_equally_good_models_are_seldom_taken_for_different_ones():
+    draw, few, many = np.random.default_rng(0), 0, 0
+    for _ in range(400):
+        few += compare_predictions(AB, *made(8, draw, 0)).p <= 0.05
+        many += compare_predictions(AB, *made(60, draw, 0)).p <= 0.05
+    assert max(few, many) <= 0.05 * 400 + 3 * np.sqrt(400 * 0.05 * 0.95)
+    assert few > 0 and many > 0
+
+
+def test_more_is_seen_than_by_what_was_decided():
+    draw, seen, decided = np.random.default_rng(1), 0, 0
+    for _ in range(200):
+        y, ours, theirs = made(100, draw, 0.5)
+        seen += compare_predictions(AB, y, ours, theirs).p <= 0.05
+        decided += compare(AB, y, AB.decide(ours), AB.decide(theirs)).better
+    assert seen > 1.3 * decided > 0
+
+
+def test_surer_but_more_often_wrong_is_not_better():
+    y = np.zeros(40, dtype=int)
+    theirs = np.full((40, 2), (0.51, 0.49))
+    ours = np.full((40, 2), (0.99, 0.01))
+    ours[:2] = 0.49, 0.51
+    found = compare_predictions(AB, y, ours, theirs)
+    assert found.p <= 0.05 and (found.wins, found.losses) == (0, 2)
+    assert not found.better
+
+
+def test_one_example_says_nothing():
+    one = np.array([0])
+    said = np.array([[0.9, 0.1]]), np.array([[0.1, 0.9]])
+    assert compare_predictions(AB, one, *said).p == 1.0

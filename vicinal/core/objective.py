@@ -61,6 +61,10 @@ class SingleLabel:
         """The class row [N] of largest probability."""
         return predicted.argmax(axis=1)
 
+    def distance(self, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """From the truth [N]: sum_k (p_k - [y = k])^2, 0..2 (Brier 1950)."""
+        return ((predicted - np.eye(self.outputs)[y]) ** 2).sum(axis=1)
+
     def decode(self, predicted: np.ndarray) -> list[str]:
         return [self.classes[row] for row in self.decide(predicted)]
 
@@ -127,6 +131,10 @@ class MultiLabel:
 
     def decide(self, predicted: np.ndarray) -> np.ndarray:
         return (predicted >= 0.5).astype(np.int64)
+
+    def distance(self, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """From the truth [N]: sum_k (p_k - y_k)^2, 0..K (Brier 1950)."""
+        return ((predicted - y) ** 2).sum(axis=1)
 
     def decode(self, predicted: np.ndarray) -> list[str]:
         return [self._text(marks) for marks in self.decide(predicted)]
@@ -203,6 +211,10 @@ class Numeric:
 
     def decide(self, predicted: np.ndarray) -> np.ndarray:
         return predicted
+
+    def distance(self, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """From the truth [N], in the unit of the target: the absolute error."""
+        return np.abs(predicted - y)
 
     def decode(self, predicted: np.ndarray) -> list[float]:
         return predicted.tolist()

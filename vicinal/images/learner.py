@@ -19,7 +19,7 @@ from vicinal.core.folding import Pair, followed_by_norms
 from vicinal.core.metrics import Score
 from vicinal.core.novelty import Novelty
 from vicinal.core.objective import Objective
-from vicinal.core.paired import Paired, compare
+from vicinal.core.paired import Nearer, compare_predictions
 from vicinal.core.runtime import (
     Runtime,
     candidates,
@@ -94,7 +94,7 @@ class ImageLearner(PictureModel):
     first_on_val_: Score | None
     """with `weights`: the first answer on the validation part, where there is one"""
 
-    paired_: Paired | None
+    paired_: Nearer | None
     """with `weights`: the fine-tuned network against the probe on the validation part;
     None: it was not fine-tuned, or nothing was held out to compare them on"""
 
@@ -508,9 +508,9 @@ class ImageLearner(PictureModel):
         self._begun = self.network_.state_dict()
         self._begun = {name: t.clone() for name, t in self._begun.items()}
         self.paired_, self.first_on_val_ = None, None
-        self._at_first = self.objective_.predict(self.probe_.fit.head.logits(of_val))
+        self._at_first = self.probe_.fit.head.logits(of_val)
         if len(val):
-            said = self.objective_.decide(self._at_first)
+            said = self.objective_.decide(self.objective_.predict(self._at_first))
             self.first_on_val_ = self.objective_.score(y_val, said)
         self.history_ = []  # the fitted head is a model already
         self._learn_what_is_known()
@@ -609,12 +609,17 @@ class ImageLearner(PictureModel):
             if not self.paired_.better:
                 self.network_.load_state_dict(self._begun)
 
-    def _beside_the_probe(self) -> Paired:
-        """The network as it is against the first answer, on the validation part."""
+    def _beside_the_probe(self) -> Nearer:
+        """The network as it is against the first answer, on the validation part.
+
+        Each at its own best temperature: how sure one is can be mended afterwards.
+        """
         val, y = self._val
-        decide = self.objective_.decide
-        now = self.objective_.predict(self._logits_of(val))
-        return compare(self.objective_, y, decide(now), decide(self._at_first))
+        now, first = (
+            self.objective_.predict(z / fit_temperature(z, y, self.objective_))
+            for z in (self._logits_of(val), self._at_first)
+        )
+        return compare_predictions(self.objective_, y, now, first)
 
     _trainer: Trainer | None = None
     """while it learns"""
