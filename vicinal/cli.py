@@ -12,7 +12,8 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, Suppress
 from vicinal.core.files import to_json
 from vicinal.core.parallel import is_led
 from vicinal.errors import (
+    CacheWarning,
     NoDataError,
     ResumeError,
     RunError,
@@ -440,7 +442,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if words[:1] == ["train"]:
                 train_along()
             return OK
-        outcome = _understood(words)()
+        with _warnings_as_notes():
+            outcome = _understood(words)()
         if "--json" in words:
             print(to_json(outcome), flush=True)
     except SystemExit as stop:  # help was asked for, or the words were not understood
@@ -455,6 +458,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stopped = isinstance(error, (KeyboardInterrupt, _Interrupted))
         return INTERRUPTED if stopped else MISTAKE
     return OK
+
+
+@contextlib.contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Say what vicinal warns of in a sentence, without file and line."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def say(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if issubclass(category, CacheWarning):
+                print(f"note: {message}", file=sys.stderr)
+            else:
+                show(message, category, *where)
+
+        warnings.showwarning = say
+        yield
 
 
 def _understood(words: list[str]) -> Callable[[], Outcome]:

@@ -16,7 +16,8 @@
     |   `-- ModelFileError        a model file is missing, damaged or of another kind
     `-- MissingExtraError (ImportError)  an optional library is not installed
 
-A QuarantineWarning (UserWarning) says that some of the data were set aside.
+A QuarantineWarning (UserWarning) says that some of the data were set aside, a
+CacheWarning that a cache cannot be written, which costs time only.
 
 The command line prints the message of any of these and exits with code 2; anything
 else is a bug and keeps its traceback.
@@ -80,6 +81,10 @@ class MissingExtraError(VicinalError, ImportError):
 
 class QuarantineWarning(UserWarning):
     """Some of the data cannot be used and were set aside; the rest is used."""
+
+
+class CacheWarning(UserWarning):
+    """What was computed cannot be kept on disk; the next run computes it again."""
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

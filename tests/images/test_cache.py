@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import vicinal
+from vicinal.errors import CacheWarning
 from vicinal.images import cache as room
 from vicinal.images.cache import PictureCache, cache_folder, cache_limit
 from vicinal.images.decode import digest
@@ -177,7 +178,8 @@ def test_a_full_or_locked_disk_costs_time_only(cache, draw, monkeypatch, call, f
     }[call]
     with monkeypatch.context() as broken:
         broken.setattr(target, "fdopen" if call == "write" else call, value)
-        cache.put(name(1), KEY, draw(1))
+        with pytest.warns(CacheWarning, match=r"Permission|No space .* VICINAL_CACHE"):
+            cache.put(name(1), KEY, draw(1))
     assert not cache.writable
     cache.put(name(2), KEY, draw(2))  # it does not try again
     assert cache.get(name(1), KEY) is None and cache.get(name(2), KEY) is None
@@ -189,7 +191,8 @@ def test_a_file_where_the_folder_should_be(tmp_path, draw):
     (tmp_path / "file").write_text("in the way")
     cache = PictureCache(tmp_path / "file", limit=10**6)
     assert cache.get(name(1), KEY) is None
-    cache.put(name(1), KEY, draw(1))
+    with pytest.warns(CacheWarning, match="cannot be written"):
+        cache.put(name(1), KEY, draw(1))
     assert cache.get(name(1), KEY) is None
     assert (cache.writable, cache.size()) == (False, 0)
     assert (tmp_path / "file").read_text() == "in the way"

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from vicinal.core.runtime import Runtime
+from vicinal.errors import CacheWarning
 from vicinal.images import features
 from vicinal.images.audit import Eye
 from vicinal.images.augment import to_input
@@ -153,7 +154,8 @@ def test_two_that_fill_one_cache_do_not_meet(network, own_cache):
 def test_a_cache_that_cannot_be_written_costs_only_time(network, own_cache, asked):
     (own_cache / "features").write_text("a file where a folder should be")
     pictures = pictures_of(20)
-    got = frozen_features(pictures, network, HOW, FORM)
+    with pytest.warns(CacheWarning, match="features cannot be written"):
+        got = frozen_features(pictures, network, HOW, FORM)
     np.testing.assert_allclose(got, by_hand(network, pictures), rtol=1e-5, atol=1e-6)
 
 
@@ -161,5 +163,6 @@ def test_a_full_disk_costs_only_time(network, small_disk, monkeypatch):
     monkeypatch.setenv("VICINAL_CACHE", str(small_disk))
     (small_disk / "filler").write_bytes(b"0" * 1_000_000)
     pictures = pictures_of(600)
-    got = frozen_features(pictures, network, HOW, FORM)
+    with pytest.warns(CacheWarning, match="No space left"):
+        got = frozen_features(pictures, network, HOW, FORM)
     np.testing.assert_allclose(got, by_hand(network, pictures), rtol=1e-5, atol=1e-6)

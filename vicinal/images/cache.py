@@ -4,17 +4,21 @@ An entry is named by the picture's content and by how it was decoded; nothing el
 can make it stale. Entries are renamed into place, so that two processes may fill one
 cache. It is bounded: when it has grown past its limit, the entries that were not used
 for longest go first. A cache that is damaged, full or cannot be written costs time,
-never a wrong picture: the source is decoded again.
+never a wrong picture: the source is decoded again. That it cannot be written is told
+once (CacheWarning).
 """
 
 import os
 import tempfile
+import warnings
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from vicinal.errors import CacheWarning
 
 HEADER = 8  # height, width, channels, format, and the CRC-32 of the pixels
 FORMAT = 1
@@ -35,6 +39,18 @@ def cache_limit() -> int:
         return int(float(os.environ.get("VICINAL_CACHE_GB", "20")) * 1e9)
     except (ValueError, OverflowError):  # not a number, or inf
         return int(20e9)
+
+
+def tell_unwritable(folder: Path, error: BaseException) -> None:
+    """Warn that a cache cannot be written, and say what to do."""
+    reason = getattr(error, "strerror", None) or str(error)
+    warnings.warn(
+        f"The cache in {folder} cannot be written ({reason}): the next run will do "
+        "this work again. Free some space there, or name another folder in "
+        "VICINAL_CACHE.",
+        CacheWarning,
+        stacklevel=2,
+    )
 
 
 @dataclass
@@ -69,15 +85,17 @@ class PictureCache:
         return pixels
 
     def put(self, digest: bytes, key: str, pixels: np.ndarray) -> None:
-        """Keep pixels; a cache that cannot be written stops trying, without a word."""
+        """Keep pixels; a cache that cannot be written says so, and stops trying."""
         if not self.writable or self.limit <= 0:
             return
         path = self.path(digest, key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_aside(path, _pack(pixels))
-        except OSError:
-            self.writable = False
+        except OSError as error:
+            if self.writable:  # no other thread has told it meanwhile
+                self.writable = False
+                tell_unwritable(self.folder, error)
             return
         self._untrimmed += pixels.nbytes
         if self._untrimmed > self.limit / 20:

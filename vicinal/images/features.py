@@ -20,7 +20,7 @@ from vicinal.core.checkpoint import load_tensors, save_tensors
 from vicinal.core.runtime import Runtime
 from vicinal.errors import RunError
 from vicinal.images.audit import Tick
-from vicinal.images.cache import PictureCache, cache_folder
+from vicinal.images.cache import PictureCache, cache_folder, tell_unwritable
 from vicinal.images.decode import Preprocessing
 from vicinal.images.engines import MANY, engine, network_key
 from vicinal.images.networks.network import Network
@@ -67,8 +67,9 @@ class FeatureCache:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_tensors(path, tensors, {})
-        except (OSError, RunError):
-            self.writable = False  # full, or not ours: go on without
+        except OSError as error:  # full, or not ours: go on without
+            self.writable = False
+            tell_unwritable(self.folder, error.__cause__ or error)
             return
         PictureCache(self.folder).trim()
 
