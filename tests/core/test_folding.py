@@ -115,3 +115,41 @@ def test_a_norm_that_follows_no_convolution_is_fixed_too():
     with fixed_norms(network, pairs), torch.no_grad():
         y = network(x)
     torch.testing.assert_close(y, network.eval()(x))
+
+
+class Doubled(nn.Conv2d):
+    """A convolution with a rule of its own for its weights."""
+
+    def forward(self, input):
+        return self._conv_forward(input, 2 * self.weight, self.bias)
+
+
+class Elsewhere(nn.Conv2d):
+    """A convolution that does not ask the usual rule."""
+
+    def forward(self, input):
+        return nn.functional.conv2d(input, self.weight, self.bias, padding=2)
+
+
+class NormAndRelu(nn.BatchNorm2d):
+    """A batch norm that does more."""
+
+    def forward(self, input):
+        return super().forward(input).relu()
+
+
+@pytest.mark.parametrize("conv", [nn.Conv2d, Doubled, Elsewhere])
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d, NormAndRelu])
+def test_layers_with_a_rule_of_their_own_stay(conv, norm):
+    network = unsettled(nn.Sequential(conv(2, 3, 3), norm(3)))
+    x = torch.randn(2, 2, 5, 5, dtype=torch.float64)
+    pairs = followed_by_norms(network, x)
+    assert len(pairs) == (conv is nn.Conv2d and norm is nn.BatchNorm2d)
+    wanted = network(x)
+    with fixed_norms(network, pairs):
+        torch.testing.assert_close(network(x), wanted)
+    with torch.no_grad():
+        torch.testing.assert_close(folded(network, x)(x), wanted)
+    assert not any(
+        key.endswith("_forward") for m in network.modules() for key in vars(m)
+    )

@@ -1,5 +1,6 @@
 """Weights by name, file, folder and timm: what is read, and what is refused."""
 
+import importlib
 import json
 import sys
 from dataclasses import replace
@@ -11,9 +12,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
+import vicinal
 from vicinal.core import download
 from vicinal.core.files import sha256
+from vicinal.core.folding import fixed_norms, folded, followed_by_norms
 from vicinal.errors import (
     MissingExtraError,
     ModelFileError,
@@ -21,10 +25,10 @@ from vicinal.errors import (
     SettingError,
     VicinalError,
 )
-from vicinal.images import pretrained
+from vicinal.images import key_names, pretrained
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.decode import Preprocessing
-from vicinal.images.networks import NETWORKS, build
+from vicinal.images.networks import NETWORKS, architecture, build, of_timm
 from vicinal.images.pretrained import (
     IMAGENET,
     TIMM,
@@ -35,6 +39,7 @@ from vicinal.images.pretrained import (
     open_weights,
 )
 from vicinal.images.regressor import ImageRegressor
+from vicinal.images.transfer import is_head
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "weights"
 QUICK: dict[str, Any] = {"epochs": 1, "augment": "none", "exact": True, "cache": False}
@@ -424,30 +429,170 @@ def config(architecture: str, **settings: Any) -> SimpleNamespace:
         "std": (0.229, 0.224, 0.225),
         "num_classes": 1000,
         "license": "apache-2.0",
+        "fixed_input_size": False,
+        "paper_name": None,
     }
     return SimpleNamespace(**usual | settings)
 
 
+class Toy(nn.Module):
+    """A network as timm writes them: a batch norm that also activates, then a head."""
+
+    def __init__(self, num_classes: int, in_chans: int, img_size: int = 224) -> None:
+        super().__init__()
+        self.conv_stem = nn.Conv2d(in_chans, 6, 3, 2)
+        self.bn1 = NormAndRelu(6)
+        self.place = nn.Parameter(torch.full((img_size,), 0.5))
+        self.fc = nn.Linear(6, num_classes)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        return self.bn1(self.conv_stem(x)) * self.place.mean()
+
+    def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
+        z = maps.mean((2, 3))
+        return z if pre_logits else self.fc(z)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+
+    def get_classifier(self) -> nn.Module:
+        return self.fc
+
+    def group_matcher(self, coarse: bool) -> dict[str, int]:
+        return {"conv_stem": 0, "bn1": 0, "place": 0, "fc": 1}
+
+
+class NormAndRelu(nn.BatchNorm2d):
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input).relu()
+
+
+class Odd(Toy):
+    """One that ends in a convolution."""
+
+    def get_classifier(self) -> nn.Module:
+        return self.conv_stem
+
+
+def group_parameters(network: nn.Module, groups: dict[str, int]) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    for name, _ in network.named_parameters():
+        found.setdefault((groups[name.split(".")[0]],), []).append(name)
+    return found
+
+
 @pytest.fixture
 def timm(monkeypatch) -> dict[str, SimpleNamespace]:
-    """A timm that knows the weights of this dictionary."""
+    """A timm that knows the weights and networks of this dictionary."""
     known = {
         "resnet18.x_in1k": config("resnet18", crop_pct=0.95),
-        "vit_tiny.x_in1k": config("vit_tiny"),
+        "toy.x_in1k": config("toy", input_size=(3, 32, 32), crop_pct=1.0),
         "resnet34.x_in1k": config("resnet34", hf_hub_id=None),
     }
+    known["toy"] = known["toy.x_in1k"]
+    known["odd"] = config("odd", input_size=(3, 32, 32), fixed_input_size=True)
+    kinds = {"toy": Toy, "odd": Odd}
 
     def get_pretrained_cfg(name: str) -> SimpleNamespace | None:
         if name.endswith(".nonsense"):
             raise RuntimeError("Invalid pretrained tag (nonsense).")
         return known.get(name)
 
+    def create_model(name: str, num_classes: int = 1000, in_chans: int = 3, **more):
+        return kinds[name](num_classes, in_chans, **more)
+
+    library: Any = ModuleType("timm")
+    library.get_pretrained_cfg = get_pretrained_cfg
+    library.list_pretrained = library.list_models = lambda: list(known)
+    library.create_model = create_model
     models: Any = ModuleType("timm.models")
-    models.get_pretrained_cfg = get_pretrained_cfg
-    models.list_pretrained = lambda: list(known)
-    monkeypatch.setitem(sys.modules, "timm", ModuleType("timm"))
+    models.group_parameters = group_parameters
+    monkeypatch.setitem(sys.modules, "timm", library)
     monkeypatch.setitem(sys.modules, "timm.models", models)
+    for kept in (of_timm.parameters_of, key_names.outline):
+        kept.cache_clear()
     return known
+
+
+@pytest.fixture
+def toy(timm, own_cache) -> Toy:
+    """A network of timm whose weights are in the cache."""
+    torch.manual_seed(0)
+    network = Toy(1000, 3)
+    file = own_cache / "weights/timm--toy.x_in1k/main/model.safetensors"
+    file.parent.mkdir(parents=True)
+    save_file(network.state_dict(), file)
+    return network
+
+
+def test_any_network_of_timm_by_its_name(toy):
+    source = open_weights("timm:toy.x_in1k")
+    assert (source.backbone, source.classes) == ("timm:toy", 1000)
+    assert source.preprocessing == replace(IMAGENET, image_size=32, store_size=32)
+    network = build("timm:toy", num_classes=1000).eval()
+    network.load_state_dict(source.tensors)
+    x = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(network(x), toy.eval()(x))
+    torch.testing.assert_close(toy.fc(network.embed(x)), toy(x))
+    assert network.head_name == "network.fc" and network.embedding_size == 6
+    first, last = network.blocks()
+    assert set(first) == {
+        "network.place",
+        *(f"network.{a}.{b}" for a in ("conv_stem", "bn1") for b in ("weight", "bias")),
+    }
+    assert last == ["network.fc.weight", "network.fc.bias"]
+    row = architecture("timm:toy")
+    wanted = sum(p.numel() for p in Toy(1000, 3).parameters())
+    assert (row.parameters, row.image_size, row.in_channels) == (wanted, 32, 3)
+
+
+def test_learning_from_weights_of_timm(toy, tmp_path):
+    x = np.random.default_rng(0).integers(0, 90, (60, 40, 40, 3), np.uint8)
+    y = np.arange(60) % 2
+    x[y == 1] += 100
+    model = ImageClassifier(**QUICK, weights="timm:toy.x_in1k", val_fraction=0.3)
+    model.fit(x, y)
+    assert model.backbone_ == "timm:toy" and model.score(x, y) > 0.9
+    again = vicinal.load(model.save(tmp_path / "model"))
+    np.testing.assert_allclose(again.predict_proba(x), model.predict_proba(x), 1e-4)
+    frozen = ImageClassifier(**QUICK, weights=str(tmp_path / "model"), freeze="all")
+    assert frozen.fit(x, y).backbone_ == "timm:toy"
+
+
+def test_a_file_with_weights_of_timm_s(toy, timm, own_cache):
+    file = next((own_cache / "weights").rglob("model.safetensors"))
+    source = open_weights(str(file), "timm:toy")
+    assert source.backbone == "timm:toy" and source.preprocessing.image_size == 32
+    with pytest.raises(SettingError, match=r"no network that is known.*timm:NAME"):
+        open_weights(str(file))
+    with pytest.raises(SettingError, match=r"knows no weights named 'toi'.*mean toy"):
+        open_weights(str(file), "timm:toi")
+
+
+def test_networks_of_timm_that_cannot_be_used(timm):
+    with pytest.raises(SettingError, match=r"timm:odd does not end in one dense layer"):
+        build("timm:odd", num_classes=2)
+    assert build("timm:toy", num_classes=2, image_size=64).embedding_size == 6
+    timm["toy"].fixed_input_size = True
+    sized: Any = build("timm:toy", num_classes=2, image_size=64)
+    assert len(sized.network.place) == 64
+    with pytest.raises(SettingError, match="image_size must be 32 pixels or more"):
+        ImageClassifier(**QUICK, backbone="timm:toy", image_size=16).fit(
+            np.zeros((4, 16, 16, 3), np.uint8), [0, 1, 0, 1]
+        )
+
+
+def test_a_network_that_takes_one_size_says_so(timm, monkeypatch):
+    def refuses(name: str, img_size: int | None = None, **_: object) -> None:
+        raise TypeError("got an unexpected keyword argument 'img_size'")
+
+    timm["toy"].fixed_input_size = True
+    assert architecture("timm:toy").parameters > 0
+    monkeypatch.setattr(sys.modules["timm"], "create_model", refuses)
+    with pytest.raises(SettingError, match=r"takes pictures of 32 pixels and no other"):
+        build("timm:toy", num_classes=2, image_size=64)
+    with pytest.raises(TypeError):  # that is another matter
+        build("timm:toy", num_classes=2)
 
 
 def test_weights_of_timm_are_prepared_as_timm_says(timm, own_cache):
@@ -471,7 +616,6 @@ def test_weights_of_timm_are_prepared_as_timm_says(timm, own_cache):
     [
         ("resnet18.y_in1k", r"knows no weights named 'resnet18.y_in1k'. Did you mean"),
         ("resnet18.nonsense", r"knows no weights named .*timm\.list_pretrained\(\)"),
-        ("vit_tiny.x_in1k", "its architecture vit_tiny is not here yet.*resnet18, "),
         ("resnet34.x_in1k", "timm has no weights for resnet34.x_in1k on the hub"),
     ],
 )
@@ -491,10 +635,45 @@ def test_without_timm_it_says_how_to_get_it(error, monkeypatch):
     def fails(name: str) -> None:
         raise error
 
-    monkeypatch.setattr(pretrained, "import_module", fails)
+    monkeypatch.setattr(of_timm, "import_module", fails)
+    with pytest.raises(MissingExtraError, match="timm:vit_tiny needs timm"):
+        build("timm:vit_tiny", num_classes=2)
     with pytest.raises(MissingExtraError, match=r"pip install 'vicinal\[timm\]'"):
         open_weights("timm:resnet18")
 
 
 def test_every_architecture_of_timm_is_in_the_table_of_networks():
     assert set(TIMM.values()) <= NETWORKS.keys()
+
+
+REAL = (
+    "efficientnet_b0 mobilenetv3_small_100 vit_tiny_patch16_224 densenet121 nf_resnet26"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL.split())
+def test_networks_of_timm_itself(name):
+    try:
+        library: Any = importlib.import_module("timm")
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"timm cannot be imported: {error}")
+    torch.manual_seed(0)
+    own = library.create_model(name, num_classes=7).eval()
+    network = build(f"timm:{name}", num_classes=7).eval()
+    tensors = key_names.convert(own.state_dict(), f"timm:{name}")
+    assert key_names.misfits(tensors, f"timm:{name}") == []
+    network.load_state_dict(tensors)
+    x = torch.randn(2, 3, 224, 224)
+    with torch.no_grad():
+        wanted = own(x)
+        torch.testing.assert_close(network(x), wanted)
+        torch.testing.assert_close(network.head(network.embed(x)), wanted)
+        torch.testing.assert_close(folded(network, x)(x), wanted, rtol=1e-4, atol=1e-4)
+        with fixed_norms(network, followed_by_norms(network, x)):
+            torch.testing.assert_close(network(x), wanted, rtol=1e-4, atol=1e-4)
+    blocks = network.blocks()
+    names = [name for block in blocks for name in block]
+    assert sorted(names) == sorted(n for n, _ in network.named_parameters())
+    assert len(blocks) > 8 and is_head(network, blocks[-1])
+    assert not any(is_head(network, [name]) for block in blocks[:-1] for name in block)

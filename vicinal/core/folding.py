@@ -91,28 +91,56 @@ def _unchanged(x: Tensor) -> Tensor:
 
 
 def followed_by_norms(network: nn.Module, example: Tensor) -> list[Pair]:
-    """Convolutions and the batch norms that alone see what they give."""
+    """Convolutions and the batch norms that alone see what they give.
+
+    Only such as do nothing else: a layer that, as some of timm's, has a rule of its own
+    (weights made anew, an activation behind) is no part of any pair.
+    """
     made: dict[int, nn.Module] = {}
     kept: list[Tensor] = []  # so that no two tensors get one address
     pairs: list[tuple[nn.Module, nn.Module]] = []
+    usual: set[nn.Module] = set()
 
     def after(module: nn.Module, _: Any, out: Tensor) -> None:
-        made[id(out)] = module
-        kept.append(out)
+        if module in usual:
+            made[id(out)] = module
+            kept.append(out)
 
     def before(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         conv = made.get(id(inputs[0]))
         if conv is not None:
             pairs.append((conv, module))
 
-    hooks = [m.register_forward_hook(after) for m in _of(network, nn.Conv2d)]
-    hooks += [m.register_forward_pre_hook(before) for m in _of(network, NORMS)]
+    convolutions: list[Any] = _of(network, nn.Conv2d)
+    for conv in convolutions:
+        conv._conv_forward = _noting(conv, usual)
+    plain = nn.BatchNorm2d.forward
+    norms = [m for m in _of(network, NORMS) if type(m).forward is plain]
+    hooks = [m.register_forward_hook(after) for m in convolutions]
+    hooks += [m.register_forward_pre_hook(before) for m in norms]
     with torch.no_grad(), _answering(network):
         network(example)
     for hook in hooks:
         hook.remove()
+    for conv in convolutions:
+        del conv._conv_forward
     uses = [conv for conv, _ in pairs]
     return [pair for pair in pairs if uses.count(pair[0]) == 1]
+
+
+def _noting(conv: Any, usual: set[nn.Module]) -> Callable[..., Tensor]:
+    """The convolution's own rule; that it was asked with the layer's weights is noted.
+
+    Only then do other weights in their place change what it gives.
+    """
+    plain = conv._conv_forward
+
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if weight is conv.weight:
+            usual.add(conv)
+        return plain(x, weight, bias)
+
+    return forward
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 from vicinal.core.checkpoint import Tensors, under
-from vicinal.images.networks import NETWORKS, build
+from vicinal.images.networks import NETWORKS, architecture, build
 from vicinal.images.networks.mobilenet import STAGES
 from vicinal.images.networks.network import Network
 
@@ -66,7 +66,7 @@ def recognise(tensors: Tensors) -> str | None:
 
 
 def convert(tensors: Tensors, backbone: str) -> Tensors:
-    """The tensors with the names and shapes of a network of NETWORKS.
+    """The tensors with the names and shapes of a network that is known here.
 
     What has no place in the network keeps its name, for `misfits` to find. Counters of
     batches, which many files leave out, are set to zero: nothing here reads them.
@@ -106,7 +106,7 @@ def channels(tensors: Tensors, backbone: str) -> int:
     """Channels of the pictures that converted tensors are for: 1 grey, 3 colour."""
     first = tensors.get(next(iter(outline(backbone).state_dict())))
     if first is None or first.ndim != 4:  # [out, in, K, K] of a convolution
-        return NETWORKS[backbone].in_channels
+        return architecture(backbone).in_channels
     return first.shape[1]
 
 
@@ -121,7 +121,7 @@ def outline(
     backbone: str, in_channels: int | None = None, image_size: int | None = None
 ) -> Network:
     """A network without memory for its numbers: names and shapes only."""
-    row = NETWORKS[backbone]
+    row = architecture(backbone)
     with torch.device("meta"):
         return build(
             backbone,
@@ -187,6 +187,8 @@ _CONVNEXT_BLOCK = {"conv_dw": "0", "norm": "2", "mlp.fc1": "3", "mlp.fc2": "5"}
 def _rename(name: str, backbone: str) -> str:
     if backbone == "mobilenet_v2":
         return _mobilenet(name)
+    if backbone.startswith("timm:"):
+        return f"network.{name}"
     return _convnext(name) if backbone.startswith("convnext") else name
 
 

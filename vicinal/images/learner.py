@@ -36,7 +36,6 @@ from vicinal.errors import (
     NoDataError,
     QuarantineWarning,
     SettingError,
-    near_names,
 )
 from vicinal.images.audit import Eye, Tick
 from vicinal.images.augment import PHOTO, choose
@@ -54,7 +53,7 @@ from vicinal.images.engines import MANY, fastest_forward, remember
 from vicinal.images.features import frozen_features
 from vicinal.images.loader import PictureLoader
 from vicinal.images.model import PictureModel, told_aside
-from vicinal.images.networks import NETWORKS, build
+from vicinal.images.networks import architecture, build
 from vicinal.images.networks.network import Network
 from vicinal.images.parts import given_parts, grouped, with_validation
 from vicinal.images.pictures import Pictures, look_over
@@ -296,9 +295,9 @@ class ImageLearner(PictureModel):
             return known.image_size, known.store_size
         name = self._backbone()
         size = size or natural_size(table, name)
-        if size < NETWORKS[name].min_size:
+        if size < (least := architecture(name).min_size):
             raise SettingError(
-                f"image_size must be {NETWORKS[name].min_size} pixels or more for "
+                f"image_size must be {least} pixels or more for "
                 f"{name}. Got {size} instead; another --backbone takes smaller ones."
             )
         photo = settings.augment == "photo" or (
@@ -312,9 +311,7 @@ class ImageLearner(PictureModel):
         if name is None:
             source = self._source()
             return source.backbone if source else "small"
-        if name not in NETWORKS:
-            hint = near_names(name, NETWORKS)
-            raise SettingError(f"There is no backbone {name!r}. {hint}")
+        architecture(name)  # SettingError for one that is unknown
         return name
 
     _opened: tuple[tuple[str, str | None], Source] | None = None
@@ -338,7 +335,7 @@ class ImageLearner(PictureModel):
         source, weights = self._source(), self.settings.weights
         if source is None or weights is None:
             return None
-        sized = "image_size" in NETWORKS[source.backbone].options
+        sized = "image_size" in architecture(source.backbone).options
         return None if sized and describe(weights) is None else source.preprocessing
 
     def wanted_channels(self) -> int | None:

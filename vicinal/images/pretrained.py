@@ -2,7 +2,7 @@
 
 =======================  ==============================================================
 resnet18                 a row of WEIGHTS: fetched from the hub once, and verified
-timm:resnet18.a1_in1k    weights that timm lists, of an architecture that is here
+timm:resnet18.a1_in1k    weights that timm lists (the extra `timm`)
 runs/first               the folder of a model of vicinal
 body.safetensors         a file with torchvision's, timm's or our names for its tensors
 =======================  ==============================================================
@@ -16,10 +16,8 @@ was trained on, a file beside it may say, `body.safetensors.json`:
 Weights that cannot be had are an error: random ones never take their place.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -29,7 +27,6 @@ from vicinal.core.estimator import MODEL_JSON, MODEL_TENSORS
 from vicinal.core.files import read_json, sha256
 from vicinal.core.settings import is_number, is_whole
 from vicinal.errors import (
-    MissingExtraError,
     ModelFileError,
     RunError,
     SettingError,
@@ -38,8 +35,9 @@ from vicinal.errors import (
 from vicinal.images import key_names
 from vicinal.images.cache import cache_folder
 from vicinal.images.decode import Preprocessing
-from vicinal.images.networks import NETWORKS
+from vicinal.images.networks import NETWORKS, architecture
 from vicinal.images.networks.mobilenet import Padding
+from vicinal.images.networks.of_timm import PREFIX, timm_config
 from vicinal.images.settings import Resize
 from vicinal.images.transfer import read_source
 
@@ -54,7 +52,7 @@ class Weights:
     """One row of the table."""
 
     backbone: str
-    """the network in NETWORKS"""
+    """the network, as `networks.build` knows it"""
 
     repository: str
     """owner and name, on the Hugging Face hub or else on GitHub"""
@@ -103,7 +101,7 @@ class Weights:
     @property
     def parameters(self) -> int:
         """Numbers that the network learns."""
-        return NETWORKS[self.backbone].parameters
+        return architecture(self.backbone).parameters
 
     @property
     def options(self) -> dict[str, Any]:
@@ -226,7 +224,7 @@ TIMM = {
     "convnext_atto": "convnext_atto",
     "convnext_tiny": "convnext_tiny",
 }
-"""timm's architectures that are here, with our names."""
+"""timm's architectures that are here, with our names; others stay timm's own."""
 
 
 class Source(NamedTuple):
@@ -236,7 +234,7 @@ class Source(NamedTuple):
     """with our network's names and shapes"""
 
     backbone: str
-    """the network in NETWORKS"""
+    """the network, as `networks.build` knows it"""
 
     options: dict[str, Any]
     """what `networks.build` has to be told besides"""
@@ -269,13 +267,12 @@ def open_weights(
     network, ModelFileError for a file that is missing, damaged or of another kind,
     RunError when they cannot be fetched, MissingExtraError where timm is wanted.
     """
-    if backbone not in (None, *NETWORKS):
-        hint = near_names(str(backbone), NETWORKS)
-        raise SettingError(f"There is no backbone {backbone!r}. {hint}")
+    if backbone is not None:
+        architecture(backbone)  # SettingError for one that is unknown
     if name_or_path in WEIGHTS:
         return _of_table(name_or_path, WEIGHTS[name_or_path], backbone, tell)
-    if name_or_path.startswith("timm:"):
-        row = _row_of_timm(name_or_path.removeprefix("timm:"))
+    if name_or_path.startswith(PREFIX):
+        row = _row_of_timm(name_or_path.removeprefix(PREFIX))
         return _of_table(name_or_path, row, backbone, tell)
     path = Path(name_or_path)
     if (path / MODEL_JSON).exists():
@@ -359,29 +356,17 @@ def _fetched(name: str, row: Weights, tell: Tell) -> Path:
 
 def _row_of_timm(name: str) -> Weights:
     """What timm says of weights, as a row of the table."""
-    config = _timm_config(name)
-    if config.architecture not in TIMM:
-        raise SettingError(
-            f"timm knows {name}, but its architecture {config.architecture} is not "
-            f"here yet, so its weights have no place. Those of timm that have one: "
-            f"{', '.join(TIMM)}, each with any of its tags, as in resnet18.a1_in1k."
-        )
+    config = timm_config(name)
     if not config.hf_hub_id:
         raise SettingError(f"timm has no weights for {name} on the hub. Name others.")
-    size = config.input_size[1]
+    own = config.architecture
     return Weights(
-        backbone=TIMM[config.architecture],
+        backbone=TIMM.get(own, f"{PREFIX}{own}"),
         repository=config.hf_hub_id,
         revision="main",  # timm names no commit
         file=config.hf_hub_filename or "model.safetensors",
         sha256=None,
-        preprocessing=Preprocessing(
-            size,
-            int(size / config.crop_pct),
-            resize="squish" if config.crop_mode == "squash" else "crop",
-            mean=tuple(config.mean),
-            std=tuple(config.std),
-        ),
+        preprocessing=_prepared_for(config),
         interpolation=config.interpolation,
         classes=config.num_classes,
         licence=config.license or "no licence stated",
@@ -390,28 +375,16 @@ def _row_of_timm(name: str) -> Weights:
     )
 
 
-def _timm_config(name: str) -> Any:
-    """timm's description of weights; SettingError for a name that it does not know."""
-    try:
-        models = import_module("timm.models")
-    except (ImportError, RuntimeError) as error:  # RuntimeError: see below
-        raise MissingExtraError(
-            f"timm:{name} needs timm, which cannot be imported here ({error}). Install "
-            "it: pip install 'vicinal[timm]'. If it is installed, its torchvision may "
-            "be made for another build of torch: install both from the same place."
-        ) from error
-    try:
-        config = models.get_pretrained_cfg(name)
-    except RuntimeError:  # a tag that the architecture does not have
-        config = None
-    if config is None:
-        near = difflib.get_close_matches(name, models.list_pretrained(), n=3)
-        hint = f"Did you mean {' or '.join(near)}? " if near else ""
-        raise SettingError(
-            f"timm knows no weights named {name!r}. {hint}All of its names: "
-            "python -c 'import timm; print(*timm.list_pretrained())'"
-        )
-    return config
+def _prepared_for(config: Any) -> Preprocessing:
+    """How timm prepared the pictures for weights."""
+    size = config.input_size[1]
+    return Preprocessing(
+        size,
+        int(size / config.crop_pct),
+        resize="squish" if config.crop_mode == "squash" else "crop",
+        mean=tuple(config.mean),
+        std=tuple(config.std),
+    )
 
 
 # --- folders and files ---------------------------------------------------------------
@@ -423,7 +396,7 @@ def _of_folder(path: Path, backbone: str | None) -> Source:
     said = said or {}
     network = said.get("network", {})
     own = network.get("backbone")
-    if own not in NETWORKS or "preprocessing" not in said:
+    if own is None or "preprocessing" not in said:
         raise ModelFileError(
             f"{path} holds a model of another kind, {said.get('estimator')}; a model "
             "of pictures was wanted. Name the folder of one."
@@ -455,7 +428,8 @@ def _of_file(path: Path, backbone: str | None) -> Source:
         raise SettingError(
             f"{path} holds the weights of no network that is known here; its tensors "
             f"are named {', '.join(list(tensors)[:3])} ... Name the network with "
-            f"--backbone to see what does not fit: {', '.join(NETWORKS)}."
+            f"--backbone to see what does not fit: {', '.join(NETWORKS)}, or "
+            "timm:NAME."
         )
     tensors = key_names.convert(tensors, own)
     channels = key_names.channels(tensors, own)
@@ -485,7 +459,7 @@ def _check_fit(
     tensors: Tensors, backbone: str, path: Path, image_size: int | None = None
 ) -> None:
     """SettingError, with a table, where converted tensors do not fit the network."""
-    if image_size is None and "image_size" in NETWORKS[backbone].options:
+    if image_size is None and "image_size" in architecture(backbone).options:
         return  # its shapes depend on a size that nobody has told
     found = key_names.misfits(tensors, backbone, image_size)
     if found:
@@ -507,7 +481,7 @@ def _preprocessing(
     path: Path, backbone: str, channels: int, told: dict[str, Any]
 ) -> Preprocessing:
     """What is told, and for the rest ImageNet's mean and spread at the usual size."""
-    size = told.get("image_size") or NETWORKS[backbone].image_size
+    size = told.get("image_size") or architecture(backbone).image_size
     assumed = replace(IMAGENET, image_size=size, store_size=_store_size(size))
     if channels != len(IMAGENET.mean):
         assumed = Preprocessing(size, _store_size(size), channels)
@@ -547,7 +521,7 @@ def _told_beside(path: Path, backbone: str, channels: int) -> dict[str, Any]:
         raise ModelFileError(f"{beside} cannot be read as JSON: {error}.") from error
     if not isinstance(told, dict):
         raise ModelFileError(f"{beside} must hold an object, {{...}}. Got {told!r}.")
-    checks = _checks(channels, NETWORKS[backbone].options)
+    checks = _checks(channels, architecture(backbone).options)
     for name, value in told.items():
         if name not in checks:
             hint = near_names(name, checks)

@@ -4,13 +4,13 @@ import numpy as np
 
 from vicinal.errors import PictureError
 from vicinal.images.decode import open_picture, read_file
-from vicinal.images.networks import NETWORKS
+from vicinal.images.networks import architecture
 from vicinal.images.rows import ImageTable
 
 
 def natural_size(table: ImageTable, backbone: str) -> int:
     """Pixels of the input that suit the pictures and the network."""
-    native = NETWORKS[backbone].image_size
+    native = architecture(backbone).image_size
     if backbone not in ("small", "dense", "lenet5"):
         return native
     rows = _sample(table)

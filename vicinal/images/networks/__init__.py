@@ -84,6 +84,36 @@ NETWORKS: dict[str, Architecture] = {
 """Every network here, by the name that `build` knows it by."""
 
 
+def architecture(name: str) -> Architecture:
+    """The row of a network: of the table, or what timm says of `timm:NAME`.
+
+    Raises SettingError for an unknown name, MissingExtraError where timm is wanted.
+    """
+    if name in NETWORKS:
+        return NETWORKS[name]
+    if name.startswith("timm:"):
+        return _of_timm(name.removeprefix("timm:"))
+    raise SettingError(
+        f"There is no backbone {name!r}. {near_names(name, NETWORKS)} Or timm:NAME."
+    )
+
+
+def _of_timm(name: str) -> Architecture:
+    from vicinal.images.networks.of_timm import SMALLEST, parameters_of, timm_config
+
+    config = timm_config(name)
+    channels, size, _ = config.input_size
+    return Architecture(
+        "of_timm.TimmNetwork",
+        config.num_classes,
+        channels,
+        size,
+        parameters_of(name),
+        config.paper_name or "timm",
+        SMALLEST,
+    )
+
+
 def build(
     name: str,
     *,
@@ -93,7 +123,7 @@ def build(
     padding: Padding | None = None,
     norm_eps: float | None = None,
 ) -> Network:
-    """Build a network with fresh weights, by its name in `NETWORKS`.
+    """Build a network with fresh weights, by its name in `NETWORKS` or `timm:NAME`.
 
     in_channels: 1 for grey pictures, 3 for colour.
     image_size: pixels on a side, the architecture's own unless given; networks that
@@ -102,12 +132,7 @@ def build(
         `mobilenet.mobilenet_v2`.
     Raises SettingError for an unknown name, or where the network has no such option.
     """
-    if name not in NETWORKS:
-        raise SettingError(
-            f"network must be one of the names in NETWORKS. Got {name!r}. "
-            + near_names(name, NETWORKS)
-        )
-    row = NETWORKS[name]
+    row = architecture(name)
     trained = {"padding": padding, "norm_eps": norm_eps}
     given = {option: value for option, value in trained.items() if value is not None}
     for option in given.keys() - set(row.options):
@@ -116,6 +141,11 @@ def build(
             f"{option} must be left out for network {name!r}, which has no choice "
             f"there. Got {option}={given[option]!r}. It is an option of: {takers}."
         )
+    if name.startswith("timm:"):
+        from vicinal.images.networks.of_timm import TimmNetwork
+
+        own = name.removeprefix("timm:")
+        return TimmNetwork(own, num_classes, in_channels, image_size)
     sized = {"image_size": image_size or row.image_size}
     options = given | (sized if "image_size" in row.options else {})
     file, function = row.builder.split(".")

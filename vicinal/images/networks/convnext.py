@@ -18,7 +18,6 @@ Weights carry torchvision's names.
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -91,7 +90,7 @@ class Block(nn.Module):
 class ConvNeXt(Network):
     """Four stages of blocks; each stage halves the picture and widens the channels."""
 
-    head_name: ClassVar[str] = "classifier.2"
+    head_name = "classifier.2"
 
     def __init__(
         self,

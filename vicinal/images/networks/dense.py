@@ -13,8 +13,6 @@ D. Rumelhart, G. Hinton, R. Williams: Learning Representations by Back-Propagati
 Errors, Nature 323, 1986; ReLU from X. Glorot, A. Bordes, Y. Bengio, AISTATS 2011.
 """
 
-from typing import ClassVar
-
 from torch import Tensor, nn
 
 from vicinal.images.networks.network import Network
@@ -26,7 +24,7 @@ NARROWEST = 32
 class Dense(Network):
     """Two hidden layers of equal width on flattened pixels."""
 
-    head_name: ClassVar[str] = "fc"
+    head_name = "fc"
 
     def __init__(self, pixels: int, width: int, num_classes: int) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ This is the form in use today. The paper's own differs in four places: its squas
 only some of S2's, and its output is the distance to a drawn 7x12 picture of each class.
 """
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -30,7 +30,7 @@ FIELD = 32
 class LeNet5(Network):
     """The classic small network for written digits, with its seven layers."""
 
-    head_name: ClassVar[str] = "output"
+    head_name = "output"
 
     def __init__(
         self,

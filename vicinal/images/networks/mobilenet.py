@@ -12,7 +12,7 @@ and Linear Bottlenecks, CVPR 2018, https://arxiv.org/abs/1801.04381, Table 2.
 3,504,872 parameters for 1,000 classes. Weights carry torchvision's names.
 """
 
-from typing import ClassVar, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -140,7 +140,7 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(Network):
     """The network for photographs on small machines: 17 inverted residual blocks."""
 
-    head_name: ClassVar[str] = "classifier.1"
+    head_name = "classifier.1"
 
     def __init__(
         self, num_classes: int, in_channels: int, padding: Padding, norm_eps: float

@@ -9,7 +9,7 @@ fitted on, so it is taken before any dropout that stands in front of the head.
 """
 
 from itertools import takewhile
-from typing import ClassVar, cast
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 class Network(nn.Module):
     """A classifier of pictures whose last dense layer can be taken off."""
 
-    head_name: ClassVar[str]
+    head_name: str
     """The last dense layer's name in the state dict, such as `fc`."""
 
     embedding_size: int
@@ -29,19 +29,10 @@ class Network(nn.Module):
         return cast(nn.Linear, self.get_submodule(self.head_name))
 
     def blocks(self) -> list[list[str]]:
-        """Names of the parameters, block by block from the picture to the head.
-
-        A block is what the first part of a name and the numbers right behind it name:
-        `layer1.0`, `features.5`; a layer that is no container of others is its own.
-        """
+        """Names of the parameters, block by block from the picture to the head."""
         found: dict[str, list[str]] = {}
         for name, _ in self.named_parameters():
-            first, *rest, own = name.split(".")
-            numbers = list(takewhile(str.isdecimal, rest))
-            layer = own in ("weight", "bias") and len(numbers) == len(rest) > 1
-            if layer:  # the last number is the layer itself, within its block
-                numbers.pop()
-            found.setdefault(".".join([first, *numbers]), []).append(name)
+            found.setdefault(block_of(name), []).append(name)
         return list(found.values())
 
     def embed(self, x: Tensor) -> Tensor:
@@ -51,6 +42,23 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Score each picture for each class: `[N, C, H, W]` to `[N, num_classes]`."""
         raise NotImplementedError
+
+
+def block_of(name: str) -> str:
+    """The block that a parameter of this name is in.
+
+    It is what the first part of a name and the numbers right behind it name:
+    `layer1.0`, `features.5`; a layer that is no container of others is its own.
+    """
+    *path, own = name.split(".")
+    if not path:  # no layer's: cls_token
+        return own
+    first, *rest = path
+    numbers = list(takewhile(str.isdecimal, rest))
+    layer = own in ("weight", "bias") and len(numbers) == len(rest) > 1
+    if layer:  # the last number is the layer itself, within its block
+        numbers.pop()
+    return ".".join([first, *numbers])
 
 
 def he_init(network: nn.Module) -> None:

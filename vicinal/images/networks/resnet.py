@@ -18,7 +18,6 @@ zero, so that every block begins as the identity.
 """
 
 from collections.abc import Callable
-from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -133,7 +132,7 @@ def stage(
 class ResNet(Network):
     """The residual network for photographs: a stem and four stages (Table 1)."""
 
-    head_name: ClassVar[str] = "fc"
+    head_name = "fc"
 
     def __init__(
         self,
@@ -171,7 +170,7 @@ class ResNet(Network):
 class CifarResNet(Network):
     """The residual network for 32x32 pictures: three narrow stages (section 4.2)."""
 
-    head_name: ClassVar[str] = "linear"
+    head_name = "linear"
 
     def __init__(self, n: int, num_classes: int, in_channels: int) -> None:
         super().__init__()

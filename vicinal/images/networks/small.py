@@ -26,7 +26,6 @@ last maps in place of wide dense layers (M. Lin et al., ICLR 2014, section 3.2).
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -74,7 +73,7 @@ class Stage(nn.Module):
 class Small(Network):
     """The project's own network: fast to train from nothing on a laptop."""
 
-    head_name: ClassVar[str] = "fc"
+    head_name = "fc"
 
     def __init__(
         self, widths: Sequence[int], stride: int, num_classes: int, in_channels: int

@@ -10,7 +10,6 @@ VGG-11: 132,863,336 parameters for 1,000 classes. Weights carry torchvision's na
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -26,7 +25,7 @@ MAP = 7
 class VGG(Network):
     """Groups of 3x3 convolutions, a pooling after each, and three dense layers."""
 
-    head_name: ClassVar[str] = "classifier.6"
+    head_name = "classifier.6"
 
     def __init__(
         self, groups: Sequence[Sequence[int]], num_classes: int, in_channels: int
