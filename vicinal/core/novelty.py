@@ -164,11 +164,12 @@ def _to_nearest(
 
     leave_own: the features are the prototypes, and none is a neighbour of itself.
     """
-    found = np.empty(len(features))
+    found, known = np.empty(len(features)), torch.from_numpy(prototypes).T
     for start in range(0, len(features), ROWS):
         block = slice(start, start + ROWS)
-        with np.errstate(invalid="ignore"):
-            apart = 1 - _directions(features[block]) @ prototypes.T  # [B, M]
+        # torch's product: numpy's spins for cores that are busy decoding pictures
+        near = torch.from_numpy(_directions(features[block])) @ known
+        apart = 1 - near.numpy()  # [B, M]
         if leave_own:
             own = np.arange(len(apart))
             apart[own, start + own] = inf
