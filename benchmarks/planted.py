@@ -162,6 +162,7 @@ def opened(folder: Path, weights: str) -> tuple[dict[str, Any], Any]:
     model = ImageClassifier(weights=weights, freeze="all", false_alarm=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pictures under two labels
+        model.quarantine_ = []
         pictures = model.open(folder)
     model.fit(pictures)
     told = {"names": pictures.table.names, "groups": pictures.together}
