@@ -118,12 +118,14 @@ def followed_by_norms(network: nn.Module, example: Tensor) -> list[Pair]:
     norms = [m for m in _of(network, NORMS) if type(m).forward is plain]
     hooks = [m.register_forward_hook(after) for m in convolutions]
     hooks += [m.register_forward_pre_hook(before) for m in norms]
-    with torch.no_grad(), _answering(network):
-        network(example)
-    for hook in hooks:
-        hook.remove()
-    for conv in convolutions:
-        del conv._conv_forward
+    try:
+        with torch.no_grad(), _answering(network):
+            network(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for conv in convolutions:
+            del conv._conv_forward
     uses = [conv for conv, _ in pairs]
     return [pair for pair in pairs if uses.count(pair[0]) == 1]
 
