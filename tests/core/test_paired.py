@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, permutation_test
 
 from vicinal.core.objective import MultiLabel, Numeric, SingleLabel
 from vicinal.core.paired import compare, compare_predictions
@@ -132,4 +132,28 @@ def test_surer_but_more_often_wrong_is_not_better():
 def test_one_example_says_nothing():
     one = np.array([0])
     said = np.array([[0.9, 0.1]]), np.array([[0.1, 0.9]])
-    assert compare_predictions(AB, one, *said).p == 1.0
+    assert compare_predictions(AB, one, *said).p == 0.5
+
+
+@pytest.mark.parametrize("n", [8, 13, 14, 40])
+def test_the_chance_is_scipy_s(n):
+    y, ours, theirs = made(n, np.random.default_rng(n), 0.4)
+    gain = AB.distance(y, theirs) - AB.distance(y, ours)
+    wanted = permutation_test(
+        (gain,), np.mean, permutation_type="samples", alternative="greater", rng=1
+    )
+    off = 1e-9 if n <= 13 else 0.02
+    found = compare_predictions(AB, y, ours, theirs)
+    assert found.p == pytest.approx(wanted.pvalue, abs=off)
+
+
+@pytest.mark.parametrize("n", [5, 30])
+def test_what_is_no_number_is_not_better(n):
+    y = np.arange(float(n))
+    found = compare_predictions(Numeric(), y, np.full(n, np.nan), y + 1)
+    assert found.p == 1.0 and not found.better
+
+
+def test_equal_predictions_are_not_better():
+    y, ours, _ = made(30, np.random.default_rng(0), 0)
+    assert compare_predictions(AB, y, ours, ours).p == 1.0

@@ -368,7 +368,7 @@ def _row_of_timm(name: str) -> Weights:
         sha256=None,
         preprocessing=_prepared_for(config),
         interpolation=config.interpolation,
-        classes=config.num_classes,
+        classes=max(config.num_classes, 1),
         licence=config.license or "no licence stated",
         top1=None,
         published="",
@@ -396,7 +396,8 @@ def _of_folder(path: Path, backbone: str | None) -> Source:
     said = said or {}
     network = said.get("network", {})
     own = network.get("backbone")
-    if own is None or "preprocessing" not in said:
+    known = isinstance(own, str) and (own in NETWORKS or own.startswith(PREFIX))
+    if not known or "preprocessing" not in said:
         raise ModelFileError(
             f"{path} holds a model of another kind, {said.get('estimator')}; a model "
             "of pictures was wanted. Name the folder of one."

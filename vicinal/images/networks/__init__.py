@@ -105,7 +105,7 @@ def _of_timm(name: str) -> Architecture:
     channels, size, _ = config.input_size
     return Architecture(
         "of_timm.TimmNetwork",
-        config.num_classes,
+        max(config.num_classes, 1),  # weights may come without a head
         channels,
         size,
         parameters_of(name),
