@@ -35,10 +35,39 @@ def words(tmp_path_factory) -> list[str]:
     return [*given, "--freeze", "all", "--exact", "--json"]
 
 
-def begin(words: list[str], cache: Path) -> subprocess.Popen[str]:
+MEETING = """
+import sys, time, pathlib
+from vicinal.images import cache, features
+from vicinal.cli import main
+
+here, name, *words = sys.argv[1:]
+
+def after_meeting(module, function):
+    plain, met = getattr(module, function), []
+    def waiting(*given):
+        if not met:
+            met.append(True)
+            (pathlib.Path(here) / f"{function}.{name}").touch()
+            end = time.monotonic() + 60
+            while len(list(pathlib.Path(here).glob(f"{function}.*"))) < 2:
+                assert time.monotonic() < end, "the other did not come"
+                time.sleep(0.001)
+        return plain(*given)
+    setattr(module, function, waiting)
+
+after_meeting(cache, "_write_aside")
+after_meeting(features, "save_tensors")
+sys.exit(main(words))
+"""
+"""runs vicinal; where it first writes to a cache, it waits until another is there too"""
+
+
+def begin(
+    words: list[str], cache: Path, how: tuple[str, ...] = ("-m", "vicinal")
+) -> subprocess.Popen[str]:
     root = str(Path(vicinal.__file__).parents[1])
     return subprocess.Popen(
-        [sys.executable, "-m", "vicinal", *words],
+        [sys.executable, *how, *words],
         env=os.environ | {"VICINAL_CACHE": str(cache), "PYTHONPATH": root},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -65,12 +94,21 @@ def alone(words, tmp_path_factory) -> dict[str, Any]:
 def test_two_runs_at_the_same_moment(words, alone, tmp_path):
     cache = tmp_path / "cache"
     runs = [tmp_path / "one", tmp_path / "two"]
-    both = [begin([*words, "--out", str(run)], cache) for run in runs]
+    both = []
+    for run in runs:
+        how = "-c", MEETING, str(tmp_path), run.name
+        both.append(begin([*words, "--out", str(run)], cache, how))
     for process in both:
         told, err = told_by(process)
         assert told["score"] == alone["score"] and "cannot be written" not in err
     a, b = ((run / "predictions.csv").read_text() for run in runs)
     assert a == b
+    met = sorted(p.name for p in tmp_path.glob("*.*"))
+    assert met == [
+        f"{at}.{who}"
+        for at in ("_write_aside", "save_tensors")
+        for who in ("one", "two")
+    ]
     assert list((cache / "features").rglob("*.safetensors"))
     assert not list(cache.rglob("*.part"))
 

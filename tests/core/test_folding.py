@@ -74,6 +74,20 @@ def test_where_a_convolution_is_used_beside_its_norm_nothing_is_folded():
     with torch.no_grad():
         torch.testing.assert_close(plain(x), network(x))
     assert norms(plain) == 1
+    pairs = followed_by_norms(network, x)
+    assert pairs == []
+    with fixed_norms(network.train(), pairs), torch.no_grad():
+        y = network(x)
+    torch.testing.assert_close(y, network.eval()(x).detach())
+
+
+@pytest.mark.parametrize("lacks", [{"affine": False}, {"track_running_stats": False}])
+def test_a_norm_that_lacks_its_numbers_stays(lacks):
+    network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3, **lacks)).double()
+    x = torch.randn(4, 2, 5, 5, dtype=torch.float64)
+    assert followed_by_norms(network, x) == []
+    with torch.no_grad():
+        torch.testing.assert_close(folded(network, x)(x), network.eval()(x))
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "resnet20", "small"])

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest, permutation_test
 
 from vicinal.core.objective import MultiLabel, Numeric, SingleLabel
-from vicinal.core.paired import compare, compare_predictions
+from vicinal.core.paired import Nearer, compare, compare_predictions
 
 AB = SingleLabel(("a", "b"))
 
@@ -127,6 +127,41 @@ def test_surer_but_more_often_wrong_is_not_better():
     found = compare_predictions(AB, y, ours, theirs)
     assert found.p <= 0.05 and (found.wins, found.losses) == (0, 2)
     assert not found.better
+
+
+def test_examples_that_belong_together_share_a_sign():
+    y = np.array([0, 1, 0, 0])
+    ours = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.5, 0.5]])
+    theirs = np.array([[0.8, 0.2], [0.5, 0.5], [0.6, 0.4], [0.6, 0.4]])
+    found = compare_predictions(AB, y, ours, theirs, np.array([7, 3, 5, 5]))
+    # .06 + .42 - (.18 + .18) = .12; with other signs .84 and .72 are as large, five not
+    assert found.p == pytest.approx(3 / 8)
+    assert found.theirs == pytest.approx(2 * (0.04 + 0.25 + 2 * 0.16) / 4)
+
+
+def test_copies_are_no_further_witnesses():
+    y, ours, theirs = made(12, np.random.default_rng(3), 0.6)
+    once = compare_predictions(AB, y, ours, theirs)
+    copied = np.tile(np.arange(12), 3)
+    y, ours, theirs = y[copied], ours[copied], theirs[copied]
+    thrice = compare_predictions(AB, y, ours, theirs, copied)
+    assert thrice.p == pytest.approx(once.p) and thrice.wins == 3 * once.wins
+    assert compare_predictions(AB, y, ours, theirs).p < once.p
+
+
+@pytest.mark.parametrize(
+    ("p", "wins", "losses", "said"),
+    [
+        (0.01, 4, 4, "kept"),
+        (0.2, 9, 1, "chance alone would do as much"),
+        (0.01, 0, 2, "more became worse than better"),
+    ],
+)
+def test_the_verdict_says_what_is_lacking(p, wins, losses, said):
+    found = Nearer("Brier score", 0.1, 0.2, p, wins, losses)
+    assert said in found.verdict and found.better == (said == "kept")
+    assert found.verdict.startswith("kept" if found.better else "not kept, ")
+    assert found.to_dict()["better"] == found.better
 
 
 def test_one_example_says_nothing():

@@ -474,6 +474,22 @@ class Odd(Toy):
         return self.conv_stem
 
 
+class Late(Toy):
+    """One whose first tensors are of places, four-dimensional, as VOLO's are."""
+
+    def __init__(self, num_classes: int, in_chans: int, img_size: int = 224) -> None:
+        super().__init__(num_classes, in_chans, img_size)
+        self.place = nn.Parameter(torch.ones(1, 8, 8, 5))
+
+
+class Halving(Toy):
+    """One that takes pictures of an even number of windows only, as maxvit does."""
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        assert x.shape[-1] % 32 == 0, "height must be divisible by window"
+        return super().forward_features(x)
+
+
 def group_parameters(network: nn.Module, groups: dict[str, int]) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for name, _ in network.named_parameters():
@@ -489,9 +505,10 @@ def timm(monkeypatch) -> dict[str, SimpleNamespace]:
         "toy.x_in1k": config("toy", input_size=(3, 32, 32), crop_pct=1.0),
         "resnet34.x_in1k": config("resnet34", hf_hub_id=None),
     }
-    known["toy"] = known["toy.x_in1k"]
+    known |= {name: known[f"{name}.x_in1k"] for name in ("toy", "resnet18")}
     known["odd"] = config("odd", input_size=(3, 32, 32), fixed_input_size=True)
-    kinds = {"toy": Toy, "odd": Odd}
+    known["halving"] = config("halving", input_size=(3, 64, 64))
+    kinds = {"toy": Toy, "odd": Odd, "late": Late, "halving": Halving}
 
     def get_pretrained_cfg(name: str) -> SimpleNamespace | None:
         if name.endswith(".nonsense"):
@@ -499,7 +516,7 @@ def timm(monkeypatch) -> dict[str, SimpleNamespace]:
         return known.get(name)
 
     def create_model(name: str, num_classes: int = 1000, in_chans: int = 3, **more):
-        return kinds[name](num_classes, in_chans, **more)
+        return kinds[name.split(".")[0]](num_classes, in_chans, **more)
 
     library: Any = ModuleType("timm")
     library.get_pretrained_cfg = get_pretrained_cfg
@@ -565,8 +582,68 @@ def test_a_file_with_weights_of_timm_s(toy, timm, own_cache):
     assert source.backbone == "timm:toy" and source.preprocessing.image_size == 32
     with pytest.raises(SettingError, match=r"no network that is known.*timm:NAME"):
         open_weights(str(file))
-    with pytest.raises(SettingError, match=r"knows no weights named 'toi'.*mean toy"):
+    with pytest.raises(SettingError, match=r"knows no network named 'toi'.*mean toy"):
         open_weights(str(file), "timm:toi")
+
+
+def test_a_file_with_weights_of_timm_s_is_prepared_as_timm_says(toy, timm, own_cache):
+    timm["toy.x_in1k"].mean, timm["toy.x_in1k"].crop_pct = (0.5, 0.4, 0.3), 0.8
+    file = next((own_cache / "weights").rglob("model.safetensors"))
+    source = open_weights(str(file), "timm:toy.x_in1k")
+    assert source.backbone == "timm:toy"
+    assert source.preprocessing.mean == (0.5, 0.4, 0.3)
+    sizes = source.preprocessing.image_size, source.preprocessing.store_size
+    assert sizes == (32, 40)
+    assert "pictures prepared as timm says of toy.x_in1k" in source.origin
+    beside = file.with_name("model.safetensors.json")
+    beside.write_text('{"image_size": 64, "std": [1, 1, 1]}')
+    told = open_weights(str(file), "timm:toy").preprocessing
+    assert (told.image_size, told.store_size) == (64, 80)
+    assert told.mean == (0.5, 0.4, 0.3) and told.std == (1, 1, 1)
+
+
+@pytest.mark.parametrize("named", ["timm:toy", "timm:toy.x_in1k"])
+def test_a_network_of_timm_may_be_named_beside_its_weights(named, toy):
+    assert open_weights("timm:toy.x_in1k", named).backbone == "timm:toy"
+    model = ImageClassifier(backbone=named, weights="timm:toy.x_in1k")
+    assert model._backbone() == "timm:toy"
+
+
+@pytest.mark.parametrize("named", ["timm:resnet18", "timm:resnet18.x_in1k", "resnet18"])
+def test_a_network_of_timm_s_that_is_here_may_be_named_either_way(
+    named, timm, own_cache, tmp_path
+):
+    network = build("resnet18", num_classes=1000)
+    file = tmp_path / "body.safetensors"
+    save_file(network.state_dict(), file)
+    source = open_weights(str(file), named)
+    assert source.backbone == "resnet18" and fits(source, network)
+    kept = own_cache / "weights/timm--resnet18.x_in1k/main/model.safetensors"
+    kept.parent.mkdir(parents=True)
+    save_file(network.state_dict(), kept)
+    assert open_weights("timm:resnet18.x_in1k", named).backbone == "resnet18"
+    with pytest.raises(SettingError, match="holds weights of resnet18, and --backbone"):
+        open_weights("timm:resnet18.x_in1k", "resnet34")
+
+
+def test_weights_of_timm_without_a_head(toy, timm, own_cache):
+    timm["toy.x_in1k"].num_classes = 0
+    source = open_weights("timm:toy.x_in1k")
+    assert (source.classes, source.backbone) == (1, "timm:toy")
+    x = np.random.default_rng(0).integers(0, 255, (12, 40, 40, 3), np.uint8)
+    how = {**QUICK, "weights": "timm:toy.x_in1k", "freeze": "all"}
+    model = ImageClassifier(**how).fit(x, np.arange(12) % 2)
+    assert model.network_.head.out_features == 2
+
+
+def test_grey_weights_of_a_network_that_begins_with_no_convolution(timm, own_cache):
+    timm["late"] = config("late", input_size=(3, 32, 32))
+    network = Late(2, 1)
+    file = own_cache / "late.safetensors"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file(network.state_dict(), file)
+    source = open_weights(str(file), "timm:late")
+    assert source.preprocessing.channels == 1
 
 
 def test_networks_of_timm_that_cannot_be_used(timm):
@@ -580,6 +657,14 @@ def test_networks_of_timm_that_cannot_be_used(timm):
         ImageClassifier(**QUICK, backbone="timm:toy", image_size=16).fit(
             np.zeros((4, 16, 16, 3), np.uint8), [0, 1, 0, 1]
         )
+
+
+def test_a_size_that_fails_on_the_way_is_refused(timm):
+    assert build("timm:halving", num_classes=2, image_size=96).training
+    with pytest.raises(
+        SettingError, match=r"no pictures of 100 pixels \(height must be"
+    ):
+        build("timm:halving", num_classes=2, image_size=100)
 
 
 def test_a_network_that_takes_one_size_says_so(timm, monkeypatch):
@@ -616,6 +701,7 @@ def test_weights_of_timm_are_prepared_as_timm_says(timm, own_cache):
     [
         ("resnet18.y_in1k", r"knows no weights named 'resnet18.y_in1k'. Did you mean"),
         ("resnet18.nonsense", r"knows no weights named .*timm\.list_pretrained\(\)"),
+        ("toi", r"knows no network named 'toi'. Did you mean toy.*list_models\(\)"),
         ("resnet34.x_in1k", "timm has no weights for resnet34.x_in1k on the hub"),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from scipy.optimize import minimize_scalar
 
 import vicinal
 from vicinal import ImageClassifier, ImageRegressor
@@ -184,6 +185,56 @@ def test_fine_tuning_that_does_harm_is_not_kept(source):
     logits = model.probe_.fit.head.logits(model.features(pictures))
     wanted = torch.softmax(logits.double() / model.temperature_, dim=1).numpy()
     np.testing.assert_allclose(model.predict_proba(x), wanted, atol=1e-4)
+
+
+def paired(estimator: Any, weights: str, y: np.ndarray, val: Any) -> tuple[Any, Any]:
+    """An estimator that was fine-tuned, and one that was not, both on puzzles of y."""
+    x = puzzles(len(y), seed=8)[0]
+    how: dict[str, Any] = {**QUICK, "weights": weights, "batch_norm": "batch"}
+    tuned = estimator(**how, epochs=20, lr=1e-2, layer_decay=1.0)
+    frozen = estimator(**how, freeze="all")
+    return tuned.fit(x, y, validation=val), frozen.fit(x, y, validation=val)
+
+
+def test_numbers_are_compared_by_their_errors(ignorant):
+    x, y = puzzles(150, seed=9)
+    y = 10.0 * y + 3
+    tuned, frozen = paired(
+        ImageRegressor, ignorant, 10.0 * puzzles(360, 8)[1] + 3, (x, y)
+    )
+    found = tuned.paired_
+    first, now = (np.abs(model.predict(x) - y) for model in (frozen, tuned))
+    assert found.better and found.measure == "mean absolute error"
+    assert found.theirs == pytest.approx(first.mean(), rel=1e-3)
+    assert found.ours == pytest.approx(now.mean(), rel=1e-3)
+    assert (found.wins, found.losses) == ((now < first).sum(), (now > first).sum())
+
+
+def test_several_labels_are_compared_by_their_brier_score(ignorant):
+    x, solved = puzzles(150, seed=9)
+
+    def marks(x: np.ndarray, solved: np.ndarray) -> np.ndarray:
+        return np.stack([solved, x[:, 0, 0] > 200], axis=1).astype(int)
+
+    y = marks(x, solved)
+    tuned, frozen = paired(ImageClassifier, ignorant, marks(*puzzles(360, 8)), (x, y))
+
+    def brier(model: Any) -> float:
+        p = np.clip(model.predict_proba(x), 1e-9, 1 - 1e-9)
+        logits = np.log(p / (1 - p)) * model.temperature_
+
+        def loss(log_t: float) -> float:
+            z = logits / np.exp(log_t)
+            return float((np.logaddexp(0, z) - y * z).mean())
+
+        best: Any = minimize_scalar(loss, bounds=(-4, 4), method="bounded")
+        said = 1 / (1 + np.exp(-logits / np.exp(best.x)))
+        return ((said - y) ** 2).sum(axis=1).mean()
+
+    found = tuned.paired_
+    assert found.better and found.measure == "Brier score"
+    assert found.theirs == pytest.approx(brier(frozen), rel=0.01)
+    assert found.ours == pytest.approx(brier(tuned), rel=0.01)
 
 
 def test_several_labels_and_numbers(source):

@@ -36,9 +36,8 @@ def folded(network: nn.Module, example: Tensor) -> nn.Module:
     for module in _of(network, (nn.ReLU, nn.ReLU6, nn.SiLU)):
         cast(nn.ReLU, module).inplace = True
     with torch.no_grad():
-        off = (network(example) - plain(example)).abs().max()
-        same = off <= 1e-3 * plain(example).abs().max() + 1e-6
-    return network if same else plain  # what a convolution gave was used elsewhere too
+        same = _same(network(example), plain(example))
+    return network if same else plain  # something was written over that is used again
 
 
 Pair = tuple[Any, Any]
@@ -94,8 +93,23 @@ def followed_by_norms(network: nn.Module, example: Tensor) -> list[Pair]:
     """Convolutions and the batch norms that alone see what they give.
 
     Only such as do nothing else: a layer that, as some of timm's, has a rule of its own
-    (weights made anew, an activation behind) is no part of any pair.
+    (weights made anew, an activation behind) is no part of any pair. What was found is
+    tried: where the network then computes something else, as one that adds what a
+    convolution gave to what its norm made of it, there are no pairs.
     """
+    pairs, plain = _seen_pairs(network, example)
+    with torch.no_grad(), _answering(network), fixed_norms(network, pairs):
+        return pairs if _same(network(example), plain) else []
+
+
+def _same(out: Tensor, plain: Tensor) -> bool:
+    """Whether two forms of a network compute the same, but for rounding."""
+    off = (out - plain).abs().max()
+    return bool(off <= 1e-3 * plain.abs().max() + 1e-6)
+
+
+def _seen_pairs(network: nn.Module, example: Tensor) -> tuple[list[Pair], Tensor]:
+    """Each batch norm given what one convolution gave; and the network's output."""
     made: dict[int, nn.Module] = {}
     kept: list[Tensor] = []  # so that no two tensors get one address
     pairs: list[tuple[nn.Module, nn.Module]] = []
@@ -115,19 +129,25 @@ def followed_by_norms(network: nn.Module, example: Tensor) -> list[Pair]:
     for conv in convolutions:
         conv._conv_forward = _noting(conv, usual)
     plain = nn.BatchNorm2d.forward
-    norms = [m for m in _of(network, NORMS) if type(m).forward is plain]
+    found: list[Any] = _of(network, NORMS)
+    norms = [m for m in found if type(m).forward is plain and _whole(m)]
     hooks = [m.register_forward_hook(after) for m in convolutions]
     hooks += [m.register_forward_pre_hook(before) for m in norms]
     try:
         with torch.no_grad(), _answering(network):
-            network(example)
+            out = network(example)
     finally:
         for hook in hooks:
             hook.remove()
         for conv in convolutions:
             del conv._conv_forward
     uses = [conv for conv, _ in pairs]
-    return [pair for pair in pairs if uses.count(pair[0]) == 1]
+    return [pair for pair in pairs if uses.count(pair[0]) == 1], out
+
+
+def _whole(norm: Any) -> bool:
+    """Whether a batch norm has a scale and a shift, and statistics that it keeps."""
+    return norm.weight is not None and norm.running_var is not None
 
 
 def _noting(conv: Any, usual: set[nn.Module]) -> Callable[..., Tensor]:

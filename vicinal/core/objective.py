@@ -32,6 +32,7 @@ class SingleLabel:
 
     kind: ClassVar[str] = "single_label"
     metric: ClassVar[str] = "accuracy"
+    distance_name: ClassVar[str] = "Brier score"
 
     @property
     def outputs(self) -> int:
@@ -102,6 +103,7 @@ class MultiLabel:
 
     kind: ClassVar[str] = "multi_label"
     metric: ClassVar[str] = "f1_micro"
+    distance_name: ClassVar[str] = "Brier score"
 
     @property
     def outputs(self) -> int:
@@ -184,6 +186,7 @@ class Numeric:
 
     kind: ClassVar[str] = "numeric"
     metric: ClassVar[str] = "mae"
+    distance_name: ClassVar[str] = "mean absolute error"
 
     @property
     def outputs(self) -> int:

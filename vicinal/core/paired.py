@@ -8,10 +8,11 @@ Where it is known how sure they were, every example says something: how much nea
 truth d_i = D(y_i, theirs_i) - D(y_i, ours_i) one came than the other. Were they equally
 good, each d_i might as well have the other sign: the mean of d is held against that
 under random signs (Fisher 1935, "The Design of Experiments", section 21). That sees a
-difference with far fewer examples.
+difference with far fewer examples. Examples that belong together, such as copies of one
+picture, are not so many witnesses: they share a sign.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,6 +55,8 @@ def compare(
 class Nearer(NamedTuple):
     """How far two models' predictions are from the truth, and what they decided."""
 
+    measure: str
+    """what the distance is called"""
     ours: float
     """mean distance from the truth (`Objective.distance`)"""
     theirs: float
@@ -68,25 +71,52 @@ class Nearer(NamedTuple):
         """Nearer by more than chance explains, and no worse in what it decides."""
         return self.p <= LEVEL and self.wins >= self.losses
 
+    @property
+    def verdict(self) -> str:
+        """Whether ours is kept, and if not, which of the two it lacks."""
+        if self.better:
+            return "kept"
+        if self.p > LEVEL:
+            return "not kept, chance alone would do as much; the first answer stands"
+        return "not kept, more became worse than better; the first answer stands"
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return self._asdict() | {"better": self.better}
+
     def __str__(self) -> str:
         return (
-            f"better on {self.wins}, worse on {self.losses}; mean distance from the "
-            f"truth {self.ours:.3g} instead of {self.theirs:.3g} (p = {self.p:.2g})"
+            f"better on {self.wins}, worse on {self.losses}; {self.measure} "
+            f"{self.ours:.3g} instead of {self.theirs:.3g} (p = {self.p:.2g})"
         )
 
 
 def compare_predictions(
-    objective: Objective, y: np.ndarray, ours: np.ndarray, theirs: np.ndarray
+    objective: Objective,
+    y: np.ndarray,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    together: np.ndarray | None = None,
 ) -> Nearer:
     """Compare what two models predicted (as `Objective.predict` does) for targets y.
 
-    Up to EXACT examples all 2^N signs are tried, of more DRAWS random ones. Predictions
-    that are no numbers are never better.
+    together: [N] group numbers of examples that share a sign; None: each has its own.
+    Up to EXACT groups all signs are tried, of more DRAWS random ones. Predictions that
+    are no numbers are never better.
     """
     far, farther = objective.distance(y, ours), objective.distance(y, theirs)
     decided = compare(objective, y, objective.decide(ours), objective.decide(theirs))
-    p, ours_far, theirs_far = _chance(farther - far), far.mean(), farther.mean()
-    return Nearer(float(ours_far), float(theirs_far), p, decided.wins, decided.losses)
+    gain = farther - far
+    if together is not None:
+        gain = np.bincount(np.unique(together, return_inverse=True)[1], gain)
+    return Nearer(
+        objective.distance_name,
+        float(far.mean()),
+        float(farther.mean()),
+        _chance(gain),
+        decided.wins,
+        decided.losses,
+    )
 
 
 EXACT = 13

@@ -10,6 +10,7 @@ once (CacheWarning).
 
 import os
 import tempfile
+import threading
 import warnings
 import zlib
 from contextlib import suppress
@@ -41,8 +42,16 @@ def cache_limit() -> int:
         return int(20e9)
 
 
+_told: set[Path] = set()
+_telling = threading.Lock()
+
+
 def tell_unwritable(folder: Path, error: BaseException) -> None:
-    """Warn that a cache cannot be written, and say what to do."""
+    """Warn that a cache cannot be written, and say what to do: once for a folder."""
+    with _telling:
+        if folder in _told:
+            return
+        _told.add(folder)
     reason = getattr(error, "strerror", None) or str(error)
     warnings.warn(
         f"The cache in {folder} cannot be written ({reason}): the next run will do "

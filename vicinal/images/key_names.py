@@ -29,7 +29,7 @@ from functools import cache
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vicinal.core.checkpoint import Tensors, under
 from vicinal.images.networks import NETWORKS, architecture, build
@@ -104,10 +104,12 @@ def table(found: list[Misfit]) -> str:
 
 def channels(tensors: Tensors, backbone: str) -> int:
     """Channels of the pictures that converted tensors are for: 1 grey, 3 colour."""
-    first = tensors.get(next(iter(outline(backbone).state_dict())))
-    if first is None or first.ndim != 4:  # [out, in, K, K] of a convolution
+    inside = outline(backbone).named_modules()
+    stem = next((name for name, m in inside if isinstance(m, nn.Conv2d)), None)
+    weight = tensors.get(f"{stem}.weight")
+    if weight is None or weight.ndim != 4:  # [out, in, K, K] of a convolution
         return architecture(backbone).in_channels
-    return first.shape[1]
+    return weight.shape[1]
 
 
 def classes(tensors: Tensors, backbone: str) -> int | None:

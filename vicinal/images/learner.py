@@ -267,7 +267,8 @@ class ImageLearner(PictureModel):
         eye = like.eye if like else self.eye(table)
         channels = like.channels if like else self.wanted_channels()
         found, pictures = look_over(table, eye, channels=channels)
-        self.quarantine_ = [*self.quarantine_, *found.quarantine]
+        before: list[Quarantined] = getattr(self, "quarantine_", [])
+        self.quarantine_ = [*before, *found.quarantine]
         if found.quarantine:
             told = f"{told_aside(found.quarantine)}; quarantine_ lists all"
             warnings.warn(told, QuarantineWarning, stacklevel=4)
@@ -307,12 +308,12 @@ class ImageLearner(PictureModel):
 
     def _backbone(self) -> str:
         """The network's name: the setting, that of the weights, or small."""
-        name = self.settings.backbone
-        if name is None:
-            source = self._source()
-            return source.backbone if source else "small"
-        architecture(name)  # SettingError for one that is unknown
-        return name
+        source, name = self._source(), self.settings.backbone
+        if source is not None:
+            return source.backbone
+        if name is not None:
+            architecture(name)  # SettingError for one that is unknown
+        return name or "small"
 
     _opened: tuple[tuple[str, str | None], Source] | None = None
 
@@ -616,7 +617,7 @@ class ImageLearner(PictureModel):
             self.objective_.predict(z / fit_temperature(z, y, self.objective_))
             for z in (self._logits_of(val), self._at_first)
         )
-        return compare_predictions(self.objective_, y, now, first)
+        return compare_predictions(self.objective_, y, now, first, val.together)
 
     _trainer: Trainer | None = None
     """while it learns"""

@@ -317,8 +317,9 @@ def _transfer(run: Findings) -> list[Block]:
         f"what they say of each picture (penalty {probe.fit.head.penalty:g})."
     )
     if found is not None:
-        text += f" Fine-tuning then was {found} on the validation part, so it "
-        text += "is kept." if found.better else "is not: the first answer is delivered."
+        text += (
+            f" Fine-tuning then was {found} on the validation part: {found.verdict}."
+        )
     columns = ["", "metric", "value", "low", "high", "n"]
     return [
         *_backbones(run),

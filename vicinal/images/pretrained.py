@@ -19,7 +19,7 @@ Weights that cannot be had are an error: random ones never take their place.
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, TypeGuard, get_args
 
 from vicinal.core.checkpoint import Tensors, load_tensors
 from vicinal.core.download import HubFile, Tell, fetch, kept
@@ -267,6 +267,7 @@ def open_weights(
     network, ModelFileError for a file that is missing, damaged or of another kind,
     RunError when they cannot be fetched, MissingExtraError where timm is wanted.
     """
+    as_named, backbone = backbone, backbone and _our_name(backbone)
     if backbone is not None:
         architecture(backbone)  # SettingError for one that is unknown
     if name_or_path in WEIGHTS:
@@ -278,7 +279,8 @@ def open_weights(
     if (path / MODEL_JSON).exists():
         return _of_folder(path, backbone)
     if path.exists() or path.suffix == ".safetensors" or len(path.parts) > 1:
-        return _of_file(path / MODEL_TENSORS if path.is_dir() else path, backbone)
+        file = path / MODEL_TENSORS if path.is_dir() else path
+        return _of_file(file, backbone, as_named)
     raise SettingError(
         f"There are no weights named {name_or_path!r}, and no such file. "
         f"{near_names(name_or_path, WEIGHTS)} Or name a .safetensors file, the folder "
@@ -354,14 +356,21 @@ def _fetched(name: str, row: Weights, tell: Tell) -> Path:
         raise RunError(f"{name} cannot be had. {error} {there}") from error
 
 
+def _our_name(backbone: str) -> str:
+    """A network's name without timm's tag, and ours where the network is here."""
+    if not backbone.startswith(PREFIX):
+        return backbone
+    own = timm_config(backbone.removeprefix(PREFIX)).architecture
+    return TIMM.get(own, f"{PREFIX}{own}")
+
+
 def _row_of_timm(name: str) -> Weights:
     """What timm says of weights, as a row of the table."""
     config = timm_config(name)
     if not config.hf_hub_id:
         raise SettingError(f"timm has no weights for {name} on the hub. Name others.")
-    own = config.architecture
     return Weights(
-        backbone=TIMM.get(own, f"{PREFIX}{own}"),
+        backbone=_our_name(f"{PREFIX}{name}"),
         repository=config.hf_hub_id,
         revision="main",  # timm names no commit
         file=config.hf_hub_filename or "model.safetensors",
@@ -416,8 +425,11 @@ def _of_folder(path: Path, backbone: str | None) -> Source:
     )
 
 
-def _of_file(path: Path, backbone: str | None) -> Source:
-    """The weights of a file, known by its content, or by its names and shapes."""
+def _of_file(path: Path, backbone: str | None, as_named: str | None) -> Source:
+    """The weights of a file, known by its content, or by its names and shapes.
+
+    as_named: the backbone as the user named it, with timm's tag if it has one.
+    """
     tensors = load_tensors(path)[0]
     digest = sha256(path)
     for name, row in WEIGHTS.items():
@@ -441,9 +453,9 @@ def _of_file(path: Path, backbone: str | None) -> Source:
         tensors,
         own,
         options,
-        _preprocessing(path, own, channels, told),
+        _preprocessing(path, own, channels, told, as_named),
         key_names.classes(tensors, own),
-        f"{path}: {own}, {_how_known(path, told)}",
+        f"{path}: {own}, {_how_known(path, told, as_named)}",
         digest,
     )
 
@@ -479,11 +491,23 @@ def _beside(path: Path) -> Path:
 
 
 def _preprocessing(
-    path: Path, backbone: str, channels: int, told: dict[str, Any]
+    path: Path,
+    backbone: str,
+    channels: int,
+    told: dict[str, Any],
+    as_named: str | None,
 ) -> Preprocessing:
-    """What is told, and for the rest ImageNet's mean and spread at the usual size."""
+    """What is told; for the rest what timm says of its network, or what is usual.
+
+    That is ImageNet's mean and spread at the usual size.
+    """
     size = told.get("image_size") or architecture(backbone).image_size
     assumed = replace(IMAGENET, image_size=size, store_size=_store_size(size))
+    if _is_timm_s(as_named):
+        prepared = _prepared_for(timm_config(as_named.removeprefix(PREFIX)))
+        size = told.get("image_size") or prepared.image_size
+        store = prepared.store_size * size // prepared.image_size
+        assumed = replace(prepared, image_size=size, store_size=store)
     if channels != len(IMAGENET.mean):
         assumed = Preprocessing(size, _store_size(size), channels)
     found = Preprocessing.from_dict(asdict(assumed) | told)
@@ -500,8 +524,14 @@ def _store_size(image_size: int) -> int:
     return image_size * 256 // 224 if image_size >= 64 else image_size
 
 
-def _how_known(path: Path, told: dict[str, Any]) -> str:
+def _is_timm_s(as_named: str | None) -> TypeGuard[str]:
+    return as_named is not None and as_named.startswith(PREFIX)
+
+
+def _how_known(path: Path, told: dict[str, Any], as_named: str | None) -> str:
     beside = _beside(path).name
+    if not told and _is_timm_s(as_named):
+        return f"pictures prepared as timm says of {as_named.removeprefix(PREFIX)}"
     if {"mean", "std", "image_size"} <= told.keys():
         return f"pictures prepared as {beside} says"
     some = f"{', '.join(told)} from {beside}; " if told else ""

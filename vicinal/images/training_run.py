@@ -301,8 +301,7 @@ class TrainingRun:
         """Whether fine-tuning is kept, where there was some."""
         found = getattr(self.learner, "paired_", None)
         if found is not None:
-            kept = "kept" if found.better else "not kept, the first answer stands"
-            yield f"fine-tuning on the validation part: {found}: {kept}"
+            yield f"fine-tuning on the validation part: {found}: {found.verdict}"
 
     def _plan(self) -> str:
         learner, how = self.learner, self.learner.preprocessing_
@@ -538,7 +537,7 @@ class TrainingRun:
             "first_answer": learner.probe_.score.to_dict(),
             "naive": self.naive and self.naive.to_dict(),
             "bought": [row.to_dict() for row in self.bought],
-            "fine_tuning": learner.paired_ and learner.paired_._asdict(),
+            "fine_tuning": learner.paired_ and learner.paired_.to_dict(),
         }
 
 

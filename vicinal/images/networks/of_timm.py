@@ -52,9 +52,27 @@ class TimmNetwork(Network):
                 f"{PREFIX}{name} does not end in one dense layer but in "
                 f"{type(head).__name__}, so no head can be fitted there. Take another."
             )
+        if image_size not in (None, config.input_size[1]):
+            self._try(torch.zeros(1, in_channels, image_size, image_size), name)
         names = {module: name for name, module in self.network.named_modules()}
         self.head_name = f"{INSIDE}{names[head]}"
         self.embedding_size = head.in_features
+
+    @torch.no_grad()
+    def _try(self, x: Tensor, name: str) -> None:
+        """SettingError where the network takes no pictures of this size."""
+        if x.is_meta:
+            return
+        try:
+            self.network.eval()(x)
+        except (RuntimeError, AssertionError, ValueError) as error:
+            why = str(error).strip().split("\n")[0]
+            raise SettingError(
+                f"{PREFIX}{name} takes no pictures of {x.shape[-1]} pixels ({why}). "
+                "Leave --image-size out, or give another."
+            ) from error
+        finally:
+            self.network.train()
 
     def blocks(self) -> list[list[str]]:
         """Names of the parameters, block by block as timm has it, the head last."""
@@ -104,9 +122,12 @@ def timm_config(name: str) -> Any:
     known = timm.list_models() if "." not in name else timm.list_pretrained()
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    what, listed = "network", "models"
+    if "." in name:
+        what, listed = "weights", "pretrained"
     raise SettingError(
-        f"timm knows no weights named {name!r}. {hint}All of its names: "
-        "python -c 'import timm; print(*timm.list_pretrained())'"
+        f"timm knows no {what} named {name!r}. {hint}All of its names: "
+        f"python -c 'import timm; print(*timm.list_{listed}())'"
     )
 
 
