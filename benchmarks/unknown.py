@@ -39,7 +39,7 @@ def row_of(run: Path) -> dict[str, Any]:
     import pandas as pd
 
     model = vicinal.load(run)
-    if model.novelty_ is None:
+    if model.known_ is None:
         raise SystemExit(f"{run} knows nothing of what is unknown. Train it anew.")
     parts = pd.read_csv(run / "data" / "splits.csv")
     test = parts["path"][parts["split"] == "test"].tolist()
@@ -47,7 +47,7 @@ def row_of(run: Path) -> dict[str, Any]:
     return {
         "run": run.name,
         "pictures": len(test),
-        "stated": model.novelty_.false_alarm,
+        "stated": model.known_.false_alarm,
         "false alarms": float(model.is_unknown(test).mean()),
         "digits": float(model.is_unknown(digits(size)).mean()),
         "noise": float(model.is_unknown(noise(size)).mean()),

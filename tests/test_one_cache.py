@@ -59,7 +59,7 @@ after_meeting(cache, "_write_aside")
 after_meeting(features, "save_tensors")
 sys.exit(main(words))
 """
-"""runs vicinal; where it first writes to a cache, it waits until another is there too"""
+"""runs vicinal; where it first writes to a cache, it waits until another does too"""
 
 
 def begin(

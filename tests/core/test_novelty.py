@@ -4,6 +4,7 @@ from math import inf, sqrt
 
 import numpy as np
 import pytest
+from scipy.stats import zscore
 from sklearn.neighbors import NearestNeighbors
 
 from vicinal.core import novelty
@@ -76,6 +77,28 @@ def test_length_says_nothing():
     x, new = some(80), some(30, seed=1)
     a, b = Novelty.fit(x), Novelty.fit(1_000 * x)
     np.testing.assert_allclose(a.distance(new), b.distance(new / 50), atol=1e-4)
+
+
+def test_places_are_compared_in_spreads_from_the_centre():
+    scale = np.array([1, 10, 1000, 0.1])
+    x, new = some(99, 4) * scale, some(40, 4, seed=1) * scale
+    found = Novelty.fit(x, 0.1, places=True)
+    tree = NearestNeighbors(n_neighbors=5).fit(zscore(x))
+    wanted = tree.kneighbors((new - x.mean(axis=0)) / x.std(axis=0))[0].mean(axis=1)
+    np.testing.assert_allclose(found.distance(new), wanted, rtol=1e-3, atol=1e-3)
+    own = np.sort(tree.kneighbors()[0].mean(axis=1))
+    assert found.threshold == pytest.approx(own[-10], rel=1e-3)
+    assert found.is_unknown(20 * new).mean() > 0.9  # here length does say something
+    tensors, values = found.to_arrays()
+    again = Novelty.from_arrays(tensors, values)
+    assert (again.distance(new) == found.distance(new)).all()
+
+
+def test_a_number_that_never_changes_does_not_divide_by_nothing():
+    x = np.column_stack([np.full(60, 7.0), some(60, 2)])
+    found = Novelty.fit(x, 0.1, places=True)
+    assert np.isfinite(found.distance(x)).all()
+    assert found.is_unknown(x[:1] + np.array([[1, 0, 0]])).all()
 
 
 def test_a_larger_rate_flags_all_that_a_smaller_one_does():

@@ -115,7 +115,7 @@ def test_what_was_set_aside_is_told_among_the_answers(csv, capsys):
     model: Any = SimpleNamespace(
         objective_=SingleLabel(("x", "y")),
         answers=lambda table: (Answer(name, sure, None) for name in table.names),
-        novelty_=None,
+        known_=None,
     )
     voice: Any = SimpleNamespace(say=print)
     told = predict_all(model, table, None, voice, keep=True)

@@ -112,7 +112,7 @@ def test_a_file_is_written_whole_or_not_at_all(model, make_folder, tmp_path):
     out.write_text("of before")
 
     class Cut:
-        objective_, novelty_ = model.objective_, model.novelty_
+        objective_, known_ = model.objective_, model.known_
 
         def answers(self, table: ImageTable) -> Any:
             yield next(iter(model.answers(table)))

@@ -70,9 +70,9 @@ def test_an_evaluation_tells_when_many_are_strange(model):
 def test_who_asks_for_no_flag_gets_none():
     x, y = stripes(60, 5)
     plain = ImageClassifier(**QUICK, false_alarm=0).fit(x, y)
-    assert plain.novelty_ is None and not plain.is_unknown(x).any()
+    assert plain.known_ is None and not plain.is_unknown(x).any()
     without = ImageClassifier(**QUICK, val_fraction=0).fit(x, y)
-    assert without.novelty_ is None  # nothing was held out to tell by
+    assert without.known_ is None  # nothing was held out to tell by
 
 
 @pytest.mark.parametrize("freeze", ["all", "none"])

@@ -7,6 +7,9 @@ Nearest Neighbors", section 3):
 
     z = f / |f|,    s(f) = mean of |z - p| over the k nearest p
 
+Numbers that are no network's features, each of another kind, are compared by their
+places instead, z = (f - mean) / std, with those of the examples.
+
 (they take the k-th distance alone; the mean of all k told more of TrashNet apart.)
 Above a threshold an example is unknown. The threshold is the conformal quantile of s of
 n examples that are known to belong (Vovk et al. 2005, "Algorithmic Learning in a Random
@@ -23,8 +26,9 @@ it by about sqrt(a (1 - a) / n), half a point for 5 % and n = 2,000.
 What breaks it: examples the network itself was trained on lie closer than new ones do,
 and so do copies. Hold some out, and give one of each set of copies.
 
-Features are not centred: shown five classes of TrashNet, the flag at 5 % caught 26 % of
-the sixth as they are, and 13 % centred; and a centre would bend the promise.
+Directions are not centred: shown five classes of TrashNet, the flag at 5 % caught 26 %
+of the sixth as they are, and 13 % centred. The centre of places is that of the examples
+too: where none is held out it bends the promise, by a part in n.
 """
 
 from dataclasses import dataclass, replace
@@ -52,16 +56,20 @@ class Novelty:
     """Examples that are known, and how far from them is too far."""
 
     prototypes: np.ndarray
-    """[M, D] float32, each of length 1"""
+    """[M, D] float32: directions, each of length 1, or places"""
 
     threshold: float
-    """largest distance (0..2) of what is known; infinite: too few to say"""
+    """largest distance of what is known (0..2 for directions); infinite: too few to
+    say"""
 
     false_alarm: float
     """share of known examples that may be called unknown"""
 
     neighbours: int = NEIGHBOURS
     """how many nearest prototypes the distance is the mean of"""
+
+    scale: np.ndarray | None = None
+    """[2, D] mean and spread, where places are compared; None: directions are"""
 
     @classmethod
     def fit(
@@ -70,12 +78,15 @@ class Novelty:
         false_alarm: float = 0.05,
         seed: int = 0,
         held_out: np.ndarray | None = None,
+        *,
+        places: bool = False,
     ) -> "Novelty":
         """Learn what is known from features [N, D] as the network gives them.
 
         Of more than MOST examples that many are kept, drawn by the seed.
         held_out: features [n, D] of examples that the network did not learn from, to
         set the threshold by; needed where it did learn from the others.
+        places: compare places, not directions.
 
         With fewer than 1 / false_alarm - 1 examples to set it by, nothing is ever
         unknown. Raises NoDataError for no examples, SettingError for a false_alarm
@@ -88,9 +99,11 @@ class Novelty:
             )
         if not len(features):
             raise NoDataError("There are no features to know. Give one row or more.")
-        prototypes = _directions(_drawn(features, seed))
+        drawn = _drawn(features, seed)
+        scale = _scale(drawn) if places else None
+        prototypes = _placed(drawn, scale)
         k = max(1, min(NEIGHBOURS, len(prototypes) - 1))
-        never = cls(prototypes, inf, false_alarm, k)
+        never = cls(prototypes, inf, false_alarm, k, scale)
         if held_out is None:
             known = _to_nearest(prototypes, prototypes, k, leave_own=True)
         else:
@@ -98,7 +111,7 @@ class Novelty:
         return replace(never, threshold=_quantile(known, false_alarm))
 
     def distance(self, features: np.ndarray) -> np.ndarray:
-        """Mean distance [n] of features [n, D] to the nearest prototypes, 0..2.
+        """Mean distance [n] of features [n, D] to the nearest prototypes.
 
         Raises DataError for features of another width than the prototypes'.
         """
@@ -108,7 +121,8 @@ class Novelty:
                 f"features must be [n, {wanted}], as those this was fitted on. Got "
                 f"{list(features.shape)} instead. Take them from the same network."
             )
-        return _to_nearest(features, self.prototypes, self.neighbours)
+        placed = _placed(features, self.scale)
+        return _to_nearest(placed, self.prototypes, self.neighbours)
 
     def is_unknown(self, features: np.ndarray) -> np.ndarray:
         """Whether each of features [n, D] is unlike what is known; bool [n]."""
@@ -123,6 +137,8 @@ class Novelty:
             # a tensor, for JSON knows no infinity
             "threshold": torch.tensor(self.threshold, dtype=torch.float64),
         }
+        if self.scale is not None:
+            tensors["scale"] = torch.from_numpy(self.scale)
         values = {"false_alarm": self.false_alarm, "neighbours": self.neighbours}
         return tensors, values
 
@@ -135,6 +151,7 @@ class Novelty:
                 threshold=float(tensors["threshold"]),
                 false_alarm=float(values["false_alarm"]),
                 neighbours=int(values["neighbours"]),
+                scale=tensors["scale"].numpy() if "scale" in tensors else None,
             )
         except KeyError as error:
             raise ModelFileError(
@@ -149,33 +166,47 @@ def _drawn(features: np.ndarray, seed: int) -> np.ndarray:
     return features[np.random.default_rng(seed).permutation(len(features))[:MOST]]
 
 
-def _directions(features: np.ndarray) -> np.ndarray:
-    """Features [n, D] at length 1; zeros stay zeros, far from everything."""
+LEAST = 1e-3
+"""spread of a number that is the same for all examples"""
+
+
+def _scale(features: np.ndarray) -> np.ndarray:
+    """Mean and spread [2, D] of features [n, D]."""
+    f = np.asarray(features, dtype=np.float64)
+    return np.stack([f.mean(axis=0), f.std(axis=0).clip(LEAST)])
+
+
+def _placed(features: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
+    """Features [n, D] as places, or at length 1: zeros stay zeros, far from all."""
     f = np.asarray(features, dtype=np.float64)
     with np.errstate(invalid="ignore"):  # inf / inf: the row is not a number then
-        z = f / np.maximum(np.linalg.norm(f, axis=1, keepdims=True), 1e-30)
-    return z.astype(np.float32)
+        if scale is not None:
+            z = (f - scale[0]) / scale[1]
+        else:
+            z = f / np.maximum(np.linalg.norm(f, axis=1, keepdims=True), 1e-30)
+        return z.astype(np.float32)
 
 
 def _to_nearest(
-    features: np.ndarray, prototypes: np.ndarray, k: int, leave_own: bool = False
+    placed: np.ndarray, prototypes: np.ndarray, k: int, leave_own: bool = False
 ) -> np.ndarray:
-    """Mean distance [n] of features [n, D] to their k nearest prototypes [M, D].
+    """Mean distance [n] of what is placed [n, D] to its k nearest prototypes [M, D].
 
-    leave_own: the features are the prototypes, and none is a neighbour of itself.
+    leave_own: they are the prototypes, and none is a neighbour of itself.
     """
-    found, known = np.empty(len(features)), torch.from_numpy(prototypes).T
-    for start in range(0, len(features), ROWS):
-        block = slice(start, start + ROWS)
+    found, known = np.empty(len(placed)), torch.from_numpy(prototypes)
+    lengths = known.square().sum(dim=1)
+    for start in range(0, len(placed), ROWS):
+        z = torch.from_numpy(placed[start : start + ROWS])
         # torch's product: numpy's spins for cores that are busy decoding pictures
-        near = torch.from_numpy(_directions(features[block])) @ known
-        apart = 1 - near.numpy()  # [B, M]
+        near = torch.addmm(lengths, z, known.T, alpha=-2)
+        apart = near.add_(z.square().sum(dim=1, keepdim=True)).numpy()  # |z - p|^2
         if leave_own:
             own = np.arange(len(apart))
             apart[own, start + own] = inf
-        nearest = np.partition(apart, k - 1, axis=1)[:, :k]  # 1 - cosine
-        # |z - p|^2 = 2 - 2 cosine; rounding may leave it below 0
-        found[block] = np.sqrt(2 * np.maximum(nearest, 0)).mean(axis=1)
+        nearest = np.partition(apart, k - 1, axis=1)[:, :k]
+        # rounding may leave it below 0
+        found[start : start + len(z)] = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)
     return found
 
 

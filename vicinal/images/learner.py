@@ -17,7 +17,6 @@ from torch import nn
 from vicinal.core.calibration import fit_temperature
 from vicinal.core.folding import Pair, followed_by_norms
 from vicinal.core.metrics import Score
-from vicinal.core.novelty import Novelty
 from vicinal.core.objective import Objective
 from vicinal.core.paired import Nearer, compare_predictions
 from vicinal.core.runtime import (
@@ -51,6 +50,7 @@ from vicinal.images.cache import PictureCache
 from vicinal.images.decode import Preprocessing
 from vicinal.images.engines import MANY, fastest_forward, remember
 from vicinal.images.features import frozen_features
+from vicinal.images.known import Known, Seen
 from vicinal.images.loader import PictureLoader
 from vicinal.images.model import PictureModel, told_aside
 from vicinal.images.networks import architecture, build
@@ -62,6 +62,7 @@ from vicinal.images.pretrained import candidates as candidates_of
 from vicinal.images.probe import Probe, fit_probe, honest_share, put_head
 from vicinal.images.settings import ImageSettings
 from vicinal.images.sizes import natural_size
+from vicinal.images.surface import surface
 from vicinal.images.table import ImageTable, Quarantined
 from vicinal.images.transfer import (
     blocks_to_freeze,
@@ -380,7 +381,7 @@ class ImageLearner(PictureModel):
         self.constant_ = np.atleast_1d(self.objective_.constant(y)).tolist()
         self._set_classes(train.table)
         self.temperature_, self._val, self._train = 1.0, (val, y_val), train
-        self.novelty_ = None
+        self.known_ = None
         device = find_device(self.device)
         self.preprocessing_ = self._preprocessing(train)
         self.network_ = self._network(settings)
@@ -456,7 +457,8 @@ class ImageLearner(PictureModel):
 
     def _forget(self) -> None:
         """Take away what an earlier fit learned."""
-        for name in ("network_", "history_", "probe_", "paired_", "_engines"):
+        names = "network_", "history_", "probe_", "paired_", "_engines"
+        for name in (*names, "_known_at_first"):
             vars(self).pop(name, None)
 
     def _objective(self, table: ImageTable, settings: ImageSettings) -> Objective:
@@ -553,26 +555,34 @@ class ImageLearner(PictureModel):
         self._engines = None
         self._calibrate()
         self._learn_what_is_known()
-        for name in ("_val", "_train", "_begun", "_at_first"):  # not needed any more
+        gone = "_val", "_train", "_begun", "_at_first", "_known_at_first"
+        for name in gone:  # not needed any more
             vars(self).pop(name, None)
 
     def _learn_what_is_known(self) -> None:
         """Where the network learned from pictures, by those that were held out."""
-        alarm, (val, _) = self.settings.false_alarm, self._val
-        self.novelty_ = None
+        alarm, (val, _), train = self.settings.false_alarm, self._val, self._train
+        self.known_ = None
         if not alarm or not hasattr(self, "history_"):
             return
+        rows = _one_of_each(train, self.random_state)
         if hasattr(self, "probe_") and not self._tuned:
-            known, held_out = self.probe_.features, None
+            if self._known_at_first is None:
+                seen = Seen(self.probe_.features[rows], self._surfaces_of(train, rows))
+                self._known_at_first = Known.fit(seen, alarm, self.random_state)
+            self.known_ = self._known_at_first
         elif len(val):
-            train = self._train
-            rows = np.random.default_rng(self.random_state).permutation(len(train))
-            known = self._embeddings_of(train.rows(np.sort(rows[:MOST_KNOWN]))).numpy()
-            held_out = self._embeddings_of(val).numpy()
-        else:
-            return
-        seed = self.random_state
-        self.novelty_ = Novelty.fit(known, alarm, seed, held_out)
+            held_out = self._seen_of(val.rows(_one_of_each(val, self.random_state)))
+            seen = self._seen_of(train.rows(rows))
+            self.known_ = Known.fit(seen, alarm, self.random_state, held_out)
+
+    _known_at_first: Known | None = None
+    """what the first answer knows"""
+
+    @staticmethod
+    def _surfaces_of(pictures: Pictures, rows: np.ndarray) -> np.ndarray:
+        parts = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
+        return np.concatenate([surface(pictures.batch(part)) for part in parts])
 
     @property
     def _tuned(self) -> bool:
@@ -739,6 +749,13 @@ MOST_KNOWN = 2_000
 
 FREE_TO_CHANGE = {"minutes", "checkpoint_seconds", "cache", "device"}
 """parameters that may differ between a run and its resumption"""
+
+
+def _one_of_each(pictures: Pictures, seed: int) -> np.ndarray:
+    """Rows of at most MOST_KNOWN pictures, none like another: copies vouch for each
+    other, and new pictures have none."""
+    _, first = np.unique(pictures.together, return_index=True)
+    return np.sort(np.random.default_rng(seed).permutation(first)[:MOST_KNOWN])
 
 
 def _ours(settings: ImageSettings) -> float:

@@ -17,7 +17,6 @@ from vicinal.core.checkpoint import under
 from vicinal.core.estimator import Estimator, read_weights, save_model
 from vicinal.core.evaluation import Evaluation, judge
 from vicinal.core.metrics import wilson
-from vicinal.core.novelty import Novelty
 from vicinal.core.objective import Objective
 from vicinal.core.parallel import prefetch
 from vicinal.core.runtime import Runtime, find_device
@@ -31,12 +30,14 @@ from vicinal.images.baselines import LinearModel
 from vicinal.images.decode import Preprocessing, to_channels
 from vicinal.images.engines import MANY, Engines, engine
 from vicinal.images.inputs import list_pictures
+from vicinal.images.known import Known, Seen
 from vicinal.images.networks import build
 from vicinal.images.networks.network import Network
 from vicinal.images.parts import given_parts
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.settings import ImageSettings
 from vicinal.images.spreadsheets import listed
+from vicinal.images.surface import surface
 from vicinal.images.table import ImageTable, Quarantined, read_images
 from vicinal.images.transfer import KNOWN
 
@@ -77,7 +78,7 @@ class PictureModel(Estimator):
     """what logits are divided by, so that held-out pictures are as sure as they are
     right; 1 where nothing was held out"""
 
-    novelty_: Novelty | None
+    known_: Known | None
     """what is known, and from where on a picture is called unknown; None: not asked
     for, or nothing was held out to tell by"""
 
@@ -147,7 +148,7 @@ class PictureModel(Estimator):
     def _answers(self, table: ImageTable) -> Iterator[Answer]:
         many = len(table) >= MANY
         for names, reasons, pixels in prefetch(self._batches(table)):
-            said = iter(self._said(self._embed(pixels, many=many)))
+            said = iter(self._said(self._seen(pixels, many=many)))
             for name, reason in zip(names, reasons, strict=True):
                 yield Answer(name, None, reason) if reason else next(said)(name)
 
@@ -172,29 +173,31 @@ class PictureModel(Estimator):
             )
 
     def _answers_of(self, pictures: Pictures) -> Iterator[Answer]:
-        said = self._said(self._embeddings_of(pictures))
+        said = self._said(self._seen_of(pictures))
         for name, answer in zip(pictures.table.names, said, strict=True):
             yield answer(name)
 
-    def _said(self, z: Tensor) -> Iterator[Callable[[str], Answer]]:
-        """An answer for each row of embeddings [N, D], to be given its name."""
+    def _said(self, seen: Seen) -> Iterator[Callable[[str], Answer]]:
+        """An answer for each picture that was seen, to be given its name."""
+        z = torch.from_numpy(seen.embeddings)
         if not len(z):
             return
-        predicted, unknown = self._predict(self._logits(z)), self._unknown(z.numpy())
+        predicted, unknown = self._predict(self._logits(z)), self._unknown(seen)
         for row, strange in zip(predicted, unknown.tolist(), strict=True):
             yield lambda name, r=row, u=strange: Answer(name, r, None, u)
 
-    def _unknown(self, z: np.ndarray) -> np.ndarray:
-        known = self.novelty_
-        return np.zeros(len(z), bool) if known is None else known.is_unknown(z)
+    def _unknown(self, seen: Seen) -> np.ndarray:
+        if self.known_ is None:
+            return np.zeros(len(seen.embeddings), bool)
+        return self.known_.is_unknown(seen)
 
     def is_unknown(self, X: Any) -> np.ndarray:
         """Whether each picture [N] is unlike anything that was learned from.
 
         Of new pictures of the kind that was learned, a share of `false_alarm` is called
-        so (`core.novelty`); none where too few were held out to say.
+        so (`images.known`); none where too few were held out to say.
         """
-        return self._unknown(self.transform(X))
+        return self._unknown(_joined(list(self._all_seen(X))))
 
     def _predict(self, logits: Tensor) -> np.ndarray:
         """Calibrated probabilities [N, K], or numbers [N]."""
@@ -211,6 +214,16 @@ class PictureModel(Estimator):
         rows, many = np.arange(len(pictures)), len(pictures) >= MANY
         parts = [rows[i : i + PREDICT_BATCH] for i in rows[::PREDICT_BATCH]]
         return torch.cat([self._embed(pictures.batch(p), many=many) for p in parts])
+
+    def _seen_of(self, pictures: Pictures) -> Seen:
+        """What is seen of decoded pictures."""
+        rows, many = np.arange(len(pictures)), len(pictures) >= MANY
+        parts = [rows[i : i + PREDICT_BATCH] for i in rows[::PREDICT_BATCH]]
+        return _joined([self._seen(pictures.batch(p), many=many) for p in parts])
+
+    def _seen(self, pixels: np.ndarray, *, many: bool) -> Seen:
+        """What is seen of pixels [B, S, S, C], as one of so many pictures."""
+        return Seen(self._embed(pixels, many=many).numpy(), surface(pixels))
 
     _engines: Engines | None = None
     """what answers; made anew when the weights have changed"""
@@ -269,13 +282,16 @@ class PictureModel(Estimator):
 
     def transform(self, X: Any) -> np.ndarray:
         """Embeddings [N, D]: what the last dense layer sees of each picture."""
+        return _joined(list(self._all_seen(X))).embeddings
+
+    def _all_seen(self, X: Any) -> Iterator[Seen]:
+        """What is seen of all pictures; PictureError names those it cannot read."""
         self.check_fitted()
-        parts, table = [], self._complete(X)
+        table = self._complete(X)
         many = len(table) >= MANY
         for names, reasons, pixels in self._batches(table):
             _refuse([(n, r) for n, r in zip(names, reasons, strict=True) if r])
-            parts.append(self._embed(pixels, many=many).numpy())
-        return np.concatenate(parts)
+            yield self._seen(pixels, many=many)
 
     def evaluate(
         self, X: Any, y: Any = None, *, linear: LinearModel | None = None
@@ -289,8 +305,9 @@ class PictureModel(Estimator):
         pictures, notes = (X, []) if isinstance(X, Pictures) else self.to_score(X, y)
         known, more = self._known_rows(pictures.table)
         pictures = pictures.rows(known)
-        z = self._embeddings_of(pictures)
-        predicted, unknown = self._predict(self._logits(z)), self._unknown(z.numpy())
+        seen = self._seen_of(pictures)
+        predicted = self._predict(self._logits(torch.from_numpy(seen.embeddings)))
+        unknown = self._unknown(seen)
         said = None if linear is None else linear.decide(pictures)
         more += self._many_unknown(unknown)
         return self.judged(pictures.table, predicted, said, notes + more)
@@ -298,9 +315,9 @@ class PictureModel(Estimator):
     def _many_unknown(self, unknown: np.ndarray) -> list[str]:
         """A note where more pictures are unlike the known than chance explains."""
         n, strange = len(unknown), int(unknown.sum())
-        if self.novelty_ is None or not strange:
+        if self.known_ is None or not strange:
             return []
-        expected = self.novelty_.false_alarm
+        expected = self.known_.false_alarm
         if wilson(strange, n)[0] <= expected:
             return []
         return [
@@ -406,8 +423,8 @@ class PictureModel(Estimator):
             "history": [epoch._asdict() for epoch in self.history_],
         }
         tensors = dict(self.network_.state_dict())
-        if self.novelty_ is not None:
-            known, description["novelty"] = self.novelty_.to_arrays()
+        if self.known_ is not None:
+            known, description["known"] = self.known_.to_arrays()
             tensors |= {f"{KNOWN}{name}": t for name, t in known.items()}
         return save_model(path, description, tensors)
 
@@ -431,8 +448,8 @@ class PictureModel(Estimator):
         self.network_.load_state_dict(
             {name: t for name, t in tensors.items() if not name.startswith(KNOWN)}
         )
-        told = description.get("novelty")
-        self.novelty_ = Novelty.from_arrays(known, told) if told else None
+        told = description.get("known")
+        self.known_ = Known.from_arrays(known, told) if told else None
         self.runtime_ = _usable_here(Runtime(**description["runtime"]))
         self.runtime_.prepare(self.network_).eval()
         self._restore_classes(description)
@@ -447,6 +464,10 @@ CONSTANT_NAMES = {
     "multi_label": "most frequent labels",
     "numeric": "median",
 }
+
+
+def _joined(parts: list[Seen]) -> Seen:
+    return Seen(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _refuse(bad: list[tuple[str, str | None]]) -> None:

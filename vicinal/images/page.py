@@ -173,8 +173,8 @@ def _how_sure(run: Findings, evaluation: Evaluation) -> list[Block]:
         heat = run.learner.temperature_
         text += f" (temperature {heat:.2f}; chance alone gives some)."
         blocks += [Text(text), Figure(sureness(evaluation.sureness), caption)]
-    known = run.learner.novelty_
-    if known is not None and known.threshold < np.inf:
+    known = run.learner.known_
+    if known is not None and known.can_tell:
         blocks.append(
             Text(
                 "A picture unlike anything that was learned from is flagged as unknown "

@@ -88,7 +88,7 @@ def _row(model: PictureModel, answer: Answer) -> dict[str, Any]:
         return {"path": answer.name, "reason": answer.reason}
     predicted = answer.predicted[None]
     row = {"path": answer.name, "predicted": model.objective_.decode(predicted)[0]}
-    if model.novelty_ is not None:
+    if model.known_ is not None:
         row["unknown"] = answer.unknown
     if model.objective_.kind == "single_label":
         row["probability"] = round(float(predicted.max()), 5)
@@ -108,7 +108,7 @@ def _line(row: dict[str, Any]) -> str:
 
 def _to_csv(output: Path, model: PictureModel, work: Callable[..., None]) -> None:
     columns = ["path", "predicted", "probability", *_class_columns(model), "reason"]
-    if model.novelty_ is not None:
+    if model.known_ is not None:
         columns.insert(3, "unknown")
 
     def write(temporary: Path) -> None:
