@@ -96,6 +96,16 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         make_folder(tmp_path / "file" / "below")
 
 
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    link, target = tmp_path / "link.csv", tmp_path / "elsewhere" / "out.csv"
+    link.symlink_to(target)
+    for text in ("first", "second"):
+        write_text(link, text)
+        assert link.is_symlink() and target.read_text() == text
+    assert [p.name for p in target.parent.iterdir()] == ["out.csv"]
+
+
 def test_a_folder_in_the_file_s_place_stays(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     with pytest.raises(RunError, match="cannot be written"):

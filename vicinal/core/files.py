@@ -27,10 +27,12 @@ os.umask(_UMASK)
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write(temporary)` make the file, then put it in place of `path` at once.
 
-    Raises RunError, with the old file untouched, when the disk is full or the folder
-    cannot be written.
+    A link stays one, and what it leads to is replaced. Raises RunError, with the old
+    file untouched, when the disk is full or the folder cannot be written.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
     try:
         handle, name = tempfile.mkstemp(TEMPORARY, f".{path.name}.", path.parent)
         os.close(handle)

@@ -95,5 +95,5 @@ def lenet5(
     image_size: int = 28,
     activation: Literal["tanh", "relu"] = "tanh",
 ) -> LeNet5:
-    """LeNet-5 for pictures of `image_size` pixels; under 32 they get a black border."""
+    """LeNet-5 for pictures of `image_size` pixels; under 32 zeros surround them."""
     return LeNet5(num_classes, in_channels, image_size, activation)
