@@ -293,7 +293,9 @@ def test_a_first_answer_and_then_a_better_one(run, pictures, tmp_path, say):
     assert "first answer, out of fold" in text and "delivered, held out" in text
     got = json.loads((out / "metrics.json").read_text())
     assert got["first_answer"]["n"] == got["pictures"]["train"]
-    assert set(got["fine_tuning"]) == {"ours", "theirs", "p", "wins", "losses"}
+    told_of = {"measure", "ours", "theirs", "p", "wins", "losses", "better"}
+    assert set(got["fine_tuning"]) == told_of
+    assert ("not kept, " in text) == (not got["fine_tuning"]["better"])
 
 
 def test_a_first_answer_alone_is_judged_on_all_pictures(run, pictures, tmp_path, say):
