@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +19,10 @@ import torch
 from PIL import Image
 
 import vicinal
+from vicinal import cli
 from vicinal.cli import INTERRUPTED, MISTAKE, OK, VERBS, main
 from vicinal.core.run import CHECKPOINT, Run
+from vicinal.errors import CacheWarning
 
 QUICK = ("--epochs", "2", "--exact", "--no-cache", "--augment", "none")
 FILES = {
@@ -293,8 +296,8 @@ def test_a_first_answer_and_then_a_better_one(run, pictures, tmp_path, say):
     assert "first answer, out of fold" in text and "delivered, held out" in text
     got = json.loads((out / "metrics.json").read_text())
     assert got["first_answer"]["n"] == got["pictures"]["train"]
-    told_of = {"measure", "ours", "theirs", "p", "wins", "losses", "better"}
-    assert set(got["fine_tuning"]) == told_of
+    told_of = "measure ours theirs p wins losses groups better"
+    assert set(got["fine_tuning"]) == set(told_of.split())
     assert ("not kept, " in text) == (not got["fine_tuning"]["better"])
 
 
@@ -1067,3 +1070,12 @@ def test_progress_in_a_log_is_a_line_now_and_then(capsys, monkeypatch):
     for done in (1, 2, 3):
         tick(done, 1000)
     assert capsys.readouterr() == ("", "open: 2 of 1,000\n")
+
+
+@pytest.mark.parametrize("rule", ["error", "ignore"])
+def test_a_cache_that_cannot_be_written_is_a_note_whatever_w_says(rule, capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter(rule)
+        with cli._warnings_as_notes():
+            warnings.warn("The cache cannot be written.", CacheWarning, stacklevel=1)
+    assert capsys.readouterr().err == "note: The cache cannot be written.\n"

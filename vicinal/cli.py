@@ -464,7 +464,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _warnings_as_notes() -> Iterator[None]:
     """Say what vicinal warns of in a sentence, without file and line."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", CacheWarning)  # no error with -W error either
+        warnings.simplefilter("always", CacheWarning)  # whatever -W says: it is a note
         show = warnings.showwarning
 
         def say(message: Warning | str, category: type[Warning], *where: Any) -> None:

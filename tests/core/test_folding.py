@@ -81,6 +81,39 @@ def test_where_a_convolution_is_used_beside_its_norm_nothing_is_folded():
     torch.testing.assert_close(y, network.eval()(x).detach())
 
 
+def test_a_norm_that_two_convolutions_feed_stays():
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv2d(2, 2, 3), nn.Conv2d(2, 2, 3)
+            self.norm = nn.BatchNorm2d(2)
+
+        def forward(self, x):
+            return self.norm(self.a(x)) + self.norm(self.b(x))
+
+    network, x = unsettled(Shared()), torch.randn(2, 2, 5, 5, dtype=torch.float64)
+    assert followed_by_norms(network, x) == []
+    with torch.no_grad():
+        torch.testing.assert_close(folded(network, x)(x), network(x))
+
+
+def test_a_head_of_zeros_does_not_hide_what_goes_wrong():
+    class Silent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(2, 2, 3), nn.BatchNorm2d(2)
+
+        def embed(self, x):
+            z = self.conv(x)
+            return self.norm(z) + z
+
+        def forward(self, x):
+            return 0 * self.embed(x)
+
+    network, x = unsettled(Silent()), torch.randn(2, 2, 5, 5, dtype=torch.float64)
+    assert followed_by_norms(network, x) == []
+
+
 @pytest.mark.parametrize("lacks", [{"affine": False}, {"track_running_stats": False}])
 def test_a_norm_that_lacks_its_numbers_stays(lacks):
     network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3, **lacks)).double()

@@ -79,6 +79,32 @@ def test_length_says_nothing():
     np.testing.assert_allclose(a.distance(new), b.distance(new / 50), atol=1e-4)
 
 
+def test_examples_of_one_group_are_no_neighbours():
+    x = some(60)
+    groups = np.concatenate([np.arange(60), np.arange(60)])
+    doubled = Novelty.fit(np.concatenate([x, x]), 0.1, together=groups)
+    tree = NearestNeighbors(n_neighbors=6).fit(unit(x))
+    # each neighbour is there twice, so 5 are two pairs and one more
+    near = tree.kneighbors()[0][:, [0, 0, 1, 1, 2]].mean(axis=1)
+    both = np.sort(np.concatenate([near, near]))
+    assert doubled.threshold == pytest.approx(both[-12], abs=1e-4)  # 0.1 (120 + 1)
+    assert Novelty.fit(np.concatenate([x, x]), 0.1).threshold < doubled.threshold
+    one = Novelty.fit(x, 0.1, together=np.zeros(60))
+    assert one.threshold == inf  # nothing to hold them against
+
+
+def test_the_groups_go_with_the_examples_that_are_kept(monkeypatch):
+    monkeypatch.setattr(novelty, "MOST", 50)
+    x, groups = some(200), np.arange(200) // 2
+    found = Novelty.fit(x, 0.1, together=groups)
+    z = unit(found.prototypes)
+    rows = np.array([np.abs(unit(x) - row).sum(axis=1).argmin() for row in z])
+    apart = np.linalg.norm(z[:, None] - z, axis=2)
+    apart[groups[rows][:, None] == groups[rows]] = inf
+    own = np.sort(np.sort(apart, axis=1)[:, :5].mean(axis=1))
+    assert found.threshold == pytest.approx(own[-5], abs=1e-4)
+
+
 def test_places_are_compared_in_spreads_from_the_centre():
     scale = np.array([1, 10, 1000, 0.1])
     x, new = some(99, 4) * scale, some(40, 4, seed=1) * scale

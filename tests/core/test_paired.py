@@ -137,6 +137,7 @@ def test_examples_that_belong_together_share_a_sign():
     # .06 + .42 - (.18 + .18) = .12; with other signs .84 and .72 are as large, five not
     assert found.p == pytest.approx(3 / 8)
     assert found.theirs == pytest.approx(2 * (0.04 + 0.25 + 2 * 0.16) / 4)
+    assert found.groups == 3
 
 
 def test_copies_are_no_further_witnesses():
@@ -150,15 +151,16 @@ def test_copies_are_no_further_witnesses():
 
 
 @pytest.mark.parametrize(
-    ("p", "wins", "losses", "said"),
+    ("p", "wins", "losses", "groups", "said"),
     [
-        (0.01, 4, 4, "kept"),
-        (0.2, 9, 1, "chance alone would do as much"),
-        (0.01, 0, 2, "more became worse than better"),
+        (0.01, 4, 4, 9, "kept"),
+        (0.2, 9, 1, 5, "chance alone would do as much"),
+        (0.01, 0, 2, 9, "more became worse than better"),
+        (2**-4, 20, 0, 4, "4 are too few that are independent to tell"),
     ],
 )
-def test_the_verdict_says_what_is_lacking(p, wins, losses, said):
-    found = Nearer("Brier score", 0.1, 0.2, p, wins, losses)
+def test_the_verdict_says_what_is_lacking(p, wins, losses, groups, said):
+    found = Nearer("Brier score", 0.1, 0.2, p, wins, losses, groups)
     assert said in found.verdict and found.better == (said == "kept")
     assert found.verdict.startswith("kept" if found.better else "not kept, ")
     assert found.to_dict()["better"] == found.better

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +197,11 @@ def test_a_file_where_the_folder_should_be(tmp_path, draw):
     assert cache.get(name(1), KEY) is None
     assert (cache.writable, cache.size()) == (False, 0)
     assert (tmp_path / "file").read_text() == "in the way"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # another run's cache there says it no more
+        PictureCache(tmp_path / "file", limit=10**6).put(name(1), KEY, draw(1))
+    with pytest.warns(CacheWarning, match="cannot be written"):
+        PictureCache(tmp_path / "file" / "x", limit=10**6).put(name(1), KEY, draw(1))
 
 
 def test_entries_that_cannot_be_removed_stop_nothing(cache, draw, monkeypatch):

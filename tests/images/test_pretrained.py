@@ -576,6 +576,17 @@ def test_learning_from_weights_of_timm(toy, tmp_path):
     assert frozen.fit(x, y).backbone_ == "timm:toy"
 
 
+@pytest.mark.parametrize("named", ["timm:toy", "timm:toy.x_in1k"])
+def test_a_model_that_was_made_of_a_network_of_timm(named, toy, tmp_path):
+    x = np.random.default_rng(0).integers(0, 255, (24, 40, 40, 3), np.uint8)
+    own = ImageClassifier(**QUICK, backbone=named).fit(x, np.arange(24) % 2)
+    folder = str(own.save(tmp_path / "model"))
+    for again in (named, "timm:toy", None):
+        assert open_weights(folder, again).backbone in ("timm:toy", named)
+    with pytest.raises(SettingError, match="and --backbone is small"):
+        open_weights(folder, "small")
+
+
 def test_a_file_with_weights_of_timm_s(toy, timm, own_cache):
     file = next((own_cache / "weights").rglob("model.safetensors"))
     source = open_weights(str(file), "timm:toy")
@@ -600,6 +611,8 @@ def test_a_file_with_weights_of_timm_s_is_prepared_as_timm_says(toy, timm, own_c
     told = open_weights(str(file), "timm:toy").preprocessing
     assert (told.image_size, told.store_size) == (64, 80)
     assert told.mean == (0.5, 0.4, 0.3) and told.std == (1, 1, 1)
+    origin = open_weights(str(file), "timm:toy").origin
+    assert "image_size, std from model.safetensors.json; pictures prep" in origin
 
 
 @pytest.mark.parametrize("named", ["timm:toy", "timm:toy.x_in1k"])
@@ -629,7 +642,7 @@ def test_a_network_of_timm_s_that_is_here_may_be_named_either_way(
 def test_weights_of_timm_without_a_head(toy, timm, own_cache):
     timm["toy.x_in1k"].num_classes = 0
     source = open_weights("timm:toy.x_in1k")
-    assert (source.classes, source.backbone) == (1, "timm:toy")
+    assert (source.classes, source.backbone) == (None, "timm:toy")
     x = np.random.default_rng(0).integers(0, 255, (12, 40, 40, 3), np.uint8)
     how = {**QUICK, "weights": "timm:toy.x_in1k", "freeze": "all"}
     model = ImageClassifier(**how).fit(x, np.arange(12) % 2)
@@ -644,6 +657,9 @@ def test_grey_weights_of_a_network_that_begins_with_no_convolution(timm, own_cac
     save_file(network.state_dict(), file)
     source = open_weights(str(file), "timm:late")
     assert source.preprocessing.channels == 1
+    timm["late"].crop_pct = 0.8
+    sizes = open_weights(str(file), "timm:late").preprocessing
+    assert (sizes.image_size, sizes.store_size, len(sizes.mean)) == (32, 40, 1)
 
 
 def test_networks_of_timm_that_cannot_be_used(timm):

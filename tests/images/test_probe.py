@@ -19,11 +19,13 @@ from vicinal import ImageClassifier, ImageRegressor
 from vicinal.core.calibration import fit_temperature
 from vicinal.core.head import cross_fit
 from vicinal.core.learning_curve import Curve
+from vicinal.core.novelty import Novelty
 from vicinal.core.objective import Numeric, SingleLabel
 from vicinal.core.run import Run
 from vicinal.errors import NoDataError, SettingError
 from vicinal.images import labels_check
 from vicinal.images.audit import Eye
+from vicinal.images.known import SURFACES
 from vicinal.images.labels_check import more_pictures
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.probe import Probe, fit_probe, honest_share, naive_score
@@ -194,6 +196,28 @@ def paired(estimator: Any, weights: str, y: np.ndarray, val: Any) -> tuple[Any, 
     tuned = estimator(**how, epochs=20, lr=1e-2, layer_decay=1.0)
     frozen = estimator(**how, freeze="all")
     return tuned.fit(x, y, validation=val), frozen.fit(x, y, validation=val)
+
+
+def test_copies_in_the_validation_part_are_one_witness(ignorant):
+    x, y = puzzles(40, seed=9)
+    again = np.tile(np.arange(40), 2)
+    _, learned_from = puzzles(120, seed=8)
+    for rows in (again[:40], again):
+        tuned, _ = paired(ImageClassifier, ignorant, learned_from, (x[rows], y[rows]))
+        assert tuned.paired_.groups == 40
+
+
+def test_copies_do_not_vouch_for_each_other(source):
+    x, y = bars(90, seed=5)
+    x, y = np.concatenate([x, x]), np.concatenate([y, y])
+    how: dict[str, Any] = {**QUICK, "weights": source, "freeze": "all"}
+    model = ImageClassifier(**how, false_alarm=0.2).fit(x, y)
+    z = model.probe_.features
+    groups = np.tile(np.arange(90), 2)
+    wanted = Novelty.fit(z, (1 - SURFACES) * 0.2, 0, together=groups).threshold
+    assert model.known_ is not None
+    assert model.known_.embeddings.threshold == pytest.approx(wanted, rel=1e-4)
+    assert wanted > 1.05 * Novelty.fit(z, (1 - SURFACES) * 0.2, 0).threshold
 
 
 def test_numbers_are_compared_by_their_errors(ignorant):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from vicinal.core.novelty import Novelty
 from vicinal.images import surface as room
-from vicinal.images.surface import FLOOR, surface
+from vicinal.images.surface import COLOUR_FLOOR, FLOOR, surface
 
 
 def test_a_chessboard_by_hand():
@@ -30,8 +31,20 @@ def test_noise_has_uncorrelated_neighbours_and_grey_no_colour():
     found, plain = surface(noise), surface(grey)
     assert found.shape == (4, 9)
     np.testing.assert_allclose(found[:, 6:8], 0, atol=0.05)  # log 1
-    np.testing.assert_allclose(found[:, 8], np.log(2 / 3), atol=0.05)
-    np.testing.assert_allclose(plain[:, 8], np.log(FLOOR), atol=0.05)
+    np.testing.assert_allclose(found[:, 8], np.log(2 / 3 + COLOUR_FLOOR), atol=0.05)
+    np.testing.assert_allclose(plain[:, 8], np.log(COLOUR_FLOOR), atol=0.01)
+
+
+def test_a_grey_picture_that_was_encoded_in_colour_is_still_grey():
+    rng = np.random.default_rng(0)
+    grey = np.repeat(smooth(30, 64, 1), 3, axis=-1)
+    touched = (grey.astype(int) + rng.integers(-1, 2, grey.shape)).astype(np.uint8)
+    found = Novelty.fit(surface(grey), 0.2, places=True)
+    assert (surface(touched)[:, 8] - surface(grey)[:, 8]).max() < 0.05
+    assert found.is_unknown(surface(touched)).mean() < 0.4
+    coloured = grey.copy()
+    coloured[..., 0] //= 2
+    assert found.is_unknown(surface(coloured)).all()
 
 
 def smooth(n: int, size: int, channels: int) -> np.ndarray:

@@ -31,7 +31,7 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     file untouched, when the disk is full or the folder cannot be written.
     """
     path = Path(path)
-    if path.is_symlink():
+    if os.path.islink(path):  # noqa: PTH114 - it raises nothing
         path = Path(os.path.realpath(path))
     try:
         handle, name = tempfile.mkstemp(TEMPORARY, f".{path.name}.", path.parent)

@@ -97,9 +97,15 @@ def followed_by_norms(network: nn.Module, example: Tensor) -> list[Pair]:
     tried: where the network then computes something else, as one that adds what a
     convolution gave to what its norm made of it, there are no pairs.
     """
-    pairs, plain = _seen_pairs(network, example)
-    with torch.no_grad(), _answering(network), fixed_norms(network, pairs):
-        return pairs if _same(network(example), plain) else []
+    with torch.no_grad(), _answering(network):
+        pairs, plain = _seen_pairs(network, example)
+        with fixed_norms(network, pairs):
+            return pairs if _same(_ahead(network, example), plain) else []
+
+
+def _ahead(network: Any, x: Tensor) -> Tensor:
+    """What a network computes, up to its head: a head of zeros would hide it."""
+    return getattr(network, "embed", network)(x)
 
 
 def _same(out: Tensor, plain: Tensor) -> bool:
@@ -109,7 +115,7 @@ def _same(out: Tensor, plain: Tensor) -> bool:
 
 
 def _seen_pairs(network: nn.Module, example: Tensor) -> tuple[list[Pair], Tensor]:
-    """Each batch norm given what one convolution gave; and the network's output."""
+    """Each batch norm given what one convolution gave; and what the network gives."""
     made: dict[int, nn.Module] = {}
     kept: list[Tensor] = []  # so that no two tensors get one address
     pairs: list[tuple[nn.Module, nn.Module]] = []
@@ -134,15 +140,14 @@ def _seen_pairs(network: nn.Module, example: Tensor) -> tuple[list[Pair], Tensor
     hooks = [m.register_forward_hook(after) for m in convolutions]
     hooks += [m.register_forward_pre_hook(before) for m in norms]
     try:
-        with torch.no_grad(), _answering(network):
-            out = network(example)
+        out = _ahead(network, example)
     finally:
         for hook in hooks:
             hook.remove()
         for conv in convolutions:
             del conv._conv_forward
-    uses = [conv for conv, _ in pairs]
-    return [pair for pair in pairs if uses.count(pair[0]) == 1], out
+    used = [module for pair in pairs for module in pair]
+    return [p for p in pairs if used.count(p[0]) == used.count(p[1]) == 1], out
 
 
 def _whole(norm: Any) -> bool:
@@ -167,12 +172,15 @@ def _noting(conv: Any, usual: set[nn.Module]) -> Callable[..., Tensor]:
 
 @contextlib.contextmanager
 def _answering(network: nn.Module) -> Iterator[None]:
-    """Have every module answer rather than learn; then as it was."""
+    """Have every module answer rather than learn, in full float32; then as it was."""
     before = {module: module.training for module in network.modules()}
+    cudnn = torch.backends.cudnn
+    rounds, cudnn.allow_tf32 = cudnn.allow_tf32, False
     network.eval()
     try:
         yield
     finally:
+        cudnn.allow_tf32 = rounds
         for module, training in before.items():
             module.training = training
 

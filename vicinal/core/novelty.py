@@ -80,6 +80,7 @@ class Novelty:
         held_out: np.ndarray | None = None,
         *,
         places: bool = False,
+        together: np.ndarray | None = None,
     ) -> "Novelty":
         """Learn what is known from features [N, D] as the network gives them.
 
@@ -87,6 +88,8 @@ class Novelty:
         held_out: features [n, D] of examples that the network did not learn from, to
         set the threshold by; needed where it did learn from the others.
         places: compare places, not directions.
+        together: [N] group numbers, such as those of copies: where none is held out,
+        examples of one group are no neighbours of each other.
 
         With fewer than 1 / false_alarm - 1 examples to set it by, nothing is ever
         unknown. Raises NoDataError for no examples, SettingError for a false_alarm
@@ -99,13 +102,15 @@ class Novelty:
             )
         if not len(features):
             raise NoDataError("There are no features to know. Give one row or more.")
-        drawn = _drawn(features, seed)
+        rows = _drawn(len(features), seed)
+        drawn = features[rows]
         scale = _scale(drawn) if places else None
         prototypes = _placed(drawn, scale)
         k = max(1, min(NEIGHBOURS, len(prototypes) - 1))
         never = cls(prototypes, inf, false_alarm, k, scale)
         if held_out is None:
-            known = _to_nearest(prototypes, prototypes, k, leave_own=True)
+            own = np.arange(len(features)) if together is None else together
+            known = _to_nearest(prototypes, prototypes, k, own[rows])
         else:
             known = never.distance(held_out)
         return replace(never, threshold=_quantile(known, false_alarm))
@@ -140,7 +145,7 @@ class Novelty:
         if self.scale is not None:
             tensors["scale"] = torch.from_numpy(self.scale)
         values = {"false_alarm": self.false_alarm, "neighbours": self.neighbours}
-        return tensors, values
+        return tensors, values | {"places": self.scale is not None}
 
     @classmethod
     def from_arrays(cls, tensors: Tensors, values: dict[str, Any]) -> "Novelty":
@@ -151,7 +156,7 @@ class Novelty:
                 threshold=float(tensors["threshold"]),
                 false_alarm=float(values["false_alarm"]),
                 neighbours=int(values["neighbours"]),
-                scale=tensors["scale"].numpy() if "scale" in tensors else None,
+                scale=tensors["scale"].numpy() if values.get("places") else None,
             )
         except KeyError as error:
             raise ModelFileError(
@@ -159,14 +164,14 @@ class Novelty:
             ) from error
 
 
-def _drawn(features: np.ndarray, seed: int) -> np.ndarray:
-    """At most MOST rows of features [N, D], each as likely as the others."""
-    if len(features) <= MOST:
-        return features
-    return features[np.random.default_rng(seed).permutation(len(features))[:MOST]]
+def _drawn(n: int, seed: int) -> np.ndarray:
+    """At most MOST of n rows, each as likely as the others."""
+    if n <= MOST:
+        return np.arange(n)
+    return np.random.default_rng(seed).permutation(n)[:MOST]
 
 
-LEAST = 1e-3
+LEAST = 0.02
 """spread of a number that is the same for all examples"""
 
 
@@ -188,11 +193,14 @@ def _placed(features: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
 
 
 def _to_nearest(
-    placed: np.ndarray, prototypes: np.ndarray, k: int, leave_own: bool = False
+    placed: np.ndarray,
+    prototypes: np.ndarray,
+    k: int,
+    groups: np.ndarray | None = None,
 ) -> np.ndarray:
     """Mean distance [n] of what is placed [n, D] to its k nearest prototypes [M, D].
 
-    leave_own: they are the prototypes, and none is a neighbour of itself.
+    groups: [M], where they are the prototypes: none is a neighbour in its own group.
     """
     found, known = np.empty(len(placed)), torch.from_numpy(prototypes)
     lengths = known.square().sum(dim=1)
@@ -201,9 +209,8 @@ def _to_nearest(
         # torch's product: numpy's spins for cores that are busy decoding pictures
         near = torch.addmm(lengths, z, known.T, alpha=-2)
         apart = near.add_(z.square().sum(dim=1, keepdim=True)).numpy()  # |z - p|^2
-        if leave_own:
-            own = np.arange(len(apart))
-            apart[own, start + own] = inf
+        if groups is not None:
+            apart[groups[start : start + len(z), None] == groups] = inf
         nearest = np.partition(apart, k - 1, axis=1)[:, :k]
         # rounding may leave it below 0
         found[start : start + len(z)] = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)

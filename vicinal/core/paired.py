@@ -65,6 +65,8 @@ class Nearer(NamedTuple):
     wins: int
     losses: int
     """examples that ours decided better, and worse"""
+    groups: int
+    """signs that chance has: one for each example, or for those that belong together"""
 
     @property
     def better(self) -> bool:
@@ -76,6 +78,9 @@ class Nearer(NamedTuple):
         """Whether ours is kept, and if not, which of the two it lacks."""
         if self.better:
             return "kept"
+        if 2.0**-self.groups > LEVEL:
+            few = "too few that are independent to tell"
+            return f"not kept, {self.groups} are {few}; the first answer stands"
         if self.p > LEVEL:
             return "not kept, chance alone would do as much; the first answer stands"
         return "not kept, more became worse than better; the first answer stands"
@@ -116,6 +121,7 @@ def compare_predictions(
         _chance(gain),
         decided.wins,
         decided.losses,
+        len(gain),
     )
 
 

@@ -32,20 +32,32 @@ class Known:
     """What is known, and from where on a picture is called unknown."""
 
     embeddings: Novelty
-    surfaces: Novelty
+    surfaces: Novelty | None
+    """None: it was learned before surfaces counted"""
+
     false_alarm: float
     """share of known pictures that may be called unknown"""
 
     @classmethod
     def fit(
-        cls, seen: Seen, false_alarm: float, seed: int, held_out: Seen | None = None
+        cls,
+        seen: Seen,
+        false_alarm: float,
+        seed: int,
+        *,
+        held_out: Seen | None = None,
+        together: np.ndarray | None = None,
     ) -> "Known":
-        """Learn what is known; held_out: pictures no weight was fitted on."""
-        others = (None, None) if held_out is None else held_out
-        rates = (1 - SURFACES) * false_alarm, SURFACES * false_alarm
+        """Learn what is known.
+
+        held_out: pictures no weight was fitted on. together: [N] groups of those seen,
+        which are no neighbours of each other where none is held out.
+        """
+        z, x = (None, None) if held_out is None else held_out
+        of_z, of_x = (1 - SURFACES) * false_alarm, SURFACES * false_alarm
         return cls(
-            Novelty.fit(seen.embeddings, rates[0], seed, others[0]),
-            Novelty.fit(seen.surfaces, rates[1], seed, others[1], places=True),
+            Novelty.fit(seen.embeddings, of_z, seed, z, together=together),
+            Novelty.fit(seen.surfaces, of_x, seed, x, places=True, together=together),
             false_alarm,
         )
 
@@ -57,26 +69,34 @@ class Known:
     def is_unknown(self, seen: Seen) -> np.ndarray:
         """Whether each picture is unlike what is known; bool [N]."""
         strange = self.embeddings.is_unknown(seen.embeddings)
+        if self.surfaces is None:
+            return strange
         return strange | self.surfaces.is_unknown(seen.surfaces)
 
     def to_arrays(self) -> tuple[Tensors, dict[str, Any]]:
         """Tensors and JSON for a model file; no bit is lost."""
         tensors, values = {}, {"false_alarm": self.false_alarm}
         for name in ("embeddings", "surfaces"):
-            found, values[name] = getattr(self, name).to_arrays()
-            tensors |= {f"{name}.{key}": t for key, t in found.items()}
+            if (part := getattr(self, name)) is not None:
+                found, values[name] = part.to_arrays()
+                tensors |= {f"{name}.{key}": t for key, t in found.items()}
         return tensors, values
 
     @classmethod
     def from_arrays(cls, tensors: Tensors, values: dict[str, Any]) -> "Known":
         """What `to_arrays` gave; ModelFileError when a part is missing."""
+        if "neighbours" in values:  # written before surfaces counted
+            found = Novelty.from_arrays(tensors, values)
+            return cls(found, None, found.false_alarm)
         try:
-            embeddings, surfaces = (
-                Novelty.from_arrays(under(name, tensors), values[name])
-                for name in ("embeddings", "surfaces")
-            )
-            return cls(embeddings, surfaces, float(values["false_alarm"]))
+            z, alarm = values["embeddings"], float(values["false_alarm"])
         except KeyError as error:
             raise ModelFileError(
                 f"The model file lacks {error} of what is known. Train it again."
             ) from error
+        x = values.get("surfaces")
+        return cls(
+            Novelty.from_arrays(under("embeddings", tensors), z),
+            Novelty.from_arrays(under("surfaces", tensors), x) if x else None,
+            alarm,
+        )

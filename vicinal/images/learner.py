@@ -565,16 +565,16 @@ class ImageLearner(PictureModel):
         self.known_ = None
         if not alarm or not hasattr(self, "history_"):
             return
-        rows = _one_of_each(train, self.random_state)
+        rows, seed = _some(len(train), self.random_state), self.random_state
         if hasattr(self, "probe_") and not self._tuned:
             if self._known_at_first is None:
                 seen = Seen(self.probe_.features[rows], self._surfaces_of(train, rows))
-                self._known_at_first = Known.fit(seen, alarm, self.random_state)
+                groups = train.together[rows]
+                self._known_at_first = Known.fit(seen, alarm, seed, together=groups)
             self.known_ = self._known_at_first
         elif len(val):
-            held_out = self._seen_of(val.rows(_one_of_each(val, self.random_state)))
-            seen = self._seen_of(train.rows(rows))
-            self.known_ = Known.fit(seen, alarm, self.random_state, held_out)
+            seen, held_out = (self._seen_of(p) for p in (train.rows(rows), val))
+            self.known_ = Known.fit(seen, alarm, seed, held_out=held_out)
 
     _known_at_first: Known | None = None
     """what the first answer knows"""
@@ -751,11 +751,9 @@ FREE_TO_CHANGE = {"minutes", "checkpoint_seconds", "cache", "device"}
 """parameters that may differ between a run and its resumption"""
 
 
-def _one_of_each(pictures: Pictures, seed: int) -> np.ndarray:
-    """Rows of at most MOST_KNOWN pictures, none like another: copies vouch for each
-    other, and new pictures have none."""
-    _, first = np.unique(pictures.together, return_index=True)
-    return np.sort(np.random.default_rng(seed).permutation(first)[:MOST_KNOWN])
+def _some(n: int, seed: int) -> np.ndarray:
+    """At most MOST_KNOWN of n rows, drawn by the seed."""
+    return np.sort(np.random.default_rng(seed).permutation(n)[:MOST_KNOWN])
 
 
 def _ours(settings: ImageSettings) -> float:

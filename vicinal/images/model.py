@@ -448,7 +448,7 @@ class PictureModel(Estimator):
         self.network_.load_state_dict(
             {name: t for name, t in tensors.items() if not name.startswith(KNOWN)}
         )
-        told = description.get("known")
+        told = description.get("known") or description.get("novelty")
         self.known_ = Known.from_arrays(known, told) if told else None
         self.runtime_ = _usable_here(Runtime(**description["runtime"]))
         self.runtime_.prepare(self.network_).eval()

@@ -179,7 +179,7 @@ def _how_sure(run: Findings, evaluation: Evaluation) -> list[Block]:
             Text(
                 "A picture unlike anything that was learned from is flagged as unknown "
                 "by predict. Of pictures like these "
-                f"about {percent(known.false_alarm)} are flagged too (--false-alarm)."
+                f"{percent(known.false_alarm)} at most are flagged too (--false-alarm)."
             )
         )
     return blocks

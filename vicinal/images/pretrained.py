@@ -79,7 +79,7 @@ class Weights:
     """where convolutions of stride 2 pad; None: as the network does by itself"""
 
     classes: int = 1000
-    """classes that the head tells apart"""
+    """classes that the head tells apart; 0: there is no head"""
 
     licence: str
     """SPDX name"""
@@ -277,7 +277,7 @@ def open_weights(
         return _of_table(name_or_path, row, backbone, tell)
     path = Path(name_or_path)
     if (path / MODEL_JSON).exists():
-        return _of_folder(path, backbone)
+        return _of_folder(path, backbone, as_named)
     if path.exists() or path.suffix == ".safetensors" or len(path.parts) > 1:
         file = path / MODEL_TENSORS if path.is_dir() else path
         return _of_file(file, backbone, as_named)
@@ -332,7 +332,7 @@ def _of_row(name: str, row: Weights, path: Path) -> Source:
         row.backbone,
         row.options,
         row.preprocessing,
-        row.classes,
+        row.classes or None,
         f"{name}: {row.origin}",
         row.sha256 or sha256(path),
     )
@@ -377,7 +377,7 @@ def _row_of_timm(name: str) -> Weights:
         sha256=None,
         preprocessing=_prepared_for(config),
         interpolation=config.interpolation,
-        classes=max(config.num_classes, 1),
+        classes=config.num_classes,
         licence=config.license or "no licence stated",
         top1=None,
         published="",
@@ -399,8 +399,8 @@ def _prepared_for(config: Any) -> Preprocessing:
 # --- folders and files ---------------------------------------------------------------
 
 
-def _of_folder(path: Path, backbone: str | None) -> Source:
-    """The weights of a model that vicinal has trained."""
+def _of_folder(path: Path, backbone: str | None, as_named: str | None) -> Source:
+    """The weights of a model that vicinal has trained; its name may be timm's."""
     tensors, said = read_source(str(path))
     said = said or {}
     network = said.get("network", {})
@@ -411,7 +411,8 @@ def _of_folder(path: Path, backbone: str | None) -> Source:
             f"{path} holds a model of another kind, {said.get('estimator')}; a model "
             "of pictures was wanted. Name the folder of one."
         )
-    _require(backbone, own, str(path))
+    if as_named != own:
+        _require(backbone, _our_name(own), str(path))
     options = {k: network[k] for k in ("padding", "norm_eps") if k in network}
     names = said.get("objective", {}).get("classes")
     return Source(
@@ -504,12 +505,13 @@ def _preprocessing(
     size = told.get("image_size") or architecture(backbone).image_size
     assumed = replace(IMAGENET, image_size=size, store_size=_store_size(size))
     if _is_timm_s(as_named):
-        prepared = _prepared_for(timm_config(as_named.removeprefix(PREFIX)))
+        prepared = _prepared_for(timm_config(_short(as_named)))
         size = told.get("image_size") or prepared.image_size
         store = prepared.store_size * size // prepared.image_size
         assumed = replace(prepared, image_size=size, store_size=store)
     if channels != len(IMAGENET.mean):
-        assumed = Preprocessing(size, _store_size(size), channels)
+        store, resize = assumed.store_size, assumed.resize
+        assumed = Preprocessing(size, store, channels, resize=resize)
     found = Preprocessing.from_dict(asdict(assumed) | told)
     if found.store_size < size:
         raise ModelFileError(
@@ -528,13 +530,17 @@ def _is_timm_s(as_named: str | None) -> TypeGuard[str]:
     return as_named is not None and as_named.startswith(PREFIX)
 
 
+def _short(name: str) -> str:
+    return name.removeprefix(PREFIX)
+
+
 def _how_known(path: Path, told: dict[str, Any], as_named: str | None) -> str:
     beside = _beside(path).name
-    if not told and _is_timm_s(as_named):
-        return f"pictures prepared as timm says of {as_named.removeprefix(PREFIX)}"
     if {"mean", "std", "image_size"} <= told.keys():
         return f"pictures prepared as {beside} says"
     some = f"{', '.join(told)} from {beside}; " if told else ""
+    if _is_timm_s(as_named):
+        return f"{some}pictures prepared as timm says of {_short(as_named)}"
     return (
         f"{some}for want of better knowledge, pictures are prepared as for most "
         f"ImageNet weights (say otherwise in {beside})"

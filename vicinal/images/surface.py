@@ -9,18 +9,22 @@ theirs. A few numbers of the pixels x themselves tell these apart:
     grain    log (mean (x' - x)^2 / (2 var x)), x' the pixel to the right, or below:
              1 minus the correlation of neighbours, near 0 where surfaces are smooth,
              1 for noise (Geary 1954, "The Contiguity Ratio and Statistical Mapping")
-    colour   log (1 - var of the channels' mean / mean of their variances): 0 for grey
+    colour   log (1 - var of the channels' mean / mean of their variances): low for grey
 
-The logarithms are of ratios plus a floor of about one grey level in 256.
+Each logarithm is of its argument and a floor, so that what nobody sees says nothing.
 """
 
 import numpy as np
 import torch
 
-LINES = 32
+LINES = 16
 """rows of pixels that are looked at, spread over the picture: as good as all of them"""
 
 FLOOR = 1e-4
+"""of variances (that of two or three grey levels in 256) and of grain"""
+
+COLOUR_FLOOR = 1e-2
+"""more than the encoding of a grey picture gives"""
 
 
 def surface(pixels: np.ndarray) -> np.ndarray:
@@ -45,5 +49,5 @@ def surface(pixels: np.ndarray) -> np.ndarray:
     if pixels.shape[3] > 1:
         grey = x.mean(dim=3).square().mean(dim=(1, 2))
         colourful = (total - FLOOR - grey[:, None]) / total
-        found.append((colourful.clamp(min=0) + FLOOR).log())
+        found.append((colourful.clamp(min=0) + COLOUR_FLOOR).log())
     return torch.cat(found, dim=1).numpy()
