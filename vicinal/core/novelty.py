@@ -7,10 +7,10 @@ Nearest Neighbors", section 3):
 
     z = f / |f|,    s(f) = mean of |z - p| over the k nearest p
 
+(they take the k-th distance alone; the mean of all k told more of TrashNet apart.)
 Numbers that are no network's features, each of another kind, are compared by their
 places instead, z = (f - mean) / std, with those of the examples.
 
-(they take the k-th distance alone; the mean of all k told more of TrashNet apart.)
 Above a threshold an example is unknown. The threshold is the conformal quantile of s of
 n examples that are known to belong (Vovk et al. 2005, "Algorithmic Learning in a Random
 World", section 2.2): the floor(false_alarm (n + 1))-th largest of them.
@@ -24,7 +24,7 @@ average over draws of the n; with a = false_alarm, one model's own rate spreads 
 it by about sqrt(a (1 - a) / n), half a point for 5 % and n = 2,000.
 
 What breaks it: examples the network itself was trained on lie closer than new ones do,
-and so do copies. Hold some out, and give one of each set of copies.
+and so do copies. Hold some out, and say which belong together.
 
 Directions are not centred: shown five classes of TrashNet, the flag at 5 % caught 26 %
 of the sixth as they are, and 13 % centred. The centre of places is that of the examples

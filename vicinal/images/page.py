@@ -179,7 +179,8 @@ def _how_sure(run: Findings, evaluation: Evaluation) -> list[Block]:
             Text(
                 "A picture unlike anything that was learned from is flagged as unknown "
                 "by predict. Of pictures like these "
-                f"{percent(known.false_alarm)} at most are flagged too (--false-alarm)."
+                f"{percent(known.false_alarm)} at most are flagged too on average, "
+                "more or fewer in a single run (--false-alarm)."
             )
         )
     return blocks
