@@ -619,7 +619,7 @@ def test_a_file_with_weights_of_timm_s_is_prepared_as_timm_says(toy, timm, own_c
 def test_a_network_of_timm_may_be_named_beside_its_weights(named, toy):
     assert open_weights("timm:toy.x_in1k", named).backbone == "timm:toy"
     model = ImageClassifier(backbone=named, weights="timm:toy.x_in1k")
-    assert model._backbone() == "timm:toy"
+    assert model.start.backbone == "timm:toy"
 
 
 @pytest.mark.parametrize("named", ["timm:resnet18", "timm:resnet18.x_in1k", "resnet18"])

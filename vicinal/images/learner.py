@@ -34,9 +34,8 @@ from vicinal.errors import (
     DataError,
     NoDataError,
     QuarantineWarning,
-    SettingError,
 )
-from vicinal.images.audit import Eye, Tick
+from vicinal.images.audit import Tick
 from vicinal.images.augment import PHOTO, choose
 from vicinal.images.backbone_choice import (
     TIMED,
@@ -46,37 +45,30 @@ from vicinal.images.backbone_choice import (
     take,
 )
 from vicinal.images.bought import reserved
-from vicinal.images.cache import PictureCache
-from vicinal.images.decode import Preprocessing
+from vicinal.images.clock import MOST_EPOCHS, Clock
 from vicinal.images.engines import MANY, fastest_forward, remember
 from vicinal.images.features import frozen_features
 from vicinal.images.known import Known, Seen
 from vicinal.images.loader import PictureLoader
 from vicinal.images.model import PictureModel, told_aside
-from vicinal.images.networks import architecture, build
 from vicinal.images.networks.network import Network
 from vicinal.images.parts import given_parts, grouped, with_validation
 from vicinal.images.pictures import Pictures, look_over
-from vicinal.images.pretrained import Source, open_weights
 from vicinal.images.pretrained import candidates as candidates_of
+from vicinal.images.pretrained import open_weights
 from vicinal.images.probe import Probe, fit_probe, honest_share, put_head
 from vicinal.images.settings import ImageSettings
-from vicinal.images.sizes import natural_size
+from vicinal.images.start import Start, to_stderr
 from vicinal.images.surface import surface
 from vicinal.images.table import ImageTable, Quarantined
 from vicinal.images.transfer import (
     blocks_to_freeze,
-    describe,
     freeze_first,
     opening_epochs,
     shares,
-    start_from,
 )
 
 BATCH = 64
-
-MOST_EPOCHS = 60
-"""that a plan by the clock makes"""
 
 BESIDE = 1.15
 """what an epoch takes beside its passes: views, optimizer steps, validation"""
@@ -166,7 +158,7 @@ class ImageLearner(PictureModel):
 
     def reopened(self, pictures: Pictures) -> Pictures:
         """The same pictures as the backbone that was chosen wants to see them."""
-        eye, channels = self.eye(pictures.table), self.wanted_channels()
+        eye, channels = self.start.eye(pictures.table), self.start.channels
         if eye == pictures.eye and channels in (None, pictures.channels):
             return pictures
         _, found = look_over(pictures.table, eye, channels=channels)
@@ -265,8 +257,8 @@ class ImageLearner(PictureModel):
         whole = isinstance(X, ImageTable)  # it was read with its groups
         group = None if whole or like else self.settings.group_column
         table = self.read(X, y, group)
-        eye = like.eye if like else self.eye(table)
-        channels = like.channels if like else self.wanted_channels()
+        eye = like.eye if like else self.start.eye(table)
+        channels = like.channels if like else self.start.channels
         found, pictures = look_over(table, eye, channels=channels)
         before: list[Quarantined] = getattr(self, "quarantine_", [])
         self.quarantine_ = [*before, *found.quarantine]
@@ -280,85 +272,23 @@ class ImageLearner(PictureModel):
         settings = self.settings
         return grouped(pictures, settings.near_duplicates, settings.group_pattern)
 
-    def eye(self, table: ImageTable) -> Eye:
-        """How this estimator looks at the pictures of a table: size, form, cache."""
+    @property
+    def start(self) -> Start:
+        """What the network starts from, and how it wants to see pictures."""
         settings = self.settings
-        known = self._known_preprocessing()
-        view, size = self._sizes(table, known)
-        resize = settings.resize or (known.resize if known else "crop")
-        cache = PictureCache() if settings.cache else None
-        return Eye(size, resize, cache, settings.max_pixels, view)
+        if self._start is None or self._start.settings != settings:
+            self._start = Start(settings)
+        return self._start
 
-    def _sizes(self, table: ImageTable, known: Preprocessing | None) -> tuple[int, int]:
-        """Pixels of the input, and of the stored picture that views are cut from."""
-        settings = self.settings
-        size = settings.image_size
-        if known and size in (None, known.image_size):
-            return known.image_size, known.store_size
-        name = self._backbone()
-        size = size or natural_size(table, name)
-        if size < (least := architecture(name).min_size):
-            raise SettingError(
-                f"image_size must be {least} pixels or more for "
-                f"{name}. Got {size} instead; another --backbone takes smaller ones."
-            )
-        photo = settings.augment == "photo" or (
-            settings.augment == "auto" and size >= PHOTO
-        )
-        return size, (round(size * 8 / 7 / 2) * 2 if photo else size)
-
-    def _backbone(self) -> str:
-        """The network's name: the setting, that of the weights, or small."""
-        source, name = self._source(), self.settings.backbone
-        if source is not None:
-            return source.backbone
-        if name is not None:
-            architecture(name)  # SettingError for one that is unknown
-        return name or "small"
-
-    _opened: tuple[tuple[str, str | None], Source] | None = None
-
-    def _source(self) -> Source | None:
-        """The weights to start from; read once and let go when they are in use."""
-        weights, backbone = self.settings.weights, self.settings.backbone
-        if weights is None:
-            return None
-        if self._opened is None or self._opened[0] != (weights, backbone):
-            opened = open_weights(weights, backbone, tell=_to_stderr)
-            self._opened = (weights, backbone), opened
-        return self._opened[1]
-
-    def _known_preprocessing(self) -> Preprocessing | None:
-        """The preprocessing that the weights to start from were trained with.
-
-        None for a bare file of a network whose shapes go with the picture's size: then
-        the pictures at hand decide.
-        """
-        source, weights = self._source(), self.settings.weights
-        if source is None or weights is None:
-            return None
-        sized = "image_size" in architecture(source.backbone).options
-        return None if sized and describe(weights) is None else source.preprocessing
-
-    def wanted_channels(self) -> int | None:
-        """Channels that the weights to start from want; None: as the pictures have."""
-        known = self._known_preprocessing()
-        return known.channels if known else None
+    _start: Start | None = None
+    """let go when its weights are in the network"""
 
     def check_start(self) -> None:
         """SettingError where the weights to start from do not fit the network."""
-        self._backbone()
-        if self.chooses:
-            for weights in candidates_of(self._asked.weights):
-                open_weights(weights, tell=_to_stderr)
-            return
-        source, known = self._source(), self._known_preprocessing()
-        if source is None or known is None:  # then it is the pictures' size that counts
-            return
-        size = self.settings.image_size or known.image_size
-        channels, name = known.channels, source.backbone
-        network = build(name, num_classes=2, in_channels=channels, image_size=size)
-        start_from(network, source.tensors, str(self.settings.weights))
+        if not self.chooses:
+            return self.start.check()
+        for weights in candidates_of(self._asked.weights):
+            open_weights(weights, tell=to_stderr)
 
     def _prepare(
         self,
@@ -383,11 +313,11 @@ class ImageLearner(PictureModel):
         self.temperature_, self._val, self._train = 1.0, (val, y_val), train
         self.known_ = None
         device = find_device(self.device)
-        self.preprocessing_ = self._preprocessing(train)
-        self.network_ = self._network(settings)
+        self.preprocessing_ = self.start.preprocessing(train)
+        self.network_ = self._network()
         shares_of: dict[str, float] = {}
         if settings.weights is not None:
-            self._start(train, y, val, y_val, device)
+            self._fit_first_answer(train, y, val, y_val, device)
             freeze = "none" if settings.freeze == "auto" else settings.freeze
             freeze_first(self.network_, freeze)
             shares_of = shares(self.network_, settings.layer_decay)
@@ -406,14 +336,17 @@ class ImageLearner(PictureModel):
         if not self._settled:
             self.runtime_ = saved or self._fastest(loader, device)
         by_clock = settings.minutes is not None and self.epochs is None
+        clock = self._clock(settings)
         self.epochs_ = 0 if self._settled else settings.epochs or 1
         an_epoch = 0.0
         if not self._settled:
             if by_clock:
-                self._freeze_by_clock(settings, loader)
+                self._freeze_by_clock(settings, loader, clock.left())
             an_epoch = self._seconds_an_epoch(loader)
             if by_clock:
-                settings = self._planned(settings, an_epoch)
+                self.epochs_ = clock.epochs(an_epoch)
+                learning = clock.seconds / 60
+                settings = replace(settings, epochs=MOST_EPOCHS, minutes=learning)
         self.expected_seconds_ = self.epochs_ * an_epoch
         return Trainer(
             model=self.network_,
@@ -467,37 +400,20 @@ class ImageLearner(PictureModel):
     def _set_classes(self, table: ImageTable) -> None:
         """Set `classes_`, where there are classes."""
 
-    def _preprocessing(self, train: Pictures) -> Preprocessing:
-        """Sizes as chosen; mean and spread of each channel from the train part."""
-        eye, known = train.eye, self._known_preprocessing()
-        sizes = {"image_size": eye.view or eye.size, "store_size": eye.size}
-        if known:
-            return replace(known, **sizes, resize=eye.resize)
-        pixels = train.sample(512).astype(np.float32) / 255
-        mean, std = pixels.mean(axis=(0, 1, 2)), pixels.std(axis=(0, 1, 2))
-        return Preprocessing(
-            **sizes,
-            channels=train.channels,
-            resize=eye.resize,
-            mean=tuple(np.round(mean, 4).tolist()),
-            std=tuple(np.round(std.clip(0.02), 4).tolist()),
-        )
-
-    def _network(self, settings: ImageSettings) -> Network:
+    def _network(self) -> Network:
         """A network with random weights, or with those of `weights` in its body."""
-        self.backbone_, source = self._backbone(), self._source()
-        self.options_ = source.options if source else {}
+        start = self.start
+        self.backbone_ = start.backbone
+        self.options_ = start.source.options if start.source else {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(self.random_state, 2))
-            network = self._build()
-        if source is not None:
-            start_from(network, source.tensors, str(settings.weights))
-            self._opened = None  # they are in the network now
+            network = start.network(self._build)
+        self._start = None
         return network
 
     # --- from trained weights ----------------------------------------------------
 
-    def _start(
+    def _fit_first_answer(
         self, train: Pictures, y: np.ndarray, val: Pictures, y_val: np.ndarray, on: str
     ) -> None:
         """Fit the head on frozen features; the network ends in it."""
@@ -660,7 +576,9 @@ class ImageLearner(PictureModel):
         what, cache = "tuning" if fix else "learning", self.settings.cache
         return remember(what, self.backbone_, x, forms, measure, cache)
 
-    def _freeze_by_clock(self, settings: ImageSettings, loader: PictureLoader) -> None:
+    def _freeze_by_clock(
+        self, settings: ImageSettings, loader: PictureLoader, left: float
+    ) -> None:
         """With `freeze` auto: freeze as many first blocks as time asks for."""
         if settings.weights is None or settings.freeze != "auto":
             return
@@ -669,7 +587,6 @@ class ImageLearner(PictureModel):
             freeze_first(self.network_, blocks)
             return self._seconds_an_epoch(loader)
 
-        left = self._seconds_to_learn(settings)
         freeze_first(self.network_, blocks_to_freeze(self.network_, left, epoch_of))
 
     def _opening_epochs(self, settings: ImageSettings) -> dict[str, int]:
@@ -702,20 +619,10 @@ class ImageLearner(PictureModel):
     begun: float | None = None
     """what `time.monotonic` said when the user's minutes began; None: when fit began"""
 
-    def _planned(self, settings: ImageSettings, an_epoch: float) -> ImageSettings:
-        """As many epochs as the minutes have room for, and the minutes they may take.
-
-        A tenth of the minutes, half a minute at most, is left for the test and the
-        report. How many epochs that will be, `epochs_`, is an estimate from one step:
-        the clock decides, and no more than MOST_EPOCHS are made.
-        """
-        room = int(self._seconds_to_learn(settings) / an_epoch)
-        self.epochs_ = min(max(room, 1), MOST_EPOCHS)
-        return replace(settings, epochs=MOST_EPOCHS, minutes=_ours(settings) / 60)
-
-    def _seconds_to_learn(self, settings: ImageSettings) -> float:
-        """Seconds of the user's minutes that are left for epochs."""
-        return max(0.0, _ours(settings) - (time.monotonic() - self._began))
+    def _clock(self, settings: ImageSettings) -> Clock:
+        minutes = settings.minutes or 0.0
+        compared = settings.weights is not None and settings.scratch
+        return Clock(minutes, self._began, reserved(minutes) if compared else 0.0)
 
     def _seconds_an_epoch(self, loader: PictureLoader) -> float:
         """Seconds that an epoch will take, from one step that is timed."""
@@ -754,14 +661,3 @@ FREE_TO_CHANGE = {"minutes", "checkpoint_seconds", "cache", "device"}
 def _some(n: int, seed: int) -> np.ndarray:
     """At most MOST_KNOWN of n rows, drawn by the seed."""
     return np.sort(np.random.default_rng(seed).permutation(n)[:MOST_KNOWN])
-
-
-def _ours(settings: ImageSettings) -> float:
-    """Seconds of the user's minutes up to the test and the report."""
-    minutes = settings.minutes or 0
-    left = 60 * minutes - min(6 * minutes, 30)
-    return left - (reserved(minutes) if settings.weights and settings.scratch else 0)
-
-
-def _to_stderr(text: str) -> None:
-    print(text, file=sys.stderr)

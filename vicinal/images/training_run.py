@@ -105,10 +105,10 @@ class TrainingRun:
 
     def _look(self) -> Pictures:
         learner = self.learner
-        eye = learner.eye(self.table)
+        eye = learner.start.eye(self.table)
         self.table = self._in_time(eye)
         self.audit, pictures = look_over(
-            self.table, eye, channels=learner.wanted_channels(), tick=self._looked
+            self.table, eye, channels=learner.start.channels, tick=self._looked
         )
         self.rows = np.flatnonzero(self.audit.usable)
         return learner.grouped(pictures)
