@@ -14,25 +14,25 @@ from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 
 from vicinal.errors import DataError
-from vicinal.images import near_duplicates as room
+from vicinal.images import near_duplicates
 from vicinal.images.audit import Eye, groups_of
-from vicinal.images.near_duplicates import (
-    ALIKE,
-    agreement,
-    chain_notes,
+from vicinal.images.close_look import agreement, fitted, likenesses
+from vicinal.images.look_alikes import (
+    NEIGHBOURS,
     close_features,
     close_hashes,
     fingerprints,
-    fitted,
+    perceptual_hashes,
+)
+from vicinal.images.near_duplicates import (
+    ALIKE,
+    chain_notes,
     least_likeness,
-    likenesses,
     near_groups,
     near_pairs,
-    perceptual_hashes,
-    sampling,
-    shrunk,
 )
 from vicinal.images.pictures import Pictures, look_over
+from vicinal.images.shrinking import sampling, shrunk
 from vicinal.images.table import ImageTable
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -444,7 +444,7 @@ def test_features_of_few_directions():
     features += rng.normal(0, 0.01, features.shape)
     pairs = {tuple(pair) for pair in close_features(features).tolist()}
     assert {(k, k + 1) for k in range(0, 40, 2)} <= pairs
-    assert len(pairs) <= 40 * room.NEIGHBOURS
+    assert len(pairs) <= 40 * NEIGHBOURS
 
 
 def test_features_bring_in_what_the_hash_does_not(photos, monkeypatch):
@@ -452,7 +452,7 @@ def test_features_bring_in_what_the_hash_does_not(photos, monkeypatch):
     features = np.random.default_rng(0).normal(size=(14, 20))
     features[13] = features[6]
     nothing = np.empty((0, 2), dtype=np.int64)
-    monkeypatch.setattr(room, "close_hashes", lambda hashes: nothing)
+    monkeypatch.setattr(near_duplicates, "close_hashes", lambda hashes: nothing)
     assert near_pairs(pictures).rows.tolist() == []
     assert near_pairs(pictures, features).rows.tolist() == [[6, 13]]
 

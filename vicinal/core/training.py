@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from vicinal.core import checkpoint
 from vicinal.core.data_parallel import Order, Team, What, current
@@ -24,33 +24,11 @@ from vicinal.core.folding import Pair, fixed_norms
 from vicinal.core.memory import keep_memory
 from vicinal.core.metrics import better
 from vicinal.core.objective import Objective
+from vicinal.core.optimizer import LR, make_optimizer, one_cycle
+from vicinal.core.progress import Epoch, Progress
 from vicinal.core.runtime import Runtime, deterministic, seed_for
 from vicinal.core.settings import TrainingSettings
 from vicinal.errors import LostProcessError, ResumeError, TrainingError, VicinalError
-
-EPOCHS, LR = 30, 2e-3
-"""where the settings say nothing"""
-
-
-class Epoch(NamedTuple):
-    """What one pass over the training part gave."""
-
-    epoch: int
-    train_loss: float
-    val_loss: float
-    val_score: float
-    lr: float
-    seconds: float
-    per_second: float
-    best: bool
-
-    @classmethod
-    def of(cls, values: dict[str, Any]) -> "Epoch":
-        """The record that was written as JSON, where null stands for NaN."""
-        known: dict[str, Any] = {
-            k: math.nan if v is None else v for k, v in values.items()
-        }
-        return cls(**known)
 
 
 class Interrupted(VicinalError):
@@ -74,62 +52,11 @@ class Loader(Protocol):
         ...
 
 
+EPOCHS = 30
+"""where the settings say nothing"""
+
 Validate = Callable[[nn.Module], tuple[float, float]]
 """gives (loss, score) of a model on the validation part"""
-
-
-@dataclass
-class Progress:
-    """Where training stands: all that a checkpoint holds beside the tensors."""
-
-    epoch: int = 0
-    step: int = 0
-    examples: int = 0
-    loss_sum: float = 0.0
-    seconds: float = 0.0
-    history: list[Epoch] = field(default_factory=list)
-
-    def best(self) -> Epoch | None:
-        return next((e for e in reversed(self.history) if e.best), None)
-
-
-def one_cycle(t: float, peak: float, warm_up: float = 0.2) -> float:
-    """Learning rate at share t of all steps: a linear rise, then half a cosine to 0.
-
-    lr(t) = peak * t / w                              for t < w
-    lr(t) = peak * (1 + cos(pi (t - w) / (1 - w))) / 2  after
-
-    It starts from 1 % of the peak, so that the first step is not lost.
-    Smith & Topin 2018, "Super-convergence", with the cosine of Loshchilov & Hutter.
-    """
-    if t < warm_up:
-        return peak * max(t / warm_up, 0.01)
-    return peak * (1 + math.cos(math.pi * (t - warm_up) / (1 - warm_up))) / 2
-
-
-def make_optimizer(
-    model: nn.Module,
-    settings: TrainingSettings,
-    shares: Mapping[str, float] | None = None,
-) -> AdamW:
-    """AdamW (Loshchilov & Hutter 2019); biases and normalisations do not decay.
-
-    shares: by a parameter's name, its part of the learning rate (1 where not named).
-    """
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            key = (shares or {}).get(name, 1.0), parameter.ndim > 1
-            groups.setdefault(key, []).append(parameter)
-    decay = settings.weight_decay
-    return AdamW(
-        [
-            {"params": those, "weight_decay": decay * decays, "share": share}
-            for (share, decays), those in groups.items()
-        ],
-        lr=settings.lr or LR,
-        fused=True,
-    )
 
 
 def set_training(model: nn.Module) -> None:

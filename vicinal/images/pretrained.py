@@ -7,25 +7,20 @@ runs/first               the folder of a model of vicinal
 body.safetensors         a file with torchvision's, timm's or our names for its tensors
 =======================  ==============================================================
 
-A file of the table is known by its content, whatever it is called. What another file
-was trained on, a file beside it may say, `body.safetensors.json`:
-
-    {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "image_size": 224,
-     "store_size": 256, "resize": "crop", "padding": "tensorflow", "norm_eps": 0.001}
+A file of the table is known by its content, whatever it is called. How the pictures
+were prepared that another one was trained on, `prepared` finds out.
 
 Weights that cannot be had are an error: random ones never take their place.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard, get_args
+from typing import Any, NamedTuple
 
 from vicinal.core.checkpoint import Tensors, load_tensors
 from vicinal.core.download import HubFile, Tell, fetch, kept
 from vicinal.core.estimator import MODEL_JSON, MODEL_TENSORS
-from vicinal.core.files import read_json, sha256
-from vicinal.core.settings import is_number, is_whole
+from vicinal.core.files import sha256
 from vicinal.errors import (
     ModelFileError,
     RunError,
@@ -38,13 +33,14 @@ from vicinal.images.decode import Preprocessing
 from vicinal.images.networks import NETWORKS, architecture
 from vicinal.images.networks.mobilenet import Padding
 from vicinal.images.networks.of_timm import PREFIX, timm_config
-from vicinal.images.settings import Resize
-from vicinal.images.transfer import read_source
-
-IMAGENET = Preprocessing(
-    224, 256, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+from vicinal.images.prepared import (
+    IMAGENET,
+    how_known,
+    prepared,
+    prepared_for,
+    told_beside,
 )
-"""How torchvision and timm prepare pictures for most ImageNet weights."""
+from vicinal.images.transfer import read_source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,24 +371,12 @@ def _row_of_timm(name: str) -> Weights:
         revision="main",  # timm names no commit
         file=config.hf_hub_filename or "model.safetensors",
         sha256=None,
-        preprocessing=_prepared_for(config),
+        preprocessing=prepared_for(config),
         interpolation=config.interpolation,
         classes=config.num_classes,
         licence=config.license or "no licence stated",
         top1=None,
         published="",
-    )
-
-
-def _prepared_for(config: Any) -> Preprocessing:
-    """How timm prepared the pictures for weights."""
-    size = config.input_size[1]
-    return Preprocessing(
-        size,
-        int(size / config.crop_pct),
-        resize="squish" if config.crop_mode == "squash" else "crop",
-        mean=tuple(config.mean),
-        std=tuple(config.std),
     )
 
 
@@ -447,16 +431,16 @@ def _of_file(path: Path, backbone: str | None, as_named: str | None) -> Source:
         )
     tensors = key_names.convert(tensors, own)
     channels = key_names.channels(tensors, own)
-    told = _told_beside(path, own, channels)
+    told = told_beside(path, own, channels)
     _check_fit(tensors, own, path, told.get("image_size"))
     options = {k: told.pop(k) for k in ("padding", "norm_eps") if k in told}
     return Source(
         tensors,
         own,
         options,
-        _preprocessing(path, own, channels, told, as_named),
+        prepared(path, own, channels, told, as_named),
         key_names.classes(tensors, own),
-        f"{path}: {own}, {_how_known(path, told, as_named)}",
+        f"{path}: {own}, {how_known(path, told, as_named)}",
         digest,
     )
 
@@ -482,116 +466,3 @@ def _check_fit(
             f"{key_names.table(found)}\n"
             "Choose the --backbone they were made for."
         )
-
-
-# --- how pictures are prepared -------------------------------------------------------
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}.json")
-
-
-def _preprocessing(
-    path: Path,
-    backbone: str,
-    channels: int,
-    told: dict[str, Any],
-    as_named: str | None,
-) -> Preprocessing:
-    """What is told; for the rest what timm says of its network, or what is usual.
-
-    That is ImageNet's mean and spread at the usual size.
-    """
-    size = told.get("image_size") or architecture(backbone).image_size
-    assumed = replace(IMAGENET, image_size=size, store_size=_store_size(size))
-    if _is_timm_s(as_named):
-        prepared = _prepared_for(timm_config(_short(as_named)))
-        size = told.get("image_size") or prepared.image_size
-        store = prepared.store_size * size // prepared.image_size
-        assumed = replace(prepared, image_size=size, store_size=store)
-    if channels != len(IMAGENET.mean):
-        store, resize = assumed.store_size, assumed.resize
-        assumed = Preprocessing(size, store, channels, resize=resize)
-    found = Preprocessing.from_dict(asdict(assumed) | told)
-    if found.store_size < size:
-        raise ModelFileError(
-            f"{_beside(path)}: store_size must be image_size ({size}) or more, for the "
-            f"input is the centre of what is stored. Got {found.store_size}."
-        )
-    return found
-
-
-def _store_size(image_size: int) -> int:
-    """256 for 224 as usual; small pictures, such as CIFAR's, are taken whole."""
-    return image_size * 256 // 224 if image_size >= 64 else image_size
-
-
-def _is_timm_s(as_named: str | None) -> TypeGuard[str]:
-    return as_named is not None and as_named.startswith(PREFIX)
-
-
-def _short(name: str) -> str:
-    return name.removeprefix(PREFIX)
-
-
-def _how_known(path: Path, told: dict[str, Any], as_named: str | None) -> str:
-    beside = _beside(path).name
-    if {"mean", "std", "image_size"} <= told.keys():
-        return f"pictures prepared as {beside} says"
-    some = f"{', '.join(told)} from {beside}; " if told else ""
-    if _is_timm_s(as_named):
-        return f"{some}pictures prepared as timm says of {_short(as_named)}"
-    return (
-        f"{some}for want of better knowledge, pictures are prepared as for most "
-        f"ImageNet weights (say otherwise in {beside})"
-    )
-
-
-def _told_beside(path: Path, backbone: str, channels: int) -> dict[str, Any]:
-    """What the JSON file beside a file of weights says, checked; {} without one."""
-    beside = _beside(path)
-    if not beside.is_file():
-        return {}
-    try:
-        told = read_json(beside)
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"{beside} cannot be read as JSON: {error}.") from error
-    if not isinstance(told, dict):
-        raise ModelFileError(f"{beside} must hold an object, {{...}}. Got {told!r}.")
-    checks = _checks(channels, architecture(backbone).options)
-    for name, value in told.items():
-        if name not in checks:
-            hint = near_names(name, checks)
-            raise ModelFileError(f"{beside} says {name!r}, which is unknown. {hint}")
-        wanted, holds = checks[name]
-        if not holds(value):
-            raise ModelFileError(f"{beside}: {name} must be {wanted}. Got {value!r}.")
-    return told
-
-
-def _checks(
-    channels: int, options: tuple[str, ...]
-) -> dict[str, tuple[str, Callable[[Any], bool]]]:
-    """What each name may be, in words and as a test."""
-
-    def numbers(value: Any) -> bool:
-        listed = isinstance(value, list) and len(value) == channels
-        return listed and all(map(is_number, value))
-
-    def pixels(value: Any) -> bool:
-        return is_whole(value, 8) and value <= 2048
-
-    checks: dict[str, tuple[str, Callable[[Any], bool]]] = {
-        "mean": (f"a list of {channels} numbers", numbers),
-        "std": (
-            f"a list of {channels} numbers above 0",
-            lambda value: numbers(value) and min(value) > 0,
-        ),
-        "image_size": ("8 to 2048 pixels", pixels),
-        "store_size": ("8 to 2048 pixels", pixels),
-        "resize": (" or ".join(get_args(Resize)), lambda v: v in get_args(Resize)),
-        "padding": (" or ".join(get_args(Padding)), lambda v: v in get_args(Padding)),
-        "norm_eps": ("a number above 0", lambda v: is_number(v) and v > 0),
-    }
-    of_others = {"padding", "norm_eps"}.difference(options)
-    return {name: check for name, check in checks.items() if name not in of_others}
