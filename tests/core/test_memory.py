@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from vicinal.core import memory
-from vicinal.core.memory import UNKNOWN, free_memory
+from vicinal.core.memory import UNKNOWN, free_memory, free_on
 
 GB = 10**9
 MEMINFO = "MemTotal:  9999999 kB\nMemAvailable:  1953125 kB\n"  # 2 GB
@@ -119,3 +120,9 @@ def test_large_blocks_that_were_given_back_are_used_again():
         return int(done.stdout)
 
     assert faults("keep") < faults("leave") / 10
+
+
+def test_free_on_an_accelerator(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (7, 9))
+    assert free_on("cuda") == free_on("cuda:1") == 7
+    assert free_on("cpu") == 0  # there is no such thing

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from vicinal.core import runtime
+from vicinal.core.folding import fixed_norms, followed_by_norms
 from vicinal.core.runtime import (
     Runtime,
     candidates,
@@ -120,6 +121,59 @@ def test_the_candidates():
     assert candidates("cpu", "auto", False) == [PLAIN, LAST, LOW]
     assert candidates("cpu", "float32", False) == [PLAIN, LAST]
     assert candidates("cpu", "bfloat16", False) == [LOW]
+
+
+def test_an_accelerator_may_compile_what_it_does():
+    gpu = replace(LOW, device="cuda")
+    assert candidates("cuda", "auto", False)[2:] == [gpu, replace(gpu, compiled=True)]
+    assert str(replace(gpu, compiled=True)).endswith("channels last, compiled")
+    assert not any(form.compiled for form in candidates("cuda", "auto", True))
+
+
+@pytest.mark.parametrize(("passes", "pays"), [(10, False), (28, False), (30, True)])
+def test_compiling_has_to_pay(monkeypatch, passes, pays):
+    """30 s to begin with, then 1 s a pass, beside 2 s: even after 29 passes."""
+    compiled = replace(LOW, compiled=True)
+    taken = {LOW: iter([2.0] * 9), compiled: iter([30.0] + [1.0] * 8)}
+    monkeypatch.setattr(Runtime, "forward", lambda self, model: model)
+    monkeypatch.setattr(
+        runtime, "_pass_seconds", lambda f, x, form, learning: next(taken[form])
+    )
+    best = fastest(nn.Linear(1, 1), torch.zeros(1, 1), [LOW, compiled], passes=passes)
+    assert best == (compiled if pays else LOW)
+
+
+def test_where_there_is_no_compiler_nothing_is_compiled(monkeypatch):
+    def none(model: nn.Module) -> nn.Module:
+        class Failing(nn.Module):
+            def forward(self, x: Tensor) -> Tensor:
+                raise RuntimeError("InvalidCxxCompiler")
+
+        return Failing()
+
+    monkeypatch.setattr(torch, "compile", none)
+    forms = [PLAIN, replace(PLAIN, compiled=True)]
+    assert not fastest(nn.Linear(2, 2), torch.ones(1, 2), forms).compiled
+
+
+@pytest.mark.slow
+def test_a_compiled_network_learns_the_same(net):
+    """Output, gradients and what a step changes, with batch norms fixed and not."""
+    x = torch.randn(8, 3, 6, 6)
+    pairs = followed_by_norms(net, x[:2])
+    for fixed in (None, pairs):
+        found = []
+        for form in (PLAIN, replace(PLAIN, compiled=True)):
+            trial = form.prepare(copy.deepcopy(net)).train()
+            forward = form.forward(trial)
+            mine = fixed and followed_by_norms(trial, x[:2])
+            with fixed_norms(trial, mine):
+                out = forward(x)
+                out.square().mean().backward()
+            grads = [p.grad for p in trial.parameters()]
+            found.append([out.detach(), *grads, *trial.buffers()])
+        for plain, compiled in zip(*found, strict=True):
+            torch.testing.assert_close(compiled, plain)
 
 
 @pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])

@@ -1,6 +1,7 @@
 """Random views: known moves by hand, random ones by their bounds and their laws."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from vicinal.images import augment as room
 from vicinal.images.augment import (
     AUGMENTATIONS,
     Augmentation,
-    augmented,
     choose,
     normalise,
     random_maps,
@@ -24,6 +24,10 @@ from vicinal.images.decode import Preprocessing
 def plain(image: int, store: int, channels: int = 3) -> Preprocessing:
     """Preprocessing that leaves the pixels in 0..1."""
     return Preprocessing(image, store, channels, mean=(0.0,), std=(1.0,))
+
+
+def augmented(raw: np.ndarray, *rest: Any) -> Tensor:
+    return room.augmented(torch.from_numpy(raw), *rest)
 
 
 def seeded(seed: int = 0) -> torch.Generator:

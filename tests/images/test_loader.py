@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from vicinal.images import loader as room
 from vicinal.images.audit import Eye
 from vicinal.images.augment import AUGMENTATIONS
 from vicinal.images.classifier import ImageClassifier
@@ -140,3 +141,41 @@ def test_batches_of_two_and_an_odd_picture():
     model = ImageClassifier(backbone="resnet18", image_size=32, **plain)
     model.fit(x, ["a", "b", "a"])
     assert np.isfinite(model.history_[0].train_loss)
+
+
+# --- on an accelerator -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("augment", ["none", "photo"])
+def test_pixels_that_lie_on_the_device_give_the_same_batches(augment):
+    plain = loader_of(23, 8, augment=augment)
+    resident = plain.on("cpu", memory=23 * 36)
+    assert resident.resident is not None
+    assert len(resident.resident) == 23
+    gone = replace(resident.pictures, store=np.zeros_like(resident.pictures.store))
+    resident = replace(resident, pictures=gone)  # they are looked at no more
+    assert equal(list(plain.batches(3)), list(resident.batches(3)))
+
+
+def test_pixels_that_do_not_fit_on_the_device_go_there_batch_by_batch():
+    plain = loader_of(23, 8)
+    brought = plain.on("cpu", memory=23 * 36 - 1)
+    assert brought.resident is None
+    assert equal(list(plain.batches(0)), list(brought.batches(0)))
+
+
+def test_a_device_that_does_not_say_what_is_free_keeps_no_pixels():
+    assert loader_of(5, 8).on("cpu").resident is None
+
+
+def test_pixels_on_the_device_are_brought_there_in_pieces(monkeypatch):
+    monkeypatch.setattr(room, "PIECE", 4)
+    pixels = loader_of(10, 4).on("cpu", memory=1e6).resident
+    assert pixels is not None
+    assert pixels[:, 1, 1, 0].tolist() == list(range(10))
+
+
+def test_another_process_does_not_get_this_one_s_device_memory():
+    resident = loader_of(6, 4).on("cpu", memory=1e6)
+    assert resident.part(0, 2).resident is resident.resident
+    assert resident.part(1, 2).resident is None

@@ -56,6 +56,14 @@ def free_memory() -> float:
     return min([_of_the_machine(), *_of_the_groups()])
 
 
+def free_on(device: str) -> float:
+    """Bytes that are free on an accelerator; 0 where it does not say."""
+    import torch
+
+    tell = getattr(getattr(torch, torch.device(device).type), "mem_get_info", None)
+    return float(tell(device)[0]) if tell else 0.0
+
+
 def _of_the_machine() -> float:
     lines = _text(PROC / "meminfo").splitlines()
     values = dict(line.split(":", 1) for line in lines if ":" in line)

@@ -9,6 +9,7 @@ machine at hand and keeps the fastest.
 import contextlib
 import copy
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -47,11 +48,18 @@ class Runtime:
     engine: Literal["torch", "openvino"] = "torch"
     """what computes the features of a frozen network"""
 
+    compiled: bool = False
+    """whether torch compiles the passes of a network that learns"""
+
     def prepare(self, model: nn.Module) -> nn.Module:
         """Move a model to this form, in place."""
         # torch's type stubs do not know of memory_format here
         order = self._order
         return model.to(self.device, memory_format=order)  # pyright: ignore[reportCallIssue]
+
+    def forward(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
+        """What computes the model's output while it learns; its weights stay shared."""
+        return torch.compile(model) if self.compiled else model
 
     def place(self, x: Tensor) -> Tensor:
         """Move a batch to this form; pictures [N, C, H, W] also change memory order."""
@@ -86,7 +94,8 @@ class Runtime:
     def __str__(self) -> str:
         order = ", channels last" if self.channels_last else ""
         engine = ", OpenVINO" if self.engine == "openvino" else ""
-        return f"{self.device}, {self.precision}{order}{engine}"
+        compiled = ", compiled" if self.compiled else ""
+        return f"{self.device}, {self.precision}{order}{engine}{compiled}"
 
 
 @contextlib.contextmanager
@@ -129,7 +138,10 @@ def candidates(device: str, precision: Precision, exact: bool) -> list[Runtime]:
     last = Runtime(device, "float32", channels_last=True)
     low = Runtime(device, "bfloat16", channels_last=True)
     named = {"auto": [plain, last, low], "float32": [plain, last], "bfloat16": [low]}
-    return named[precision]
+    forms = named[precision]
+    if torch.device(device).type == "cpu":  # there it would not be bit for bit
+        return forms
+    return [*forms, replace(forms[-1], compiled=True)]
 
 
 SHORT_STEP = 0.05
@@ -144,16 +156,18 @@ def fastest(
     repeats: int = 3,
     learning: bool = True,
     fix_norms: bool = False,
+    passes: float = math.inf,
 ) -> Runtime:
     """The form in which one forward and backward pass of `model` on x is fastest.
 
     The model is left as it was. x: [N, ...], a batch of the real size. learning: False
-    for the forward pass alone; fix_norms: as `folding.fixed_norms` has it.
+    for the forward pass alone; fix_norms: as `folding.fixed_norms` has it; passes: how
+    many are to come, which have to bring back the time that compiling takes.
     """
     if forms[0].exact:
         return forms[0]
     keep_memory()  # as training does
-    seconds = measured(model, x, forms, repeats, learning, fix_norms)
+    seconds = measured(model, x, forms, repeats, learning, fix_norms, passes)
     best = min(forms, key=seconds.__getitem__)
     if seconds[best] > SHORT_STEP or torch.device(best.device).type != "cpu":
         return best
@@ -190,10 +204,12 @@ def measured(
     repeats: int = 3,
     learning: bool = True,
     fix_norms: bool = False,
+    passes: float = math.inf,
 ) -> dict[Runtime, float]:
     """Least seconds of one pass in each form, after one to warm up.
 
-    The forms take turns, so that whatever else the machine does hits all alike.
+    The forms take turns, so that whatever else the machine does hits all alike. What
+    compiling takes is dealt to so many passes; infinite where it cannot be done here.
     """
     trials = {
         form: form.prepare(copy.deepcopy(model)).train(learning) for form in forms
@@ -202,22 +218,35 @@ def measured(
         form: followed_by_norms(trial, form.place(x[:2])) if fix_norms else None
         for form, trial in trials.items()
     }
+    runs = {form: form.forward(trial) for form, trial in trials.items()}
     seconds: dict[Runtime, list[float]] = {form: [] for form in forms}
     for _ in range(repeats + 1):
         for form, trial in trials.items():
             with fixed_norms(trial, pairs[form]):
-                taken = _pass_seconds(trial, form.place(x), form, learning)
+                taken = _pass_seconds(runs[form], form.place(x), form, learning)
             seconds[form].append(taken)
-    return {form: min(values[1:]) for form, values in seconds.items()}
+    least = {form: min(values[1:]) for form, values in seconds.items()}
+    for form in forms:
+        if form.compiled and math.isfinite(least[form]):
+            least[form] += (seconds[form][0] - least[form]) / passes
+    return least
 
 
-def _pass_seconds(model: nn.Module, x: Tensor, form: Runtime, learning: bool) -> float:
+Forward = Callable[[Tensor], Tensor]
+
+
+def _pass_seconds(forward: Forward, x: Tensor, form: Runtime, learning: bool) -> float:
     start = time.perf_counter()
-    with form.threaded(), torch.inference_mode(not learning):
-        with form.active():
-            out = model(x)
-        if learning:
-            out.float().square().mean().backward()
+    try:
+        with form.threaded(), torch.inference_mode(not learning):
+            with form.active():
+                out = forward(x)
+            if learning:
+                out.float().square().mean().backward()
+    except RuntimeError:
+        if form.compiled:  # there is no compiler for it here
+            return math.inf
+        raise
     synchronize(form.device)
     return time.perf_counter() - start
 

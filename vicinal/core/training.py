@@ -157,6 +157,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.runtime.prepare(self.model)
+        self._forward = self.runtime.forward(self.model)
         self.optimizer: Optimizer = make_optimizer(
             self.model, self.settings, self.shares
         )
@@ -285,7 +286,7 @@ class Trainer:
     def _gradients(self, x: Tensor, y: Tensor) -> tuple[float, float]:
         """Give the parameters their gradients; the loss, and what the batch weighs."""
         with self.runtime.active():
-            logits = self.model(self.runtime.place(x))
+            logits = self._forward(self.runtime.place(x))
         loss = self.objective.loss(logits.float(), self.runtime.place(y))
         loss.backward()
         return loss.item(), self.objective.mass(y)

@@ -60,12 +60,14 @@ def choose(name: str, preprocessing: Preprocessing) -> Augmentation:
     return AUGMENTATIONS[name]
 
 
-def to_input(pixels: np.ndarray, preprocessing: Preprocessing) -> Tensor:
-    """The network's input from pixels: the centre, normalised.
+def to_input(
+    pixels: np.ndarray, preprocessing: Preprocessing, device: str = "cpu"
+) -> Tensor:
+    """The network's input from pixels: the centre, normalised, made on a device.
 
     pixels: [B, S, S, C] uint8; gives [B, C, H, W] float32, channels last in memory.
     """
-    return cropped(torch.from_numpy(pixels), preprocessing)
+    return cropped(torch.from_numpy(pixels).to(device), preprocessing)
 
 
 def cropped(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -79,7 +81,7 @@ WHOLE = slice(None)
 
 
 def augmented(
-    pixels: np.ndarray,
+    pixels: Tensor,
     how: Augmentation,
     preprocessing: Preprocessing,
     g: Generator,
@@ -88,20 +90,22 @@ def augmented(
 ) -> Tensor:
     """Random views of a batch as the network's input.
 
-    pixels: [B, S, S, C] uint8; gives [B, C, H, W] float32. Where these are some of a
-    batch of `n`, its rows `mine`, they get the views that the whole batch would give.
+    pixels: [B, S, S, C] uint8; gives [B, C, H, W] float32, on the device of the pixels,
+    from numbers drawn on the CPU. Where these are some of a batch of `n`, its rows
+    `mine`, they get the views that the whole batch would give.
     """
     if how == Augmentation():
-        return to_input(pixels, preprocessing)
-    x = _planes(torch.from_numpy(pixels))
+        return cropped(pixels, preprocessing)
+    x = _planes(pixels)
     size = preprocessing.image_size
     n = len(x) if n is None else n
     theta = random_maps(n, how, g, size / preprocessing.store_size)[mine]
-    grid = F.affine_grid(theta, [len(x), 1, size, size], align_corners=False)
+    shape = [len(x), 1, size, size]
+    grid = F.affine_grid(theta.to(x.device), shape, align_corners=False)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
     if how.colour:
         factors = 1 + _uniform(3 * n, -how.colour, how.colour, g).view(3, n)
-        x = recoloured(x, factors[:, mine])
+        x = recoloured(x, factors[:, mine].to(x.device))
     return normalise(x, preprocessing)
 
 
@@ -141,7 +145,7 @@ def recoloured(x: Tensor, factors: Tensor) -> Tensor:
     """
     n, channels = x.shape[:2]
     b, c, s = factors.view(3, n, 1, 1)
-    mix = s * torch.eye(channels) + (1 - s) / channels  # [B, C, C]
+    mix = s * torch.eye(channels, device=x.device) + (1 - s) / channels  # [B, C, C]
     level = (1 - c) * b * x.mean(dim=(1, 2, 3)).view(n, 1, 1)
     flat = torch.baddbmm(level, c * b * mix, x.flatten(2))
     return flat.clamp_(0, 1).view(x.shape)
@@ -149,8 +153,8 @@ def recoloured(x: Tensor, factors: Tensor) -> Tensor:
 
 def normalise(x: Tensor, preprocessing: Preprocessing) -> Tensor:
     """(x - mean) / std for each channel; x [B, C, H, W] in 0..1."""
-    mean = torch.tensor(preprocessing.mean).view(1, -1, 1, 1)
-    std = torch.tensor(preprocessing.std).view(1, -1, 1, 1)
+    told = torch.tensor([preprocessing.mean, preprocessing.std], device=x.device)
+    mean, std = told.view(2, 1, -1, 1, 1)
     return (x - mean) / std
 
 

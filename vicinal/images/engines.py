@@ -56,7 +56,7 @@ def engine(
     @torch.inference_mode()
     def answer(pixels: np.ndarray) -> Tensor:
         network.eval()  # it may be learning between two answers
-        x = form.place(to_input(pixels, how))
+        x = form.place(to_input(pixels, how, form.device))
         with form.threaded(), form.active():
             return network.embed(x).float().cpu()
 
@@ -145,7 +145,7 @@ class Engines:
     def form_for(self, many: bool) -> Runtime:
         """The form for few pictures, or the one measured to be fastest for many."""
         if not many or self.form.exact:
-            return replace(self.form, engine="torch")
+            return replace(self.form, engine="torch", compiled=False)
         forms = candidates(self.form.device, self.precision, self.form.exact)
         return fastest_forward(
             self.network, self.how, forms, self.backbone, many=True, cache=self.cache
@@ -164,8 +164,9 @@ def fastest_forward(
     """The form in which a network answers fastest here, OpenVINO among them for many.
 
     It is measured once on a machine and remembered (with `cache`): what else runs there
-    is to change no result.
+    is to change no result. None is compiled: decoding is slower than an accelerator.
     """
+    forms = [form for form in forms if not form.compiled]
     side = how.image_size
     x = torch.rand(16, how.channels, side, side)
 

@@ -332,10 +332,14 @@ class ImageLearner(PictureModel):
         )
         saved = saved_runtime(checkpoint)
         if saved is not None and saved.device != device:
-            saved = replace(saved, device=device)
-        if not self._settled:
-            self.runtime_ = saved or self._fastest(loader, device)
+            saved = replace(saved, device=device, compiled=False)
         by_clock = settings.minutes is not None and self.epochs is None
+        if device != "cpu" and not self._settled:
+            loader = loader.on(device)
+        if not self._settled:
+            epochs = MOST_EPOCHS if by_clock else settings.epochs or 1
+            passes = epochs * loader.steps
+            self.runtime_ = saved or self._fastest(loader, device, passes)
         clock = self._clock(settings)
         self.epochs_ = 0 if self._settled else settings.epochs or 1
         an_epoch = 0.0
@@ -565,15 +569,20 @@ class ImageLearner(PictureModel):
             self.save(path)
         return True
 
-    def _fastest(self, loader: PictureLoader, device: str) -> Runtime:
+    def _fastest(self, loader: PictureLoader, device: str, passes: int) -> Runtime:
         """The form in which this network trains fastest on batches like these."""
         forms = candidates(device, self.settings.precision, self.settings.exact)
         if len(forms) == 1:
             return forms[0]
         x = next(iter(loader.batches(0)))[0][:32]
         fix = self._freezes_norms
-        measure = lambda: fastest(self.network_, x, forms, fix_norms=fix)  # noqa: E731
         what, cache = "tuning" if fix else "learning", self.settings.cache
+        if any(form.compiled for form in forms):  # which takes many passes to pay
+            what = f"{what} {passes:.0e}"
+
+        def measure() -> Runtime:
+            return fastest(self.network_, x, forms, fix_norms=fix, passes=passes)
+
         return remember(what, self.backbone_, x, forms, measure, cache)
 
     def _freeze_by_clock(

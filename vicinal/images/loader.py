@@ -7,11 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vicinal.core.memory import free_on
 from vicinal.core.parallel import prefetch
 from vicinal.core.runtime import generator
 from vicinal.images.augment import Augmentation, augmented
 from vicinal.images.decode import Preprocessing
-from vicinal.images.pictures import Pictures
+from vicinal.images.pictures import SHARE_OF_MEMORY, Pictures
+
+PIECE = 1024
+"""pictures that are brought to a device at a time"""
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,37 @@ class PictureLoader:
     share: tuple[int, int] = (0, 1)
     """(k, K): every batch's rows k, k + K, k + 2 K ... where K processes share it"""
 
+    device: str = "cpu"
+    """where views are made; pixels go there as bytes, a quarter of what floats take"""
+
+    resident: Tensor | None = None
+    """[N, S, S, C] uint8: all pixels, on the device, where they fit"""
+
+    def on(self, device: str, memory: float | None = None) -> "PictureLoader":
+        """The loader that makes views on a device, with all pixels there if they fit.
+
+        memory: bytes that they may take; None: a share of what is free there.
+        """
+        memory = SHARE_OF_MEMORY * free_on(device) if memory is None else memory
+        n, side = len(self.pictures), self.pictures.eye.size
+        shape = n, side, side, self.pictures.channels
+        if np.prod(shape) > memory:
+            return replace(self, device=device)
+        pixels = torch.empty(shape, dtype=torch.uint8, device=device)
+        for start in range(0, n, PIECE):
+            rows = np.arange(start, min(start + PIECE, n))
+            pixels[start : start + PIECE] = torch.from_numpy(self.pictures.batch(rows))
+        return replace(self, device=device, resident=pixels)
+
     def part(self, k: int, of: int) -> "PictureLoader":
         """The loader of process k: its share, from the disk where it is not the first.
 
         Every batch is the one that a single process would see.
         """
-        pictures = self.pictures if k == 0 else self.pictures.on_disk()
-        return replace(self, pictures=pictures, share=(k, of))
+        if k == 0:
+            return replace(self, share=(k, of))
+        pictures = self.pictures.on_disk()
+        return replace(self, pictures=pictures, share=(k, of), resident=None)
 
     @property
     def steps(self) -> int:
@@ -49,12 +77,19 @@ class PictureLoader:
         # equal shares: no lonely last picture, which has no batch statistics
         parts = np.array_split(order, self.steps)
         made = (self._batch(epoch, k, parts[k]) for k in range(start, self.steps))
-        return made if self.pictures.store is not None else prefetch(made)
+        stored = self.pictures.store is not None or self.resident is not None
+        return made if stored else prefetch(made)
 
     def _batch(self, epoch: int, step: int, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         g = generator(self.seed, epoch, step, 1)
         n, mine = len(rows), slice(self.share[0], None, self.share[1])
         rows = rows[mine]
-        pixels = self.pictures.batch(rows)
+        pixels = self._pixels(rows)
         x = augmented(pixels, self.augmentation, self.preprocessing, g, n, mine)
         return x, torch.from_numpy(self.targets[rows])
+
+    def _pixels(self, rows: np.ndarray) -> Tensor:
+        """Pixels [B, S, S, C] of uint8, on the device."""
+        if self.resident is not None:
+            return self.resident[torch.from_numpy(rows).to(self.device)]
+        return torch.from_numpy(self.pictures.batch(rows)).to(self.device)
