@@ -6,10 +6,11 @@ first answer: importing, decoding, features, cross-validation. Cold: empty cache
 what the run before left there. The network's form is measured beforehand, once, as it
 is on a machine of one's own.
 
-    python -m benchmarks.transfer FOLDER WEIGHTS [--minutes 10]
+    python -m benchmarks.transfer FOLDER WEIGHTS [--minutes 10] [--keep RUNS]
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -82,10 +83,12 @@ def main() -> None:
     parser.add_argument("weights", help="what --weights takes")
     parser.add_argument("--minutes", help="fine-tune within so many minutes as well")
     parser.add_argument("-n", type=int, default=5, help="random divisions")
+    parser.add_argument("--keep", type=Path, help="a folder in which runs are left")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     rows = []
-    with tempfile.TemporaryDirectory() as place:
+    kept = options.keep and contextlib.nullcontext(options.keep)
+    with kept or tempfile.TemporaryDirectory() as place:
         out, cache = Path(place), Path(place) / "cache"
         frozen = ("--freeze", "all")
         run(divided(options.folder, 0, out), options.weights, cache, out, *frozen)

@@ -170,6 +170,10 @@ class Trainer:
         if self.checkpoint_file is not None and self.checkpoint_file.exists():
             self._restore(self.checkpoint_file)
 
+    def start_clock(self) -> None:
+        """Count the minutes from now."""
+        self._started = time.monotonic()
+
     def epochs(self) -> Iterator[Epoch]:
         """Train; yield a record after each epoch."""
         keep_memory()

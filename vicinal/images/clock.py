@@ -35,4 +35,4 @@ class Clock(NamedTuple):
 
         An estimate: the clock decides when they are made.
         """
-        return min(max(int(self.left() / an_epoch), 1), MOST_EPOCHS)
+        return min(max(int(self.left() / max(an_epoch, 1e-9)), 1), MOST_EPOCHS)

@@ -200,8 +200,8 @@ class ImageLearner(PictureModel):
         return self._epochs(self._prepare(train, val, checkpoint, stop_requested))
 
     def _epochs(self, trainer: Trainer) -> Iterator[Epoch]:
-        late = trainer.out_of_time and self.settings.weights is not None
-        if self._settled or late:  # the fitted head is the model already
+        self.untuned_ = self._why_not_tuned(trainer)
+        if self._settled or self.untuned_:  # the fitted head is the model already
             self.history_ = []
             self._settle()
             return
@@ -220,6 +220,26 @@ class ImageLearner(PictureModel):
             if sys.exc_info()[0] in (None, GeneratorExit):  # ended, or left early
                 self._keep_the_better()
                 self._settle()
+
+    def _why_not_tuned(self, trainer: Trainer) -> str:
+        """Why the first answer is the model though more was asked for; else nothing."""
+        settings = self.settings
+        if settings.weights is None or self._settled:
+            return ""
+        if trainer.out_of_time:
+            return "the minutes were over"
+        if not len(self._val[0]) and settings.val_fraction != 0:
+            return "no picture could be held out to test what it brings"
+        return ""
+
+    untuned_: str = ""
+    """with `weights`: why there was no fine-tuning though it was asked for"""
+
+    @property
+    def chooses_epoch(self) -> bool:
+        """Whether the validation part picks the epoch; else the last one is taken."""
+        settings, held_out = self.settings, len(self._val[0]) > 0
+        return held_out and (settings.weights is None or settings.patience > 0)
 
     def val_share(self, n: int) -> float:
         """The share of n for choosing the epoch; none where no epoch is trained."""
@@ -339,14 +359,15 @@ class ImageLearner(PictureModel):
         if not self._settled:
             epochs = MOST_EPOCHS if by_clock else settings.epochs or 1
             passes = epochs * loader.steps
-            self.runtime_ = saved or self._fastest(loader, device, passes)
+            form = saved or self.form
+            self.runtime_ = form or self._fastest(loader, device, passes)
         clock = self._clock(settings)
         self.epochs_ = 0 if self._settled else settings.epochs or 1
         an_epoch = 0.0
         if not self._settled:
             if by_clock:
                 self._freeze_by_clock(settings, loader, clock.left())
-            an_epoch = self._seconds_an_epoch(loader)
+            an_epoch = 0.0 if self.form else self._seconds_an_epoch(loader)
             if by_clock:
                 self.epochs_ = clock.epochs(an_epoch)
                 learning = clock.seconds / 60
@@ -361,7 +382,7 @@ class ImageLearner(PictureModel):
             begun=self._began,
             runtime=self.runtime_,
             validate=lambda model: self._validate(val, y_val),
-            judged=len(val) > 0 and (settings.weights is None or settings.patience > 0),
+            judged=self.chooses_epoch,
             by_loss=settings.weights is not None,
             before=self._soften_head,
             shares=shares_of,
@@ -386,7 +407,12 @@ class ImageLearner(PictureModel):
         changes |= {"backbone": self.backbone_, "minutes": seconds / 60 / 0.9}
         changes |= {"max_ms": None, "max_mb": None, "false_alarm": 0.0}
         other = type(self)(**self.get_params() | changes)
-        list(other.fit_epochs(train, validation=val, stop_requested=stop_requested))
+        other.form = replace(self.runtime_, engine="torch")  # not measured once more
+        other._began, other.quarantine_ = time.monotonic(), []
+        trainer = other._prepare(train, val, None, stop_requested)
+        trainer.start_clock()
+        for _ in other._epochs(trainer):
+            pass
         return other.evaluate(val).score
 
     def check_labels(self, table: ImageTable) -> None:
@@ -454,6 +480,9 @@ class ImageLearner(PictureModel):
             cache=self.settings.cache,
             tick=self.tick,
         )
+
+    form: Runtime | None = None
+    """in which the network learns, so that nothing is timed; None: the fastest"""
 
     tick: Tick | None = None
     """called as tick(done, total) while features are computed; may raise to stop"""
