@@ -187,7 +187,7 @@ def test_evaluate_takes_the_column_that_was_learned(pictures, tmp_path, say):
 def test_what_evaluate_writes_can_be_checked(run, pictures, tmp_path, say):
     output = tmp_path / "answers.csv"
     told = say("evaluate", run, pictures, "--output", output)
-    assert "baseline by more than chance" in told.out or "rely on it" in told.out
+    assert "learned from 16 of these 20, so this says little" in told.out
     assert say("check", output, "--json").json()["usable"] == 20
 
 
@@ -286,19 +286,92 @@ def test_starting_from_a_run(run, pictures, tmp_path, say, refused):
     assert "Leave --backbone out" in told and not (tmp_path / "other").exists()
 
 
+def test_more_blocks_than_a_network_has_are_refused_at_once(
+    run, pictures, tmp_path, refused
+):
+    words = ("--weights", run, "--freeze", "99", "--out", tmp_path / "x")
+    assert "at most 2" in refused("train", pictures, *words, *QUICK)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--weights", ""), "weights must be a name, a file or a folder"),
+        (("--group-pattern", "("), "group_pattern must be a regular expression"),
+        (
+            ("--group-pattern", r"zzz(\d+)"),
+            r"The pattern for groups, zzz(\d+), names no",
+        ),
+    ],
+)
+def test_settings_that_cannot_hold(words, told, pictures, tmp_path, refused):
+    assert told in refused("train", pictures, *words, "--out", tmp_path / "x", *QUICK)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_of_pictures_is_no_model_to_start_from(pictures, tmp_path, refused):
+    words = ("--weights", pictures, "--out", tmp_path / "x")
+    told = refused("train", pictures, *words, *QUICK)
+    assert "is not the folder of a model" in told and "vicinal info" in told
+
+
+def test_limits_that_no_backbone_keeps_leave_no_run(run, pictures, tmp_path, refused):
+    words = ("--backbone", "auto", "--weights", run, "--max-mb", "1e-9")
+    told = refused("train", pictures, *words, "--out", tmp_path / "x", *QUICK)
+    assert "--max-mb" in told and not (tmp_path / "x").exists()
+
+
+def test_weights_that_had_learned_from_what_is_judged_out_of_fold(
+    run, pictures, tmp_path, say
+):
+    out = tmp_path / "again"
+    words = ("--weights", run, "--freeze", "all", "--no-scratch", "--out", out)
+    told = say("train", pictures, *words, *QUICK)
+    learned = len([r for r in rows_of(run / "data/splits.csv") if r["split"] != "test"])
+    note = f"had learned from {learned} of these 20 pictures"
+    assert told.out.count(note) == 2  # beside the first answer, and beside the score
+    assert "says little of how good it is on others" in told.out
+    text = (out / "report.txt").read_text()
+    assert note in text
+    assert f"though the weights had learned from {learned} of them" in text
+    assert f"had learned from {learned} of all 20 pictures, which flatters" in text
+
+
+def test_a_star_marks_an_epoch_only_where_one_is_chosen(run, pictures, tmp_path, say):
+    told = say("train", pictures, "--out", tmp_path / "a", *QUICK)
+    assert " *\n" in told.out and "to choose the epoch" in told.out
+    told = say("train", pictures, "--weights", run, "--out", tmp_path / "b", *QUICK)
+    assert " *\n" not in told.out and "to test fine-tuning on" in told.out
+    words = ("--patience", "5", "--weights", run, "--out", tmp_path / "c")
+    told = say("train", pictures, *words, *QUICK)
+    assert " *\n" in told.out and "to choose the epoch" in told.out
+
+
+def test_minutes_that_did_not_do_are_told(run, pictures, tmp_path, say):
+    words = ("--weights", run, "--minutes", "0.0001", "--out", tmp_path / "x")
+    told = say("train", pictures, *words, "--exact", "--no-cache")
+    assert told.code == OK and "note: it took" in told.out
+    assert "no fine-tuning: the minutes were over" in told.out
+    text = (tmp_path / "x" / "report.txt").read_text()
+    assert "the minutes were over; the first answer is the model" in text
+
+
 def test_a_first_answer_and_then_a_better_one(run, pictures, tmp_path, say):
     out = tmp_path / "tuned"
     told = say("train", pictures, "--weights", run, "--out", out, *QUICK)
     assert told.code == OK
     assert re.search(r"first answer after \d+ s: accuracy [\d.]+ %", told.out)
     assert "fine-tuning on the validation part: better on" in told.out
+    assert "what the weights brought, on the validation part" in told.out
     text = (out / "report.txt").read_text()
     assert "first answer, out of fold" in text and "delivered, held out" in text
     got = json.loads((out / "metrics.json").read_text())
     assert got["first_answer"]["n"] == got["pictures"]["train"]
     told_of = "measure ours theirs p wins losses groups better"
     assert set(got["fine_tuning"]) == set(told_of.split())
-    assert ("not kept, " in text) == (not got["fine_tuning"]["better"])
+    better = got["fine_tuning"]["better"]
+    assert ("not kept, " in text) == ("it was not kept" in text) == (not better)
 
 
 def test_a_first_answer_alone_is_judged_on_all_pictures(run, pictures, tmp_path, say):
@@ -668,7 +741,7 @@ def test_nothing_can_be_read(run, tmp_path, say, refused):
     told = refused(
         "predict", run, tmp_path / "a.png", "gone.png", "--output", tmp_path / "out.csv"
     )
-    assert told.startswith("None of the 2 pictures can be read: look at the reasons")
+    assert told.startswith("No picture can be read: look at the reasons")
     assert (tmp_path / "out.csv").read_text() == "kept"
     assert "gone.png: there is no such file" in say("predict", run, "gone.png").err
     (tmp_path / "empty").mkdir()

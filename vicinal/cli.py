@@ -10,6 +10,7 @@ import functools
 import inspect
 import io
 import os
+import shutil
 import sys
 import time
 import warnings
@@ -200,14 +201,15 @@ def _train_in(
         with stop_on_signal() as stop_requested:
             work = TrainingRun(learner, table, run, shown, tick, stop_requested)
             for news in work.steps():
-                voice.say(news if isinstance(news, str) else _epoch_line(news))
+                told = news if isinstance(news, str) else _epoch_line(news, learner)
+                voice.say(told)
     except (Interrupted, KeyboardInterrupt):
         raise _Interrupted(f"Interrupted. {how_to_resume(run.folder)}") from None
     except VicinalError as error:
         can_go_on = isinstance(error, RunError) and not isinstance(error, ResumeError)
         if can_go_on and (run.folder / CHECKPOINT).exists():
             raise RunError(f"{error} {how_to_resume(run.folder)}") from error
-        _remove_if_bare(run.folder, resume)
+        _remove_if_bare(run.folder, error, resume)
         raise
     folder = run.folder
     voice.say(f"\nreport:  {folder / 'report.html'}")
@@ -248,8 +250,9 @@ def _as_it_began(folder: Path, asked: Outcome, typed: frozenset[str]) -> Outcome
     return began | {"data": asked["data"], "parameters": began["parameters"] | free}
 
 
-def _epoch_line(epoch: Any) -> str:
-    mark = " *" if epoch.best else ""
+def _epoch_line(epoch: Any, learner: Any) -> str:
+    """An epoch in a line; a star where it is the best one so far, if one is chosen."""
+    mark = " *" if epoch.best and learner.chose_epoch_ else ""
     val = (
         ""
         if epoch.val_loss != epoch.val_loss
@@ -261,13 +264,19 @@ def _epoch_line(epoch: Any) -> str:
     )
 
 
-def _remove_if_bare(folder: Path, resume: bool) -> None:
-    """Take away a run folder that a user's mistake left with nothing in it."""
-    names = {path.name for path in folder.iterdir()}
-    if not resume and names <= {".lock", "settings.json"}:
-        for name in names:
-            (folder / name).unlink(missing_ok=True)
-        folder.rmdir()
+def _remove_if_bare(folder: Path, error: VicinalError, resume: bool) -> None:
+    """Take away the new run folder that a user's mistake left with nothing to keep.
+
+    After a setting that cannot hold there is nothing to go on with, and nothing in the
+    folder that the message speaks of.
+    """
+    from vicinal.core.run import CHECKPOINT
+
+    if resume or _is_model(str(folder)) or (folder / CHECKPOINT).exists():
+        return
+    bare = {path.name for path in folder.iterdir()} <= {".lock", "settings.json"}
+    if bare or isinstance(error, SettingError):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def evaluate(
@@ -304,11 +313,11 @@ def evaluate(
     found = model.evaluate(pictures, linear=LinearModel.load(Path(run)))
     found.notes[:0] = notes
     seen = seen_before(Path(run), pictures)
-    if seen:
-        found.notes.append(
-            f"the model learned from {seen} of these {found.score.n} pictures, so the "
-            "score flatters it; score it on others"
-        )
+    found = found.having_seen(
+        seen,
+        f"the model learned from {seen} of these {found.score.n} pictures, so the "
+        "score flatters it; score it on others",
+    )
     voice.say(str(found))
     voice.say(found.verdict)
     if output is not None:

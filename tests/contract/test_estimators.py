@@ -676,12 +676,14 @@ def test_mean_and_spread_are_those_of_the_train_part():
     assert model.preprocessing_.std == pytest.approx((pixels.std(),), abs=1e-4)
 
 
-def test_the_constant_answer_is_that_of_the_train_part():
+def test_the_constant_answer_is_the_most_frequent_class_of_what_is_judged():
     y, other = np.repeat(["a", "b"], [14, 10]), np.repeat(["a", "b"], [1, 11])
     model = ImageClassifier(**QUICK)
     model.fit(shades(), y, validation=(shades(n=12), other))
     blind = model.evaluate(shades(n=12), other).baselines["most frequent class"]
-    assert blind.value == pytest.approx(1 / 12)
+    assert blind.value == pytest.approx(11 / 12)
+    alone = model.evaluate(shades(n=4), ["b"] * 4).baselines["most frequent class"]
+    assert alone.value == 0  # the train part's: nothing could beat the other
 
 
 def test_the_time_that_is_told_grows_with_the_work():

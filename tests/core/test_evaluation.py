@@ -129,3 +129,57 @@ def test_a_class_that_is_never_found_tempers_the_verdict():
     found = judge(objective, y, blind, FRAME, 1, "the rare one")
     assert found.beats_baselines and not found.is_sound
     assert found.verdict.endswith("but never finds rare.")
+
+
+def test_what_the_model_had_seen_leaves_no_verdict():
+    found = judged()
+    seen = found.having_seen(3, "it had seen three")
+    assert "learned from 3 of these" in seen.verdict and not seen.is_sound
+    assert seen.notes == [*found.notes, "it had seen three"]
+    assert found.having_seen(0, "nothing") is found
+
+
+def test_a_few_that_were_seen_leave_the_verdict():
+    y = np.tile([0, 1], 100)
+    found = judge(SingleLabel(("a", "b")), y, np.eye(2)[y], FRAME, 1, "blind")
+    assert found.having_seen(10, "ten").is_sound
+    assert not found.having_seen(11, "eleven").is_sound
+
+
+def test_groups_are_one_witness_against_a_baseline():
+    """Ten pictures of one patient won, all others even: that is one win, not ten."""
+    y, patients = np.tile([0, 1], 15), np.repeat(np.arange(3), 10)
+    blind = np.where(patients == 0, 1 - y, y)
+    objective = SingleLabel(("a", "b"))
+    alone, grouped = (
+        judge(objective, y, np.eye(2)[y], FRAME, 0, "x", together=g)
+        for g in (None, patients)
+    )
+    for found in (alone, grouped):
+        found.set_beside("other", objective, y, blind)
+    assert alone.against["other"].better and not grouped.against["other"].better
+    assert grouped.against["other"].wins == 1
+
+
+def test_groups_widen_the_intervals_of_score_and_classes():
+    y = np.repeat([0, 1], 20)
+    predicted = np.eye(2)[np.where(np.arange(40) % 20 < 10, y, 1 - y)]
+    names = np.array(["a", "b"])
+    frame = pd.DataFrame(
+        {"label": names[y], "predicted": names[predicted.argmax(axis=1)]}
+    )
+    objective = SingleLabel(("a", "b"))
+    together = np.repeat(np.arange(4), 10)  # all of a group are right, or all wrong
+    alone, grouped = (
+        judge(objective, y, predicted, frame, 0, "blind", together=g)
+        for g in (None, together)
+    )
+    assert grouped.score.value == alone.score.value == 0.5
+    width = lambda low, high: high - low  # noqa: E731
+    assert width(*grouped.score[2:4]) > 2 * width(*alone.score[2:4])
+    for ours, theirs in zip(grouped.class_scores(), alone.class_scores(), strict=True):
+        for name in ("recall_interval", "precision_interval"):
+            assert width(*ours[name]) > 2 * width(*theirs[name])
+        assert ours["n"] == theirs["n"]
+    blind = [e.baselines["blind"] for e in (grouped, alone)]
+    assert width(*blind[0][2:4]) > width(*blind[1][2:4])

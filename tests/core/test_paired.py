@@ -156,7 +156,7 @@ def test_copies_are_no_further_witnesses():
         (0.01, 4, 4, 9, "kept"),
         (0.2, 9, 1, 5, "chance alone would do as much"),
         (0.01, 0, 2, 9, "more became worse than better"),
-        (2**-4, 20, 0, 4, "4 are too few that are independent to tell"),
+        (2**-4, 20, 0, 4, "4 are too few to tell by"),
     ],
 )
 def test_the_verdict_says_what_is_lacking(p, wins, losses, groups, said):
@@ -194,3 +194,8 @@ def test_what_is_no_number_is_not_better(n):
 def test_equal_predictions_are_not_better():
     y, ours, _ = made(30, np.random.default_rng(0), 0)
     assert compare_predictions(AB, y, ours, ours).p == 1.0
+
+
+def test_a_verdict_on_what_is_no_better():
+    found = Nearer("Brier score", 0.3, 0.2, 0.9, 3, 5, 20)
+    assert "no better" in found.verdict and "chance" not in found.verdict

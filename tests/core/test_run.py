@@ -125,7 +125,10 @@ def test_the_environment_is_what_python_says():
 
 def test_a_package_that_is_not_there_has_no_version(monkeypatch):
     monkeypatch.setattr("vicinal.core.run.PACKAGES", ("no-such-package-at-all",))
-    assert environment()["packages"] == {"no-such-package-at-all": None}
+    monkeypatch.setattr("vicinal.core.run.EXTRAS", ("another", "pip"))
+    told = environment()["packages"]
+    assert told.pop("no-such-package-at-all") is None
+    assert list(told) == ["pip"]  # an extra is told where it is there
 
 
 def hold(folder: Path) -> None:

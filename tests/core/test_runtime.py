@@ -1,6 +1,7 @@
 """Runtimes: the form is what it says, the fastest is chosen, seeds are functions."""
 
 import copy
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from vicinal.core.runtime import (
     fastest,
     find_device,
     generator,
+    indexed,
     measured,
     remembered,
     seed_for,
@@ -130,17 +132,46 @@ def test_an_accelerator_may_compile_what_it_does():
     assert not any(form.compiled for form in candidates("cuda", "auto", True))
 
 
-@pytest.mark.parametrize(("passes", "pays"), [(10, False), (28, False), (30, True)])
-def test_compiling_has_to_pay(monkeypatch, passes, pays):
-    """30 s to begin with, then 1 s a pass, beside 2 s: even after 29 passes."""
-    compiled = replace(LOW, compiled=True)
-    taken = {LOW: iter([2.0] * 9), compiled: iter([30.0] + [1.0] * 8)}
+META = replace(LOW, device="meta")  # what is no CPU, and is here
+COMPILED = replace(META, compiled=True)
+
+
+@pytest.mark.parametrize(
+    ("passes", "seconds", "pays"),
+    [
+        (301, 1e9, True),  # 30 s to begin with, then 1 s a pass, beside 2 s
+        (299, 1e9, False),  # ten minutes are not worth the try
+        (1e9, 599, False),
+        (1e9, 601, True),
+    ],
+)
+def test_compiling_has_to_pay(monkeypatch, passes, seconds, pays):
+    taken = {META: iter([2.0] * 9), COMPILED: iter([30.0] + [1.0] * 8)}
     monkeypatch.setattr(Runtime, "forward", lambda self, model: model)
     monkeypatch.setattr(
         runtime, "_pass_seconds", lambda f, x, form, learning: next(taken[form])
     )
-    best = fastest(nn.Linear(1, 1), torch.zeros(1, 1), [LOW, compiled], passes=passes)
-    assert best == (compiled if pays else LOW)
+    span = {"passes": passes, "seconds": seconds}
+    best = fastest(nn.Linear(1, 1), torch.zeros(1, 1), [META, COMPILED], **span)
+    assert best == (COMPILED if pays else META)
+
+
+def test_what_compiling_takes_is_dealt_to_the_passes(monkeypatch):
+    """400 s to begin with are 1 s for each of 399 passes: even at 399, not at 400."""
+    taken: dict[Runtime, list[float]] = {}
+
+    def seconds(f, x, form: Runtime, learning) -> float:
+        taken.setdefault(form, []).append(0)
+        first = len(taken[form]) == 1
+        return 2.0 if form == META else (400.0 if first else 1.0)
+
+    monkeypatch.setattr(Runtime, "forward", lambda self, model: model)
+    monkeypatch.setattr(runtime, "_pass_seconds", seconds)
+    for passes, best in ((399, META), (400, COMPILED)):
+        taken.clear()
+        forms = [META, COMPILED]
+        found = fastest(nn.Linear(1, 1), torch.zeros(1, 1), forms, passes=passes)
+        assert found == best
 
 
 def test_where_there_is_no_compiler_nothing_is_compiled(monkeypatch):
@@ -152,8 +183,17 @@ def test_where_there_is_no_compiler_nothing_is_compiled(monkeypatch):
         return Failing()
 
     monkeypatch.setattr(torch, "compile", none)
-    forms = [PLAIN, replace(PLAIN, compiled=True)]
-    assert not fastest(nn.Linear(2, 2), torch.ones(1, 2), forms).compiled
+    form = replace(PLAIN, compiled=True)
+    found = measured(nn.Linear(2, 2), torch.ones(1, 2), [PLAIN, form])
+    assert found[form] == math.inf and 0 < found[PLAIN] < 60
+
+
+def test_a_device_has_its_number_in_every_thread(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    assert indexed("cuda") == "cuda:3"
+    assert [indexed(name) for name in ("cuda:1", "cpu", "mps")] == [
+        "cuda:1", "cpu", "mps"
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

@@ -69,7 +69,10 @@ def test_a_transfer_run_tells_what_the_weights_brought(weights, freeze, tmp_path
     assert {b.score.n for b in work.bought} == {held_out}
     assert frozen.score.value > 0.9  # the weights know this already
     assert bool(tuned) == (freeze == "none")
-    assert sum("from nothing, 2 s: accuracy" in line for line in news) == 1
+    on = "validation part" if freeze == "none" else "first fold"
+    told = [line for line in news if line.startswith("what the weights brought")]
+    assert len(told) == 1 and f"on the {on}: accuracy" in told[0]
+    assert "after 2 s from nothing" in told[0]
     told = work.summary()["bought"]
     assert [row["how"] for row in told] == [b.how for b in work.bought]
     page = (run.folder / "report.txt").read_text()

@@ -75,14 +75,14 @@ def test_a_pattern_that_is_none(pattern):
     with pytest.raises(SettingError) as error:
         groups_from_pattern(NAMES, pattern)
     assert "must be a regular expression" in str(error.value)
-    assert repr(pattern) in str(error.value)
+    assert pattern in str(error.value)
 
 
 def test_a_pattern_that_finds_nothing_shows_three_names():
     with pytest.raises(SettingError) as error:
         groups_from_pattern(NAMES, r"case(\d+)")
     said = str(error.value)
-    assert r"'case(\\d+)'" in said and "4 names" in said
+    assert r"case(\d+)," in said and "4 names" in said
     assert all(repr(name) in said for name in NAMES[:3])
     assert NAMES[3] not in said and ", ..." in said
     with pytest.raises(SettingError) as error:

@@ -170,7 +170,10 @@ def test_a_device_that_does_not_say_what_is_free_keeps_no_pixels():
 
 def test_pixels_on_the_device_are_brought_there_in_pieces(monkeypatch):
     monkeypatch.setattr(room, "PIECE", 4)
-    pixels = loader_of(10, 4).on("cpu", memory=1e6).resident
+    told: list[tuple[int, int]] = []
+    loader = loader_of(10, 4)
+    pixels = loader.on("cpu", memory=1e6, tick=lambda *n: told.append(n)).resident
+    assert told == [(4, 10), (8, 10), (10, 10)]
     assert pixels is not None
     assert pixels[:, 1, 1, 0].tolist() == list(range(10))
 

@@ -216,7 +216,7 @@ def test_how_training_went(page):
     text = blocks(report, SIX[4], Text)[0].text
     assert text.startswith(f"{len(epochs)} epochs in") and len(epochs) == 3
     best = epochs[epochs["best"]].iloc[-1]
-    assert f"Epoch {best['epoch']} was kept" in text
+    assert f"The best epoch, {best['epoch']}, had" in text and "was kept" in text
     assert f"{metrics['score']['metric']} {best['val_score']:.4g}" in text
 
 

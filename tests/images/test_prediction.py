@@ -121,7 +121,7 @@ def test_a_file_is_written_whole_or_not_at_all(model, make_folder, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         cut: Any = Cut()
         predict_all(cut, list_pictures([str(root)]), out, Heard(), keep=False)
-    with pytest.raises(NoDataError, match="None of the 1 pictures can be read"):
+    with pytest.raises(NoDataError, match="No picture can be read"):
         predict_all(model, list_pictures(["gone.png"]), out, Heard(), keep=False)
     assert out.read_text() == "of before"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "out.csv"]

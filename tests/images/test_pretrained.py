@@ -144,7 +144,7 @@ def test_a_name_counts_before_a_folder(row, file, own_cache, monkeypatch, tmp_pa
     monkeypatch.chdir(tmp_path)
     Path("tiny").mkdir()
     assert open_weights("tiny").origin.startswith("tiny: huggingface")
-    with pytest.raises(ModelFileError, match=r"There is no file tiny/model\.safetens"):
+    with pytest.raises(ModelFileError, match=r"tiny is not the folder of a model"):
         open_weights("./tiny")
 
 

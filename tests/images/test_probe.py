@@ -440,6 +440,24 @@ def test_copies_on_both_sides_flatter_by_what_was_planted():
     assert naive_score(probe, np.arange(n + copies), objective, 0) is None
 
 
+def test_the_naive_score_differs_by_the_copies_alone():
+    """Two pictures in one group, of which one moves: of 300 few answers may change."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(300, 5)).astype(np.float32)
+    y = (features[:, 0] + rng.normal(size=300) > 0).astype(int)
+    objective = SingleLabel(("a", "b"))
+    together = np.arange(300)
+    together[1] = together[0]
+    folds = together % 5
+    fit = cross_fit(features, y, objective, folds)
+    predicted = objective.predict(fit.logits)
+    honest = objective.score(y, objective.decide(predicted), together)
+    probe = Probe(features, y, fit, folds, predicted, honest)
+    for seed in range(5):
+        naive = naive_score(probe, together, objective, seed)
+        assert naive is not None and abs(naive.value - honest.value) <= 2 / 300
+
+
 def test_classes_that_more_pictures_would_help_are_named(monkeypatch):
     none = np.zeros(0)
     curve = Curve("accuracy", 200, none, none, none, np.zeros(3), np.zeros((1, 3)))

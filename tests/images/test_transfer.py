@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from vicinal.core.training import Trainer
 from vicinal.errors import ModelFileError, SettingError
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.learner import ImageLearner
@@ -158,7 +159,7 @@ def test_only_the_head_learns():
     assert all(p.requires_grad for p in network.parameters())
 
 
-@pytest.mark.parametrize(("blocks", "learned"), [(0, 4), (1, 3), (2, 2), (9, 1)])
+@pytest.mark.parametrize(("blocks", "learned"), [(0, 4), (1, 3), (2, 2), (3, 1)])
 def test_the_first_blocks_stay(blocks, learned):
     network = build("small", num_classes=3)  # three stages and the head
     freeze_first(network, str(blocks))
@@ -166,6 +167,11 @@ def test_the_first_blocks_stay(blocks, learned):
     first = {name.split(".")[1] for name in names if name.startswith("stages.")}
     assert len(first) + 1 == learned
     assert first == {str(k) for k in range(blocks, 3)}
+
+
+def test_more_blocks_than_there_are_cannot_stay():
+    with pytest.raises(SettingError, match=r"at most 3: .* Got 4 instead"):
+        freeze_first(build("small", num_classes=3), "4")
 
 
 @pytest.mark.parametrize("name", [n for n in NETWORKS if n != "vgg11"])
@@ -324,3 +330,45 @@ def test_between_epochs_the_best_model_so_far_can_be_saved(source, tmp_path):
     best = next(e for e in reversed(plain.history_) if e.best)
     same = np.allclose(kept, plain.predict_proba(x[:5]))
     assert same == (best.epoch == 1)
+
+
+def test_what_nothing_can_test_is_not_fine_tuned(source):
+    """Two pictures leave none to hold out; who asks for none gets what is asked."""
+    x, y = pictures(n=2), ["x", "y"]
+    model = ImageClassifier(**QUICK, weights=str(source)).fit(x, y)
+    assert model.history_ == [] and not model._tuned
+    assert "no picture could be held out" in model.fine_tuning
+    asked = ImageClassifier(**QUICK, weights=str(source), val_fraction=0).fit(x, y)
+    assert asked.history_ and asked._tuned
+    assert "was not tested" in asked.fine_tuning
+    frozen = ImageClassifier(**QUICK, weights=str(source), freeze="all").fit(x, y)
+    assert frozen.fine_tuning == ""
+
+
+def test_training_from_nothing_measures_no_form_and_has_its_seconds(
+    source, monkeypatch
+):
+    model = ImageClassifier(**QUICK, weights=str(source), val_fraction=0.4)
+    model.fit(pictures(n=60), ["x", "y"] * 30)
+    monkeypatch.setattr(ImageLearner, "_fastest", None)
+    monkeypatch.setattr(ImageLearner, "_seconds_an_epoch", None)
+    began = []
+    start = Trainer.start_clock
+    monkeypatch.setattr(Trainer, "start_clock", lambda self: began.append(start(self)))
+    train, val = model._parts(pictures(n=60), ["x", "y"] * 30, None)
+    score = model.from_nothing(train, val, 0.2)
+    assert began == [None] and score.n == len(val)
+
+
+def test_a_run_that_the_clock_ended_is_resumed_to_the_same(source, tmp_path):
+    """Its minutes are over, and yet it was fine-tuned: that is not taken back."""
+    asked: dict[str, Any] = QUICK | {"epochs": None, "minutes": 0.03}
+    asked |= {"weights": str(source), "val_fraction": 0, "scratch": False}
+    x, y, file = pictures(n=40), ["x", "y"] * 20, tmp_path / "last.safetensors"
+    first, again = (ImageClassifier(**asked) for _ in range(2))
+    list(first.fit_epochs(x, y, checkpoint=file))
+    list(again.fit_epochs(x, y, checkpoint=file))
+    assert first.history_ and again._tuned and not again.untuned_
+    assert [e.epoch for e in again.history_] == [e.epoch for e in first.history_]
+    ours, theirs = tensors(again), tensors(first)
+    assert all(ours[name].equal(t) for name, t in theirs.items())

@@ -157,7 +157,9 @@ def read_model(folder: str | Path) -> dict[str, Any]:
             )
         ) from None
     except ValueError as error:
-        raise ModelFileError(f"{path} is damaged: {error}.") from error
+        raise ModelFileError(
+            f"{path} is damaged: {error}. Copy the model again, or train it anew."
+        ) from error
     if not isinstance(description, dict) or description.get("format") != MODEL_FORMAT:
         raise ModelFileError(
             f"{path} is of a format that this version of vicinal does not read "

@@ -5,6 +5,10 @@ inside 0..1 and is sound for small n. A mean error has Student's (1908). Every o
 score gets the percentile interval of the bootstrap (Efron & Tibshirani 1993, chapter
 13), which is too narrow for few examples: so there is none below ten, and that of
 another share is never narrower than Wilson's.
+
+Examples that belong together (copies, bursts, patients) are not so many witnesses: with
+groups, an interval is as wide as that of the independent examples they are worth, and
+the bootstrap draws groups.
 """
 
 from collections.abc import Callable
@@ -50,7 +54,7 @@ def better(metric: str, a: float, b: float) -> bool:
     return a < b if metric in SMALLER_IS_BETTER else a > b
 
 
-def wilson(successes: float, n: int, z: float = Z95) -> tuple[float, float]:
+def wilson(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
     """Wilson's interval of a share: successes out of n trials.
 
     centre = (p + z^2 / 2n) / (1 + z^2 / n)
@@ -65,10 +69,44 @@ def wilson(successes: float, n: int, z: float = Z95) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def accuracy(y: np.ndarray, predicted: np.ndarray) -> Score:
+Groups = np.ndarray | None
+"""[N] group numbers of examples; None: each stands alone"""
+
+
+def independent(values: np.ndarray, together: Groups) -> float:
+    """How many independent examples N in groups are worth, for the mean of values [N].
+
+    The variance of the mean m is that of the G groups' sums,
+
+        v = G / (G - 1) * sum_g (sum_{i in g} (x_i - m))^2 / N^2,
+
+    and s^2 / v independent examples of variance s^2 have the same (Rao and Scott 1992,
+    "A simple method for the analysis of clustered binary data"). No more than N, and no
+    fewer than N^2 / sum_g N_g^2, where all of a group are of one mind (Kish 1965,
+    section 5.4); that, where all values are alike.
+    """
+    n = len(values)
+    if together is None or n < 2:
+        return float(n)
+    own = np.unique(together, return_inverse=True)[1]
+    sizes = np.bincount(own)
+    if len(sizes) == n:
+        return float(n)
+    least, count = n**2 / (sizes**2).sum(), len(sizes)
+    apart = values - values.mean()
+    sums = np.bincount(own, apart)
+    spread = count / max(count - 1, 1) * (sums**2).sum() / n**2
+    if not spread or count < 2:
+        return float(least)
+    return float(np.clip((apart**2).mean() / spread, least, n))
+
+
+def accuracy(y: np.ndarray, predicted: np.ndarray, together: Groups = None) -> Score:
     """Share of examples whose class is right; y and predicted [N]."""
-    n, right = len(y), int((y == predicted).sum())
-    return Score("accuracy", right / n if n else 0.0, *wilson(right, n), n)
+    n, right = len(y), y == predicted
+    share = float(right.mean()) if n else 0.0
+    worth = independent(right, together)
+    return Score("accuracy", share, *wilson(share * worth, worth), n)
 
 
 Measure = Callable[[np.ndarray, np.ndarray], float]
@@ -79,24 +117,43 @@ def bootstrap(
     measure: Measure,
     y: np.ndarray,
     predicted: np.ndarray,
+    together: Groups = None,
     *,
     samples: int = 1000,
     seed: int = 0,
 ) -> Score:
-    """A score and the 2.5 and 97.5 % points of it over resampled examples.
+    """A score and the 2.5 and 97.5 % points of it over resampled groups of examples.
 
-    Draws for which the score has no value (NaN) are left out. Below FEWEST examples
-    the interval is NaN, or for a share Wilson's.
+    Draws for which the score has no value (NaN) are left out. Below FEWEST groups the
+    interval is NaN, or for a share Wilson's.
     """
     n = len(y)
     if not n:
         return Score(metric, nan, nan, nan, 0)
     value = float(measure(y, predicted))
-    widest = wilson(value * n, n) if metric in SHARES else (nan, nan)
-    if n < FEWEST:
+    own = np.arange(n)
+    if together is not None:
+        own = np.unique(together, return_inverse=True)[1]
+    count = int(own.max()) + 1
+    right = y == predicted
+    right = right if right.ndim == 1 else right.mean(axis=1)
+    worth = independent(right, together)
+    shares = metric in SHARES
+    widest = wilson(value * worth, worth) if shares else (nan, nan)
+    if count < FEWEST:
         return Score(metric, value, *widest, n)
+    order, sizes = np.argsort(own, kind="stable"), np.bincount(own)
+    starts = sizes.cumsum() - sizes
+
+    def rows_of(groups: np.ndarray) -> np.ndarray:
+        """The rows of groups that were drawn, one group behind the other."""
+        many = sizes[groups]
+        within = np.arange(many.sum()) - np.repeat(many.cumsum() - many, many)
+        return order[np.repeat(starts[groups], many) + within]
+
     rng = np.random.default_rng(seed)
-    draws = (rng.integers(0, n, n) for _ in range(samples))
+    drawn = (rng.integers(0, count, count) for _ in range(samples))
+    draws = drawn if count == n else map(rows_of, drawn)
     values = np.array([measure(y[rows], predicted[rows]) for rows in draws])
     values = values[~np.isnan(values)]
     low, high = np.quantile(values, [0.025, 0.975]) if len(values) else (nan, nan)
@@ -105,13 +162,14 @@ def bootstrap(
 
 
 FEWEST = 10
-"""examples below which resampling says little"""
+"""examples, or groups of them, below which resampling says little"""
 
 
-def mean_error(y: np.ndarray, predicted: np.ndarray) -> Score:
-    """Mean absolute error and Student's interval of the mean; NaN for one example.
+def mean_error(y: np.ndarray, predicted: np.ndarray, together: Groups = None) -> Score:
+    """Mean absolute error and Student's interval of the mean; NaN for one group.
 
-    mean +- t(0.975, n - 1) s / sqrt(n), with s the spread of the absolute errors.
+    mean +- t(0.975, G - 1) s / sqrt(n), with s the spread of the absolute errors, n the
+    independent examples that they are worth, and G groups.
     """
     from scipy.stats import t
 
@@ -120,8 +178,12 @@ def mean_error(y: np.ndarray, predicted: np.ndarray) -> Score:
     if not n:
         return Score("mae", nan, nan, nan, 0)
     mean = float(errors.mean())
-    half = t.ppf(0.975, n - 1) * errors.std(ddof=1) / sqrt(n) if n > 1 else nan
-    return Score("mae", mean, max(0.0, mean - half) if n > 1 else nan, mean + half, n)
+    groups = n if together is None else len(np.unique(together))
+    if groups < 2:
+        return Score("mae", mean, nan, nan, n)
+    worth = independent(errors, together)
+    half = t.ppf(0.975, groups - 1) * errors.std(ddof=1) / sqrt(worth)
+    return Score("mae", mean, max(0.0, mean - half), mean + half, n)
 
 
 def f1_micro(y: np.ndarray, predicted: np.ndarray) -> float:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vicinal.core import metrics
-from vicinal.core.metrics import Score
+from vicinal.core.metrics import Groups, Score
 from vicinal.errors import ClassError
 
 NO_LABEL = "-"
@@ -72,11 +72,16 @@ class SingleLabel:
     def measure(self, y: np.ndarray, predicted: np.ndarray) -> float:
         return float((self.decide(predicted) == y).mean())
 
-    def score(self, y: np.ndarray, decided: np.ndarray) -> Score:
-        return metrics.accuracy(y, decided)
+    def score(
+        self, y: np.ndarray, decided: np.ndarray, together: Groups = None
+    ) -> Score:
+        return metrics.accuracy(y, decided, together)
 
-    def more_scores(self, y: np.ndarray, decided: np.ndarray) -> list[Score]:
-        return [metrics.bootstrap("f1_macro", metrics.f1_macro, y, decided)]
+    def more_scores(
+        self, y: np.ndarray, decided: np.ndarray, together: Groups = None
+    ) -> list[Score]:
+        f1 = metrics.f1_macro
+        return [metrics.bootstrap("f1_macro", f1, y, decided, together)]
 
     def constant(self, y: np.ndarray) -> int:
         """The best answer that never looks: the most frequent class of y [N]."""
@@ -147,12 +152,17 @@ class MultiLabel:
     def measure(self, y: np.ndarray, predicted: np.ndarray) -> float:
         return metrics.f1_micro(y, self.decide(predicted))
 
-    def score(self, y: np.ndarray, decided: np.ndarray) -> Score:
-        return metrics.bootstrap("f1_micro", metrics.f1_micro, y, decided)
+    def score(
+        self, y: np.ndarray, decided: np.ndarray, together: Groups = None
+    ) -> Score:
+        f1 = metrics.f1_micro
+        return metrics.bootstrap("f1_micro", f1, y, decided, together)
 
-    def more_scores(self, y: np.ndarray, decided: np.ndarray) -> list[Score]:
+    def more_scores(
+        self, y: np.ndarray, decided: np.ndarray, together: Groups = None
+    ) -> list[Score]:
         exact = (np.asarray(y) == decided).all(axis=1)
-        right = metrics.accuracy(np.ones(len(exact)), exact)
+        right = metrics.accuracy(np.ones(len(exact)), exact, together)
         return [right._replace(metric="all_labels_right")]
 
     def constant(self, y: np.ndarray) -> np.ndarray:
@@ -225,12 +235,16 @@ class Numeric:
     def measure(self, y: np.ndarray, predicted: np.ndarray) -> float:
         return metrics.mae(y, predicted)
 
-    def score(self, y: np.ndarray, decided: np.ndarray) -> Score:
-        return metrics.mean_error(y, decided)
+    def score(
+        self, y: np.ndarray, decided: np.ndarray, together: Groups = None
+    ) -> Score:
+        return metrics.mean_error(y, decided, together)
 
-    def more_scores(self, y: np.ndarray, decided: np.ndarray) -> list[Score]:
+    def more_scores(
+        self, y: np.ndarray, decided: np.ndarray, together: Groups = None
+    ) -> list[Score]:
         others = (("rmse", metrics.rmse), ("r2", metrics.r2))
-        return [metrics.bootstrap(name, f, y, decided) for name, f in others]
+        return [metrics.bootstrap(name, f, y, decided, together) for name, f in others]
 
     def constant(self, y: np.ndarray) -> float:
         """The median of y [N], the constant of least absolute error."""

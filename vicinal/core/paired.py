@@ -39,12 +39,22 @@ class Paired(NamedTuple):
 
 
 def compare(
-    objective: Objective, y: np.ndarray, ours: np.ndarray, theirs: np.ndarray
+    objective: Objective,
+    y: np.ndarray,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    together: np.ndarray | None = None,
 ) -> Paired:
-    """Compare what two models decided (as `Objective.decide` does) for targets y."""
+    """Compare what two models decided (as `Objective.decide` does) for targets y.
+
+    together: [N] group numbers of examples that are one witness; wins and losses are
+    then counted by group.
+    """
     from scipy.stats import binomtest
 
     gain = _goodness(objective, y, ours) - _goodness(objective, y, theirs)
+    if together is not None:
+        gain = np.bincount(np.unique(together, return_inverse=True)[1], gain)
     wins, losses = int((gain > 0).sum()), int((gain < 0).sum())
     if not wins + losses:
         return Paired(0, 0, 1.0)
@@ -79,8 +89,10 @@ class Nearer(NamedTuple):
         if self.better:
             return "kept"
         if 2.0**-self.groups > LEVEL:
-            few = "too few that are independent to tell"
+            few = "too few to tell by, where copies and groups count as one"
             return f"not kept, {self.groups} are {few}; the first answer stands"
+        if self.ours >= self.theirs:
+            return "not kept, for it is no better; the first answer stands"
         if self.p > LEVEL:
             return "not kept, chance alone would do as much; the first answer stands"
         return "not kept, more became worse than better; the first answer stands"

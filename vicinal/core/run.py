@@ -154,14 +154,18 @@ def how_to_resume(folder: Path) -> str:
 
 
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "pillow", "safetensors")
+EXTRAS = ("openvino", "timm")
+"""told where they are installed"""
 
 
 def environment() -> dict[str, Any]:
     """Versions and machine, for env.json: what a later reader needs to compare."""
+    found = {name: _version(name) for name in EXTRAS}
+    extras = {name: number for name, number in found.items() if number}
     return {
         "vicinal": _version("vicinal"),
         "python": sys.version.split()[0],
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES} | extras,
         "system": f"{platform.system()} {platform.machine()}",
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }

@@ -148,6 +148,10 @@ SHORT_STEP = 0.05
 """seconds: below this, handing work to threads may cost more than it saves"""
 
 
+WORTH_COMPILING = 600.0
+"""seconds of learning below which compiling, which takes a minute, is not tried"""
+
+
 def fastest(
     model: nn.Module,
     x: Tensor,
@@ -157,23 +161,33 @@ def fastest(
     learning: bool = True,
     fix_norms: bool = False,
     passes: float = math.inf,
+    seconds: float = math.inf,
 ) -> Runtime:
     """The form in which one forward and backward pass of `model` on x is fastest.
 
     The model is left as it was. x: [N, ...], a batch of the real size. learning: False
-    for the forward pass alone; fix_norms: as `folding.fixed_norms` has it; passes: how
-    many are to come, which have to bring back the time that compiling takes.
+    for the forward pass alone; fix_norms: as `folding.fixed_norms` has it; passes,
+    seconds: as many are to come at most, and as much time: compiling, which is tried
+    where there is time enough, has to pay within them.
     """
     if forms[0].exact:
         return forms[0]
     keep_memory()  # as training does
-    seconds = measured(model, x, forms, repeats, learning, fix_norms, passes)
-    best = min(forms, key=seconds.__getitem__)
-    if seconds[best] > SHORT_STEP or torch.device(best.device).type != "cpu":
+    plain = [form for form in forms if not form.compiled]
+    taken = measured(model, x, plain, repeats, learning, fix_norms)
+    best = min(plain, key=taken.__getitem__)
+    if torch.device(best.device).type != "cpu":
+        passes = min(passes, seconds / taken[best])
+        if passes * taken[best] < WORTH_COMPILING:
+            return best
+        others = [form for form in forms if form.compiled]
+        taken |= measured(model, x, others, repeats, learning, fix_norms, passes)
+        return min(taken, key=taken.__getitem__)
+    if taken[best] > SHORT_STEP:
         return best
     both = [best, replace(best, threads=1)]
-    seconds = measured(model, x, both, repeats, learning, fix_norms)
-    return min(seconds, key=seconds.__getitem__)
+    taken = measured(model, x, both, repeats, learning, fix_norms)
+    return min(taken, key=taken.__getitem__)
 
 
 def remembered(path: Path, key: str, measure: Callable[[], Runtime]) -> Runtime:
@@ -249,6 +263,14 @@ def _pass_seconds(forward: Forward, x: Tensor, form: Runtime, learning: bool) ->
         raise
     synchronize(form.device)
     return time.perf_counter() - start
+
+
+def indexed(device: str) -> str:
+    """The device by its number: the current one is each thread's own."""
+    kind = torch.device(device)
+    if kind.type != "cuda" or kind.index is not None:
+        return device
+    return f"cuda:{torch.cuda.current_device()}"
 
 
 def synchronize(device: str) -> None:

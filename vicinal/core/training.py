@@ -174,14 +174,23 @@ class Trainer:
         """Count the minutes from now."""
         self._started = time.monotonic()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a step was taken, in this process or in the one that it goes on."""
+        return self.progress != Progress()
+
     def epochs(self) -> Iterator[Epoch]:
         """Train; yield a record after each epoch."""
         keep_memory()
-        if self.progress == Progress():
+        if not self.has_begun:
             self.before(self.model)
             self.mean = self._weights() if self.ema else {}
         with self._led(), self.team.threads():
             while self.progress.epoch < self._epochs and not self._out_of_patience:
+                if self.out_of_time and self.has_begun:  # it was cut off here before
+                    if self.progress.step:
+                        yield self._end_epoch(whole=False)
+                    return
                 whole = self._run_epoch()
                 yield self._end_epoch(whole)
                 if self.out_of_time:

@@ -1,8 +1,9 @@
 """What transfer bought: the same network from random weights, for as long.
 
 A run that began with trained weights also trains its network from nothing, for about as
-long as the first answer took. All are judged on the same pictures, which none of them
-has learned from: the validation part, or one fold where every picture is learned from.
+long as the first answer took (`seconds_from_nothing`). All are judged on the same
+pictures, which none of them has learned from: the validation part, or one fold where
+every picture is learned from.
 """
 
 from typing import Any, NamedTuple
@@ -42,9 +43,17 @@ def reserved(minutes: float) -> float:
 
 
 def fine_tuned_after(
-    history: list[Epoch], seconds: float, metric: str, n: int
+    history: list[Epoch],
+    seconds: float,
+    metric: str,
+    n: int,
+    *,
+    worth: float | None = None,
 ) -> Bought | None:
-    """The best epoch that had ended after so many seconds; None: none had."""
+    """The best epoch that had ended after so many seconds; None: none had.
+
+    worth: independent pictures that the n which judged are worth; None: n.
+    """
     ends = np.cumsum([epoch.seconds for epoch in history])
     done = [epoch for epoch, end in zip(history, ends, strict=True) if end <= seconds]
     best = next((epoch for epoch in reversed(done) if epoch.best), None)
@@ -52,5 +61,6 @@ def fine_tuned_after(
         return None
     value = best.val_score
     nan = float("nan")
-    low, high = wilson(value * n, n) if metric in SHARES else (nan, nan)
+    worth = n if worth is None else worth
+    low, high = wilson(value * worth, worth) if metric in SHARES else (nan, nan)
     return Bought("fine-tuned", seconds, Score(metric, value, low, high, n))

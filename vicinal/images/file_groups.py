@@ -36,7 +36,7 @@ def groups_from_pattern(names: Sequence[str], pattern: str) -> np.ndarray:
         expression = re.compile(pattern)
     except re.error as error:
         raise SettingError(
-            f"The pattern for groups must be a regular expression. Got {pattern!r}: "
+            f"The pattern for groups must be a regular expression. Got {pattern}: "
             rf"{error}. An example: 'patient(\d+)'."
         ) from error
     found = [expression.search(name) for name in names]
@@ -45,7 +45,7 @@ def groups_from_pattern(names: Sequence[str], pattern: str) -> np.ndarray:
     if len(names) and not any(texts):
         shown = ", ".join(map(repr, names[:3])) + (", ..." if len(names) > 3 else "")
         raise SettingError(
-            f"The pattern for groups, {pattern!r}, names no group in any of the "
+            f"The pattern for groups, {pattern}, names no group in any of the "
             f"{len(names)} names: {shown}. It is sought in the whole path, and large "
             "and small letters differ."
         )

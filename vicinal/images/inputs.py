@@ -29,7 +29,11 @@ def list_pictures(inputs: Sequence[str]) -> ImageTable:
     if not names:
         why = "; ".join([*(f"{q.name}: {q.reason}" for q in aside[:1]), *notes])
         where = ", ".join(map(escaped, inputs))
-        raise NoDataError(f"There is no picture in {where}" + f" ({why})." * bool(why))
+        why = f" ({why})" if why else ""
+        raise NoDataError(
+            f"There is no picture in {where}{why}. Name pictures, a folder that holds "
+            "some, or a CSV with a column of paths."
+        )
     return replace(ImageTable.unlabelled(names), set_aside=aside, notes=notes)
 
 

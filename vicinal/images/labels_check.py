@@ -73,10 +73,13 @@ def suspects_blocks(
         )
         for p, s in zip(pixels, worst, strict=True)
     ]
+    between = len(suspects) - len(wrong)
+    more = f"; {between:,} more in it are ambiguous" if between else ""
     text = (
         f"{len(wrong):,} labels may be wrong: pictures like these, and the first "
         "answer by a head that had not seen them, say something else. suspects.csv "
-        "lists them, the most suspect first, with their nearest pictures."
+        "lists them, the most suspect first, with their nearest pictures"
+        f"{more}."
     )
     return [Text(text), Gallery(shown, "The most suspect labels.")]
 

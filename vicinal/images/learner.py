@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import sys
 import time
 import warnings
@@ -16,6 +17,7 @@ from torch import nn
 
 from vicinal.core.calibration import fit_temperature
 from vicinal.core.folding import Pair, followed_by_norms
+from vicinal.core.memory import free_on
 from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.core.paired import Nearer, compare_predictions
@@ -55,10 +57,9 @@ from vicinal.images.networks.network import Network
 from vicinal.images.parts import given_parts, grouped, with_validation
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.pretrained import candidates as candidates_of
-from vicinal.images.pretrained import open_weights
 from vicinal.images.probe import Probe, fit_probe, honest_share, put_head
 from vicinal.images.settings import ImageSettings
-from vicinal.images.start import Start, to_stderr
+from vicinal.images.start import Start
 from vicinal.images.surface import surface
 from vicinal.images.table import ImageTable, Quarantined
 from vicinal.images.transfer import (
@@ -200,7 +201,6 @@ class ImageLearner(PictureModel):
         return self._epochs(self._prepare(train, val, checkpoint, stop_requested))
 
     def _epochs(self, trainer: Trainer) -> Iterator[Epoch]:
-        self.untuned_ = self._why_not_tuned(trainer)
         if self._settled or self.untuned_:  # the fitted head is the model already
             self.history_ = []
             self._settle()
@@ -226,7 +226,7 @@ class ImageLearner(PictureModel):
         settings = self.settings
         if settings.weights is None or self._settled:
             return ""
-        if trainer.out_of_time:
+        if trainer.out_of_time and not trainer.has_begun:
             return "the minutes were over"
         if not len(self._val[0]) and settings.val_fraction != 0:
             return "no picture could be held out to test what it brings"
@@ -235,11 +235,20 @@ class ImageLearner(PictureModel):
     untuned_: str = ""
     """with `weights`: why there was no fine-tuning though it was asked for"""
 
+    chose_epoch_: bool
+    """whether the validation part picked the epoch; else the last one was taken"""
+
     @property
-    def chooses_epoch(self) -> bool:
-        """Whether the validation part picks the epoch; else the last one is taken."""
-        settings, held_out = self.settings, len(self._val[0]) > 0
-        return held_out and (settings.weights is None or settings.patience > 0)
+    def fine_tuning(self) -> str:
+        """What became of fine-tuning, in a sentence; nothing where there was none."""
+        if not hasattr(self, "probe_") or self._settled:
+            return ""
+        if self.paired_ is not None:
+            told = f"{self.paired_}: {self.paired_.verdict}"
+            return f"fine-tuning on the validation part: {told}"
+        if self.untuned_:
+            return f"no fine-tuning: {self.untuned_}; the first answer is the model"
+        return "fine-tuned; with nothing held out, whether it is better was not tested"
 
     def val_share(self, n: int) -> float:
         """The share of n for choosing the epoch; none where no epoch is trained."""
@@ -307,8 +316,9 @@ class ImageLearner(PictureModel):
         """SettingError where the weights to start from do not fit the network."""
         if not self.chooses:
             return self.start.check()
+        free = {"backbone": None, "max_ms": None, "max_mb": None}
         for weights in candidates_of(self._asked.weights):
-            open_weights(weights, tell=to_stderr)
+            Start(replace(self._asked, weights=weights, **free).filled()).check()
 
     def _prepare(
         self,
@@ -332,6 +342,8 @@ class ImageLearner(PictureModel):
         self._set_classes(train.table)
         self.temperature_, self._val, self._train = 1.0, (val, y_val), train
         self.known_ = None
+        by_epoch = settings.weights is None or settings.patience > 0
+        self.chose_epoch_ = len(val) > 0 and by_epoch
         device = find_device(self.device)
         self.preprocessing_ = self.start.preprocessing(train)
         self.network_ = self._network()
@@ -354,14 +366,15 @@ class ImageLearner(PictureModel):
         if saved is not None and saved.device != device:
             saved = replace(saved, device=device, compiled=False)
         by_clock = settings.minutes is not None and self.epochs is None
-        if device != "cpu" and not self._settled:
-            loader = loader.on(device)
+        clock = self._clock(settings)
+        if free_on(device) and not self._settled:
+            loader = loader.on(device, tick=self.tick)
         if not self._settled:
             epochs = MOST_EPOCHS if by_clock else settings.epochs or 1
             passes = epochs * loader.steps
+            left = clock.left() if by_clock else math.inf
             form = saved or self.form
-            self.runtime_ = form or self._fastest(loader, device, passes)
-        clock = self._clock(settings)
+            self.runtime_ = form or self._fastest(loader, device, passes, left)
         self.epochs_ = 0 if self._settled else settings.epochs or 1
         an_epoch = 0.0
         if not self._settled:
@@ -373,7 +386,7 @@ class ImageLearner(PictureModel):
                 learning = clock.seconds / 60
                 settings = replace(settings, epochs=MOST_EPOCHS, minutes=learning)
         self.expected_seconds_ = self.epochs_ * an_epoch
-        return Trainer(
+        trainer = Trainer(
             model=self.network_,
             loader=loader,
             objective=self.objective_,
@@ -382,7 +395,7 @@ class ImageLearner(PictureModel):
             begun=self._began,
             runtime=self.runtime_,
             validate=lambda model: self._validate(val, y_val),
-            judged=self.chooses_epoch,
+            judged=self.chose_epoch_,
             by_loss=settings.weights is not None,
             before=self._soften_head,
             shares=shares_of,
@@ -394,6 +407,8 @@ class ImageLearner(PictureModel):
             fingerprint=self._fingerprint(train, val),
             stop_requested=stop_requested,
         )
+        self.untuned_ = self._why_not_tuned(trainer)
+        return trainer
 
     def from_nothing(
         self,
@@ -407,7 +422,9 @@ class ImageLearner(PictureModel):
         changes |= {"backbone": self.backbone_, "minutes": seconds / 60 / 0.9}
         changes |= {"max_ms": None, "max_mb": None, "false_alarm": 0.0}
         other = type(self)(**self.get_params() | changes)
-        other.form = replace(self.runtime_, engine="torch")  # not measured once more
+        threads = 0 if self._settled else self.runtime_.threads
+        plain = {"engine": "torch", "compiled": False, "threads": threads}
+        other.form = replace(self.runtime_, **plain)
         other._began, other.quarantine_ = time.monotonic(), []
         trainer = other._prepare(train, val, None, stop_requested)
         trainer.start_clock()
@@ -457,7 +474,7 @@ class ImageLearner(PictureModel):
         self._at_first = self.probe_.fit.head.logits(of_val)
         if len(val):
             said = self.objective_.decide(self.objective_.predict(self._at_first))
-            self.first_on_val_ = self.objective_.score(y_val, said)
+            self.first_on_val_ = self.objective_.score(y_val, said, val.together)
         self.history_ = []  # the fitted head is a model already
         self._learn_what_is_known()
         if self.objective_.kind != "numeric":
@@ -598,19 +615,25 @@ class ImageLearner(PictureModel):
             self.save(path)
         return True
 
-    def _fastest(self, loader: PictureLoader, device: str, passes: int) -> Runtime:
-        """The form in which this network trains fastest on batches like these."""
+    def _fastest(
+        self, loader: PictureLoader, device: str, passes: int, seconds: float
+    ) -> Runtime:
+        """The form in which this network trains fastest on batches like these.
+
+        passes, seconds: as many steps are to come at most, and as much time.
+        """
         forms = candidates(device, self.settings.precision, self.settings.exact)
         if len(forms) == 1:
             return forms[0]
         x = next(iter(loader.batches(0)))[0][:32]
         fix = self._freezes_norms
         what, cache = "tuning" if fix else "learning", self.settings.cache
-        if any(form.compiled for form in forms):  # which takes many passes to pay
-            what = f"{what} {passes:.0e}"
+        if any(form.compiled for form in forms):  # which goes by how much is to come
+            cache = False
 
         def measure() -> Runtime:
-            return fastest(self.network_, x, forms, fix_norms=fix, passes=passes)
+            span = {"passes": passes, "seconds": seconds}
+            return fastest(self.network_, x, forms, fix_norms=fix, **span)
 
         return remember(what, self.backbone_, x, forms, measure, cache)
 
@@ -665,7 +688,7 @@ class ImageLearner(PictureModel):
     def _seconds_an_epoch(self, loader: PictureLoader) -> float:
         """Seconds that an epoch will take, from one step that is timed."""
         x = next(iter(loader.batches(0)))[0][:32]
-        form = self.runtime_
+        form = replace(self.runtime_, compiled=False)
         fix = self._freezes_norms
         one = measured(self.network_, x, [form], repeats=1, fix_norms=fix)[form]
         return BESIDE * one / len(x) * len(loader.pictures)

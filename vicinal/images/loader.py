@@ -9,7 +9,8 @@ from torch import Tensor
 
 from vicinal.core.memory import free_on
 from vicinal.core.parallel import prefetch
-from vicinal.core.runtime import generator
+from vicinal.core.runtime import generator, indexed
+from vicinal.images.audit import Tick
 from vicinal.images.augment import Augmentation, augmented
 from vicinal.images.decode import Preprocessing
 from vicinal.images.pictures import SHARE_OF_MEMORY, Pictures
@@ -37,10 +38,13 @@ class PictureLoader:
     resident: Tensor | None = None
     """[N, S, S, C] uint8: all pixels, on the device, where they fit"""
 
-    def on(self, device: str, memory: float | None = None) -> "PictureLoader":
+    def on(
+        self, device: str, memory: float | None = None, tick: Tick | None = None
+    ) -> "PictureLoader":
         """The loader that makes views on a device, with all pixels there if they fit.
 
-        memory: bytes that they may take; None: a share of what is free there.
+        memory: bytes that they may take; None: a share of what is free there. tick is
+        called as tick(done, total); it may raise to stop.
         """
         memory = SHARE_OF_MEMORY * free_on(device) if memory is None else memory
         n, side = len(self.pictures), self.pictures.eye.size
@@ -51,6 +55,8 @@ class PictureLoader:
         for start in range(0, n, PIECE):
             rows = np.arange(start, min(start + PIECE, n))
             pixels[start : start + PIECE] = torch.from_numpy(self.pictures.batch(rows))
+            if tick is not None:
+                tick(int(rows[-1]) + 1, n)
         return replace(self, device=device, resident=pixels)
 
     def part(self, k: int, of: int) -> "PictureLoader":
@@ -76,7 +82,8 @@ class PictureLoader:
         ).numpy()
         # equal shares: no lonely last picture, which has no batch statistics
         parts = np.array_split(order, self.steps)
-        made = (self._batch(epoch, k, parts[k]) for k in range(start, self.steps))
+        own = replace(self, device=indexed(self.device))  # whatever the thread
+        made = (own._batch(epoch, k, parts[k]) for k in range(start, self.steps))
         stored = self.pictures.store is not None or self.resident is not None
         return made if stored else prefetch(made)
 

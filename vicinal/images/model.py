@@ -33,7 +33,7 @@ from vicinal.images.inputs import list_pictures
 from vicinal.images.known import Known, Seen
 from vicinal.images.networks import build
 from vicinal.images.networks.network import Network
-from vicinal.images.parts import given_parts
+from vicinal.images.parts import given_parts, grouped
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.settings import ImageSettings
 from vicinal.images.spreadsheets import listed
@@ -310,7 +310,8 @@ class PictureModel(Estimator):
         unknown = self._unknown(seen)
         said = None if linear is None else linear.decide(pictures)
         more += self._many_unknown(unknown)
-        return self.judged(pictures.table, predicted, said, notes + more)
+        notes, together = notes + more, pictures.together
+        return self.judged(pictures.table, predicted, said, notes, together)
 
     def _many_unknown(self, unknown: np.ndarray) -> list[str]:
         """A note where more pictures are unlike the known than chance explains."""
@@ -331,18 +332,28 @@ class PictureModel(Estimator):
         predicted: np.ndarray,
         linear: np.ndarray | None = None,
         notes: list[str] | None = None,
+        together: np.ndarray | None = None,
     ) -> Evaluation:
-        """The evaluation of predictions, and of what a linear model said."""
+        """The evaluation of predictions, and of what a linear model said.
+
+        What never looks says the most frequent class of these pictures, which is no
+        easier to beat than that of the train part; that one, if they are all of one
+        class, or nothing could beat it. together: [N] group numbers.
+        """
         objective = self.objective_
         many, y = objective.kind == "multi_label", objective.encode(table.labels)
+        blind = self.constant_ if many else self.constant_[0]
+        if objective.kind == "single_label" and len(np.unique(y)) > 1:
+            blind = objective.constant(y)
         found = judge(
             objective,
             y,
             predicted,
             self.predictions_frame(table.names, predicted, table.labels),
-            self.constant_ if many else self.constant_[0],
+            blind,
             CONSTANT_NAMES[objective.kind],
             notes,
+            together,
         )
         if linear is not None:
             found.set_beside(LINEAR, objective, y, linear)
@@ -363,7 +374,18 @@ class PictureModel(Estimator):
         found, pictures = look_over(table, eye, channels=how.channels)
         if found.quarantine:
             notes.append(told_aside(found.quarantine))
-        return pictures, notes
+        return self._grouped_to_score(pictures), notes
+
+    def _grouped_to_score(self, pictures: Pictures) -> Pictures:
+        """The pictures with the groups that they had in training, as far as is known.
+
+        The column that named them is not asked for here, and names may be others.
+        """
+        settings = self.settings
+        try:
+            return grouped(pictures, settings.near_duplicates, settings.group_pattern)
+        except SettingError:  # no name holds the pattern
+            return grouped(pictures, settings.near_duplicates, None)
 
     def _known_rows(self, table: ImageTable) -> tuple[np.ndarray, list[str]]:
         """A mask [N] of the pictures whose classes the model knows, and notes."""

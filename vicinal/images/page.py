@@ -60,6 +60,12 @@ class Findings(NamedTuple):
     agreement: Agreement | None = None
     """the engine that judged many pictures, beside float32 on torch"""
 
+    seen: int = 0
+    """pictures that the weights to start from had learned from"""
+
+    alike: int = 0
+    """pictures that have near copies, or others of their group"""
+
     naive: Score | None = None
     """the first answer's score if copies were dealt to folds like other pictures"""
 
@@ -204,6 +210,8 @@ def _share(row: dict[str, Any], name: str) -> str | None:
 def _headline(evaluation: Evaluation, out_of_fold: bool) -> str:
     score = evaluation.score
     how = "each judged by a model that had not seen it" if out_of_fold else "held out"
+    if evaluation.seen:
+        how += f", though the weights had learned from {evaluation.seen:,} of them"
     if score.metric == "accuracy":
         value, low, high = map(percent, score[1:4])
         return (
@@ -291,8 +299,12 @@ def _training(run: Findings) -> list[Block]:
     )
     if not np.isnan(best.val_loss):
         losses = {"validation": [e.val_loss for e in history]}
+        found = getattr(run.learner, "paired_", None)
+        dropped = found is not None and not found.better
+        taken = "The last epoch" if not run.learner.chose_epoch_ else "The best epoch"
         text += (
-            f"Epoch {best.epoch} was kept: validation {metric} {best.val_score:.4g}."
+            f"{taken}, {best.epoch}, had validation {metric} {best.val_score:.4g}"
+            f"{'; it was not kept' if dropped else ' and was kept'}."
         )
         scores = {metric: [e.val_score for e in history]}
         drawn = curves(epochs, scores, f"validation {metric}", best.epoch)
@@ -307,20 +319,32 @@ def _transfer(run: Findings) -> list[Block]:
     learner = run.learner
     if not hasattr(learner, "probe_"):
         return []
-    probe, found = learner.probe_, learner.paired_
+    probe = learner.probe_
     rows = [["first answer, out of fold", *_cells(probe.score)]]
     if run.naive is not None:
-        rows.append(["the same with copies on both sides", *_cells(run.naive)])
+        groups = run.learner.settings.group_column or run.learner.settings.group_pattern
+        what = "copies and groups" if groups else "copies"
+        rows.append([f"the same with {what} on both sides", *_cells(run.naive)])
     if run.evaluation is not None and run.judged_part == TEST:
         rows.append(["delivered, held out", *_cells(run.evaluation.score)])
     text = (
         f"It began with the weights {learner.settings.weights}: a layer was fitted on "
-        f"what they say of each picture (penalty {probe.fit.head.penalty:g})."
+        f"what they say of each picture (penalty {probe.fit.head.penalty:g}), and for "
+        "the first answer each picture was judged by such a layer that had not seen it."
     )
-    if found is not None:
+    if run.alike and run.naive is not None:
         text += (
-            f" Fine-tuning then was {found} on the validation part: {found.verdict}."
+            f" {counted(run.alike, 'picture')} have near copies or a group, which are "
+            "on one side; the second row is what the score would have looked like if "
+            "they were dealt to both."
         )
+    if run.seen:
+        text += (
+            f" These weights had learned from {run.seen:,} of all "
+            f"{counted(len(run.pictures), 'picture')}, which flatters the first answer."
+        )
+    if told := learner.fine_tuning:
+        text += f" {told[0].upper()}{told[1:]}."
     columns = ["", "metric", "value", "low", "high", "n"]
     return [
         *_backbones(run),
@@ -333,11 +357,13 @@ def _transfer(run: Findings) -> list[Block]:
 def _bought(run: Findings) -> list[Block]:
     """The same network from nothing, frozen, and fine-tuned, at about equal time."""
     rows = [[b.how, f"{b.seconds:.0f}", *_cells(b.score)] for b in run.bought]
+    on = "validation part" if run.learner.first_on_val_ else "first fold"
+    none = "only the weights, if any of them," if run.seen else "none of them"
     text = (
         f"The same network ({run.learner.backbone_}) was also trained from random "
-        "weights, for about as long as the first answer took, and all were judged on "
-        "the same pictures, which none of them had learned from. The seconds of the "
-        "first answer include opening the pictures; the others are those of training."
+        f"weights, for {run.bought[0].seconds:.0f} s, and all were judged on the {on}, "
+        f"which {none} had learned from. The seconds of the first answer include "
+        "opening the pictures; the others are those of training."
     )
     columns = ["how", "seconds", "metric", "value", "low", "high", "n"]
     return [Text(text), _table(columns, rows)]

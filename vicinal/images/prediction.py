@@ -53,8 +53,9 @@ def predict_all(
                 kept.append(row)
             put(row)
         if not count["n"]:
-            many = f"None of the {count['unreadable']} pictures can be read"
-            raise NoDataError(f"{many}: look at the reasons above, and at the paths.")
+            raise NoDataError(
+                "No picture can be read: look at the reasons above, and at the paths."
+            )
 
     if output is not None:
         _to_csv(output, model, work)

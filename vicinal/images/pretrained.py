@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 from vicinal.core.checkpoint import Tensors, load_tensors
 from vicinal.core.download import HubFile, Tell, fetch, kept
-from vicinal.core.estimator import MODEL_JSON, MODEL_TENSORS
+from vicinal.core.estimator import MODEL_JSON, MODEL_TENSORS, read_model
 from vicinal.core.files import sha256
+from vicinal.core.run import is_run
 from vicinal.errors import (
     ModelFileError,
     RunError,
@@ -274,8 +275,21 @@ def open_weights(
     path = Path(name_or_path)
     if (path / MODEL_JSON).exists():
         return _of_folder(path, backbone, as_named)
-    if path.exists() or path.suffix == ".safetensors" or len(path.parts) > 1:
+    named = bool(name_or_path)
+    if (
+        (named and path.exists())
+        or path.suffix == ".safetensors"
+        or len(path.parts) > 1
+    ):
         file = path / MODEL_TENSORS if path.is_dir() else path
+        if path.is_dir() and not file.exists():
+            if is_run(path):
+                read_model(path)  # not finished: it says how to go on
+            raise ModelFileError(
+                f"{path} is not the folder of a model: there is no {MODEL_JSON} in it. "
+                "Name one that `vicinal train` wrote, a .safetensors file, or a name "
+                "of `vicinal info`."
+            )
         return _of_file(file, backbone, as_named)
     raise SettingError(
         f"There are no weights named {name_or_path!r}, and no such file. "

@@ -69,7 +69,7 @@ def fit_probe(
     folds = np.unique(folds, return_inverse=True)[1]  # large groups may leave one empty
     fit = cross_fit(features, y, objective, folds)
     predicted = objective.predict(fit.logits)
-    score = objective.score(y, objective.decide(predicted))
+    score = objective.score(y, objective.decide(predicted), groups)
     return Probe(features, y, fit, folds, predicted, score)
 
 
@@ -78,22 +78,23 @@ def naive_score(
 ) -> Score | None:
     """The score as it looks when copies are dealt to folds like other pictures.
 
-    together: [N] groups of the pictures that the probe was fitted on. Beside
-    `Probe.score`, for which a group is in one fold, it shows what copies on both sides
-    would have flattered. None where there is no group of more than one.
+    together: [N] groups of the pictures that the probe was fitted on. The folds are
+    those of `Probe.score`, but of each group all but one are dealt anew, one by one: so
+    the two differ by what copies on both sides flatter, and not by other folds. None
+    where there is no group of more than one.
     """
     n = len(together)
-    if len(np.unique(together)) == n:
+    first = np.unique(together, return_index=True)[1]
+    if len(first) == n:
         return None
-    strata = probe.y if probe.y.ndim == 1 and objective.kind != "numeric" else None
-    strata = np.zeros(n) if strata is None else strata
-    count = min(FOLDS, n)
-    own = np.arange(n)
-    folds = deal(strata.astype(str), own, folds=count, seed=seed_for(seed, 5) % 2**32)
-    folds = np.unique(folds, return_inverse=True)[1]
+    rng = np.random.default_rng(seed_for(seed, 5) % 2**32)
+    others = np.setdiff1d(np.arange(n), first)
+    folds, count = probe.folds.copy(), int(probe.folds.max()) + 1
+    folds[others] = rng.permutation(np.arange(len(others)) % count)
     penalty = probe.fit.head.penalty
     logits = out_of_fold(probe.features, probe.y, objective, folds, penalty)
-    return objective.score(probe.y, objective.decide(objective.predict(logits)))
+    decided = objective.decide(objective.predict(logits))
+    return objective.score(probe.y, decided, together)
 
 
 def refit(

@@ -1,5 +1,6 @@
 """What a user may set when a network learns from pictures."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -12,6 +13,17 @@ MAX_PIXELS = 89_478_485
 
 
 VAL_SHARE, VAL_COUNT = 0.15, 200
+
+REGULAR = r"a regular expression, such as patient(\d+)"
+
+
+def is_regular(pattern: str) -> bool:
+    """Whether a text is a regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +84,9 @@ class ImageSettings(TrainingSettings):
     the first answer took, to show what the weights brought"""
 
     val_fraction: float | None = None
-    """share of the pictures for choosing the epoch, unless the data say which; None:
-    0.15, and with --weights no more than 200 pictures or a twentieth"""
+    """share of the pictures for choosing the epoch or, with --weights, for testing
+    whether fine-tuning is better, unless the data say which; None: 0.15, and with
+    --weights no more than 200 pictures or a twentieth"""
 
     test_fraction: float = 0.15
     """share of the pictures for the score, unless the data say which"""
@@ -112,6 +125,9 @@ class ImageSettings(TrainingSettings):
         trained = self.weights is not None or self.backbone == "auto"
         frozen = self.freeze == "none" or trained
         self.require("freeze", frozen, "none unless --weights is given")
+        self.require("weights", self.weights != "", "a name, a file or a folder")
+        if self.group_pattern is not None:
+            self.require("group_pattern", is_regular(self.group_pattern), REGULAR)
         self.require("stages", is_whole(self.stages, 1), "1 or more")
         staged = self.stages == 1 or trained
         self.require("stages", staged, "1 unless --weights is given")

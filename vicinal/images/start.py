@@ -19,7 +19,7 @@ from vicinal.images.pretrained import Source, open_weights
 from vicinal.images.settings import ImageSettings
 from vicinal.images.sizes import natural_size
 from vicinal.images.table import ImageTable
-from vicinal.images.transfer import describe, start_from
+from vicinal.images.transfer import describe, freeze_first, start_from
 
 
 def to_stderr(text: str) -> None:
@@ -122,13 +122,14 @@ class Start:
         return network
 
     def check(self) -> None:
-        """SettingError where the weights do not fit the network."""
+        """SettingError where weights or `freeze` do not fit the network."""
         source, known, name = self.source, self.known, self.backbone
         if source is None or known is None:  # then it is the pictures' size that counts
             return
         size = self.settings.image_size or known.image_size
-        self.network(
-            lambda: build(
-                name, num_classes=2, in_channels=known.channels, image_size=size
-            )
+        channels = known.channels
+        network = self.network(
+            lambda: build(name, num_classes=2, in_channels=channels, image_size=size)
         )
+        if self.settings.freeze.isdecimal():
+            freeze_first(network, self.settings.freeze)

@@ -14,7 +14,7 @@ import numpy as np
 
 from vicinal.core.evaluation import Evaluation
 from vicinal.core.files import read_json, write_text
-from vicinal.core.metrics import Score
+from vicinal.core.metrics import Score, independent
 from vicinal.core.run import CHECKPOINT, Run, environment
 from vicinal.core.runtime import count_learned, count_parameters
 from vicinal.core.splits import TEST, TRAIN, VAL, Fractions
@@ -100,6 +100,20 @@ class TrainingRun:
         yield from self._what_transfer_bought(pictures)
         self.seconds = time.monotonic() - self.begun
         self._write_results(pictures)
+        yield from self._over_time()
+
+    def _over_time(self) -> Iterator[str]:
+        """A note where the user's minutes did not do."""
+        minutes, took = self.learner.settings.minutes, time.monotonic() - self.begun
+        if minutes is None or took <= LATE * 60 * minutes:
+            return
+        first = ""
+        if self.first_seconds:
+            first = f", {duration(self.first_seconds)} of it up to the first answer"
+        yield (
+            f"note: it took {duration(took)}{first}, where {minutes:g} min were asked "
+            "for"
+        )
 
     # --- the data ----------------------------------------------------------------
 
@@ -250,7 +264,12 @@ class TrainingRun:
                 "One picture is left for training, and nothing can be learned from "
                 f"one. {self.run.path('data/quarantine.csv')} says what was set aside."
             )
-        told = ", ".join(f"{n:,} {PURPOSE[part]}" for part, n in counts.items() if n)
+        purpose = PURPOSE
+        settings = self.learner.settings
+        if settings.weights is not None and not settings.patience:
+            what = "to compare on" if settings.freeze == "all" else FOR_TUNING
+            purpose = PURPOSE | {VAL: what}
+        told = ", ".join(f"{n:,} {purpose[part]}" for part, n in counts.items() if n)
         return f"{told}; copies stay on one side{self._alike()}"
 
     def _alike(self) -> str:
@@ -273,6 +292,7 @@ class TrainingRun:
         yield self._plan()
         if hasattr(learner, "probe_"):
             yield self._first_answer()
+            yield from self._seen_in_training(pictures)
             if not self.run.path(CHECKPOINT).exists():  # resumed: a better one is there
                 learner.save(self.run.folder)
         yield from self._saved_now_and_then(epochs)
@@ -297,11 +317,17 @@ class TrainingRun:
             "each picture by a head that had not seen it"
         )
 
+    def _seen_in_training(self, pictures: Pictures) -> Iterator[str]:
+        """A note where the weights had learned from what they are tried on."""
+        train = pictures.rows(self.parts == TRAIN)
+        if self._count_seen(train):
+            yield f"note: {self._told_seen(train, 'it')}"
+
     def _kept(self) -> Iterator[str]:
         """Whether fine-tuning is kept, where there was some."""
-        found = getattr(self.learner, "paired_", None)
-        if found is not None:
-            yield f"fine-tuning on the validation part: {found}: {found.verdict}"
+        told = self.learner.fine_tuning
+        if told:
+            yield told
 
     def _plan(self) -> str:
         learner, how = self.learner, self.learner.preprocessing_
@@ -327,6 +353,8 @@ class TrainingRun:
     def _how_long(self) -> str:
         learner, minutes = self.learner, self.learner.settings.minutes
         epochs = counted(learner.epochs_, "epoch")
+        if learner.untuned_:
+            return f"no fine-tuning: {learner.untuned_}"
         if minutes is not None and learner.epochs is None:
             end = duration(max(60 * minutes - (time.monotonic() - self.begun), 0))
             return f"about {epochs}, by the clock: all is done in {end}"
@@ -346,13 +374,16 @@ class TrainingRun:
         y, seed = encode(train.table.labels), learner.random_state
         linear = fit_linear(learner.objective_, train, y, seed)
         linear.save(self.run.folder)
-        self.evaluation = learner.evaluate(test, linear=linear)
-        self._note_what_was_seen(test)
+        found = learner.evaluate(test, linear=linear)
+        self.evaluation = self._noting_seen(found, test)
         yield str(self.evaluation)
         yield self.evaluation.verdict
 
     def _what_transfer_bought(self, pictures: Pictures) -> Iterator[str]:
-        """Train the same network from nothing, for as long as the first answer took."""
+        """Train the same network from nothing, about as long as the first answer took.
+
+        That is within bounds, and a small share of the user's minutes.
+        """
         learner = self.learner
         if not hasattr(learner, "probe_") or not learner.settings.scratch:
             return
@@ -364,7 +395,7 @@ class TrainingRun:
             train, val = train.rows(probe.folds != 0), train.rows(probe.folds == 0)
             own, objective = probe.folds == 0, learner.objective_
             decided = objective.decide(probe.predicted[own])
-            frozen = objective.score(probe.y[own], decided)
+            frozen = objective.score(probe.y[own], decided, val.together)
         try:
             stop = self.stop_requested
             nothing = learner.from_nothing(train, val, seconds, stop)
@@ -376,13 +407,15 @@ class TrainingRun:
         first = Bought("frozen, the first answer", self.first_seconds, frozen)
         self.bought = [Bought("from nothing", seconds, nothing), first]
         spent = sum(epoch.seconds for epoch in learner.history_)
+        worth = independent(np.ones(frozen.n), val.together)
         for after in (seconds, spent):
             how = learner.history_, after, frozen.metric, frozen.n
-            tuned = fine_tuned_after(*how)
+            tuned = fine_tuned_after(*how, worth=worth)
             self.bought += [tuned] if tuned else []
+        on = "validation part" if learner.first_on_val_ else "first fold"
         yield (
-            f"the same network from nothing, {seconds:.0f} s: {nothing.metric} "
-            f"{nothing}; with the weights, frozen: {frozen}"
+            f"what the weights brought, on the {on}: {nothing.metric} {nothing} after "
+            f"{seconds:.0f} s from nothing, {frozen} with them, frozen"
         )
 
     def _test_out_of_fold(self, train: Pictures) -> Iterator[str]:
@@ -396,19 +429,27 @@ class TrainingRun:
             model = fit_linear(learner.objective_, small[others], y[others], seed)
             linear[own] = model.decide(small[own])
         fit_linear(learner.objective_, small, y).save(self.run.folder)
-        self.evaluation = learner.judged(train.table, probe.predicted, linear)
+        groups = train.together
+        found = learner.judged(train.table, probe.predicted, linear, together=groups)
+        self.evaluation = self._noting_seen(found, train)
         yield f"out of fold, {probe.folds.max() + 1} folds:\n{self.evaluation}"
         yield self.evaluation.verdict
 
-    def _note_what_was_seen(self, test: Pictures) -> None:
-        """A note where the weights to start from have learned from the test."""
+    def _count_seen(self, pictures: Pictures) -> int:
+        """How many of the pictures the weights to start from have learned from."""
         weights = self.learner.settings.weights
-        seen = seen_before(Path(weights), test) if weights is not None else 0
-        if seen and self.evaluation is not None:
-            self.evaluation.notes.append(
-                f"the weights in {weights} had learned from {seen} of these "
-                f"{len(test)} pictures, so the score flatters the model"
-            )
+        return seen_before(Path(weights), pictures) if weights is not None else 0
+
+    def _told_seen(self, pictures: Pictures, what: str = "the score") -> str:
+        return (
+            f"the weights in {self.learner.settings.weights} had learned from "
+            f"{self._count_seen(pictures)} of these {len(pictures)} pictures, so "
+            f"{what} flatters the model"
+        )
+
+    def _noting_seen(self, found: Evaluation, pictures: Pictures) -> Evaluation:
+        """The evaluation, which says so where the weights have learned from these."""
+        return found.having_seen(self._count_seen(pictures), self._told_seen(pictures))
 
     # --- the folder --------------------------------------------------------------
 
@@ -505,6 +546,8 @@ class TrainingRun:
             evaluation=self.evaluation,
             seconds=self.seconds,
             suspects=self.suspects,
+            seen=self._count_seen(pictures),
+            alike=self.alike,
             naive=self.naive,
             bought=self.bought,
             agreement=self.agreement,
@@ -540,6 +583,11 @@ class TrainingRun:
             "fine_tuning": learner.paired_ and learner.paired_.to_dict(),
         }
 
+
+LATE = 1.15
+"""times the minutes, from which on a note says so"""
+
+FOR_TUNING = "to test fine-tuning on"
 
 SAVE_SECONDS = 60
 """between two models written while learning goes on"""

@@ -61,11 +61,19 @@ def start_from(network: Network, tensors: dict[str, Tensor], source: str) -> Non
 
 
 def freeze_first(network: Network, blocks: str) -> None:
-    """Keep the first blocks as they are: a number, none, or all but the head."""
+    """Keep the first blocks as they are: a number, none, or all but the head.
+
+    SettingError for more blocks than come before the head.
+    """
     inside = network.blocks()
     head = body_blocks(network)
     count = {"none": 0, "all": head}.get(blocks)
-    count = min(int(blocks), head) if count is None else count
+    count = int(blocks) if count is None else count
+    if count > head:
+        raise SettingError(
+            f"freeze must be none, all, auto, or at most {head}: so many blocks come "
+            f"before the last layer of this network. Got {count} instead."
+        )
     frozen = {name for names in inside[:count] for name in names}
     for name, parameter in network.named_parameters():
         parameter.requires_grad = name not in frozen
