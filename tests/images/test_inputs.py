@@ -93,7 +93,7 @@ def test_what_holds_no_picture(csv, make_folder, tmp_path):
     (tmp_path / "empty").mkdir()
     hidden = make_folder({".cat": 1}, name="hidden")
     cases = [
-        (tmp_path / "empty", NoDataError, "no picture in .*empty$"),
+        (tmp_path / "empty", NoDataError, r"no picture in .*empty\. Name pictures"),
         (hidden, NoDataError, r"\(hidden folders left out: '.cat'\)"),
         (csv("", "empty.csv"), NoDataError, "is empty"),
         (csv("path\n", "head.csv"), NoDataError, "no picture in .*head.csv"),
