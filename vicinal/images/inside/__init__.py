@@ -1,0 +1,1 @@
+"""Look inside a network: any number of it, what it learned, what an answer rests on."""
