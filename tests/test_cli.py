@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -1152,3 +1153,110 @@ def test_a_cache_that_cannot_be_written_is_a_note_whatever_w_says(rule, capsys):
         with cli._warnings_as_notes():
             warnings.warn("The cache cannot be written.", CacheWarning, stacklevel=1)
     assert capsys.readouterr().err == "note: The cache cannot be written.\n"
+
+
+# --- looking inside --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["gradcam", "integrated_gradients", "occlusion"])
+def test_an_answer_is_explained(method, run, pictures, tmp_path, say):
+    picture, drawing = pictures / "dark" / "0.png", tmp_path / "why.png"
+    words = ("--method", method, "--output", drawing, "--json")
+    got = say("explain", run, picture, *words).json()
+    (only,) = got["explanations"]
+    assert only["method"] == method and only["target"] in ("dark", "light")
+    assert [len(only["map"]), len(only["map"][0])] == [8, 8]
+    assert set(only["faithfulness"]) >= {"deletion", "insertion", "p", "better"}
+    assert ("do not read" in only["verdict"]) != only["faithfulness"]["better"]
+    with Image.open(drawing) as drawn:
+        assert drawn.width > 300 and got["drawing"] == str(drawing)
+
+
+def test_all_explanations_side_by_side(run, pictures, say):
+    told = say("explain", run, pictures / "light" / "1.png", "--method", "all")
+    assert told.code == OK and told.out.count(" s: ") == 3
+    assert (run / "explain" / "1-all.png").exists()
+
+
+def test_one_class_against_another(run, pictures, tmp_path, say, refused):
+    words = ("explain", run, pictures / "dark" / "0.png", "--target", "light")
+    words += ("--output", tmp_path / "x.svg")
+    got = say(*words, "--against", "dark", "--json").json()
+    assert got["explanations"][0]["target"] == "light, not dark"
+    assert "<svg" in (tmp_path / "x.svg").read_text()
+    assert "set against itself" in refused(*words, "--against", "light")
+    assert "does not know the class 'grey'" in refused(*words, "--against", "grey")
+
+
+def test_what_cannot_be_explained(run, pictures, tmp_path, refused):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    assert "cannot be read" in refused("explain", run, tmp_path / "broken.png")
+    assert "One picture is explained at a time. Got 20" in refused(
+        "explain", run, pictures
+    )
+    told = refused("explain", run, pictures / "dark" / "0.png", "--output", "x.gif")
+    assert "must end in .png, .svg, .pdf" in told
+
+
+def test_the_layer_table(run, say):
+    told = say("inspect", run)
+    assert told.code == OK and "stages.0.conv" in told.out
+    assert re.search(r"convolutions: [\d,]+ parameters \(\d+ %\)", told.out)
+    assert re.search(r"dense layers: .* each weight is used 1\.0 times", told.out)
+    rows = say("inspect", run, "--json").json()["layers"]
+    assert rows[0]["name"] == "stages.0.conv" and rows[-1]["shape"] == [2]
+    described = json.loads((run / "metrics.json").read_text())["parameters"]
+    assert sum(row["parameters"] for row in rows) == described
+
+
+def test_one_number_and_its_way_back(run, pictures, tmp_path, say):
+    picture, drawing = pictures / "dark" / "0.png", tmp_path / "number.png"
+    words = ("inspect", run, picture, "--layer", "stages.0.conv", "--at", "3,0,7")
+    told = say(*words, "--output", drawing)
+    assert told.code == OK and drawing.exists()
+    assert (
+        "it sees 2 x 2 pixels of the picture, rows 0 to 1, columns 6 to 7" in told.out
+    )
+    assert "the sum of products, of 9 terms" in told.out and "padding" in told.out
+    (number,) = say(*words, "--json").json()["numbers"]
+    total = sum(term["product"] for term in number["terms"]) + number["constant"]
+    assert total == pytest.approx(number["value"], abs=1e-5)
+    assert sum(term["at"] is None for term in number["terms"]) == 5
+    words = ("inspect", run, picture, "--layer", "fc", "--at", "1", "--back", "--json")
+    way = say(*words).json()["numbers"]
+    assert way[0]["layer"] == "fc" and way[-1]["layer"] == "stages.0.conv"
+
+
+def test_the_maps_of_a_layer(run, pictures, tmp_path, say, refused):
+    picture, drawing = pictures / "dark" / "0.png", tmp_path / "maps.pdf"
+    words = ("inspect", run, picture, "--layer", "stages.0.relu")
+    told = say(*words, "--output", drawing)
+    assert "stages.0.relu: 16 maps of 8 x 8" in told.out and drawing.exists()
+    assert say(*words, "--json").json()["shape"] == [16, 8, 8]
+    told = refused("inspect", run, picture, "--layer", "fc")
+    assert "2 numbers in a row, and no maps" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--layer", "stages.0.cnv"), "no layer 'stages.0.cnv'. Did you mean"),
+        (
+            ("--layer", "stages.0.conv", "--at", "a,b"),
+            "--at must be channel,row,column",
+        ),
+        (("--layer", "stages.0.conv", "--at", "3,0,8"), "Got 3,0,8 instead"),
+        (("--at", "3,0,7"), "want a --layer"),
+    ],
+)
+def test_places_that_are_not_there(words, told, run, pictures, refused):
+    assert told in refused("inspect", run, pictures / "dark" / "0.png", *words)
+
+
+def test_a_run_whose_pictures_are_gone(run, tmp_path, say, refused):
+    moved = tmp_path / "moved"
+    shutil.copytree(run, moved)
+    settings = json.loads((moved / "settings.json").read_text())
+    settings["data"] = str(tmp_path / "gone")
+    (moved / "settings.json").write_text(json.dumps(settings))
+    assert "are not where they were" in refused("inspect", moved)

@@ -7,7 +7,7 @@ message on stderr and exit code 2; `--debug` shows where it came from.
 
 import contextlib
 import functools
-import inspect
+import inspect as signatures
 import io
 import os
 import shutil
@@ -388,6 +388,129 @@ def _is_model(folder: str) -> bool:
     return (Path(folder) / "model.json").exists()
 
 
+def explain(
+    run: Positional[str],
+    picture: Positional[str],
+    /,
+    method: Literal["gradcam", "integrated_gradients", "occlusion", "all"] = "gradcam",
+    target: str | None = None,
+    against: str | None = None,
+    output: str | None = None,
+    seed: int = 0,
+    json: bool = False,
+) -> Outcome:
+    """Show what an answer for a picture rests on, and whether that beats chance.
+
+    Args:
+        run: the run folder that `vicinal train` wrote.
+        picture: the picture whose answer is to be explained.
+        method: how to ask; all compares them.
+        target: the class to be explained; else the one that the model names.
+        against: another class: why the first and not this one.
+        output: the drawing, a .png, .svg or .pdf file; else one in RUN/explain.
+        seed: seed of the random maps that it is held against.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.images.inside import explain as inside
+    from vicinal.images.inside.drawings import draw_explanations
+    from vicinal.tasks import load
+
+    voice, model = Voice(json), load(run)
+    place = _drawing(output, Path(run) / "explain" / f"{Path(picture).stem}-{method}")
+    named = {"target": target, "against": against, "seed": seed}
+    names = list(inside.METHODS) if method == "all" else [method]
+    found = [inside.explain(model, picture, name, **named) for name in names]
+    for one in found:
+        voice.say(f"{one.method}, {one.seconds:.2f} s: {one.verdict}")
+    _draw(draw_explanations(found), place)
+    voice.say(f"drawing: {place}")
+    told = [one.to_dict() for one in found]
+    return {
+        "run": run, "picture": picture, "explanations": told, "drawing": str(place)
+    }  # fmt: skip
+
+
+def inspect(
+    run: Positional[str],
+    picture: Positional[str | None] = None,
+    /,
+    layer: str | None = None,
+    at: str | None = None,
+    back: bool = False,
+    output: str | None = None,
+    json: bool = False,
+) -> Outcome:
+    """Look inside: the layer table, a layer's maps, or one number and its terms.
+
+    Args:
+        run: the run folder that `vicinal train` wrote.
+        picture: the picture to look at; else those that the run was tested on.
+        layer: a layer of the table: its maps for the picture.
+        at: channel,row,column of the layer: what that number is made of.
+        back: with --at: on through the layers to the picture, by the largest term.
+        output: a drawing of the maps or the number, a .png, .svg or .pdf file.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.images.inside import inspection
+    from vicinal.tasks import load
+
+    voice, model = Voice(json), load(run)
+    if layer is None:
+        if at is not None or output is not None:
+            raise SettingError("--at and --output want a --layer of the table.")
+        shown = [picture] if picture else inspection.pictures_of(Path(run))
+        rows = inspection.rows_of(model, shown)
+        inspection.tell_rows(rows, voice.say)
+        return {"run": run, "layers": [row._asdict() for row in rows]}
+    shown = picture or inspection.pictures_of(Path(run))[0]
+    seen = inspection.look_into(model, shown)
+    if at is None:
+        return _maps(inspection, seen, layer, output, voice) | {"picture": shown}
+    place = inspection.place_of(at)
+    numbers = inspection.followed(seen, layer, place, back)
+    fields = [inspection.field_of(seen, number) for number in numbers]
+    for number, box in zip(numbers, fields, strict=True):
+        inspection.tell_number(number, box, voice.say)
+    if output is not None:
+        from vicinal.images.inside.drawings import draw_number
+
+        _draw(draw_number(numbers[0]), _drawing(output, Path()))
+    both = zip(numbers, fields, strict=True)
+    told = [inspection.number_to_dict(number, box) for number, box in both]
+    return {"run": run, "picture": shown, "numbers": told}
+
+
+def _maps(
+    inspection: Any, seen: Any, layer: str, output: str | None, voice: Voice
+) -> Outcome:
+    maps = inspection.maps_of(seen, layer)
+    inspection.tell_maps(layer, maps, voice.say)
+    if output is not None:
+        from vicinal.images.inside.drawings import draw_maps
+
+        _draw(draw_maps(maps, layer), _drawing(output, Path()))
+    return {"layer": layer, "shape": list(maps.shape), "mean": float(maps.mean())}
+
+
+DRAWINGS = (".png", ".svg", ".pdf")
+
+
+def _drawing(output: str | None, usual: Path) -> Path:
+    """Where a drawing goes; SettingError for a file of another kind by its ending."""
+    if output is None:
+        return usual.with_name(f"{usual.name}.png")
+    if Path(output).suffix.lower() not in DRAWINGS:
+        raise SettingError(
+            f"--output must end in {', '.join(DRAWINGS)}. Got {output!r} instead."
+        )
+    return Path(output)
+
+
+def _draw(sheet: Any, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    sheet.savefig(place, dpi=150)
+
+
 def report(run: Positional[str], /, json: bool = False) -> Outcome:
     """Write a run's report again and print it as text.
 
@@ -428,6 +551,8 @@ VERBS: dict[str, Callable[..., Outcome]] = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "explain": explain,
+    "inspect": inspect,
     "report": report,
     "info": info,
 }
@@ -518,7 +643,7 @@ def _understood(words: list[str]) -> Callable[[], Outcome]:
 
 def _asks(call: Any) -> bool:
     """Whether a verb wants to know which flags were typed."""
-    return "typed" in inspect.signature(call.func).parameters
+    return "typed" in signatures.signature(call.func).parameters
 
 
 def _typed(words: list[str]) -> frozenset[str]:

@@ -74,6 +74,8 @@ class Made(NamedTuple):
     how: str = "the sum of products"
     curve: Callable[[Tensor], Tensor] | None = None
     """what is done to the sum, for an activation"""
+    window: tuple[int, int] | None = None
+    """rows and columns, where the numbers are a window of one channel or more"""
 
     def computed(self) -> Tensor:
         total = (self.values * self.weights).sum() + self.constant
@@ -93,6 +95,8 @@ class Opened:
     constant: float
     how: str
     terms: list[Term]
+    window: tuple[int, int] | None = None
+    """rows and columns, where the terms are windows of channels, one after the other"""
 
     @property
     def largest(self) -> Term:
@@ -130,7 +134,8 @@ def opened(recording: Recording, name: str, place: Place) -> Opened:
     ]
     constant = sum(float(made.constant) for made in parts)
     given = float(value[place])
-    return Opened(step, place, given, float(computed), constant, parts[0].how, terms)
+    how, window = parts[0].how, parts[0].window
+    return Opened(step, place, given, float(computed), constant, how, terms, window)
 
 
 def trail(recording: Recording, name: str, place: Place) -> Iterator[Opened]:
@@ -234,7 +239,8 @@ def _convolution(recording: Recording, step: Step, place: Place) -> Iterator[Mad
     places, values = _seen(x, channels, rows, columns, layer.padding_mode, 0.0)
     bias = 0.0 if layer.bias is None else layer.bias[place[0]]
     kernel = layer.weight[place[0]].flatten()
-    yield Made(step.sources[0], places, values, kernel, bias)
+    window = len(rows), len(columns)
+    yield Made(step.sources[0], places, values, kernel, bias, window=window)
 
 
 def _dense(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
@@ -290,7 +296,8 @@ def _max_pool(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
     weights = torch.zeros_like(values)
     weights[values.argmax()] = 1
     how = f"the largest of {len(values)}"
-    yield Made(step.sources[0], places, values, weights, 0.0, how)
+    window = (len(rows), len(columns)) if there.all() else None
+    yield Made(step.sources[0], places, values, weights, 0.0, how, window=window)
 
 
 def _average_pool(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
@@ -303,7 +310,8 @@ def _average_pool(recording: Recording, step: Step, place: Place) -> Iterator[Ma
     count = int((places[:, 1] != NOWHERE).sum())
     if layer.count_include_pad:
         count = len(values)
-    yield _mean_of(step.sources[0], places, values, count)
+    window = len(rows), len(columns)
+    yield _mean_of(step.sources[0], places, values, count)._replace(window=window)
 
 
 def _adaptive_pool(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
@@ -317,7 +325,8 @@ def _adaptive_pool(recording: Recording, step: Step, place: Place) -> Iterator[M
     )
     own = range(place[0], place[0] + 1)
     places, values = _seen(x, own, rows, columns, "zeros", 0.0)
-    yield _mean_of(step.sources[0], places, values, len(values))
+    window = len(rows), len(columns)
+    yield _mean_of(step.sources[0], places, values, len(values))._replace(window=window)
 
 
 def _whole_mean(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
@@ -325,7 +334,8 @@ def _whole_mean(recording: Recording, step: Step, place: Place) -> Iterator[Made
     own = range(place[0], place[0] + 1)
     rows, columns = map(torch.arange, x.shape[-2:])
     places, values = _seen(x, own, rows, columns, "zeros", 0.0)
-    yield _mean_of(step.sources[0], places, values, len(values))
+    window = len(rows), len(columns)
+    yield _mean_of(step.sources[0], places, values, len(values))._replace(window=window)
 
 
 def _mean_of(source: str, places: np.ndarray, values: Tensor, count: int) -> Made:

@@ -1,0 +1,183 @@
+"""Drawings of what is inside: maps over pictures, filters, one number and its terms.
+
+Colours are told apart by people who see no red or green: blue speaks for an answer,
+orange against it. Where numbers are shown there is a bar that says how large they are.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from vicinal.core.explanation import Explanation
+from vicinal.core.words import percent
+from vicinal.images.inside.walkthrough import NOWHERE, Opened
+
+FOR_AND_AGAINST = LinearSegmentedColormap.from_list(
+    "for_and_against", ["#b35806", "#f7f7f7", "#2563a8"]
+)
+NAMES = {
+    "gradcam": "Grad-CAM",
+    "integrated_gradients": "integrated gradients",
+    "occlusion": "occlusion",
+}
+
+
+def draw_explanations(explanations: Sequence[Explanation]) -> Figure:
+    """The picture, and beside it each map: in grey if it is no better than chance."""
+    count = len(explanations) + 1
+    sheet = Figure(figsize=(3 * count, 3.6), layout="constrained")
+    axes: Any = sheet.subplots(1, count)
+    picture = _shown(explanations[0].picture)
+    first = explanations[0]
+    axes[0].imshow(picture, cmap="gray", vmin=0, vmax=255)
+    score = percent(first.score) if 0 <= first.score <= 1 else f"{first.score:.4g}"
+    axes[0].set_title(f"{first.target}: {score}", fontsize=10)
+    for axis, one in zip(axes[1:], explanations, strict=True):
+        largest = float(np.abs(one.map).max()) or 1.0
+        better = one.faithfulness.better
+        colours = FOR_AND_AGAINST if better else "gray_r"
+        axis.imshow(_grey(one.picture), cmap="gray", vmin=0, vmax=255)
+        drawn = axis.imshow(
+            one.map, cmap=colours, vmin=-largest, vmax=largest, alpha=0.65
+        )
+        title = NAMES.get(one.method, one.method)
+        if not better:
+            title += "\nno better than chance"
+        axis.set_title(title, fontsize=10)
+        sheet.colorbar(drawn, ax=axis, shrink=0.7)
+    for axis in axes:
+        axis.set_axis_off()
+    return sheet
+
+
+def draw_filters(filters: np.ndarray, titles: Sequence[str] = ()) -> Figure:
+    """Small pictures [O, h, w, C] in 0 to 1, or [O, h, w], in rows."""
+    count = len(filters)
+    across = int(np.ceil(np.sqrt(count * 1.6)))
+    down = -(-count // across)
+    sheet = Figure(figsize=(0.75 * across, 0.75 * down), layout="constrained")
+    axes: Any = np.atleast_1d(sheet.subplots(down, across)).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for number, (axis, one) in enumerate(zip(axes, filters, strict=False)):
+        axis.imshow(_shown(one), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        if number < len(titles):
+            axis.set_title(titles[number], fontsize=6)
+    return sheet
+
+
+MOST_MAPS = 64
+"""maps of a layer that are drawn: those with the largest numbers"""
+
+
+def draw_maps(maps: np.ndarray, title: str) -> Figure:
+    """Feature maps [C, H, W], each with its own largest number above it."""
+    most = np.argsort(-np.abs(maps).max(axis=(1, 2)), kind="stable")[:MOST_MAPS]
+    across = int(np.ceil(np.sqrt(len(most) * 1.4)))
+    down = -(-len(most) // across)
+    sheet = Figure(figsize=(1.0 * across, 1.1 * down + 0.4), layout="constrained")
+    axes: Any = np.atleast_1d(sheet.subplots(down, across)).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, channel in zip(axes, most, strict=False):
+        largest = float(np.abs(maps[channel]).max()) or 1.0
+        axis.imshow(maps[channel], cmap=FOR_AND_AGAINST, vmin=-largest, vmax=largest)
+        axis.set_title(f"{channel}: {largest:.3g}", fontsize=6)
+    rest = len(maps) - len(most)
+    behind = f", {rest} of smaller numbers left out" if rest else ""
+    sheet.suptitle(f"{title}: channel and largest number{behind}", fontsize=9)
+    return sheet
+
+
+MOST_CHANNELS = 4
+"""channels of a window that are drawn: those that give most"""
+
+
+def draw_number(found: Opened) -> Figure:
+    """One number: the window, the kernel and the products of its main channels.
+
+    What padding made up is hatched. A number that is not made of a window is drawn as
+    bars of its largest terms.
+    """
+    return _bars(found) if found.window is None else _windows(found, found.window)
+
+
+def _windows(found: Opened, window: tuple[int, int]) -> Figure:
+    channels: dict[int, list] = {}
+    for term in found.terms:
+        channels.setdefault(term.place[0], []).append(term)
+    most = sorted(channels, key=lambda c: -abs(sum(t.product for t in channels[c])))[
+        :MOST_CHANNELS
+    ]
+    sheet = Figure(figsize=(6.6, 2.1 * len(most) + 0.5), layout="constrained")
+    axes: Any = np.atleast_2d(sheet.subplots(len(most), 3))
+    for row, channel in zip(axes, most, strict=True):
+        terms = channels[channel]
+        for axis, name in zip(row, ("value", "weight", "product"), strict=True):
+            grid = np.array([getattr(t, name) for t in terms]).reshape(window)
+            made_up = np.array([NOWHERE in t.place for t in terms]).reshape(window)
+            _grid(sheet, axis, grid, made_up)
+            total = f" = {grid.sum():.4g}" if name == "product" else ""
+            axis.set_title(f"channel {channel}: {name}s{total}", fontsize=8)
+    rest = len(channels) - len(most)
+    behind = f" (and {rest} channels more)" if rest else ""
+    sheet.suptitle(
+        f"{found.step.name} at {','.join(map(str, found.place))}: {found.how}, plus "
+        f"{found.constant:.4g}, is {found.given:.6g}{behind}",
+        fontsize=9,
+    )
+    return sheet
+
+
+def _grid(sheet: Figure, axis: Any, grid: np.ndarray, made_up: np.ndarray) -> None:
+    largest = float(np.abs(grid).max()) or 1.0
+    drawn = axis.imshow(grid, cmap=FOR_AND_AGAINST, vmin=-largest, vmax=largest)
+    if grid.size <= 49:
+        for (row, column), value in np.ndenumerate(grid):
+            axis.text(column, row, f"{value:.2g}", ha="center", va="center", fontsize=6)
+    for row, column in np.argwhere(made_up):
+        axis.add_patch(_hatched(row, column))
+    axis.set_xticks([])
+    axis.set_yticks([])
+    sheet.colorbar(drawn, ax=axis, shrink=0.8).ax.tick_params(labelsize=6)
+
+
+def _hatched(row: int, column: int) -> Any:
+    from matplotlib.patches import Rectangle
+
+    corner = column - 0.5, row - 0.5
+    return Rectangle(corner, 1, 1, fill=False, hatch="///", linewidth=0, alpha=0.4)
+
+
+MOST_TERMS = 20
+
+
+def _bars(found: Opened) -> Figure:
+    terms = sorted(found.terms, key=lambda t: -abs(t.product))[:MOST_TERMS]
+    sheet = Figure(figsize=(6, 0.5 + 0.24 * len(terms)), layout="constrained")
+    axis = sheet.subplots()
+    products = [term.product for term in terms]
+    colours = ["#2563a8" if p >= 0 else "#b35806" for p in products]
+    names = [f"{t.source} {','.join(map(str, t.place))}" for t in terms]
+    axis.barh(range(len(terms)), products, color=colours)
+    axis.set_yticks(range(len(terms)), names, fontsize=6)
+    axis.invert_yaxis()
+    axis.set_xlabel("value times weight", fontsize=8)
+    axis.set_title(
+        f"{found.step.name} at {','.join(map(str, found.place))}: {found.how}, plus "
+        f"{found.constant:.4g}, is {found.given:.6g}",
+        fontsize=8,
+    )
+    return sheet
+
+
+def _shown(picture: np.ndarray) -> np.ndarray:
+    """A picture as matplotlib takes it: without an axis of one channel."""
+    return picture[..., 0] if picture.ndim == 3 and picture.shape[-1] == 1 else picture
+
+
+def _grey(picture: np.ndarray) -> np.ndarray:
+    return picture.mean(axis=-1)

@@ -1,0 +1,171 @@
+"""What an answer of a trained model rests on: one picture, one number, a map.
+
+=====================  ====================================================  ==========
+method                 asks                                                  room
+=====================  ====================================================  ==========
+gradcam                which of the last maps speak for it, and where        gradcam
+integrated_gradients   what each pixel adds, on the way from nothing         same name
+occlusion              what it costs to cover a part                         occlusion
+=====================  ====================================================  ==========
+
+Each map comes with how it does beside random ones (`faithfulness`), and with how much
+of it is left when there is a little noise in the picture.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vicinal.core.explanation import Explanation
+from vicinal.errors import NoDataError, PictureError, SettingError, near_names
+from vicinal.images.augment import to_input
+from vicinal.images.decode import Preprocessing
+from vicinal.images.inside.faithfulness import Ask, faithfulness
+from vicinal.images.inside.gradcam import grad_cam
+from vicinal.images.inside.integrated_gradients import integrated_gradients
+from vicinal.images.inside.occlusion import occlusion
+from vicinal.images.inside.target import Target, target_of
+
+if TYPE_CHECKING:
+    from vicinal.images.model import PictureModel
+
+NOISE = 0.05
+"""spread of the noise that a map should bear, in spreads of a channel"""
+
+Method = Callable[[nn.Module, Tensor, Target], Tensor]
+"""gives a map [H, W] for a picture [C, H, W]"""
+
+
+def _added_up(network: nn.Module, x: Tensor, target: Target) -> Tensor:
+    return integrated_gradients(network, x, target).sum(dim=0)
+
+
+def _covered(network: nn.Module, x: Tensor, target: Target) -> Tensor:
+    window = max(2, x.shape[-1] // 7)
+    return occlusion(network, x, target, window, max(1, window // 2))
+
+
+METHODS: dict[str, Method] = {
+    "gradcam": grad_cam,
+    "integrated_gradients": _added_up,
+    "occlusion": _covered,
+}
+"""What `explain` takes as its method."""
+
+
+def explain(
+    model: "PictureModel",
+    X: Any,
+    method: str = "gradcam",
+    *,
+    target: str | None = None,
+    against: str | None = None,
+    seed: int = 0,
+) -> Explanation:
+    """The parts of one picture that one number of a model rests on.
+
+    X: a picture, as `predict` takes it. target: the class to be explained; None: the
+    one that the model names, or the number that it gives. against: another class: why
+    not that one. SettingError for a method that is unknown, ClassError for a class.
+    """
+    rule = method_of(method)
+    pixels = one_picture(model, X)
+    how, network = model.preprocessing_, model.network_
+    device = next(network.parameters()).device
+    x = to_input(pixels[None], how, str(device))[0].contiguous()
+    logits = logits_of(network, x[None])[0]
+    wanted = target_of(model.objective_, target, against, logits)
+    ask = asking(model, wanted)
+    begun = time.perf_counter()
+    found = rule(network, x, wanted)
+    seconds = time.perf_counter() - begun
+    if not torch.isfinite(found).all():
+        raise SettingError(
+            f"The {method} map of this picture is no number: the network's weights, or "
+            "what it computes of them, are not finite. Train it anew."
+        )
+    g = torch.Generator().manual_seed(seed)
+    noise = NOISE * torch.randn(x.shape, generator=g).to(x)
+    again = rule(network, x + noise, wanted)
+    return Explanation(
+        method=method,
+        target=wanted.name,
+        score=float(ask(x[None])[0]),
+        map=found.cpu().numpy(),
+        picture=seen_pixels(pixels, how),
+        seconds=seconds,
+        faithfulness=faithfulness(ask, x.cpu(), found.cpu(), seed=seed),
+        stability=correlation(found.cpu().numpy(), again.cpu().numpy()),
+    )
+
+
+def method_of(name: str) -> Method:
+    """The method of a name; SettingError for one that is unknown."""
+    if name in METHODS:
+        return METHODS[name]
+    raise SettingError(f"There is no method {name!r}. {near_names(name, METHODS)}")
+
+
+def one_picture(model: "PictureModel", X: Any) -> np.ndarray:
+    """The pixels [S, S, C] of one picture as the model stores it.
+
+    PictureError where it cannot be read, NoDataError where X is none, or many.
+    """
+    table = model._unlabelled(X)
+    if len(table) != 1:
+        raise NoDataError(
+            f"One picture is explained at a time. Got {len(table)}: name one file, or "
+            "give an array [1, H, W(, C)]."
+        )
+    names, reasons, pixels = next(model._batches(table))
+    if reasons[0] is not None:
+        raise PictureError(f"{names[0]} cannot be read: {reasons[0]}.")
+    return pixels[0]
+
+
+def seen_pixels(pixels: np.ndarray, how: Preprocessing) -> np.ndarray:
+    """Of the stored pixels [S, S, C], the middle [H, W, C] that the network sees."""
+    margin = (how.store_size - how.image_size) // 2
+    end = margin + how.image_size
+    return pixels[margin:end, margin:end]
+
+
+@torch.no_grad()
+def logits_of(network: nn.Module, x: Tensor) -> Tensor:
+    """Logits [N, K] of pictures [N, C, H, W], in float32; the network as it answers."""
+    was = network.training
+    network.eval()
+    try:
+        return network(x).float()
+    finally:
+        network.train(was)
+
+
+def asking(model: "PictureModel", target: Target) -> Ask:
+    """The target's answer for pictures: a calibrated probability, or the number."""
+    network, form, objective = model.network_, model.runtime_, model.objective_
+
+    @torch.no_grad()
+    def ask(x: Tensor) -> Tensor:
+        with form.threaded(), form.active():
+            logits = logits_of(network, form.place(x)).cpu()
+        if objective.kind == "numeric":
+            return logits[:, 0]
+        logits = logits / model.temperature_
+        if target.against is not None:
+            return torch.sigmoid(target(logits))
+        return torch.from_numpy(objective.predict(logits))[:, target.row]
+
+    return ask
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's, of two maps; 1 where both are constant, 0 where one is."""
+    flat = a.std() < 1e-12, b.std() < 1e-12
+    if any(flat):
+        return float(all(flat))
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])

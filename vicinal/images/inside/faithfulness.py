@@ -1,0 +1,130 @@
+"""Whether a map of what counts is true: take away what it marks, and put it back.
+
+::
+
+    deletion  = mean over t of f(x without its first t pixels)         less is better
+    insertion = mean over t of f(nothing, with the first t pixels)     more is better
+
+where the map says which pixels come first, and t runs from none to all (V. Petsiuk, A.
+Das, K. Saenko: RISE, BMVC 2018, https://arxiv.org/abs/1806.07421, section 4.1). Any
+compact patch takes something away, so a map is held against others as smooth as it:
+random ones with the same spectrum (J. Theiler et al. 1992, "Testing for nonlinearity in
+time series: the method of surrogate data"). Theirs is Fourier's, with random phases;
+here it is the cosine transform's, with random signs, for a map has borders and does not
+go around.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.fft import dctn, idctn
+from torch import Tensor
+
+from vicinal.core.explanation import Faithfulness
+
+Ask = Callable[[Tensor], Tensor]
+"""gives the answer [N] for pictures [N, C, H, W], 0 to 1 or a number"""
+
+STEPS = 12
+"""shares of the picture that are taken away"""
+
+RANDOM = 19
+"""random maps: one in twenty is p = 0.05"""
+
+BATCH = 64
+
+
+def faithfulness(
+    ask: Ask,
+    x: Tensor,
+    found: Tensor,
+    *,
+    nothing: Tensor | None = None,
+    seed: int = 0,
+    count: int = RANDOM,
+    steps: int = STEPS,
+) -> Faithfulness:
+    """How well a map [H, W] of a picture x [C, H, W] says what the answer rests on.
+
+    nothing: the picture [C, H, W] without anything in it; None: its blur, which takes
+    away what is seen and leaves light and colour.
+    """
+    nothing = blurred(x) if nothing is None else nothing
+    rng = np.random.default_rng(seed)
+    maps = [found, *(surrogate(found, rng) for _ in range(count))]
+    orders = [ranks(m, rng) for m in maps]
+    deletion = areas(ask, x, nothing, orders, steps)
+    insertion = areas(ask, nothing, x, orders, steps)
+    gain = insertion - deletion
+    as_good = int((gain[1:] >= gain[0]).sum())
+    return Faithfulness(
+        float(deletion[0]),
+        float(deletion[1:].mean()),
+        float(insertion[0]),
+        float(insertion[1:].mean()),
+        (as_good + 1) / (count + 1),
+    )
+
+
+def areas(
+    ask: Ask, before: Tensor, after: Tensor, orders: list[Tensor], steps: int
+) -> np.ndarray:
+    """Mean answer on the way from one picture to another, pixel by pixel, for M orders.
+
+    orders: M of [H, W], from 0 for the first pixel that changes to H W - 1.
+    """
+    shares = torch.linspace(0, 1, steps + 1)[1:-1]  # both ends are the same for all
+    size = before.shape[-2] * before.shape[-1]
+    on_the_way = [
+        torch.where(order < share * size, after, before)
+        for order in orders
+        for share in shares
+    ]
+    ends = ask(torch.stack([before, after]))
+    parts = (on_the_way[k : k + BATCH] for k in range(0, len(on_the_way), BATCH))
+    told = torch.cat([ask(torch.stack(part)) for part in parts])
+    between = told.reshape(len(orders), -1).double()
+    total = between.sum(dim=1) + ends.double().sum() / 2  # the trapezoid rule
+    return (total / steps).numpy()
+
+
+def ranks(found: Tensor, rng: np.random.Generator) -> Tensor:
+    """The place of each pixel of a map [H, W] when the largest come first.
+
+    Equal ones come in a random order: by rows they would make a patch of their own.
+    """
+    flat = found.flatten().double().numpy()
+    order = np.lexsort((rng.random(len(flat)), -flat))
+    placed = np.empty(len(flat), dtype=np.int64)
+    placed[order] = np.arange(len(flat))
+    return torch.from_numpy(placed).reshape(found.shape)
+
+
+def surrogate(found: Tensor, rng: np.random.Generator) -> Tensor:
+    """A random map [H, W] as smooth as another: the same spectrum, other signs.
+
+    It has the other's values, in the order of the random one, so that as much of it is
+    marked, and as much is left alone.
+    """
+    spectrum: Any = dctn(found.double().numpy(), norm="ortho")
+    drawn: Any = idctn(spectrum * rng.choice([-1.0, 1.0], spectrum.shape), norm="ortho")
+    values = np.sort(found.double().numpy(), axis=None)
+    made = np.empty(values.shape)
+    made[np.argsort(drawn, axis=None)] = values
+    return torch.from_numpy(made.reshape(found.shape)).to(found.dtype)
+
+
+def blurred(x: Tensor, share: float = 0.06) -> Tensor:
+    """A picture x [C, H, W] under a Gaussian blur of so much of its side."""
+    sigma = max(1.0, share * min(x.shape[-2:]))
+    reach = min(int(2 * sigma), min(x.shape[-2:]) - 1)
+    at = torch.arange(-reach, reach + 1, dtype=x.dtype)
+    kernel = torch.exp(-((at / sigma) ** 2) / 2)
+    kernel = (kernel / kernel.sum()).view(1, 1, -1)
+    across, down = kernel[..., None, :], kernel[..., :, None]
+    planes = F.pad(x[:, None], (reach, reach, 0, 0), mode="reflect")
+    planes = F.pad(F.conv2d(planes, across), (0, 0, reach, reach), mode="reflect")
+    return F.conv2d(planes, down)[:, 0]

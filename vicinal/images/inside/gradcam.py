@@ -1,0 +1,55 @@
+"""Grad-CAM: where in the last maps is what speaks for an answer.
+
+::
+
+    a_k = 1 / (H W) sum over i, j of dy / dA_k[i, j]        (1)
+    L = ReLU(sum over k of a_k A_k)                         (2)
+
+y is the number that is explained, A_k the maps of a layer: by default the last one that
+has places, where a map stands for a part or an object. L is as coarse as these maps;
+it is enlarged to the picture's size between its points.
+
+R. Selvaraju, M. Cogswell, A. Das, R. Vedantam, D. Parikh, D. Batra: Grad-CAM, ICCV
+2017, https://arxiv.org/abs/1610.02391, section 3.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vicinal.errors import SettingError
+from vicinal.images.inside.steps import Run, answering, record, traced
+from vicinal.images.inside.target import Target
+
+
+def grad_cam(
+    network: nn.Module, x: Tensor, target: Target, layer: str | None = None
+) -> Tensor:
+    """The map L [H, W] for a picture x [C, H, W], 0 or more.
+
+    layer: the step whose maps are taken; None: the last one that has places.
+    SettingError for one that is unknown, or has none.
+    """
+    recording = record(network, x)
+    step = recording.step(layer) if layer else recording.layer_of_maps()
+    if recording.values[step.name].ndim != 3:
+        raise SettingError(
+            f"{step.name} gives numbers in a row, and Grad-CAM needs maps. Name a "
+            f"layer before it, such as {recording.layer_of_maps().name}."
+        )
+    kept: list[Tensor] = []
+
+    def watch(name: str, value: Tensor) -> Tensor | None:
+        if name != step.name:
+            return None
+        kept.append(value.detach().requires_grad_())
+        return kept[0]
+
+    with answering(network), torch.enable_grad():
+        y = target(Run(traced(network), watch).run(x[None]))
+        maps = kept[0]
+        (slope,) = torch.autograd.grad(y.sum(), maps)  # [1, K, h, w]
+    share = slope.mean((2, 3), keepdim=True)
+    found = (share * maps.detach()).sum(dim=1, keepdim=True).relu()
+    size = x.shape[-2:]
+    return F.interpolate(found, size, mode="bilinear", align_corners=False)[0, 0]
