@@ -161,15 +161,17 @@ def main() -> None:
         with fast.active():
             return network(fast.place(x)).float()
 
+    def probability(x: Tensor, row: int) -> Tensor:
+        return torch.softmax(logits(x), dim=1)[:, row]
+
     said = torch.cat([logits(part) for part in x.split(50)]).argmax(dim=1).tolist()
     rows = []
     for name, rival in rivals(network).items():
         row = {"method": name, **timed(rival, x[: TIMED + 1], said[: TIMED + 1])}
         found = []
         for picture, k in zip(x, said, strict=True):
-            ask = lambda x, k=k: torch.softmax(logits(x), dim=1)[:, k]  # noqa: E731
             drawn = METHODS[name](network, picture, Target("", k))
-            found.append(faithfulness(ask, picture, drawn))
+            found.append(faithfulness(partial(probability, row=k), picture, drawn))
         rows.append(row | scored(found))
     claim = f"explanations of MobileNetV2 on {options.pictures} photographs"
     tell({"claim": claim, "rows": rows}, options.json)
