@@ -14,3 +14,6 @@ print(model.evaluate((x[1200:], y[1200:])))  # accuracy, its interval, the basel
 model.save("digits-model")
 again = vicinal.load("digits-model")
 print(again.predict(x[1200:1210]), y[1200:1210])
+
+why = model.explain(x[1200:1201])  # in a notebook: the picture and what counted
+print(why.target, why.score, why.verdict)

@@ -1253,6 +1253,57 @@ def test_places_that_are_not_there(words, told, run, pictures, refused):
     assert told in refused("inspect", run, pictures / "dark" / "0.png", *words)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--show", "filters"), "16 filters of 3 x 3"),
+        (("--show", "patches", "--layer", "stages.0.conv"), "channel "),
+        (
+            ("--show", "synthesis", "--layer", "fc", "--channels", "1"),
+            "channel 1: from",
+        ),
+        (("--show", "synthesis", "--target", "light"), "light: from"),
+    ],
+)
+def test_sheets(words, told, run, tmp_path, say):
+    got = say("inspect", run, *words, "--output", tmp_path / "sheet.png")
+    assert got.code == OK and told in got.out
+    with Image.open(tmp_path / "sheet.png") as drawn:
+        assert drawn.width > 100
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--show", "patches"), "--show patches wants a --layer"),
+        (("--show", "synthesis"), "--layer and --channels, or a class"),
+        (("--show", "filters", "--channels", "x"), "numbers such as 0,5,7"),
+        (
+            ("--show", "patches", "--layer", "stages.0.conv", "--channels", "16"),
+            "channels 0 to 15. Got 16",
+        ),
+        (("--show", "filters", "--output", "/dev/null/x.png"), "cannot be written"),
+    ],
+)
+def test_sheets_that_cannot_be(words, told, run, refused):
+    assert told in refused("inspect", run, *words)
+
+
+def test_a_report_with_more_in_it(run, tmp_path, say):
+    more = tmp_path / "more"
+    shutil.copytree(run, more)
+    told = say("report", more, "--shortcuts", "--beside-dense")
+    assert told.code == OK and "What the answers rest on" in told.out
+    page = (more / "report.html").read_text()
+    assert page.count("<h2>A CNN beside a dense network</h2>") == 1
+    got = say("report", more, "--shortcuts", "--json").json()
+    assert got["shortcuts"]["score"]["metric"] == "accuracy"
+    page = (more / "report.html").read_text()
+    assert page.count("<h2>What the answers rest on</h2>") == 1  # in place of its like
+    assert page.index("beside a dense") < page.index("rest on</h2>")
+    assert page.index("rest on</h2>") < page.index("<h2>What was run</h2>")
+
+
 def test_a_run_whose_pictures_are_gone(run, tmp_path, say, refused):
     moved = tmp_path / "moved"
     shutil.copytree(run, moved)

@@ -402,7 +402,8 @@ def explain(
     """Show what an answer for a picture rests on, and whether that beats chance.
 
     Args:
-        run: the run folder that `vicinal train` wrote.
+        run: the run folder that `vicinal train` wrote, or trained weights as
+            --weights takes them.
         picture: the picture whose answer is to be explained.
         method: how to ask; all compares them.
         target: the class to be explained; else the one that the model names.
@@ -411,23 +412,12 @@ def explain(
         seed: seed of the random maps that it is held against.
         json: print one JSON object and nothing else.
     """
-    from vicinal.images.inside import explain as inside
-    from vicinal.images.inside.drawings import draw_explanations
-    from vicinal.tasks import load
+    from vicinal.images.inside import verbs
 
-    voice, model = Voice(json), load(run)
-    place = _drawing(output, Path(run) / "explain" / f"{Path(picture).stem}-{method}")
-    named = {"target": target, "against": against, "seed": seed}
-    names = list(inside.METHODS) if method == "all" else [method]
-    found = [inside.explain(model, picture, name, **named) for name in names]
-    for one in found:
-        voice.say(f"{one.method}, {one.seconds:.2f} s: {one.verdict}")
-    _draw(draw_explanations(found), place)
-    voice.say(f"drawing: {place}")
-    told = [one.to_dict() for one in found]
-    return {
-        "run": run, "picture": picture, "explanations": told, "drawing": str(place)
-    }  # fmt: skip
+    voice = Voice(json)
+    where = verbs.Where(_opened(run, voice), run, picture, None, output)
+    asked = {"target": target, "against": against, "seed": seed}
+    return verbs.explain(where, method, asked, voice.say)
 
 
 def inspect(
@@ -437,99 +427,96 @@ def inspect(
     layer: str | None = None,
     at: str | None = None,
     back: bool = False,
+    show: Literal["maps", "filters", "patches", "synthesis"] = "maps",
+    channels: str | None = None,
+    target: str | None = None,
     output: str | None = None,
+    seed: int = 0,
     json: bool = False,
 ) -> Outcome:
-    """Look inside: the layer table, a layer's maps, or one number and its terms.
+    """Look inside: the layers, one number and its terms, maps, filters, patches.
 
     Args:
-        run: the run folder that `vicinal train` wrote.
+        run: the run folder that `vicinal train` wrote, or trained weights as
+            --weights takes them.
         picture: the picture to look at; else those that the run was tested on.
         layer: a layer of the table: its maps for the picture.
         at: channel,row,column of the layer: what that number is made of.
         back: with --at: on through the layers to the picture, by the largest term.
-        output: a drawing of the maps or the number, a .png, .svg or .pdf file.
+        show: a layer's maps for the picture; the first layer's filters; the patches
+            that excite a layer's channels most; or pictures made to excite them.
+        channels: numbers of the channels for patches and synthesis, such as 0,5,7.
+        target: with --show synthesis: a class, in place of a layer.
+        output: the drawing, a .png, .svg or .pdf file.
+        seed: seed of the picture that a synthesis begins with.
         json: print one JSON object and nothing else.
     """
-    from vicinal.images.inside import inspection
+    from vicinal.images.inside import verbs
+
+    voice = Voice(json)
+    where = verbs.Where(_opened(run, voice), run, picture, layer, output)
+    if show != "maps":
+        return verbs.show(where, show, channels, target, seed, voice.say)
+    return verbs.inspect(where, at, back, voice.say)
+
+
+def _opened(run: str, voice: Voice) -> Any:
+    """The model of a run; or trained weights as they came, where that is their name."""
+    from vicinal.images.pretrained import WEIGHTS
     from vicinal.tasks import load
 
-    voice, model = Voice(json), load(run)
-    if layer is None:
-        if at is not None or output is not None:
-            raise SettingError("--at and --output want a --layer of the table.")
-        shown = [picture] if picture else inspection.pictures_of(Path(run))
-        rows = inspection.rows_of(model, shown)
-        inspection.tell_rows(rows, voice.say)
-        return {"run": run, "layers": [row._asdict() for row in rows]}
-    shown = picture or inspection.pictures_of(Path(run))[0]
-    seen = inspection.look_into(model, shown)
-    if at is None:
-        return _maps(inspection, seen, layer, output, voice) | {"picture": shown}
-    place = inspection.place_of(at)
-    numbers = inspection.followed(seen, layer, place, back)
-    fields = [inspection.field_of(seen, number) for number in numbers]
-    for number, box in zip(numbers, fields, strict=True):
-        inspection.tell_number(number, box, voice.say)
-    if output is not None:
-        from vicinal.images.inside.drawings import draw_number
+    weights = run in WEIGHTS or run.startswith("timm:") or run.endswith(".safetensors")
+    if _is_model(run) or not weights:
+        return load(run)
+    from vicinal.images.as_it_came import as_it_came
 
-        _draw(draw_number(numbers[0]), _drawing(output, Path()))
-    both = zip(numbers, fields, strict=True)
-    told = [inspection.number_to_dict(number, box) for number, box in both]
-    return {"run": run, "picture": shown, "numbers": told}
+    return as_it_came(run, tell=voice.say)
 
 
-def _maps(
-    inspection: Any, seen: Any, layer: str, output: str | None, voice: Voice
+def report(
+    run: Positional[str],
+    /,
+    shortcuts: bool = False,
+    beside_dense: bool = False,
+    json: bool = False,
 ) -> Outcome:
-    maps = inspection.maps_of(seen, layer)
-    inspection.tell_maps(layer, maps, voice.say)
-    if output is not None:
-        from vicinal.images.inside.drawings import draw_maps
-
-        _draw(draw_maps(maps, layer), _drawing(output, Path()))
-    return {"layer": layer, "shape": list(maps.shape), "mean": float(maps.mean())}
-
-
-DRAWINGS = (".png", ".svg", ".pdf")
-
-
-def _drawing(output: str | None, usual: Path) -> Path:
-    """Where a drawing goes; SettingError for a file of another kind by its ending."""
-    if output is None:
-        return usual.with_name(f"{usual.name}.png")
-    if Path(output).suffix.lower() not in DRAWINGS:
-        raise SettingError(
-            f"--output must end in {', '.join(DRAWINGS)}. Got {output!r} instead."
-        )
-    return Path(output)
-
-
-def _draw(sheet: Any, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    sheet.savefig(place, dpi=150)
-
-
-def report(run: Positional[str], /, json: bool = False) -> Outcome:
-    """Write a run's report again and print it as text.
+    """Write a run's report again and print it as text, with more in it if asked.
 
     Args:
         run: the run folder that `vicinal train` wrote.
+        shortcuts: look for parts of the picture that give the answer by themselves.
+        beside_dense: train a small CNN and a dense network on the same pictures.
         json: print one JSON object and nothing else.
     """
     from vicinal.core import run as runs
     from vicinal.core.files import write_text
     from vicinal.core.report import Report
 
-    page = Report.from_dict(runs.read(Path(run), "report.json"))
-    path = Path(run) / "report.html"
+    folder, voice = Path(run), Voice(json)
+    page = Report.from_dict(runs.read(folder, "report.json"))
+    more: Outcome = {}
+    if shortcuts or beside_dense:
+        from vicinal.core.files import write_json
+        from vicinal.images import look_again
+        from vicinal.tasks import load
+
+        model = load(run)
+        asked = {
+            "shortcuts": look_again.shortcuts_of if shortcuts else None,
+            "beside_dense": look_again.dense_beside_cnn if beside_dense else None,
+        }
+        for name, look in asked.items():
+            if look is not None:
+                section, more[name] = look(folder, model, voice.say)
+                page = page.with_section(section)
+        write_json(folder / "report.json", page.to_dict())
+        write_text(folder / "report.txt", page.text())
+    path = folder / "report.html"
     write_text(path, page.html())
-    voice = Voice(json)
     voice.say(page.text())
     voice.say(f"page: {path}")
-    metrics = runs.read(Path(run), "metrics.json")
-    return {"run": run, "page": str(path), "score": metrics["score"]}
+    metrics = runs.read(folder, "metrics.json")
+    return {"run": run, "page": str(path), "score": metrics["score"], **more}
 
 
 def info(json: bool = False) -> Outcome:

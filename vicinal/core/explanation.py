@@ -51,24 +51,21 @@ class Explanation:
     """what the model gives for it: a probability, or a number"""
 
     map: np.ndarray
-    """[H, W]: above 0 what speaks for the target, below 0 what speaks against it"""
-
-    picture: np.ndarray
-    """[H, W, C] uint8: what the model saw"""
+    """above 0 what speaks for the target, below 0 what speaks against it"""
 
     seconds: float
     """what the map took, without what follows"""
 
     faithfulness: Faithfulness
     stability: float
-    """correlation of the map with that of the picture with a little noise in it"""
+    """correlation of the map with that of the input with a little noise in it"""
 
     @property
     def verdict(self) -> str:
         """What the map is worth, in a sentence."""
         f = self.faithfulness
         if not np.any(self.map):
-            return f"Nothing in the picture speaks for {self.target}: the map is empty."
+            return f"Nothing in it speaks for {self.target}: the map is empty."
         beside = (
             f"{f.deletion:.2f} beside {f.random_deletion:.2f} when it is taken away, "
             f"{f.insertion:.2f} beside {f.random_insertion:.2f} when it is put back; "
@@ -82,7 +79,7 @@ class Explanation:
         unsteady = ""
         if self.stability < UNSTEADY:
             unsteady = (
-                " A little noise in the picture changes the map a lot (correlation "
+                " A little noise in the input changes the map a lot (correlation "
                 f"{self.stability:.2f})."
             )
         return (

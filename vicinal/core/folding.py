@@ -20,10 +20,10 @@ from torch.nn.utils import fuse_conv_bn_eval
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-def folded(network: nn.Module, example: Tensor) -> nn.Module:
+def folded(network: nn.Module, example: Tensor, *, in_place: bool = True) -> nn.Module:
     """A copy for answering whose batch norms stand in the convolutions before them.
 
-    Activations write over what they are given, where that changes nothing.
+    in_place: activations write over what they are given, where that changes nothing.
     example: a batch that the network takes; what it computes of it shows which
     convolution each batch norm follows. One whose input comes from elsewhere stays.
     """
@@ -34,7 +34,7 @@ def folded(network: nn.Module, example: Tensor) -> nn.Module:
         _put(network, names[conv], fuse_conv_bn_eval(conv, norm))
         _put(network, names[norm], nn.Identity())
     for module in _of(network, (nn.ReLU, nn.ReLU6, nn.SiLU)):
-        cast(nn.ReLU, module).inplace = True
+        cast(nn.ReLU, module).inplace = in_place
     with torch.no_grad():
         same = _same(network(example), plain(example))
     return network if same else plain  # something was written over that is used again

@@ -7,12 +7,13 @@ they look: one file with everything inside, legible on a phone and on paper.
 import base64
 import io
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from vicinal.core.calibration import Bin
 from vicinal.core.metrics import SHARES, Score, better, wilson
+from vicinal.core.words import percent
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,11 @@ class Report:
     subtitle: str
     sections: list[Section]
 
+    def with_section(self, section: Section) -> "Report":
+        """The report with a section more, before the last; in place of its like."""
+        others = [s for s in self.sections if s.title != section.title]
+        return replace(self, sections=[*others[:-1], section, *others[-1:]])
+
     def html(self) -> str:
         """The page, with everything inside it."""
         from jinja2 import Environment, FileSystemLoader
@@ -154,6 +160,11 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def share_cell(score: Score) -> str:
+    """A score that is a share, with its interval, in percent: 91.3 % [88, 94]."""
+    return f"{percent(score.value)} [{100 * score.low:.0f}, {100 * score.high:.0f}]"
+
+
 SHARE = re.compile(r"[\d.]+ %( \[\d+, \d+\])?")
 
 
@@ -195,7 +206,8 @@ def _caption(caption: str) -> list[str]:
 BLUE, GREY, ORANGE = "#2563a8", "#8a8f98", "#c2571a"  # told apart by the colour-blind
 
 
-def _to_svg(figure: Any) -> str:
+def to_svg(figure: Any) -> str:
+    """A figure of matplotlib as SVG without a date, to stand in the page."""
     import matplotlib
 
     out = io.StringIO()
@@ -230,7 +242,7 @@ def curves(x: list[int], lines: dict[str, list[float]], title: str, best: int) -
     axes.xaxis.get_major_locator().set_params(integer=True)
     if len(lines) > 1:
         axes.legend(frameon=False, fontsize=9)
-    return _to_svg(sheet)
+    return to_svg(sheet)
 
 
 def intervals(scores: dict[str, Score]) -> str:
@@ -249,7 +261,7 @@ def intervals(scores: dict[str, Score]) -> str:
     unit = ", percent" if factor == 100 else ""
     side = "right" if better(first.metric, 1, 0) else "left"
     axes.set_xlabel(f"{first.metric}{unit}; further {side} is better", fontsize=9)
-    return _to_svg(sheet)
+    return to_svg(sheet)
 
 
 def sureness(bins: list[Bin]) -> str:
@@ -271,7 +283,7 @@ def sureness(bins: list[Bin]) -> str:
     axes.set_ylim(0, 102)
     axes.set_xlabel("how sure it says it is, percent", fontsize=9)
     axes.set_ylabel("how often it is right, percent", fontsize=9)
-    return _to_svg(sheet)
+    return to_svg(sheet)
 
 
 def jpeg_base64(pixels: Any, side: int = 160) -> str:

@@ -7,6 +7,10 @@ MOST_EPOCHS = 60
 """that a plan by the clock makes"""
 
 
+FOR_SHORTCUTS = 30.0
+"""seconds of the user's minutes that are left for the look for shortcuts"""
+
+
 class Clock(NamedTuple):
     """Minutes for everything from the look at the pictures to the report."""
 

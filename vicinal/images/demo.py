@@ -19,9 +19,8 @@ import numpy as np
 from vicinal.core.metrics import Score
 from vicinal.core.runtime import count_parameters
 from vicinal.core.splits import TEST, TRAIN, Fractions, split
+from vicinal.images.beside_dense import DenseClassifier
 from vicinal.images.classifier import ImageClassifier
-from vicinal.images.networks.dense import dense
-from vicinal.images.networks.network import Network
 from vicinal.images.prediction import Speaker
 
 MARGIN = 2  # pixels of empty paper around each digit, so that it can be moved
@@ -58,18 +57,6 @@ def load_digits(seed: int = 0) -> Digits:
     part = split(y, fractions=Fractions(2 / 3, 0, 1 / 3), seed=seed)
     train, test = part == TRAIN, part == TEST
     return Digits(sheet[train], y[train], sheet[test], y[test])
-
-
-class DenseClassifier(ImageClassifier):
-    """The same training for a plain dense network as large as a CNN."""
-
-    min_parameters = 0
-
-    def _build(self) -> Network:
-        how = self.preprocessing_
-        return dense(
-            self.objective_.outputs, how.channels, how.image_size, self.min_parameters
-        )
 
 
 def run_demo(voice: Speaker, *, seeds: int = 5) -> dict[str, Any]:

@@ -47,18 +47,19 @@ from vicinal.images.backbone_choice import (
     take,
 )
 from vicinal.images.bought import reserved
-from vicinal.images.clock import MOST_EPOCHS, Clock
+from vicinal.images.clock import FOR_SHORTCUTS, MOST_EPOCHS, Clock
 from vicinal.images.engines import MANY, fastest_forward, remember
 from vicinal.images.features import frozen_features
 from vicinal.images.known import Known, Seen
 from vicinal.images.loader import PictureLoader
-from vicinal.images.model import PictureModel, told_aside
+from vicinal.images.model import told_aside
 from vicinal.images.networks.network import Network
 from vicinal.images.parts import given_parts, grouped, with_validation
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.pretrained import candidates as candidates_of
 from vicinal.images.probe import Probe, fit_probe, honest_share, put_head
-from vicinal.images.settings import ImageSettings
+from vicinal.images.settings import ENOUGH, ImageSettings
+from vicinal.images.shown import ShownModel
 from vicinal.images.start import Start
 from vicinal.images.surface import surface
 from vicinal.images.table import ImageTable, Quarantined
@@ -75,7 +76,7 @@ BESIDE = 1.15
 """what an epoch takes beside its passes: views, optimizer steps, validation"""
 
 
-class ImageLearner(PictureModel):
+class ImageLearner(ShownModel):
     """Base of the estimators that learn from pictures."""
 
     epochs_: int
@@ -682,8 +683,12 @@ class ImageLearner(PictureModel):
 
     def _clock(self, settings: ImageSettings) -> Clock:
         minutes = settings.minutes or 0.0
-        compared = settings.weights is not None and settings.scratch
-        return Clock(minutes, self._began, reserved(minutes) if compared else 0.0)
+        after = 0.0
+        if settings.weights is not None and settings.scratch:
+            after += reserved(minutes)
+        if settings.looks_for_shortcuts(tuned=True, judged=ENOUGH):
+            after += min(FOR_SHORTCUTS, 6 * minutes)
+        return Clock(minutes, self._began, after)
 
     def _seconds_an_epoch(self, loader: PictureLoader) -> float:
         """Seconds that an epoch will take, from one step that is timed."""

@@ -225,6 +225,9 @@ class PictureModel(Estimator):
         """What is seen of pixels [B, S, S, C], as one of so many pictures."""
         return Seen(self._embed(pixels, many=many).numpy(), surface(pixels))
 
+    _inside: tuple[Any, Any] | None = None
+    """the state of the weights, and the network in the forms for looking inside"""
+
     _engines: Engines | None = None
     """what answers; made anew when the weights have changed"""
 

@@ -1,11 +1,12 @@
 """The report of a training run on pictures: six questions, always in this order.
 
-A run that began with trained weights has one more: what transfer bought.
+Where the answers were looked into there is one more, what they rest on, and in a run
+that began with trained weights another, what transfer bought.
 """
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -37,6 +38,9 @@ from vicinal.images.labels_check import more_pictures, suspects_blocks
 from vicinal.images.learner import ImageLearner
 from vicinal.images.pictures import Pictures
 
+if TYPE_CHECKING:
+    from vicinal.images.inside.evidence import Evidence
+
 
 class Findings(NamedTuple):
     """All that a finished run knows."""
@@ -56,6 +60,9 @@ class Findings(NamedTuple):
 
     bought: Sequence[Bought] = ()
     """what the weights brought, beside the same network from nothing"""
+
+    evidence: "Evidence | None" = None
+    """what the answers rest on, where that was looked for"""
 
     agreement: Agreement | None = None
     """the engine that judged many pictures, beside float32 on torch"""
@@ -86,12 +93,22 @@ def make_report(run: Findings) -> Report:
         Section("What was set aside", _set_aside(run)),
         Section("How good it is", _how_good(run)),
         Section("Where it errs", _where_it_errs(run)),
+        *_rests_on(run),
         Section("How training went", _training(run)),
         *([Section("What transfer bought", _bought(run))] if run.bought else []),
         Section("What was run", _what_was_run(run)),
     ]
     started = environment()["started"][:16].replace("T", " ")
     return Report(f"{run.name}: {run.source}", f"Finished {started}", sections)
+
+
+def _rests_on(run: Findings) -> list[Section]:
+    """What the answers rest on, where that was looked for."""
+    if run.evidence is None:
+        return []
+    from vicinal.images.inside.evidence import section
+
+    return [section(run.evidence)]
 
 
 def _understood(run: Findings) -> list[Block]:

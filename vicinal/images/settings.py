@@ -14,6 +14,10 @@ MAX_PIXELS = 89_478_485
 
 VAL_SHARE, VAL_COUNT = 0.15, 200
 
+ENOUGH, ENOUGH_MINUTES = 100, 5.0
+"""pictures that judge, and minutes if they are set, from which on shortcuts are looked
+for without being asked"""
+
 REGULAR = r"a regular expression, such as patient(\d+)"
 
 
@@ -78,6 +82,11 @@ class ImageSettings(TrainingSettings):
     false_alarm: float = 0.05
     """share of pictures like those learned from that may be called unknown; 0: never
     say so"""
+
+    shortcuts: Literal["auto", "on", "off"] = "auto"
+    """whether parts of the picture are looked for that give the answer by themselves;
+    auto: where the network itself learns, 100 pictures or more judge it, and --minutes,
+    if set, are 5 or more"""
 
     scratch: bool = True
     """with --weights: whether the network is also trained from nothing, for as long as
@@ -152,6 +161,16 @@ class ImageSettings(TrainingSettings):
         if self.weights is None:
             return VAL_SHARE
         return min(VAL_SHARE, max(VAL_COUNT / max(n, 1), 0.05))
+
+    def looks_for_shortcuts(self, *, tuned: bool, judged: int) -> bool:
+        """Whether a run that so many pictures judge looks for shortcuts.
+
+        tuned: whether the network itself has learned.
+        """
+        if self.shortcuts != "auto":
+            return self.shortcuts == "on"
+        time_for_it = self.minutes is None or self.minutes >= ENOUGH_MINUTES
+        return tuned and judged >= ENOUGH and time_for_it
 
     def filled(self) -> Self:
         """The settings with what is left open chosen: fine-tuning takes small steps."""

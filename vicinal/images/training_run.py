@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +36,9 @@ from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.probe import naive_score
 from vicinal.images.seen import seen_before
 from vicinal.images.table import ImageTable, Quarantined
+
+if TYPE_CHECKING:
+    from vicinal.images.inside.evidence import Evidence
 
 
 @dataclass
@@ -69,6 +72,9 @@ class TrainingRun:
     bought: list[Bought] = field(init=False, default_factory=list)
     """what the weights brought, beside the same network from nothing"""
 
+    evidence: "Evidence | None" = field(init=False, default=None)
+    """what the answers rest on, where that was looked for"""
+
     first_seconds: float = field(init=False, default=0.0)
     """from the beginning to the first answer"""
 
@@ -98,6 +104,7 @@ class TrainingRun:
         yield from self._train(pictures)
         yield from self._test(pictures)
         yield from self._what_transfer_bought(pictures)
+        yield from self._what_answers_rest_on(pictures)
         self.seconds = time.monotonic() - self.begun
         self._write_results(pictures)
         yield from self._over_time()
@@ -418,6 +425,31 @@ class TrainingRun:
             f"{seconds:.0f} s from nothing, {frozen} with them, frozen"
         )
 
+    def _what_answers_rest_on(self, pictures: Pictures) -> Iterator[str]:
+        """Look for shortcuts, where that is asked for or worth while."""
+        learner, judged = self.learner, self._judged(pictures)
+        tuned, settings = bool(learner.history_), learner.settings
+        if not settings.looks_for_shortcuts(tuned=tuned, judged=len(judged)):
+            return
+        from vicinal.images.inside.evidence import evidence
+        from vicinal.images.inside.shortcuts import told
+
+        if learner.objective_.kind != "single_label":
+            if settings.shortcuts == "on":
+                yield "note: shortcuts are looked for among classes, and there are none"
+            return
+        how = {"held_out": self._has_test, "seed": learner.random_state}
+        self.evidence = evidence(learner, judged, **how, pulse=self._stop_if_asked)
+        yield told(self.evidence.shortcuts, self.evidence.classes)
+
+    def _stop_if_asked(self) -> None:
+        if self.stop_requested():
+            raise Interrupted("The look for shortcuts was interrupted.")
+
+    def _judged(self, pictures: Pictures) -> Pictures:
+        """The pictures that judge: those held out, else all, out of fold."""
+        return pictures.rows(self.parts == (TEST if self._has_test else TRAIN))
+
     def _test_out_of_fold(self, train: Pictures) -> Iterator[str]:
         """All pictures are judged, each by a head that had not seen it."""
         learner, probe = self.learner, self.learner.probe_
@@ -502,7 +534,7 @@ class TrainingRun:
         learner.save(run.folder)
         self._look_at_labels(pictures)
         self._look_at_copies(pictures)
-        judged = pictures.rows(self.parts == (TEST if self._has_test else TRAIN))
+        judged = self._judged(pictures)
         self.agreement = agreement(learner, judged, held_out=self._has_test)
         write_csv(run.path("metrics.csv"), pd.DataFrame(learner.history_))
         if self.evaluation is not None:
@@ -550,6 +582,7 @@ class TrainingRun:
             alike=self.alike,
             naive=self.naive,
             bought=self.bought,
+            evidence=self.evidence,
             agreement=self.agreement,
         )
 
@@ -568,6 +601,7 @@ class TrainingRun:
             "parameters": count_parameters(self.learner.network_),
             "alike": self.alike,
             "agreement": self.agreement and self.agreement.to_dict(),
+            "shortcuts": self.evidence and self.evidence.to_dict(),
             **self._transfer(),
         }
 

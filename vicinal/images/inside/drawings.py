@@ -1,4 +1,4 @@
-"""Drawings of what is inside: maps over pictures, filters, one number and its terms.
+"""Drawings of what is inside: filters, maps, patches, one number and its terms.
 
 Colours are told apart by people who see no red or green: blue speaks for an answer,
 orange against it. Where numbers are shown there is a bar that says how large they are.
@@ -11,46 +11,11 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from vicinal.core.explanation import Explanation
-from vicinal.core.words import percent
 from vicinal.images.inside.walkthrough import NOWHERE, Opened
 
 FOR_AND_AGAINST = LinearSegmentedColormap.from_list(
     "for_and_against", ["#b35806", "#f7f7f7", "#2563a8"]
 )
-NAMES = {
-    "gradcam": "Grad-CAM",
-    "integrated_gradients": "integrated gradients",
-    "occlusion": "occlusion",
-}
-
-
-def draw_explanations(explanations: Sequence[Explanation]) -> Figure:
-    """The picture, and beside it each map: in grey if it is no better than chance."""
-    count = len(explanations) + 1
-    sheet = Figure(figsize=(3 * count, 3.6), layout="constrained")
-    axes: Any = sheet.subplots(1, count)
-    picture = _shown(explanations[0].picture)
-    first = explanations[0]
-    axes[0].imshow(picture, cmap="gray", vmin=0, vmax=255)
-    score = percent(first.score) if 0 <= first.score <= 1 else f"{first.score:.4g}"
-    axes[0].set_title(f"{first.target}: {score}", fontsize=10)
-    for axis, one in zip(axes[1:], explanations, strict=True):
-        largest = float(np.abs(one.map).max()) or 1.0
-        better = one.faithfulness.better
-        colours = FOR_AND_AGAINST if better else "gray_r"
-        axis.imshow(_grey(one.picture), cmap="gray", vmin=0, vmax=255)
-        drawn = axis.imshow(
-            one.map, cmap=colours, vmin=-largest, vmax=largest, alpha=0.65
-        )
-        title = NAMES.get(one.method, one.method)
-        if not better:
-            title += "\nno better than chance"
-        axis.set_title(title, fontsize=10)
-        sheet.colorbar(drawn, ax=axis, shrink=0.7)
-    for axis in axes:
-        axis.set_axis_off()
-    return sheet
 
 
 def draw_filters(filters: np.ndarray, titles: Sequence[str] = ()) -> Figure:
@@ -63,9 +28,30 @@ def draw_filters(filters: np.ndarray, titles: Sequence[str] = ()) -> Figure:
     for axis in axes:
         axis.set_axis_off()
     for number, (axis, one) in enumerate(zip(axes, filters, strict=False)):
-        axis.imshow(_shown(one), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axis.imshow(shown(one), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         if number < len(titles):
             axis.set_title(titles[number], fontsize=6)
+    return sheet
+
+
+def draw_rows(
+    rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], across: bool = False
+) -> Figure:
+    """Pictures [h, w, C] in rows, each row under a title; across: side by side."""
+    grid = list(zip(*rows, strict=False)) if across else rows
+    down, wide = len(grid), max(map(len, grid))
+    side = 2.4 if across else 1.1
+    sheet = Figure(figsize=(side * wide, (side + 0.25) * down), layout="constrained")
+    axes: Any = np.atleast_2d(sheet.subplots(down, wide, squeeze=False))
+    for axis in axes.ravel():
+        axis.set_axis_off()
+    for line, some in zip(axes, grid, strict=True):
+        for axis, one in zip(line, some, strict=False):
+            top = 1 if one.dtype.kind == "f" else 255
+            axis.imshow(shown(one), cmap="gray", vmin=0, vmax=top)
+    places = axes[0] if across else axes[:, 0]
+    for axis, title in zip(places, titles, strict=False):
+        axis.set_title(title, fontsize=8, loc="left")
     return sheet
 
 
@@ -174,10 +160,6 @@ def _bars(found: Opened) -> Figure:
     return sheet
 
 
-def _shown(picture: np.ndarray) -> np.ndarray:
+def shown(picture: np.ndarray) -> np.ndarray:
     """A picture as matplotlib takes it: without an axis of one channel."""
     return picture[..., 0] if picture.ndim == 3 and picture.shape[-1] == 1 else picture
-
-
-def _grey(picture: np.ndarray) -> np.ndarray:
-    return picture.mean(axis=-1)

@@ -20,14 +20,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vicinal.core.explanation import Explanation
 from vicinal.errors import NoDataError, PictureError, SettingError, near_names
 from vicinal.images.augment import to_input
 from vicinal.images.decode import Preprocessing
 from vicinal.images.inside.faithfulness import Ask, faithfulness
+from vicinal.images.inside.forms import forms_of
 from vicinal.images.inside.gradcam import grad_cam
 from vicinal.images.inside.integrated_gradients import integrated_gradients
 from vicinal.images.inside.occlusion import occlusion
+from vicinal.images.inside.picture_explanation import PictureExplanation
 from vicinal.images.inside.target import Target, target_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def explain(
     target: str | None = None,
     against: str | None = None,
     seed: int = 0,
-) -> Explanation:
+) -> PictureExplanation:
     """The parts of one picture that one number of a model rests on.
 
     X: a picture, as `predict` takes it. target: the class to be explained; None: the
@@ -73,15 +74,13 @@ def explain(
     not that one. SettingError for a method that is unknown, ClassError for a class.
     """
     rule = method_of(method)
-    pixels = one_picture(model, X)
-    how, network = model.preprocessing_, model.network_
-    device = next(network.parameters()).device
-    x = to_input(pixels[None], how, str(device))[0].contiguous()
-    logits = logits_of(network, x[None])[0]
-    wanted = target_of(model.objective_, target, against, logits)
-    ask = asking(model, wanted)
+    stored, how, forms = one_picture(model, X), model.preprocessing_, forms_of(model)
+    pixels, device = seen_pixels(stored, how), next(model.network_.parameters()).device
+    x = to_input(stored[None], how, str(device))[0]
+    logits = forms.answer(pixels[None], many=False)
+    wanted = target_of(model.objective_, target, against, logits[0])
     begun = time.perf_counter()
-    found = rule(network, x, wanted)
+    found = rule(forms.plain, x, wanted)
     seconds = time.perf_counter() - begun
     if not torch.isfinite(found).all():
         raise SettingError(
@@ -90,16 +89,17 @@ def explain(
         )
     g = torch.Generator().manual_seed(seed)
     noise = NOISE * torch.randn(x.shape, generator=g).to(x)
-    again = rule(network, x + noise, wanted)
-    return Explanation(
+    again = rule(forms.plain, x + noise, wanted).cpu().numpy()
+    seen, drawn = torch.tensor(pixels).movedim(-1, 0), found.cpu()
+    return PictureExplanation(
         method=method,
         target=wanted.name,
-        score=float(ask(x[None])[0]),
-        map=found.cpu().numpy(),
-        picture=seen_pixels(pixels, how),
+        score=float(told(model, logits, wanted)[0]),
+        map=drawn.numpy(),
         seconds=seconds,
-        faithfulness=faithfulness(ask, x.cpu(), found.cpu(), seed=seed),
-        stability=correlation(found.cpu().numpy(), again.cpu().numpy()),
+        faithfulness=faithfulness(asking(model, wanted), seen, drawn, seed=seed),
+        stability=correlation(drawn.numpy(), again),
+        picture=pixels,
     )
 
 
@@ -128,39 +128,32 @@ def one_picture(model: "PictureModel", X: Any) -> np.ndarray:
 
 
 def seen_pixels(pixels: np.ndarray, how: Preprocessing) -> np.ndarray:
-    """Of the stored pixels [S, S, C], the middle [H, W, C] that the network sees."""
+    """Of the stored pixels [..., S, S, C], the middle [..., H, W, C] that is seen."""
     margin = (how.store_size - how.image_size) // 2
     end = margin + how.image_size
-    return pixels[margin:end, margin:end]
-
-
-@torch.no_grad()
-def logits_of(network: nn.Module, x: Tensor) -> Tensor:
-    """Logits [N, K] of pictures [N, C, H, W], in float32; the network as it answers."""
-    was = network.training
-    network.eval()
-    try:
-        return network(x).float()
-    finally:
-        network.train(was)
+    return pixels[..., margin:end, margin:end, :]
 
 
 def asking(model: "PictureModel", target: Target) -> Ask:
-    """The target's answer for pictures: a calibrated probability, or the number."""
-    network, form, objective = model.network_, model.runtime_, model.objective_
+    """The target's answer for pictures [N, C, H, W] of uint8."""
+    forms = forms_of(model)
 
-    @torch.no_grad()
     def ask(x: Tensor) -> Tensor:
-        with form.threaded(), form.active():
-            logits = logits_of(network, form.place(x)).cpu()
-        if objective.kind == "numeric":
-            return logits[:, 0]
-        logits = logits / model.temperature_
-        if target.against is not None:
-            return torch.sigmoid(target(logits))
-        return torch.from_numpy(objective.predict(logits))[:, target.row]
+        pixels = x.movedim(1, -1).contiguous().numpy()
+        return told(model, forms.answer(pixels), target)
 
     return ask
+
+
+def told(model: "PictureModel", logits: Tensor, target: Target) -> Tensor:
+    """A calibrated probability [N] for logits [N, K], or the number."""
+    objective = model.objective_
+    if objective.kind == "numeric":
+        return logits[:, 0]
+    logits = logits / model.temperature_
+    if target.against is not None:
+        return torch.sigmoid(target(logits))
+    return torch.from_numpy(objective.predict(logits))[:, target.row]
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -28,13 +28,14 @@ from vicinal.core.explanation import Faithfulness
 Ask = Callable[[Tensor], Tensor]
 """gives the answer [N] for pictures [N, C, H, W], 0 to 1 or a number"""
 
-STEPS = 12
+STEPS = 8
 """shares of the picture that are taken away"""
 
 RANDOM = 19
 """random maps: one in twenty is p = 0.05"""
 
-BATCH = 64
+BATCH = 16
+"""pictures that are asked of at a time"""
 
 
 def faithfulness(
@@ -52,7 +53,7 @@ def faithfulness(
     nothing: the picture [C, H, W] without anything in it; None: its blur, which takes
     away what is seen and leaves light and colour.
     """
-    nothing = blurred(x) if nothing is None else nothing
+    nothing = blurred(x.float()).to(x.dtype) if nothing is None else nothing
     rng = np.random.default_rng(seed)
     maps = [found, *(surrogate(found, rng) for _ in range(count))]
     orders = [ranks(m, rng) for m in maps]
@@ -97,7 +98,8 @@ def ranks(found: Tensor, rng: np.random.Generator) -> Tensor:
     Equal ones come in a random order: by rows they would make a patch of their own.
     """
     flat = found.flatten().double().numpy()
-    order = np.lexsort((rng.random(len(flat)), -flat))
+    shuffled = rng.permutation(len(flat))
+    order = shuffled[np.argsort(-flat[shuffled], kind="stable")]
     placed = np.empty(len(flat), dtype=np.int64)
     placed[order] = np.arange(len(flat))
     return torch.from_numpy(placed).reshape(found.shape)

@@ -13,24 +13,35 @@ R. Selvaraju, M. Cogswell, A. Das, R. Vedantam, D. Parikh, D. Batra: Grad-CAM, I
 2017, https://arxiv.org/abs/1610.02391, section 3.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.errors import SettingError
 from vicinal.images.inside.steps import Run, answering, record, traced
-from vicinal.images.inside.target import Target
+
+Number = Callable[[Tensor], Tensor]
+"""gives what is explained, [N], of logits [N, K]"""
 
 
 def grad_cam(
-    network: nn.Module, x: Tensor, target: Target, layer: str | None = None
+    network: nn.Module, x: Tensor, target: Number, layer: str | None = None
 ) -> Tensor:
     """The map L [H, W] for a picture x [C, H, W], 0 or more.
 
     layer: the step whose maps are taken; None: the last one that has places.
     SettingError for one that is unknown, or has none.
     """
-    recording = record(network, x)
+    return grad_cams(network, x[None], target, layer)[0]
+
+
+def grad_cams(
+    network: nn.Module, x: Tensor, target: Number, layer: str | None = None
+) -> Tensor:
+    """The maps [N, H, W] of pictures x [N, C, H, W]: each by its own slopes."""
+    recording = record(network, x[0])
     step = recording.step(layer) if layer else recording.layer_of_maps()
     if recording.values[step.name].ndim != 3:
         raise SettingError(
@@ -46,10 +57,10 @@ def grad_cam(
         return kept[0]
 
     with answering(network), torch.enable_grad():
-        y = target(Run(traced(network), watch).run(x[None]))
+        y = target(Run(traced(network), watch).run(x))
         maps = kept[0]
-        (slope,) = torch.autograd.grad(y.sum(), maps)  # [1, K, h, w]
+        (slope,) = torch.autograd.grad(y.sum(), maps)  # [N, K, h, w]
     share = slope.mean((2, 3), keepdim=True)
     found = (share * maps.detach()).sum(dim=1, keepdim=True).relu()
     size = x.shape[-2:]
-    return F.interpolate(found, size, mode="bilinear", align_corners=False)[0, 0]
+    return F.interpolate(found, size, mode="bilinear", align_corners=False)[:, 0]

@@ -11,6 +11,7 @@ from torch import Tensor
 from vicinal.core.words import counted
 from vicinal.errors import NoDataError, RunError, SettingError
 from vicinal.images.augment import to_input
+from vicinal.images.inputs import list_pictures
 from vicinal.images.inside.explain import one_picture, seen_pixels
 from vicinal.images.inside.field import Box, receptive_field
 from vicinal.images.inside.layers import Row, layer_table
@@ -61,6 +62,16 @@ def place_of(text: str) -> Place:
     )
 
 
+def channels_of(text: str | None) -> list[int]:
+    """Numbers of channels `0,5,7`; none where none are named."""
+    try:
+        return [int(part) for part in text.split(",")] if text else []
+    except ValueError:
+        raise SettingError(
+            f"--channels must be numbers such as 0,5,7. Got {text!r} instead."
+        ) from None
+
+
 # --- the layer table -----------------------------------------------------------------
 
 
@@ -109,6 +120,14 @@ def pictures_of(run: Path) -> list[str]:
     held_out = int((splits["split"] == "test").sum()) or len(there)
     spread = np.linspace(0, min(held_out, len(there)) - 1, min(MOST, len(there)))
     return [there[k] for k in np.unique(spread.astype(int))]
+
+
+def pictures_in(named: str | None, run: Path) -> list[str]:
+    """A picture, those of a folder or a CSV, or those that the run was judged by."""
+    if named is None:
+        return pictures_of(run)
+    table = list_pictures([named])
+    return [str(table.place / name) for name in table.names]
 
 
 def tell_rows(rows: list[Row], say: Say) -> None:

@@ -98,7 +98,12 @@ class _Steps(fx.Tracer):
 
 
 def traced(network: nn.Module) -> fx.GraphModule:
-    """A network as a graph of its steps; SettingError where it cannot be had."""
+    """A network as a graph of its steps; SettingError where it cannot be had.
+
+    One that is such a graph is itself.
+    """
+    if isinstance(network, fx.GraphModule):
+        return network
     tracer = _Steps()
     try:
         graph = tracer.trace(network)

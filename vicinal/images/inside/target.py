@@ -34,10 +34,10 @@ def target_of(
     if objective.kind == "numeric":
         return Target("the number", 0)
     classes = objective.classes
-    row = int(logits.argmax()) if name is None else _row(classes, name)
+    row = int(logits.argmax()) if name is None else row_of(classes, name)
     if against is None:
         return Target(classes[row], row)
-    other = _row(classes, against)
+    other = row_of(classes, against)
     if other == row:
         raise ClassError(
             f"{classes[row]} cannot be set against itself. Name two classes of "
@@ -46,7 +46,8 @@ def target_of(
     return Target(f"{classes[row]}, not {classes[other]}", row, other)
 
 
-def _row(classes: tuple[str, ...], name: str) -> int:
+def row_of(classes: tuple[str, ...], name: str) -> int:
+    """The row of a class by its name; ClassError for one that is unknown."""
     if name in classes:
         return classes.index(name)
     raise ClassError(

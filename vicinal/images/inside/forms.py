@@ -1,0 +1,89 @@
+"""A trained network in the two forms in which it is asked from inside.
+
+A map wants gradients and exact sums; what holds it against chance wants some hundred
+answers soon, which is what the engines of `predict` are for. For maps, batch norms are
+in the convolutions before them (`core.folding`): that changes the rounding and nothing
+else.
+"""
+
+import contextlib
+import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vicinal.core.folding import folded
+from vicinal.core.memory import keep_memory
+from vicinal.core.runtime import Runtime
+from vicinal.errors import SettingError
+from vicinal.images.decode import Preprocessing
+from vicinal.images.engines import Engines
+from vicinal.images.inside.steps import traced
+
+if TYPE_CHECKING:
+    from vicinal.images.model import PictureModel
+
+BATCH = 16
+"""pictures that are asked of at a time: more of them leave the processor's cache"""
+
+
+@dataclass(frozen=True)
+class Forms:
+    """One network, to be asked for maps and for answers."""
+
+    plain: nn.Module
+    """float32, as a graph of its steps if it can be followed; no gradient is asked of a
+    weight"""
+
+    engines: Engines
+    how: Preprocessing
+
+    def answer(self, pixels: np.ndarray, *, many: bool = True) -> Tensor:
+        """Logits [N, K], float32 on the CPU, of pixels [N, H, W, C] of uint8.
+
+        pixels: what the network sees, without a margin. many: by the fastest engine,
+        or as a single picture is answered.
+        """
+        parts = (pixels[k : k + BATCH] for k in range(0, len(pixels), BATCH))
+        found = [self.engines.embed(framed(p, self.how), many=many) for p in parts]
+        return self.engines.logits(torch.cat(found))
+
+
+def framed(pixels: np.ndarray, how: Preprocessing) -> np.ndarray:
+    """Pixels [N, H, W, C] that the network sees in the frame [N, S, S, C] of stored
+    ones, of which it sees the middle."""
+    margin = (how.store_size - how.image_size) // 2
+    after = how.store_size - how.image_size - margin
+    return np.pad(pixels, ((0, 0), (margin, after), (margin, after), (0, 0)))
+
+
+def forms_of(model: "PictureModel") -> Forms:
+    """The forms of a model's network; made anew where its weights have changed."""
+    tensors = model.network_.state_dict(keep_vars=True).values()
+    state = tuple((id(tensor), tensor._version) for tensor in tensors)
+    if model._inside is None or model._inside[0] != state:
+        model._inside = state, _made(model)
+    return model._inside[1]
+
+
+def _made(model: "PictureModel") -> Forms:
+    keep_memory()
+    how, network = model.preprocessing_, copy.deepcopy(model.network_).eval()
+    device = next(network.parameters()).device
+    example = torch.rand(2, how.channels, how.image_size, how.image_size, device=device)
+    plain = folded(network.requires_grad_(False), example, in_place=False)
+    Runtime(model.runtime_.device, channels_last=True).prepare(plain)
+    with contextlib.suppress(SettingError):  # who needs its steps is told
+        plain = traced(plain)
+    engines = Engines(
+        network,
+        how,
+        replace(model.runtime_, compiled=False),
+        model.backbone_,
+        model.settings.precision,
+        model.settings.cache,
+    )
+    return Forms(plain, engines, how)

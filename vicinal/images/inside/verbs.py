@@ -1,0 +1,140 @@
+"""What the command line does inside: `vicinal explain` and `vicinal inspect`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vicinal.errors import SettingError
+from vicinal.images.inside import gallery, inspection
+from vicinal.images.inside.drawings import draw_maps, draw_number
+from vicinal.images.inside.explain import METHODS
+from vicinal.images.inside.explain import explain as explained
+from vicinal.images.inside.picture_explanation import draw_explanations
+
+if TYPE_CHECKING:
+    from vicinal.images.model import PictureModel
+
+Say = Callable[[str], None]
+Outcome = dict[str, Any]
+"""what --json prints"""
+
+DRAWINGS = (".png", ".svg", ".pdf")
+
+
+class Where(NamedTuple):
+    """What is looked into, and where the drawing goes."""
+
+    model: "PictureModel"
+    name: str
+    """the run's folder, or the weights"""
+    picture: str | None
+    layer: str | None
+    output: str | None
+
+    @property
+    def run(self) -> Path:
+        return Path(self.name)
+
+    def drawing(self, name: str) -> Path:
+        """The file asked for, else one in the run; of mere weights, here."""
+        usual = self.run if self.run.is_dir() else Path()
+        return drawing(self.output, usual / "explain" / name)
+
+
+def explain(where: Where, method: str, asked: dict[str, Any], say: Say) -> Outcome:
+    """One method, or all of them, on one picture."""
+    assert where.picture is not None
+    place = where.drawing(f"{Path(where.picture).stem}-{method}")
+    names = list(METHODS) if method == "all" else [method]
+    found = [explained(where.model, where.picture, name, **asked) for name in names]
+    for one in found:
+        say(f"{one.method}, {one.seconds:.2f} s: {one.verdict}")
+    draw(draw_explanations(found), place)
+    say(f"drawing: {place}")
+    return {
+        "run": where.name,
+        "picture": where.picture,
+        "explanations": [one.to_dict() for one in found],
+        "drawing": str(place),
+    }
+
+
+def inspect(where: Where, at: str | None, back: bool, say: Say) -> Outcome:
+    """The layer table, the maps of a layer, or one number."""
+    if where.layer is None:
+        if at is not None or where.output is not None:
+            raise SettingError("--at and --output want a --layer of the table.")
+        shown = inspection.pictures_in(where.picture, where.run)
+        rows = inspection.rows_of(where.model, shown)
+        inspection.tell_rows(rows, say)
+        return {"run": where.name, "layers": [row._asdict() for row in rows]}
+    place = None if where.output is None else drawing(where.output, Path())
+    shown = where.picture or inspection.pictures_of(where.run)[0]
+    seen = inspection.look_into(where.model, shown)
+    named = {"run": where.name, "picture": shown}
+    if at is None:
+        maps = inspection.maps_of(seen, where.layer)
+        inspection.tell_maps(where.layer, maps, say)
+        if place is not None:
+            draw(draw_maps(maps, where.layer), place)
+        shape, mean = list(maps.shape), float(maps.mean())
+        return named | {"layer": where.layer, "shape": shape, "mean": mean}
+    numbers = inspection.followed(seen, where.layer, inspection.place_of(at), back)
+    fields = [inspection.field_of(seen, number) for number in numbers]
+    both = list(zip(numbers, fields, strict=True))
+    for number, box in both:
+        inspection.tell_number(number, box, say)
+    if place is not None:
+        draw(draw_number(numbers[0]), place)
+    return named | {"numbers": [inspection.number_to_dict(n, box) for n, box in both]}
+
+
+def show(
+    where: Where,
+    what: str,
+    channels: str | None,
+    target: str | None,
+    seed: int,
+    say: Say,
+) -> Outcome:
+    """Filters, patches, or a synthesis, as a sheet."""
+    wanted = inspection.channels_of(channels)
+    name = "-".join(filter(None, (what, where.layer, target)))
+    place = where.drawing(name)
+    if what == "filters":
+        sheet = gallery.filters(where.model)
+    elif what == "synthesis":
+        sheet = gallery.synthesis(where.model, where.layer, wanted, target, seed=seed)
+    elif where.layer is None:
+        raise SettingError("--show patches wants a --layer of the table.")
+    else:
+        pictures = inspection.pictures_in(where.picture, where.run)
+        sheet = gallery.patches(where.model, pictures, where.layer, wanted)
+    for line in sheet.lines:
+        say(line)
+    draw(sheet.drawing, place)
+    say(f"drawing: {place}")
+    return {"run": where.name, **sheet.told, "drawing": str(place)}
+
+
+def drawing(output: str | None, usual: Path) -> Path:
+    """Where a drawing goes; SettingError for a file of another kind by its ending."""
+    if output is None:
+        return usual.with_name(f"{usual.name}.png")
+    if Path(output).suffix.lower() not in DRAWINGS:
+        raise SettingError(
+            f"--output must end in {', '.join(DRAWINGS)}. Got {output!r} instead."
+        )
+    return Path(output)
+
+
+def draw(sheet: Any, place: Path) -> None:
+    """Write a figure to a file; SettingError where that cannot be done."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        sheet.savefig(place, dpi=150)
+    except OSError as error:
+        raise SettingError(
+            f"{place} cannot be written: {error.strerror or error}. Name another file "
+            "with --output."
+        ) from error
