@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vicinal.errors import NoDataError, PictureError, SettingError, near_names
 from vicinal.images.augment import to_input
 from vicinal.images.decode import Preprocessing
 from vicinal.images.inside.faithfulness import Ask, faithfulness
-from vicinal.images.inside.forms import forms_of
+from vicinal.images.inside.forms import Forms, forms_of
 from vicinal.images.inside.gradcam import grad_cam
 from vicinal.images.inside.integrated_gradients import integrated_gradients
 from vicinal.images.inside.occlusion import occlusion
@@ -37,21 +37,25 @@ if TYPE_CHECKING:
 NOISE = 0.05
 """spread of the noise that a map should bear, in spreads of a channel"""
 
-Method = Callable[[nn.Module, Tensor, Target], Tensor]
+Method = Callable[[Forms, Tensor, Target], Tensor]
 """gives a map [H, W] for a picture [C, H, W]"""
 
 
-def _added_up(network: nn.Module, x: Tensor, target: Target) -> Tensor:
-    return integrated_gradients(network, x, target).sum(dim=0)
+def _last_maps(forms: Forms, x: Tensor, target: Target) -> Tensor:
+    return grad_cam(forms.plain, x, target)
 
 
-def _covered(network: nn.Module, x: Tensor, target: Target) -> Tensor:
+def _added_up(forms: Forms, x: Tensor, target: Target) -> Tensor:
+    return integrated_gradients(forms.plain, x, target).sum(dim=0)
+
+
+def _covered(forms: Forms, x: Tensor, target: Target) -> Tensor:
     window = max(2, x.shape[-1] // 7)
-    return occlusion(network, x, target, window, max(1, window // 2))
+    return occlusion(forms.still, x, target, window, max(1, window // 2))
 
 
 METHODS: dict[str, Method] = {
-    "gradcam": grad_cam,
+    "gradcam": _last_maps,
     "integrated_gradients": _added_up,
     "occlusion": _covered,
 }
@@ -80,7 +84,7 @@ def explain(
     logits = forms.answer(pixels[None], many=False)
     wanted = target_of(model.objective_, target, against, logits[0])
     begun = time.perf_counter()
-    found = rule(forms.plain, x, wanted)
+    found = rule(forms, x, wanted)
     seconds = time.perf_counter() - begun
     if not torch.isfinite(found).all():
         raise SettingError(
@@ -89,7 +93,7 @@ def explain(
         )
     g = torch.Generator().manual_seed(seed)
     noise = NOISE * torch.randn(x.shape, generator=g).to(x)
-    again = rule(forms.plain, x + noise, wanted).cpu().numpy()
+    again = rule(forms, x + noise, wanted).cpu().numpy()
     seen, drawn = torch.tensor(pixels).movedim(-1, 0), found.cpu()
     return PictureExplanation(
         method=method,

@@ -38,6 +38,9 @@ class Forms:
     """float32, as a graph of its steps if it can be followed; no gradient is asked of a
     weight"""
 
+    still: nn.Module
+    """the same for answers without slopes: activations write over what they get"""
+
     engines: Engines
     how: Preprocessing
 
@@ -75,7 +78,9 @@ def _made(model: "PictureModel") -> Forms:
     device = next(network.parameters()).device
     example = torch.rand(2, how.channels, how.image_size, how.image_size, device=device)
     plain = folded(network.requires_grad_(False), example, in_place=False)
-    Runtime(model.runtime_.device, channels_last=True).prepare(plain)
+    still = folded(network, example)
+    for form in (plain, still):
+        Runtime(model.runtime_.device, channels_last=True).prepare(form)
     with contextlib.suppress(SettingError):  # who needs its steps is told
         plain = traced(plain)
     engines = Engines(
@@ -86,4 +91,4 @@ def _made(model: "PictureModel") -> Forms:
         model.settings.precision,
         model.settings.cache,
     )
-    return Forms(plain, engines, how)
+    return Forms(plain, still, engines, how)

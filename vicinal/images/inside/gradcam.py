@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.errors import SettingError
-from vicinal.images.inside.steps import Run, answering, record, traced
+from vicinal.images.inside.steps import PICTURE, Run, answering, record, traced
 
 Number = Callable[[Tensor], Tensor]
 """gives what is explained, [N], of logits [N, K]"""
@@ -41,26 +41,33 @@ def grad_cams(
     network: nn.Module, x: Tensor, target: Number, layer: str | None = None
 ) -> Tensor:
     """The maps [N, H, W] of pictures x [N, C, H, W]: each by its own slopes."""
-    recording = record(network, x[0])
-    step = recording.step(layer) if layer else recording.layer_of_maps()
-    if recording.values[step.name].ndim != 3:
-        raise SettingError(
-            f"{step.name} gives numbers in a row, and Grad-CAM needs maps. Name a "
-            f"layer before it, such as {recording.layer_of_maps().name}."
-        )
     kept: list[Tensor] = []
 
     def watch(name: str, value: Tensor) -> Tensor | None:
-        if name != step.name:
+        wanted = name == layer if layer else name != PICTURE and value[0].ndim == 3
+        if not wanted or value[0, 0].numel() < 2:
             return None
         kept.append(value.detach().requires_grad_())
-        return kept[0]
+        return kept[-1]
 
     with answering(network), torch.enable_grad():
         y = target(Run(traced(network), watch).run(x))
-        maps = kept[0]
+        if not kept or kept[-1].ndim != 4:
+            raise _no_maps(network, x[0], layer)
+        maps = kept[-1]
         (slope,) = torch.autograd.grad(y.sum(), maps)  # [N, K, h, w]
     share = slope.mean((2, 3), keepdim=True)
     found = (share * maps.detach()).sum(dim=1, keepdim=True).relu()
     size = x.shape[-2:]
     return F.interpolate(found, size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def _no_maps(network: nn.Module, x: Tensor, layer: str | None) -> SettingError:
+    """Why there are none; it raises what is known better of a layer by its name."""
+    recording = record(network, x)
+    last = recording.layer_of_maps().name
+    name = recording.step(layer).name if layer else last
+    return SettingError(
+        f"{name} gives numbers in a row, and Grad-CAM needs maps. Name a layer before "
+        f"it, such as {last}."
+    )

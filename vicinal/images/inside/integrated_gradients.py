@@ -32,7 +32,7 @@ PARTS = 16
 MOST = 512
 """slopes that are asked for in all"""
 
-BATCH = 8
+BATCH = 16
 """pictures at a time: more of them leave the processor's cache"""
 
 

@@ -16,9 +16,10 @@ host. Two things tell of a shortcut to class k::
 
 One cell of a thing does not make another thing; the mark of a shortcut does. A thing
 may well need its middle, which all pictures of zeros have empty: what is needed is
-looked for along the rim alone, where things seldom lie. Every part is tried with a few
-pairs, and what stands out is tried again with pairs that had no share in the choice:
-only they count for the alarm, by Wilson's lower bound, above what the pairs beside do.
+looked for in cells along the rim alone, where things seldom lie. Every part is tried
+with a few pairs, and what stands out is tried again with pairs that had no share in the
+choice: only they count for the alarm, by Wilson's lower bound, above what the pairs
+beside do.
 """
 
 from collections.abc import Callable
@@ -38,6 +39,9 @@ PAIRS, EACH = 96, 8
 """transplants of each part in the first look: so many, or so many for each class"""
 
 MOST_PAIRS = 480
+
+THIN = 1 / 24
+"""of the side: a frame is thin, and a broad one holds much of what fills the picture"""
 
 AGAIN = 60
 """transplants that confirm what stood out"""
@@ -60,6 +64,8 @@ class Part(NamedTuple):
     name: str
     mask: np.ndarray
     """[H, W]: whether a pixel is in it"""
+    whole: bool = False
+    """whether it is more than a cell: things reach into it"""
 
     @property
     def at_the_rim(self) -> bool:
@@ -150,7 +156,7 @@ def find_shortcuts(
     found = []
     for kind in KINDS:
         if kind == "needed":
-            parts = [part for part in parts if part.at_the_rim]
+            parts = [part for part in parts if part.at_the_rim and not part.whole]
         shares = np.array([_first_look(seen, kind, part, able, rng) for part in parts])
         areas = np.repeat([part.mask.sum() for part in parts], len(able))
         order = np.lexsort((areas, -shares.ravel()))[:TRIED]  # of two, the smaller
@@ -278,7 +284,10 @@ def parts_of(size: tuple[int, ...]) -> list[Part]:
         mask[top:bottom, left:right] = True
         found.append(Part(named((top, bottom, left, right), size), mask))
     if min(size) >= 2 * CELLS:
-        found += [Part("the border", rim(size)), Part("the corners", corners(size))]
+        found += [
+            Part("the border", rim(size, THIN), True),
+            Part("the corners", corners(size), True),
+        ]
     return found
 
 
