@@ -137,7 +137,7 @@ def main() -> None:
         facts: dict[str, Any] = {
             "filters": saved(gallery.filters(model).drawing, "filters")
         }
-        facts["number"] = saved(draw_number(number[0]), "number")
+        facts["number"] = saved(draw_number(number[0], fields, china.pixels), "number")
         facts["number_told"] = told(inspection.tell_number, number[0], fields[0])
         facts["steps"] = [
             {

@@ -1289,6 +1289,19 @@ def test_sheets_that_cannot_be(words, told, run, refused):
     assert told in refused("inspect", run, *words)
 
 
+def test_shortcuts_are_looked_for_when_that_is_asked(pictures, tmp_path, say):
+    words = ("train", pictures, "--epochs", "2", "--precision", "float32")
+    told = say(*words, "--shortcuts", "on", "--out", tmp_path / "on")
+    assert told.code == OK
+    assert ("Shortcut: " in told.out) != ("No part of the picture" in told.out)
+    text = (tmp_path / "on" / "report.txt").read_text()
+    assert text.index("What the answers rest on") < text.index("How training went")
+    got = json.loads((tmp_path / "on" / "metrics.json").read_text())["shortcuts"]
+    assert got["held_out"] and {"shortcuts", "regions"} <= set(got)
+    say(*words, "--out", tmp_path / "auto")  # too few pictures to look by itself
+    assert "rest on" not in (tmp_path / "auto" / "report.txt").read_text()
+
+
 def test_a_report_with_more_in_it(run, tmp_path, say):
     more = tmp_path / "more"
     shutil.copytree(run, more)

@@ -17,6 +17,7 @@ from vicinal.images.inside.evidence import evidence, section
 from vicinal.images.inside.explain import seen_pixels
 from vicinal.images.inside.forms import forms_of, framed
 from vicinal.images.networks import build
+from vicinal.images.settings import ImageSettings
 
 SIZE = 24
 
@@ -194,3 +195,20 @@ def test_weights_as_they_came(tmp_path):
         )
     picture = np.full((1, how.store_size, how.store_size, 3), 128, np.uint8)
     assert model.explain(picture).target in "0123456"
+
+
+@pytest.mark.parametrize(
+    ("shortcuts", "minutes", "tuned", "judged", "wanted"),
+    [
+        ("auto", None, True, 100, True),
+        ("auto", None, True, 99, False),
+        ("auto", None, False, 100, False),
+        ("auto", 5.0, True, 100, True),
+        ("auto", 4.9, True, 100, False),
+        ("on", 1.0, False, 2, True),
+        ("off", None, True, 900, False),
+    ],
+)
+def test_when_shortcuts_are_looked_for(shortcuts, minutes, tuned, judged, wanted):
+    settings = ImageSettings(shortcuts=shortcuts, minutes=minutes)
+    assert settings.looks_for_shortcuts(tuned=tuned, judged=judged) is wanted

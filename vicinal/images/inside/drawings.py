@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
+from vicinal.images.inside.field import Box
 from vicinal.images.inside.walkthrough import NOWHERE, Opened
 
 FOR_AND_AGAINST = LinearSegmentedColormap.from_list(
@@ -82,23 +84,50 @@ MOST_CHANNELS = 4
 """channels of a window that are drawn: those that give most"""
 
 
-def draw_number(found: Opened) -> Figure:
-    """One number: the window, the kernel and the products of its main channels.
+def draw_number(found: Opened, sees: Sequence[Box], picture: np.ndarray) -> Figure:
+    """One number: what it sees of the picture, and what it is made of.
 
-    What padding made up is hatched. A number that is not made of a window is drawn as
-    bars of its largest terms.
+    Of a window the values, the kernel and the products of its main channels, what
+    padding made up hatched; of anything else bars of its largest terms. sees: its
+    receptive field, and those of the numbers that it is followed back to.
     """
-    return _bars(found) if found.window is None else _windows(found, found.window)
+    down = 1
+    if found.window is not None:
+        down = min(MOST_CHANNELS, len({term.place[0] for term in found.terms}))
+    high = max(3.2, 2.1 * down + 0.5)
+    sheet = Figure(figsize=(9.4, high), layout="constrained")
+    halves: Any = sheet.subfigures(1, 2, width_ratios=[1, 2.3])
+    left, right = halves
+    _draw_field(left, sees, picture)
+    if found.window is None:
+        _bars(right, found)
+    else:
+        _windows(right, found, found.window)
+    return sheet
 
 
-def _windows(found: Opened, window: tuple[int, int]) -> Figure:
+def _draw_field(sheet: Any, sees: Sequence[Box], picture: np.ndarray) -> None:
+    """The picture, and a frame around what each number sees of it."""
+    axis = sheet.subplots()
+    axis.imshow(shown(picture), cmap="gray", vmin=0, vmax=255)
+    for box in sees:
+        if box.height and box.width:
+            corner = box.left - 0.5, box.top - 0.5
+            frame = {"fill": False, "edgecolor": "#b35806", "linewidth": 1.6}
+            axis.add_patch(Rectangle(corner, box.width, box.height, **frame))
+    first = sees[0]
+    size = f"{first.height} x {first.width} pixels" if first.height else "none of it"
+    axis.set_title(f"it sees {size}", fontsize=9)
+    axis.set_axis_off()
+
+
+def _windows(sheet: Any, found: Opened, window: tuple[int, int]) -> None:
     channels: dict[int, list] = {}
     for term in found.terms:
         channels.setdefault(term.place[0], []).append(term)
     most = sorted(channels, key=lambda c: -abs(sum(t.product for t in channels[c])))[
         :MOST_CHANNELS
     ]
-    sheet = Figure(figsize=(6.6, 2.1 * len(most) + 0.5), layout="constrained")
     axes: Any = np.atleast_2d(sheet.subplots(len(most), 3))
     for row, channel in zip(axes, most, strict=True):
         terms = channels[channel]
@@ -110,15 +139,17 @@ def _windows(found: Opened, window: tuple[int, int]) -> Figure:
             axis.set_title(f"channel {channel}: {name}s{total}", fontsize=8)
     rest = len(channels) - len(most)
     behind = f" (and {rest} channels more)" if rest else ""
-    sheet.suptitle(
+    sheet.suptitle(f"{_made_of(found)}{behind}", fontsize=9)
+
+
+def _made_of(found: Opened) -> str:
+    return (
         f"{found.step.name} at {','.join(map(str, found.place))}: {found.how}, plus "
-        f"{found.constant:.4g}, is {found.given:.6g}{behind}",
-        fontsize=9,
+        f"{found.constant:.4g}, is {found.given:.6g}"
     )
-    return sheet
 
 
-def _grid(sheet: Figure, axis: Any, grid: np.ndarray, made_up: np.ndarray) -> None:
+def _grid(sheet: Any, axis: Any, grid: np.ndarray, made_up: np.ndarray) -> None:
     largest = float(np.abs(grid).max()) or 1.0
     drawn = axis.imshow(grid, cmap=FOR_AND_AGAINST, vmin=-largest, vmax=largest)
     if grid.size <= 49:
@@ -131,9 +162,7 @@ def _grid(sheet: Figure, axis: Any, grid: np.ndarray, made_up: np.ndarray) -> No
     sheet.colorbar(drawn, ax=axis, shrink=0.8).ax.tick_params(labelsize=6)
 
 
-def _hatched(row: int, column: int) -> Any:
-    from matplotlib.patches import Rectangle
-
+def _hatched(row: int, column: int) -> Rectangle:
     corner = column - 0.5, row - 0.5
     return Rectangle(corner, 1, 1, fill=False, hatch="///", linewidth=0, alpha=0.4)
 
@@ -141,9 +170,8 @@ def _hatched(row: int, column: int) -> Any:
 MOST_TERMS = 20
 
 
-def _bars(found: Opened) -> Figure:
+def _bars(sheet: Any, found: Opened) -> None:
     terms = sorted(found.terms, key=lambda t: -abs(t.product))[:MOST_TERMS]
-    sheet = Figure(figsize=(6, 0.5 + 0.24 * len(terms)), layout="constrained")
     axis = sheet.subplots()
     products = [term.product for term in terms]
     colours = ["#2563a8" if p >= 0 else "#b35806" for p in products]
@@ -152,12 +180,7 @@ def _bars(found: Opened) -> Figure:
     axis.set_yticks(range(len(terms)), names, fontsize=6)
     axis.invert_yaxis()
     axis.set_xlabel("value times weight", fontsize=8)
-    axis.set_title(
-        f"{found.step.name} at {','.join(map(str, found.place))}: {found.how}, plus "
-        f"{found.constant:.4g}, is {found.given:.6g}",
-        fontsize=8,
-    )
-    return sheet
+    axis.set_title(_made_of(found), fontsize=8)
 
 
 def shown(picture: np.ndarray) -> np.ndarray:

@@ -85,7 +85,7 @@ def inspect(where: Where, at: str | None, back: bool, say: Say) -> Outcome:
     for number, box in both:
         inspection.tell_number(number, box, say)
     if place is not None:
-        draw(draw_number(numbers[0]), place)
+        draw(draw_number(numbers[0], fields, seen.pixels), place)
     return named | {"numbers": [inspection.number_to_dict(n, box) for n, box in both]}
 
 
