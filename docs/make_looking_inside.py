@@ -132,7 +132,9 @@ def main() -> None:
         cut.mkdir()
         parts = cuttings(photos, cut)
         china = inspection.look_into(model, photos["china"])
-        number = inspection.followed(china, "features.1.conv.0.0", (3, 40, 60), True)
+        first = "features.1.conv.0.0"
+        channel = int(inspection.maps_of(china, first)[:, 40, 60].argmax())
+        number = inspection.followed(china, first, (channel, 40, 60), True)
         fields = [inspection.field_of(china, one) for one in number]
         facts: dict[str, Any] = {
             "filters": saved(gallery.filters(model).drawing, "filters")

@@ -1167,7 +1167,7 @@ def test_an_answer_is_explained(method, run, pictures, tmp_path, say):
     assert only["method"] == method and only["target"] in ("dark", "light")
     assert [len(only["map"]), len(only["map"][0])] == [8, 8]
     assert set(only["faithfulness"]) >= {"deletion", "insertion", "p", "better"}
-    assert ("do not read" in only["verdict"]) != only["faithfulness"]["better"]
+    assert ("Do not read" in only["verdict"]) != only["faithfulness"]["better"]
     with Image.open(drawing) as drawn:
         assert drawn.width > 300 and got["drawing"] == str(drawing)
 
@@ -1260,9 +1260,9 @@ def test_places_that_are_not_there(words, told, run, pictures, refused):
         (("--show", "patches", "--layer", "stages.0.conv"), "channel "),
         (
             ("--show", "synthesis", "--layer", "fc", "--channels", "1"),
-            "channel 1: from",
+            "channel 1: mean of its map from",
         ),
-        (("--show", "synthesis", "--target", "light"), "light: from"),
+        (("--show", "synthesis", "--target", "light"), "light: logit from"),
     ],
 )
 def test_sheets(words, told, run, tmp_path, say):

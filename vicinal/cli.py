@@ -445,7 +445,7 @@ def inspect(
         back: with --at: on through the layers to the picture, by the largest term.
         show: a layer's maps for the picture; the first layer's filters; the patches
             that excite a layer's channels most; or pictures made to excite them.
-        channels: numbers of the channels for patches and synthesis, such as 0,5,7.
+        channels: numbers of the channels that are shown, such as 0,5,7.
         target: with --show synthesis: a class, in place of a layer.
         output: the drawing, a .png, .svg or .pdf file.
         seed: seed of the picture that a synthesis begins with.
@@ -457,7 +457,7 @@ def inspect(
     where = verbs.Where(_opened(run, voice), run, picture, layer, output)
     if show != "maps":
         return verbs.show(where, show, channels, target, seed, voice.say)
-    return verbs.inspect(where, at, back, voice.say)
+    return verbs.inspect(where, at, back, channels, voice.say)
 
 
 def _opened(run: str, voice: Voice) -> Any:

@@ -38,7 +38,7 @@ class Faithfulness(NamedTuple):
         return self._asdict() | {"better": self.better}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """Which parts of an input one number of a model rests on."""
 
@@ -67,25 +67,33 @@ class Explanation:
         if not np.any(self.map):
             return f"Nothing in it speaks for {self.target}: the map is empty."
         beside = (
-            f"{f.deletion:.2f} beside {f.random_deletion:.2f} when it is taken away, "
-            f"{f.insertion:.2f} beside {f.random_insertion:.2f} when it is put back; "
-            f"p = {f.p:.2g}"
+            f"the answer is {f.deletion:.2f} on average while what it marks is taken "
+            f"away, the less the better (random: {f.random_deletion:.2f}), and "
+            f"{f.insertion:.2f} while that is put back, the more the better (random: "
+            f"{f.random_insertion:.2f}); p = {f.p:.2g}"
         )
         if not f.better:
             return (
-                "This map does no better than random ones as smooth as it "
-                f"({beside}): do not read anything into it."
+                f"This map does no better than random ones as smooth as it: {beside}. "
+                "Do not read anything into it."
             )
-        unsteady = ""
+        notes = ""
+        if f.deletion >= f.random_deletion:
+            notes += " Only putting back speaks for it."
+        elif f.insertion <= f.random_insertion:
+            notes += " Only taking away speaks for it."
         if self.stability < UNSTEADY:
-            unsteady = (
+            notes += (
                 " A little noise in the input changes the map a lot (correlation "
                 f"{self.stability:.2f})."
             )
         return (
-            f"What it marks counts for {self.target} more than random places do "
-            f"({beside}).{unsteady}"
+            f"What it marks counts for {self.target} more than random places do: "
+            f"{beside}.{notes}"
         )
+
+    def __repr__(self) -> str:
+        return f"<{self.method} for {self.target} ({self.score:.3g}): {self.verdict}>"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, the map in rows."""

@@ -129,7 +129,7 @@ def test_a_picture_of_one_colour(model):
         assert np.isfinite(found.map).all()
         html = found._repr_html_()
         if not found.faithfulness.better:
-            assert "do not read" in html or "is empty" in html
+            assert "Do not read" in html or "is empty" in html
 
 
 # --- the whole data set --------------------------------------------------------------

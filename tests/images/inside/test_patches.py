@@ -111,8 +111,8 @@ def edges() -> nn.Module:
 
 def test_a_picture_for_a_channel_is_what_it_looks_for():
     network = edges()
-    for_edges = synthesise(network, HOW, channel_of("1", 0), steps=60)
-    for_red = synthesise(network, HOW, channel_of("1", 1), steps=60)
+    for_edges = synthesise(network, HOW, channel_of("1", 0), steps=240)
+    for_red = synthesise(network, HOW, channel_of("1", 1), steps=240)
     for found in (for_edges, for_red):
         assert np.mean(found.values[-10:]) > 2 * np.mean(found.values[:5])
         assert float(found.picture.min()) >= 0 and float(found.picture.max()) <= 1

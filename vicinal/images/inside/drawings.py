@@ -20,7 +20,9 @@ FOR_AND_AGAINST = LinearSegmentedColormap.from_list(
 )
 
 
-def draw_filters(filters: np.ndarray, titles: Sequence[str] = ()) -> Figure:
+def draw_filters(
+    filters: np.ndarray, titles: Sequence[str] = (), above: str = ""
+) -> Figure:
     """Small pictures [O, h, w, C] in 0 to 1, or [O, h, w], in rows."""
     count = len(filters)
     across = int(np.ceil(np.sqrt(count * 1.6)))
@@ -33,27 +35,32 @@ def draw_filters(filters: np.ndarray, titles: Sequence[str] = ()) -> Figure:
         axis.imshow(shown(one), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         if number < len(titles):
             axis.set_title(titles[number], fontsize=6)
+    sheet.suptitle(above, fontsize=7)
     return sheet
 
 
 def draw_rows(
-    rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], across: bool = False
+    rows: Sequence[Sequence[np.ndarray]],
+    titles: Sequence[str],
+    above: str = "",
+    across: bool = False,
 ) -> Figure:
     """Pictures [h, w, C] in rows, each row under a title; across: side by side."""
     grid = list(zip(*rows, strict=False)) if across else rows
-    down, wide = len(grid), max(map(len, grid))
+    down, wide = max(1, len(grid)), max(1, *map(len, grid), 1)
     side = 2.4 if across else 1.1
     sheet = Figure(figsize=(side * wide, (side + 0.25) * down), layout="constrained")
     axes: Any = np.atleast_2d(sheet.subplots(down, wide, squeeze=False))
     for axis in axes.ravel():
         axis.set_axis_off()
-    for line, some in zip(axes, grid, strict=True):
+    for line, some in zip(axes, grid, strict=False):
         for axis, one in zip(line, some, strict=False):
             top = 1 if one.dtype.kind == "f" else 255
             axis.imshow(shown(one), cmap="gray", vmin=0, vmax=top)
     places = axes[0] if across else axes[:, 0]
     for axis, title in zip(places, titles, strict=False):
         axis.set_title(title, fontsize=8, loc="left")
+    sheet.suptitle(above, fontsize=8)
     return sheet
 
 
@@ -61,9 +68,13 @@ MOST_MAPS = 64
 """maps of a layer that are drawn: those with the largest numbers"""
 
 
-def draw_maps(maps: np.ndarray, title: str) -> Figure:
-    """Feature maps [C, H, W], each with its own largest number above it."""
-    most = np.argsort(-np.abs(maps).max(axis=(1, 2)), kind="stable")[:MOST_MAPS]
+def draw_maps(maps: np.ndarray, title: str, channels: Sequence[int] = ()) -> Figure:
+    """Feature maps [C, H, W], each with its own largest size above it.
+
+    channels: those to draw; none: the ones with the largest numbers.
+    """
+    order = np.argsort(-np.abs(maps).max(axis=(1, 2)), kind="stable")
+    most = list(channels) or order[:MOST_MAPS]
     across = int(np.ceil(np.sqrt(len(most) * 1.4)))
     down = -(-len(most) // across)
     sheet = Figure(figsize=(1.0 * across, 1.1 * down + 0.4), layout="constrained")
@@ -75,8 +86,12 @@ def draw_maps(maps: np.ndarray, title: str) -> Figure:
         axis.imshow(maps[channel], cmap=FOR_AND_AGAINST, vmin=-largest, vmax=largest)
         axis.set_title(f"{channel}: {largest:.3g}", fontsize=6)
     rest = len(maps) - len(most)
-    behind = f", {rest} of smaller numbers left out" if rest else ""
-    sheet.suptitle(f"{title}: channel and largest number{behind}", fontsize=9)
+    behind = f"; {rest} others left out" if rest else ""
+    sheet.suptitle(
+        f"{title}: channel and largest size, which is its scale; blue above 0, orange "
+        f"below{behind}",
+        fontsize=7,
+    )
     return sheet
 
 
@@ -92,18 +107,23 @@ def draw_number(found: Opened, sees: Sequence[Box], picture: np.ndarray) -> Figu
     receptive field, and those of the numbers that it is followed back to.
     """
     down = 1
-    if found.window is not None:
+    if _is_window(found):
         down = min(MOST_CHANNELS, len({term.place[0] for term in found.terms}))
     high = max(3.2, 2.1 * down + 0.5)
     sheet = Figure(figsize=(9.4, high), layout="constrained")
     halves: Any = sheet.subfigures(1, 2, width_ratios=[1, 2.3])
     left, right = halves
     _draw_field(left, sees, picture)
-    if found.window is None:
-        _bars(right, found)
+    if _is_window(found):
+        _windows(right, found, found.window or (1, 1))
     else:
-        _windows(right, found, found.window)
+        _bars(right, found)
     return sheet
+
+
+def _is_window(found: Opened) -> bool:
+    """Whether it is made of a window larger than one place."""
+    return found.window is not None and found.window != (1, 1)
 
 
 def _draw_field(sheet: Any, sees: Sequence[Box], picture: np.ndarray) -> None:
@@ -117,7 +137,8 @@ def _draw_field(sheet: Any, sees: Sequence[Box], picture: np.ndarray) -> None:
             axis.add_patch(Rectangle(corner, box.width, box.height, **frame))
     first = sees[0]
     size = f"{first.height} x {first.width} pixels" if first.height else "none of it"
-    axis.set_title(f"it sees {size}", fontsize=9)
+    more = ", and what came before it" if len(sees) > 1 else ""
+    axis.set_title(f"it sees {size}{more}", fontsize=9)
     axis.set_axis_off()
 
 
@@ -132,7 +153,7 @@ def _windows(sheet: Any, found: Opened, window: tuple[int, int]) -> None:
     for row, channel in zip(axes, most, strict=True):
         terms = channels[channel]
         for axis, name in zip(row, ("value", "weight", "product"), strict=True):
-            grid = np.array([getattr(t, name) for t in terms]).reshape(window)
+            grid = np.array([getattr(t, name) for t in terms]).reshape(window) + 0.0
             made_up = np.array([NOWHERE in t.place for t in terms]).reshape(window)
             _grid(sheet, axis, grid, made_up)
             total = f" = {grid.sum():.4g}" if name == "product" else ""
@@ -143,9 +164,10 @@ def _windows(sheet: Any, found: Opened, window: tuple[int, int]) -> None:
 
 
 def _made_of(found: Opened) -> str:
+    constant = f", plus {found.constant:.4g}" if found.constant else ""
     return (
-        f"{found.step.name} at {','.join(map(str, found.place))}: {found.how}, plus "
-        f"{found.constant:.4g}, is {found.given:.6g}"
+        f"{found.step.name} at {','.join(map(str, found.place))}: {found.how}"
+        f"{constant}, is {found.given:.6g}"
     )
 
 

@@ -30,7 +30,7 @@ from vicinal.images.augment import to_input
 from vicinal.images.inside.explain import seen_pixels
 from vicinal.images.inside.forms import forms_of, framed
 from vicinal.images.inside.gradcam import grad_cams
-from vicinal.images.inside.regions import Region, evidence_maps, regions
+from vicinal.images.inside.regions import MIDDLE, Region, evidence_maps, regions
 from vicinal.images.inside.shortcuts import (
     Answer,
     Shortcut,
@@ -193,7 +193,7 @@ def _examples(
 
 def section(found: Evidence) -> Section:
     """The section of the report."""
-    tone = "warning" if found.shortcuts else "good"
+    tone = "warning" if found.shortcuts else "plain"
     blocks: list[Block] = [Text(told(found.shortcuts, found.classes), tone)]
     if found.examples:
         shown = [Picture(jpeg_base64(p), lines) for p, lines in found.examples[:8]]
@@ -203,7 +203,9 @@ def section(found: Evidence) -> Section:
         Text(
             "Where the evidence for the answers lies (Grad-CAM, mean over pictures), "
             "and how many are right when a region is taken from another picture: "
-            "evidence that is not missed is no evidence."
+            "evidence that is not missed is no evidence. The border is the outer "
+            "twelfth on each side, the background what has the rim's colours and hangs "
+            f"together with it; things may reach into both. {_most_missed(found)}"
         )
     )
     rows: list[list[Any]] = [
@@ -221,6 +223,18 @@ def section(found: Evidence) -> Section:
         Figure(_map_svg(found.mean_map), "Where the evidence lies, all together.")
     )
     return Section(TITLE, blocks)
+
+
+def _most_missed(found: Evidence) -> str:
+    """The region beside the middle without which most are wrong, in a sentence."""
+    others = [r for r in found.regions if r.name != MIDDLE]
+    if not others:
+        return ""
+    worst = min(others, key=lambda r: r.covered.value)
+    lost = 100 * (found.plain.value - worst.covered.value)
+    if lost < 1:
+        return "Nothing outside the middle is missed."
+    return f"Outside the middle {worst.name} is missed most, by {lost:.1f} points."
 
 
 def _map_svg(mean: np.ndarray) -> str:

@@ -14,6 +14,7 @@ from vicinal.images.inside.explain import seen_pixels
 from vicinal.images.inside.field import Box
 from vicinal.images.inside.filters import filter_pictures, first_convolution, kind_of
 from vicinal.images.inside.forms import forms_of
+from vicinal.images.inside.inspection import check_channels
 from vicinal.images.inside.patches import Patch, exciting_patches
 from vicinal.images.inside.steps import record
 from vicinal.images.inside.synthesis import channel_of, class_of, synthesise
@@ -52,7 +53,8 @@ def filters(model: "PictureModel") -> Sheet:
     ]
     titles = [str(k) for k in range(len(kinds))]
     told = {"layer": name, "filters": kinds}
-    return Sheet(draw_filters(pictures, titles), told, lines)
+    above = f"{name}: each scaled by its own largest weight; grey is 0"
+    return Sheet(draw_filters(pictures, titles, above), told, lines)
 
 
 def patches(
@@ -74,20 +76,28 @@ def patches(
     network = forms_of(model).plain
     found = exciting_patches(network, inputs, layer, most=PATCHES)
     usual = sorted(range(len(found)), key=lambda k: -found[k][0].value)
-    shown = _checked(channels, len(found), layer) or sorted(usual[:FEW])
+    shown = check_channels(channels, len(found), layer) or sorted(usual[:FEW])
     seen = seen_pixels(np.concatenate(pixels), how)
     rows = [
-        [_cut(seen[patch.picture], patch.box) for patch in found[channel]]
+        [
+            _cut(seen[patch.picture], patch.box)
+            for patch in found[channel]
+            if patch.value
+        ]
         for channel in shown
     ]
-    titles = [f"channel {k}" for k in shown]
+    titles = [f"channel {k}" + ("" if found[k][0].value else ": 0") for k in shown]
     told = {str(k): [_patch_to_dict(p, table.names) for p in found[k]] for k in shown}
     best = {k: found[k][0] for k in shown}
     lines = [
         f"channel {k}: most {patch.value:.4g}, in {table.names[patch.picture]}"
+        if patch.value
+        else f"channel {k}: 0 everywhere, nothing here excites it"
         for k, patch in best.items()
     ]
-    return Sheet(draw_rows(rows, titles), {"layer": layer, "patches": told}, lines)
+    above = f"{layer}: what excites a channel most, first to {PATCHES}th"
+    drawn = draw_rows(rows, titles, above)
+    return Sheet(drawn, {"layer": layer, "patches": told}, lines)
 
 
 def _cut(picture: np.ndarray, box: Box) -> np.ndarray:
@@ -123,7 +133,7 @@ def synthesis(
         side = how.image_size
         probe = record(network, torch.zeros(how.channels, side, side))
         count = len(probe.values[probe.step(layer).name])
-        shown = _checked(channels, count, layer) or list(range(min(FEW, count)))
+        shown = check_channels(channels, count, layer) or list(range(min(FEW, count)))
         wanted = {f"channel {k}": channel_of(layer, k) for k in shown}
     else:
         raise SettingError(
@@ -134,20 +144,14 @@ def synthesis(
         name: synthesise(network, how, one, seed=seed) for name, one in wanted.items()
     }
     pictures = [one.picture.movedim(0, -1).numpy() for one in made.values()]
+    what = "mean of its map" if target is None else "logit"
     lines = [
-        f"{name}: from {one.values[0]:.4g} to {one.values[-1]:.4g} in "
+        f"{name}: {what} from {one.values[0]:.4g} to {one.values[-1]:.4g} in "
         f"{len(one.values)} steps"
         for name, one in made.items()
     ]
     told = {name: one.values[-1] for name, one in made.items()}
-    drawn = draw_rows([[picture] for picture in pictures], list(made), across=True)
+    of = f" of {layer}" if target is None else ", by its logit"
+    above = f"made to excite {'channels' if target is None else target}{of}"
+    drawn = draw_rows([[picture] for picture in pictures], list(made), above, True)
     return Sheet(drawn, {"layer": layer, "synthesis": told}, lines)
-
-
-def _checked(channels: Sequence[int], count: int, layer: str) -> list[int]:
-    for k in channels:
-        if not 0 <= k < count:
-            raise SettingError(
-                f"{layer} has channels 0 to {count - 1}. Got {k} instead."
-            )
-    return list(channels)

@@ -1,6 +1,6 @@
 """`vicinal inspect`: the layer table, a layer's maps, one number and its way back."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -72,6 +72,16 @@ def channels_of(text: str | None) -> list[int]:
         ) from None
 
 
+def check_channels(channels: Sequence[int], count: int, layer: str) -> list[int]:
+    """The channels; SettingError where a layer of so many has not one of them."""
+    for k in channels:
+        if not 0 <= k < count:
+            raise SettingError(
+                f"{layer} has channels 0 to {count - 1}. Got {k} instead."
+            )
+    return list(channels)
+
+
 # --- the layer table -----------------------------------------------------------------
 
 
@@ -124,6 +134,10 @@ def pictures_of(run: Path) -> list[str]:
 
 def pictures_in(named: str | None, run: Path) -> list[str]:
     """A picture, those of a folder or a CSV, or those that the run was judged by."""
+    if named is None and not (run / "model.json").exists():
+        raise NoDataError(
+            "Weights come without pictures. Name one, or a folder of them, behind them."
+        )
     if named is None:
         return pictures_of(run)
     table = list_pictures([named])
@@ -196,7 +210,8 @@ def tell_number(found: Opened, field: Box, say: Say) -> None:
         where = "padding" if NOWHERE in term.place else ",".join(map(str, term.place))
         source = "the picture" if term.source == PICTURE else term.source
         say(
-            f"  {term.value:>12.6g} x {term.weight:>12.6g} = {term.product:>12.6g}   "
+            f"  {term.value:>12.6g} x {term.weight:>12.6g} = "
+            f"{term.product + 0.0:>12.6g}   "
             f"{source} {where}"
         )
     if len(terms) > TERMS:
@@ -261,14 +276,41 @@ def maps_of(seen: Seen, layer: str) -> np.ndarray:
     return torch.nan_to_num(value).cpu().numpy()
 
 
-def tell_maps(layer: str, maps: np.ndarray, say: Say) -> None:
-    """The maps in a line, and the channels that answer most."""
+def tell_maps(layer: str, maps: np.ndarray, channels: list[int], say: Say) -> None:
+    """The maps in a line, and the channels named, or those of the largest numbers."""
     count, height, width = maps.shape
     say(f"{layer}: {count} maps of {height} x {width}")
-    most = np.argsort(-maps.max(axis=(1, 2)), kind="stable")[:5]
-    for channel in most:
-        row, column = np.unravel_index(maps[channel].argmax(), (height, width))
+    largest = np.abs(maps).max(axis=(1, 2))
+    for channel in channels or np.argsort(-largest, kind="stable")[:5]:
+        row, column = np.unravel_index(np.abs(maps[channel]).argmax(), (height, width))
         say(
-            f"  channel {channel}: most {maps[channel].max():.4g} at "
+            f"  channel {channel}: largest {maps[channel, row, column]:.4g} at "
             f"{channel},{row},{column}, mean {maps[channel].mean():.4g}"
+        )
+
+
+def maps_to_dict(layer: str, maps: np.ndarray) -> dict[str, Any]:
+    """For JSON: the shape, and what each channel gives."""
+    return {
+        "layer": layer,
+        "shape": list(maps.shape),
+        "mean": float(maps.mean()),
+        "channels": [
+            {"mean": float(m.mean()), "least": float(m.min()), "most": float(m.max())}
+            for m in maps
+        ],
+    }
+
+
+def tell_way(numbers: list[Opened], say: Say) -> None:
+    """The numbers on the way back to the picture, one in a line."""
+    say("\nback to the picture, by the term that gives most (of equal ones the first):")
+    for number in numbers:
+        place, largest = ",".join(map(str, number.place)), number.largest
+        where = ",".join(map(str, largest.place))
+        source = "the picture" if largest.source == PICTURE else largest.source
+        share = "padding" if NOWHERE in largest.place else f"{source} {where}"
+        say(
+            f"  {number.step.name} {place} = {number.given:.5g}, of which "
+            f"{largest.product:.5g} from {share}"
         )

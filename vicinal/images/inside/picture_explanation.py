@@ -19,7 +19,7 @@ NAMES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PictureExplanation(Explanation):
     """Which parts of a picture one number of a model rests on; `map` is [H, W]."""
 
@@ -49,28 +49,38 @@ def draw_explanations(explanations: Sequence[PictureExplanation]) -> Figure:
     first = explanations[0]
     axes[0].imshow(picture, cmap="gray", vmin=0, vmax=255)
     score = percent(first.score) if 0 <= first.score <= 1 else f"{first.score:.4g}"
-    axes[0].set_title(f"{first.target}: {score}", fontsize=10)
+    between = "\nbetween the two" if ", not " in first.target else ""
+    axes[0].set_title(f"{first.target}: {score}{between}", fontsize=10)
     for axis, one in zip(axes[1:], explanations, strict=True):
-        size = np.abs(one.map)
-        largest = float(np.percentile(size, 99)) or float(size.max()) or 1.0
-        better = one.faithfulness.better
-        colours = FOR_AND_AGAINST if better else "gray_r"
-        axis.imshow(_grey(one.picture), cmap="gray", vmin=0, vmax=255)
-        drawn = axis.imshow(
-            one.map,
-            cmap=colours,
-            vmin=-largest,
-            vmax=largest,
-            alpha=np.clip(0.25 + 0.6 * size / largest, 0, 0.85),
-        )
-        title = NAMES.get(one.method, one.method)
-        if not better:
-            title += "\nno better than chance"
-        axis.set_title(title, fontsize=10)
-        sheet.colorbar(drawn, ax=axis, shrink=0.7, extend=_beyond(one.map, largest))
+        _draw_map(sheet, axis, one)
     for axis in axes:
         axis.set_axis_off()
     return sheet
+
+
+def _draw_map(sheet: Figure, axis: Any, one: PictureExplanation) -> None:
+    """One map over the picture in grey, with what its colours say."""
+    name, faint = NAMES.get(one.method, one.method), 0.5 * _grey(one.picture) + 127
+    axis.imshow(faint, cmap="gray", vmin=0, vmax=255)
+    if not one.map.any():
+        axis.set_title(f"{name}\nempty", fontsize=10)
+        return
+    size, better = np.abs(one.map), one.faithfulness.better
+    largest = float(np.percentile(size, 99)) or float(size.max())
+    drawn = axis.imshow(
+        one.map if better else size,
+        cmap=FOR_AND_AGAINST if better else "gray_r",
+        vmin=-largest if better else 0,
+        vmax=largest,
+        alpha=np.clip(0.1 + 0.75 * size / largest, 0, 0.85),
+    )
+    p = f"p = {one.faithfulness.p:.2g}"
+    says = f"better than chance, {p}" if better else f"no better than chance, {p}"
+    axis.set_title(f"{name}\n{says}", fontsize=9)
+    ends = _beyond(one.map, largest) if better else "max"
+    bar = sheet.colorbar(drawn, ax=axis, shrink=0.7, extend=ends)
+    bar.ax.tick_params(labelsize=7)
+    bar.set_label("against    for" if better else "size, not to be read", fontsize=8)
 
 
 def _beyond(

@@ -46,7 +46,7 @@ SAME = 0.1
 SOME = 8
 """pictures of a class, from which on it can be said what is always there"""
 
-BACKGROUND = "the background"
+BACKGROUND, MIDDLE = "the background", "the middle"
 
 LEAST = 0.005
 """of the picture: a region below that is left out"""
@@ -99,7 +99,7 @@ def masks(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
         "the corners": corners(size),
         BACKGROUND: np.stack([background(picture) for picture in x]),
         "what is always there": always_there(x, y)[y],
-        "the middle": middle,
+        MIDDLE: middle,
     }
 
 

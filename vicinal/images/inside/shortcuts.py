@@ -344,8 +344,8 @@ def told(found: list[Shortcut], classes: tuple[str, ...]) -> str:
     if not found:
         return (
             "No part of the picture gives the answer by itself: a cell of one class, "
-            "put into pictures of the others, does not make them that class, and none "
-            "needs what lies along the rim."
+            "put into pictures of the others, does not make them that class, and no "
+            "class needs one cell of the rim to be known."
         )
     lines = [_told(s, classes[s.row]) for s in found]
     worth = (

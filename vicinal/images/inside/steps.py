@@ -7,6 +7,7 @@ it does, such as `layer1.0.add`.
 """
 
 import contextlib
+import difflib
 import operator
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
@@ -60,9 +61,13 @@ class Recording:
                 f"{', '.join(inside[:6])}{', ...' if len(inside) > 6 else ''}."
             )
         raise SettingError(
-            f"There is no layer {name!r}. {near_names(name, self.steps)} "
+            f"There is no layer {name!r}. {near_names(name, self._near(name))} "
             "`vicinal inspect RUN` lists all."
         )
+
+    def _near(self, name: str) -> list[str]:
+        """A few names that are like another, or the first few."""
+        return difflib.get_close_matches(name, self.steps, 6) or list(self.steps)[:6]
 
     def layer_of_maps(self) -> Step:
         """The last step that gives maps; SettingError where there is none."""

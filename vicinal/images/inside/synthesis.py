@@ -129,7 +129,7 @@ def painted(spectrum: Tensor, size: int) -> Tensor:
     """A picture [C, H, W] in 0 to 1 of its spectrum [C, H, W // 2 + 1, 2]."""
     down, across = torch.fft.fftfreq(size), torch.fft.rfftfreq(size)
     frequency = torch.sqrt(down[:, None] ** 2 + across**2)
-    scale = size / frequency.clamp(min=1 / size)
+    scale = 1 / frequency.clamp(min=1 / size)
     planes = torch.fft.irfft2(
         torch.view_as_complex(spectrum) * scale, s=(size, size), norm="ortho"
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vicinal.core.words import percent
 from vicinal.errors import SettingError
 from vicinal.images.inside import gallery, inspection
 from vicinal.images.inside.drawings import draw_maps, draw_number
@@ -47,6 +48,10 @@ def explain(where: Where, method: str, asked: dict[str, Any], say: Say) -> Outco
     place = where.drawing(f"{Path(where.picture).stem}-{method}")
     names = list(METHODS) if method == "all" else [method]
     found = [explained(where.model, where.picture, name, **asked) for name in names]
+    first = found[0]
+    score = percent(first.score) if 0 <= first.score <= 1 else f"{first.score:.4g}"
+    between = " between the two" if asked.get("against") else ""
+    say(f"{where.picture}: {first.target} {score}{between}")
     for one in found:
         say(f"{one.method}, {one.seconds:.2f} s: {one.verdict}")
     draw(draw_explanations(found), place)
@@ -59,7 +64,9 @@ def explain(where: Where, method: str, asked: dict[str, Any], say: Say) -> Outco
     }
 
 
-def inspect(where: Where, at: str | None, back: bool, say: Say) -> Outcome:
+def inspect(
+    where: Where, at: str | None, back: bool, channels: str | None, say: Say
+) -> Outcome:
     """The layer table, the maps of a layer, or one number."""
     if where.layer is None:
         if at is not None or where.output is not None:
@@ -69,24 +76,32 @@ def inspect(where: Where, at: str | None, back: bool, say: Say) -> Outcome:
         inspection.tell_rows(rows, say)
         return {"run": where.name, "layers": [row._asdict() for row in rows]}
     place = None if where.output is None else drawing(where.output, Path())
-    shown = where.picture or inspection.pictures_of(where.run)[0]
+    wanted = inspection.channels_of(channels)
+    shown = where.picture or inspection.pictures_in(None, where.run)[0]
     seen = inspection.look_into(where.model, shown)
     named = {"run": where.name, "picture": shown}
     if at is None:
+        if back:
+            raise SettingError("--back wants --at: the number to begin with.")
         maps = inspection.maps_of(seen, where.layer)
-        inspection.tell_maps(where.layer, maps, say)
-        if place is not None:
-            draw(draw_maps(maps, where.layer), place)
-        shape, mean = list(maps.shape), float(maps.mean())
-        return named | {"layer": where.layer, "shape": shape, "mean": mean}
+        inspection.check_channels(wanted, len(maps), where.layer)
+        inspection.tell_maps(where.layer, maps, wanted, say)
+        _draw_if_asked(place, lambda: draw_maps(maps, str(where.layer), wanted), say)
+        return named | inspection.maps_to_dict(where.layer, maps)
     numbers = inspection.followed(seen, where.layer, inspection.place_of(at), back)
     fields = [inspection.field_of(seen, number) for number in numbers]
-    both = list(zip(numbers, fields, strict=True))
-    for number, box in both:
-        inspection.tell_number(number, box, say)
-    if place is not None:
-        draw(draw_number(numbers[0], fields, seen.pixels), place)
+    inspection.tell_number(numbers[0], fields[0], say)
+    if back:
+        inspection.tell_way(numbers, say)
+    _draw_if_asked(place, lambda: draw_number(numbers[0], fields, seen.pixels), say)
+    both = zip(numbers, fields, strict=True)
     return named | {"numbers": [inspection.number_to_dict(n, box) for n, box in both]}
+
+
+def _draw_if_asked(place: Path | None, made: Callable[[], Any], say: Say) -> None:
+    if place is not None:
+        draw(made(), place)
+        say(f"drawing: {place}")
 
 
 def show(
@@ -118,23 +133,34 @@ def show(
 
 
 def drawing(output: str | None, usual: Path) -> Path:
-    """Where a drawing goes; SettingError for a file of another kind by its ending."""
-    if output is None:
-        return usual.with_name(f"{usual.name}.png")
-    if Path(output).suffix.lower() not in DRAWINGS:
+    """Where a drawing goes; SettingError for one that cannot be written there.
+
+    That is tried before the work begins.
+    """
+    place = usual.with_name(f"{usual.name}.png") if output is None else Path(output)
+    if place.suffix.lower() not in DRAWINGS:
         raise SettingError(
             f"--output must end in {', '.join(DRAWINGS)}. Got {output!r} instead."
         )
-    return Path(output)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("ab"):
+            pass
+        if not place.stat().st_size:
+            place.unlink()
+    except OSError as error:
+        raise SettingError(_not_written(place, error)) from error
+    return place
+
+
+def _not_written(place: Path, error: OSError) -> str:
+    why = error.strerror or error
+    return f"{place} cannot be written: {why}. Name another file with --output."
 
 
 def draw(sheet: Any, place: Path) -> None:
     """Write a figure to a file; SettingError where that cannot be done."""
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
         sheet.savefig(place, dpi=150)
     except OSError as error:
-        raise SettingError(
-            f"{place} cannot be written: {error.strerror or error}. Name another file "
-            "with --output."
-        ) from error
+        raise SettingError(_not_written(place, error)) from error
