@@ -213,7 +213,9 @@ def _train_in(
         raise
     folder = run.folder
     voice.say(f"\nreport:  {folder / 'report.html'}")
-    voice.say(f"use it:  vicinal predict {_quoted(str(folder))} PICTURE...")
+    name = _quoted(str(folder))
+    voice.say(f"use it:  vicinal predict {name} PICTURE...")
+    voice.say(f"look in: vicinal explain {name} PICTURE, report {name} --shortcuts")
     return work.summary()
 
 

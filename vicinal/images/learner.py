@@ -687,7 +687,7 @@ class ImageLearner(ShownModel):
         if settings.weights is not None and settings.scratch:
             after += reserved(minutes)
         if settings.looks_for_shortcuts(tuned=True, judged=ENOUGH):
-            after += min(FOR_SHORTCUTS, 6 * minutes)
+            after += min(FOR_SHORTCUTS, 0.1 * 60 * minutes)
         return Clock(minutes, self._began, after)
 
     def _seconds_an_epoch(self, loader: PictureLoader) -> float:

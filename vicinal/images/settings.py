@@ -14,7 +14,7 @@ MAX_PIXELS = 89_478_485
 
 VAL_SHARE, VAL_COUNT = 0.15, 200
 
-ENOUGH, ENOUGH_MINUTES = 100, 5.0
+ENOUGH, ENOUGH_MINUTES = 100, 15.0
 """pictures that judge, and minutes if they are set, from which on shortcuts are looked
 for without being asked"""
 
@@ -86,7 +86,7 @@ class ImageSettings(TrainingSettings):
     shortcuts: Literal["auto", "on", "off"] = "auto"
     """whether parts of the picture are looked for that give the answer by themselves;
     auto: where the network itself learns, 100 pictures or more judge it, and --minutes,
-    if set, are 5 or more"""
+    if set, are 15 or more: it takes half a minute"""
 
     scratch: bool = True
     """with --weights: whether the network is also trained from nothing, for as long as
