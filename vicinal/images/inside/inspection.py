@@ -312,5 +312,5 @@ def tell_way(numbers: list[Opened], say: Say) -> None:
         share = "padding" if NOWHERE in largest.place else f"{source} {where}"
         say(
             f"  {number.step.name} {place} = {number.given:.5g}, of which "
-            f"{largest.product:.5g} from {share}"
+            f"{largest.product + 0.0:.5g} from {share}"
         )
