@@ -109,15 +109,19 @@ def test_an_error_of_the_items_reaches_the_reader(make):
 
 def test_leaving_early_starts_no_more_work():
     begun: list[int] = []
-    go_on = threading.Event()
+    go_on, busy = threading.Event(), threading.Semaphore(0)
 
     def work(n: int) -> int:
         begun.append(n)
-        return n if n == 0 else go_on.wait(5)
+        if n == 0:
+            return n
+        busy.release()
+        return go_on.wait(5)
 
     def leave() -> None:
         results = ordered_map(work, count(), 2)
         assert next(results) == 0
+        assert busy.acquire(timeout=5) and busy.acquire(timeout=5)  # both threads work
         threading.Timer(0.05, go_on.set).start()
         results.close()  # pyright: ignore[reportAttributeAccessIssue]
 
