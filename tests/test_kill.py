@@ -96,7 +96,9 @@ def check_kills(train: Train, pictures: Path, folder: Path, idle: float) -> None
     whole = time.monotonic() - begun
     training = seconds_of_training(folder / "whole")
     # into training, again and again, and once more at any moment
-    spans = [0.3 * (whole - idle - training) + 0.5 * training] * 3 + [whole - idle]
+    rest = whole - idle - training
+    aimed = 0.15 * rest, 0.3 * rest + 0.7 * training
+    spans = [aimed, aimed, aimed, (0.0, whole - idle)]
     moments: list[str] = []
     number = 0
     while len(moments) < KILLS:
@@ -104,7 +106,7 @@ def check_kills(train: Train, pictures: Path, folder: Path, idle: float) -> None
         out, ended, left = folder / f"run{number}", False, iter(spans)
         while not ended:
             span = next(left, None)
-            after = None if span is None else idle + random.uniform(0, span)
+            after = None if span is None else idle + random.uniform(*span)
             resume = ["--resume"] if out.exists() else []
             ended = train([*words, str(out), *resume], after)
             moments += [] if ended else [check_what_is_left(out)]
