@@ -24,6 +24,7 @@ Captum is no dependency of the project: it takes an environment that has both.
 import argparse
 import copy
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -236,6 +237,7 @@ def main() -> None:
             whole.append(time.perf_counter() - begun)
         row["explained and tested, seconds"] = statistics.median(whole)
         rows.append(row | scored(found))
+        print(rows[-1], file=sys.stderr, flush=True)  # it takes a while
     claim = f"explanations of MobileNetV2 on {options.pictures} photographs"
     tell({"claim": claim, "rows": rows}, options.json)
 
