@@ -97,19 +97,25 @@ def check_kills(train: Train, pictures: Path, folder: Path, idle: float) -> None
         (out / name).stat().st_mtime - begun
         for name in ("data/splits.csv", "metrics.csv")
     )
-    # while it learns, again and again, and once more at any moment
-    spans = [(divided, told)] * 3 + [(idle, whole)]
+    aim, width = divided, told - divided
     moments: list[str] = []
     number = 0
     while len(moments) < KILLS:
         number += 1
-        out, ended, left = folder / f"run{number}", False, iter(spans)
+        out, ended, kills = folder / f"run{number}", False, 0
         while not ended:
-            span = next(left, None)
-            after = None if span is None else random.uniform(*span)
+            kills += 1
+            # while it learns, again and again, then at any moment, then never
+            after = random.uniform(aim, aim + width) if kills < 4 else None
+            if kills == 4:
+                after = random.uniform(idle, whole)
             resume = ["--resume"] if out.exists() else []
             ended = train([*words, str(out), *resume], after)
-            moments += [] if ended else [check_what_is_left(out)]
+            moment = "end" if ended else check_what_is_left(out)
+            moments += [] if ended else [moment]
+            if kills < 4:  # the machine may be faster or slower now
+                later = {"data": 1, "results": -1, "end": -1}.get(moment, 0)
+                aim += later * width / 3
         check_same(folder / "whole", out)
     where = f"killed in: {', '.join(moments)}"
     assert sum("epoch" in moment for moment in moments) > KILLS // 8, where
