@@ -114,7 +114,9 @@ def check_kills(train: Train, pictures: Path, folder: Path, idle: float) -> None
             moment = "end" if ended else check_what_is_left(out)
             moments += [] if ended else [moment]
             if kills < 4:  # the machine may be faster or slower now
-                later = {"data": 1, "results": -1, "end": -1}.get(moment, 0)
+                later = {"nothing": 1, "data": 1, "results": -1, "end": -1}.get(
+                    moment, 0
+                )
                 aim += later * width / 3
         check_same(folder / "whole", out)
     where = f"killed in: {', '.join(moments)}"
