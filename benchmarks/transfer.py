@@ -87,6 +87,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     rows = []
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
     kept = options.keep and contextlib.nullcontext(options.keep)
     with kept or tempfile.TemporaryDirectory() as place:
         out, cache = Path(place), Path(place) / "cache"
