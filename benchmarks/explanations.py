@@ -1,8 +1,9 @@
 """What an answer rests on, beside Captum: the same maps, sooner, held against chance.
 
 MobileNetV2 with pretrained weights on photographs of ImageNet, float32, one network:
-Captum gets it as it is, ours is prepared as `explain` does (norms folded, channels
-last). For each method:
+Captum gets it as it is, ours is prepared as `explain` does for more than a few maps
+(norms folded, channels last; on OpenVINO where that is there and faster). For each
+method:
 
 - the largest difference from Captum's map, as a share of its largest number, of both on
   the very same network in float64 (and as timed: slopes of a network of ReLUs jump, so
@@ -27,7 +28,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -42,10 +42,11 @@ from vicinal.images.as_it_came import as_it_came
 from vicinal.images.augment import to_input
 from vicinal.images.inside.explain import METHODS, asking, seen_pixels
 from vicinal.images.inside.faithfulness import faithfulness
-from vicinal.images.inside.forms import forms_of
+from vicinal.images.inside.forms import FEW, forms_of
 from vicinal.images.inside.gradcam import grad_cam
 from vicinal.images.inside.integrated_gradients import integrated_gradients
 from vicinal.images.inside.occlusion import occlusion
+from vicinal.images.inside.slopes import Asked
 from vicinal.images.inside.target import Target
 
 WINDOW, STRIDE = 32, 16
@@ -69,7 +70,9 @@ class Rival(NamedTuple):
     theirs: Callable[[Tensor, int], Tensor]
 
 
-def rivals(network: nn.Module, plain: nn.Module, still: nn.Module) -> dict[str, Rival]:
+def rivals(
+    network: nn.Module, plain: nn.Module, asked: nn.Module | Asked
+) -> dict[str, Rival]:
     """Captum's on a network, ours on its forms."""
     attr: Any = import_module("captum.attr")
     last = "features.18.2"
@@ -93,18 +96,19 @@ def rivals(network: nn.Module, plain: nn.Module, still: nn.Module) -> dict[str, 
         )
         return found[0, 0]
 
-    def ours(x: Tensor, row: int, rule: Callable[..., Tensor]) -> Tensor:
-        return rule(plain, x, Target("", row))
+    def cam(x: Tensor, row: int) -> Tensor:
+        return grad_cam(plain, x, Target("", row), last)
 
-    def cover(_: nn.Module, x: Tensor, target: Target) -> Tensor:
-        return occlusion(still, x, target, WINDOW, STRIDE)
+    def points(x: Tensor, row: int) -> Tensor:
+        return integrated_gradients(asked, x, Target("", row), steps=POINTS)
 
-    points = partial(integrated_gradients, steps=POINTS)
-    cam = partial(grad_cam, layer=last)
+    def cover(x: Tensor, row: int) -> Tensor:
+        return occlusion(asked, x, Target("", row), WINDOW, STRIDE)
+
     return {
-        "gradcam": Rival(partial(ours, rule=cam), their_cam),
-        "integrated_gradients": Rival(partial(ours, rule=points), their_path),
-        "occlusion": Rival(partial(ours, rule=cover), their_cover),
+        "gradcam": Rival(cam, their_cam),
+        "integrated_gradients": Rival(points, their_path),
+        "occlusion": Rival(cover, their_cover),
     }
 
 
@@ -140,7 +144,7 @@ def timed(rival: Rival, x: Tensor, rows: list[int]) -> dict[str, Any]:
 
 
 def race(
-    network: nn.Module, plain: nn.Module, x: Tensor, rows: list[int]
+    network: nn.Module, asked: Asked, x: Tensor, rows: list[int]
 ) -> dict[str, Any]:
     """Seconds of integrated gradients whose sum is right within 1 %, a picture."""
     attr: Any = import_module("captum.attr")
@@ -153,7 +157,7 @@ def race(
             both = target(network(torch.stack([picture, torch.zeros_like(picture)])))
         whole = float(both[0] - both[1])
         begun = time.perf_counter()
-        found = integrated_gradients(plain, picture, target)
+        found = integrated_gradients(asked, picture, target)
         taken["ours"].append(time.perf_counter() - begun)
         assert abs(float(found.sum()) - whole) <= 0.0101 * abs(whole)
         seconds, steps, off = 0.0, POINTS // 2, 1.0
@@ -218,7 +222,9 @@ def main() -> None:
     exact = copy.deepcopy(network).double()
     same = rivals(exact, exact, exact)
     some, few = x[: TIMED + 1], said[: TIMED + 1]
-    prepared = rivals(network, forms.plain, forms.still)
+    asked = [forms.asked() for _ in range(FEW + 1)][-1]
+    print(f"slopes {type(asked).__name__}", file=sys.stderr, flush=True)
+    prepared = rivals(network, forms.plain, asked)
     times = {name: timed(rival, some, few) for name, rival in prepared.items()}
     for name, rival in prepared.items():
         row = {
@@ -227,7 +233,7 @@ def main() -> None:
         }
         row |= {"as timed": apart(rival, some[:5], few[:5]), **times[name]}
         if name == "integrated_gradients":
-            row |= race(network, forms.plain, some, few)
+            row |= race(network, asked, some, few)
         found, whole = [], []
         for picture, shown, k in zip(x, seen, said, strict=True):
             target = Target("", k)

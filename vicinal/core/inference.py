@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,25 +39,32 @@ def on_openvino(
     precision: float32 or bfloat16, of the products. kept: a file `NAME.xml` to read the
     traced network from, or to keep it in; it must be named by all that it depends on.
     """
-    core, model = _core(), None
-    if kept is not None and kept.exists():
-        with suppress(RuntimeError):  # damaged: traced again
-            model = core.read_model(kept, kept.with_suffix(".bin"))
-    if model is None:
-        model = _traced(function, example)
-        if kept is not None:
-            _keep(model, kept)
+    run = compiled(traced(function, example, kept), precision)
+    return lambda x: np.array(run(np.ascontiguousarray(x))[0])  # its own is reused
+
+
+def compiled(model: Any, precision: str) -> Callable[[Any], Any]:
+    """A graph of OpenVINO, ready to run; what it gives it writes over the next time."""
     how = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
         "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, by all cores
     }
-    compiled = core.compile_model(model, "CPU", how)
+    return _core().compile_model(model, "CPU", how)
 
-    def run(x: np.ndarray) -> np.ndarray:
-        found = compiled(np.ascontiguousarray(x))[0]
-        return np.array(found)  # its own memory is reused
 
-    return run
+def traced(
+    function: Callable[[Tensor], Tensor], example: Tensor, kept: Path | None = None
+) -> Any:
+    """A function of one batch as a graph of OpenVINO: read, or traced and kept."""
+    model = None
+    if kept is not None and kept.exists():
+        with suppress(RuntimeError):  # damaged: traced again
+            model = _core().read_model(kept, kept.with_suffix(".bin"))
+    if model is None:
+        model = _traced(function, example)
+        if kept is not None:
+            _keep(model, kept)
+    return model
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """Sections of a report that are made on request, when the run is finished."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ from vicinal.images.pictures import Pictures
 if TYPE_CHECKING:
     from vicinal.images.model import PictureModel
 
+SAY_EVERY = 15.0
+"""seconds"""
+
 Say = Callable[[str], None]
 More = tuple[Section, dict[str, Any]]
 """a section, and the same for JSON"""
@@ -28,8 +32,13 @@ def shortcuts_of(run: Path, model: "PictureModel", say: Say) -> More:
     """What the answers rest on; SettingError for a model without classes."""
     pictures, held_out = judged_pictures(run, model)
     say(f"looking for shortcuts in {counted(len(pictures), 'picture')}")
-    seed = model.random_state
-    found = evidence.evidence(model, pictures, held_out=held_out, seed=seed)
+    found = evidence.evidence(
+        model,
+        pictures,
+        held_out=held_out,
+        seed=model.random_state,
+        pulse=_now_and_then(say),
+    )
     say(f"looked for {duration(found.seconds)}")
     return evidence.section(found), found.to_dict()
 
@@ -63,6 +72,20 @@ def dense_beside_cnn(run: Path, model: "PictureModel", say: Say) -> More:
     )
     say(f"it took {duration(found.seconds)}")
     return beside_dense.section(found), found.to_dict()
+
+
+def _now_and_then(say: Say) -> Callable[[], None]:
+    """Says that the work goes on, at most every so many seconds."""
+    begun = said = time.monotonic()
+
+    def pulse() -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= SAY_EVERY:
+            said = now
+            say(f"still looking, {duration(now - begun)} so far")
+
+    return pulse
 
 
 def _labelled(pictures: Pictures, most: int, size: int) -> Labelled:

@@ -46,12 +46,12 @@ def _last_maps(forms: Forms, x: Tensor, target: Target) -> Tensor:
 
 
 def _added_up(forms: Forms, x: Tensor, target: Target) -> Tensor:
-    return integrated_gradients(forms.plain, x, target).sum(dim=0)
+    return integrated_gradients(forms.asked(), x, target).sum(dim=0)
 
 
 def _covered(forms: Forms, x: Tensor, target: Target) -> Tensor:
     window = max(2, x.shape[-1] // 7)
-    return occlusion(forms.still, x, target, window, max(1, window // 2))
+    return occlusion(forms.asked(), x, target, window, max(1, window // 2))
 
 
 METHODS: dict[str, Method] = {

@@ -21,16 +21,18 @@ from vicinal.core.runtime import Runtime
 from vicinal.errors import SettingError
 from vicinal.images.decode import Preprocessing
 from vicinal.images.engines import Engines
+from vicinal.images.inside.slopes import BATCH, Asked, ByTorch, fastest
 from vicinal.images.inside.steps import traced
+from vicinal.images.networks.network import Network
 
 if TYPE_CHECKING:
     from vicinal.images.model import PictureModel
 
-BATCH = 16
-"""pictures that are asked of at a time: more of them leave the processor's cache"""
+FEW = 2
+"""maps: those of one picture, and of the same with a little noise"""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Forms:
     """One network, to be asked for maps and for answers."""
 
@@ -41,8 +43,30 @@ class Forms:
     still: nn.Module
     """the same for answers without slopes: activations write over what they get"""
 
+    network: Network
+    """as it came, batch norms folded"""
+
     engines: Engines
     how: Preprocessing
+    _maps: int = 0
+    """that were asked for"""
+
+    _fastest: Asked | None = None
+
+    def asked(self) -> Asked:
+        """What a map asks for numbers and slopes, in the form that is fastest here.
+
+        To prepare and try it takes longer than a map or two: these are torch's.
+        """
+        self._maps += 1
+        plain = ByTorch(self.plain, self.still)
+        if self._maps <= FEW or self.engines.form.exact:
+            return plain
+        if self._fastest is None:
+            first, side = next(self.plain.parameters()), self.how.image_size
+            example = torch.rand(BATCH, self.how.channels, side, side).to(first)
+            self._fastest = fastest(plain, self.network, example)
+        return self._fastest
 
     def answer(self, pixels: np.ndarray, *, many: bool = True) -> Tensor:
         """Logits [N, K], float32 on the CPU, of pixels [N, H, W, C] of uint8.
@@ -77,12 +101,14 @@ def _made(model: "PictureModel") -> Forms:
     how, network = model.preprocessing_, copy.deepcopy(model.network_).eval()
     device = next(network.parameters()).device
     example = torch.rand(2, how.channels, how.image_size, how.image_size, device=device)
-    plain = folded(network.requires_grad_(False), example, in_place=False)
+    whole = folded(network.requires_grad_(False), example, in_place=False)
+    assert isinstance(whole, Network)
     still = folded(network, example)
-    for form in (plain, still):
+    for form in (whole, still):
         Runtime(model.runtime_.device, channels_last=True).prepare(form)
+    plain: nn.Module = whole
     with contextlib.suppress(SettingError):  # who needs its steps is told
-        plain = traced(plain)
+        plain = traced(whole)
     engines = Engines(
         network,
         how,
@@ -91,4 +117,4 @@ def _made(model: "PictureModel") -> Forms:
         model.settings.precision,
         model.settings.cache,
     )
-    return Forms(plain, still, engines, how)
+    return Forms(plain, still, whole, engines, how)

@@ -159,8 +159,17 @@ def tell_rows(rows: list[Row], say: Say) -> None:
             f"{row.multiply_adds:>14,} {sees:>9} {row.ms:>7.3f} {row.mean:>9.3g} "
             f"{row.spread:>9.3g} {100 * row.dead:>4.0f} %"
         )
-    for line in sharing(rows):
+    for line in (*MEANINGS, *sharing(rows)):
         say(line)
+
+
+MEANINGS = (
+    "gives: channels x rows x columns, or numbers in a row; sees: rows x columns of a "
+    "picture that reach one number in the middle",
+    "ms: for one picture, on this machine; mean and spread of all its numbers, and "
+    "dead, the channels that never change: on your pictures",
+)
+"""What stands over the columns of the layer table."""
 
 
 def sharing(rows: list[Row]) -> list[str]:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vicinal.images.inside.steps import answering
+from vicinal.images.inside.slopes import BATCH, Asked, asked_of
 from vicinal.images.inside.target import Target
 
 TOLERANCE = 0.01
@@ -32,12 +32,9 @@ PARTS = 16
 MOST = 512
 """slopes that are asked for in all"""
 
-BATCH = 16
-"""pictures at a time: more of them leave the processor's cache"""
-
 
 def integrated_gradients(
-    network: nn.Module,
+    network: nn.Module | Asked,
     x: Tensor,
     target: Target,
     baseline: Tensor | None = None,
@@ -48,10 +45,9 @@ def integrated_gradients(
     baseline: the picture [C, H, W] to start from; None: zeros. steps: so many points of
     Gauss and Legendre, as others do; None: as many as it takes.
     """
-    way = _Way(
-        network, x, torch.zeros_like(x) if baseline is None else baseline, target
-    )
-    with answering(network):
+    start = torch.zeros_like(x) if baseline is None else baseline
+    with asked_of(network) as asked:
+        way = _Way(asked, x, start, target)
         mean = way.adaptive() if steps is None else way.by_legendre(steps)
     return way.apart * mean
 
@@ -76,33 +72,23 @@ class _Part(NamedTuple):
 class _Way:
     """The straight way from one picture to another, and the target on it."""
 
-    def __init__(self, network: nn.Module, x: Tensor, start: Tensor, target: Target):
-        self.network, self.target = network, target
+    def __init__(self, asked: Asked, x: Tensor, start: Tensor, target: Target):
+        self.asked, self.target = asked, target
         self.start, self.apart = start, x - start
 
     def at(self, t: list[float]) -> Tensor:
         """The pictures at places of the way."""
         places = torch.tensor(t, dtype=self.apart.dtype)[:, None, None, None]
-        found = self.start + places * self.apart
-        return found.contiguous(memory_format=torch.channels_last)
+        return self.start + places * self.apart
 
     def values(self, t: list[float]) -> list[float]:
         """F at places of the way."""
-        with torch.no_grad():
-            told = [self.target(self.network(self.at(some))) for some in _batches(t)]
-        return torch.cat(told).double().tolist()
+        return self.asked.values(self.at(t), self.target).double().tolist()
 
     def slopes(self, t: list[float]) -> tuple[list[float], list[Tensor]]:
         """F, and its slope [C, H, W], at places of the way."""
-        values, found = [], []
-        with torch.enable_grad():
-            for some in _batches(t):
-                pictures = self.at(some).requires_grad_()
-                y = self.target(self.network(pictures))
-                (slope,) = torch.autograd.grad(y.sum(), pictures)
-                values += y.detach().double().tolist()
-                found += list(slope)
-        return values, found
+        values, found = self.asked.slopes(self.at(t), self.target)
+        return values.double().tolist(), list(found)
 
     def by_legendre(self, steps: int) -> Tensor:
         """The mean slope, by Gauss and Legendre's points."""
@@ -150,7 +136,3 @@ class _Way:
             made = length * float((slope * self.apart).double().sum())
             found.append(_Part(start, length, f, g, middle, slope, g - f - made))
         return found
-
-
-def _batches(t: list[float]) -> list[list[float]]:
-    return [t[k : k + BATCH] for k in range(0, len(t), BATCH)]

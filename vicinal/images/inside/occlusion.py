@@ -14,16 +14,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from vicinal.images.inside.steps import answering
+from vicinal.images.inside.slopes import BATCH, Asked, asked_of
 from vicinal.images.inside.target import Target
-
-BATCH = 32
-"""covered pictures that are asked of at a time"""
 
 
 @torch.no_grad()
 def occlusion(
-    network: nn.Module,
+    network: nn.Module | Asked,
     x: Tensor,
     target: Target,
     window: int,
@@ -48,14 +45,13 @@ def occlusion(
         for top in starts(height, window, stride)
         for left in starts(width, window, stride)
     ]
-    with answering(network):
-        whole = target(network(x[None]))
+    with asked_of(network) as asked:
+        whole = asked.values(x[None], target)
         for some in _batches(corners):
             covered = x.repeat(len(some), 1, 1, 1)
             for picture, (top, left) in zip(covered, some, strict=True):
                 picture[:, top : top + window, left : left + window] = fill
-            covered = covered.contiguous(memory_format=torch.channels_last)
-            falls = whole - target(network(covered))
+            falls = whole - asked.values(covered, target)
             for (top, left), fall in zip(some, falls, strict=True):
                 total[top : top + window, left : left + window] += fall
                 count[top : top + window, left : left + window] += 1
