@@ -1317,6 +1317,18 @@ def test_a_report_with_more_in_it(run, tmp_path, say):
     assert page.index("rest on</h2>") < page.index("<h2>What was run</h2>")
 
 
+def test_a_run_without_a_test_part_is_looked_into_too(pictures, tmp_path, say):
+    run = tmp_path / "all"
+    quick = ("--epochs", "2", "--precision", "float32", "--test-fraction", "0")
+    assert say("train", pictures, *quick, "--out", run).code == OK
+    with (run / "data" / "splits.csv").open(encoding="utf-8") as file:
+        parts = [row["split"] for row in csv.DictReader(file)]
+    assert "test" not in parts
+    got = say("report", run, "--shortcuts", "--beside-dense", "--json").json()
+    assert got["shortcuts"]["held_out"] is False
+    assert got["shortcuts"]["score"]["n"] == parts.count("train")
+
+
 def test_a_run_whose_pictures_are_gone(run, tmp_path, say, refused):
     moved = tmp_path / "moved"
     shutil.copytree(run, moved)

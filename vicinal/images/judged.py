@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from vicinal.images.model import PictureModel
 
 
-def pictures_of_run(run: Path, model: "PictureModel", part: str) -> Pictures:
-    """The pictures of one part of a run, train, val or test; none where it has none.
+def pictures_of_run(run: Path, model: "PictureModel", part: str) -> Pictures | None:
+    """The pictures of one part of a run, train, val or test; None where it has none.
 
     RunError where they are not where they were, or a run does not say.
     """
@@ -43,6 +43,8 @@ def pictures_of_run(run: Path, model: "PictureModel", part: str) -> Pictures:
         group=group,
     )
     rows = np.array([escaped(name) in wanted for name in table.names], dtype=bool)
+    if not rows.any():
+        return None
     how = model.preprocessing_
     cache = PictureCache() if model.settings.cache else None
     eye = Eye(how.store_size, how.resize, cache, model.settings.max_pixels)
@@ -57,7 +59,7 @@ def judged_pictures(run: Path, model: "PictureModel") -> tuple[Pictures, bool]:
     """
     for part in (TEST, TRAIN):
         found = pictures_of_run(run, model, part)
-        if len(found):
+        if found is not None:
             return found, part == TEST
     raise RunError(
         f"None of the pictures of {run} can be read any more: they were moved or "

@@ -54,11 +54,11 @@ def dense_beside_cnn(run: Path, model: "PictureModel", say: Say) -> More:
             "this model learned several labels, or numbers."
         )
     train, test = (pictures_of_run(run, model, part) for part in (TRAIN, TEST))
-    if not len(test):  # judged out of fold: a fifth is held out here
+    if train is not None and test is None:  # judged out of fold: hold out a fifth
         order = np.random.default_rng(model.random_state).permutation(len(train))
         few = len(train) // 5
         train, test = train.rows(order[few:]), train.rows(order[:few])
-    if not len(train) or not len(test):
+    if train is None or test is None or not len(train) or not len(test):
         raise SettingError(
             f"{run} has too few pictures left to learn from and to test on. Bring them "
             "back to where they were."

@@ -12,7 +12,7 @@ from vicinal.images.inside import slopes
 from vicinal.images.inside.forms import FEW, forms_of
 from vicinal.images.inside.integrated_gradients import integrated_gradients
 from vicinal.images.inside.occlusion import occlusion
-from vicinal.images.inside.slopes import BATCH, ByTorch, OnOpenvino, fastest
+from vicinal.images.inside.slopes import BATCH, PAIR, ByTorch, OnOpenvino, fastest
 from vicinal.images.inside.target import Target
 
 fast = pytest.mark.skipif(not is_installed(), reason="needs the extra `fast`")
@@ -25,7 +25,7 @@ def both(case: str, network_of) -> tuple[ByTorch, OnOpenvino, Any, torch.Tensor]
     network, x = network_of(case)
     network.eval().requires_grad_(False)
     plain: Any = folded(network, x.repeat(2, 1, 1, 1), in_place=False)
-    example = x.repeat(BATCH, 1, 1, 1)
+    example = x.repeat(PAIR, 1, 1, 1)
     return ByTorch(plain), OnOpenvino(plain, example), plain, x
 
 

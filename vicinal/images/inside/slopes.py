@@ -24,6 +24,9 @@ from vicinal.images.networks.network import Network
 BATCH = 16
 """pictures at a time: more of them leave the processor's cache"""
 
+PAIR = 2
+"""pictures at a time on OpenVINO, where more are no faster; few are to be made up"""
+
 
 class Asked(Protocol):
     """A network that tells a target's numbers, and which way they grow."""
@@ -68,7 +71,7 @@ class OnOpenvino:
     """A network up to its embedding on OpenVINO; the head is one row of weights."""
 
     def __init__(self, network: Network, example: Tensor) -> None:
-        """example: a batch [BATCH, C, H, W]. LookupError where a step has no rule."""
+        """example: pictures [PAIR, C, H, W]. LookupError where a step has no rule."""
         slope = slope_on_openvino(network.embed, example)
         if slope is None:
             raise LookupError("a step of this network has no rule")
@@ -86,9 +89,9 @@ class OnOpenvino:
             weights = target(self.head.weight.T).numpy()  # [D], a feature each
             shift = float(target(self.head.bias[None]))
         values, found = [], []
-        for some in x.contiguous().split(BATCH):
+        for some in x.contiguous().split(PAIR):
             n = len(some)
-            whole = torch.cat([some, some[-1:].expand(BATCH - n, -1, -1, -1)])
+            whole = torch.cat([some, some[-1:].expand(PAIR - n, -1, -1, -1)])
             y, slope = self.slope(whole.numpy(), weights)
             values.append(torch.from_numpy(y[:n]) + shift)
             found.append(torch.from_numpy(slope[:n]))
@@ -110,7 +113,7 @@ def fastest(plain: ByTorch, network: Network, example: Tensor) -> Asked:
     if not inference.is_installed() or example.device.type != "cpu":
         return plain
     try:
-        other = OnOpenvino(network, example)
+        other = OnOpenvino(network, example[:PAIR])
     except (LookupError, RuntimeError):  # OpenVINO refuses with RuntimeError
         return plain
     target = Target("", 0)
