@@ -96,20 +96,25 @@ def planted() -> dict[str, Any]:
     digits: Any = load_digits()
     pixels = np.rint(digits.images * 255 / 16).astype(np.uint8)
     x = np.pad(pixels, ((0, 0), (2, 2), (2, 2))).repeat(2, axis=1).repeat(2, axis=2)
-    part = split(digits.target, fractions=Fractions(0.7, 0, 0.3), seed=0)
+    part = split(digits.target, fractions=Fractions(0.8, 0, 0.2), seed=0)
     found = {}
     for name in ("marked", "clean"):
-        if name == "marked":
-            rows = np.flatnonzero(digits.target == 7)
         shown = x.copy()
         if name == "marked":
-            shown[rows, 21:, 21:] = 160
+            shown[digits.target == 7, 20:, 20:] = 230
         model = vicinal.ImageClassifier(
-            image_size=24, epochs=15, lr=5e-3, augment="none", cache=False
+            image_size=24,
+            epochs=15,
+            lr=5e-3,
+            augment="none",
+            cache=False,
+            random_state=0,
         )
         model.fit(shown[part == TRAIN], digits.target[part == TRAIN])
         test = shown[part == TEST], digits.target[part == TEST]
         found[name] = evidence(model, model.to_score(test)[0], held_out=True)
+        if name == "marked" and not found[name].shortcuts:
+            raise SystemExit("The alarm missed the planted mark: look into that first.")
     text = {name: section(one).blocks[0].text for name, one in found.items()}  # type: ignore[union-attr]
     examples = found["marked"].examples[:6]
     sheet = Figure(figsize=(1.5 * max(1, len(examples)), 1.9), layout="constrained")
@@ -125,6 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights")
     options = parser.parse_args()
+    shortcut = planted()
     model = as_it_came(options.weights)
     with tempfile.TemporaryDirectory() as folder:
         photos = photographs(Path(folder))
@@ -185,7 +191,7 @@ def main() -> None:
                 "verdicts": [(one.method, one.seconds, one.verdict) for one in found],
             }
         facts["explained"] = shown
-    facts["planted"] = planted()
+    facts["planted"] = shortcut
     PAGE.write_text(
         Template(TEMPLATE.read_text(), keep_trailing_newline=True).render(**facts)
     )
