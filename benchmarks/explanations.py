@@ -42,7 +42,7 @@ from vicinal.images.as_it_came import as_it_came
 from vicinal.images.augment import to_input
 from vicinal.images.inside.explain import METHODS, asking, seen_pixels
 from vicinal.images.inside.faithfulness import faithfulness
-from vicinal.images.inside.forms import FEW, forms_of
+from vicinal.images.inside.forms import forms_of
 from vicinal.images.inside.gradcam import grad_cam
 from vicinal.images.inside.integrated_gradients import integrated_gradients
 from vicinal.images.inside.occlusion import occlusion
@@ -217,12 +217,13 @@ def main() -> None:
     spread = np.linspace(0, len(pixels) - 1, options.pictures).astype(int)
     x = to_input(pixels[spread], HOW).contiguous()
     seen = torch.from_numpy(seen_pixels(pixels[spread], HOW)).movedim(-1, 1)
-    said = forms.answer(seen.movedim(1, -1).numpy()).argmax(dim=1).tolist()
+    shown = seen.movedim(1, -1).numpy()
+    said = forms.answer(shown).argmax(dim=1).tolist()
     rows = []
     exact = copy.deepcopy(network).double()
     same = rivals(exact, exact, exact)
     some, few = x[: TIMED + 1], said[: TIMED + 1]
-    asked = [forms.asked() for _ in range(FEW + 1)][-1]
+    asked = [forms.asked(picture) for picture in shown[:2]][-1]
     print(f"slopes {type(asked).__name__}", file=sys.stderr, flush=True)
     prepared = rivals(network, forms.plain, asked)
     times = {name: timed(rival, some, few) for name, rival in prepared.items()}
@@ -235,11 +236,11 @@ def main() -> None:
         if name == "integrated_gradients":
             row |= race(network, asked, some, few)
         found, whole = [], []
-        for picture, shown, k in zip(x, seen, said, strict=True):
+        for k, picture, pixels, tested in zip(said, x, shown, seen, strict=True):
             target = Target("", k)
             begun = time.perf_counter()
-            drawn = METHODS[name](forms, picture, target)
-            found.append(faithfulness(asking(model, target), shown, drawn))
+            drawn = METHODS[name](forms, pixels)(picture, target)
+            found.append(faithfulness(asking(model, target), tested, drawn))
             whole.append(time.perf_counter() - begun)
         row["explained and tested, seconds"] = statistics.median(whole)
         rows.append(row | scored(found))

@@ -37,21 +37,25 @@ if TYPE_CHECKING:
 NOISE = 0.05
 """spread of the noise that a map should bear, in spreads of a channel"""
 
-Method = Callable[[Forms, Tensor, Target], Tensor]
-"""gives a map [H, W] for a picture [C, H, W]"""
+Rule = Callable[[Tensor, Target], Tensor]
+"""gives a map [H, W] for a picture [C, H, W], as the network gets it"""
+
+Method = Callable[[Forms, np.ndarray], Rule]
+"""gives its rule for a network and a picture: pixels [H, W, C] that are seen"""
 
 
-def _last_maps(forms: Forms, x: Tensor, target: Target) -> Tensor:
-    return grad_cam(forms.plain, x, target)
+def _last_maps(forms: Forms, pixels: np.ndarray) -> Rule:
+    return lambda x, target: grad_cam(forms.plain, x, target)
 
 
-def _added_up(forms: Forms, x: Tensor, target: Target) -> Tensor:
-    return integrated_gradients(forms.asked(), x, target).sum(dim=0)
+def _added_up(forms: Forms, pixels: np.ndarray) -> Rule:
+    asked = forms.asked(pixels)
+    return lambda x, target: integrated_gradients(asked, x, target).sum(dim=0)
 
 
-def _covered(forms: Forms, x: Tensor, target: Target) -> Tensor:
-    window = max(2, x.shape[-1] // 7)
-    return occlusion(forms.asked(), x, target, window, max(1, window // 2))
+def _covered(forms: Forms, pixels: np.ndarray) -> Rule:
+    asked, window = forms.asked(pixels), max(2, len(pixels) // 7)
+    return lambda x, target: occlusion(asked, x, target, window, max(1, window // 2))
 
 
 METHODS: dict[str, Method] = {
@@ -77,14 +81,15 @@ def explain(
     one that the model names, or the number that it gives. against: another class: why
     not that one. SettingError for a method that is unknown, ClassError for a class.
     """
-    rule = method_of(method)
+    prepare = method_of(method)
     stored, how, forms = one_picture(model, X), model.preprocessing_, forms_of(model)
     pixels, device = seen_pixels(stored, how), next(model.network_.parameters()).device
     x = to_input(stored[None], how, str(device))[0]
     logits = forms.answer(pixels[None], many=False)
     wanted = target_of(model.objective_, target, against, logits[0])
+    rule = prepare(forms, pixels)
     begun = time.perf_counter()
-    found = rule(forms, x, wanted)
+    found = rule(x, wanted)
     seconds = time.perf_counter() - begun
     if not torch.isfinite(found).all():
         raise SettingError(
@@ -93,7 +98,7 @@ def explain(
         )
     g = torch.Generator().manual_seed(seed)
     noise = NOISE * torch.randn(x.shape, generator=g).to(x)
-    again = rule(forms, x + noise, wanted).cpu().numpy()
+    again = rule(x + noise, wanted).cpu().numpy()
     seen, drawn = torch.tensor(pixels).movedim(-1, 0), found.cpu()
     return PictureExplanation(
         method=method,

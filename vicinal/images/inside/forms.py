@@ -28,9 +28,6 @@ from vicinal.images.networks.network import Network
 if TYPE_CHECKING:
     from vicinal.images.model import PictureModel
 
-FEW = 2
-"""maps: those of one picture, and of the same with a little noise"""
-
 
 @dataclass
 class Forms:
@@ -48,19 +45,22 @@ class Forms:
 
     engines: Engines
     how: Preprocessing
-    _maps: int = 0
-    """that were asked for"""
+    _first: np.ndarray | None = None
+    """picture whose maps were asked for"""
 
     _fastest: Asked | None = None
 
-    def asked(self) -> Asked:
-        """What a map asks for numbers and slopes, in the form that is fastest here.
+    def asked(self, pixels: np.ndarray) -> Asked:
+        """What maps of a picture ask for numbers and slopes, as is fastest here.
 
-        To prepare and try it takes longer than a map or two: these are torch's.
+        To prepare and try it takes longer than the maps of one picture: those of the
+        first are torch's.
         """
-        self._maps += 1
+        self._first = pixels if self._first is None else self._first
         plain = ByTorch(self.plain, self.still)
-        if self._maps <= FEW or self.engines.form.exact:
+        if self.engines.form.exact:
+            return plain
+        if self._fastest is None and np.array_equal(pixels, self._first):
             return plain
         if self._fastest is None:
             first, side = next(self.plain.parameters()), self.how.image_size
