@@ -97,6 +97,8 @@ def followed_by_norms(network: nn.Module, example: Tensor) -> list[Pair]:
     tried: where the network then computes something else, as one that adds what a
     convolution gave to what its norm made of it, there are no pairs.
     """
+    if not _of(network, NORMS):
+        return []
     with torch.no_grad(), _answering(network):
         pairs, plain = _seen_pairs(network, example)
         with fixed_norms(network, pairs):

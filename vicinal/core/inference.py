@@ -98,7 +98,9 @@ def _traced(function: Callable[[Tensor], Tensor], example: Tensor):
 
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of torch's tracer: sizes are fixed, as meant
-        model = openvino.convert_model(_Function(function), example_input=example)
+        # once is enough: tracing again to compare takes as long as all the rest
+        seen = torch.jit.trace(_Function(function), example, check_trace=False)
+        model = openvino.convert_model(seen, example_input=example)
     model.reshape([-1, *example.shape[1:]])
     return model
 

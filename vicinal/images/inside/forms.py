@@ -109,8 +109,9 @@ def _made(model: "PictureModel") -> Forms:
     plain: nn.Module = whole
     with contextlib.suppress(SettingError):  # who needs its steps is told
         plain = traced(whole)
+    assert isinstance(still, Network)
     engines = Engines(
-        network,
+        still,
         how,
         replace(model.runtime_, compiled=False),
         model.backbone_,

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from vicinal.core.explanation import Explanation
 from vicinal.core.notebook import drawing, paragraph
 from vicinal.core.words import percent
-from vicinal.images.inside.drawings import FOR_AND_AGAINST, shown
+
+if TYPE_CHECKING:  # drawing is loaded where something is drawn
+    from matplotlib.figure import Figure
 
 NAMES = {
     "gradcam": "Grad-CAM",
@@ -26,7 +27,7 @@ class PictureExplanation(Explanation):
     picture: np.ndarray
     """[H, W, C] uint8: what the model saw"""
 
-    def figure(self) -> Figure:
+    def figure(self) -> "Figure":
         """The picture, and the map over it."""
         return draw_explanations([self])
 
@@ -36,13 +37,17 @@ class PictureExplanation(Explanation):
         return drawing(self.figure(), alt) + paragraph(self.verdict)
 
 
-def draw_explanations(explanations: Sequence[PictureExplanation]) -> Figure:
+def draw_explanations(explanations: Sequence[PictureExplanation]) -> "Figure":
     """The picture, and beside it each map: in grey if it is no better than chance.
 
     Few pixels hold the largest numbers of a fine map: the scale ends where all but one
     in a hundred do, and larger ones have its last colour.
     """
     count = len(explanations) + 1
+    from matplotlib.figure import Figure
+
+    from vicinal.images.inside.drawings import shown
+
     sheet = Figure(figsize=(3 * count, 3.6), layout="constrained")
     axes: Any = sheet.subplots(1, count)
     picture = shown(explanations[0].picture)
@@ -58,8 +63,10 @@ def draw_explanations(explanations: Sequence[PictureExplanation]) -> Figure:
     return sheet
 
 
-def _draw_map(sheet: Figure, axis: Any, one: PictureExplanation) -> None:
+def _draw_map(sheet: "Figure", axis: Any, one: PictureExplanation) -> None:
     """One map over the picture in grey, with what its colours say."""
+    from vicinal.images.inside.drawings import FOR_AND_AGAINST
+
     name, faint = NAMES.get(one.method, one.method), 0.5 * _grey(one.picture) + 127
     axis.imshow(faint, cmap="gray", vmin=0, vmax=255)
     if not one.map.any():
