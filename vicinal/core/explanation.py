@@ -27,7 +27,11 @@ class Faithfulness(NamedTuple):
     insertion: float
     random_insertion: float
     p: float
-    """share of the random maps that do as well, by insertion less deletion"""
+    """share of the random maps that do as well, by insertion less deletion; the map
+    itself counts as one of them, so it is 1 / (maps + 1) at least"""
+
+    maps: int
+    """random maps that it was held against"""
 
     @property
     def better(self) -> bool:
@@ -70,12 +74,12 @@ class Explanation:
             f"the answer is {f.deletion:.2f} on average while what it marks is taken "
             f"away, the less the better (random: {f.random_deletion:.2f}), and "
             f"{f.insertion:.2f} while that is put back, the more the better (random: "
-            f"{f.random_insertion:.2f}); p = {f.p:.2g}"
+            f"{f.random_insertion:.2f}); p = {f.p:.2g}, of {f.maps} random maps"
         )
         if not f.better:
             return (
-                f"This map does no better than random ones as smooth as it: {beside}. "
-                "Do not read anything into it."
+                "This map is not shown to do better than random ones as smooth as it: "
+                f"{beside}. Do not read anything into it."
             )
         notes = ""
         if f.deletion >= f.random_deletion:

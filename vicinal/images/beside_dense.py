@@ -215,5 +215,16 @@ def _told(found: Beside) -> str:
         f"{lost(cnn, 'turned')} and {lost(plain, 'turned')}: filters are shared by all "
         "places. With the pixels permuted, in all pictures alike, the CNN is right "
         f"{lost(cnn, 'pixels permuted')} and the dense network "
-        f"{lost(plain, 'pixels permuted')}: only the CNN has neighbours to lose."
+        f"{lost(plain, 'pixels permuted')}{_neighbours(cnn, plain)}."
+    )
+
+
+def _neighbours(cnn: dict[str, Score], plain: dict[str, Score]) -> str:
+    """What permuted pixels say of neighbours, where they say it."""
+    fell = cnn["pixels permuted"].high < cnn["as they are"].low
+    if fell:
+        return ": only the CNN has neighbours to lose"
+    return (
+        "; a CNN that uses neighbours would lose by it, and that cannot be told from "
+        f"{counted(plain['moved'].n, 'picture')}"
     )

@@ -73,7 +73,8 @@ def test_a_window_by_hand():
     assert products == [0, 0, 0, 0, 4, 10, 0, 28, 40]
     inside = [term.place for term in real(found)]
     assert inside == [(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1)]
-    assert found.largest.place == (0, 1, 1) and found.largest.source == PICTURE
+    assert found.foremost is not None
+    assert found.foremost.place == (0, 1, 1) and found.foremost.source == PICTURE
 
 
 def test_a_pooling_by_hand():
@@ -90,9 +91,28 @@ def test_a_trail_ends_in_the_picture(network_of):
     assert [found[0].step.name, found[1].step.name] == ["fc", "mean"]
     assert found[-1].step.name == "stages.0.conv"
     for now, before in pairwise(found):
-        assert now.largest.source == before.step.name
-        assert now.largest.place == before.place
-        assert now.largest.value == pytest.approx(before.given)
+        assert now.foremost is not None
+        assert now.foremost.source == before.step.name
+        assert now.foremost.place == before.place
+        assert now.foremost.value == pytest.approx(before.given)
+
+
+def test_a_trail_ends_where_nothing_gives_towards_the_number():
+    """A dense layer of two numbers, -1 and 2, behind a cut at 0 and a shift of 5."""
+    dense, shift = nn.Linear(2, 1, bias=False), nn.Linear(1, 1)
+    with torch.no_grad():
+        dense.weight.copy_(torch.tensor([[1.0, -1]]))
+        shift.weight.fill_(3.0)
+        nn.init.constant_(cast(Tensor, shift.bias), 5.0)
+    recording = record(nn.Sequential(dense, nn.ReLU(), shift), torch.tensor([-1.0, 2]))
+    found = list(trail(recording, "2", (0,)))
+    assert [one.step.name for one in found] == ["2"]  # 5 = 3 * 0 + 5
+    assert found[0].foremost is None and found[0].constant == found[0].given == 5
+    (cut,) = trail(recording, "1", (0,))
+    assert cut.given == 0 and cut.foremost is None
+    below = list(trail(recording, "0", (0,)))  # -3 = -1 - 2
+    assert below[0].foremost is not None
+    assert below[0].foremost.product == -2 and below[0].foremost.place == (1,)
 
 
 def test_a_tampered_number_is_seen(network_of):

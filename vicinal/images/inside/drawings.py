@@ -5,6 +5,7 @@ orange against it. Where numbers are shown there is a bar that says how large th
 """
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,14 @@ FOR_AND_AGAINST = LinearSegmentedColormap.from_list(
 )
 
 
+def above(sheet: Any, text: str, size: float) -> None:
+    """A line over a sheet, in as many as its width wants."""
+    letters = max(24, int(sheet.get_figwidth() * 118 / size))
+    sheet.suptitle("\n".join(wrap(text, letters)), fontsize=size)
+
+
 def draw_filters(
-    filters: np.ndarray, titles: Sequence[str] = (), above: str = ""
+    filters: np.ndarray, titles: Sequence[str] = (), heading: str = ""
 ) -> Figure:
     """Small pictures [O, h, w, C] in 0 to 1, or [O, h, w], in rows."""
     count = len(filters)
@@ -35,14 +42,14 @@ def draw_filters(
         axis.imshow(shown(one), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         if number < len(titles):
             axis.set_title(titles[number], fontsize=6)
-    sheet.suptitle(above, fontsize=7)
+    above(sheet, heading, 7)
     return sheet
 
 
 def draw_rows(
     rows: Sequence[Sequence[np.ndarray]],
     titles: Sequence[str],
-    above: str = "",
+    heading: str = "",
     across: bool = False,
 ) -> Figure:
     """Pictures [h, w, C] in rows, each row under a title; across: side by side."""
@@ -60,7 +67,7 @@ def draw_rows(
     places = axes[0] if across else axes[:, 0]
     for axis, title in zip(places, titles, strict=False):
         axis.set_title(title, fontsize=8, loc="left")
-    sheet.suptitle(above, fontsize=8)
+    above(sheet, heading, 8)
     return sheet
 
 
@@ -87,11 +94,8 @@ def draw_maps(maps: np.ndarray, title: str, channels: Sequence[int] = ()) -> Fig
         axis.set_title(f"{channel}: {largest:.3g}", fontsize=6)
     rest = len(maps) - len(most)
     behind = f"; {rest} others left out" if rest else ""
-    sheet.suptitle(
-        f"{title}: channel and largest size, which is its scale; blue above 0, orange "
-        f"below{behind}",
-        fontsize=7,
-    )
+    text = f"{title}: channel and largest size, which is its scale; blue above 0, "
+    above(sheet, f"{text}orange below{behind}", 7)
     return sheet
 
 
@@ -138,7 +142,7 @@ def _draw_field(sheet: Any, sees: Sequence[Box], picture: np.ndarray) -> None:
     first = sees[0]
     size = f"{first.height} x {first.width} pixels" if first.height else "none of it"
     more = ", and what came before it" if len(sees) > 1 else ""
-    axis.set_title(f"it sees {size}{more}", fontsize=9)
+    axis.set_title("\n".join(wrap(f"it sees {size}{more}", 34)), fontsize=9)
     axis.set_axis_off()
 
 
@@ -160,7 +164,7 @@ def _windows(sheet: Any, found: Opened, window: tuple[int, int]) -> None:
             axis.set_title(f"channel {channel}: {name}s{total}", fontsize=8)
     rest = len(channels) - len(most)
     behind = f" (and {rest} channels more)" if rest else ""
-    sheet.suptitle(f"{_made_of(found)}{behind}", fontsize=9)
+    sheet.suptitle("\n".join(wrap(f"{_made_of(found)}{behind}", 80)), fontsize=9)
 
 
 def _made_of(found: Opened) -> str:
@@ -202,7 +206,10 @@ def _bars(sheet: Any, found: Opened) -> None:
     axis.set_yticks(range(len(terms)), names, fontsize=6)
     axis.invert_yaxis()
     axis.set_xlabel("value times weight", fontsize=8)
-    axis.set_title(_made_of(found), fontsize=8)
+    rest = sum(t.product for t in found.terms) - sum(products)
+    others = f"; {len(found.terms) - len(terms)} other terms {rest:.4g}"
+    told = _made_of(found) + (others if len(found.terms) > len(terms) else "")
+    axis.set_title("\n".join(wrap(told, 80)), fontsize=8)
 
 
 def shown(picture: np.ndarray) -> np.ndarray:

@@ -40,6 +40,7 @@ from vicinal.images.inside.shortcuts import (
     told,
 )
 from vicinal.images.pictures import Pictures
+from vicinal.images.settings import ENOUGH
 
 if TYPE_CHECKING:
     from vicinal.images.model import PictureModel
@@ -195,6 +196,10 @@ def section(found: Evidence) -> Section:
     """The section of the report."""
     tone = "warning" if found.shortcuts else "plain"
     blocks: list[Block] = [Text(told(found.shortcuts, found.classes), tone)]
+    if not found.shortcuts and found.plain.n < ENOUGH:
+        few = counted(found.plain.n, "picture")
+        text = f"That is said from {few}: shortcuts that only some of them show are "
+        blocks.append(Text(f"{text}easily missed by so few.", "warning"))
     if found.examples:
         shown = [Picture(jpeg_base64(p), lines) for p, lines in found.examples[:8]]
         blocks.append(Gallery(shown, "Pictures that changed with a transplanted part."))

@@ -14,6 +14,7 @@ of it is left when there is a little noise in the picture.
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from vicinal.images.inside.integrated_gradients import integrated_gradients
 from vicinal.images.inside.occlusion import occlusion
 from vicinal.images.inside.picture_explanation import PictureExplanation
 from vicinal.images.inside.target import Target, target_of
+from vicinal.images.spreadsheets import ENDINGS
 
 if TYPE_CHECKING:
     from vicinal.images.model import PictureModel
@@ -124,6 +126,8 @@ def one_picture(model: "PictureModel", X: Any) -> np.ndarray:
 
     PictureError where it cannot be read, NoDataError where X is none, or many.
     """
+    if isinstance(X, (str, Path)) and Path(X).suffix.lower() in ENDINGS:
+        raise PictureError(f"{X} is a table or a text, where one picture was wanted.")
     table = model._unlabelled(X)
     if len(table) != 1:
         raise NoDataError(

@@ -67,6 +67,7 @@ def faithfulness(
         float(insertion[0]),
         float(insertion[1:].mean()),
         (as_good + 1) / (count + 1),
+        count,
     )
 
 

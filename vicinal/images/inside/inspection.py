@@ -1,5 +1,6 @@
 """`vicinal inspect`: the layer table, a layer's maps, one number and its way back."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +12,7 @@ from torch import Tensor
 from vicinal.core.words import counted
 from vicinal.errors import NoDataError, RunError, SettingError
 from vicinal.images.augment import to_input
+from vicinal.images.decode import Preprocessing
 from vicinal.images.inputs import list_pictures
 from vicinal.images.inside.explain import one_picture, seen_pixels
 from vicinal.images.inside.field import Box, receptive_field
@@ -26,10 +28,31 @@ MOST = 128
 
 BATCH = 16
 
+FEWEST = 5
+"""pictures below which every channel would look dead, or alive, by chance"""
+
 TERMS = 12
 """terms of a number that are told: those that give most"""
 
 Say = Callable[[str], None]
+
+
+def as_seen(how: Preprocessing) -> str:
+    """What of a picture is seen, and how its numbers are made, in a sentence."""
+    side, whole = how.image_size, how.store_size
+    part = {
+        "crop": f"its middle, once the shorter side has {whole} pixels",
+        "squish": f"squished to {whole} x {whole}",
+        "pad": f"with black at its sides, {whole} x {whole} in all",
+    }[how.resize]
+    cut = f", of that the middle {side} x {side}" if whole > side else ""
+    means, spreads = (", ".join(f"{v:g}" for v in vs) for vs in (how.mean, how.std))
+    colours = "channels 0, 1, 2 are red, green, blue; " if how.channels == 3 else ""
+    return (
+        f"the picture as the network sees it: {side} x {side} pixels, {part}{cut}; "
+        f"{colours}a number is (byte / 255 - mean) / spread, mean {means}, spread "
+        f"{spreads}"
+    )
 
 
 class Seen(NamedTuple):
@@ -144,8 +167,13 @@ def pictures_in(named: str | None, run: Path) -> list[str]:
     return [str(table.place / name) for name in table.names]
 
 
-def tell_rows(rows: list[Row], say: Say) -> None:
-    """The layer table, and where size and work are."""
+def tell_rows(rows: list[Row], say: Say, pictures: int = MOST) -> None:
+    """The layer table, and where size and work are.
+
+    pictures: that it was made from; of a single one nothing is said of dead channels.
+    """
+    if pictures < FEWEST:
+        rows = [row._replace(dead=math.nan) for row in rows]
     width = max(len(row.name) for row in rows)
     say(
         f"{'layer':<{width}}  {'kind':<18} {'gives':>14} {'parameters':>12} "
@@ -157,10 +185,14 @@ def tell_rows(rows: list[Row], say: Say) -> None:
         say(
             f"{row.name:<{width}}  {row.kind:<18} {shape:>14} {row.parameters:>12,} "
             f"{row.multiply_adds:>14,} {sees:>9} {row.ms:>7.3f} {row.mean:>9.3g} "
-            f"{row.spread:>9.3g} {100 * row.dead:>4.0f} %"
+            f"{row.spread:>9.3g} {_share(row.dead):>6}"
         )
     for line in (*MEANINGS, *sharing(rows)):
         say(line)
+
+
+def _share(dead: float) -> str:
+    return "-" if math.isnan(dead) else f"{100 * dead:.0f} %"
 
 
 MEANINGS = (
@@ -313,13 +345,21 @@ def maps_to_dict(layer: str, maps: np.ndarray) -> dict[str, Any]:
 
 def tell_way(numbers: list[Opened], say: Say) -> None:
     """The numbers on the way back to the picture, one in a line."""
-    say("\nback to the picture, by the term that gives most (of equal ones the first):")
+    say(
+        "\nback to the picture, by the term that gives most towards each number (of "
+        "equal ones the first):"
+    )
     for number in numbers:
-        place, largest = ",".join(map(str, number.place)), number.largest
-        where = ",".join(map(str, largest.place))
-        source = "the picture" if largest.source == PICTURE else largest.source
-        share = "padding" if NOWHERE in largest.place else f"{source} {where}"
+        place, term = ",".join(map(str, number.place)), number.foremost
+        constant = f", {number.constant:.5g} the constant" if number.constant else ""
+        if term is None:
+            why = "cut off at 0" if not number.given else "no term gives towards it"
+            say(f"  {number.step.name} {place} = {number.given:.5g}{constant}: {why}")
+            return
+        where = ",".join(map(str, term.place))
+        source = "the picture" if term.source == PICTURE else term.source
+        share = "padding" if NOWHERE in term.place else f"{source} {where}"
         say(
             f"  {number.step.name} {place} = {number.given:.5g}, of which "
-            f"{largest.product + 0.0:.5g} from {share}"
+            f"{term.product + 0.0:.5g} from {share}{constant}"
         )

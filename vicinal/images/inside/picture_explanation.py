@@ -13,6 +13,13 @@ from vicinal.core.words import percent
 if TYPE_CHECKING:  # drawing is loaded where something is drawn
     from matplotlib.figure import Figure
 
+UNITS = {
+    "gradcam": "weighted maps",
+    "integrated_gradients": "what a pixel adds to the logit",
+    "occlusion": "loss of logit where covered",
+}
+"""what the colours of a map measure"""
+
 NAMES = {
     "gradcam": "Grad-CAM",
     "integrated_gradients": "integrated gradients",
@@ -87,7 +94,9 @@ def _draw_map(sheet: "Figure", axis: Any, one: PictureExplanation) -> None:
     ends = _beyond(one.map, largest) if better else "max"
     bar = sheet.colorbar(drawn, ax=axis, shrink=0.7, extend=ends)
     bar.ax.tick_params(labelsize=7)
-    bar.set_label("against    for" if better else "size, not to be read", fontsize=8)
+    unit = UNITS.get(one.method, "evidence")
+    said = f"against   for: {unit}" if better else "size, not to be read"
+    bar.set_label(said, fontsize=8)
 
 
 def _beyond(

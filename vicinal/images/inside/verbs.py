@@ -1,5 +1,6 @@
 """What the command line does inside: `vicinal explain` and `vicinal inspect`."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,16 +46,20 @@ class Where(NamedTuple):
 def explain(where: Where, method: str, asked: dict[str, Any], say: Say) -> Outcome:
     """One method, or all of them, on one picture."""
     assert where.picture is not None
-    place = where.drawing(f"{Path(where.picture).stem}-{method}")
+    begun = time.monotonic()
+    between = [asked[k] for k in ("target", "against") if asked.get(k)]
+    place = where.drawing("-".join([Path(where.picture).stem, method, *between]))
     names = list(METHODS) if method == "all" else [method]
-    found = [explained(where.model, where.picture, name, **asked) for name in names]
-    first = found[0]
-    score = percent(first.score) if 0 <= first.score <= 1 else f"{first.score:.4g}"
-    between = " between the two" if asked.get("against") else ""
-    say(f"{where.picture}: {first.target} {score}{between}")
-    for one in found:
-        say(f"{one.method}, {one.seconds:.2f} s: {one.verdict}")
+    found = []
+    for name in names:
+        say(f"{name} ...")
+        one = explained(where.model, where.picture, name, **asked)
+        if not found:
+            say(_what_is_explained(where, one, asked.get("against") is not None))
+        say(f"{one.method}, map in {one.seconds:.2f} s: {one.verdict}")
+        found.append(one)
     draw(draw_explanations(found), place)
+    say(f"{time.monotonic() - begun:.0f} s in all")
     say(f"drawing: {place}")
     return {
         "run": where.name,
@@ -62,6 +67,15 @@ def explain(where: Where, method: str, asked: dict[str, Any], say: Say) -> Outco
         "explanations": [one.to_dict() for one in found],
         "drawing": str(place),
     }
+
+
+def _what_is_explained(where: Where, one: Any, between: bool) -> str:
+    """The answer, and what of the picture it was given for."""
+    score = percent(one.score) if 0 <= one.score <= 1 else f"{one.score:.4g}"
+    told = f"{where.picture}: {one.target} {score}{' of the two' if between else ''}"
+    if where.model.is_unknown([where.picture])[0]:
+        told += "; it is unlike what was learned from, so do not lean on the answer"
+    return f"{told}\n{inspection.as_seen(where.model.preprocessing_)}"
 
 
 def inspect(
@@ -73,7 +87,7 @@ def inspect(
             raise SettingError("--at and --output want a --layer of the table.")
         shown = inspection.pictures_in(where.picture, where.run)
         rows = inspection.rows_of(where.model, shown)
-        inspection.tell_rows(rows, say)
+        inspection.tell_rows(rows, say, len(shown))
         return {"run": where.name, "layers": [row._asdict() for row in rows]}
     place = None if where.output is None else drawing(where.output, Path())
     wanted = inspection.channels_of(channels)
@@ -90,6 +104,7 @@ def inspect(
         return named | inspection.maps_to_dict(where.layer, maps)
     numbers = inspection.followed(seen, where.layer, inspection.place_of(at), back)
     fields = [inspection.field_of(seen, number) for number in numbers]
+    say(inspection.as_seen(where.model.preprocessing_))
     inspection.tell_number(numbers[0], fields[0], say)
     if back:
         inspection.tell_way(numbers, say)
@@ -114,11 +129,17 @@ def show(
 ) -> Outcome:
     """Filters, patches, or a synthesis, as a sheet."""
     wanted = inspection.channels_of(channels)
+    if what == "filters" and where.layer is not None:
+        raise SettingError(
+            "--show filters are those of the first layer. Leave --layer out, or ask "
+            "for the layer's patches or a synthesis."
+        )
     name = "-".join(filter(None, (what, where.layer, target)))
     place = where.drawing(name)
     if what == "filters":
         sheet = gallery.filters(where.model)
     elif what == "synthesis":
+        say("some 20 s for each picture that is made ...")
         sheet = gallery.synthesis(where.model, where.layer, wanted, target, seed=seed)
     elif where.layer is None:
         raise SettingError("--show patches wants a --layer of the table.")

@@ -99,9 +99,13 @@ class Opened:
     """rows and columns, where the terms are windows of channels, one after the other"""
 
     @property
-    def largest(self) -> Term:
-        """The term that gives most, whatever its sign."""
-        return max(self.terms, key=lambda term: abs(term.product))
+    def foremost(self) -> Term | None:
+        """The term that gives most towards the number: of those of its sign, the
+        largest. None where no term has it, as in a number that was cut off at 0, or
+        that the constant makes alone."""
+        side = -1 if self.given < 0 else 1
+        found = max(self.terms, key=lambda term: side * term.product)
+        return found if side * found.product > 0 else None
 
 
 @torch.no_grad()
@@ -139,16 +143,18 @@ def opened(recording: Recording, name: str, place: Place) -> Opened:
 
 
 def trail(recording: Recording, name: str, place: Place) -> Iterator[Opened]:
-    """From a number back to the picture, each time by the term that gives most.
+    """From a number back to the picture, each time by the foremost term.
 
-    It ends at the picture, or where all that is left is padding.
+    It ends at the picture, where all that is left is padding, or where no term gives
+    anything towards the number.
     """
     while name != PICTURE:
         found = opened(recording, name, place)
         yield found
-        name, place = found.largest.source, found.largest.place
-        if NOWHERE in place:
+        term = found.foremost
+        if term is None or NOWHERE in term.place:
             return
+        name, place = term.source, term.place
 
 
 def _check(name: str, place: Place, value: Tensor) -> None:
