@@ -14,6 +14,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 FLOORS = {
     "vicinal.__main__": 5,
     "vicinal.cli": 5,
+    "vicinal.graph_cli": 5,
     "vicinal.web": 5,
     "vicinal.tasks": 4,
     "vicinal.images": 3,

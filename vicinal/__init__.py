@@ -17,6 +17,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from vicinal.core.evaluation import Evaluation
+    from vicinal.graphs.graph import Graph, GraphBatch
+    from vicinal.graphs.nodes import NodeClassifier, NodeRegressor
+    from vicinal.graphs.read import read_graph
+    from vicinal.graphs.table import GraphTable
     from vicinal.images.classifier import ImageClassifier
     from vicinal.images.regressor import ImageRegressor
     from vicinal.images.table import ImageTable, read_images
@@ -24,19 +28,31 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "Evaluation": "vicinal.core.evaluation",
+    "Graph": "vicinal.graphs.graph",
+    "GraphBatch": "vicinal.graphs.graph",
+    "GraphTable": "vicinal.graphs.table",
     "ImageClassifier": "vicinal.images.classifier",
     "ImageRegressor": "vicinal.images.regressor",
     "ImageTable": "vicinal.images.table",
+    "NodeClassifier": "vicinal.graphs.nodes",
+    "NodeRegressor": "vicinal.graphs.nodes",
     "load": "vicinal.tasks",
+    "read_graph": "vicinal.graphs.read",
     "read_images": "vicinal.images.table",
 }
 
 __all__ = [
     "Evaluation",
+    "Graph",
+    "GraphBatch",
+    "GraphTable",
     "ImageClassifier",
     "ImageRegressor",
     "ImageTable",
+    "NodeClassifier",
+    "NodeRegressor",
     "load",
+    "read_graph",
     "read_images",
 ]
 

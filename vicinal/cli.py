@@ -25,6 +25,7 @@ from vicinal.core.files import to_json
 from vicinal.core.parallel import is_led
 from vicinal.errors import (
     CacheWarning,
+    Interruption,
     NoDataError,
     ResumeError,
     RunError,
@@ -204,7 +205,7 @@ def _train_in(
                 told = news if isinstance(news, str) else _epoch_line(news, learner)
                 voice.say(told)
     except (Interrupted, KeyboardInterrupt):
-        raise _Interrupted(f"Interrupted. {how_to_resume(run.folder)}") from None
+        raise Interruption(f"Interrupted. {how_to_resume(run.folder)}") from None
     except VicinalError as error:
         can_go_on = isinstance(error, RunError) and not isinstance(error, ResumeError)
         if can_go_on and (run.folder / CHECKPOINT).exists():
@@ -217,10 +218,6 @@ def _train_in(
     voice.say(f"use it:  vicinal predict {name} PICTURE...")
     voice.say(f"look in: vicinal explain {name} PICTURE, report {name} --shortcuts")
     return work.summary()
-
-
-class _Interrupted(VicinalError):
-    """Training was interrupted; the message says how to go on."""
 
 
 def _as_it_began(folder: Path, asked: Outcome, typed: frozenset[str]) -> Outcome:
@@ -309,7 +306,8 @@ def evaluate(
     _note_unfinished(run)
     if target is None and Path(data).is_file():
         target = target_of(Path(run))
-    task: Task = next(r.task for r in TABLE if r.labels == model.objective_.kind)
+    kind = model.objective_.kind
+    task: Task = next(r.task for r in TABLE if r.labels == kind)
     table = understand(data, task, target)
     pictures, notes = model.to_score(table)
     found = model.evaluate(pictures, linear=LinearModel.load(Path(run)))
@@ -457,6 +455,10 @@ def inspect(
 
     voice = Voice(json)
     where = verbs.Where(_opened(run, voice), run, picture, layer, output)
+    if show != "maps" and (at is not None or back):
+        raise SettingError(f"--at and --back open one number: leave --show {show} out.")
+    if back and layer is None:
+        raise SettingError("--back wants a --layer and --at: the number to begin with.")
     if show != "maps":
         return verbs.show(where, show, channels, target, seed, voice.say)
     return verbs.inspect(where, at, back, channels, voice.say)
@@ -578,7 +580,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         print(f"vicinal: {_told(error)}", file=sys.stderr)
-        stopped = isinstance(error, (KeyboardInterrupt, _Interrupted))
+        stopped = isinstance(error, (KeyboardInterrupt, Interruption))
         return INTERRUPTED if stopped else MISTAKE
     return OK
 
@@ -613,7 +615,7 @@ def _understood(words: list[str]) -> Callable[[], Outcome]:
     try:
         with contextlib.redirect_stderr(said):
             call: Any = tyro.extras.subcommand_cli_from_dict(
-                {name: _held(verb) for name, verb in VERBS.items()},
+                {name: _held(verb) for name, verb in _verbs(words).items()},
                 prog="vicinal",
                 description=DESCRIPTION,
                 args=words,
@@ -628,6 +630,21 @@ def _understood(words: list[str]) -> Callable[[], Outcome]:
             raise cause from None
         sys.stderr.write(said.getvalue())
         raise
+
+
+def _verbs(words: list[str]) -> dict[str, Callable[..., Outcome]]:
+    """The verbs, with those for graphs where the words name a graph or a run of one."""
+    from vicinal.graph_cli import VERBS as FOR_GRAPHS
+    from vicinal.tasks import wing_of_data, wing_of_run
+
+    verb, *rest = words or [""]
+    if verb not in FOR_GRAPHS:
+        return VERBS
+    reads = verb in ("check", "train")
+    wing_of = wing_of_data if reads else wing_of_run
+    found = any(wing_of(word) == "graphs" for word in rest if word[:1] != "-")
+    edges = reads and any(word.split("=")[0] == "--edges" for word in rest)
+    return VERBS | FOR_GRAPHS if found or edges else VERBS
 
 
 def _asks(call: Any) -> bool:

@@ -9,6 +9,7 @@
     |   `-- ClassError            class names that do not match what the model knows
     |-- SettingError (ValueError) a setting outside its range, or a name nobody knows
     |-- NotFittedError            a model is asked before it has learned
+    |-- Interruption              the user stopped the work; says how to go on
     |-- TrainingError             training itself failed (a loss that is not a number)
     |-- RunError (OSError)        a run folder cannot be made, written or resumed
     |   |-- ResumeError           a run began with other data or settings than these
@@ -55,6 +56,10 @@ class NotFittedError(VicinalError):
     """The estimator has not been fitted yet."""
 
 
+class Interruption(VicinalError):
+    """The user stopped the work; the message says how to go on."""
+
+
 class TrainingError(VicinalError):
     """Training failed for a reason inside the arithmetic."""
 
@@ -87,9 +92,14 @@ class CacheWarning(UserWarning):
     """What was computed cannot be kept on disk; the next run computes it again."""
 
 
+MOST_NAMES = 100
+"""names that a message lists"""
+
+
 def near_names(name: str, known: Iterable[str]) -> str:
     """A sentence that lists the known names, the nearest first."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=3)
     hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"{hint}Known: {', '.join(known)}."
+    rest = f" and {len(known) - MOST_NAMES:,} more" if len(known) > MOST_NAMES else ""
+    return f"{hint}Known: {', '.join(known[:MOST_NAMES])}{rest}."

@@ -7,21 +7,37 @@ one class name each                classification        ImageClassifier
 several names each (`a|b`)         multilabel            ImageClassifier
 a number each                      regression            ImageRegressor
 =================================  ====================  ===============
+
+=================================  ====================  ===============
+a graph whose nodes have           task                  estimator
+=================================  ====================  ===============
+one class name each                classification        NodeClassifier
+several names each (`a|b`)         multilabel            NodeClassifier
+a number each                      regression            NodeRegressor
+=================================  ====================  ===============
 """
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vicinal.core.estimator import MODEL_JSON, read_model
+from vicinal.core.labels import Task
 from vicinal.core.run import read
 from vicinal.errors import DataError, ModelFileError, RunError, near_names
-from vicinal.images.table import ImageTable, Task, read_images
+from vicinal.graphs.forms import is_graph
+
+if TYPE_CHECKING:
+    from vicinal.graphs.table import GraphTable
+    from vicinal.images.table import ImageTable
+
+Wing = Literal["images", "graphs"]
 
 
 class Row(NamedTuple):
-    """One row of the table above."""
+    """One row of the tables above."""
 
+    wing: Wing
     labels: str
     task: Task
     estimator: str
@@ -29,10 +45,33 @@ class Row(NamedTuple):
 
 
 TABLE = (
-    Row("single_label", "classification", "ImageClassifier", "images.classifier"),
-    Row("multi_label", "multilabel", "ImageClassifier", "images.classifier"),
-    Row("numeric", "regression", "ImageRegressor", "images.regressor"),
+    Row("images", "single_label", "classification", "ImageClassifier", "classifier"),
+    Row("images", "multi_label", "multilabel", "ImageClassifier", "classifier"),
+    Row("images", "numeric", "regression", "ImageRegressor", "regressor"),
+    Row("graphs", "single_label", "classification", "NodeClassifier", "nodes"),
+    Row("graphs", "multi_label", "multilabel", "NodeClassifier", "nodes"),
+    Row("graphs", "numeric", "regression", "NodeRegressor", "nodes"),
 )
+
+
+def wing_of_data(data: str) -> Wing:
+    """Whether DATA are pictures or a graph, by their form."""
+    return "graphs" if is_graph(data) else "images"
+
+
+def wing_of_run(run: str | Path) -> Wing:
+    """The wing whose estimator a run or a model is of; images where that is not said.
+
+    Its own verbs then tell what is missing.
+    """
+    for name in (MODEL_JSON, "settings.json"):
+        try:
+            estimator = read(Path(run), name)["estimator"]
+        except (RunError, KeyError, TypeError):
+            continue
+        wings: dict[str, Wing] = {r.estimator: r.wing for r in TABLE}
+        return wings.get(estimator, "images")
+    return "images"
 
 
 def understand(
@@ -41,27 +80,44 @@ def understand(
     target: str | None = None,
     labels: str | None = None,
     group: str | None = None,
-) -> ImageTable:
-    """Read what DATA names; DataError when its labels do not fit the task.
+) -> "ImageTable":
+    """Read the pictures that DATA names; DataError when labels do not fit the task.
 
     labels: a CSV of labels that were wrong. group: the column that says which pictures
     belong together.
     """
+    from vicinal.images.table import read_images
+
     table = read_images(data, task=task, target=target, corrections=labels, group=group)
-    asked = {row.labels for row in TABLE if task in ("auto", row.task)}
+    asked = {r.labels for r in TABLE if r.wing == "images" and task in ("auto", r.task)}
     if table.kind not in asked:
         raise DataError(f"--task {task} does not fit labels that are {table.kind}.")
     return table
 
 
-def row_for(table: ImageTable) -> Row:
+def understand_graph(
+    data: str,
+    edges: str | None = None,
+    task: Task = "auto",
+    target: str | None = None,
+    group: str | None = None,
+    directed: bool = False,
+) -> "GraphTable":
+    """Read the graph that DATA, and perhaps edges, name."""
+    from vicinal.graphs.read import read_graph
+
+    how = {"edges": edges, "task": task, "target": target}
+    return read_graph(data, **how, group=group, directed=directed)
+
+
+def row_for(table: "ImageTable | GraphTable", wing: Wing = "images") -> Row:
     """The row of the table that fits the labels."""
-    return next(row for row in TABLE if row.labels == table.kind)
+    return next(r for r in TABLE if r.wing == wing and r.labels == table.kind)
 
 
 def estimator_type(name: str) -> type[Any]:
     """The estimator's class, imported when it is asked for."""
-    rooms = {row.estimator: row.room for row in TABLE}
+    rooms = {row.estimator: f"{row.wing}.{row.room}" for row in TABLE}
     if name not in rooms:
         hint = near_names(name, rooms)
         raise ModelFileError(f"There is no estimator {name!r}. {hint}")

@@ -122,6 +122,7 @@ def trainer(
     fingerprint: str = "",
     judged: bool = True,
     shares: dict[str, float] | None = None,
+    penalties: dict[str, float] | None = None,
     opens: dict[str, int] | None = None,
     ema: float = 0.0,
     by_clock: bool = False,
@@ -150,6 +151,7 @@ def trainer(
         validate=judge if validate is None else validate,
         judged=judged,
         shares=shares or {},
+        penalties=penalties or {},
         opens=opens or {},
         ema=ema,
         by_clock=by_clock,
@@ -240,6 +242,29 @@ def test_one_step_is_adamw_s_by_hand():
     torch.testing.assert_close(model.weight, weight, rtol=0, atol=1e-5)
     bias = before["bias"] - lr * signs["bias"]
     torch.testing.assert_close(model.bias, bias, rtol=0, atol=1e-5)
+
+
+def test_a_penalty_is_a_square_in_the_loss():
+    """Three steps are those of Adam on the loss with 0.4 / 2 |W|^2 written in it."""
+    x, y = blobs(6)
+    model, other = linear(), linear()
+    loader = Rows(x, y, batch_size=6)
+    settings = {"epochs": 3, "lr": 0.1, "weight_decay": 0.0}
+    trained = trainer(model, loader=loader, penalties={"weight": 0.4}, **settings)
+    list(trained.epochs())
+    adam = torch.optim.Adam(other.parameters())
+    for step in range(3):
+        for group in adam.param_groups:
+            group["lr"] = one_cycle(step / 3, 0.1)
+        adam.zero_grad()
+        square = next(other.parameters()).square().sum()
+        (CLASSES.loss(other(x), y) + 0.4 / 2 * square).backward()
+        adam.step()
+    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    plain = trainer(linear(), loader=loader, **settings)
+    list(plain.epochs())
+    assert not torch.allclose(next(model.parameters()), plain.model.weight)  # pyright: ignore[reportArgumentType]
 
 
 def test_one_cycle_at_its_landmarks():

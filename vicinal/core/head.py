@@ -199,11 +199,21 @@ class Problem:
     outputs: int
 
     @classmethod
-    def of(cls, features: np.ndarray, y: np.ndarray, objective: Objective) -> "Problem":
+    def of(
+        cls,
+        features: np.ndarray,
+        y: np.ndarray,
+        objective: Objective,
+        *,
+        scaled: bool = False,
+    ) -> "Problem":
+        """scaled: whether features are to be compared as they are; else each of them is
+        divided by its spread."""
         f = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
         mean = f.mean(dim=0)
         scale = f.std(dim=0, correction=0)
         scale = torch.where(scale > 1e-6 * scale.max().clamp(min=1e-12), scale, 1.0)
+        scale = torch.ones_like(scale) if scaled else scale
         z = (f - mean) / scale
         axes, curvature = _principal(z)
         pull, lose, bound = _loss(y, objective)
@@ -259,8 +269,13 @@ class Problem:
         return torch.stack([each[mask].mean(dim=0) for mask in masks]).numpy()
 
     def head(self, penalty: float) -> Head:
-        """The solution for all rows, in the features' own axes."""
-        w = self.solve(np.ones((len(self.z), 1), dtype=bool), penalty)[:, 0]
+        """The solution for all rows."""
+        found = self.solve(np.ones((len(self.z), 1), dtype=bool), penalty)
+        return self.in_own_axes(found, penalty)
+
+    def in_own_axes(self, found: Tensor, penalty: float) -> Head:
+        """The head of a solution [R + 1, 1, K], in the features' own axes."""
+        w = found[:, 0]
         weights = (self.axes @ w[:-1]) / self.scale[:, None]
         bias = w[-1] - self.mean @ weights
         return Head(weights.numpy(), bias.numpy(), penalty)

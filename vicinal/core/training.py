@@ -83,6 +83,7 @@ SHARED = (
     "settings",
     "runtime",
     "shares",
+    "penalties",
     "fixed",
     "opens",
     "seed",
@@ -118,6 +119,12 @@ class Trainer:
     validate: Validate
     shares: Mapping[str, float] = field(default_factory=dict)
     """by a parameter's name, its part of the learning rate"""
+
+    penalties: Mapping[str, float] = field(default_factory=dict)
+    """by a parameter's name, lambda of lambda / 2 |w|^2 in the loss (L2). Unlike the
+    optimizer's decay, which takes the same share of every weight, that keeps near 0
+    what the data hardly ask for, as Adam makes steps of small slopes as long as others
+    (Loshchilov & Hutter 2019, section 2)"""
 
     ema: float = 0.0
     """decay a step of the running mean of the weights, which is what is validated and
@@ -292,9 +299,16 @@ class Trainer:
             value, weight = self._gradients(x, y) if len(y) else (0.0, 0.0)
             value = self.team.average(self.model.parameters(), weight, value)
             self._finite(value)
+            self._penalise()
             self.optimizer.step()
         self._average()
         return value
+
+    def _penalise(self) -> None:
+        """Add the slopes lambda w of the penalties."""
+        for name, parameter in self.model.named_parameters():
+            if name in self.penalties and parameter.grad is not None:
+                parameter.grad.add_(parameter.detach(), alpha=self.penalties[name])
 
     def _gradients(self, x: Tensor, y: Tensor) -> tuple[float, float]:
         """Give the parameters their gradients; the loss, and what the batch weighs."""

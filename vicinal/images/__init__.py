@@ -2,7 +2,6 @@
 
 table          where the pictures and their labels are: read_images
 rows           ImageTable, what every source is read into
-labels         what labels are, and the notes on them
 folders        a folder per class, or any folder
 spreadsheets   CSV and DataFrame
 arrays         arrays, lists of paths

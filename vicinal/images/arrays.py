@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vicinal.errors import DataError, NoDataError
-from vicinal.images.labels import (
+from vicinal.core.labels import (
     Kind,
     Task,
     is_missing,
@@ -16,7 +15,9 @@ from vicinal.images.labels import (
     labels_as,
     taken_as_amounts,
 )
-from vicinal.images.rows import ImageTable, Quarantined
+from vicinal.core.quarantine import Quarantined
+from vicinal.errors import DataError, NoDataError
+from vicinal.images.rows import ImageTable
 
 
 def is_paths(data: Any) -> bool:

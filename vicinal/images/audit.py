@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vicinal.core.parallel import ordered_map
+from vicinal.core.quarantine import Quarantined
 from vicinal.errors import NoDataError, PictureError
 from vicinal.images.cache import PictureCache
 from vicinal.images.decode import (
@@ -26,7 +27,7 @@ from vicinal.images.decode import (
     resize_array,
 )
 from vicinal.images.settings import MAX_PIXELS, Resize
-from vicinal.images.table import ImageTable, Kind, Quarantined
+from vicinal.images.table import ImageTable, Kind
 
 Tick = Callable[[int, int], None]
 """called as tick(done, total) while pictures are opened"""

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from vicinal.core.labels import labels_as, some
 from vicinal.core.objective import split_labels
+from vicinal.core.quarantine import Quarantined
 from vicinal.core.words import counted
 from vicinal.errors import DataError, near_names
-from vicinal.images.labels import labels_as, some
-from vicinal.images.rows import ImageTable, Quarantined
+from vicinal.images.rows import ImageTable
 from vicinal.images.spreadsheets import labels_by_path
 
 MOST_COMPARED = 10_000

@@ -16,8 +16,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from vicinal.core.labels import is_missing
 from vicinal.errors import SettingError
-from vicinal.images.labels import is_missing
 
 
 def groups_from_pattern(names: Sequence[str], pattern: str) -> np.ndarray:

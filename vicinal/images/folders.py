@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from vicinal.core.labels import SPLITS, Task, look_alikes, one_sided, some
+from vicinal.core.quarantine import Quarantined
 from vicinal.core.run import is_run
 from vicinal.core.words import counted
 from vicinal.errors import DataError, NoDataError, SettingError
-from vicinal.images.labels import SPLITS, Task, look_alikes, one_sided, some
-from vicinal.images.rows import ImageTable, Quarantined
+from vicinal.images.rows import ImageTable
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .tif .tiff .webp .ppm .pgm .pbm .pnm "

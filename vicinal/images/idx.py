@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vicinal.core.labels import Task
 from vicinal.errors import DataError, NoDataError
 from vicinal.images.arrays import with_labels
-from vicinal.images.labels import Task
 from vicinal.images.rows import ImageTable
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from vicinal.core.quarantine import Quarantined
 from vicinal.errors import NoDataError
 from vicinal.images.folders import NOT_UTF8, escaped, pictures_below
 from vicinal.images.spreadsheets import ENDINGS, listed_in
-from vicinal.images.table import ImageTable, Quarantined, opening
+from vicinal.images.table import ImageTable, opening
 
 
 def list_pictures(inputs: Sequence[str]) -> ImageTable:

@@ -21,6 +21,7 @@ from vicinal.core.memory import free_on
 from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.core.paired import Nearer, compare_predictions
+from vicinal.core.quarantine import Quarantined
 from vicinal.core.runtime import (
     Runtime,
     candidates,
@@ -62,7 +63,7 @@ from vicinal.images.settings import ENOUGH, ImageSettings
 from vicinal.images.shown import ShownModel
 from vicinal.images.start import Start
 from vicinal.images.surface import surface
-from vicinal.images.table import ImageTable, Quarantined
+from vicinal.images.table import ImageTable
 from vicinal.images.transfer import (
     blocks_to_freeze,
     freeze_first,

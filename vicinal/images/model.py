@@ -19,6 +19,7 @@ from vicinal.core.evaluation import Evaluation, judge
 from vicinal.core.metrics import wilson
 from vicinal.core.objective import Objective
 from vicinal.core.parallel import prefetch
+from vicinal.core.quarantine import Quarantined
 from vicinal.core.runtime import Runtime, find_device
 from vicinal.core.splits import TEST
 from vicinal.core.training import Epoch
@@ -38,7 +39,7 @@ from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.settings import ImageSettings
 from vicinal.images.spreadsheets import listed
 from vicinal.images.surface import surface
-from vicinal.images.table import ImageTable, Quarantined, read_images
+from vicinal.images.table import ImageTable, read_images
 from vicinal.images.transfer import KNOWN
 
 PREDICT_BATCH = 64

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from vicinal.core.files import replace_file
+from vicinal.core.quarantine import Quarantined
 from vicinal.errors import NoDataError
 from vicinal.images.model import Answer, PictureModel
-from vicinal.images.table import ImageTable, Quarantined
+from vicinal.images.table import ImageTable
 
 MOST_REASONS = 10
 """unreadable pictures that are named on the terminal; the CSV names them all"""

@@ -4,19 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from vicinal.images.labels import Kind
-
-
-class Quarantined(NamedTuple):
-    """A picture that is set aside, and why."""
-
-    name: str
-    label: str
-    reason: str
+from vicinal.core.labels import Kind
+from vicinal.core.quarantine import Quarantined
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,15 @@ The columns are path, label and split, by any of their usual names in any case. 
 that cannot be used is set aside with its number and the reason.
 """
 
-import unicodedata
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vicinal.core.words import counted
-from vicinal.errors import DataError, NoDataError
-from vicinal.images.file_groups import groups_from_column
-from vicinal.images.labels import (
+from vicinal.core.labels import (
     SPLITS,
     Task,
     is_missing,
@@ -32,48 +26,18 @@ from vicinal.images.labels import (
     taken_as_amounts,
     with_points,
 )
-from vicinal.images.rows import ImageTable, Quarantined
+from vicinal.core.quarantine import Quarantined
+from vicinal.core.spreadsheets import clean, read_csv, whole_numbers_as_such
+from vicinal.core.words import counted
+from vicinal.errors import DataError, NoDataError
+from vicinal.images.file_groups import groups_from_column
+from vicinal.images.rows import ImageTable
 
 ENDINGS = frozenset({".csv", ".tsv", ".txt"})
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "name")
 LABEL_COLUMNS = ("label", "class", "labels", "target", "y", "category", "tags")
+COLUMNS = "path[,label,split]"
 SPLIT_COLUMNS = ("split", "set", "subset", "fold_name")
-EMPTY = frozenset({"", "nan", "none", "null", "n/a", "na"})
-"""cells, in lower case, that count as no label"""
-
-
-def read_csv(path: Path) -> Any:
-    """A CSV in UTF-8 as a DataFrame of texts; comma, semicolon or tab between cells."""
-    import pandas as pd
-
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not written in UTF-8 (byte {error.start}). "
-            "Save it as CSV UTF-8 and try again."
-        ) from error
-    if not text.strip():
-        raise NoDataError(f"{path} is empty. Wanted: the columns path[,label,split].")
-    head = text.split("\n", 1)[0]
-    separator = max(",;\t", key=head.count)
-    try:
-        with warnings.catch_warnings():
-            # rows longer than the header would shift or lose cells
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                StringIO(text),
-                sep=separator,
-                dtype=str,
-                keep_default_na=False,
-                index_col=False,
-                skip_blank_lines=False,
-            )
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise DataError(
-            f"{path} cannot be read as a table: {error}. "
-            "A cell that holds a separator belongs in double quotes."
-        ) from error
 
 
 def from_frame(
@@ -98,13 +62,13 @@ def from_frame(
     label_column = _column(frame, wanted, "labels", exact=target)
     split_column = next((columns[c] for c in SPLIT_COLUMNS if c in columns), None)
     paths = _paths(frame[path_column])
-    cells = _whole(frame[label_column])
-    labels, commas = [_clean(cell) for cell in cells], []
+    cells = whole_numbers_as_such(frame[label_column])
+    labels, commas = [clean(cell) for cell in cells], []
     if task in ("auto", "regression"):
         labels, commas = with_points(labels)
     parts = [""] * len(paths)
     if split_column is not None:
-        parts = [(_clean(part) or "").lower() for part in frame[split_column]]
+        parts = [(clean(part) or "").lower() for part in frame[split_column]]
     asked = task == "regression" and any(number(k) is not None for k in labels)
     numbers = asked or (task == "auto" and mostly_numbers(labels))
     keep, set_aside = _sift(paths, labels, cells, parts, first_line, numbers)
@@ -133,15 +97,6 @@ def from_frame(
     )
 
 
-def _whole(column: Any) -> list[Any]:
-    """The cells; whole numbers that a missing one beside them made floats, as such."""
-    cells = [getattr(cell, "item", lambda cell=cell: cell)() for cell in column]
-    given = [cell for cell in cells if not is_missing(cell)]
-    if not all(isinstance(cell, (int, float)) and cell == cell // 1 for cell in given):
-        return cells
-    return [cell if is_missing(cell) else int(cell) for cell in cells]
-
-
 def _unknown_parts(parts: Sequence[str]) -> list[str]:
     """A note for each word in the split column that names no part."""
     strange = Counter(part for part in parts if part and part not in SPLITS)
@@ -154,12 +109,12 @@ def _unknown_parts(parts: Sequence[str]) -> list[str]:
 
 def labels_by_path(path: Path) -> dict[str, str]:
     """What a CSV says each path's label is; DataError for two, or for none."""
-    frame = read_csv(path)
+    frame = read_csv(path, COLUMNS)
     paths = _paths(frame[_column(frame, PATH_COLUMNS, "paths of the pictures")])
     cells = frame[_column(frame, LABEL_COLUMNS, "labels")]
     found: dict[str, str] = {}
     for line, (name, cell) in enumerate(zip(paths, cells, strict=True), 2):
-        label = _clean(cell)
+        label = clean(cell)
         if not name or label is None:
             missing = "path" if not name else "label"
             raise DataError(f"{path}, row {line}: the {missing} is empty. Fill it in.")
@@ -173,7 +128,7 @@ def labels_by_path(path: Path) -> dict[str, str]:
 
 def listed_in(path: Path) -> ImageTable:
     """The pictures that a CSV lists, without labels; paths are beside the CSV."""
-    return listed(read_csv(path), path.parent, path.name, first_line=2)
+    return listed(read_csv(path, COLUMNS), path.parent, path.name, first_line=2)
 
 
 def listed(frame: Any, root: Path, name: str, first_line: int = 0) -> ImageTable:
@@ -209,12 +164,6 @@ def _column(
         f"The table has no column for the {what}: wanted {told}, "
         f"got {', '.join(map(str, names))}.{cure}"
     )
-
-
-def _clean(cell: Any) -> str | None:
-    """A cell as text, composed (NFC); None for empty, NaN and their spellings."""
-    text = "" if is_missing(cell) else unicodedata.normalize("NFC", str(cell)).strip()
-    return None if text.lower() in EMPTY else text
 
 
 def _sift(

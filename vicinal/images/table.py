@@ -18,14 +18,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
+from vicinal.core.labels import Kind, Task
+from vicinal.core.quarantine import Quarantined
+from vicinal.core.spreadsheets import read_csv
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.images.arrays import from_arrays, from_paths, is_paths
 from vicinal.images.corrections import corrected
 from vicinal.images.folders import read_folder
 from vicinal.images.idx import idx_files, read_idx_folder
-from vicinal.images.labels import Kind, Task
-from vicinal.images.rows import ImageTable, Quarantined
-from vicinal.images.spreadsheets import ENDINGS, from_frame, read_csv
+from vicinal.images.rows import ImageTable
+from vicinal.images.spreadsheets import COLUMNS, ENDINGS, from_frame
 
 __all__ = ["ImageTable", "Kind", "Quarantined", "Task", "opening", "read_images"]
 
@@ -111,7 +113,7 @@ def _read_path(
         idx = idx_files(path)
         return read_idx_folder(path, idx, task) if idx else read_folder(path, task)
     if path.suffix.lower() in ENDINGS:
-        frame = read_csv(path)
+        frame = read_csv(path, COLUMNS)
         return from_frame(frame, path.parent, task, target, first_line=2, group=group)
     raise DataError(
         f"{path} is a file, where a folder of pictures or a CSV was wanted. "

@@ -15,6 +15,7 @@ import numpy as np
 from vicinal.core.evaluation import Evaluation
 from vicinal.core.files import read_json, write_text
 from vicinal.core.metrics import Score, independent
+from vicinal.core.quarantine import Quarantined
 from vicinal.core.run import CHECKPOINT, Run, environment
 from vicinal.core.runtime import count_learned, count_parameters
 from vicinal.core.splits import TEST, TRAIN, VAL, Fractions
@@ -35,7 +36,7 @@ from vicinal.images.parts import divide, given_parts, with_validation
 from vicinal.images.pictures import Pictures, look_over
 from vicinal.images.probe import naive_score
 from vicinal.images.seen import seen_before
-from vicinal.images.table import ImageTable, Quarantined
+from vicinal.images.table import ImageTable
 
 if TYPE_CHECKING:
     from vicinal.images.inside.evidence import Evidence

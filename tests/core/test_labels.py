@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from vicinal.images.labels import kind_of, look_alikes, number, one_sided, some
+from vicinal.core.labels import kind_of, look_alikes, number, one_sided, some
 
 
 def test_look_alikes_differ_only_in_case_or_spaces():

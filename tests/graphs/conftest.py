@@ -1,0 +1,40 @@
+"""Graphs to learn from."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vicinal.graphs.read import read_graph
+from vicinal.graphs.table import GraphTable
+
+
+def blocks(
+    seed: int = 0, nodes: int = 150, classes: int = 3, signal: float = 0.8
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Nodes and edges of a stochastic block model: of five neighbours about four are
+    of one's own class; features hold a little of the class (signal, in spreads)."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, classes, nodes)
+    features = rng.normal(size=(nodes, 4))
+    features[np.arange(nodes), y] += signal
+    same = y[:, None] == y[None]
+    near, far = 8 / nodes * classes / 2, 1 / nodes * classes / 2
+    there = np.triu(rng.random((nodes, nodes)) < np.where(same, near, far), 1)
+    table = pd.DataFrame(features, columns=list("abcd"))
+    table.insert(0, "id", [f"n{k}" for k in range(nodes)])
+    table["label"] = [f"k{k}" for k in y]
+    source, target = (table["id"].to_numpy()[ends] for ends in np.nonzero(there))
+    return table, pd.DataFrame({"source": source, "target": target})
+
+
+@pytest.fixture
+def block_tables() -> Callable[..., tuple[pd.DataFrame, pd.DataFrame]]:
+    return blocks
+
+
+@pytest.fixture
+def block_graph() -> GraphTable:
+    nodes, edges = blocks()
+    return read_graph(nodes, edges=edges)

@@ -1,0 +1,126 @@
+"""Sums over neighbours are those of `ops.aggregation`, forward and back."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from vicinal.errors import DataError
+from vicinal.graphs.adjacency import EDGES, Adjacency, aggregate
+from vicinal.ops import aggregation
+
+
+@st.composite
+def graphs(draw: Any) -> tuple[Tensor, int]:
+    """Edges with loops and repeats, some nodes without any."""
+    n = draw(st.integers(1, 12))
+    ends = st.lists(st.integers(0, n - 1), min_size=0, max_size=40)
+    source = draw(ends)
+    target = draw(
+        st.lists(st.integers(0, n - 1), min_size=len(source), max_size=len(source))
+    )
+    return torch.tensor([source, target], dtype=torch.long).reshape(2, -1), n
+
+
+def plain(
+    x: Tensor, edge_index: Tensor, n: int, reduce: str, weight: Tensor | None
+) -> Tensor:
+    messages = aggregation.gather(x, edge_index)
+    return aggregation.aggregate(messages, edge_index[1], n, reduce, weight)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("reduce", ["sum", "mean", "max"])
+@given(graphs(), st.integers(0, 2**31))
+@settings(max_examples=40, deadline=None)
+def test_it_is_the_readable_aggregation(reduce, weighted, graph, seed):
+    if reduce == "max" and weighted:
+        return
+    (edge_index, n), g = graph, torch.Generator().manual_seed(seed)
+    adjacency = Adjacency.of(edge_index, n)
+    x, wanted_x = (
+        torch.randn(
+            n, 5, generator=torch.Generator().manual_seed(seed)
+        ).requires_grad_()
+        for _ in "ab"
+    )
+    weight = torch.rand(edge_index.shape[1], generator=g) if weighted else None
+    w, wanted_w = (
+        None if weight is None else weight.clone().requires_grad_() for _ in "ab"
+    )
+    found = aggregate(x, adjacency, reduce, w)
+    wanted = plain(wanted_x, edge_index, n, reduce, wanted_w)
+    torch.testing.assert_close(found, wanted)
+    out = torch.randn(n, 5, generator=g)
+    found.backward(out)
+    wanted.backward(out)
+    torch.testing.assert_close(x.grad, wanted_x.grad)
+    if w is not None and wanted_w is not None and w.numel():
+        torch.testing.assert_close(w.grad, wanted_w.grad)
+
+
+def test_slopes_in_double_precision():
+    g = torch.Generator().manual_seed(0)
+    edge_index = torch.randint(0, 6, (2, 20), generator=g)
+    adjacency = Adjacency.of(edge_index, 6)
+    x = torch.randn(6, 3, dtype=torch.float64, generator=g).requires_grad_()
+    w = torch.rand(20, dtype=torch.float64, generator=g).requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda a, b: aggregate(a, adjacency, "sum", b), (x, w)
+    )
+    reduces: tuple[Any, ...] = ("sum", "mean", "max")
+    for reduce in reduces:
+        assert torch.autograd.gradcheck(
+            lambda a, r=reduce: aggregate(a, adjacency, r), (x,)
+        )
+
+
+def test_more_edges_than_are_multiplied_at_a_time():
+    g = torch.Generator().manual_seed(0)
+    edge_index = torch.randint(0, 50, (2, EDGES + 7), generator=g)
+    adjacency = Adjacency.of(edge_index, 50)
+    x, out = torch.randn(50, 2, generator=g), torch.randn(50, 2, generator=g)
+    w = torch.rand(EDGES + 7, generator=g).requires_grad_()
+    aggregate(x, adjacency, "sum", w).backward(out)
+    wanted = (x[edge_index[0]] * out[edge_index[1]]).sum(1)
+    torch.testing.assert_close(w.grad, wanted)
+
+
+def test_the_same_again_to_the_last_bit():
+    g = torch.Generator().manual_seed(0)
+    adjacency = Adjacency.of(torch.randint(0, 300, (2, 9000), generator=g), 300)
+    x = torch.randn(300, 16, generator=g)
+    assert aggregate(x, adjacency).equal(aggregate(x, adjacency))
+
+
+def test_edges_keep_their_places():
+    adjacency = Adjacency.of(torch.tensor([[3, 0, 3, 1], [1, 1, 0, 1]]), 4)
+    assert adjacency.num_nodes == 4 and adjacency.num_edges == 4
+    arriving, leaving = adjacency.arriving, adjacency.leaving
+    assert arriving.offsets.tolist() == [0, 1, 4, 4, 4]
+    assert arriving.sources.tolist() == [3, 3, 0, 1]
+    assert arriving.edges.tolist() == [2, 0, 1, 3]
+    assert arriving.targets.tolist() == [0, 1, 1, 1]
+    assert leaving.offsets.tolist() == [0, 1, 2, 2, 4]
+    assert leaving.sources.tolist() == [1, 1, 0, 1]
+    assert arriving.sources.dtype == arriving.offsets.dtype == torch.int32
+
+
+def test_what_does_not_fit_is_refused():
+    edge_index = torch.tensor([[0, 1], [1, 2]])
+    with pytest.raises(DataError, match=r"from 0 to 1. Got 2"):
+        Adjacency.of(edge_index, 2)
+    with pytest.raises(DataError, match="Got -1"):
+        Adjacency.of(edge_index - 1, 3)
+    adjacency, x = Adjacency.of(edge_index, 3), torch.ones(3, 2)
+    with pytest.raises(ValueError, match="'median'"):
+        aggregate(x, adjacency, "median")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="each of 3 nodes"):
+        aggregate(x[:2], adjacency)
+    with pytest.raises(ValueError, match="each of 2 edges"):
+        aggregate(x, adjacency, "sum", torch.ones(3))
+    with pytest.raises(ValueError, match="no weights"):
+        aggregate(x, adjacency, "max", torch.ones(2))

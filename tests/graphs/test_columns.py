@@ -1,0 +1,100 @@
+"""What is known of nodes becomes numbers by the rules that are written down."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+
+from vicinal.errors import DataError
+from vicinal.graphs.columns import Columns
+
+
+def read(frame: pd.DataFrame) -> tuple[Columns, list[str], np.ndarray]:
+    columns, notes = Columns.of(frame)
+    return columns, notes, columns.read(frame, len(frame))
+
+
+def test_each_kind_of_column():
+    frame = pd.DataFrame(
+        {
+            "age": ["1", "2", "3", "6"],
+            "member": ["yes", "no", "no", "yes"],
+            "mark": [0, 1, 1, 0],
+            "town": ["here", "there", "here", "here"],
+            "nothing": ["", "", "", ""],
+        }
+    )
+    columns, notes, x = read(frame)
+    age = np.array([1, 2, 3, 6.0])
+    wanted = [
+        (age - 3) / age.std(),
+        [1, 0, 0, 1],
+        [0, 1, 1, 0],
+        [1, 0, 1, 1],
+        [0, 1, 0, 0],
+    ]
+    np.testing.assert_allclose(x, np.array(wanted).T, rtol=1e-6)
+    assert columns.names() == ["age", "member", "mark", "town=here", "town=there"]
+    assert notes == ["column 'nothing' is empty and is not used"]
+    assert str(columns) == "4 columns, 5 features"
+
+
+def test_empty_cells_say_so():
+    columns, _, x = read(pd.DataFrame({"age": ["1", "", "3"], "k": ["a", "b", None]}))
+    assert columns.names() == ["age", "age is empty", "k=a", "k=b", "k is empty"]
+    assert x.tolist() == [[-1, 0, 1, 0, 0], [0, 1, 0, 1, 0], [1, 0, 0, 0, 1]]
+
+
+def test_free_text_is_not_read():
+    frame = pd.DataFrame({"title": [f"a story of {k}" for k in range(120)]})
+    columns, notes, x = read(frame)
+    assert x.shape == (120, 0) and not columns.columns
+    assert "120 different texts" in notes[0] and "free text" in notes[0]
+
+
+def test_a_few_cells_that_are_no_numbers():
+    cells = [str(k) for k in range(19)] + ["many"]
+    columns, notes, x = read(pd.DataFrame({"n": cells}))
+    assert columns.names() == ["n", "n is empty"]
+    assert x[-1].tolist() == [0, 1] and "such as 'many'" in notes[0]
+
+
+def test_later_rows_are_read_alike():
+    columns, _, _ = read(pd.DataFrame({"age": ["1", "3"], "k": ["a", "b"]}))
+    again = Columns.from_dict(columns.to_dict())
+    assert again == columns
+    x = again.read(pd.DataFrame({"k": ["b", "new"], "age": ["5", "word"]}), 2)
+    assert x.tolist() == [[3, 0, 1], [0, 0, 0]]
+    with pytest.raises(DataError, match=r"column 'age', which is not there. Got k"):
+        again.read(pd.DataFrame({"k": ["a"]}), 1)
+
+
+def test_words_are_shares_and_numbers_are_standardised():
+    words = np.array([[2, 0, 0, 2], [0, 0, 0, 0], [0, 3, 0, 0]])
+    for matrix in (words, csr_matrix(words)):
+        columns, notes = Columns.of(matrix)
+        assert columns.form == "words" and not notes
+        x = columns.read(matrix, 3)
+        assert x.tolist() == [[0.5, 0, 0, 0.5], [0, 0, 0, 0], [0, 1, 0, 0]]
+    numbers = np.array([[1.0, 5], [3.0, 5]])
+    columns, _ = Columns.of(numbers)
+    assert columns.read(numbers, 2).tolist() == [[-1, 0], [1, 0]]
+    again = Columns.from_dict(columns.to_dict())
+    assert again.read(np.array([[5.0, 6]]), 1).tolist() == [[3, 1]]
+    with pytest.raises(DataError, match=r"2 numbers each. Got 3"):
+        again.read(np.ones((1, 3)), 1)
+    with pytest.raises(DataError, match=r"2 numbers each. Got none"):
+        again.read(None, 1)
+
+
+def test_features_that_are_no_numbers_are_told():
+    columns, notes = Columns.of(np.array([[1.0, np.nan], [np.inf, 4]]))
+    assert notes == ["2 features are no finite numbers and count as 0"]
+    assert columns.form == "words"
+
+
+def test_no_features():
+    for nothing in (None, np.empty((3, 0))):
+        columns, notes = Columns.of(nothing)
+        assert columns.read(None, 3).shape == (3, 0) and not notes
+        assert str(columns) == "no features"

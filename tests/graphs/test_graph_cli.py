@@ -1,0 +1,212 @@
+"""The verbs for graphs: from two tables to a report, and every mistake in a message."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import networkx as nx
+import pytest
+
+from vicinal.cli import MISTAKE, OK, main
+from vicinal.core.run import CHECKPOINT
+from vicinal.graphs.forms import is_graph
+
+FILES = {
+    "settings.json", "env.json", "classes.json", "metrics.csv", "metrics.json",
+    "model.json", "model.safetensors", "predictions.csv", "report.html", "report.json",
+    "report.txt", "data/index.csv", "data/splits.csv", "data/quarantine.csv",
+}  # fmt: skip
+
+
+class Told(NamedTuple):
+    """What a command gave back."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> dict[str, Any]:
+        assert self.out.count("\n") == 1
+        return json.loads(self.out, parse_constant=pytest.fail)
+
+
+Say = Callable[..., Told]
+
+
+@pytest.fixture
+def say(capsys, tmp_path, monkeypatch) -> Say:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> Told:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return Told(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path, block_tables) -> Path:
+    nodes, edges = block_tables()
+    place = tmp_path / "town"
+    place.mkdir()
+    nodes.to_csv(place / "nodes.csv", index=False)
+    edges.to_csv(place / "edges.csv", index=False)
+    return place
+
+
+def trained(say: Say, folder: Path, *more: object) -> str:
+    told = say("train", folder, "--network", "none", "--json", *more)
+    assert told.code == OK, told.err
+    return told.json()["run"]
+
+
+def test_check_says_what_the_graph_is(say, folder):
+    told = say("check", folder)
+    assert told.code == OK
+    assert "task: classification, one class a node" in told.out
+    assert "150 nodes" in told.out and "undirected" in told.out
+    assert "150 nodes with a label: 3 classes" in told.out
+    assert "of the edges between labelled nodes join equal labels" in told.out
+    assert "4 columns, 4 features" in told.out
+    found = say("check", folder, "--json").json()
+    assert found["graph"]["nodes"] == 150 and found["task"] == "single_label"
+    assert found["features"] == list("abcd")
+    with (folder / "edges.csv").open("a") as file:
+        file.write("n1,nobody\nn1,n1\n")
+    told = say("check", folder, "--quarantine", "bad.csv")
+    assert "set aside: n1 - nobody" in told.out and "1 edge from a node to" in told.out
+    rows = list(csv.reader(Path("bad.csv").read_text().splitlines()))
+    assert rows[0] == ["name", "label", "reason"] and rows[1][0] == "n1 - nobody"
+
+
+def test_from_tables_to_a_report(say, folder):
+    told = say("train", folder, "--network", "gcn", "--epochs", "60", "--members", "2")
+    assert told.code == OK, told.err
+    run = Path("runs/town")
+    there = {str(p.relative_to(run)) for p in run.rglob("*") if p.is_file()}
+    assert there - {".lock"} >= FILES
+    for words in (
+        "town: classification of nodes",
+        "to learn from",
+        "first answer after",
+        "network 2, gcn:",
+        "2 networks against the first answer",
+        "to beat: features alone",
+        "to beat: neighbours' labels alone",
+        "to beat: most frequent class",
+    ):
+        assert words in told.out, words
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert set(metrics["baselines"]) == {
+        "most frequent class",
+        "features alone",
+        "neighbours' labels alone",
+    }
+    rows = list(csv.DictReader((run / "predictions.csv").read_text().splitlines()))
+    assert len(rows) == 150 and {row["part"] for row in rows} == {
+        "train",
+        "val",
+        "test",
+    }
+    page = (run / "report.html").read_text()
+    for title in ("What was understood", "How good it is", "Where it errs"):
+        assert title in page
+    told = say("report", run)
+    assert told.code == OK and "What was run" in told.out
+    assert say("evaluate", run, "--json").json()["score"] == metrics["score"]
+
+
+def test_predict_nodes_by_name_and_newcomers(say, folder):
+    run = trained(say, folder)
+    told = say("predict", run, "n3", "n5")
+    assert told.code == OK and told.out.startswith("n3") and " %" in told.out
+    found = say("predict", run, "--json").json()["predictions"]
+    assert len(found) == 150 and found[3]["id"] == "n3"
+    Path("new.csv").write_text("id,a,b,c,d\nx,0,0,2,0\ny,2,0,0,0\n")
+    Path("links.csv").write_text("source,target\nx,n1\n")
+    came = ("--new-nodes", "new.csv", "--new-edges", "links.csv")
+    told = say("predict", run, *came, "--json")
+    rows = told.json()["predictions"]
+    assert [row["id"] for row in rows] == ["x", "y"]
+    assert [row["alone"] for row in rows] == [False, True]
+    told = say("predict", run, *came, "--output", "said.csv")
+    assert "1 node without an edge" in told.out
+    assert len(Path("said.csv").read_text().splitlines()) == 3
+    Path("names.csv").write_text("id\nn7\n")
+    assert say("predict", run, "names.csv").out.startswith("n7")
+
+
+def test_another_graph_is_scored(say, folder, tmp_path, block_tables):
+    run = trained(say, folder)
+    nodes, edges = block_tables(seed=3)
+    nodes.to_csv("others.csv", index=False)
+    edges.to_csv("links.csv", index=False)
+    told = say("evaluate", run, "others.csv", "--edges", "links.csv", "--json")
+    assert told.code == OK and told.json()["score"]["n"] == 150
+
+
+def test_a_finished_run_is_made_again_the_same(say, folder):
+    words = ("train", folder, "--network", "sage", "--epochs", "20", "--members", "1")
+    assert say(*words, "--out", "r").code == OK
+    before = json.loads(Path("r/metrics.json").read_text())
+    told = say("train", folder, "--out", "r", "--resume")
+    assert told.code == OK, told.err
+    after = json.loads(Path("r/metrics.json").read_text())
+    assert after["score"] == before["score"]
+    assert not Path("r", CHECKPOINT).exists()
+    told = say("train", folder, "--out", "r", "--resume", "--hidden", "8")
+    assert told.code == MISTAKE and "hidden (64 then, 8 now)" in told.err
+
+
+@pytest.mark.parametrize("form", ["graphml", "gml"])
+def test_a_graph_of_networkx(say, form):
+    path = f"club.{form}"
+    getattr(nx, f"write_{form}")(nx.karate_club_graph(), path)
+    told = say("train", path, "--target", "club", "--network", "none")
+    assert told.code == OK, told.err
+    assert "34 nodes, 78 edges (undirected, weighted)" in told.out
+
+
+def test_forms_of_graphs_are_known_by_their_first_line(tmp_path):
+    def written(name: str, text: str) -> Path:
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    assert is_graph(written("a.csv", "Source,Target\n1,2\n"))
+    assert is_graph(written("b.txt", "# SNAP\n1 2\n"))
+    assert is_graph(written("c.tsv", "1\t2\n"))
+    assert not is_graph(written("d.csv", "path,label\na.jpg,x\n"))
+    assert not is_graph(written("e.txt", "path,label\na.jpg,x\n"))
+    assert not is_graph(tmp_path)
+    assert is_graph("x.graphml") and not is_graph("photos")
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (("train", "town/edges.csv"), "No node has a label"),
+        (("train", "town", "--target", "colour"), "no column 'colour'"),
+        (("train", "town", "--network", "gnn"), "gnn"),
+        (("train", "town", "--dropout", "1.5"), "dropout must be from 0"),
+        (("train", "town", "--resume"), "--resume needs --out"),
+        (
+            ("train", "town/nodes.csv", "--edges", "none.csv"),
+            "none.csv. Check",
+        ),
+        (("check", "town/edges.csv", "--task", "odd"), "odd"),
+    ],
+)
+def test_a_mistake_is_one_message(say, folder, words, told):
+    found = say(*words)
+    assert found.code == MISTAKE and told in found.err
+    assert "Traceback" not in found.err
+    assert not Path("runs").exists() or not list(Path("runs").iterdir())
+
+
+def test_a_node_that_is_not_there(say, folder):
+    run = trained(say, folder)
+    told = say("predict", run, "n1x")
+    assert told.code == MISTAKE and "There is no node 'n1x'. Did you mean" in told.err

@@ -1,0 +1,316 @@
+"""Nodes: what is told of them, by what, and that nothing changes it but what may."""
+
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import vicinal
+from vicinal.core.objective import SingleLabel
+from vicinal.errors import (
+    ClassError,
+    DataError,
+    NoDataError,
+    NotFittedError,
+    SettingError,
+)
+from vicinal.graphs.first_answer import VIEWS
+from vicinal.graphs.networks import NETWORKS
+from vicinal.graphs.nodes import NodeClassifier, NodeRegressor
+from vicinal.graphs.read import read_graph
+
+quick: dict[str, Any] = {"network": "none"}
+
+
+def test_the_first_answer_beats_features_alone(block_graph):
+    model = NodeClassifier(**quick).fit(block_graph)
+    alone, best = model.firsts_[0], model.first_
+    assert alone.view == "features" and {a.view for a in model.firsts_} == set(VIEWS)
+    assert best.loss <= alone.loss
+    found = model.evaluate()
+    assert found.score.value > 0.75 and found.score.n == (model.parts_ == "test").sum()
+    assert found.beats_baselines
+    assert model.members_ is None and model.paired_ is None
+    assert model.classes_.tolist() == ["k0", "k1", "k2"]
+
+
+def test_labels_of_held_out_nodes_are_not_looked_at(block_graph):
+    labels: Any = block_graph.labels.copy()
+    model = NodeClassifier(**quick).fit(block_graph)
+    tested = model.parts_ == "test"
+    labels[tested] = "k0"
+    split = model.parts_.copy()
+    same = block_graph.having(split=split)
+    turned = block_graph.having(split=split, labels=labels)
+    wanted = NodeClassifier(**quick).fit(same).predict_proba()
+    found = NodeClassifier(**quick).fit(turned).predict_proba()
+    assert np.array_equal(found, wanted)
+
+
+def test_the_same_seed_gives_the_same_answer(block_graph):
+    settings: dict[str, Any] = {
+        "network": "gcn",
+        "epochs": 5,
+        "members": 2,
+        "minutes": None,
+    }
+    first, again, other = (
+        NodeClassifier(**settings, random_state=seed).fit(block_graph)
+        for seed in (0, 0, 1)
+    )
+    assert np.array_equal(first.predict_proba(), again.predict_proba())
+    assert not np.array_equal(first.parts_, other.parts_)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_learns(network, block_graph):
+    model = NodeClassifier(
+        network=network,
+        epochs=60,
+        members=1,
+        hidden=16,
+        minutes=None,
+        dropout=0.1,
+        lr=0.03,
+    )
+    model.fit(block_graph)
+    losses = [epoch.train_loss for epoch in model.history_]
+    assert len(losses) == 60 and np.mean(losses[-5:]) < 0.8 * losses[0]
+    assert model.paired_ is not None
+
+
+def test_networks_are_kept_only_where_they_are_better(block_graph, monkeypatch):
+    settings: dict[str, Any] = {
+        "network": "gcn",
+        "epochs": 2,
+        "members": 1,
+        "minutes": None,
+    }
+    model = NodeClassifier(**settings).fit(block_graph)  # too short to learn anything
+    assert model.paired_ is not None
+    assert model.members_ is None and not model.paired_.better
+    before = model.predict_proba()
+    first = NodeClassifier(**quick).fit(block_graph)
+    assert np.allclose(before, first.predict_proba())
+
+
+def test_more_than_one_network_is_a_mean(block_graph):
+    settings: dict[str, Any] = {
+        "network": "sage",
+        "epochs": 30,
+        "members": 3,
+        "minutes": None,
+    }
+    model = NodeClassifier(**settings).fit(block_graph)
+    assert len(model.history_) == 90
+    known = model.known_
+    from vicinal.graphs.members import together
+
+    model.members_ = model.members_ or []
+    objective = SingleLabel(model.objective_.classes)
+    nets = model.members_
+    if nets:
+        said = together(nets, known, objective).exp()
+        each = [n(known.x, known.graph, known.weight).softmax(1) for n in nets]
+        torch.testing.assert_close(said, torch.stack(each).mean(0))
+
+
+def test_kept_and_read_again(tmp_path, block_graph):
+    for settings in (quick, {"network": "gcn", "epochs": 60, "minutes": None}):
+        model = NodeClassifier(**settings).fit(block_graph)
+        model.save(tmp_path / "m")
+        again = vicinal.load(tmp_path / "m")
+        assert np.array_equal(again.predict_proba(), model.predict_proba())
+        assert np.array_equal(again.transform(), model.transform())
+        assert (
+            again.predict(["n3", "n7"]).tolist() == model.predict(["n3", "n7"]).tolist()
+        )
+        assert again.evaluate().score == model.evaluate().score
+        assert again.get_params() == model.get_params()
+        nodes = pd.DataFrame([["new", 0, 0, 1, 0]], columns=["id", *"abcd"])
+        edges = pd.DataFrame({"source": ["new"], "target": ["n3"]})
+        came = {"new_nodes": nodes, "new_edges": edges}
+        assert np.array_equal(again.predict_proba(**came), model.predict_proba(**came))
+
+
+@pytest.mark.parametrize("network", ["none", "gcn", "sage", "gat", "gin", "appnp"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_newcomers_are_as_if_all_were_computed_anew(network, weighted, block_tables):
+    """Equal to the whole graph with them in it, for 20 insertions of each kind."""
+    rng = np.random.default_rng(0)
+    nodes, edges = block_tables(nodes=400)
+    if weighted:
+        edges["weight"] = rng.random(len(edges)) + 0.1
+    model = NodeClassifier(
+        network=network, epochs=3, members=1, minutes=None, hidden=16
+    ).fit(read_graph(nodes, edges=edges))
+    if network != "none":
+        model.members_ = [model_network(model, network)]
+    elif weighted:
+        model.first_ = model.firsts_[1]
+    for number in range(20):
+        count = int(rng.integers(1, 4))
+        came = pd.DataFrame(rng.normal(size=(count, 4)), columns=list("abcd"))
+        came.insert(0, "id", [f"new{k}" for k in range(count)])
+        names = [*nodes["id"], *came["id"]]
+        links = [
+            (f"new{k}", names[int(rng.integers(len(names)))], float(rng.random()))
+            for k in range(count)
+            for _ in range(int(rng.integers(0, 4)))
+        ]
+        new_edges = pd.DataFrame(links, columns=["source", "target", "weight"])
+        if not weighted:
+            new_edges = new_edges.drop(columns="weight")
+        found = model.predict_proba(new_nodes=came, new_edges=new_edges)
+        whole = model.joined(came, new_edges)
+        wanted = model._predict(model._logits(whole.known)[whole.new])
+        np.testing.assert_allclose(found, wanted, atol=1e-5, err_msg=str(number))
+
+
+def model_network(model, name):
+    """A network of random weights, of the shape that the model would train."""
+    from vicinal.graphs.networks import Shape, build
+
+    torch.manual_seed(1)
+    return build(name, Shape(4, 16, NETWORKS[name].layers, 3, 0.0, 8)).eval()
+
+
+def test_newcomers_need_less_than_the_whole_graph(block_tables):
+    from vicinal.graphs.receptive_field import field_of
+
+    nodes, edges = block_tables(nodes=400)
+    model = NodeClassifier(**quick).fit(read_graph(nodes, edges=edges))
+    came = pd.DataFrame([["new", 0, 0, 1, 0]], columns=["id", *"abcd"])
+    links = pd.DataFrame({"source": ["new"], "target": ["n3"]})
+    whole = model.joined(came, links)
+    near = field_of(whole.known, whole.new, 1)
+    assert 1 < len(near.nodes) < 60
+    alone = model.answers(new_nodes=came)
+    assert alone.alone.tolist() == [True] and alone.ids.tolist() == ["new"]
+    assert model.answers(new_nodes=came, new_edges=links).alone.tolist() == [False]
+
+
+def test_newcomers_that_cannot_join(block_graph):
+    model = NodeClassifier(**quick).fit(block_graph)
+    came = pd.DataFrame([["n3", 0, 0, 1, 0]], columns=["id", *"abcd"])
+    with pytest.raises(DataError, match="'n3' is in the graph already"):
+        model.predict(new_nodes=came)
+    with pytest.raises(DataError, match="listed in a table"):
+        model.predict(new_edges=pd.DataFrame({"source": ["n1"], "target": ["n2"]}))
+    bare = pd.DataFrame({"id": ["new"], "a": [1]})
+    with pytest.raises(DataError, match="column 'b', which is not there"):
+        model.predict(new_nodes=bare)
+
+
+def test_some_nodes_by_name(block_graph):
+    model = NodeClassifier(**quick).fit(block_graph)
+    every = model.predict()
+    place = {name: k for k, name in enumerate(block_graph.ids)}
+    some = model.predict(["n9", "n0"])
+    assert some.tolist() == [every[place["n9"]], every[place["n0"]]]
+    with pytest.raises(NoDataError, match="no node 'n999'"):
+        model.predict(["n999"])
+
+
+def test_another_graph(block_tables):
+    nodes, edges = block_tables(seed=0)
+    others, links = block_tables(seed=1)
+    model = NodeClassifier(**quick).fit(read_graph(nodes, edges=edges))
+    other = read_graph(others, edges=links)
+    found = model.evaluate(other)
+    assert found.score.value > 0.6 and found.score.n == len(other)
+    strange = other.having(labels=np.array(["z"] * len(other), dtype=object))
+    with pytest.raises(ClassError, match="No node is of a class"):
+        model.evaluate(strange)
+    few: Any = other.labels.copy()  # pyright: ignore[reportOptionalMemberAccess]
+    few[:5] = "z"
+    notes = model.evaluate(other.having(labels=few)).notes
+    assert notes == ["5 nodes of classes that the model does not know left out"]
+
+
+def test_whole_numbers_are_classes_and_come_back(block_graph):
+    y = [
+        None if k % 5 == 0 else int(str(v)[1]) for k, v in enumerate(block_graph.labels)
+    ]
+    model = NodeClassifier(**quick).fit(block_graph.having(labels=None, kind="none"), y)
+    assert model.classes_.dtype == np.int64 and set(model.predict()) <= {0, 1, 2}
+    assert not model.parts_[::5].any()
+
+
+def test_numbers(block_tables):
+    nodes, edges = block_tables(nodes=300)
+    amount = nodes["label"].str[1].astype(float) * 10 + np.random.default_rng(0).normal(
+        size=300
+    )
+    nodes = nodes.drop(columns="label").assign(amount=amount)
+    table = read_graph(nodes, edges=edges, target="amount")
+    assert table.kind == "numeric"
+    model = NodeRegressor(**quick).fit(table)
+    found = model.evaluate()
+    assert found.beats_baselines and model.score() > 0.5
+    assert model.predict(["n1"]).shape == (1,)
+    with pytest.raises(DataError, match="Numbers were wanted as labels"):
+        NodeRegressor(**quick).fit(nodes.assign(label="x"), edges=edges, target="label")
+
+
+def test_several_labels(block_tables):
+    nodes, edges = block_tables(nodes=300)
+    nodes["label"] = [f"{k}|odd" if i % 2 else k for i, k in enumerate(nodes["label"])]
+    model = NodeClassifier(**quick).fit(read_graph(nodes, edges=edges))
+    assert model.objective_.kind == "multi_label"
+    assert model.predict(["n1", "n2"]).shape == (2, 4)
+    assert model.evaluate().score.metric == "f1_micro"
+
+
+def test_no_features_at_all():
+    graph = nx.karate_club_graph()
+    model = NodeClassifier(**quick).fit(graph, target="club")
+    assert set(model.predict()) == {"Mr. Hi", "Officer"}
+
+
+def test_time_and_groups_divide(block_tables):
+    nodes, edges = block_tables()
+    nodes["when"] = [f"2020-01-{1 + k % 28:02d}" for k in range(len(nodes))]
+    model = NodeClassifier(**quick, time_column="when")
+    model.fit(read_graph(nodes, edges=edges))
+    days = nodes["when"].to_numpy()
+    latest = {part: days[model.parts_ == part] for part in ("train", "val", "test")}
+    assert latest["train"].max() < latest["val"].min()
+    assert latest["val"].max() < latest["test"].min()
+    nodes["house"] = [k // 10 for k in range(len(nodes))]
+    model = NodeClassifier(**quick, group_column="house").fit(nodes, edges=edges)
+    sides = {h: set(model.parts_[nodes["house"] == h]) for h in nodes["house"]}
+    assert all(len(parts) == 1 for parts in sides.values())
+    with pytest.raises(DataError, match="no column 'year'"):
+        NodeClassifier(**quick, time_column="year").fit(nodes, edges=edges)
+
+
+def test_data_that_cannot_be_learned_from(block_graph):
+    nobody = np.full(len(block_graph), None, dtype=object)
+    with pytest.raises(DataError, match="No node has a label"):
+        NodeClassifier().fit(block_graph.having(labels=nobody, kind="none"))
+    same = np.full(len(block_graph), "x", dtype=object)
+    with pytest.raises(DataError, match="one class"):
+        NodeClassifier().fit(block_graph.having(labels=same))
+    split = np.full(len(block_graph), "test")
+    with pytest.raises(NoDataError, match="No labelled node is left"):
+        NodeClassifier().fit(block_graph.having(split=split))
+    with pytest.raises(NotFittedError):
+        NodeClassifier().predict()
+    with pytest.raises(SettingError, match="multiple of heads"):
+        NodeClassifier(network="gat", hidden=10, epochs=1).fit(block_graph)
+    with pytest.raises(SettingError, match="network 'gnn'"):
+        NodeClassifier(network="gnn").fit(block_graph)
+
+
+def test_one_node_and_isolated_nodes(tmp_path):
+    (tmp_path / "nodes.csv").write_text(
+        "id,label,f\n" + "".join(f"n{k},{'xy'[k % 2]},{k % 2}\n" for k in range(30))
+    )
+    (tmp_path / "edges.csv").write_text("source,target\nn0,n2\n")
+    model = NodeClassifier(**quick).fit(tmp_path)
+    assert model.evaluate().score.value == 1.0
+    assert model.answers().alone.sum() == 28

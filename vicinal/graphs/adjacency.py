@@ -1,0 +1,409 @@
+"""A graph as each node's neighbours, and sums over them at the speed of memory.
+
+::
+
+    y[t] = reduce over edges e = (s, t) of  w[e] x[s]
+
+It is `ops.aggregation`, which says what is meant; here is the form that is fast. The
+sources of a node's edges lie side by side (compressed sparse rows), so each of them is
+read once and added up while it is in the processor: no tensor of E rows is ever made.
+The slope of a sum is a sum over the same edges turned round,
+
+    dL/dx[s] = sum over edges e = (s, t) of  w[e] dL/dy[t]
+
+so both directions are kept. Sums are taken in one order, always the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
+
+from vicinal.errors import DataError
+
+Reduce = Literal["sum", "mean", "max"]
+MODES: dict[str, int] = {"sum": 0, "mean": 1, "max": 2}
+"""torch's numbers for them in `embedding_bag`"""
+
+EDGES = 1 << 16
+"""edges whose products are made at a time where an edge has a slope of its own"""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Edges by the node that they lead to: compressed sparse rows."""
+
+    offsets: Tensor
+    """[N + 1] int32: where each node's edges begin; the last is E"""
+
+    sources: Tensor
+    """[E] int32: the node that each edge comes from"""
+
+    edges: Tensor
+    """[E] int32: the edge's place: of arriving ones, in the list that the graph came
+    as; of leaving ones, among the arriving"""
+
+    @property
+    def degrees(self) -> Tensor:
+        """[N]: edges of each node."""
+        return self.offsets.diff()
+
+    @cached_property
+    def targets(self) -> Tensor:
+        """[E] int32: the node that each edge leads to."""
+        nodes = torch.arange(len(self.offsets) - 1, dtype=torch.int32)
+        return nodes.to(self.offsets.device).repeat_interleave(self.degrees)
+
+
+@dataclass(frozen=True)
+class Adjacency:
+    """A graph's edges, from both ends."""
+
+    arriving: Rows
+    """by target"""
+
+    leaving: Rows
+    """by source; its `sources` are the edges' targets"""
+
+    @property
+    def num_nodes(self) -> int:
+        return len(self.arriving.offsets) - 1
+
+    @property
+    def num_edges(self) -> int:
+        return len(self.arriving.sources)
+
+    @classmethod
+    def of(cls, edge_index: Tensor, num_nodes: int) -> "Adjacency":
+        """From edge_index [2, E] (source row, target row).
+
+        DataError for a node outside 0 .. num_nodes - 1, and for 2^31 edges or more.
+        """
+        if edge_index.shape[1] >= 2**31 or num_nodes >= 2**31:
+            raise DataError(
+                f"A graph here has fewer than 2^31 nodes and edges. Got {num_nodes:,} "
+                f"and {edge_index.shape[1]:,}. Divide it first."
+            )
+        if edge_index.numel():
+            least, most = int(edge_index.min()), int(edge_index.max())
+            if least < 0 or most >= num_nodes:
+                raise DataError(
+                    f"Edges must name nodes from 0 to {num_nodes - 1}. Got "
+                    f"{least if least < 0 else most}. Say num_nodes, or mend the edges."
+                )
+        source, target = edge_index
+        arriving = rows_of(source, target, num_nodes)
+        return cls(
+            arriving, rows_of(arriving.targets, arriving.sources.long(), num_nodes)
+        )
+
+    @cached_property
+    def loopless(self) -> Tensor:
+        """[N, 1] float32: 1 for a node without an edge to itself, else 0."""
+        own = self.arriving.sources == self.arriving.targets
+        found = torch.ones(self.num_nodes, device=own.device)
+        return found.index_fill(0, self.arriving.targets[own].long(), 0)[:, None]
+
+    @cached_property
+    def with_loops(self) -> "Adjacency":
+        """With an edge from each node to itself, where there is none yet."""
+        rows = self.arriving
+        bare = self.loopless[:, 0].nonzero()[:, 0]
+        source, target = (
+            torch.cat([t.long(), bare]) for t in (rows.sources, rows.targets)
+        )
+        return Adjacency.of(torch.stack([source, target]), self.num_nodes)
+
+    @cached_property
+    def normalised(self) -> "Weighted":
+        """D^-1/2 (A + I) D^-1/2, where D holds the row sums of A + I; made once."""
+        graph = self.with_loops
+        root = graph.arriving.degrees.clamp(min=1).float().rsqrt()
+        return Weighted.of(
+            graph, root[graph.arriving.sources] * root[graph.arriving.targets]
+        )
+
+    def to(self, device: str) -> "Adjacency":
+        """The same on a device."""
+        moved = (
+            Rows(*(t.to(device) for t in (rows.offsets, rows.sources, rows.edges)))
+            for rows in (self.arriving, self.leaving)
+        )
+        return Adjacency(*moved)
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Edges with weights that do not change, from both ends."""
+
+    graph: Adjacency
+    arriving: Tensor
+    leaving: Tensor
+    """[E], in the order of arriving and of leaving edges"""
+
+    @classmethod
+    def of(cls, graph: Adjacency, weight: Tensor) -> "Weighted":
+        """weight: [E], in the order of arriving edges."""
+        return cls(graph, weight, weight[graph.leaving.edges])
+
+    def sum(self, x: Tensor) -> Tensor:
+        """The weighted sum [N, F] over the neighbours of each node, of x [N, F]."""
+        return _Fixed.apply(x, self)
+
+
+def rows_of(source: Tensor, target: Tensor, num_nodes: int) -> Rows:
+    """A node's edges keep the order that they came in."""
+    order = torch.argsort(target, stable=True)
+    offsets = torch.zeros(num_nodes + 1, dtype=torch.int32, device=target.device)
+    offsets[1:] = torch.bincount(target, minlength=num_nodes).cumsum(0)
+    return Rows(offsets, source[order].int(), order.int())
+
+
+def aggregate(
+    x: Tensor, graph: Adjacency, reduce: Reduce = "sum", weight: Tensor | None = None
+) -> Tensor:
+    """What each node gets from its neighbours: [N, F] for x [N, F].
+
+    weight: [E], in the order of the edge list, multiplies what is sent; with "mean" the
+    sum is still divided by the number of edges, as `ops.aggregation` says. A node
+    without edges gets zeros. Both x and weight have slopes. ValueError for an unknown
+    reduce, lengths that differ, or a weighted maximum.
+    """
+    if reduce not in MODES:
+        words = ", ".join(map(repr, MODES))
+        raise ValueError(f"reduce must be one of {words}. Got {reduce!r}.")
+    if len(x) != graph.num_nodes:
+        raise ValueError(
+            f"x must have a row for each of {graph.num_nodes:,} nodes. Got {len(x):,}."
+        )
+    if reduce == "max":
+        if weight is not None:
+            raise ValueError(
+                "A maximum has no weights here. Multiply the features, or take a sum."
+            )
+        return _Maximum.apply(x, graph)
+    if weight is None:
+        return _Sum.apply(x, None, graph, reduce)
+    if len(weight) != graph.num_edges:
+        raise ValueError(
+            f"weight must have a number for each of {graph.num_edges:,} edges. Got "
+            f"{len(weight):,}."
+        )
+    total = weighted_sum(x, graph, weight[graph.arriving.edges])
+    if reduce == "sum":
+        return total
+    return total / graph.arriving.degrees.clamp(min=1)[:, None]
+
+
+def weighted_sum(x: Tensor, graph: Adjacency, weight: Tensor) -> Tensor:
+    """The sum [N, F] with a weight [E] for each edge, in the order of arriving ones."""
+    return _Sum.apply(x, weight, graph, "sum")
+
+
+def softmax(score: Tensor, graph: Adjacency) -> Tensor:
+    """Shares [E, ...] of the edges that arrive at a node, 1 together: exp score[e] over
+    the sum for all edges of the same node. score: [E, ...], in the order of arriving
+    ones."""
+    return _Softmax.apply(score, graph.arriving)
+
+
+def edge_by_edge(
+    rule: Callable[[Tensor, Tensor, Tensor], Tensor],
+    sent: Tensor,
+    heard: Tensor,
+    graph: Adjacency,
+    weight: Tensor,
+) -> Tensor:
+    """rule(sent[s], heard[t], weight) for each arriving edge, some edges at a time.
+
+    sent, heard: [N, ...]. What is made on the way is made again for the slopes, so that
+    it is never there for all edges at once.
+    """
+    rows = graph.arriving
+
+    def some(k: int, sent: Tensor, heard: Tensor, weight: Tensor) -> Tensor:
+        own = slice(k, k + EDGES)
+        return rule(sent[rows.sources[own]], heard[rows.targets[own]], weight)
+
+    parts = [
+        checkpoint(some, k, sent, heard, weight, use_reentrant=False)
+        for k in range(0, max(graph.num_edges, 1), EDGES)
+    ]
+    return torch.cat(parts)
+
+
+def edge_sum(
+    rule: Callable[..., Tensor],
+    x: Tensor,
+    graph: Adjacency,
+    of_edges: Tensor,
+    *parameters: Tensor,
+) -> Tensor:
+    """The sum [N, F] over arriving edges of rule(x[s], of_edges[e], *parameters).
+
+    of_edges: [E, D], in the order of arriving ones. Messages are made some edges at a
+    time, and made again for the slopes.
+    """
+    return _EdgeSum.apply(rule, graph.arriving, x, of_edges, *parameters)
+
+
+def _bags(x: Tensor, rows: Rows, reduce: str, weight: Tensor | None = None) -> Any:
+    """torch's sum over lists of rows; a weight for each of the rows' own edges."""
+    return torch.embedding_bag(
+        x.contiguous(),
+        rows.sources,
+        rows.offsets,
+        False,
+        MODES[reduce],
+        False,
+        weight,
+        True,  # offsets end with E
+    )
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor | None, graph: Adjacency, reduce: str
+    ) -> Tensor:
+        ctx.graph, ctx.reduce = graph, reduce
+        ctx.save_for_backward(x if weight is not None else None, weight)
+        own = None if weight is None else weight.to(x.dtype)
+        return _bags(x, graph.arriving, reduce, own)[0]
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        (g,), graph = grads, ctx.graph
+        if ctx.reduce == "mean":
+            g = g / graph.arriving.degrees.clamp(min=1)[:, None]
+        for_x = for_weight = None
+        if ctx.needs_input_grad[0]:
+            own = None if weight is None else weight[graph.leaving.edges].to(g.dtype)
+            for_x = _bags(g, graph.leaving, "sum", own)[0]
+        if weight is not None and ctx.needs_input_grad[1]:
+            for_weight = _products(x, g, graph.arriving).to(weight.dtype)
+        return for_x, for_weight, None, None
+
+
+class _Fixed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, edges: Weighted) -> Tensor:
+        ctx.edges = edges
+        own = edges.arriving.to(x.dtype)
+        return _bags(x, edges.graph.arriving, "sum", own)[0]
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        (g,), edges = grads, ctx.edges
+        own = edges.leaving.to(g.dtype)
+        return _bags(g, edges.graph.leaving, "sum", own)[0], None
+
+
+def _products(x: Tensor, g: Tensor, rows: Rows) -> Tensor:
+    """x[s] . g[t] for each edge, [E]."""
+    found = x.new_empty(len(rows.sources))
+    for own in _parts(rows):
+        sent, got = x[rows.sources[own]], g[rows.targets[own]]
+        found[own] = torch.linalg.vecdot(sent, got)
+    return found
+
+
+class _Softmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, score: Tensor, rows: Rows) -> Tensor:
+        most = _in_rows(score, rows, "max")
+        raised = (score - most[rows.targets]).exp()
+        share = raised / _in_rows(raised, rows, "sum")[rows.targets]
+        ctx.rows = rows
+        ctx.save_for_backward(share)
+        return share
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        (share,), (g,) = ctx.saved_tensors, grads
+        mean = _in_rows(share * g, ctx.rows, "sum")
+        return share * (g - mean[ctx.rows.targets]), None
+
+
+def _in_rows(values: Tensor, rows: Rows, reduce: str) -> Tensor:
+    """Numbers [E, ...] of the edges of each node, taken together: [N, ...]."""
+    offsets = rows.offsets.long()
+    return torch.segment_reduce(values.contiguous(), reduce, offsets=offsets, axis=0)
+
+
+class _EdgeSum(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        rule: Callable[..., Tensor],
+        rows: Rows,
+        x: Tensor,
+        of_edges: Tensor,
+        *parameters: Tensor,
+    ) -> Tensor:
+        ctx.rule, ctx.rows = rule, rows
+        ctx.save_for_backward(x, of_edges, *parameters)
+        total = x.new_zeros(x.shape)
+        for own in _parts(rows):
+            sent = rule(x[rows.sources[own]], of_edges[own], *parameters)
+            total.index_add_(0, rows.targets[own], sent)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        x, of_edges, *parameters = ctx.saved_tensors
+        (g,), rows = grads, ctx.rows
+        slopes = [torch.zeros_like(t) for t in (x, of_edges, *parameters)]
+        for own in _parts(rows):
+            parts = [x[rows.sources[own]], of_edges[own], *parameters]
+            parts = [part.detach().requires_grad_() for part in parts]
+            with torch.enable_grad():
+                sent = ctx.rule(*parts)
+            found = torch.autograd.grad(sent, parts, g[rows.targets[own]])
+            slopes[0].index_add_(0, rows.sources[own], found[0])
+            slopes[1][own] = found[1]
+            for slope, more in zip(slopes[2:], found[2:], strict=True):
+                slope += more
+        return None, None, *slopes
+
+
+def _parts(rows: Rows) -> list[slice]:
+    """Edges, some at a time."""
+    return [slice(k, k + EDGES) for k in range(0, len(rows.sources), EDGES)]
+
+
+class _Maximum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, graph: Adjacency) -> Tensor:
+        found, _, _, where = _bags(x, graph.arriving, "max")
+        ctx.shape, ctx.empty = x.shape, graph.arriving.degrees == 0
+        ctx.save_for_backward(where)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        (where,), (g,) = ctx.saved_tensors, grads
+        kept = g.masked_fill(ctx.empty[:, None], 0)
+        nothing = g.new_zeros(ctx.shape)
+        return nothing.scatter_add(0, where.long().clamp(min=0), kept), None

@@ -1,0 +1,225 @@
+"""What is known of nodes, as numbers: [N, F] float32 by rules that are said.
+
+======================  =============================================================
+a column of             becomes
+======================  =============================================================
+0 and 1, true, false    itself
+numbers                 (value - mean) / spread of the nodes that were there at first
+few different texts     a column of 0 and 1 for each
+other texts             nothing, and a note: free text is not read
+empty cells             0, and a column of 0 and 1 that says so
+matrix, mostly 0        each row divided by its sum: shares of words
+matrix, other           each column as numbers are
+======================  =============================================================
+
+What was learned of the columns is kept with the model, so that nodes that come later
+are read alike: a text never seen is 0 in all columns of its own.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from vicinal.core.labels import is_missing, number
+from vicinal.core.spreadsheets import clean
+from vicinal.errors import DataError
+
+MOST_TEXTS = 50
+"""different texts up to which a column names kinds"""
+
+SPARSE = 0.5
+"""share of zeros from which on a matrix without negative numbers counts words"""
+
+TRUTHS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one column of a table is read."""
+
+    name: str
+    kind: Literal["mark", "number", "text"]
+    mean: float = 0.0
+    spread: float = 1.0
+    texts: tuple[str, ...] = ()
+    empties: bool = False
+    """whether a column says which cells were empty"""
+
+    @property
+    def width(self) -> int:
+        """Columns that it becomes."""
+        return (len(self.texts) or 1) + self.empties
+
+    @property
+    def names(self) -> list[str]:
+        """Of what it becomes."""
+        own = [f"{self.name}={text}" for text in self.texts] or [self.name]
+        return own + ([f"{self.name} is empty"] if self.empties else [])
+
+    def read(self, cells: list[Any]) -> np.ndarray:
+        """[N, width] of N cells; a cell that it cannot read counts as empty."""
+        found = np.zeros((len(cells), self.width), np.float32)
+        place = {text: k for k, text in enumerate(self.texts)}
+        for row, cell in enumerate(cells):
+            text = clean(cell)
+            if self.kind == "text" and text in place:
+                found[row, place[text]] = 1
+            value = None if self.kind == "text" else _value(cell)
+            if value is not None:
+                found[row, 0] = (value - self.mean) / self.spread
+            empty = text is None or (self.kind != "text" and value is None)
+            if self.empties and empty:
+                found[row, -1] = 1
+        return found
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How what is known of a graph's nodes is read."""
+
+    form: Literal["table", "words", "numbers", "none"]
+    columns: tuple[Column, ...] = ()
+    """of a table"""
+
+    mean: tuple[float, ...] = ()
+    spread: tuple[float, ...] = ()
+    """of a matrix of numbers"""
+
+    width: int = 0
+    """columns that a matrix must have"""
+
+    @classmethod
+    def of(cls, features: Any) -> tuple["Columns", list[str]]:
+        """The rules for features as they are, and notes on what is not used."""
+        if features is None or features.shape[1] == 0:
+            return cls("none"), []
+        if hasattr(features, "columns"):
+            return _of_table(features)
+        dense, notes = _numbers(features)
+        width = dense.shape[1]
+        if (dense == 0).mean() >= SPARSE and (dense >= 0).all():
+            return cls("words", width=width), notes
+        spread = dense.std(axis=0)
+        spread = np.where(spread > 1e-6, spread, 1.0)
+        both = tuple(dense.mean(axis=0).tolist()), tuple(spread.tolist())
+        return cls("numbers", (), *both, width), notes
+
+    def read(self, features: Any, count: int) -> np.ndarray:
+        """Features [count, F] as float32; DataError where columns are missing."""
+        if self.form == "none":
+            return np.zeros((count, 0), np.float32)
+        if self.form == "table":
+            return self._read_table(features, count)
+        found = None if features is None else _numbers(features)[0]
+        if found is None or found.shape[1] != self.width:
+            got = "none" if found is None else str(found.shape[1])
+            raise DataError(
+                f"The model knows nodes by {self.width} numbers each. Got {got}. Give "
+                "new nodes the same columns."
+            )
+        if self.form == "words":
+            total = np.abs(found).sum(axis=1, keepdims=True)
+            return found / np.where(total > 0, total, 1)
+        mean, spread = (np.array(k, np.float32) for k in (self.mean, self.spread))
+        return (found - mean) / spread
+
+    def _read_table(self, features: Any, count: int) -> np.ndarray:
+        there = [str(name) for name in getattr(features, "columns", ())]
+        missing = [c.name for c in self.columns if c.name not in there]
+        if missing:
+            raise DataError(
+                f"The model knows nodes by the column {missing[0]!r}, which is not "
+                f"there. Got {', '.join(there) or 'no columns'}. Add it; cells may be "
+                "empty."
+            )
+        if not self.columns or features is None:
+            return np.zeros((count, 0), np.float32)
+        parts = [c.read(features[c.name].tolist()) for c in self.columns]
+        return np.concatenate(parts, axis=1)
+
+    def names(self) -> list[str]:
+        """Of the columns F that come out."""
+        if self.form == "table":
+            return [name for column in self.columns for name in column.names]
+        return [str(k) for k in range(self.width)]
+
+    def __str__(self) -> str:
+        if self.form == "none":
+            return "no features"
+        what = {"words": "shares of each row", "numbers": "standardised"}
+        if self.form in what:
+            return f"{self.width:,} features, {what[self.form]}"
+        wide = sum(column.width for column in self.columns)
+        return f"{len(self.columns)} columns, {wide} features"
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Columns":
+        columns = [
+            Column(**c | {"texts": tuple(c["texts"])}) for c in values["columns"]
+        ]
+        rest = {k: tuple(values[k]) for k in ("mean", "spread")}
+        return cls(values["form"], tuple(columns), width=values["width"], **rest)
+
+
+def _of_table(frame: Any) -> tuple[Columns, list[str]]:
+    columns, notes = [], []
+    for name in frame.columns:
+        column, note = _column(str(name), frame[name].tolist())
+        notes += [note] if note else []
+        columns += [column] if column is not None else []
+    return Columns("table", tuple(columns)), notes
+
+
+def _column(name: str, cells: list[Any]) -> tuple[Column | None, str]:
+    """How a column is read, if it is, and what is to be said of it."""
+    given = [cell for cell in cells if clean(cell) is not None]
+    empties = len(given) < len(cells)
+    if not given:
+        return None, f"column {name!r} is empty and is not used"
+    values = [_value(cell) for cell in given]
+    numbers = [value for value in values if value is not None]
+    if len(numbers) < len(values) and 10 * len(numbers) >= 9 * len(values):
+        strange = next(c for c, v in zip(given, values, strict=True) if v is None)
+        told = len(values) - len(numbers)
+        note = f"column {name!r}: {told} cells are no numbers, such as {strange!r}"
+        return _amounts(name, numbers, empties=True), f"{note}, and count as empty"
+    if len(numbers) == len(values):
+        return _amounts(name, numbers, empties), ""
+    texts = sorted({str(clean(cell)) for cell in given})
+    if len(texts) > max(2, min(MOST_TEXTS, len(given) // 2)):
+        return None, (
+            f"column {name!r} has {len(texts):,} different texts and is not used: free "
+            "text is not read"
+        )
+    return Column(name, "text", texts=tuple(texts), empties=empties), ""
+
+
+def _amounts(name: str, numbers: list[float], empties: bool) -> Column:
+    if set(numbers) <= {0.0, 1.0}:
+        return Column(name, "mark", empties=empties)
+    spread = float(np.std(numbers)) or 1.0
+    return Column(name, "number", float(np.mean(numbers)), spread, (), empties)
+
+
+def _value(cell: Any) -> float | None:
+    """A finite number, or a truth value as 0 or 1; None for another cell."""
+    if is_missing(cell):
+        return None
+    if isinstance(cell, (bool, np.bool_)):
+        return float(cell)
+    return TRUTHS.get(str(cell).strip().lower(), number(cell))
+
+
+def _numbers(features: Any) -> tuple[np.ndarray, list[str]]:
+    """A matrix as float32 [N, F], with 0 for what is no number, and a note on that."""
+    dense = features.toarray() if hasattr(features, "toarray") else features
+    dense = np.asarray(dense, dtype=np.float32)
+    bad = ~np.isfinite(dense)
+    if not bad.any():
+        return dense, []
+    note = f"{int(bad.sum()):,} features are no finite numbers and count as 0"
+    return np.where(bad, 0, dense).astype(np.float32), [note]

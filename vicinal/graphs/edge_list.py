@@ -1,0 +1,255 @@
+"""Edges as rows of a table: ends by name, perhaps a weight; read a part at a time.
+
+What cannot be used is set aside with its line: an end that is empty or that the table
+of nodes does not list, a weight that is no number, or below 0. Names are texts and stay
+what they are: nothing is renumbered.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vicinal.core.quarantine import Quarantined
+from vicinal.core.spreadsheets import EMPTY, whole_numbers_as_such
+from vicinal.core.words import counted
+from vicinal.errors import DataError, NoDataError
+
+SOURCE = ("source", "src", "source_id", "from", "head", "node1", "u", "i")
+TARGET = ("target", "dst", "dest", "dest_id", "target_id", "to", "tail", "node2", "v")
+WEIGHT = ("weight", "w", "edge_weight")
+ROWS = 1_000_000
+"""of a file, at a time"""
+
+MOST_TOLD = 1000
+"""edges that are set aside by name; of more only the number is kept"""
+
+COMMENTS = ("#", "%")
+"""what a line that says nothing begins with in the lists of SNAP and KONECT"""
+
+
+class Edges(NamedTuple):
+    """What was read: rows of ids."""
+
+    ids: np.ndarray
+    source: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray | None
+    set_aside: list[Quarantined]
+    notes: list[str]
+
+
+class EdgeReader:
+    """Collects edges from tables, one after the other.
+
+    ids: the names of all nodes, where a table lists them; else each end is a node.
+    """
+
+    def __init__(self, ids: Iterable[str] | None = None) -> None:
+        self.closed = ids is not None
+        self.rows = {name: row for row, name in enumerate(ids or ())}
+        self.parts: list[tuple[np.ndarray, ...]] = []
+        self.set_aside: list[Quarantined] = []
+        self.untold = 0
+
+    def add(self, frame: Any, first_line: int) -> None:
+        """Edges of a DataFrame whose first row is so many lines down its file."""
+        columns = edge_columns(frame)
+        if columns is None:
+            told = ", ".join(map(str, frame.columns))
+            raise DataError(
+                f"The edges have no columns source and target. Got {told}. Rename the "
+                "columns of the two ends."
+            )
+        names = [texts(frame[column]) for column in columns[:2]]
+        weight = None if columns[2] is None else _weights(frame[columns[2]])
+        in_turns = [name for pair in zip(*names, strict=True) for name in pair]
+        ends = self._rows_of(in_turns).reshape(-1, 2).T
+        empty = np.array([[text == "" for text in own] for own in names])
+        reasons = [
+            (empty.any(axis=0), lambda k: "an end is empty"),
+            ((ends < 0).any(axis=0), lambda k: _unknown(names, ends, k)),
+        ]
+        if weight is not None:
+            given = frame[columns[2]]
+            reasons += [
+                (np.isnan(weight), lambda k: f"its weight {given.iloc[k]!r} is none"),
+                (weight < 0, lambda k: f"its weight {weight[k]:g} is below 0"),
+            ]
+        good = np.ones(len(frame), bool)
+        for wrong, why in reasons:
+            for k in np.flatnonzero(wrong & good):
+                row = int(k)
+                name = f"{names[0][row]} - {names[1][row]}"
+                self._aside(name, f"line {row + first_line}: {why(row)}")
+            good &= ~wrong
+        own = np.ones(len(frame), np.float32) if weight is None else weight
+        self.parts.append((*ends[:, good], own[good], np.array(weight is not None)))
+
+    def _rows_of(self, names: list[str]) -> np.ndarray:
+        """[n] the row of each name, -1 for one that is not there."""
+        import pandas as pd
+
+        codes, different = pd.factorize(np.array(names, dtype=object))
+        if not self.closed:
+            for name in different:
+                if name != "":
+                    self.rows.setdefault(name, len(self.rows))
+        places = np.array([self.rows.get(name, -1) for name in different], np.int64)
+        return places[codes] if len(places) else np.empty(0, np.int64)
+
+    def _aside(self, name: str, reason: str) -> None:
+        if len(self.set_aside) < MOST_TOLD:
+            self.set_aside.append(Quarantined(name, "", reason))
+        else:
+            self.untold += 1
+
+    def edges(self, directed: bool) -> Edges:
+        """All that was read, each edge once; NoDataError for none."""
+        notes = []
+        if self.untold:
+            notes.append(f"{self.untold:,} more edges are set aside")
+        if not any(len(part[0]) for part in self.parts):
+            why = f" The first: {self.set_aside[0].reason}." if self.set_aside else ""
+            raise NoDataError(f"There is no edge that could be used.{why}")
+        source, target, weight = (
+            np.concatenate([part[k] for part in self.parts]) for k in range(3)
+        )
+        weighted = any(bool(part[3]) for part in self.parts)
+        ids = np.array(list(self.rows), dtype=object)
+        kept = once(source, target, weight if weighted else None, len(ids), directed)
+        source, target, own, more = kept
+        return Edges(ids, source, target, own, self.set_aside, notes + more)
+
+
+def once(
+    source: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | None,
+    num_nodes: int,
+    directed: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, list[str]]:
+    """Each edge once, in the order in which it came first, and notes.
+
+    Weights of repeats are added up. Without a direction u - v and v - u are one edge.
+    """
+    low, high = source, target
+    if not directed:
+        low, high = np.minimum(source, target), np.maximum(source, target)
+    key = low * num_nodes + high
+    _, first, member = np.unique(key, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    notes, repeats = [], len(key) - len(first)
+    if repeats:
+        what = "weights are added up" if weight is not None else "they count once"
+        notes.append(f"{counted(repeats, 'edge')} repeat others; {what}")
+    if weight is not None:
+        weight = np.bincount(member, weight)[order].astype(np.float32)
+    kept = first[order]
+    return source[kept], target[kept], weight, notes
+
+
+def texts(column: Any) -> list[str]:
+    """Names of nodes as texts; empty cells are empty."""
+    cells = column.tolist()
+    if not all(type(cell) is str for cell in cells):
+        cells = whole_numbers_as_such(column)
+        cells = ["" if _is_none(cell) else str(cell) for cell in cells]
+    return [cell.strip() for cell in cells]
+
+
+def _is_none(cell: Any) -> bool:
+    return cell is None or cell != cell or str(cell) == "<NA>"
+
+
+def edge_columns(frame: Any) -> tuple[Any, Any, Any | None] | None:
+    """Columns of source, target and weight; None where they are not named so."""
+    known = {str(name).strip().lower(): name for name in frame.columns}
+
+    def of(names: tuple[str, ...]) -> Any | None:
+        return next((known[name] for name in names if name in known), None)
+
+    source, target = of(SOURCE), of(TARGET)
+    return None if source is None or target is None else (source, target, of(WEIGHT))
+
+
+def _weights(column: Any) -> np.ndarray:
+    """Numbers [n], NaN for what is none; an empty cell is none."""
+    import pandas as pd
+
+    found = np.asarray(pd.to_numeric(column, errors="coerce"), np.float32)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _unknown(names: list[list[str]], ends: np.ndarray, k: int) -> str:
+    side = 0 if ends[0, k] < 0 else 1
+    return f"there is no node {names[side][k]!r}"
+
+
+def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
+    """Tables of a file's edges, so many rows at a time, and the line of their first.
+
+    The columns are named by the first line if that names source and target; else they
+    are source, target and, if there are three, weight. Cells stand apart by comma,
+    semicolon, tab or spaces. DataError where a line has more or fewer cells.
+    """
+    import pandas as pd
+
+    head, skipped = _first_line(path)
+    separator = max(",;\t", key=head.count)
+    spaced = separator not in head
+    cells = head.split() if spaced else head.split(separator)
+    cells = [cell.strip().strip('"') for cell in cells]
+    named = edge_columns(pd.DataFrame(columns=cells)) is not None
+    if not named and len(cells) not in (2, 3):
+        raise DataError(
+            f"{path} is no list of edges: its first line names no columns source and "
+            f"target, and 2 or 3 cells were wanted. Got {len(cells)}: {head[:80]!r}"
+        )
+    line = skipped + (2 if named else 1)
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for _ in range(skipped):
+                file.readline()
+            tables = pd.read_csv(
+                file,
+                sep=r"\s+" if spaced else separator,
+                header=0 if named else None,
+                names=None if named else ["source", "target", "weight"][: len(cells)],
+                dtype=str,
+                keep_default_na=False,
+                chunksize=ROWS,
+                index_col=False,
+                comment=None if named else "#",
+            )
+            for table in tables:
+                yield table, line
+                line += len(table)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not written in UTF-8 (byte {error.start}). Save it as UTF-8 "
+            "and try again."
+        ) from error
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise DataError(f"{path} cannot be read as a table: {error}.") from error
+
+
+def _first_line(path: Path) -> tuple[str, int]:
+    """The first line that says something, and how many there are before it."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for k, line in enumerate(file):
+                if line.strip() and not line.startswith(COMMENTS):
+                    return line.rstrip("\n"), k
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not written in UTF-8 (byte {error.start}). Save it as UTF-8 "
+            "and try again."
+        ) from error
+    raise NoDataError(f"{path} is empty. Wanted: the columns source,target[,weight].")
+
+
+def is_empty(text: str) -> bool:
+    """Whether a cell says nothing."""
+    return text.strip().lower() in EMPTY

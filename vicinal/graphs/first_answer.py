@@ -1,0 +1,215 @@
+"""The first answer for nodes: what their surroundings look like, and a fitted layer.
+
+Features are carried along the edges once, before anything is learned (`views`); on
+them one dense layer is fitted (`core.head`), and what it says is evened out among
+neighbours. That takes seconds. Which view, which penalty and how far to even out is
+chosen by how likely held-out labels become, each candidate calibrated first
+(`core.calibration`): by what is right alone, chance would choose.
+
+Z_i: row i of a view, of length 1;  p_i = softmax(W' Z_i + b);  then `propagation`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vicinal.core.calibration import fit_temperature
+from vicinal.core.head import PENALTIES, Head, Problem
+from vicinal.core.objective import Objective
+from vicinal.graphs.adjacency import Adjacency
+from vicinal.graphs.layers.gcn import smoothed
+from vicinal.graphs.propagation import STEPS, correct, smooth, spread, unit_rows
+
+VIEWS = {
+    "features": "features alone",
+    "near": "means of two steps",
+    "spread": "features spread ten steps",
+    "rings": "features, and means of one, two and three steps, side by side",
+}
+"""what of a node's surroundings is seen"""
+
+HOPS = {"features": 0, "near": 2, "spread": 10, "rings": 3}
+
+EVENED = (0.0, 0.5, 0.8, 0.9)
+"""how far what was said is evened out among neighbours; 0: not at all"""
+
+SCALE = 10.0
+"""length of a row, at which PENALTIES reach from too strong to too weak"""
+
+TINY = 1e-9
+
+
+class Known(NamedTuple):
+    """A graph, and what is known of its nodes."""
+
+    x: Tensor
+    """[N, F]"""
+
+    graph: Adjacency
+    weight: Tensor | None
+    y: np.ndarray
+    """[N] as `Objective.encode` gives them; anything where none is known"""
+
+    marked: np.ndarray
+    """[N] bool: nodes whose y is learned from"""
+
+
+def view(name: str, x: Tensor, graph: Adjacency, weight: Tensor | None) -> Tensor:
+    """What is seen of each node, [N, D]."""
+    if name == "features":
+        return unit_rows(x)
+    if name == "spread":
+        return unit_rows(spread(x, graph, 0.1, 10, weight))
+    if name == "near":
+        return unit_rows(spread(x, graph, 0.0, 2, weight))
+    rings = [x]
+    for _ in range(3):
+        rings.append(smoothed(rings[-1], graph, weight))
+    return torch.cat([unit_rows(ring) for ring in rings], dim=1) / 2
+
+
+@dataclass(frozen=True)
+class FirstAnswer:
+    """A view, a layer, and how far its answers are evened out."""
+
+    view: str
+    head: Head
+    evened: float
+    objective: Objective
+    loss: float
+    """of held-out nodes, calibrated: what it was chosen by"""
+
+    def seen(self, known: Known) -> Tensor:
+        """What is seen of all nodes, [N, D]."""
+        return view(self.view, known.x, known.graph, known.weight)
+
+    @property
+    def hops(self) -> int:
+        """How far what is said of a node reaches."""
+        return HOPS[self.view] + (STEPS if self.evened else 0)
+
+    def logits(self, known: Known) -> Tensor:
+        """[N, K] of all nodes."""
+        z = self.seen(known)
+        return evened(self.head.logits(z.numpy()), known, self.objective, self.evened)
+
+    def __str__(self) -> str:
+        told = f"{VIEWS[self.view]}, a fitted layer (penalty {self.head.penalty:g})"
+        return told + (f", evened out by {self.evened:g}" if self.evened else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "view": self.view,
+            "evened": self.evened,
+            "penalty": self.head.penalty,
+            "loss": self.loss,
+        }
+
+
+def evened(logits: Tensor, known: Known, objective: Objective, beta: float) -> Tensor:
+    """Logits [N, K] of what is said once neighbours have been heard."""
+    if not beta:
+        return logits
+    marked = torch.from_numpy(known.marked)
+    graph, weight = known.graph, known.weight
+    y = torch.from_numpy(known.y)
+    if objective.kind == "numeric":
+        z = ((y - objective.mean) / objective.std).to(logits)[:, None]  # type: ignore
+        return correct(logits, z, marked, graph, beta, weight)
+    if objective.kind == "multi_label":
+        p = smooth(logits.sigmoid(), y.to(logits), marked, graph, beta, weight)
+        return torch.logit(p.clamp(TINY, 1 - 1e-6))
+    rows = torch.nn.functional.one_hot(y.clamp(min=0), objective.outputs).to(logits)
+    p = smooth(logits.softmax(dim=1), rows, marked, graph, beta, weight)
+    return (p / p.sum(dim=1, keepdim=True).clamp(min=TINY)).clamp(min=TINY).log()
+
+
+def first_answers(
+    known: Known, objective: Objective, judged: list[np.ndarray]
+) -> Iterator[FirstAnswer]:
+    """The best answer of each view, the features alone first.
+
+    judged: masks [N] of nodes to choose by: they are not learned from meanwhile. One
+    mask is a validation part; several, each within `known.marked`, are folds.
+    """
+    for name in VIEWS:
+        yield _best_of_view(name, known, objective, judged)
+
+
+def features_alone(
+    known: Known, objective: Objective, judged: list[np.ndarray]
+) -> FirstAnswer:
+    """A layer on each node's own features, which no edge has a part in."""
+    return _best_of_view("features", known, objective, judged, evened_by=())
+
+
+def _best_of_view(
+    name: str,
+    known: Known,
+    objective: Objective,
+    judged: list[np.ndarray],
+    evened_by: tuple[float, ...] = EVENED[1:],
+) -> FirstAnswer:
+    z = view(name, known.x, known.graph, known.weight).numpy()
+    spread_of_all = float(np.square(z - z.mean(axis=0)).sum(axis=1).mean()) ** 0.5
+    scale = SCALE / max(spread_of_all, TINY)
+    z = z * np.float32(scale)
+    parts = [(known.marked & ~mask, mask) for mask in judged]
+    heads = [_path(z, known, objective, learned) for learned, _ in parts]
+    losses = np.array(
+        [
+            [_loss(h.logits(z), known, objective, 0.0, *p) for h in path]
+            for path, p in zip(heads, parts, strict=True)
+        ]
+    ).mean(axis=0)
+    best = int(losses.argmin())
+    tried = {(best, 0.0): float(losses[best])}
+    for k in range(best, min(best + 3, len(PENALTIES))):
+        for beta in evened_by:
+            each = [
+                _loss(path[k].logits(z), known, objective, beta, *p)
+                for path, p in zip(heads, parts, strict=True)
+            ]
+            tried[k, beta] = float(np.mean(each))
+    (k, beta), loss = min(tried.items(), key=lambda item: item[1])
+    whole = heads[0][k]
+    if not np.array_equal(parts[0][0], known.marked):  # folds: learn from all of them
+        whole = _path(z, known, objective, known.marked)[k]
+    in_own_scale = Head(whole.weights * np.float32(scale), whole.bias, PENALTIES[k])
+    return FirstAnswer(name, in_own_scale, beta, objective, loss)
+
+
+def _path(
+    z: np.ndarray, known: Known, objective: Objective, learned: np.ndarray
+) -> list[Head]:
+    """Heads of all penalties, from the nodes learned [N]."""
+    rows = np.flatnonzero(learned)
+    problem = Problem.of(z[rows], known.y[rows], objective, scaled=True)
+    every = np.ones((len(rows), 1), bool)
+    heads, start = [], None
+    for penalty in PENALTIES:
+        start = problem.solve(every, penalty, start)
+        heads.append(problem.in_own_axes(start, penalty))
+    return heads
+
+
+def _loss(
+    logits: Tensor,
+    known: Known,
+    objective: Objective,
+    beta: float,
+    learned: np.ndarray,
+    judged: np.ndarray,
+) -> float:
+    """Mean loss of the judged nodes, once what is said is calibrated on them."""
+    seen = known._replace(marked=learned)
+    rows = np.flatnonzero(judged)
+    said, y = evened(logits, seen, objective, beta)[rows], known.y[rows]
+    if objective.kind == "numeric":
+        return float(np.square(objective.predict(said) - y).mean())
+    temperature = fit_temperature(said, y, objective)
+    return float(objective.loss(said / temperature, torch.from_numpy(y)))

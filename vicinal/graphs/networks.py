@@ -1,0 +1,236 @@
+"""Networks of the layers, and one table of them all.
+
+==========  ======================================================  ========  =======
+name        from features x to embeddings                           layers    weights
+==========  ======================================================  ========  =======
+gcn         (GCN, ReLU) for each layer                              2         used
+sage        (GraphSAGE, ReLU)                                       2         used
+gin         (GIN with two dense layers, batch norm, ReLU)           2         used
+gat, gatv2  (attention with heads side by side, ELU)                2         not used
+appnp       dense, ReLU, then spread                                10 steps  used
+gcnii       dense, ReLU, then (GCNII, ReLU)                         16        used
+==========  ======================================================  ========  =======
+
+Dropout stands before each layer, and one dense layer, the head, scores the embedding.
+`weights` are those of the edges.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vicinal.errors import SettingError, near_names
+from vicinal.graphs.adjacency import Adjacency
+from vicinal.graphs.layers.appnp import APPNP
+from vicinal.graphs.layers.dropout import Dropout
+from vicinal.graphs.layers.gat import GAT
+from vicinal.graphs.layers.gatv2 import GATv2
+from vicinal.graphs.layers.gcn import GCN
+from vicinal.graphs.layers.gcnii import GCNII
+from vicinal.graphs.layers.gin import GIN
+from vicinal.graphs.layers.sage import GraphSAGE
+from vicinal.graphs.words import Features, dense, listed
+
+
+class Shape(NamedTuple):
+    """What a network is made with."""
+
+    features: int
+    """F of the input"""
+
+    hidden: int
+    layers: int
+    outputs: int
+    dropout: float
+    heads: int
+
+
+class NodeNetwork(nn.Module):
+    """Embeds the nodes of a graph, and scores the embedding with one dense layer."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.dropout = Dropout(shape.dropout)
+        self.head = nn.Linear(shape.hidden, shape.outputs)
+
+    name = ""
+    """its row in the table; `build` sets it"""
+
+    layer_decay = 1.0
+    """how many times as much the weights of its layers are penalised as others"""
+
+    reads_words = False
+    """whether its first layer takes features as `words.Words` as well"""
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What `build` makes it of."""
+        return {"name": self.name, **self.shape._asdict()}
+
+    @property
+    def hops(self) -> int:
+        """How far it looks."""
+        return self.shape.layers
+
+    def embed(self, x: Any, graph: Adjacency, weight: Tensor | None) -> Tensor:
+        """[N, F] to [N, hidden]."""
+        raise NotImplementedError
+
+    def forward(self, x: Any, graph: Adjacency, weight: Tensor | None = None) -> Tensor:
+        """[N, F] to logits [N, K]. weight: [E], of the edges as they are listed."""
+        return self.head(self.dropout(self.embed(x, graph, weight)))
+
+
+class Stack(NodeNetwork):
+    """Layers one after the other."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        layer: Callable[[int, int], nn.Module],
+        *,
+        norm: bool = False,
+        weighted: bool = True,
+        activation: Callable[[Tensor], Tensor] = F.relu,
+    ) -> None:
+        super().__init__(shape)
+        wide = [shape.features] + [shape.hidden] * (shape.layers - 1)
+        self.layers = nn.ModuleList(layer(width, shape.hidden) for width in wide)
+        norms = (nn.BatchNorm1d(shape.hidden) if norm else nn.Identity() for _ in wide)
+        self.norms = nn.ModuleList(norms)
+        self.weighted, self.activation = weighted, activation
+
+    def embed(self, x: Tensor, graph: Adjacency, weight: Tensor | None) -> Tensor:
+        more = (weight,) if self.weighted else ()
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = self.activation(norm(layer(self.dropout(x), graph, *more)))
+        return x
+
+
+class Spread(NodeNetwork):
+    """APPNP: what a dense layer says, spread."""
+
+    reads_words = True
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.dense = nn.Linear(shape.features, shape.hidden)
+        self.spread = APPNP(shape.layers)
+
+    def embed(self, x: Features, graph: Adjacency, weight: Tensor | None) -> Tensor:
+        h = F.relu(dense(self.dense, x, self.dropout))
+        return self.spread(self.dropout(h), graph, weight)
+
+
+class Deep(NodeNetwork):
+    """GCNII: many layers, each of which sees the first.
+
+    Their weights are penalised 20 times as much, as its authors do on Cora:
+    what they are to learn is a small change.
+    """
+
+    layer_decay = 20.0
+    reads_words = True
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.dense = nn.Linear(shape.features, shape.hidden)
+        numbers = range(1, shape.layers + 1)
+        self.layers = nn.ModuleList(GCNII(shape.hidden, k) for k in numbers)
+
+    def embed(self, x: Features, graph: Adjacency, weight: Tensor | None) -> Tensor:
+        first = h = F.relu(dense(self.dense, x, self.dropout))
+        for layer in self.layers:
+            h = F.relu(layer(self.dropout(h), first, graph, weight))
+        return h
+
+
+def _gin(width: int, hidden: int) -> GIN:
+    dense = nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, hidden)
+    return GIN(nn.Sequential(*dense), learn_eps=True)
+
+
+def _attention(kind: type[GAT] | type[GATv2], shape: Shape) -> Stack:
+    if shape.hidden % shape.heads:
+        raise SettingError(
+            f"hidden must be a multiple of heads. Got {shape.hidden} and {shape.heads}."
+        )
+    each = shape.hidden // shape.heads
+    return Stack(
+        shape,
+        lambda width, _: kind(width, each, shape.heads, dropout=shape.dropout),
+        weighted=False,
+        activation=F.elu,
+    )
+
+
+class Architecture(NamedTuple):
+    """One row of the table above."""
+
+    make: Callable[[Shape], NodeNetwork]
+    layers: int
+    weighted: bool = True
+
+
+NETWORKS: dict[str, Architecture] = {
+    "gcn": Architecture(lambda shape: Stack(shape, GCN), 2),
+    "sage": Architecture(lambda shape: Stack(shape, GraphSAGE), 2),
+    "gin": Architecture(lambda shape: Stack(shape, _gin, norm=True), 2),
+    "gat": Architecture(lambda shape: _attention(GAT, shape), 2, weighted=False),
+    "gatv2": Architecture(lambda shape: _attention(GATv2, shape), 2, weighted=False),
+    "appnp": Architecture(Spread, 10),
+    "gcnii": Architecture(Deep, 16),
+}
+
+
+def build(name: str, shape: Shape) -> NodeNetwork:
+    """The network of a name; SettingError for one that is unknown."""
+    if name not in NETWORKS:
+        raise SettingError(
+            f"There is no network {name!r} for nodes. {near_names(name, NETWORKS)}"
+        )
+    network = NETWORKS[name].make(shape)
+    network.name = name
+    return network
+
+
+class OnGraph(nn.Module):
+    """A network on one graph: rows of nodes [B] to their logits [B, K].
+
+    The whole graph is computed each time. It is what the training loop trains, whose
+    batches are rows.
+    """
+
+    def __init__(
+        self,
+        network: NodeNetwork,
+        x: Tensor,
+        graph: Adjacency,
+        weight: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.x = listed(x) if network.reads_words else x
+        self.graph, self.weight = graph, weight
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.network(self.x, self.graph, self.weight)[rows]
+
+    def penalties(self, decay: float) -> dict[str, float]:
+        """L2 penalty of each weight, by name; biases and norms have none."""
+        found = {}
+        for name, parameter in self.named_parameters():
+            if parameter.ndim > 1:
+                inside = name.startswith("network.layers.")
+                found[name] = decay * (self.network.layer_decay if inside else 1.0)
+        return found
+
+    @torch.no_grad()
+    def logits(self) -> Tensor:
+        """[N, K] of all nodes, as the network answers."""
+        self.network.eval()
+        return self.network(self.x, self.graph, self.weight)

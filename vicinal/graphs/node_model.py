@@ -1,0 +1,488 @@
+"""A model of the nodes of a graph: it answers, is judged, and is kept with its graph.
+
+How it learned is the business of `nodes`. The graph is kept because a node is told by
+its surroundings: what comes later joins it (`newcomers`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vicinal.core import objective as objectives
+from vicinal.core.checkpoint import Tensors, under
+from vicinal.core.estimator import Estimator, read_weights, save_model
+from vicinal.core.evaluation import Evaluation, judge
+from vicinal.core.head import Head
+from vicinal.core.labels import Kind
+from vicinal.core.objective import Objective
+from vicinal.core.splits import TEST
+from vicinal.core.training import Epoch
+from vicinal.core.words import counted
+from vicinal.errors import ClassError, DataError, NoDataError, near_names
+from vicinal.graphs.columns import Columns
+from vicinal.graphs.first_answer import FirstAnswer, Known
+from vicinal.graphs.members import together
+from vicinal.graphs.networks import NodeNetwork, Shape, build
+from vicinal.graphs.newcomers import Joined, joined
+from vicinal.graphs.read import read_graph
+from vicinal.graphs.receptive_field import field_of
+from vicinal.graphs.settings import NodeSettings
+from vicinal.graphs.structure import seen_as
+from vicinal.graphs.table import GraphTable
+
+CONSTANT_NAMES = {
+    "single_label": "most frequent class",
+    "multi_label": "most frequent labels",
+    "numeric": "median",
+}
+
+
+class Answers(NamedTuple):
+    """What a model says of nodes, by name."""
+
+    ids: np.ndarray
+    predicted: np.ndarray
+    """[N, K] probabilities, or numbers [N]"""
+
+    alone: np.ndarray
+    """[N] bool: nodes without an edge: what is said of them rests on their own
+    features, if on anything"""
+
+
+class NodeModel(Estimator):
+    """What NodeClassifier and NodeRegressor can do once they have learned."""
+
+    settings_type = NodeSettings
+    fitted_by = "first_"
+    kinds: ClassVar[tuple[str, ...]]
+
+    random_state: int
+    device: str
+    objective_: Objective
+    columns_: Columns
+    graph_: GraphTable
+    """the graph that was learned from, without what was known of its labels"""
+
+    known_: Known
+    """the same as tensors, with the labels that were learned"""
+
+    first_: FirstAnswer
+    members_: list[NodeNetwork] | None
+    """the networks that are delivered; None: the first answer is"""
+
+    history_: list[Epoch]
+    constant_: list[float]
+    temperature_: float
+    _said: Tensor | None = None
+    """logits of all nodes, once they were asked for"""
+
+    def read(
+        self, X: Any, y: Any = None, *, edges: Any = None, target: str | None = None
+    ) -> GraphTable:
+        """The graph of X, checked to hold labels of a kind that this one learns."""
+        numeric = self.kinds == ("numeric",)
+        settings = self.settings
+        table = read_graph(
+            X,
+            y,
+            edges=edges,
+            task="regression" if numeric else "auto",
+            target=target,
+            group=settings.group_column,
+            directed=settings.directed,
+        )
+        if table.kind == "numeric" and not numeric:  # whole numbers may name classes
+            how = {"edges": edges, "target": target, "directed": settings.directed}
+            group = settings.group_column
+            table = read_graph(X, y, task="classification", group=group, **how)
+        if table.kind == "none":
+            raise DataError(
+                "No node has a label. Give them as y, in a column `label`, or in the "
+                "column named with target."
+            )
+        if table.kind not in self.kinds:
+            raise DataError(
+                f"{type(self).__name__} learns from labels that are "
+                f"{' or '.join(self.kinds)}; these are {table.kind}."
+            )
+        return table
+
+    def _know(self, table: GraphTable, marked: np.ndarray) -> None:
+        """Keep a graph, and what is known of it."""
+        x = self.columns_.read(table.features, len(table))
+        y = self._encoded(table)
+        self.graph_, self._said = table, None
+        graph = table.adjacency
+        seen = seen_as(torch.from_numpy(x), graph)
+        self.known_ = Known(seen, graph, table.edge_weight, y, marked)
+
+    def _encoded(self, table: GraphTable) -> np.ndarray:
+        """Targets [N] or [N, K]; 0 where a label is not known."""
+        objective, n = self.objective_, len(table)
+        if objective.kind == "single_label":
+            y = np.zeros(n, np.int64)
+        elif objective.kind == "multi_label":
+            y = np.zeros((n, objective.outputs), np.float32)
+        else:
+            y = np.zeros(n)
+        if table.labels is None:
+            return y
+        usable = self._usable(table)
+        y[usable] = objective.encode(table.labels[usable].tolist())
+        return y
+
+    def _usable(self, table: GraphTable) -> np.ndarray:
+        """[N] bool: nodes with a label that the model can be asked for."""
+        if table.labels is None or self.objective_.kind != "single_label":
+            return table.labelled
+        known = set(self.objective_.classes)
+        return np.array([label in known for label in table.labels], dtype=bool)
+
+    # --- answering ---------------------------------------------------------------
+
+    def logits(self, known: Known | None = None) -> Tensor:
+        """[N, K] of all nodes, before calibration; of those it learned from, once."""
+        self.check_fitted()
+        if known is not None:
+            return self._logits(known)
+        if self._said is None:
+            self._said = self._logits(self.known_)
+        return self._said
+
+    def _logits(self, known: Known) -> Tensor:
+        if self.members_ is None:
+            return self.first_.logits(known)
+        return together(self.members_, known, self.objective_)
+
+    def _predict(self, logits: Tensor) -> np.ndarray:
+        """Calibrated probabilities [N, K], or numbers [N]."""
+        if self.objective_.kind == "numeric":
+            return self.objective_.predict(logits)
+        return self.objective_.predict(logits / self.temperature_)
+
+    def answers(
+        self, X: Any = None, *, new_nodes: Any = None, new_edges: Any = None
+    ) -> Answers:
+        """What the model says.
+
+        X: None for every node of the graph, or of the newcomers; names of nodes; or
+        another graph, as `read_graph` takes it. new_nodes: a table of nodes that came
+        later, a row each, with the columns of the others. new_edges: their edges, to
+        each other and to nodes of the graph.
+        """
+        self.check_fitted()
+        if new_nodes is not None or new_edges is not None:
+            return self._newcomers(X, new_nodes, new_edges)
+        if X is None:
+            table, rows, said = self.graph_, None, self.logits()
+        elif _is_names(X):
+            table, rows = self.graph_, self._rows(X, self.graph_)
+            said = self.logits()[rows]
+        else:
+            table, rows = read_graph(X), None
+            said = self._logits(self._unlabelled(table))
+        own = np.arange(len(table)) if rows is None else rows
+        return Answers(table.ids[own], self._predict(said), _alone(table)[own])
+
+    def _unlabelled(self, table: GraphTable) -> Known:
+        """Another graph, of which no label is known."""
+        x = torch.from_numpy(self.columns_.read(table.features, len(table)))
+        x = seen_as(x, table.adjacency)
+        nothing = np.zeros((len(table), *self.known_.y.shape[1:]), self.known_.y.dtype)
+        marked = np.zeros(len(table), bool)
+        return Known(x, table.adjacency, table.edge_weight, nothing, marked)
+
+    def _newcomers(self, X: Any, nodes: Any, edges: Any) -> Answers:
+        """Of nodes that came later, by what lies around them alone."""
+        found = self.joined(nodes, edges)
+        rows = found.new if X is None else self._rows(X, found.table)
+        said = self.logits_near(found, rows)
+        return Answers(
+            found.table.ids[rows], self._predict(said), _alone(found.table)[rows]
+        )
+
+    def joined(self, nodes: Any, edges: Any) -> Joined:
+        """The graph with newcomers in it."""
+        return joined(self.graph_, self.known_, self.columns_, nodes, edges)
+
+    @property
+    def delivered(self) -> str:
+        """What answers."""
+        if self.members_ is None:
+            return "the first answer"
+        count = len(self.members_)
+        name = self.members_[0].name
+        return f"{name}" if count == 1 else f"{count} networks, {name}"
+
+    @property
+    def hops(self) -> int:
+        """How far what is said of a node reaches."""
+        if self.members_ is not None:
+            return self.members_[0].hops
+        return self.first_.hops
+
+    def logits_near(self, found: Joined, rows: np.ndarray) -> Tensor:
+        """Logits [R, K] of some nodes, computed from their receptive field."""
+        near = field_of(found.known, rows, self.hops)
+        return self._logits(near.known)[near.rows]
+
+    def _rows(self, names: Sequence[Any], table: GraphTable) -> np.ndarray:
+        place = {name: row for row, name in enumerate(table.ids)}
+        wanted = [str(name) for name in names]
+        for name in wanted:
+            if name not in place:
+                hint = near_names(name, list(place)[:100_000]).split(" Known:")[0]
+                hint = hint if hint.startswith("Did") else ""
+                raise NoDataError(f"There is no node {name!r}. {hint}".strip())
+        return np.array([place[name] for name in wanted], np.int64)
+
+    def predicted(self, X: Any = None, **newcomers: Any) -> np.ndarray:
+        """Probabilities [N, K], or numbers [N]; X as for `answers`."""
+        return self.answers(X, **newcomers).predicted
+
+    @torch.no_grad()
+    def transform(
+        self, X: Any = None, *, new_nodes: Any = None, new_edges: Any = None
+    ) -> np.ndarray:
+        """Embeddings [N, D]: what the last dense layer sees of each node.
+
+        Of several networks those of the first. X and newcomers as for `answers`.
+        """
+        self.check_fitted()
+        known, rows = self.known_, None
+        if new_nodes is not None or new_edges is not None:
+            found = self.joined(new_nodes, new_edges)
+            rows = found.new if X is None else self._rows(X, found.table)
+            near = field_of(found.known, rows, self.hops)
+            known, rows = near.known, near.rows
+        elif X is not None and _is_names(X):
+            rows = self._rows(X, self.graph_)
+        elif X is not None:
+            known = self._unlabelled(read_graph(X))
+        if self.members_ is None:
+            z = self.first_.seen(known)
+        else:
+            z = self.members_[0].embed(known.x, known.graph, known.weight)
+        return (z if rows is None else z[rows]).numpy()
+
+    # --- being judged ------------------------------------------------------------
+
+    def evaluate(self, X: Any = None, y: Any = None) -> Evaluation:
+        """Score on nodes that were held out, or on another graph with labels.
+
+        Nodes of classes that the model does not know are left out and told in `notes`.
+        """
+        self.check_fitted()
+        if X is None:
+            rows = np.flatnonzero(getattr(self, "parts_", np.array([])) == TEST)
+            if not len(rows):
+                raise NoDataError(
+                    "No node was held out when this model learned: name a graph with "
+                    "labels."
+                )
+            return self.judged(self.graph_, rows, self._predict(self.logits()[rows]))
+        table = self.read(X, y)
+        rows, notes = self._to_score(table)
+        said = self._logits(self._unlabelled(table))[rows]
+        return self.judged(table, rows, self._predict(said), notes)
+
+    def _to_score(self, table: GraphTable) -> tuple[np.ndarray, list[str]]:
+        """Rows of another graph to score on, and notes."""
+        usable, notes = self._usable(table), []
+        if table.split is not None and (table.split == TEST).any():
+            usable &= table.split == TEST
+            notes.append("only nodes of the part test are scored")
+        strange = int((table.labelled & ~self._usable(table)).sum())
+        if strange:
+            told = counted(strange, "node")
+            notes.append(f"{told} of classes that the model does not know left out")
+        if not usable.any():
+            raise ClassError("No node is of a class that the model knows.")
+        return np.flatnonzero(usable), notes
+
+    def judged(
+        self,
+        table: GraphTable,
+        rows: np.ndarray,
+        predicted: np.ndarray,
+        notes: list[str] | None = None,
+    ) -> Evaluation:
+        """The evaluation of predictions for some rows of a graph."""
+        objective = self.objective_
+        y = self._encoded(table)[rows]
+        blind = self.constant_ if objective.kind == "multi_label" else self.constant_[0]
+        if objective.kind == "single_label" and len(np.unique(y)) > 1:
+            blind = objective.constant(y)
+        labels = table.labels[rows] if table.labels is not None else None
+        return judge(
+            objective,
+            y,
+            predicted,
+            self.predictions_frame(table.ids[rows], predicted, labels),
+            blind,
+            CONSTANT_NAMES[objective.kind],
+            notes,
+            None if table.groups is None else table.groups[rows],
+        )
+
+    def predictions_frame(
+        self, ids: np.ndarray, predicted: np.ndarray, labels: Any = None
+    ) -> Any:
+        """Predictions as a table: id, label (where known), predicted, and more."""
+        import pandas as pd
+
+        frame: dict[str, Any] = {"id": list(ids)}
+        if labels is not None:
+            frame["label"] = list(labels)
+        frame["predicted"] = self.objective_.decode(predicted)
+        if self.objective_.kind == "single_label":
+            frame["probability"] = predicted.max(axis=1).round(5)
+        for k, name in enumerate(self.objective_.classes):
+            frame[f"p_{name}"] = predicted[:, k].round(5)
+        return pd.DataFrame(frame)
+
+    # --- keeping -----------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model and its graph to a folder: safetensors and JSON."""
+        self.check_fitted()
+        networks = self.members_ or []
+        description = {
+            "estimator": type(self).__name__,
+            "parameters": self.plain_params(),
+            "objective": objectives.to_dict(self.objective_),
+            "columns": self.columns_.to_dict(),
+            "directed": self.graph_.directed,
+            "first": self.first_.to_dict(),
+            "network": None if not networks else networks[0].description,
+            "members": len(networks),
+            "constant": self.constant_,
+            "temperature": self.temperature_,
+            "whole_number_classes": self._whole_numbers(),
+            "history": [epoch._asdict() for epoch in self.history_],
+        }
+        tensors = {f"graph.{k}": t for k, t in self._graph_tensors().items()}
+        head = self.first_.head
+        tensors["first.weights"] = torch.from_numpy(np.asarray(head.weights))
+        tensors["first.bias"] = torch.from_numpy(np.asarray(head.bias))
+        for k, network in enumerate(networks):
+            state = network.state_dict().items()
+            tensors |= {f"member.{k}.{name}": t for name, t in state}
+        return save_model(path, description, tensors)
+
+    def _graph_tensors(self) -> Tensors:
+        """The graph and what is known of it."""
+        table, known = self.graph_, self.known_
+        text = "\0".join(table.ids).encode()
+        found = {
+            "ids": torch.frombuffer(bytearray(text), dtype=torch.uint8),
+            "source": torch.from_numpy(table.source),
+            "target": torch.from_numpy(table.target),
+            "x": known.x.contiguous(),
+            "y": torch.from_numpy(known.y),
+            "marked": torch.from_numpy(known.marked),
+            "tested": torch.from_numpy(self.parts_ == TEST),
+            "usable": torch.from_numpy(self._usable(table)),
+        }
+        if table.weight is not None:
+            found["weight"] = torch.from_numpy(table.weight)
+        return found
+
+    parts_: np.ndarray
+
+    @classmethod
+    def restore(cls, folder: str | Path, description: dict[str, Any]) -> Self:
+        """The estimator that `save` wrote to a folder."""
+        self = cls(**description["parameters"])
+        self.objective_ = objectives.from_dict(description["objective"])
+        self.columns_ = Columns.from_dict(description["columns"])
+        self.constant_ = description["constant"]
+        self.temperature_ = description["temperature"]
+        self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
+        tensors = read_weights(folder, description)
+        self._restore_graph(under("graph", tensors), description["directed"])
+        first, head = description["first"], under("first", tensors)
+        self.first_ = FirstAnswer(
+            first["view"],
+            Head(head["weights"].numpy(), head["bias"].numpy(), first["penalty"]),
+            first["evened"],
+            self.objective_,
+            first["loss"],
+        )
+        self.members_ = None
+        if description["members"]:
+            self.members_ = []
+            for k in range(description["members"]):
+                network = _network(description["network"])
+                network.load_state_dict(under(f"member.{k}", tensors))
+                self.members_.append(network.eval())
+        self._name_classes(description["whole_number_classes"])
+        return self
+
+    def _restore_graph(self, tensors: Tensors, directed: bool) -> None:
+        text = tensors["ids"].numpy().tobytes().decode()
+        ids = np.array(text.split("\0"), dtype=object)
+        y, weight = tensors["y"].numpy(), tensors.get("weight")
+        usable = tensors["usable"].numpy()
+        labels = np.full(len(ids), None, dtype=object)
+        if usable.any():
+            objective = self.objective_
+            told = y if objective.kind == "numeric" else None
+            if told is None and objective.kind == "single_label":
+                told = np.array(objective.classes, dtype=object)[y]
+            if told is None:
+                told = np.array(objective.decode(y), dtype=object)
+            labels[usable] = told[usable]
+        self.graph_ = GraphTable(
+            ids=ids,
+            source=tensors["source"].numpy(),
+            target=tensors["target"].numpy(),
+            directed=directed,
+            weight=None if weight is None else weight.numpy(),
+            labels=labels,
+            kind=cast(Kind, self.objective_.kind),
+        )
+        self.known_ = Known(
+            tensors["x"],
+            self.graph_.adjacency,
+            self.graph_.edge_weight,
+            y,
+            tensors["marked"].numpy(),
+        )
+        self.parts_ = np.where(tensors["tested"].numpy(), TEST, "")
+
+    def _whole_numbers(self) -> bool:
+        return getattr(getattr(self, "classes_", None), "dtype", None) == np.int64
+
+    def _name_classes(self, whole: bool) -> None:
+        """Set `classes_`, where there are classes."""
+        names = self.objective_.classes
+        if names:
+            self.classes_ = np.array([int(k) for k in names] if whole else names)
+
+    classes_: np.ndarray
+
+
+def _network(description: dict[str, Any]) -> NodeNetwork:
+    rest = dict(description)
+    return build(rest.pop("name"), Shape(**rest))
+
+
+def _is_names(X: Any) -> bool:
+    """Whether X names nodes: a list, or an array of one axis."""
+    if isinstance(X, (list, tuple)):
+        return True
+    return isinstance(X, np.ndarray) and X.ndim == 1
+
+
+def _alone(table: GraphTable) -> np.ndarray:
+    """[N] bool: nodes to which no edge leads but their own."""
+    other = table.source != table.target
+    degree = np.bincount(table.target[other], minlength=len(table))
+    if not table.directed:
+        degree += np.bincount(table.source[other], minlength=len(table))
+    return degree == 0

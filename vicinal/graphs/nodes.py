@@ -1,0 +1,279 @@
+"""NodeClassifier and NodeRegressor: what a node is, told by what surrounds it.
+
+First an answer in seconds (`first_answer`), then graph networks within the minutes; the
+networks are delivered only where they are nearer the truth on nodes held out to choose
+by than chance explains (`core.paired`).
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from torch import Tensor
+
+from vicinal.core.calibration import fit_temperature
+from vicinal.core.metrics import r2
+from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
+from vicinal.core.paired import Nearer, compare_predictions
+from vicinal.core.runtime import seed_for
+from vicinal.core.splits import TEST, TRAIN, VAL, deal
+from vicinal.core.training import Epoch
+from vicinal.errors import DataError, NoDataError
+from vicinal.graphs.columns import Columns
+from vicinal.graphs.first_answer import FirstAnswer, features_alone, first_answers
+from vicinal.graphs.members import Members
+from vicinal.graphs.node_model import NodeModel
+from vicinal.graphs.parts import parts_of
+from vicinal.graphs.table import GraphTable
+
+FOLDS = 5
+"""where no node could be held out to choose by"""
+
+
+class NodeLearner(NodeModel):
+    """How the two estimators learn."""
+
+    parts_: np.ndarray
+    """[N] train, val, test, or nothing: what each node was for"""
+
+    firsts_: list[FirstAnswer]
+    """the best answer of each view that was tried"""
+
+    alone_: FirstAnswer
+    """what features say without any edge"""
+
+    paired_: Nearer | None
+    """the networks against the first answer on the validation part; None: no network
+    was trained, or nothing was held out"""
+
+    minutes: float | None
+
+    def fit(
+        self, X: Any, y: Any = None, *, edges: Any = None, target: str | None = None
+    ) -> Self:
+        """Learn from a graph whose nodes are labelled, some or all.
+
+        X, edges: as `read_graph` takes them. y: [N] labels, None for a node without.
+        target: the column, or attribute, of the labels.
+        """
+        for _ in self.fit_epochs(X, y, edges=edges, target=target):
+            pass
+        return self
+
+    def fit_epochs(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        edges: Any = None,
+        target: str | None = None,
+        checkpoint: Path | None = None,
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Epoch]:
+        """`fit` as a generator of epoch records: leave the loop to stop early.
+
+        The first answer is there before the first epoch.
+        """
+        begun = time.monotonic()
+        table = self.read(X, y, edges=edges, target=target)
+        self.begin(table)
+        return self._epochs(begun, checkpoint, stop_requested)
+
+    def begin(self, table: GraphTable) -> None:
+        """Find the first answer for a graph; the model is that until something better.
+
+        NoDataError where no node is left to learn from.
+        """
+        settings, seed = self.settings, self.random_state
+        self.parts_ = parts_of(table, settings, seed_for(seed, 3) % 2**32)
+        if not (self.parts_ == TRAIN).any():
+            raise NoDataError(
+                "No labelled node is left to learn from. Check the labels and the "
+                "parts."
+            )
+        self.objective_ = self._objective(table)
+        self._set_classes(table)
+        self.columns_, notes = Columns.of(table.features)
+        table.notes.extend(notes)
+        self._know(table, self.parts_ == TRAIN)
+        y = self.known_.y[self.known_.marked]
+        if settings.class_weight == "balanced":
+            self.objective_ = self.objective_.balanced(y)
+        self.constant_ = np.atleast_1d(self.objective_.constant(y)).tolist()
+        self.temperature_, self.members_, self.history_ = 1.0, None, []
+        self.paired_ = None
+        self.firsts_ = []
+        for answer in first_answers(self.known_, self.objective_, self._judged()):
+            self.firsts_.append(answer)
+        self.alone_ = features_alone(self.known_, self.objective_, self._judged())
+        self.first_ = min(self.firsts_, key=lambda answer: answer.loss)
+        self._calibrate()
+
+    @property
+    def network_name(self) -> str:
+        """The kind of network that is tried."""
+        name = self.settings.network
+        return "gcnii" if name == "auto" else name
+
+    def _judged(self) -> list[np.ndarray]:
+        """Masks [N] of nodes to choose by: the validation part, else folds of train."""
+        val = self.parts_ == VAL
+        if val.any():
+            return [val]
+        rows = np.flatnonzero(self.known_.marked)
+        y = self.known_.y[rows]
+        strata = y if self.objective_.kind == "single_label" else np.zeros(len(rows))
+        folds = min(FOLDS, len(rows))
+        dealt = deal(strata, folds=folds, seed=seed_for(self.random_state, 4) % 2**32)
+        masks = []
+        for fold in range(folds):
+            mask = np.zeros(len(self.known_.marked), bool)
+            mask[rows[dealt == fold]] = True
+            masks.append(mask)
+        return masks
+
+    def _epochs(
+        self,
+        begun: float,
+        checkpoint: Path | None,
+        stop_requested: Callable[[], bool],
+    ) -> Iterator[Epoch]:
+        settings = self.settings
+        if settings.network == "none":
+            return
+        members = Members(
+            settings=settings,
+            known=self.known_,
+            val=self.parts_ == VAL,
+            objective=self.objective_,
+            seed=seed_for(self.random_state, 1),
+            begun=begun,
+            checkpoint=checkpoint,
+            stop_requested=stop_requested,
+        )
+        yield from members.epochs()
+        self.history_ = members.history
+        if members.networks:
+            self._keep_the_better(members)
+
+    def _keep_the_better(self, members: Members) -> None:
+        """The networks where they are nearer on the validation part than by chance."""
+        val, objective = self.parts_ == VAL, self.objective_
+        if not val.any():
+            self.members_ = members.networks
+            return
+        y = self.known_.y[val]
+        ours = members.logits()[val]
+        theirs = self.first_.logits(self.known_)[val]
+        said = [objective.predict(calibrated(z, y, objective)) for z in (ours, theirs)]
+        self.paired_ = compare_predictions(objective, y, *said)
+        if self.paired_.better:
+            self.members_ = members.networks
+        self._calibrate()
+
+    def _calibrate(self) -> None:
+        val = self.parts_ == VAL
+        self._said = None
+        if val.any():
+            y = self.known_.y[val]
+            self.temperature_ = fit_temperature(self.logits()[val], y, self.objective_)
+
+    def _objective(self, table: GraphTable) -> Objective:
+        raise NotImplementedError
+
+    def _set_classes(self, table: GraphTable) -> None:
+        """Set `classes_`, where there are classes."""
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """[N] bool: nodes that the score is taken on."""
+        return self.parts_ == TEST
+
+
+def calibrated(logits: Tensor, y: np.ndarray, objective: Objective) -> Tensor:
+    """Logits [N, K] divided by the temperature that suits y."""
+    return logits / fit_temperature(logits, y, objective)
+
+
+class NodeClassifier(NodeLearner):
+    """Name what each node of a graph is, or several things that it is.
+
+    >>> model = NodeClassifier().fit("cora")  # nodes.csv, edges.csv
+    >>> model.predict()  # every node; model.predict(["p17", "p30"]) some
+
+    After fit: `classes_` [K], `first_`, `members_`, `history_`.
+    """
+
+    estimator_type = "classifier"
+    kinds = ("single_label", "multi_label")
+    classes_: np.ndarray
+
+    def predict_proba(self, X: Any = None, **newcomers: Any) -> np.ndarray:
+        """Probabilities [N, K] in the order of `classes_`; X as for `predict`."""
+        return self.predicted(X, **newcomers)
+
+    def predict(self, X: Any = None, **newcomers: Any) -> np.ndarray:
+        """The class [N] of largest probability; of several labels marks [N, K].
+
+        X: None for every node of the graph, names of some, or another graph.
+        new_nodes, new_edges: tables of nodes that came later and of their edges.
+        """
+        p = self.predict_proba(X, **newcomers)
+        rows = self.objective_.decide(p)
+        return rows if self.objective_.kind == "multi_label" else self.classes_[rows]
+
+    def score(self, X: Any = None, y: Any = None) -> float:
+        """Share of the held-out nodes, or of those of X, whose class is right."""
+        return self.evaluate(X, y).score.value
+
+    def _objective(self, table: GraphTable) -> Objective:
+        classes = table.classes
+        learned = table.labels[self.parts_ == TRAIN] if table.labels is not None else ()
+        if table.kind == "multi_label":
+            return MultiLabel(classes)
+        there = tuple(sorted(set(learned)))
+        if len(there) < 2:
+            raise DataError(
+                f"All labelled nodes to learn from are of one class "
+                f"({', '.join(there)}). A classifier needs two or more."
+            )
+        strange = sorted(set(classes) - set(there))
+        if strange:
+            table.notes.append(
+                f"classes without a node to learn from, left out: {', '.join(strange)}"
+            )
+            gone = np.isin(table.labels.astype(str), strange)  # type: ignore[union-attr]
+            self.parts_[gone] = ""
+        return SingleLabel(there, self.settings.label_smoothing)
+
+    def _set_classes(self, table: GraphTable) -> None:
+        self._name_classes(table.whole_numbers)
+
+
+class NodeRegressor(NodeLearner):
+    """A number for each node of a graph.
+
+    >>> model = NodeRegressor().fit("roads", target="cars")
+    >>> model.predict()  # in the unit of the target
+    """
+
+    estimator_type = "regressor"
+    kinds = ("numeric",)
+
+    def predict(self, X: Any = None, **newcomers: Any) -> np.ndarray:
+        """The number [N] of each node; X as for NodeClassifier."""
+        return self.predicted(X, **newcomers)
+
+    def score(self, X: Any = None, y: Any = None) -> float:
+        """R^2 of the held-out nodes, or of those of X."""
+        told = self.evaluate(X, y).predictions
+        return r2(told["label"].to_numpy(float), told["predicted"].to_numpy(float))
+
+    def _objective(self, table: GraphTable) -> Objective:
+        assert table.labels is not None  # `read` has seen to it
+        return Numeric.of(table.labels[self.parts_ == TRAIN].astype(float))
+
+
+Learned = NodeClassifier | NodeRegressor

@@ -1,0 +1,335 @@
+"""One graph, however the user keeps it, as a `GraphTable`.
+
+=====================================  ===============================================
+two CSVs                               nodes.csv `id[,label,split,...]`, edges.csv
+                                       `source,target[,weight]`; in one folder, or named
+one list of edges                      CSV, TSV, or the lists of SNAP and KONECT
+GraphML, GEXF, GML, JSON               as NetworkX reads them (JSON: node-link)
+npz, mtx, mat                          a sparse adjacency; npz with features and labels
+NetworkX, PyG, scipy                   objects; PyG's Data is known by its fields
+=====================================  ===============================================
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from vicinal.core.labels import Task
+from vicinal.core.splits import TEST, TRAIN, VAL
+from vicinal.core.spreadsheets import read_csv
+from vicinal.errors import DataError, NoDataError, SettingError
+from vicinal.graphs.edge_list import EdgeReader, Edges, edge_columns, read_edge_file
+from vicinal.graphs.node_list import ID, Nodes, read_nodes
+from vicinal.graphs.objects import (
+    from_matrix,
+    from_networkx,
+    from_tensors,
+    is_matrix,
+    is_networkx,
+    is_tensors,
+    of_rows,
+    with_edges,
+)
+from vicinal.graphs.table import GraphTable
+
+LISTS = (".csv", ".tsv", ".txt", ".edges", ".edgelist", ".el")
+NODE_COLUMNS = "id[,label,split,...]"
+
+
+def read_graph(
+    data: Any,
+    y: Any = None,
+    *,
+    edges: Any = None,
+    task: Task = "auto",
+    target: str | None = None,
+    group: str | None = None,
+    directed: bool = False,
+) -> GraphTable:
+    """Read a graph from a path, two tables, or an object.
+
+    data: a folder, a file, a DataFrame of nodes, a graph of NetworkX or PyG, scipy's
+    sparse adjacency. edges: a file or DataFrame, where data are the nodes alone.
+    y: labels [N] in the order of the nodes, for objects; None is for a node without.
+    task: what the labels are. target: the column, or attribute, that holds them.
+    group: the column whose equal cells belong together. directed: whether edges of
+    tables lead one way; objects and other files say so themselves.
+    Raises NoDataError where there are no nodes or edges, DataError where the form is
+    unclear.
+    """
+    if isinstance(data, GraphTable):
+        table = data
+    elif isinstance(data, (str, os.PathLike)) or hasattr(data, "columns"):
+        table = _read(data, edges, task, target, group, directed)
+    else:
+        table = _of_object(data, edges, task, target)
+    if group is not None and table.groups is None:
+        raise SettingError(
+            f"The group column {group!r} is one of a table of nodes; there is none."
+        )
+    if y is None:
+        return table
+    found = of_rows(table.ids.tolist(), y, task)
+    return replace(
+        table,
+        labels=found.values,
+        kind=found.kind,
+        whole_numbers=found.whole_numbers,
+        set_aside=table.set_aside + found.set_aside,
+        notes=table.notes + found.notes,
+    )
+
+
+def _of_object(data: Any, edges: Any, task: Task, target: str | None) -> GraphTable:
+    if edges is not None:
+        raise DataError("edges go with a table of nodes; this graph has its own.")
+    if is_tensors(data):
+        return from_tensors(data, task)
+    if is_networkx(data):
+        return from_networkx(data, task, target)
+    if is_matrix(data):
+        return from_matrix(data)
+    raise DataError(
+        f"A graph was wanted and {type(data).__name__} was given. Give a path, two "
+        "DataFrames (nodes, edges=), a graph of NetworkX or PyG, or scipy's sparse "
+        "adjacency."
+    )
+
+
+def _read(
+    data: Any,
+    edges: Any,
+    task: Task,
+    target: str | None,
+    group: str | None,
+    directed: bool,
+) -> GraphTable:
+    how = task, target, group, directed
+    if hasattr(data, "columns"):
+        if edges is None and edge_columns(data) is not None:
+            return _joined(None, _all_edges(data, None, directed), directed)
+        if edges is None:
+            raise DataError("The DataFrame lists nodes: give their edges as edges=.")
+        return _two(data, 0, edges, *how)
+    path = Path(data)
+    if not path.exists():
+        raise NoDataError(f"There is nothing at {path}. Check the path's spelling.")
+    if path.is_dir():
+        nodes, links = path / "nodes.csv", path / "edges.csv"
+        if not links.exists():
+            raise DataError(
+                f"The folder {path} holds no edges.csv. Wanted: nodes.csv "
+                f"({NODE_COLUMNS}) and edges.csv (source,target[,weight])."
+            )
+        if not nodes.exists():
+            return _joined(None, _all_edges(links, None, directed), directed)
+        return _two(read_csv(nodes, NODE_COLUMNS), 2, links, *how)
+    ending = path.suffix.lower()
+    if ending in FILES:
+        return FILES[ending](path, task, target)
+    if ending not in LISTS:
+        known = ", ".join((*LISTS, *FILES))
+        raise DataError(f"{path} is no graph by its ending. Known: {known}.")
+    if edges is not None:
+        return _two(read_csv(path, NODE_COLUMNS), 2, edges, *how)
+    _refuse_nodes(path)
+    return _joined(None, _all_edges(path, None, directed), directed)
+
+
+def _refuse_nodes(path: Path) -> None:
+    """A table of nodes alone: say where its edges are wanted."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        head = file.readline().strip().lower()
+    cells = [cell.strip().strip('"') for cell in head.replace(";", ",").split(",")]
+    if len(cells) > 1 and set(cells) & set(ID):
+        raise DataError(
+            f"{path} lists nodes. Name the file of their edges with --edges, or put "
+            "both into one folder as nodes.csv and edges.csv."
+        )
+
+
+def _two(
+    frame: Any,
+    first_line: int,
+    edges: Any,
+    task: Task,
+    target: str | None,
+    group: str | None,
+    directed: bool,
+) -> GraphTable:
+    """Nodes of a table and edges of another."""
+    nodes = read_nodes(frame, task, target, first_line, group)
+    return _joined(nodes, _all_edges(edges, nodes.ids, directed), directed)
+
+
+def _all_edges(edges: Any, ids: list[str] | None, directed: bool) -> Edges:
+    reader = EdgeReader(ids)
+    if hasattr(edges, "columns"):
+        reader.add(edges, 0)
+    else:
+        path = Path(edges)
+        if not path.exists():
+            raise NoDataError(f"There is nothing at {path}. Check the path's spelling.")
+        for table, line in read_edge_file(path):
+            reader.add(table, line)
+    return reader.edges(directed)
+
+
+def _joined(nodes: Nodes | None, edges: Edges, directed: bool) -> GraphTable:
+    own: dict[str, Any] = {}
+    aside, notes = edges.set_aside, edges.notes
+    if nodes is not None:
+        labels = nodes.labels
+        own = {
+            "features": nodes.features,
+            "labels": labels.values,
+            "kind": labels.kind,
+            "whole_numbers": labels.whole_numbers,
+            "split": nodes.split,
+            "groups": nodes.groups,
+        }
+        aside = nodes.set_aside + labels.set_aside + aside
+        notes = nodes.notes + labels.notes + notes
+    return GraphTable(
+        ids=edges.ids,
+        source=edges.source,
+        target=edges.target,
+        directed=directed,
+        weight=edges.weight,
+        set_aside=aside,
+        notes=notes,
+        **own,
+    )
+
+
+# --- files of other programs -------------------------------------------------------
+
+
+def _by_networkx(path: Path, task: Task, target: str | None) -> GraphTable:
+    import networkx as nx
+
+    readers: dict[str, Callable[[Path], Any]] = {
+        ".graphml": nx.read_graphml,
+        ".gexf": nx.read_gexf,
+        ".gml": lambda p: nx.read_gml(p, label=cast(Any, None)),
+        ".json": _node_link,
+    }
+    try:
+        graph = readers[path.suffix.lower()](path)
+    except Exception as error:  # each form has errors of its own
+        raise DataError(f"{path} cannot be read: {error}.") from error
+    return from_networkx(graph, task, target)
+
+
+def _node_link(path: Path) -> Any:
+    import networkx as nx
+
+    data = json.loads(path.read_text(encoding="utf-8"))
+    key = "links" if "links" in data else "edges"
+    return nx.node_link_graph(data, edges=key)
+
+
+def _mtx(path: Path, task: Task, target: str | None) -> GraphTable:
+    from scipy.io import mmread
+
+    return from_matrix(mmread(path))
+
+
+def _mat(path: Path, task: Task, target: str | None) -> GraphTable:
+    """The one sparse matrix in a file of MATLAB."""
+    from scipy.io import loadmat
+
+    found = {k: v for k, v in loadmat(path).items() if is_matrix(v)}
+    if len(found) != 1:
+        raise DataError(
+            f"{path} holds {len(found)} square sparse matrices, where one was wanted."
+        )
+    return from_matrix(next(iter(found.values())))
+
+
+MATRICES = {
+    "adjacency": ("adj", "adjacency", "A", "edges", "edge_index"),
+    "features": ("x", "attr", "features", "X"),
+    "labels": ("y", "labels", "label"),
+}
+
+
+def _npz(path: Path, task: Task, target: str | None) -> GraphTable:
+    """Arrays by their usual names; a sparse one in four: _data _indices _indptr _shape.
+
+    Edges are pairs of rows [E, 2] or [2, E], or an adjacency. Parts are masks or rows.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read without unpickling: {error}.") from None
+    found = {what: _first(arrays, names) for what, names in MATRICES.items()}
+    edges, features = found["adjacency"], found["features"]
+    if edges is None:
+        raise DataError(
+            f"{path} holds no edges: wanted one of "
+            f"{', '.join(MATRICES['adjacency'])}. Got {', '.join(arrays)}."
+        )
+    if hasattr(edges, "tocoo"):
+        table = from_matrix(edges, features)
+    else:
+        table = _of_pairs(edges, features, found["labels"])
+    split = _parts(arrays, len(table))
+    return read_graph(replace(table, split=split), found["labels"], task=task)
+
+
+def _first(arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> Any:
+    """The first array of these names, dense or sparse."""
+    from scipy.sparse import csr_matrix
+
+    for name in names:
+        if name in arrays:
+            return arrays[name]
+        parts = [f"{name}_{k}" for k in ("data", "indices", "indptr")]
+        if all(part in arrays for part in parts):
+            shape = tuple(arrays[f"{name}_shape"].tolist())
+            return csr_matrix(tuple(arrays[part] for part in parts), shape=shape)
+    return None
+
+
+def _of_pairs(edges: np.ndarray, features: Any, labels: Any) -> GraphTable:
+    pairs = edges.T if edges.ndim == 2 and edges.shape[1] == 2 else edges
+    if pairs.ndim != 2 or len(pairs) != 2:
+        raise DataError(f"Edges must be pairs [E, 2]. Got {list(edges.shape)}.")
+    rows = [len(each) for each in (labels,) if each is not None]
+    rows += [features.shape[0]] if features is not None else []
+    count = max([*rows, int(pairs.max(initial=-1)) + 1])
+    ids = np.array([str(row) for row in range(count)], dtype=object)
+    source, target = pairs.astype(np.int64)
+    none = of_rows([], None, "auto")
+    # nothing says that such pairs have a direction
+    given = {"features": features, "labels": none, "directed": False}
+    return with_edges(ids, source, target, None, **given)
+
+
+def _parts(arrays: dict[str, np.ndarray], count: int) -> np.ndarray | None:
+    """train, val and test as masks, or as rows; None where there are none."""
+    split = np.full(count, "", dtype="U5")
+    for part in (TRAIN, VAL, TEST):
+        names = (part, f"{part}_mask", f"{part}_idx", f"idx_{part}")
+        rows = _first(arrays, names)
+        if rows is not None:
+            split[rows] = part
+    return split if (split != "").any() else None
+
+
+FILES: dict[str, Callable[[Path, Task, str | None], GraphTable]] = {
+    ".graphml": _by_networkx,
+    ".gexf": _by_networkx,
+    ".gml": _by_networkx,
+    ".json": _by_networkx,
+    ".npz": _npz,
+    ".mtx": _mtx,
+    ".mat": _mat,
+}

@@ -1,0 +1,83 @@
+"""What a user may set for graphs: said once, with its unit."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vicinal.core.settings import TrainingSettings, is_number, is_whole
+
+NetworkName = Literal[
+    "auto", "none", "gcn", "sage", "gin", "gat", "gatv2", "appnp", "gcnii"
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings(TrainingSettings):
+    """How nodes of a graph are learned."""
+
+    network: NetworkName = "auto"
+    """graph network that is tried after the first answer; auto: gcnii; none: the first
+    answer is the model"""
+
+    hidden: int = 64
+    """width of the network's layers"""
+
+    layers: int | None = None
+    """layers of the network; None: what it is known for (`vicinal info`)"""
+
+    heads: int = 8
+    """heads of attention side by side (gat, gatv2); hidden is divided among them"""
+
+    dropout: float = 0.6
+    """share of the numbers that are left out at random while it learns, 0 to below 1"""
+
+    members: int | None = None
+    """networks that learn from different random weights, and whose answers are
+    averaged; None: as many as --minutes have room for, 5 at most"""
+
+    epochs: int | None = None
+    """steps over the whole graph, at most (patience may end it sooner); None: 500"""
+
+    lr: float | None = None
+    """peak learning rate of the one-cycle schedule; None: 1e-2"""
+
+    weight_decay: float = 5e-4
+    """L2 penalty of the weights in the loss; of gcnii's layers 20 times as much"""
+
+    label_smoothing: float = 0.0
+    """share of the target spread over all classes, 0 to 1 (one label per node)"""
+
+    minutes: float | None = 1.0
+    """minutes for everything from reading to the report; None: no limit"""
+
+    val_fraction: float = 0.15
+    """share of the labelled nodes to choose by, where no part is named val"""
+
+    test_fraction: float = 0.15
+    """share of the labelled nodes held out to score on, where no part is named test"""
+
+    directed: bool = False
+    """whether edges of tables lead one way, from source to target; other forms of
+    graphs say so themselves"""
+
+    group_column: str | None = None
+    """column of the nodes whose equal cells stay on one side of the split"""
+
+    time_column: str | None = None
+    """column of the nodes by which the split is made: the latest are held out"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require("hidden", is_whole(self.hidden, 1), "a whole number, 1 or more")
+        deep = self.layers is None or is_whole(self.layers, 1)
+        self.require("layers", deep, "a whole number, 1 or more")
+        self.require("heads", is_whole(self.heads, 1), "a whole number, 1 or more")
+        out = is_number(self.dropout) and 0 <= self.dropout < 1
+        self.require("dropout", out, "from 0 to below 1")
+        several = self.members is None or is_whole(self.members, 1)
+        self.require("members", several, "a whole number, 1 or more")
+        for name in ("val_fraction", "test_fraction"):
+            value = getattr(self, name)
+            held = is_number(value) and 0 <= value <= 0.8
+            self.require(name, held, "from 0 to 0.8")
+        both = self.group_column is None or self.time_column is None
+        self.require("time_column", both, "left out where group_column is given")
