@@ -93,11 +93,11 @@ def check_kills(train: Train, pictures: Path, folder: Path, idle: float) -> None
     begun, out = time.time(), folder / "whole"
     assert train([*words, str(out)], None)
     whole = time.time() - begun
-    divided, told = (
-        (out / name).stat().st_mtime - begun
-        for name in ("data/splits.csv", "metrics.csv")
+    divided, learned = (  # the checkpoint is written after each step, the last time at
+        (out / name).stat().st_mtime - begun  # the end of learning
+        for name in ("data/splits.csv", CHECKPOINT)
     )
-    aim, width = divided, told - divided
+    aim, width = divided, learned - divided
     moments: list[str] = []
     number = 0
     while len(moments) < KILLS:

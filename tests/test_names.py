@@ -5,8 +5,16 @@ import sys
 
 import vicinal
 
-PUBLIC = ["Evaluation", "ImageClassifier", "ImageRegressor", "ImageTable"]
-PUBLIC += ["load", "read_images"]
+PUBLIC = ["Evaluation", "Graph", "GraphBatch", "GraphClassifier", "GraphRegressor"]
+PUBLIC += ["GraphTable", "ImageClassifier", "ImageRegressor", "ImageTable"]
+PUBLIC += [
+    "LinkPredictor",
+    "NodeClassifier",
+    "NodeRegressor",
+    "load",
+    "read_graph",
+    "read_images",
+]
 
 
 def test_public_names_are_these_and_each_can_be_imported():

@@ -18,9 +18,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if TYPE_CHECKING:
     from vicinal.core.evaluation import Evaluation
     from vicinal.graphs.graph import Graph, GraphBatch
+    from vicinal.graphs.links import LinkPredictor
     from vicinal.graphs.nodes import NodeClassifier, NodeRegressor
     from vicinal.graphs.read import read_graph
     from vicinal.graphs.table import GraphTable
+    from vicinal.graphs.whole_graphs import GraphClassifier, GraphRegressor
     from vicinal.images.classifier import ImageClassifier
     from vicinal.images.regressor import ImageRegressor
     from vicinal.images.table import ImageTable, read_images
@@ -30,10 +32,13 @@ _ROOMS = {
     "Evaluation": "vicinal.core.evaluation",
     "Graph": "vicinal.graphs.graph",
     "GraphBatch": "vicinal.graphs.graph",
+    "GraphClassifier": "vicinal.graphs.whole_graphs",
+    "GraphRegressor": "vicinal.graphs.whole_graphs",
     "GraphTable": "vicinal.graphs.table",
     "ImageClassifier": "vicinal.images.classifier",
     "ImageRegressor": "vicinal.images.regressor",
     "ImageTable": "vicinal.images.table",
+    "LinkPredictor": "vicinal.graphs.links",
     "NodeClassifier": "vicinal.graphs.nodes",
     "NodeRegressor": "vicinal.graphs.nodes",
     "load": "vicinal.tasks",
@@ -45,10 +50,13 @@ __all__ = [
     "Evaluation",
     "Graph",
     "GraphBatch",
+    "GraphClassifier",
+    "GraphRegressor",
     "GraphTable",
     "ImageClassifier",
     "ImageRegressor",
     "ImageTable",
+    "LinkPredictor",
     "NodeClassifier",
     "NodeRegressor",
     "load",

@@ -118,7 +118,7 @@ def _ready(asked: Outcome) -> tuple[Any, Any]:
             "No node has a label, so there is nothing to learn. Put labels into a "
             "column `label` of the nodes, or name the column with --target."
         )
-    learner = estimator_type(row_for(table, "graphs").estimator)(**settings)
+    learner = estimator_type(row_for(table, "nodes").estimator)(**settings)
     return table, learner
 
 
@@ -138,7 +138,7 @@ def _train_in(
     from vicinal.tasks import row_for
 
     table, learner = ready
-    row = row_for(table, "graphs")
+    row = row_for(table, "nodes")
     if not resume:
         voice.say(f"run: {run.folder}")
     run.write("settings.json", {**asked, "estimator": row.estimator})

@@ -15,6 +15,18 @@ one class name each                classification        NodeClassifier
 several names each (`a|b`)         multilabel            NodeClassifier
 a number each                      regression            NodeRegressor
 =================================  ====================  ===============
+
+=================================  ====================  ===============
+a graph's edges, not all listed    links                 LinkPredictor
+=================================  ====================  ===============
+
+=================================  ====================  ===============
+graphs with                        task                  estimator
+=================================  ====================  ===============
+one class name each                classification        GraphClassifier
+several names each (`a|b`)         multilabel            GraphClassifier
+a number each                      regression            GraphRegressor
+=================================  ====================  ===============
 """
 
 from importlib import import_module
@@ -34,23 +46,36 @@ if TYPE_CHECKING:
 Wing = Literal["images", "graphs"]
 
 
+What = Literal["pictures", "nodes", "edges", "graphs"]
+
+
 class Row(NamedTuple):
     """One row of the tables above."""
 
-    wing: Wing
+    what: What
+    """what has the labels"""
+
     labels: str
     task: Task
     estimator: str
     room: str
 
+    @property
+    def wing(self) -> Wing:
+        return "images" if self.what == "pictures" else "graphs"
+
 
 TABLE = (
-    Row("images", "single_label", "classification", "ImageClassifier", "classifier"),
-    Row("images", "multi_label", "multilabel", "ImageClassifier", "classifier"),
-    Row("images", "numeric", "regression", "ImageRegressor", "regressor"),
-    Row("graphs", "single_label", "classification", "NodeClassifier", "nodes"),
-    Row("graphs", "multi_label", "multilabel", "NodeClassifier", "nodes"),
-    Row("graphs", "numeric", "regression", "NodeRegressor", "nodes"),
+    Row("pictures", "single_label", "classification", "ImageClassifier", "classifier"),
+    Row("pictures", "multi_label", "multilabel", "ImageClassifier", "classifier"),
+    Row("pictures", "numeric", "regression", "ImageRegressor", "regressor"),
+    Row("nodes", "single_label", "classification", "NodeClassifier", "nodes"),
+    Row("nodes", "multi_label", "multilabel", "NodeClassifier", "nodes"),
+    Row("nodes", "numeric", "regression", "NodeRegressor", "nodes"),
+    Row("edges", "none", "auto", "LinkPredictor", "links"),
+    Row("graphs", "single_label", "classification", "GraphClassifier", "whole_graphs"),
+    Row("graphs", "multi_label", "multilabel", "GraphClassifier", "whole_graphs"),
+    Row("graphs", "numeric", "regression", "GraphRegressor", "whole_graphs"),
 )
 
 
@@ -110,9 +135,9 @@ def understand_graph(
     return read_graph(data, **how, group=group, directed=directed)
 
 
-def row_for(table: "ImageTable | GraphTable", wing: Wing = "images") -> Row:
+def row_for(table: "ImageTable | GraphTable", what: What = "pictures") -> Row:
     """The row of the table that fits the labels."""
-    return next(r for r in TABLE if r.wing == wing and r.labels == table.kind)
+    return next(r for r in TABLE if r.what == what and r.labels == table.kind)
 
 
 def estimator_type(name: str) -> type[Any]:

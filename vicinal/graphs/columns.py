@@ -78,7 +78,9 @@ class Column:
 class Columns:
     """How what is known of a graph's nodes is read."""
 
-    form: Literal["table", "words", "numbers", "none"]
+    form: Literal["table", "words", "numbers", "none", "kept"]
+    """kept: a matrix that was read before and is to stay as it is"""
+
     columns: tuple[Column, ...] = ()
     """of a table"""
 
@@ -118,6 +120,8 @@ class Columns:
                 f"The model knows nodes by {self.width} numbers each. Got {got}. Give "
                 "new nodes the same columns."
             )
+        if self.form == "kept":
+            return found
         if self.form == "words":
             total = np.abs(found).sum(axis=1, keepdims=True)
             return found / np.where(total > 0, total, 1)

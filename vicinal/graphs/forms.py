@@ -28,15 +28,16 @@ def is_graph(data: str | Path) -> bool:
         return True
     if path.is_dir():
         return (path / "edges.csv").exists()
-    if ending == ".json":
-        return path.exists()
     if ending not in TABLES or not path.is_file():
         return False
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             head = next((line for line in file if line.strip()), "")
+            begins = head + file.read(4096)
     except OSError:
         return False
+    if ending == ".json":  # NetworkX's node-link form
+        return '"nodes"' in begins or '"multigraph"' in begins
     for mark in ",;\t":
         cells = {cell.strip().strip('"').lower() for cell in head.split(mark)}
         if cells & ENDS:

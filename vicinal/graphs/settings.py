@@ -81,3 +81,111 @@ class NodeSettings(TrainingSettings):
             self.require(name, held, "from 0 to 0.8")
         both = self.group_column is None or self.time_column is None
         self.require("time_column", both, "left out where group_column is given")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeSettings(TrainingSettings):
+    """How whole graphs are learned."""
+
+    network: Literal["auto", "none", "gin"] = "auto"
+    """graph network that is tried after the first answer; auto: gin; none: the first
+    answer is the model"""
+
+    hidden: int = 64
+    """width of the network's layers"""
+
+    layers: int = 3
+    """layers of the network"""
+
+    dropout: float = 0.5
+    """share of the numbers that are left out at random before the last layer"""
+
+    edges_per_batch: int = 20_000
+    """edges of the graphs of one step, about: graphs differ in size, steps do not"""
+
+    epochs: int | None = None
+    """passes over the training part, at most (patience may end it sooner); None: 60"""
+
+    lr: float | None = None
+    """peak learning rate of the one-cycle schedule; None: 5e-3"""
+
+    weight_decay: float = 0.02
+    """decoupled weight decay of AdamW, per unit of learning rate"""
+
+    label_smoothing: float = 0.0
+    """share of the target spread over all classes, 0 to 1 (one label per graph)"""
+
+    minutes: float | None = 1.0
+    """minutes for everything from reading to the report; None: no limit"""
+
+    val_fraction: float = 0.15
+    """share of the labelled graphs to test a network by, where no part is named val"""
+
+    test_fraction: float = 0.15
+    """share of the labelled graphs held out to score on, where no part is named test"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("hidden", "layers", "edges_per_batch"):
+            value = getattr(self, name)
+            self.require(name, is_whole(value, 1), "a whole number, 1 or more")
+        out = is_number(self.dropout) and 0 <= self.dropout < 1
+        self.require("dropout", out, "from 0 to below 1")
+        for name in ("val_fraction", "test_fraction"):
+            value = getattr(self, name)
+            held = is_number(value) and 0 <= value <= 0.8
+            self.require(name, held, "from 0 to 0.8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkSettings(TrainingSettings):
+    """How edges of a graph are learned."""
+
+    decoder: Literal["none", "dot", "bilinear", "mlp"] = "none"
+    """how a network scores two embeddings; none: no network is tried, the first answer
+    is the model"""
+
+    embeddings: Literal["layers", "free"] = "layers"
+    """layers: GraphSAGE on what is known of the nodes; free: numbers of each node's
+    own, which say nothing of nodes that come later"""
+
+    hidden: int = 64
+    """width of the embeddings"""
+
+    layers: int = 2
+    """layers of the network"""
+
+    dropout: float = 0.2
+    """share of the numbers that are left out at random while it learns, 0 to below 1"""
+
+    epochs: int | None = None
+    """passes over the edges, at most (patience may end it sooner); None: 100"""
+
+    lr: float | None = None
+    """peak learning rate of the one-cycle schedule; None: 1e-2"""
+
+    weight_decay: float = 0.02
+    """decoupled weight decay of AdamW, per unit of learning rate"""
+
+    label_smoothing: float = 0.0
+    """share of the target spread over both answers, 0 to 1"""
+
+    minutes: float | None = 1.0
+    """minutes for everything from reading to the report; None: no limit"""
+
+    val_fraction: float = 0.05
+    """share of the edges held out to choose by"""
+
+    test_fraction: float = 0.1
+    """share of the edges held out to score on"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("hidden", "layers"):
+            value = getattr(self, name)
+            self.require(name, is_whole(value, 1), "a whole number, 1 or more")
+        out = is_number(self.dropout) and 0 <= self.dropout < 1
+        self.require("dropout", out, "from 0 to below 1")
+        for name in ("val_fraction", "test_fraction"):
+            value = getattr(self, name)
+            self.require(name, is_number(value) and 0 <= value <= 0.4, "from 0 to 0.4")

@@ -1,0 +1,105 @@
+"""Which edges are learned from and which are held out, and pairs that are no edges.
+
+What is held out is held out whole: an edge u - v is not in the graph that is learned
+from in either direction, however it was listed, nor is it among the pairs that count as
+no edges for the score. Pairs for learning are drawn without sight of what is held out:
+one of them may be a held-out edge, as in life.
+
+Known leaks that this rules out, each with a test: a held-out edge whose reverse stays
+in the messages; features of a training edge computed on a graph that holds that edge;
+negatives that are known not to be held-out edges; the same pair for and against.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vicinal.errors import DataError
+from vicinal.graphs.table import GraphTable
+
+FEWEST = 10
+"""edges below which none can be held out"""
+
+
+@dataclass(frozen=True)
+class LinkSplit:
+    """Pairs [., 2] of rows; without a direction the smaller row first."""
+
+    train: np.ndarray
+    """edges that are learned from, and that messages take"""
+
+    val: np.ndarray
+    val_none: np.ndarray
+    test: np.ndarray
+    test_none: np.ndarray
+    """held out, and as many pairs that are no edges"""
+
+
+def pairs_of(table: GraphTable) -> np.ndarray:
+    """Edges [E, 2] of a graph, each once, without those from a node to itself."""
+    ends = np.stack([table.source, table.target], axis=1)
+    ends = ends[ends[:, 0] != ends[:, 1]]
+    return ends if table.directed else np.sort(ends, axis=1)
+
+
+def split_links(
+    table: GraphTable, val: float = 0.05, test: float = 0.1, seed: int = 0
+) -> LinkSplit:
+    """Hold out shares of the edges at random, and as many pairs that are none.
+
+    DataError for too few edges, and for a graph with too few other pairs.
+    """
+    edges = pairs_of(table)
+    if len(edges) < FEWEST:
+        raise DataError(
+            f"{len(edges)} edges are too few to learn from: {FEWEST} or more were "
+            "wanted, edges from a node to itself not counted."
+        )
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(edges))
+    held = [round(share * len(edges)) for share in (test, val)]
+    first, second = order[: held[0]], order[held[0] : sum(held)]
+    rest = np.sort(order[sum(held) :])
+    nones = no_edges(len(table), edges, sum(held), table.directed, rng)
+    return LinkSplit(
+        train=edges[rest],
+        val=edges[second],
+        val_none=nones[held[0] :],
+        test=edges[first],
+        test_none=nones[: held[0]],
+    )
+
+
+def no_edges(
+    nodes: int,
+    edges: np.ndarray,
+    count: int,
+    directed: bool,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Different pairs [count, 2] that are not among edges [E, 2], drawn uniformly."""
+    most = nodes * (nodes - 1) // (1 if directed else 2) - len(edges)
+    if count > most:
+        raise DataError(
+            f"{count:,} pairs without an edge were wanted, and there are {most:,}: "
+            "nearly every pair of nodes is joined."
+        )
+    there = np.sort(_keys(edges, nodes))
+    found = np.empty(0, np.int64)
+    while len(found) < count:
+        drawn = rng.integers(0, nodes, (2 * (count - len(found)) + 16, 2))
+        drawn = drawn[drawn[:, 0] != drawn[:, 1]]
+        drawn = drawn if directed else np.sort(drawn, axis=1)
+        keys = _keys(drawn, nodes)
+        place = np.searchsorted(there, keys)
+        known = (
+            there[np.minimum(place, len(there) - 1)] == keys if len(there) else False
+        )
+        both = np.concatenate([found, keys[~known] if len(there) else keys])
+        _, first = np.unique(both, return_index=True)
+        found = both[np.sort(first)]
+    return np.stack(np.divmod(found[:count], nodes), axis=1)
+
+
+def _keys(pairs: np.ndarray, nodes: int) -> np.ndarray:
+    return pairs[:, 0].astype(np.int64) * nodes + pairs[:, 1]

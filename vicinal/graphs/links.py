@@ -1,0 +1,458 @@
+"""LinkPredictor: which pairs of nodes are joined, and are not listed yet.
+
+First an answer from what two nodes have between them (`link_features`) and a fitted
+layer on it and its products; then, where that is asked for, a graph network or free
+embeddings with a decoder, delivered only where they are nearer the truth on held-out
+pairs than chance explains. Common neighbours, Adamic-Adar and Katz stand beside.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vicinal.core import objective as objectives
+from vicinal.core.calibration import fit_temperature
+from vicinal.core.checkpoint import under
+from vicinal.core.estimator import Estimator, read_weights, save_model
+from vicinal.core.evaluation import Evaluation
+from vicinal.core.head import PENALTIES, Head, Problem
+from vicinal.core.objective import SingleLabel
+from vicinal.core.paired import Nearer, compare_predictions
+from vicinal.core.runtime import Runtime, seed_for
+from vicinal.core.training import Epoch, Trainer
+from vicinal.errors import DataError, NoDataError
+from vicinal.graphs.columns import Columns
+from vicinal.graphs.link_features import between
+from vicinal.graphs.link_networks import (
+    LinkNetwork,
+    LinkShape,
+    OnLinks,
+    PairLoader,
+)
+from vicinal.graphs.link_scores import judge_links
+from vicinal.graphs.link_split import LinkSplit, no_edges, split_links
+from vicinal.graphs.read import read_graph
+from vicinal.graphs.settings import LinkSettings
+from vicinal.graphs.structure import seen_as
+from vicinal.graphs.table import GraphTable
+
+FOLDS = 5
+"""of the training edges: the numbers of each fold are of a graph without it"""
+
+FURTHEST = 6.0
+"""spreads from the mean beyond which a number says no more"""
+
+EPOCHS, LR = 100, 1e-2
+CLASSES = ("no edge", "edge")
+
+
+class LinkPredictor(Estimator):
+    """Tell which pairs of nodes are joined.
+
+    >>> model = LinkPredictor().fit("edges.csv")
+    >>> model.predict_proba([("a", "b"), ("a", "c")])  # chance of an edge for each
+    >>> model.most_likely(20)  # pairs that are not listed, the likeliest first
+
+    Half of the pairs that it learns from are edges, so its chances are those among
+    pairs of which half are. Edges are taken without their direction.
+    """
+
+    settings_type = LinkSettings
+    fitted_by = "head_"
+
+    random_state: int
+    graph_: GraphTable
+    split_: LinkSplit
+    head_: Head
+    mean_: np.ndarray
+    spread_: np.ndarray
+    """of the numbers between pairs, of those learned from"""
+
+    network_: LinkNetwork | None
+    """the network that is delivered; None: the first answer is"""
+
+    paired_: Nearer | None
+    history_: list[Epoch]
+    temperature_: float
+
+    def fit(self, X: Any, y: Any = None, *, edges: Any = None) -> Self:
+        """Learn from the edges of a graph, as `read_graph` takes it; y is not used."""
+        for _ in self.fit_epochs(X, edges=edges):
+            pass
+        return self
+
+    def fit_epochs(
+        self,
+        X: Any,
+        *,
+        edges: Any = None,
+        checkpoint: Path | None = None,
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Epoch]:
+        """`fit` as a generator of epoch records; the first answer is there before."""
+        begun = time.monotonic()
+        self.begin(read_graph(X, edges=edges))
+        return self._epochs(begun, checkpoint, stop_requested)
+
+    def begin(self, table: GraphTable) -> None:
+        """Divide the edges and fit the first answer."""
+        if table.directed:
+            table.notes.append("edges are taken without their direction")
+            table = replace(table, directed=False)
+        settings = self.settings
+        self.objective_ = SingleLabel(CLASSES)
+        self.graph_ = table
+        self.columns_, notes = Columns.of(table.features)
+        table.notes.extend(notes)
+        self.known_ = self._known(table)
+        seed = seed_for(self.random_state, 3) % 2**32
+        shares = settings.val_fraction, settings.test_fraction
+        self.split_ = split_links(table, *shares, seed=seed)
+        features, y = self._learned_from(seed)
+        self.mean_, self.spread_ = features.mean(axis=0), features.std(axis=0)
+        self.spread_[self.spread_ < 1e-9] = 1.0
+        self.head_ = self._fitted(self._products(features), y)
+        self.network_, self.paired_, self.history_ = None, None, []
+        self.temperature_ = 1.0
+        self._said: dict[int, Any] = {}
+        self._calibrate()
+
+    def _known(self, table: GraphTable) -> np.ndarray | None:
+        """What is known of nodes, rows of length 1, [N, F]."""
+        x = self.columns_.read(table.features, len(table)).astype(np.float64)
+        if not x.shape[1]:
+            return None
+        length = np.linalg.norm(x, axis=1, keepdims=True)
+        return x / np.where(length > 0, length, 1)
+
+    def _learned_from(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers [P, D] and truth [P] of pairs to learn from, out of fold.
+
+        Pairs that are none are drawn among those that are no training edge, without
+        sight of what is held out.
+        """
+        rng, train = np.random.default_rng(seed + 1), self.split_.train
+        nodes = len(self.graph_)
+        nones = no_edges(nodes, train, len(train), False, rng)
+        fold = rng.integers(0, FOLDS, len(train))
+        features, truth = [], []
+        for k in range(FOLDS):
+            own = fold == k
+            if not own.any() or own.all():
+                continue
+            pairs = np.concatenate([train[own], nones[own]])
+            features.append(between(nodes, train[~own], pairs, self.known_).features)
+            truth.append(np.repeat([1, 0], own.sum()))
+        return np.concatenate(features), np.concatenate(truth)
+
+    def _products(self, features: np.ndarray) -> np.ndarray:
+        """The numbers, standardised, and the products of any two of them."""
+        z = np.clip((features - self.mean_) / self.spread_, -FURTHEST, FURTHEST)
+        i, j = np.triu_indices(z.shape[1])
+        return np.concatenate([z, z[:, i] * z[:, j]], axis=1).astype(np.float32)
+
+    def _fitted(self, z: np.ndarray, y: np.ndarray) -> Head:
+        """A layer, whose penalty a tenth of the pairs chooses."""
+        rng = np.random.default_rng(0)
+        left = rng.random(len(y)) < 0.1
+        if left.sum() < 2 or (~left).sum() < 2:
+            left = np.arange(len(y)) % 2 == 0
+        best = min(
+            _path(z[~left], y[~left], self.objective_),
+            key=lambda head: float(
+                self.objective_.loss(head.logits(z[left]), torch.from_numpy(y[left]))
+            ),
+        )
+        heads = _path(z, y, self.objective_)
+        return next(head for head in heads if head.penalty == best.penalty)
+
+    # --- the network -------------------------------------------------------------
+
+    def _epochs(
+        self, begun: float, checkpoint: Path | None, stop: Callable[[], bool]
+    ) -> Iterator[Epoch]:
+        settings = self.settings
+        if settings.decoder == "none":
+            return
+        torch.manual_seed(seed_for(self.random_state, 5))
+        on_links = self._on_links(LinkNetwork(self._shape()))
+        loader = PairLoader(
+            self.split_.train, len(self.graph_), seed_for(self.random_state, 6)
+        )
+        trainer = Trainer(
+            model=on_links,
+            loader=loader,
+            objective=self.objective_,
+            settings=replace(
+                settings, epochs=settings.epochs or EPOCHS, lr=settings.lr or LR
+            ),
+            by_clock=settings.minutes is not None,
+            runtime=Runtime(exact=settings.exact),
+            validate=self._validate,
+            judged=bool(len(self.split_.val)),
+            by_loss=True,
+            begun=begun,
+            seed=seed_for(self.random_state, 1),
+            checkpoint_file=checkpoint,
+            fingerprint="links",
+            stop_requested=stop,
+        )
+        for epoch in trainer.epochs():
+            self.history_ = trainer.progress.history
+            yield epoch
+        trainer.load_best()
+        self._keep_the_better(on_links.network.eval())
+
+    def _shape(self) -> LinkShape:
+        settings = self.settings
+        return LinkShape(
+            nodes=len(self.graph_),
+            features=self._x().shape[1],
+            hidden=settings.hidden,
+            layers=settings.layers,
+            dropout=settings.dropout,
+            free=settings.embeddings == "free",
+            decoder=settings.decoder,
+        )
+
+    def _x(self) -> Tensor:
+        x = torch.from_numpy(self.columns_.read(self.graph_.features, len(self.graph_)))
+        return seen_as(x, self.graph_.adjacency)
+
+    def _on_links(self, network: LinkNetwork) -> OnLinks:
+        return OnLinks(network, self._x(), self.split_.train, len(self.graph_))
+
+    def _held(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs that are held out, and the truth of them."""
+        edges = getattr(self.split_, part)
+        nones = getattr(self.split_, f"{part}_none")
+        truth = np.repeat([1, 0], [len(edges), len(nones)])
+        return np.concatenate([edges, nones]), truth
+
+    def _validate(self, model: nn.Module) -> tuple[float, float]:
+        pairs, y = self._held("val")
+        if not len(pairs):
+            return math.nan, math.nan
+        assert isinstance(model, OnLinks)
+        said = model.logits(torch.from_numpy(pairs))
+        loss = float(self.objective_.loss(said, torch.from_numpy(y)))
+        return loss, self.objective_.measure(y, self.objective_.predict(said))
+
+    def _keep_the_better(self, network: LinkNetwork) -> None:
+        pairs, y = self._held("val")
+        if not len(pairs):
+            return
+        ours = self._on_links(network).logits(torch.from_numpy(pairs))
+        theirs = self._first_logits(pairs)
+        said = [
+            self.objective_.predict(z / fit_temperature(z, y, self.objective_))
+            for z in (ours, theirs)
+        ]
+        self.paired_ = compare_predictions(self.objective_, y, *said)
+        if self.paired_.better:
+            self.network_ = network
+        self._calibrate()
+
+    def _calibrate(self) -> None:
+        pairs, y = self._held("val")
+        if len(pairs):
+            said = self._logits(pairs)
+            self.temperature_ = fit_temperature(said, y, self.objective_)
+
+    # --- answering ---------------------------------------------------------------
+
+    def _first_logits(self, pairs: np.ndarray) -> Tensor:
+        found = between(len(self.graph_), self.split_.train, pairs, self.known_)
+        return self.head_.logits(self._products(found.features))
+
+    def _logits(self, pairs: np.ndarray) -> Tensor:
+        """[P, 2] of pairs of rows."""
+        if self.network_ is None:
+            return self._first_logits(pairs)
+        return self._on_links(self.network_).logits(torch.from_numpy(pairs))
+
+    def _chances(self, pairs: np.ndarray) -> np.ndarray:
+        """Calibrated chance [P] of an edge."""
+        said = self._logits(np.sort(pairs, axis=1)) / self.temperature_
+        return self.objective_.predict(said)[:, 1]
+
+    def predict_proba(self, X: Sequence[tuple[Any, Any]]) -> np.ndarray:
+        """The chance of an edge for each pair of names, [P]."""
+        self.check_fitted()
+        return self._chances(self._rows(X))
+
+    def predict(self, X: Sequence[tuple[Any, Any]]) -> np.ndarray:
+        """Whether each pair of names is joined, [P] bool."""
+        return self.predict_proba(X) >= 0.5
+
+    def _rows(self, pairs: Sequence[tuple[Any, Any]]) -> np.ndarray:
+        place = {name: row for row, name in enumerate(self.graph_.ids)}
+        rows = []
+        for pair in pairs:
+            if len(pair) != 2:
+                raise DataError(f"A pair of names was wanted. Got {pair!r}.")
+            for name in map(str, pair):
+                if name not in place:
+                    raise NoDataError(f"There is no node {name!r}.")
+            rows.append([place[str(name)] for name in pair])
+        return np.array(rows, np.int64).reshape(-1, 2)
+
+    def most_likely(self, count: int = 20) -> Any:
+        """Pairs that are no edges yet, the likeliest first: a table, names and chance.
+
+        Looked for among nodes that have a neighbour in common.
+        """
+        import pandas as pd
+
+        from vicinal.graphs.link_features import adjacency_of
+        from vicinal.graphs.link_split import pairs_of
+
+        self.check_fitted()
+        a = adjacency_of(len(self.graph_), pairs_of(self.graph_))
+        two = (a @ a).tocoo()
+        above = two.row < two.col
+        pairs = np.stack([two.row[above], two.col[above]], axis=1)
+        there = np.asarray(a[pairs[:, 0], pairs[:, 1]]).ravel() > 0
+        pairs = pairs[~there]
+        chance = self._chances(pairs) if len(pairs) else np.empty(0)
+        best = np.argsort(-chance, kind="stable")[:count]
+        names = self.graph_.ids
+        return pd.DataFrame(
+            {
+                "source": names[pairs[best, 0]],
+                "target": names[pairs[best, 1]],
+                "chance": chance[best].round(5),
+            }
+        )
+
+    @torch.no_grad()
+    def transform(self, X: Any = None) -> np.ndarray:
+        """Embeddings [N, D] of the nodes by the network; of the first answer, what the
+        graph's best approximation of low rank says of each."""
+        self.check_fitted()
+        if self.network_ is not None:
+            return self._on_links(self.network_).embeddings().numpy()
+        from vicinal.graphs.link_features import embeddings
+
+        return embeddings(len(self.graph_), self.split_.train)
+
+    @property
+    def delivered(self) -> str:
+        """What answers."""
+        if self.network_ is None:
+            return "the first answer"
+        return str(self.network_)
+
+    # --- being judged ------------------------------------------------------------
+
+    def evaluate(self) -> Evaluation:
+        """Score on edges that were held out, and as many pairs that are none."""
+        import pandas as pd
+
+        self.check_fitted()
+        pairs, y = self._held("test")
+        if not len(pairs):
+            raise NoDataError("No edge was held out: set test_fraction above 0.")
+        said = self._chances(pairs)
+        names = self.graph_.ids
+        frame = pd.DataFrame(
+            {
+                "source": names[pairs[:, 0]],
+                "target": names[pairs[:, 1]],
+                "label": np.array(CLASSES)[y],
+                "chance": said.round(5),
+            }
+        )
+        told = between(len(self.graph_), self.split_.train, pairs, self.known_)
+        return judge_links(y, said, told.heuristics, frame)
+
+    def score(self, X: Any = None, y: Any = None) -> float:
+        """AUROC on the edges that were held out."""
+        return self.evaluate().score.value
+
+    # --- keeping -----------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model and its graph to a folder: safetensors and JSON."""
+        self.check_fitted()
+        network = self.network_
+        description = {
+            "estimator": type(self).__name__,
+            "parameters": self.plain_params(),
+            "objective": objectives.to_dict(self.objective_),
+            "columns": self.columns_.to_dict(),
+            "penalty": self.head_.penalty,
+            "network": None if network is None else network.shape._asdict(),
+            "temperature": self.temperature_,
+            "history": [epoch._asdict() for epoch in self.history_],
+        }
+        text = "\0".join(self.graph_.ids).encode()
+        x = self.columns_.read(self.graph_.features, len(self.graph_))
+        arrays = {
+            "source": self.graph_.source,
+            "target": self.graph_.target,
+            "x": x,
+            "mean": self.mean_,
+            "spread": self.spread_,
+            "weights": self.head_.weights,
+            "bias": self.head_.bias,
+            **{f"split.{k}": v for k, v in vars(self.split_).items()},
+        }
+        ready = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
+        tensors = {k: torch.from_numpy(v) for k, v in ready.items()}
+        tensors["ids"] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
+        if network is not None:
+            state = network.state_dict().items()
+            tensors |= {f"network.{name}": t for name, t in state}
+        return save_model(path, description, tensors)
+
+    @classmethod
+    def restore(cls, folder: str | Path, description: dict[str, Any]) -> Self:
+        """The estimator that `save` wrote to a folder."""
+        self = cls(**description["parameters"])
+        self.objective_ = SingleLabel(CLASSES)
+        tensors = read_weights(folder, description)
+        arrays = {k: t.numpy() for k, t in tensors.items() if k != "ids"}
+        ids = tensors["ids"].numpy().tobytes().decode().split("\0")
+        x = arrays["x"]
+        # what was read once is kept as numbers, and is not to be read again
+        form = "kept" if x.shape[1] else "none"
+        self.columns_ = Columns(form, width=x.shape[1])
+        self.graph_ = GraphTable(
+            ids=np.array(ids, dtype=object),
+            source=arrays["source"],
+            target=arrays["target"],
+            features=x if x.shape[1] else None,
+        )
+        self.known_ = self._known(self.graph_)
+        parts = {k.removeprefix("split."): v for k, v in arrays.items()}
+        names = LinkSplit.__dataclass_fields__
+        self.split_ = LinkSplit(**{name: parts[name] for name in names})
+        self.mean_, self.spread_ = arrays["mean"], arrays["spread"]
+        self.head_ = Head(arrays["weights"], arrays["bias"], description["penalty"])
+        self.temperature_ = description["temperature"]
+        self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
+        self.network_, self.paired_ = None, None
+        if description["network"] is not None:
+            self.network_ = LinkNetwork(LinkShape(**description["network"]))
+            self.network_.load_state_dict(under("network", tensors))
+            self.network_.eval()
+        return self
+
+
+def _path(z: np.ndarray, y: np.ndarray, objective: SingleLabel) -> list[Head]:
+    """Heads of all penalties."""
+    problem = Problem.of(z, y, objective)
+    every = np.ones((len(z), 1), bool)
+    heads, start = [], None
+    for penalty in PENALTIES:
+        start = problem.solve(every, penalty, start)
+        heads.append(problem.in_own_axes(start, penalty))
+    return heads
