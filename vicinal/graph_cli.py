@@ -155,6 +155,7 @@ def _train_in(
         raise
     voice.say(f"\nreport:  {run.folder / 'report.html'}")
     voice.say(f"use it:  vicinal predict {run.folder} NODE...")
+    voice.say(f"look in: vicinal explain {run.folder} NODE")
     return work.summary()
 
 
@@ -262,6 +263,43 @@ def predict(
     return {"run": run, **outcome}
 
 
+def explain(
+    run: Positional[str],
+    node: Positional[str],
+    /,
+    target: str | None = None,
+    json: bool = False,
+) -> Outcome:
+    """Show what the answer for a node rests on: which nodes, or which edges.
+
+    Args:
+        run: the run folder that `vicinal train` wrote.
+        node: the name of a node.
+        target: the class to be explained; else the one that the model names.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.graphs import verbs
+    from vicinal.tasks import load
+
+    return {"run": run, **verbs.explain(load(run), node, target, Voice(json))}
+
+
+def inspect(
+    run: Positional[str], node: Positional[str], /, json: bool = False
+) -> Outcome:
+    """Show the computational graph of a node: every message, and what it counts.
+
+    Args:
+        run: the run folder that `vicinal train` wrote.
+        node: the name of a node.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.graphs import verbs
+    from vicinal.tasks import load
+
+    return {"run": run, **verbs.inspect(load(run), node, Voice(json))}
+
+
 def report(run: Positional[str], /, json: bool = False) -> Outcome:
     """Write a run's report again and print it as text.
 
@@ -288,5 +326,7 @@ VERBS = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "explain": explain,
+    "inspect": inspect,
     "report": report,
 }

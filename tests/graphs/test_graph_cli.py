@@ -210,3 +210,35 @@ def test_a_node_that_is_not_there(say, folder):
     run = trained(say, folder)
     told = say("predict", run, "n1x")
     assert told.code == MISTAKE and "There is no node 'n1x'. Did you mean" in told.err
+
+
+def test_what_an_answer_rests_on(say, folder):
+    run = trained(say, folder)
+    told = say("explain", run, "n4")
+    assert told.code == OK and "by the first answer" in told.out
+    assert "nodes have a say in it" in told.out or "1 nodes" in told.out
+    found = say("explain", run, "n4", "--json").json()
+    assert found["off"] < 1e-4 and found["nodes"][0]["share"] > 0
+    told = say("inspect", run, "n4")
+    assert told.code == MISTAKE and "has no layers" in told.err
+    told = say("explain", run, "n4", "--target", "k9")
+    assert told.code == MISTAKE and "no class 'k9'" in told.err
+
+
+def test_a_network_opened_by_its_messages(say, folder):
+    import torch
+
+    import vicinal
+    from vicinal.graphs.networks import Shape, build
+
+    model = vicinal.load(trained(say, folder))
+    torch.manual_seed(0)
+    model.members_ = [build("gcn", Shape(4, 8, 2, 3, 0.0, 1)).eval()]
+    model.save("net")
+    told = say("inspect", "net", "n4")
+    assert told.code == OK and "layers.1 (GCN) of n4" in told.out
+    assert "logits: k0" in told.out
+    found = say("inspect", "net", "n4", "--json").json()
+    assert max(layer["off"] for layer in found["layers"]) < 1e-5
+    told = say("explain", "net", "n4")
+    assert told.code == OK and "draws" in told.out and " costs " in told.out

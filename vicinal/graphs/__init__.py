@@ -22,6 +22,17 @@ nodes            NodeClassifier, NodeRegressor
 node_model       what they can do once they have learned
 newcomers        nodes that came later
 receptive_field  what is said of a node rests on this part of the graph
+inside           the computational graph of a node, surroundings, edges that count
+graph_set        many graphs in any of their forms: read_graphs
+summaries        the first answer for whole graphs
+graph_networks   networks for them
+whole_graphs     GraphClassifier, GraphRegressor
+link_split       edges held out, and pairs that are none
+link_features    what two nodes have between them
+link_networks    embeddings and decoders
+link_scores      AUROC, average precision, hits@K, MRR
+links            LinkPredictor
+words            features that are mostly 0, as lists
 node_run         from graph to run folder
 page             the report's sections
 verbs            what the command line does

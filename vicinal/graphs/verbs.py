@@ -140,3 +140,115 @@ def _listed(path: Path) -> list[str]:
             f"{path} has no column of node names: wanted one of {', '.join(ID)}."
         )
     return texts(frame[column])
+
+
+TOLD = 12
+"""nodes, or edges, that are told: those that count most"""
+
+
+def explain(
+    model: NodeModel, name: str, target: str | None, voice: Voice
+) -> dict[str, Any]:
+    """What the answer for a node rests on: nodes for the first answer, edges for
+    networks."""
+    from vicinal.graphs.inside import deletion, surroundings
+
+    row = int(model._rows([name], model.graph_)[0])
+    classes = model.objective_.classes
+    if model.objective_.kind != "single_label":
+        raise SettingError("explain is for nodes of one class each.")
+    if target is not None and target not in classes:
+        raise SettingError(
+            f"There is no class {target!r}. Known: {', '.join(classes)}."
+        )
+    said = model.predicted([name])[0]
+    k = int(said.argmax()) if target is None else classes.index(target)
+    voice.say(f"{name}: {classes[k]} {100 * said[k]:.1f} %, by {model.delivered}")
+    ids = model.graph_.ids
+    if model.members_ is None:
+        found = surroundings.surroundings(model.first_, model.known_, row)
+        voice.say(
+            f"{len(found.parts):,} nodes have a say in it; those that count most, and "
+            f"what they add to the {found.what} of {classes[k]}:"
+        )
+        for part in found.parts[:TOLD]:
+            how = "known" if part.known else "as it looks"
+            own = classes[int(part.says.argmax())]
+            voice.say(
+                f"  {ids[part.node]:<20} {100 * part.share:5.1f} %   {own} ({how})   "
+                f"{part.says[k]:+.4f}"
+            )
+        voice.say(f"all together {found.computed[k]:.5f}; off by {found.off:.1e}")
+        return {
+            "node": name,
+            "target": classes[k],
+            "score": float(said[k]),
+            "what": found.what,
+            "off": found.off,
+            "nodes": [
+                {
+                    "id": ids[part.node],
+                    "share": part.share,
+                    "known": part.known,
+                    "says": part.says.tolist(),
+                }
+                for part in found.parts
+            ],
+        }
+    told = deletion.edges_that_count(model, row, k)
+    voice.say(told.verdict)
+    for edge in told.edges[:TOLD]:
+        ends = f"{ids[edge.source]} - {ids[edge.target]}"
+        voice.say(f"  {ends:<30} costs {edge.cost:+.4f}")
+    return {
+        "node": name,
+        "target": classes[k],
+        "score": told.answer,
+        "verdict": told.verdict,
+        "p": told.p,
+        "edges": [
+            {"source": ids[e.source], "target": ids[e.target], "cost": e.cost}
+            for e in told.edges
+        ],
+    }
+
+
+def inspect(model: NodeModel, name: str, voice: Voice) -> dict[str, Any]:
+    """The computational graph of a node, layer by layer."""
+    from vicinal.graphs.inside.computation_tree import tree
+
+    row = int(model._rows([name], model.graph_)[0])
+    if model.members_ is None:
+        raise SettingError(
+            "The first answer has no layers: `vicinal explain RUN NODE` takes it apart."
+        )
+    ids, layers = model.graph_.ids, []
+    for one in tree(model.members_[0], model.known_, row):
+        voice.say(f"{one.layer} ({one.kind}) of {name}, off by {one.off:.1e}:")
+        messages = sorted(one.messages, key=lambda m: -float(abs(m.vector).sum()))
+        for message in messages[:TOLD]:
+            size = float((message.vector**2).sum() ** 0.5)
+            who = ids[message.source]
+            voice.say(f"  {who:<20} x {message.coefficient:.4f}   length {size:.4f}")
+        if len(messages) > TOLD:
+            voice.say(f"  ... and {len(messages) - TOLD:,} more")
+        layers.append(
+            {
+                "layer": one.layer,
+                "kind": one.kind,
+                "off": one.off,
+                "messages": [
+                    {
+                        "from": ids[m.source],
+                        "coefficient": m.coefficient,
+                        "vector": m.vector.tolist(),
+                    }
+                    for m in one.messages
+                ],
+                "rest": one.rest.tolist(),
+                "value": one.given.tolist(),
+            }
+        )
+    logits = dict(zip(model.objective_.classes, layers[-1]["value"], strict=True))
+    voice.say("logits: " + ", ".join(f"{k} {v:.4f}" for k, v in logits.items()))
+    return {"node": name, "layers": layers}

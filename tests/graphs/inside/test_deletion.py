@@ -1,0 +1,74 @@
+"""Edges that an answer was built to rest on are found, and others are not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from vicinal.graphs.inside.deletion import edges_that_count, without
+from vicinal.graphs.layers.sage import GraphSAGE
+from vicinal.graphs.networks import Shape, build
+from vicinal.graphs.nodes import NodeClassifier
+from vicinal.graphs.read import read_graph
+
+
+@pytest.fixture
+def model() -> NodeClassifier:
+    """A hub with ten neighbours, of which n3 alone has the feature that counts."""
+    rng = np.random.default_rng(0)
+    ids = ["hub", *(f"n{k}" for k in range(10)), *(f"far{k}" for k in range(10))]
+    nodes = pd.DataFrame({"id": ids, "f": 0, "g": rng.random(21).round(3)})
+    nodes.loc[nodes["id"] == "n3", "f"] = 1
+    nodes["label"] = ["a", "b"] * 10 + ["a"]
+    edges = pd.DataFrame(
+        [("hub", f"n{k}") for k in range(10)]
+        + [(f"n{k}", f"far{k}") for k in range(10)],
+        columns=["source", "target"],
+    )
+    found = NodeClassifier(network="none").fit(read_graph(nodes, edges=edges))
+    torch.manual_seed(0)
+    network = build("sage", Shape(2, 4, 1, 2, 0.0, 1)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        layer = next(m for m in network.modules() if isinstance(m, GraphSAGE))
+        layer.neighbours.weight[0, 0] = 30.0  # the share of neighbours with f
+        network.head.weight[1, 0] = 1.0
+    found.members_ = [network]
+    return found
+
+
+def test_the_edge_that_counts_comes_first(model):
+    hub = int(np.flatnonzero(model.graph_.ids == "hub")[0])
+    found = edges_that_count(model, hub)
+    first = found.edges[0]
+    names = {model.graph_.ids[first.source], model.graph_.ids[first.target]}
+    assert names == {"hub", "n3"} and found.target == 1
+    assert len(found.edges) == 10  # one layer reaches no further
+    before, after = 1 / (1 + np.exp(-3.0)), 0.5
+    assert first.cost == pytest.approx(before - after, abs=1e-5)
+    assert all(edge.cost <= 0 for edge in found.edges[1:])
+    assert found.p == pytest.approx(0.05, abs=0.3) and found.together > 0
+    other = edges_that_count(model, hub, target=0)
+    names = {model.graph_.ids[k] for k in other.edges[-1][:2]}
+    assert names == {"hub", "n3"}  # it speaks against the other class
+
+
+def test_nothing_leads_to_a_lonely_node(model):
+    table = model.graph_
+    far = int(np.flatnonzero(table.ids == "far3")[0])
+    lonely = without(model.known_, np.array([[far, far]]))
+    assert lonely.graph.num_edges == model.known_.graph.num_edges
+    found = edges_that_count(model, far)
+    assert len(found.edges) == 1 and "not shown" in found.verdict
+
+
+def test_what_is_taken_away_is_gone_both_ways(model):
+    rows = model.known_.graph.arriving
+    pair = np.array([[int(rows.targets[0]), int(rows.sources[0])]])
+    left = without(model.known_, pair).graph
+    assert left.num_edges == model.known_.graph.num_edges - 2
+    both = left.arriving.sources.tolist(), left.arriving.targets.tolist()
+    ends = set(zip(*both, strict=True))
+    a, b = pair[0].tolist()
+    assert (a, b) not in ends and (b, a) not in ends
