@@ -91,10 +91,38 @@ def test_networks_are_kept_only_where_they_are_better(block_graph, monkeypatch):
     }
     model = NodeClassifier(**settings).fit(block_graph)  # too short to learn anything
     assert model.paired_ is not None
-    assert model.members_ is None and not model.paired_.better
+    assert model.members_ is None and "not kept" in model.against_the_first
     before = model.predict_proba()
     first = NodeClassifier(**quick).fit(block_graph)
     assert np.allclose(before, first.predict_proba())
+
+
+def test_networks_may_be_taken_as_they_are_or_with_the_first_answer(block_graph):
+    settings: Any = {"network": "gcn", "epochs": 40, "members": 1, "minutes": None}
+    alone = NodeClassifier(**settings, deliver="networks").fit(block_graph)
+    assert alone.members_ is not None and alone.mixed_ is None
+    assert alone.delivered == "gcn"
+    model = NodeClassifier(**settings).fit(block_graph)
+    model.members_, model.mixed_ = alone.members_, (2.0, 0.5)
+    model._said = None
+    first = (model.first_.logits(model.known_) / 2.0).softmax(dim=1)
+    network = model.members_[0]
+    known = model.known_
+    other = (network(known.x, known.graph, known.weight) / 0.5).softmax(dim=1)
+    said = model.logits().softmax(dim=1)
+    torch.testing.assert_close(said, (first + other).detach() / 2)
+    assert model.delivered == "gcn, with the first answer"
+    assert model.hops == max(network.hops, model.first_.hops)
+
+
+def test_a_mean_of_both_is_kept_and_read_again(tmp_path, block_graph):
+    settings: Any = {"network": "gcn", "epochs": 5, "members": 1, "minutes": None}
+    model = NodeClassifier(**settings, deliver="networks").fit(block_graph)
+    model.mixed_, model._said = (1.5, 0.7), None
+    model.save(tmp_path / "m")
+    again = vicinal.load(tmp_path / "m")
+    assert again.mixed_ == (1.5, 0.7)
+    assert np.array_equal(again.predict_proba(), model.predict_proba())
 
 
 def test_more_than_one_network_is_a_mean(block_graph):

@@ -174,13 +174,18 @@ class Members:
         return together(self.networks, self.known, self.objective)
 
 
+def averaged(parts: list[Tensor], objective: Objective) -> Tensor:
+    """Logits [N, K] of the mean of what is said: of probabilities, or of numbers."""
+    if objective.kind == "single_label":
+        return torch.stack([z.softmax(dim=1) for z in parts]).mean(dim=0).log()
+    if objective.kind == "multi_label":
+        p = torch.stack([z.sigmoid() for z in parts]).mean(dim=0)
+        return torch.logit(p.clamp(1e-9, 1 - 1e-6))
+    return torch.stack(parts).mean(dim=0)
+
+
 @torch.no_grad()
 def together(networks: list[NodeNetwork], known: Known, objective: Objective) -> Tensor:
-    """Logits [N, K] of the mean of what networks say: of probabilities, or numbers."""
+    """Logits [N, K] of the mean of what networks say."""
     said = [network(known.x, known.graph, known.weight) for network in networks]
-    if objective.kind == "single_label":
-        return torch.stack([z.softmax(dim=1) for z in said]).mean(dim=0).log()
-    if objective.kind == "multi_label":
-        p = torch.stack([z.sigmoid() for z in said]).mean(dim=0)
-        return torch.logit(p.clamp(1e-9, 1 - 1e-6))
-    return torch.stack(said).mean(dim=0)
+    return averaged(said, objective)

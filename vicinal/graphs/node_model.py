@@ -25,7 +25,7 @@ from vicinal.core.words import counted
 from vicinal.errors import ClassError, DataError, NoDataError, near_names
 from vicinal.graphs.columns import Columns
 from vicinal.graphs.first_answer import FirstAnswer, Known
-from vicinal.graphs.members import together
+from vicinal.graphs.members import averaged, together
 from vicinal.graphs.networks import NodeNetwork, Shape, build
 from vicinal.graphs.newcomers import Joined, joined
 from vicinal.graphs.read import read_graph
@@ -73,6 +73,10 @@ class NodeModel(Estimator):
     first_: FirstAnswer
     members_: list[NodeNetwork] | None
     """the networks that are delivered; None: the first answer is"""
+
+    mixed_: tuple[float, float] | None = None
+    """with `members_`: temperatures of the first answer and of the networks, where the
+    mean of both is delivered"""
 
     history_: list[Epoch]
     constant_: list[float]
@@ -156,7 +160,11 @@ class NodeModel(Estimator):
     def _logits(self, known: Known) -> Tensor:
         if self.members_ is None:
             return self.first_.logits(known)
-        return together(self.members_, known, self.objective_)
+        said = together(self.members_, known, self.objective_)
+        if self.mixed_ is None:
+            return said
+        both = zip((self.first_.logits(known), said), self.mixed_, strict=True)
+        return averaged([z / heat for z, heat in both], self.objective_)
 
     def _predict(self, logits: Tensor) -> np.ndarray:
         """Calibrated probabilities [N, K], or numbers [N]."""
@@ -216,14 +224,16 @@ class NodeModel(Estimator):
             return "the first answer"
         count = len(self.members_)
         name = self.members_[0].name
-        return f"{name}" if count == 1 else f"{count} networks, {name}"
+        told = f"{name}" if count == 1 else f"{count} networks, {name}"
+        return told if self.mixed_ is None else f"{told}, with the first answer"
 
     @property
     def hops(self) -> int:
         """How far what is said of a node reaches."""
-        if self.members_ is not None:
-            return self.members_[0].hops
-        return self.first_.hops
+        if self.members_ is None:
+            return self.first_.hops
+        own = self.members_[0].hops
+        return own if self.mixed_ is None else max(own, self.first_.hops)
 
     def logits_near(self, found: Joined, rows: np.ndarray) -> Tensor:
         """Logits [R, K] of some nodes, computed from their receptive field."""
@@ -360,6 +370,7 @@ class NodeModel(Estimator):
             "first": self.first_.to_dict(),
             "network": None if not networks else networks[0].description,
             "members": len(networks),
+            "mixed": None if self.mixed_ is None else list(self.mixed_),
             "constant": self.constant_,
             "temperature": self.temperature_,
             "whole_number_classes": self._whole_numbers(),
@@ -414,6 +425,8 @@ class NodeModel(Estimator):
             first["loss"],
         )
         self.members_ = None
+        mixed = description.get("mixed")
+        self.mixed_ = None if mixed is None else (mixed[0], mixed[1])
         if description["members"]:
             self.members_ = []
             for k in range(description["members"]):

@@ -115,7 +115,7 @@ class NodeRun:
         if learner.paired_ is not None:
             yield (
                 f"{counted(number, 'network')} against the first answer, on the "
-                f"validation part: {learner.paired_}: {learner.paired_.verdict}"
+                f"validation part: {learner.against_the_first}"
             )
 
     def _judged(self) -> Evaluation | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from vicinal.core.calibration import fit_temperature
@@ -23,10 +24,14 @@ from vicinal.core.training import Epoch
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.columns import Columns
 from vicinal.graphs.first_answer import FirstAnswer, features_alone, first_answers
-from vicinal.graphs.members import Members
+from vicinal.graphs.members import Members, averaged
 from vicinal.graphs.node_model import NodeModel
 from vicinal.graphs.parts import parts_of
 from vicinal.graphs.table import GraphTable
+
+MATTERS = 1e-3
+"""mean distance from the truth, in Brier score or spreads of the target, by which
+networks have to be nearer: where all is right, the last digits can be told apart too"""
 
 FOLDS = 5
 """where no node could be held out to choose by"""
@@ -103,6 +108,7 @@ class NodeLearner(NodeModel):
             self.objective_ = self.objective_.balanced(y)
         self.constant_ = np.atleast_1d(self.objective_.constant(y)).tolist()
         self.temperature_, self.members_, self.history_ = 1.0, None, []
+        self.mixed_ = None
         self.paired_ = None
         self.firsts_ = []
         for answer in first_answers(self.known_, self.objective_, self._judged()):
@@ -159,19 +165,48 @@ class NodeLearner(NodeModel):
             self._keep_the_better(members)
 
     def _keep_the_better(self, members: Members) -> None:
-        """The networks where they are nearer on the validation part than by chance."""
+        """The networks, alone or with the first answer, if that is shown to be better.
+
+        Of the two the one under which the labels of the validation part are likelier;
+        it has to be nearer the truth there than chance explains.
+        """
         val, objective = self.parts_ == VAL, self.objective_
         if not val.any():
             self.members_ = members.networks
             return
         y = self.known_.y[val]
-        ours = members.logits()[val]
-        theirs = self.first_.logits(self.known_)[val]
-        said = [objective.predict(calibrated(z, y, objective)) for z in (ours, theirs)]
-        self.paired_ = compare_predictions(objective, y, *said)
-        if self.paired_.better:
-            self.members_ = members.networks
+        parts = self.first_.logits(self.known_), members.logits()
+        heats = [fit_temperature(z[val], y, objective) for z in parts]
+        cool = [z / heat for z, heat in zip(parts, heats, strict=True)]
+        ways = {None: parts[1], (heats[0], heats[1]): averaged(cool, objective)}
+        if self.settings.deliver == "networks":
+            ways = {None: parts[1]}
+        truth = torch.from_numpy(y)
+        said = {way: calibrated(z[val], y, objective) for way, z in ways.items()}
+        taken = min(said, key=lambda way: float(objective.loss(said[way], truth)))
+        ours, theirs = said[taken], calibrated(parts[0][val], y, objective)
+        both = objective.predict(ours), objective.predict(theirs)
+        found = compare_predictions(objective, y, *both)
+        # the better of two was taken, which chance does as well (Bonferroni)
+        self.paired_ = found._replace(p=min(1.0, len(ways) * found.p))
+        matters = found.theirs - found.ours > MATTERS * getattr(objective, "std", 1.0)
+        kept = self.paired_.better and matters
+        if kept or self.settings.deliver == "networks":
+            self.members_, self.mixed_ = members.networks, taken
         self._calibrate()
+
+    @property
+    def against_the_first(self) -> str:
+        """How the networks did beside the first answer, in a sentence; nothing where
+        none was tried."""
+        if self.paired_ is None:
+            return ""
+        verdict = self.paired_.verdict
+        if self.members_ is None and self.paired_.better:
+            verdict = "not kept, for it is nearer by next to nothing"
+        elif self.members_ is not None and not self.paired_.better:
+            verdict = "delivered, as was asked for"
+        return f"{self.paired_}: {verdict}"
 
     def _calibrate(self) -> None:
         val = self.parts_ == VAL

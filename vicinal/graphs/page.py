@@ -180,7 +180,7 @@ def _training(run: Findings) -> list[Block]:
         return [*blocks, Text("No graph network was trained.")]
     if learner.paired_ is not None:
         told = "Networks against the first answer, on the validation part: "
-        blocks.append(Text(f"{told}{learner.paired_}: {learner.paired_.verdict}."))
+        blocks.append(Text(f"{told}{learner.against_the_first}."))
     ends = [k for k, e in enumerate(history) if e.epoch == 1] + [len(history)]
     own = history[ends[0] : ends[1]]
     losses = {"train": [e.train_loss for e in own]}

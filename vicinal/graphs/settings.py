@@ -18,6 +18,10 @@ class NodeSettings(TrainingSettings):
     """graph network that is tried after the first answer; auto: gcnii; none: the first
     answer is the model"""
 
+    deliver: Literal["auto", "networks"] = "auto"
+    """auto: the networks, alone or with the first answer, only where they are shown to
+    be better on the validation part; networks: they alone, shown or not"""
+
     hidden: int = 64
     """width of the network's layers"""
 
