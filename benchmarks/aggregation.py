@@ -88,7 +88,8 @@ def by_sparse(d: Data) -> Sum:
     from torch_geometric.utils import to_torch_csr_tensor
 
     conv = SimpleConv(aggr="sum")
-    turned = to_torch_csr_tensor(d.edge_index.flip(0), size=(NODES, NODES))
+    ones = torch.ones(EDGES)  # edges that are there twice count twice
+    turned = to_torch_csr_tensor(d.edge_index.flip(0), ones, size=(NODES, NODES))
     return lambda x: conv(x, turned)
 
 
