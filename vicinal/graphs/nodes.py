@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from vicinal.core.calibration import fit_temperature
@@ -165,10 +164,11 @@ class NodeLearner(NodeModel):
             self._keep_the_better(members)
 
     def _keep_the_better(self, members: Members) -> None:
-        """The networks, alone or with the first answer, if that is shown to be better.
+        """The networks with the first answer, or alone, where that is shown better.
 
-        Of the two the one under which the labels of the validation part are likelier;
-        it has to be nearer the truth there than chance explains.
+        Two questions in a fixed order, so that neither has to pay for the other: is the
+        mean of both nearer the truth on the validation part than the first answer, by
+        more than chance explains? If so, are the networks alone nearer than the mean?
         """
         val, objective = self.parts_ == VAL, self.objective_
         if not val.any():
@@ -178,22 +178,26 @@ class NodeLearner(NodeModel):
         parts = self.first_.logits(self.known_), members.logits()
         heats = [fit_temperature(z[val], y, objective) for z in parts]
         cool = [z / heat for z, heat in zip(parts, heats, strict=True)]
-        ways = {None: parts[1], (heats[0], heats[1]): averaged(cool, objective)}
+        first, alone, both = (
+            objective.predict(calibrated(z[val], y, objective))
+            for z in (*parts, averaged(cool, objective))
+        )
         if self.settings.deliver == "networks":
-            ways = {None: parts[1]}
-        truth = torch.from_numpy(y)
-        said = {way: calibrated(z[val], y, objective) for way, z in ways.items()}
-        taken = min(said, key=lambda way: float(objective.loss(said[way], truth)))
-        ours, theirs = said[taken], calibrated(parts[0][val], y, objective)
-        both = objective.predict(ours), objective.predict(theirs)
-        found = compare_predictions(objective, y, *both)
-        # the better of two was taken, which chance does as well (Bonferroni)
-        self.paired_ = found._replace(p=min(1.0, len(ways) * found.p))
-        matters = found.theirs - found.ours > MATTERS * getattr(objective, "std", 1.0)
-        kept = self.paired_.better and matters
-        if kept or self.settings.deliver == "networks":
-            self.members_, self.mixed_ = members.networks, taken
+            self.paired_ = compare_predictions(objective, y, alone, first)
+            self.members_ = members.networks
+        else:
+            self.paired_ = compare_predictions(objective, y, both, first)
+            if self._shown(self.paired_):
+                self.members_, self.mixed_ = members.networks, (heats[0], heats[1])
+                if self._shown(compare_predictions(objective, y, alone, both)):
+                    self.paired_ = compare_predictions(objective, y, alone, first)
+                    self.mixed_ = None
         self._calibrate()
+
+    def _shown(self, found: Nearer) -> bool:
+        """Whether a difference is more than chance explains, and more than nothing."""
+        spread = getattr(self.objective_, "std", 1.0)
+        return found.better and found.theirs - found.ours > MATTERS * spread
 
     @property
     def against_the_first(self) -> str:
