@@ -43,7 +43,7 @@ Outcome = dict[str, Any]
 
 
 def demo(
-    wing: Positional[Literal["images"]] = "images",
+    wing: Positional[Literal["images", "graphs"]] = "images",
     /,
     seeds: int = 5,
     json: bool = False,
@@ -52,13 +52,16 @@ def demo(
 
     Args:
         wing: what to see.
-        seeds: repetitions of the transfer part.
+        seeds: repetitions of the transfer part, or of the part on edges.
         json: print one JSON object and nothing else.
     """
-    from vicinal.images.demo import run_demo
-
     if seeds < 1:
         raise SettingError(f"seeds must be 1 or more. Got {seeds} instead.")
+    if wing == "graphs":
+        from vicinal.graphs.demo import run_demo as graphs
+
+        return graphs(Voice(json), seeds=seeds)
+    from vicinal.images.demo import run_demo
 
     return run_demo(Voice(json), seeds=seeds)
 

@@ -242,3 +242,18 @@ def test_a_network_opened_by_its_messages(say, folder):
     assert max(layer["off"] for layer in found["layers"]) < 1e-5
     told = say("explain", "net", "n4")
     assert told.code == OK and "draws" in told.out and " costs " in told.out
+
+
+def test_the_demo_of_graphs(say):
+    told = say("demo", "graphs", "--seeds", "2")
+    assert told.code == OK, told.err
+    for words in ("34 nodes, 78 edges", "Nodes. Told", "Edges. A fifth", "Inside. It"):
+        assert words in told.out
+    found = say("demo", "graphs", "--seeds", "2", "--json").json()
+    assert found["score"]["value"] > 0.9 and found["inside"]["off"] < 1e-5
+    assert set(found["edges"]["auroc"]) == {
+        "vicinal",
+        "common neighbours",
+        "Adamic-Adar",
+        "Katz",
+    }

@@ -233,6 +233,19 @@ def test_newcomers_that_cannot_join(block_graph):
         model.predict(new_nodes=bare)
 
 
+def test_two_labels_are_enough_to_say_what_is_around_them():
+    """Zachary's club, of which the two leaders alone are known (Kipf and Welling)."""
+    graph = nx.karate_club_graph()
+    club = [graph.nodes[k]["club"] for k in graph]
+    table = read_graph(graph, target="club")
+    split = np.where(np.isin(table.ids, ["0", "33"]), "train", "test")
+    model = NodeClassifier(**quick, val_fraction=0.0).fit(table.having(split=split))
+    assert model.first_.view == "labels"
+    right = model.predict() == np.array(club)
+    assert right.sum() >= 31
+    assert model.evaluate().score.n == 32
+
+
 def test_some_nodes_by_name(block_graph):
     model = NodeClassifier(**quick).fit(block_graph)
     every = model.predict()

@@ -43,13 +43,14 @@ def test_labels_are_shares_and_stay_where_no_edge_leads(seed):
     g = torch.Generator().manual_seed(seed)
     ends = torch.randint(0, 6, (2, 9), generator=g)
     edge_index = torch.cat([ends, ends.flip(0)], dim=1)
-    known = torch.zeros(8, 3)
+    known, marked = torch.zeros(8, 3), torch.zeros(8, dtype=torch.bool)
     known[0, 1] = known[6, 2] = 1  # nodes 6 and 7 have no edge
-    found = spread_labels(known, Adjacency.of(edge_index, 8))
+    marked[[0, 6]] = True
+    found = spread_labels(known, marked, Adjacency.of(edge_index, 8))
     torch.testing.assert_close(found.sum(dim=1), torch.ones(8))
     assert found[6].tolist() == [0, 0, 1]
-    torch.testing.assert_close(found[7], torch.full((3,), 1 / 3))
-    assert not found[0, 2]
+    torch.testing.assert_close(found[7], torch.tensor([0, 0.5, 0.5]))  # of all known
+    assert found[0].tolist() == [0, 1, 0]
 
 
 def test_evening_out_keeps_constants_among_equals():

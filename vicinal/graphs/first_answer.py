@@ -9,6 +9,7 @@ chosen by how likely held-out labels become, each candidate calibrated first
 Z_i: row i of a view, of length 1;  p_i = softmax(W' Z_i + b);  then `propagation`.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,17 +23,25 @@ from vicinal.core.head import PENALTIES, Head, Problem
 from vicinal.core.objective import Objective
 from vicinal.graphs.adjacency import Adjacency
 from vicinal.graphs.layers.gcn import smoothed
-from vicinal.graphs.propagation import STEPS, correct, smooth, spread, unit_rows
+from vicinal.graphs.propagation import (
+    STEPS,
+    correct,
+    smooth,
+    spread,
+    spread_labels,
+    unit_rows,
+)
 
 VIEWS = {
     "features": "features alone",
     "near": "means of two steps",
     "spread": "features spread ten steps",
     "rings": "features, and means of one, two and three steps, side by side",
+    "labels": "the labels around it alone",
 }
 """what of a node's surroundings is seen"""
 
-HOPS = {"features": 0, "near": 2, "spread": 10, "rings": 3}
+HOPS = {"features": 0, "near": 2, "spread": 10, "rings": 3, "labels": 0}
 
 EVENED = (0.0, 0.5, 0.8, 0.9)
 """how far what was said is evened out among neighbours; 0: not at all"""
@@ -59,7 +68,9 @@ class Known(NamedTuple):
 
 
 def view(name: str, x: Tensor, graph: Adjacency, weight: Tensor | None) -> Tensor:
-    """What is seen of each node, [N, D]."""
+    """What is seen of each node, [N, D]; of labels alone there is nothing to fit."""
+    if name == "labels":
+        return x[:, :0]
     if name == "features":
         return unit_rows(x)
     if name == "spread":
@@ -94,10 +105,14 @@ class FirstAnswer:
 
     def logits(self, known: Known) -> Tensor:
         """[N, K] of all nodes."""
+        if self.view == "labels":
+            return by_labels(known, self.objective, self.evened)
         z = self.seen(known)
         return evened(self.head.logits(z.numpy()), known, self.objective, self.evened)
 
     def __str__(self) -> str:
+        if self.view == "labels":
+            return f"{VIEWS[self.view]}, evened out by {self.evened:g}"
         told = f"{VIEWS[self.view]}, a fitted layer (penalty {self.head.penalty:g})"
         return told + (f", evened out by {self.evened:g}" if self.evened else "")
 
@@ -110,20 +125,41 @@ class FirstAnswer:
         }
 
 
+def known_rows(known: Known, objective: Objective) -> Tensor:
+    """What is known [N, K] as shares of classes, marks, or spreads from the mean."""
+    y = torch.from_numpy(known.y)
+    if objective.kind == "numeric":
+        spread_of_all = getattr(objective, "std", 1.0)
+        return ((y - getattr(objective, "mean", 0.0)) / spread_of_all).float()[:, None]
+    if objective.kind == "multi_label":
+        return y.float()
+    return torch.nn.functional.one_hot(y.clamp(min=0), objective.outputs).float()
+
+
+def by_labels(known: Known, objective: Objective, beta: float) -> Tensor:
+    """Logits [N, K] of the labels around each node, and nothing else."""
+    marked = torch.from_numpy(known.marked)
+    rows, graph = known_rows(known, objective), known.graph
+    found = spread_labels(rows, marked, graph, known.weight, 1 - beta)
+    if objective.kind == "numeric":
+        return found
+    if objective.kind == "multi_label":
+        return torch.logit(found.clamp(1e-6, 1 - 1e-6))
+    return found.clamp(min=1e-6).log()
+
+
 def evened(logits: Tensor, known: Known, objective: Objective, beta: float) -> Tensor:
     """Logits [N, K] of what is said once neighbours have been heard."""
     if not beta:
         return logits
     marked = torch.from_numpy(known.marked)
     graph, weight = known.graph, known.weight
-    y = torch.from_numpy(known.y)
+    rows = known_rows(known, objective).to(logits)
     if objective.kind == "numeric":
-        z = ((y - objective.mean) / objective.std).to(logits)[:, None]  # type: ignore
-        return correct(logits, z, marked, graph, beta, weight)
+        return correct(logits, rows, marked, graph, beta, weight)
     if objective.kind == "multi_label":
-        p = smooth(logits.sigmoid(), y.to(logits), marked, graph, beta, weight)
+        p = smooth(logits.sigmoid(), rows, marked, graph, beta, weight)
         return torch.logit(p.clamp(TINY, 1 - 1e-6))
-    rows = torch.nn.functional.one_hot(y.clamp(min=0), objective.outputs).to(logits)
     p = smooth(logits.softmax(dim=1), rows, marked, graph, beta, weight)
     return (p / p.sum(dim=1, keepdim=True).clamp(min=TINY)).clamp(min=TINY).log()
 
@@ -134,16 +170,53 @@ def first_answers(
     """The best answer of each view, the features alone first.
 
     judged: masks [N] of nodes to choose by: they are not learned from meanwhile. One
-    mask is a validation part; several, each within `known.marked`, are folds.
+    mask is a validation part; several, each within `known.marked`, are folds. None: too
+    few are known to choose by, and all that is said is what the labels around say.
     """
-    for name in VIEWS:
-        yield _best_of_view(name, known, objective, judged)
+    for name in VIEWS if judged else ():
+        if name != "labels":
+            yield _best_of_view(name, known, objective, judged)
+    yield _best_by_labels(known, objective, judged)
+
+
+def _best_by_labels(
+    known: Known, objective: Objective, judged: list[np.ndarray]
+) -> FirstAnswer:
+    tried = {EVENED[-1]: math.nan}
+    if judged:
+        tried = {
+            beta: float(
+                np.mean(
+                    [
+                        _loss_of(
+                            by_labels(
+                                known._replace(marked=known.marked & ~mask),
+                                objective,
+                                beta,
+                            ),
+                            known,
+                            objective,
+                            mask,
+                        )
+                        for mask in judged
+                    ]
+                )
+            )
+            for beta in EVENED[1:]
+        }
+    beta, loss = min(tried.items(), key=lambda item: item[1])
+    shape = (0, objective.outputs)
+    nothing = Head(np.zeros(shape, np.float32), np.zeros(shape[1], np.float32))
+    return FirstAnswer("labels", nothing, beta, objective, loss)
 
 
 def features_alone(
     known: Known, objective: Objective, judged: list[np.ndarray]
 ) -> FirstAnswer:
-    """A layer on each node's own features, which no edge has a part in."""
+    """A layer on each node's own features, which no edge has a part in.
+
+    judged: as for `first_answers`; none: the strongest penalty.
+    """
     return _best_of_view("features", known, objective, judged, evened_by=())
 
 
@@ -160,6 +233,10 @@ def _best_of_view(
     z = z * np.float32(scale)
     parts = [(known.marked & ~mask, mask) for mask in judged]
     heads = [_path(z, known, objective, learned) for learned, _ in parts]
+    if not judged:
+        whole = _path(z, known, objective, known.marked)[0]
+        head = Head(whole.weights * np.float32(scale), whole.bias, PENALTIES[0])
+        return FirstAnswer(name, head, 0.0, objective, math.nan)
     losses = np.array(
         [
             [_loss(h.logits(z), known, objective, 0.0, *p) for h in path]
@@ -207,8 +284,15 @@ def _loss(
 ) -> float:
     """Mean loss of the judged nodes, once what is said is calibrated on them."""
     seen = known._replace(marked=learned)
+    return _loss_of(evened(logits, seen, objective, beta), known, objective, judged)
+
+
+def _loss_of(
+    logits: Tensor, known: Known, objective: Objective, judged: np.ndarray
+) -> float:
+    """Mean loss of the judged nodes, of logits [N, K], once they are calibrated."""
     rows = np.flatnonzero(judged)
-    said, y = evened(logits, seen, objective, beta)[rows], known.y[rows]
+    said, y = logits[rows], known.y[rows]
     if objective.kind == "numeric":
         return float(np.square(objective.predict(said) - y).mean())
     temperature = fit_temperature(said, y, objective)

@@ -1,9 +1,10 @@
 """LinkPredictor: which pairs of nodes are joined, and are not listed yet.
 
 First an answer from what two nodes have between them (`link_features`) and a fitted
-layer on it and its products; then, where that is asked for, a graph network or free
-embeddings with a decoder, delivered only where they are nearer the truth on held-out
-pairs than chance explains. Common neighbours, Adamic-Adar and Katz stand beside.
+layer on it, and on its products where these help; then, where that is asked for, a
+graph network or free embeddings with a decoder, delivered only where they are nearer
+the truth on held-out pairs than chance explains. Common neighbours, Adamic-Adar and
+Katz stand beside.
 """
 
 import math
@@ -46,6 +47,9 @@ from vicinal.graphs.table import GraphTable
 FOLDS = 5
 """of the training edges: the numbers of each fold are of a graph without it"""
 
+MANY = 4000
+"""pairs above which one fold is enough to choose by"""
+
 FURTHEST = 6.0
 """spreads from the mean beyond which a number says no more"""
 
@@ -74,6 +78,9 @@ class LinkPredictor(Estimator):
     mean_: np.ndarray
     spread_: np.ndarray
     """of the numbers between pairs, of those learned from"""
+
+    products_: bool
+    """whether products of two of the numbers are seen as well"""
 
     network_: LinkNetwork | None
     """the network that is delivered; None: the first answer is"""
@@ -115,12 +122,11 @@ class LinkPredictor(Estimator):
         seed = seed_for(self.random_state, 3) % 2**32
         shares = settings.val_fraction, settings.test_fraction
         self.split_ = split_links(table, *shares, seed=seed)
-        features, y = self._learned_from(seed)
+        features, y, fold = self._learned_from(seed)
         self.mean_, self.spread_ = features.mean(axis=0), features.std(axis=0)
         self.spread_[self.spread_ < 1e-9] = 1.0
-        self.head_ = self._fitted(self._products(features), y)
+        self._fit_head(features, y, fold)
         self.network_, self.paired_, self.history_ = None, None, []
-        self.temperature_ = 1.0
         self._said: dict[int, Any] = {}
         self._calibrate()
 
@@ -132,8 +138,8 @@ class LinkPredictor(Estimator):
         length = np.linalg.norm(x, axis=1, keepdims=True)
         return x / np.where(length > 0, length, 1)
 
-    def _learned_from(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers [P, D] and truth [P] of pairs to learn from, out of fold.
+    def _learned_from(self, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Numbers [P, D], truth [P] and fold [P] of pairs to learn from, out of fold.
 
         Pairs that are none are drawn among those that are no training edge, without
         sight of what is held out.
@@ -142,7 +148,7 @@ class LinkPredictor(Estimator):
         nodes = len(self.graph_)
         nones = no_edges(nodes, train, len(train), False, rng)
         fold = rng.integers(0, FOLDS, len(train))
-        features, truth = [], []
+        features, truth, folds = [], [], []
         for k in range(FOLDS):
             own = fold == k
             if not own.any() or own.all():
@@ -150,28 +156,43 @@ class LinkPredictor(Estimator):
             pairs = np.concatenate([train[own], nones[own]])
             features.append(between(nodes, train[~own], pairs, self.known_).features)
             truth.append(np.repeat([1, 0], own.sum()))
-        return np.concatenate(features), np.concatenate(truth)
+            folds.append(np.full(2 * int(own.sum()), k))
+        return np.concatenate(features), np.concatenate(truth), np.concatenate(folds)
 
-    def _products(self, features: np.ndarray) -> np.ndarray:
-        """The numbers, standardised, and the products of any two of them."""
+    def _seen(self, features: np.ndarray) -> np.ndarray:
+        """The numbers, standardised, and with `products_` the products of any two."""
         z = np.clip((features - self.mean_) / self.spread_, -FURTHEST, FURTHEST)
-        i, j = np.triu_indices(z.shape[1])
-        return np.concatenate([z, z[:, i] * z[:, j]], axis=1).astype(np.float32)
+        if self.products_:
+            i, j = np.triu_indices(z.shape[1])
+            z = np.concatenate([z, z[:, i] * z[:, j]], axis=1)
+        return z.astype(np.float32)
 
-    def _fitted(self, z: np.ndarray, y: np.ndarray) -> Head:
-        """A layer, whose penalty a tenth of the pairs chooses."""
-        rng = np.random.default_rng(0)
-        left = rng.random(len(y)) < 0.1
-        if left.sum() < 2 or (~left).sum() < 2:
-            left = np.arange(len(y)) % 2 == 0
-        best = min(
-            _path(z[~left], y[~left], self.objective_),
-            key=lambda head: float(
-                self.objective_.loss(head.logits(z[left]), torch.from_numpy(y[left]))
-            ),
-        )
-        heads = _path(z, y, self.objective_)
-        return next(head for head in heads if head.penalty == best.penalty)
+    def _fit_head(self, features: np.ndarray, y: np.ndarray, fold: np.ndarray) -> None:
+        """Fit the layer; with products or without, and by which penalty, pairs that it
+        does not learn from decide: those of each fold in turn, or where there are many
+        those of one."""
+        judged = range(FOLDS if len(y) <= MANY else 1)
+        tried: list[tuple[float, bool, float, float]] = []
+        for products in (False, True):
+            self.products_ = products
+            z = self._seen(features)
+            said = [
+                _path(z[fold != k], y[fold != k], self.objective_)
+                for k in judged
+                if 0 < (fold == k).sum() < len(y)
+            ]
+            for number, penalty in enumerate(PENALTIES):
+                own = np.isin(fold, list(judged))
+                logits = torch.zeros(int(own.sum()), 2)
+                for k, heads in zip(judged, said, strict=False):
+                    rows = (fold == k)[own]
+                    logits[torch.from_numpy(rows)] = heads[number].logits(z[fold == k])
+                heat = fit_temperature(logits, y[own], self.objective_)
+                loss = self.objective_.loss(logits / heat, torch.from_numpy(y[own]))
+                tried.append((float(loss), products, penalty, heat))
+        _, self.products_, penalty, self.temperature_ = min(tried)
+        heads = _path(self._seen(features), y, self.objective_)
+        self.head_ = heads[PENALTIES.index(penalty)]
 
     # --- the network -------------------------------------------------------------
 
@@ -270,7 +291,7 @@ class LinkPredictor(Estimator):
 
     def _first_logits(self, pairs: np.ndarray) -> Tensor:
         found = between(len(self.graph_), self.split_.train, pairs, self.known_)
-        return self.head_.logits(self._products(found.features))
+        return self.head_.logits(self._seen(found.features))
 
     def _logits(self, pairs: np.ndarray) -> Tensor:
         """[P, 2] of pairs of rows."""
@@ -389,6 +410,7 @@ class LinkPredictor(Estimator):
             "objective": objectives.to_dict(self.objective_),
             "columns": self.columns_.to_dict(),
             "penalty": self.head_.penalty,
+            "products": self.products_,
             "network": None if network is None else network.shape._asdict(),
             "temperature": self.temperature_,
             "history": [epoch._asdict() for epoch in self.history_],
@@ -437,6 +459,7 @@ class LinkPredictor(Estimator):
         self.split_ = LinkSplit(**{name: parts[name] for name in names})
         self.mean_, self.spread_ = arrays["mean"], arrays["spread"]
         self.head_ = Head(arrays["weights"], arrays["bias"], description["penalty"])
+        self.products_ = description["products"]
         self.temperature_ = description["temperature"]
         self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
         self.network_, self.paired_ = None, None

@@ -4,6 +4,7 @@ How it learned is the business of `nodes`. The graph is kept because a node is t
 its surroundings: what comes later joins it (`newcomers`).
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self, cast
@@ -41,6 +42,10 @@ CONSTANT_NAMES = {
 }
 
 
+ANSWERS = ("first", "fitted")
+"""of which the model file tells"""
+
+
 class Answers(NamedTuple):
     """What a model says of nodes, by name."""
 
@@ -71,6 +76,9 @@ class NodeModel(Estimator):
     """the same as tensors, with the labels that were learned"""
 
     first_: FirstAnswer
+    fitted_: FirstAnswer | None
+    """the best answer that looks at more than labels: for graphs that have none"""
+
     members_: list[NodeNetwork] | None
     """the networks that are delivered; None: the first answer is"""
 
@@ -158,12 +166,15 @@ class NodeModel(Estimator):
         return self._said
 
     def _logits(self, known: Known) -> Tensor:
+        first = self.first_
+        if first.view == "labels" and not known.marked.any() and self.fitted_:
+            first = self.fitted_
         if self.members_ is None:
-            return self.first_.logits(known)
+            return first.logits(known)
         said = together(self.members_, known, self.objective_)
         if self.mixed_ is None:
             return said
-        both = zip((self.first_.logits(known), said), self.mixed_, strict=True)
+        both = zip((first.logits(known), said), self.mixed_, strict=True)
         return averaged([z / heat for z, heat in both], self.objective_)
 
     def _predict(self, logits: Tensor) -> np.ndarray:
@@ -368,6 +379,7 @@ class NodeModel(Estimator):
             "columns": self.columns_.to_dict(),
             "directed": self.graph_.directed,
             "first": self.first_.to_dict(),
+            "fitted": None if self.fitted_ is None else self.fitted_.to_dict(),
             "network": None if not networks else networks[0].description,
             "members": len(networks),
             "mixed": None if self.mixed_ is None else list(self.mixed_),
@@ -377,9 +389,11 @@ class NodeModel(Estimator):
             "history": [epoch._asdict() for epoch in self.history_],
         }
         tensors = {f"graph.{k}": t for k, t in self._graph_tensors().items()}
-        head = self.first_.head
-        tensors["first.weights"] = torch.from_numpy(np.asarray(head.weights))
-        tensors["first.bias"] = torch.from_numpy(np.asarray(head.bias))
+        for name, answer in (("first", self.first_), ("fitted", self.fitted_)):
+            if answer is not None:
+                weights, bias = answer.head.weights, answer.head.bias
+                tensors[f"{name}.weights"] = torch.from_numpy(np.asarray(weights))
+                tensors[f"{name}.bias"] = torch.from_numpy(np.asarray(bias))
         for k, network in enumerate(networks):
             state = network.state_dict().items()
             tensors |= {f"member.{k}.{name}": t for name, t in state}
@@ -416,14 +430,9 @@ class NodeModel(Estimator):
         self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
         tensors = read_weights(folder, description)
         self._restore_graph(under("graph", tensors), description["directed"])
-        first, head = description["first"], under("first", tensors)
-        self.first_ = FirstAnswer(
-            first["view"],
-            Head(head["weights"].numpy(), head["bias"].numpy(), first["penalty"]),
-            first["evened"],
-            self.objective_,
-            first["loss"],
-        )
+        first, fitted = (self._answer(k, description, tensors) for k in ANSWERS)
+        assert first is not None
+        self.first_, self.fitted_ = first, fitted
         self.members_ = None
         mixed = description.get("mixed")
         self.mixed_ = None if mixed is None else (mixed[0], mixed[1])
@@ -435,6 +444,18 @@ class NodeModel(Estimator):
                 self.members_.append(network.eval())
         self._name_classes(description["whole_number_classes"])
         return self
+
+    def _answer(
+        self, name: str, description: dict[str, Any], tensors: Tensors
+    ) -> FirstAnswer | None:
+        told, head = description[name], under(name, tensors)
+        if told is None:
+            return None
+        arrays = head["weights"].numpy(), head["bias"].numpy()
+        layer = Head(*arrays, told["penalty"])
+        loss = math.nan if told["loss"] is None else told["loss"]
+        view, evened = told["view"], told["evened"]
+        return FirstAnswer(view, layer, evened, self.objective_, loss)
 
     def _restore_graph(self, tensors: Tensors, directed: bool) -> None:
         text = tensors["ids"].numpy().tobytes().decode()

@@ -22,9 +22,9 @@ from vicinal.core.splits import TEST, TRAIN, VAL
 from vicinal.core.training import Epoch
 from vicinal.core.words import counted
 from vicinal.graphs.facts import Facts, facts_of, told
+from vicinal.graphs.first_answer import by_labels
 from vicinal.graphs.nodes import NodeLearner
 from vicinal.graphs.page import Findings, make_report
-from vicinal.graphs.propagation import spread_labels
 from vicinal.graphs.table import GraphTable
 
 FEATURES, LABELS = "features alone", "neighbours' labels alone"
@@ -131,8 +131,7 @@ class NodeRun:
         decided = objective.decide(objective.predict(alone))
         found.set_beside(FEATURES, objective, y, decided)
         labels = _by_labels(learner, objective)
-        if labels is not None:
-            found.set_beside(LABELS, objective, y, labels[rows])
+        found.set_beside(LABELS, objective, y, labels[rows])
         return found
 
     def _test(self) -> Iterator[str]:
@@ -213,27 +212,10 @@ class NodeRun:
         }
 
 
-def _by_labels(learner: NodeLearner, objective: Objective) -> np.ndarray | None:
-    """What the labels of neighbours say, decided [N] or [N, K]; none for numbers."""
-    import torch
-
-    known = learner.known_
-    marked = torch.from_numpy(known.marked)
-    if objective.kind == "numeric":
-        y = torch.from_numpy(known.y).float()[:, None]
-        both = torch.cat([y, torch.ones_like(y)], dim=1) * marked[:, None]
-        from vicinal.graphs.propagation import STEPS, spread
-
-        total, share = spread(both, known.graph, 0.1, STEPS, known.weight).unbind(1)
-        mean = float(known.y[known.marked].mean())
-        found = torch.where(share > 0, total / share.clamp(min=1e-12), mean)
-        return found.numpy().astype(float)
-    y = torch.from_numpy(known.y)
-    if objective.kind == "single_label":
-        y = torch.nn.functional.one_hot(y, objective.outputs)
-    y = y.float() * marked[:, None]
-    found = spread_labels(y, known.graph, known.weight)
-    return objective.decide(found.numpy())
+def _by_labels(learner: NodeLearner, objective: Objective) -> np.ndarray:
+    """What the labels around say, decided [N] or [N, K]."""
+    said = by_labels(learner.known_, objective, 0.9)
+    return objective.decide(objective.predict(said))
 
 
 def write_csv(path: Path, frame: Any) -> None:

@@ -113,7 +113,12 @@ class NodeLearner(NodeModel):
         for answer in first_answers(self.known_, self.objective_, self._judged()):
             self.firsts_.append(answer)
         self.alone_ = features_alone(self.known_, self.objective_, self._judged())
-        self.first_ = min(self.firsts_, key=lambda answer: answer.loss)
+        self.first_ = self.firsts_[0]  # where nothing can be chosen by, the only one
+        self.fitted_ = None
+        if len(self.firsts_) > 1:
+            self.first_ = min(self.firsts_, key=lambda answer: answer.loss)
+            fitted = [answer for answer in self.firsts_ if answer.view != "labels"]
+            self.fitted_ = min(fitted, key=lambda answer: answer.loss)
         self._calibrate()
 
     @property
@@ -129,6 +134,12 @@ class NodeLearner(NodeModel):
             return [val]
         rows = np.flatnonzero(self.known_.marked)
         y = self.known_.y[rows]
+        if self.objective_.kind == "single_label":
+            counts = np.bincount(y, minlength=self.objective_.outputs)
+            if counts.min() < 2:  # a fold would take a class away
+                return []
+        if len(rows) < 2:
+            return []
         strata = y if self.objective_.kind == "single_label" else np.zeros(len(rows))
         folds = min(FOLDS, len(rows))
         dealt = deal(strata, folds=folds, seed=seed_for(self.random_state, 4) % 2**32)

@@ -15,6 +15,7 @@ Consistency, NeurIPS 2003; Q. Huang et al.: Combining Label Propagation and Simp
 Models Out-performs Graph Neural Networks, ICLR 2021, eq. 6.
 """
 
+import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -44,15 +45,23 @@ def spread(
 
 
 def spread_labels(
-    known: Tensor, graph: Adjacency, weight: Tensor | None = None, alpha: float = 0.1
+    known: Tensor,
+    marked: Tensor,
+    graph: Adjacency,
+    weight: Tensor | None = None,
+    alpha: float = 0.1,
 ) -> Tensor:
-    """Shares [N, K] of labels among the neighbours; known [N, K]: 0 where none is.
+    """Mean [N, K] of what is known around each node, the nearer the more.
 
-    A node that no label reaches gets equal shares.
+    known: [N, K], of shares or amounts; marked: [N] bool, where it is known. A node
+    that nothing reaches gets the mean of all that is known.
     """
-    found = spread(known, graph, alpha, STEPS, weight)
-    total = found.sum(dim=1, keepdim=True)
-    return (found / total.clamp(min=1e-12)).where(total > 0, 1 / known.shape[1])
+    mark = marked.to(known)[:, None]
+    both = torch.cat([known * mark, mark], dim=1)
+    found = spread(both, graph, alpha, STEPS, weight)
+    total = found[:, -1:]
+    mean = known[marked].sum(dim=0, keepdim=True) / marked.sum().clamp(min=1)
+    return (found[:, :-1] / total.clamp(min=1e-12)).where(total > 1e-12, mean)
 
 
 def smooth(

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from vicinal.errors import SettingError
-from vicinal.graphs.first_answer import FirstAnswer, Known
+from vicinal.graphs.first_answer import FirstAnswer, Known, known_rows
 from vicinal.graphs.inside.computation_tree import row_of
 from vicinal.graphs.layers.gcn import smoothed
 from vicinal.graphs.propagation import STEPS, spread
@@ -85,15 +85,18 @@ def surroundings(first: FirstAnswer, known: Known, node: int) -> Surroundings:
 def _evened(first: FirstAnswer, known: Known, node: int) -> Surroundings:
     """Which nodes the probability is a mean of."""
     beta, k = first.evened, first.objective.outputs
-    plain = first.head.logits(first.seen(known).numpy()).softmax(dim=1)
-    y = torch.nn.functional.one_hot(torch.from_numpy(known.y), k).to(plain)
     marked = torch.from_numpy(known.marked)
-    said = y.where(marked[:, None], plain)
+    said = known_rows(known, first.objective) * marked[:, None]  # labels alone
+    if first.view != "labels":
+        plain = first.head.logits(first.seen(known).numpy()).softmax(dim=1)
+        said = said.where(marked[:, None], plain)
 
     def steps(z: Tensor) -> Tensor:
         return spread(z, known.graph, 1 - beta, STEPS, known.weight)
 
     rows, share = row_of(steps, known.graph, node)
+    if first.view == "labels":  # who has no label says nothing
+        rows, share = rows[marked[rows]], share[marked[rows]]
     total = share.sum().clamp(min=1e-12)
     parts = (share[:, None] * said[rows] / total).numpy()
     given = first.logits(known)[node].softmax(dim=0).numpy()
