@@ -11,13 +11,14 @@ Inference", section 3.2)::
 import contextlib
 import copy
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.SiLU)
 
 
 def folded(network: nn.Module, example: Tensor, *, in_place: bool = True) -> nn.Module:
@@ -28,13 +29,16 @@ def folded(network: nn.Module, example: Tensor, *, in_place: bool = True) -> nn.
     convolution each batch norm follows. One whose input comes from elsewhere stays.
     """
     plain = copy.deepcopy(network).eval()
+    acting = [m.inplace for m in _of(plain, ACTIVATIONS)]
+    if not _of(plain, NORMS) and all(was == in_place for was in acting):
+        return plain
     network = copy.deepcopy(plain)
     names = {module: name for name, module in network.named_modules()}
     for conv, norm in followed_by_norms(network, example):
         _put(network, names[conv], fuse_conv_bn_eval(conv, norm))
         _put(network, names[norm], nn.Identity())
-    for module in _of(network, (nn.ReLU, nn.ReLU6, nn.SiLU)):
-        cast(nn.ReLU, module).inplace = in_place
+    for module in _of(network, ACTIVATIONS):
+        module.inplace = in_place
     with torch.no_grad():
         same = _same(network(example), plain(example))
     return network if same else plain  # something was written over that is used again
@@ -133,12 +137,11 @@ def _seen_pairs(network: nn.Module, example: Tensor) -> tuple[list[Pair], Tensor
         if conv is not None:
             pairs.append((conv, module))
 
-    convolutions: list[Any] = _of(network, nn.Conv2d)
+    convolutions = _of(network, nn.Conv2d)
     for conv in convolutions:
         conv._conv_forward = _noting(conv, usual)
     plain = nn.BatchNorm2d.forward
-    found: list[Any] = _of(network, NORMS)
-    norms = [m for m in found if type(m).forward is plain and _whole(m)]
+    norms = [m for m in _of(network, NORMS) if type(m).forward is plain and _whole(m)]
     hooks = [m.register_forward_hook(after) for m in convolutions]
     hooks += [m.register_forward_pre_hook(before) for m in norms]
     try:
@@ -187,7 +190,7 @@ def _answering(network: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _of(network: nn.Module, kinds: Any) -> list[nn.Module]:
+def _of(network: nn.Module, kinds: Any) -> list[Any]:
     return [module for module in network.modules() if isinstance(module, kinds)]
 
 

@@ -103,7 +103,7 @@ def _made(model: "PictureModel") -> Forms:
     example = torch.rand(2, how.channels, how.image_size, how.image_size, device=device)
     whole = folded(network.requires_grad_(False), example, in_place=False)
     assert isinstance(whole, Network)
-    still = folded(network, example)
+    still = folded(whole, example)
     for form in (whole, still):
         Runtime(model.runtime_.device, channels_last=True).prepare(form)
     plain: nn.Module = whole

@@ -45,7 +45,8 @@ class PictureExplanation(Explanation):
 
 
 def draw_explanations(explanations: Sequence[PictureExplanation]) -> "Figure":
-    """The picture, and beside it each map: in grey if it is no better than chance.
+    """The picture, and beside it each map: in grey if it is not shown to be better than
+    chance.
 
     Few pixels hold the largest numbers of a fine map: the scale ends where all but one
     in a hundred do, and larger ones have its last colour.
@@ -89,7 +90,7 @@ def _draw_map(sheet: "Figure", axis: Any, one: PictureExplanation) -> None:
         alpha=np.clip(0.1 + 0.75 * size / largest, 0, 0.85),
     )
     p = f"p = {one.faithfulness.p:.2g}"
-    says = f"better than chance, {p}" if better else f"no better than chance, {p}"
+    says = f"better than chance, {p}" if better else f"not shown to be better, {p}"
     axis.set_title(f"{name}\n{says}", fontsize=9)
     ends = _beyond(one.map, largest) if better else "max"
     bar = sheet.colorbar(drawn, ax=axis, shrink=0.7, extend=ends)
