@@ -636,18 +636,29 @@ def _understood(words: list[str]) -> Callable[[], Outcome]:
 
 
 def _verbs(words: list[str]) -> dict[str, Callable[..., Outcome]]:
-    """The verbs, with those for graphs where the words name a graph or a run of one."""
+    """The verbs, with those for graphs where the words name graphs or a run of them."""
     from vicinal.graph_cli import VERBS as FOR_GRAPHS
-    from vicinal.tasks import wing_of_data, wing_of_run
+    from vicinal.tasks import What, what_of_data, what_of_run
 
     verb, *rest = words or [""]
-    if verb not in FOR_GRAPHS:
+    if verb not in FOR_GRAPHS["nodes"]:
         return VERBS
     reads = verb in ("check", "train")
-    wing_of = wing_of_data if reads else wing_of_run
-    found = any(wing_of(word) == "graphs" for word in rest if word[:1] != "-")
-    edges = reads and any(word.split("=")[0] == "--edges" for word in rest)
-    return VERBS | FOR_GRAPHS if found or edges else VERBS
+    what_of = what_of_data if reads else what_of_run
+    what: What = "pictures"
+    for word in rest:
+        if word[:1] != "-" and what == "pictures":
+            what = what_of(word)
+    flags = {word.split("=")[0] for word in rest}
+    if reads and what == "pictures" and "--edges" in flags:
+        what = "nodes"
+    if verb == "train" and what == "nodes" and _asks_for_edges(rest):
+        what = "edges"
+    return VERBS | FOR_GRAPHS.get(what, {})
+
+
+def _asks_for_edges(words: list[str]) -> bool:
+    return "--task=links" in words or "--task links" in " ".join(words)
 
 
 def _asks(call: Any) -> bool:

@@ -1,6 +1,7 @@
-"""The command line's verbs where the data are a graph: `cli` takes them from here.
+"""The command line's verbs where the data are graphs: `cli` takes them from here.
 
-They have the names that they have for pictures; flags grow from `NodeSettings`.
+They have the names that they have for pictures; flags grow from the settings. What is
+learned, nodes, edges or whole graphs, says which of them a word calls (`VERBS`).
 """
 
 import time
@@ -9,11 +10,14 @@ from typing import Any, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, Suppress
 
-from vicinal.errors import Interruption, RunError, SettingError
-from vicinal.graphs.settings import NodeSettings
+from vicinal.core.settings import Settings
+from vicinal.errors import DataError, Interruption, RunError, SettingError
+from vicinal.graphs.settings import LinkSettings, NodeSettings, WholeSettings
+from vicinal.tasks import What
 from vicinal.voice import Voice
 
 Task = Literal["auto", "classification", "multilabel", "regression"]
+TaskOfGraph = Literal["auto", "classification", "multilabel", "regression", "links"]
 Outcome = dict[str, Any]
 
 
@@ -46,12 +50,36 @@ def check(
     return {"data": data, **verbs.check(table, quarantine, Voice(json))}
 
 
+def check_graphs(
+    data: Positional[str],
+    /,
+    task: Task = "auto",
+    target: str | None = None,
+    quarantine: str | None = None,
+    json: bool = False,
+) -> Outcome:
+    """Say what many graphs are, what can be learned from them, and what cannot be used.
+
+    Args:
+        data: a folder of a TU data set, tables with a column graph_id, or one text.
+        task: what the labels are; auto reads it from them.
+        target: the column that holds the labels.
+        quarantine: a CSV file for the list of what cannot be used.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.graphs import verbs
+    from vicinal.tasks import understand_set
+
+    found = understand_set(data, task, target)
+    return {"data": data, **verbs.check_graphs(found, quarantine, Voice(json))}
+
+
 def train(
     data: Positional[str],
     /,
     settings: OmitArgPrefixes[NodeSettings] = NodeSettings(),  # noqa: B008 - frozen
     edges: str | None = None,
-    task: Task = "auto",
+    task: TaskOfGraph = "auto",
     target: str | None = None,
     out: str | None = None,
     resume: bool = False,
@@ -66,7 +94,8 @@ def train(
             any form that NetworkX or scipy reads.
         settings: how to learn.
         edges: the file of the edges, where DATA lists the nodes.
-        task: what the labels are; auto reads it from them.
+        task: what the labels are; auto reads it from them. links: learn which nodes
+            are joined, and not what they are.
         target: the column, or attribute, that holds the labels.
         out: the run folder to make (never overwritten: name, then name-2).
         resume: go on in the run folder named with --out.
@@ -74,6 +103,82 @@ def train(
         json: print one JSON object and nothing else.
         typed: names of the flags that were given, so that a resumed run can tell them.
     """
+    given = {"task": task, "target": target, "edges": edges}
+    return _train("nodes", data, settings, given, out, resume, seed, json, typed)
+
+
+def train_links(
+    data: Positional[str],
+    /,
+    settings: OmitArgPrefixes[LinkSettings] = LinkSettings(),  # noqa: B008 - frozen
+    edges: str | None = None,
+    task: Literal["links"] = "links",
+    out: str | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    json: bool = False,
+    typed: Suppress[frozenset[str]] = frozenset(),
+) -> Outcome:
+    """Learn which nodes of a graph are joined: a tested model, a report, likely edges.
+
+    Args:
+        data: a list of edges, a folder with edges.csv, or a graph in any form that
+            NetworkX or scipy reads.
+        settings: how to learn.
+        edges: the file of the edges, where DATA lists the nodes.
+        task: links.
+        out: the run folder to make (never overwritten: name, then name-2).
+        resume: go on in the run folder named with --out.
+        seed: seed of every random draw.
+        json: print one JSON object and nothing else.
+        typed: names of the flags that were given, so that a resumed run can tell them.
+    """
+    given = {"task": task, "target": None, "edges": edges}
+    return _train("edges", data, settings, given, out, resume, seed, json, typed)
+
+
+def train_graphs(
+    data: Positional[str],
+    /,
+    settings: OmitArgPrefixes[WholeSettings] = WholeSettings(),  # noqa: B008 - frozen
+    task: Task = "auto",
+    target: str | None = None,
+    out: str | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    json: bool = False,
+    typed: Suppress[frozenset[str]] = frozenset(),
+) -> Outcome:
+    """Learn from many graphs: a tested model, a report and predictions.
+
+    Args:
+        data: a folder of a TU data set, tables with a column graph_id, or one text.
+        settings: how to learn.
+        task: what the labels are; auto reads it from them.
+        target: the column of graphs.csv that holds the labels.
+        out: the run folder to make (never overwritten: name, then name-2).
+        resume: go on in the run folder named with --out.
+        seed: seed of every random draw.
+        json: print one JSON object and nothing else.
+        typed: names of the flags that were given, so that a resumed run can tell them.
+    """
+    given = {"task": task, "target": target, "edges": None}
+    return _train("graphs", data, settings, given, out, resume, seed, json, typed)
+
+
+def _train(
+    what: What,
+    data: str,
+    settings: Settings,
+    given: Outcome,
+    out: str | None,
+    resume: bool,
+    seed: int,
+    json: bool,
+    typed: frozenset[str],
+) -> Outcome:
+    """Train on nodes, edges or graphs. given: task, target and edges as they came."""
+    from vicinal.core import data_parallel
     from vicinal.core.run import Run
 
     voice, begun = Voice(json), time.monotonic()
@@ -81,49 +186,57 @@ def train(
         raise SettingError(
             "--resume needs --out RUN, the folder of the run to go on in."
         )
-    place = Path(data).resolve()
+    place, edges = Path(data).resolve(), given["edges"]
+    plain = {
+        k: list(v) if isinstance(v, tuple) else v for k, v in vars(settings).items()
+    }
     folder = out or f"runs/{place.name if place.is_dir() else place.stem}"
     asked = {
+        **given,
         "data": str(place),
         "edges": edges and str(Path(edges).resolve()),
-        "task": task,
-        "target": target,
-        "parameters": settings.to_dict() | {"random_state": seed},
+        "parameters": plain | {"random_state": seed},  # as a file will have them
     }
     if resume:
-        with Run.resume(folder) as run:
+        with Run.resume(folder) as run, data_parallel.joined():
             asked = _as_it_began(run.folder, asked, typed)
-            return _train_in(run, asked, _ready(asked), data, voice, begun, resume)
-    ready = _ready(asked)
-    with Run.create(folder) as run:
-        return _train_in(run, asked, ready, data, voice, begun, resume)
+            ready = _ready(what, asked)
+            return _train_in(run, what, asked, ready, data, voice, begun, resume)
+    with data_parallel.joined():
+        ready = _ready(what, asked)
+        with Run.create(folder) as run:
+            return _train_in(run, what, asked, ready, data, voice, begun, resume)
 
 
-def _ready(asked: Outcome) -> tuple[Any, Any]:
-    """The graph and the estimator; a mistake is told before anything runs."""
-    from vicinal.errors import DataError
-    from vicinal.tasks import estimator_type, row_for, understand_graph
+def _ready(what: What, asked: Outcome) -> tuple[Any, Any, str]:
+    """What was read, the estimator and the task; a mistake is told before anything
+    runs."""
+    from vicinal.tasks import estimator_type, row_for, understand_graph, understand_set
 
-    settings = asked["parameters"]
-    table = understand_graph(
-        asked["data"],
-        asked["edges"],
-        asked["task"],
-        asked["target"],
-        settings["group_column"],
-        settings["directed"],
-    )
-    if table.kind == "none":
-        raise DataError(
-            "No node has a label, so there is nothing to learn. Put labels into a "
-            "column `label` of the nodes, or name the column with --target."
+    settings, task, target = asked["parameters"], asked["task"], asked["target"]
+    if what == "edges":
+        table = understand_graph(asked["data"], asked["edges"])
+        return table, estimator_type("LinkPredictor")(**settings), "links"
+    if what == "graphs":
+        found = understand_set(asked["data"], task, target)
+        missing = "No graph has a label. Put labels into a column `label` of graphs.csv"
+    else:
+        group, directed = settings["group_column"], settings["directed"]
+        how = asked["edges"], task, target, group, directed
+        found = understand_graph(asked["data"], *how)
+        missing = (
+            "No node has a label, so there is nothing to learn but which nodes are "
+            "joined (--task links). Put labels into a column `label` of the nodes"
         )
-    learner = estimator_type(row_for(table, "nodes").estimator)(**settings)
-    return table, learner
+    if found.kind == "none":
+        raise DataError(f"{missing}, or name the column with --target.")
+    row = row_for(found, what)
+    return found, estimator_type(row.estimator)(**settings), row.task
 
 
 def _train_in(
     run: Any,
+    what: What,
     asked: Outcome,
     ready: Any,
     shown: str,
@@ -134,29 +247,46 @@ def _train_in(
     from vicinal.core.interruption import stop_on_signal
     from vicinal.core.run import how_to_resume
     from vicinal.core.training import Interrupted
-    from vicinal.graphs.node_run import NodeRun
-    from vicinal.tasks import row_for
 
-    table, learner = ready
-    row = row_for(table, "nodes")
+    found, learner, task = ready
     if not resume:
         voice.say(f"run: {run.folder}")
-    run.write("settings.json", {**asked, "estimator": row.estimator})
-    voice.say(f"{shown}: {row.task} of nodes")
+    run.write("settings.json", {**asked, "estimator": type(learner).__name__})
+    of = f"{task} of {what}" if what != "edges" else "which nodes are joined"
+    voice.say(f"{shown}: {of}")
     try:
         with stop_on_signal() as stop_requested:
-            work = NodeRun(learner, table, run, shown, stop_requested, begun)
+            kind = _run_type(what)
+            work = kind(learner, found, run, shown, stop_requested, begun)
             for news in work.steps():
                 voice.say(news if isinstance(news, str) else _epoch_line(news))
     except (Interrupted, KeyboardInterrupt):
         raise Interruption(f"Interrupted. {how_to_resume(run.folder)}") from None
-    except (SettingError, ValueError):
+    except (SettingError, DataError, ValueError):
         _remove_if_bare(run.folder, resume)
         raise
+    use, look = NEXT[what]
     voice.say(f"\nreport:  {run.folder / 'report.html'}")
-    voice.say(f"use it:  vicinal predict {run.folder} NODE...")
-    voice.say(f"look in: vicinal explain {run.folder} NODE")
+    voice.say(f"use it:  vicinal predict {run.folder}{use}")
+    voice.say(f"look in: vicinal explain {run.folder}{look}")
     return work.summary()
+
+
+def _run_type(what: What) -> Any:
+    """What tells of nodes, edges or graphs."""
+    from vicinal.graphs.link_run import LinkRun
+    from vicinal.graphs.node_run import NodeRun
+    from vicinal.graphs.whole_run import WholeRun
+
+    return {"nodes": NodeRun, "edges": LinkRun, "graphs": WholeRun}[what]
+
+
+NEXT = {
+    "nodes": (" NODE...", " NODE"),
+    "edges": (" NODE NODE", " NODE NODE"),
+    "graphs": (" GRAPHS", " GRAPHS NAME"),
+}
+"""what `predict` and `explain` take after the run"""
 
 
 def _remove_if_bare(folder: Path, resume: bool) -> None:
@@ -285,19 +415,185 @@ def explain(
 
 
 def inspect(
-    run: Positional[str], node: Positional[str], /, json: bool = False
+    run: Positional[str],
+    node: Positional[str],
+    /,
+    output: str | None = None,
+    json: bool = False,
 ) -> Outcome:
     """Show the computational graph of a node: every message, and what it counts.
 
     Args:
         run: the run folder that `vicinal train` wrote.
         node: the name of a node.
+        output: a file for a drawing of it: .html, .png, .svg or .pdf.
         json: print one JSON object and nothing else.
     """
     from vicinal.graphs import verbs
     from vicinal.tasks import load
 
-    return {"run": run, **verbs.inspect(load(run), node, Voice(json))}
+    return {"run": run, **verbs.inspect(load(run), node, output, Voice(json))}
+
+
+def evaluate_graphs(
+    run: Positional[str],
+    data: Positional[str | None] = None,
+    /,
+    target: str | None = None,
+    output: str | None = None,
+    json: bool = False,
+) -> Outcome:
+    """Score a trained model: on the graphs that it held out, or on others.
+
+    Args:
+        run: the run folder that `vicinal train` wrote.
+        data: other graphs with labels; else those held out of the run's own.
+        target: the column that holds the labels; else the one trained on.
+        output: a CSV file for the predictions; one that is there is replaced.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.graphs import verbs
+    from vicinal.tasks import load, target_of
+
+    if target is None:
+        target = target_of(Path(run))
+    model, voice = load(run), Voice(json)
+    found = verbs.evaluate_graphs(model, Path(run), data, target, output, voice)
+    return {**found, "run": run, "data": data}
+
+
+def predict_graphs(
+    run: Positional[str],
+    data: Positional[str],
+    /,
+    output: str | None = None,
+    json: bool = False,
+) -> Outcome:
+    """Say what graphs are.
+
+    Args:
+        run: the run folder that `vicinal train` wrote.
+        data: graphs in any form that `train` takes; labels are not needed.
+        output: a CSV file for the answers (one that is there is replaced); else they
+            are printed.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.graphs import verbs
+    from vicinal.tasks import load
+
+    return {"run": run, **verbs.predict_graphs(load(run), data, output, Voice(json))}
+
+
+def explain_graphs(
+    run: Positional[str],
+    data: Positional[str],
+    name: Positional[str],
+    /,
+    target: str | None = None,
+    json: bool = False,
+) -> Outcome:
+    """Show what the answer for a graph rests on: each node is left out in turn.
+
+    Args:
+        run: the run folder that `vicinal train` wrote.
+        data: graphs in any form that `train` takes.
+        name: the name of one of them.
+        target: the class to be explained; else the one that the model names.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.graphs import verbs
+    from vicinal.tasks import load
+
+    given = load(run), data, name, target
+    return {"run": run, **verbs.explain_graphs(*given, Voice(json))}
+
+
+def evaluate_links(
+    run: Positional[str],
+    /,
+    output: str | None = None,
+    json: bool = False,
+) -> Outcome:
+    """Score a trained model on the edges that it held out.
+
+    Args:
+        run: the run folder that `vicinal train` wrote.
+        output: a CSV file for the predictions; one that is there is replaced.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.graphs import verbs
+    from vicinal.tasks import load
+
+    return {**verbs.evaluate_links(load(run), output, Voice(json)), "run": run}
+
+
+def predict_links(
+    run: Positional[str],
+    nodes: Positional[list[str]] = [],  # noqa: B006 - tyro reads it, nothing changes it
+    /,
+    top: int = 20,
+    output: str | None = None,
+    json: bool = False,
+) -> Outcome:
+    """Say how likely nodes are joined; or which pairs are, and are not listed.
+
+    Args:
+        run: the run folder that `vicinal train` wrote.
+        nodes: pairs of names, one after the other, or a CSV with the columns source
+            and target; else the likeliest pairs that are no edges yet.
+        top: how many pairs are looked for, where none are named.
+        output: a CSV file for the answers (one that is there is replaced); else they
+            are printed.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.graphs import verbs
+    from vicinal.tasks import load
+
+    return {
+        "run": run,
+        **verbs.predict_links(load(run), nodes, top, output, Voice(json)),
+    }
+
+
+def explain_links(
+    run: Positional[str],
+    source: Positional[str],
+    target: Positional[str],
+    /,
+    json: bool = False,
+) -> Outcome:
+    """Show what the chance of an edge between two nodes adds up to.
+
+    Args:
+        run: the run folder that `vicinal train` wrote.
+        source: the name of a node.
+        target: the name of another.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.graphs import verbs
+    from vicinal.tasks import load
+
+    found = verbs.explain_links(load(run), source, target, Voice(json))
+    return {"run": run, **found}
+
+
+def inspect_others(
+    run: Positional[str],
+    words: Positional[list[str]] = [],  # noqa: B006 - tyro reads it
+    /,
+    json: bool = False,
+) -> Outcome:
+    """Show the computational graph of a node: for models of nodes.
+
+    Args:
+        run: the run folder that `vicinal train` wrote.
+        words: what is to be opened.
+        json: print one JSON object and nothing else.
+    """
+    raise SettingError(
+        "inspect opens models of nodes, message by message. Of edges and of whole "
+        "graphs `vicinal explain` tells what an answer rests on."
+    )
 
 
 def report(run: Positional[str], /, json: bool = False) -> Outcome:
@@ -321,7 +617,7 @@ def report(run: Positional[str], /, json: bool = False) -> Outcome:
     return {"run": run, "page": str(path), "score": score}
 
 
-VERBS = {
+NODES = {
     "check": check,
     "train": train,
     "evaluate": evaluate,
@@ -329,4 +625,25 @@ VERBS = {
     "explain": explain,
     "inspect": inspect,
     "report": report,
+}
+
+VERBS: dict[What, dict[str, Any]] = {
+    "nodes": NODES,
+    "edges": NODES
+    | {
+        "train": train_links,
+        "evaluate": evaluate_links,
+        "predict": predict_links,
+        "explain": explain_links,
+        "inspect": inspect_others,
+    },
+    "graphs": NODES
+    | {
+        "check": check_graphs,
+        "train": train_graphs,
+        "evaluate": evaluate_graphs,
+        "predict": predict_graphs,
+        "explain": explain_graphs,
+        "inspect": inspect_others,
+    },
 }

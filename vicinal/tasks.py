@@ -37,9 +37,10 @@ from vicinal.core.estimator import MODEL_JSON, read_model
 from vicinal.core.labels import Task
 from vicinal.core.run import read
 from vicinal.errors import DataError, ModelFileError, RunError, near_names
-from vicinal.graphs.forms import is_graph
+from vicinal.graphs.forms import is_graph, is_graph_set
 
 if TYPE_CHECKING:
+    from vicinal.graphs.graph_set import GraphSet
     from vicinal.graphs.table import GraphTable
     from vicinal.images.table import ImageTable
 
@@ -79,13 +80,16 @@ TABLE = (
 )
 
 
-def wing_of_data(data: str) -> Wing:
-    """Whether DATA are pictures or a graph, by their form."""
-    return "graphs" if is_graph(data) else "images"
+def what_of_data(data: str) -> What:
+    """What DATA are, by their form; of one graph its nodes are learned, unless edges
+    are asked for."""
+    if is_graph_set(data):
+        return "graphs"
+    return "nodes" if is_graph(data) else "pictures"
 
 
-def wing_of_run(run: str | Path) -> Wing:
-    """The wing whose estimator a run or a model is of; images where that is not said.
+def what_of_run(run: str | Path) -> What:
+    """What the estimator of a run or a model judges; pictures where that is not said.
 
     Its own verbs then tell what is missing.
     """
@@ -94,9 +98,9 @@ def wing_of_run(run: str | Path) -> Wing:
             estimator = read(Path(run), name)["estimator"]
         except (RunError, KeyError, TypeError):
             continue
-        wings: dict[str, Wing] = {r.estimator: r.wing for r in TABLE}
-        return wings.get(estimator, "images")
-    return "images"
+        judged: dict[str, What] = {r.estimator: r.what for r in TABLE}
+        return judged.get(estimator, "pictures")
+    return "pictures"
 
 
 def understand(
@@ -135,7 +139,16 @@ def understand_graph(
     return read_graph(data, **how, group=group, directed=directed)
 
 
-def row_for(table: "ImageTable | GraphTable", what: What = "pictures") -> Row:
+def understand_set(
+    data: str, task: Task = "auto", target: str | None = None
+) -> "GraphSet":
+    """Read the graphs that DATA name."""
+    from vicinal.graphs.graph_set import read_graphs
+
+    return read_graphs(data, task=task, target=target)
+
+
+def row_for(table: Any, what: What = "pictures") -> Row:
     """The row of the table that fits the labels."""
     return next(r for r in TABLE if r.what == what and r.labels == table.kind)
 

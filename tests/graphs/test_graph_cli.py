@@ -241,7 +241,15 @@ def test_a_network_opened_by_its_messages(say, folder):
     found = say("inspect", "net", "n4", "--json").json()
     assert max(layer["off"] for layer in found["layers"]) < 1e-5
     told = say("explain", "net", "n4")
-    assert told.code == OK and "draws" in told.out and " costs " in told.out
+    assert told.code == OK and "draws" in told.out
+    assert "what the log-odds lose without each edge" in told.out
+    assert "features that add most" in told.out
+    for name in ("tree.html", "tree.png"):
+        told = say("inspect", "net", "n4", "--output", name)
+        assert told.code == OK and "off by" in told.out and Path(name).exists()
+    assert "after layer 2" in Path("tree.html").read_text()
+    told = say("inspect", "net", "n4", "--output", "tree.txt")
+    assert told.code == MISTAKE and "no page or picture" in told.err
 
 
 def test_the_demo_of_graphs(say):
@@ -257,3 +265,172 @@ def test_the_demo_of_graphs(say):
         "Adamic-Adar",
         "Katz",
     }
+
+
+# --- samples and memory -----------------------------------------------------------
+
+
+def test_a_graph_learned_from_samples(say, folder):
+    words = ("--network", "sage", "--neighbours", "6", "4", "--epochs", "3")
+    told = say("train", folder, *words, "--members", "1", "--memory", "0.5")
+    assert told.code == OK, told.err
+    began = json.loads(Path("runs/town/settings.json").read_text())["parameters"]
+    assert began["neighbours"] == [6, 4] and began["memory"] == 0.5
+    told = say("train", folder, *words, "--out", "runs/town", "--resume")
+    assert told.code == OK, told.err
+    told = say("train", folder, "--neighbours", "6", "--network", "sage")
+    assert told.code == MISTAKE and "a number for each of 2 layers" in told.err
+    assert not Path("runs/town-2").exists()
+
+
+# --- which nodes are joined -------------------------------------------------------
+
+
+def test_edges_from_a_list_to_a_report(say, folder):
+    told = say("train", folder / "edges.csv", "--task", "links")
+    assert told.code == OK, told.err
+    run = Path("runs/edges")
+    there = {str(p.relative_to(run)) for p in run.rglob("*") if p.is_file()}
+    assert there - {".lock"} >= FILES
+    for words in (
+        "which nodes are joined",
+        "edges to learn from",
+        "what two nodes have between them",
+        "to beat: common neighbours",
+        "to beat: Katz",
+        "vicinal explain runs/edges NODE NODE",
+    ):
+        assert words in told.out, words
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["score"]["metric"] == "auroc" and metrics["score"]["value"] > 0.5
+    found = say("evaluate", run, "--json").json()
+    assert found["score"] == metrics["score"]
+    splits = list(csv.DictReader((run / "data/splits.csv").read_text().splitlines()))
+    held = [row for row in splits if row["split"] == "test"]
+    assert len(held) == metrics["pairs"]["test"]
+    assert {row["label"] for row in held} == {"edge", "no edge"}
+    assert "Where it errs" in say("report", run).out
+
+
+def test_chances_of_pairs_and_the_likeliest(say, folder):
+    run = say("train", folder, "--task", "links", "--json").json()["run"]
+    listed = {
+        frozenset(row.values())
+        for row in csv.DictReader((folder / "edges.csv").read_text().splitlines())
+    }
+    found = say("predict", run, "--top", "7", "--json").json()["predictions"]
+    chances = [row["chance"] for row in found]
+    assert len(found) == 7 and chances == sorted(chances, reverse=True)
+    pairs = [(row["source"], row["target"]) for row in found]
+    assert not {frozenset(pair) for pair in pairs} & listed
+    names = [name for pair in pairs for name in pair]
+    again = say("predict", run, *names, "--json").json()["predictions"]
+    assert [row["chance"] for row in again] == pytest.approx(chances, abs=1e-4)
+    Path("pairs.csv").write_text("source,target\nn1,n2\nn5,n1\n")
+    told = say("predict", run, "pairs.csv", "--output", "said.csv")
+    assert told.code == OK and "2 pairs: said.csv" in told.out
+    told = say("predict", run, "n1", "n2", "n3")
+    assert told.code == MISTAKE and "Names come in pairs" in told.err
+    told = say("predict", run, "n1", "nobody")
+    assert told.code == MISTAKE and "There is no node 'nobody'" in told.err
+
+
+def test_what_a_chance_adds_up_to(say, folder):
+    run = say("train", folder, "--task", "links", "--json").json()["run"]
+    found = say("explain", run, "n1", "n2", "--json").json()
+    assert found["off"] < 1e-5 and len(found["parts"]) > 10
+    wanted = say("predict", run, "n1", "n2", "--json").json()["predictions"][0]
+    assert found["chance"] == pytest.approx(wanted["chance"], abs=1e-4)
+    told = say("explain", run, "n1", "n2")
+    assert "paths of" in told.out and "of the average pair" in told.out
+    told = say("inspect", run, "n1")
+    assert told.code == MISTAKE and "inspect opens models of nodes" in told.err
+
+
+def test_edges_have_settings_of_their_own(say, folder):
+    told = say("train", folder, "--task", "links", "--neighbours", "5")
+    assert told.code == MISTAKE and "neighbours" in told.err
+    words = ("--decoder", "dot", "--epochs", "3", "--out", "r")
+    told = say("train", folder, "--task", "links", *words)
+    assert told.code == OK, told.err
+    assert "network 1, GraphSAGE with a decoder: dot" in told.out
+
+
+# --- whole graphs -----------------------------------------------------------------
+
+
+@pytest.fixture
+def rings(tmp_path) -> Path:
+    """Rings, and rings with a chord: sixty of five to nine nodes."""
+    place = tmp_path / "rings"
+    place.mkdir()
+    lines, labels = ["graph_id,source,target"], ["graph_id,label"]
+    for k in range(60):
+        size = 5 + k % 5
+        ends = [(v, (v + 1) % size) for v in range(size)] + [(0, 2)] * (k % 2)
+        lines += [f"g{k},{a},{b}" for a, b in ends]
+        labels.append(f"g{k},{'chord' if k % 2 else 'ring'}")
+    (place / "edges.csv").write_text("\n".join(lines))
+    (place / "graphs.csv").write_text("\n".join(labels))
+    return place
+
+
+def test_graphs_from_tables_to_a_report(say, rings):
+    told = say("check", rings)
+    assert told.code == OK and "task: classification, one class a graph" in told.out
+    assert "60 graphs: 5 to 9 (median 7) nodes" in told.out
+    told = say("train", rings, "--epochs", "3")
+    assert told.code == OK, told.err
+    run = Path("runs/rings")
+    there = {str(p.relative_to(run)) for p in run.rglob("*") if p.is_file()}
+    assert there - {".lock"} >= FILES
+    for words in (
+        "classification of graphs",
+        "network 1, gin:",
+        "to beat: without edges",
+        "vicinal explain runs/rings GRAPHS NAME",
+    ):
+        assert words in told.out, words
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["score"]["value"] == 1 and metrics["set"]["graphs"] == 60
+    found = say("evaluate", run, "--json").json()
+    assert found["score"] == metrics["score"]
+    found = say("evaluate", run, rings, "--json").json()
+    assert found["score"]["n"] == 60
+    rows = list(csv.DictReader((run / "predictions.csv").read_text().splitlines()))
+    assert len(rows) == 60 and rows[0]["label"] == "ring"
+    assert "How good it is" in say("report", run).out
+
+
+def test_other_graphs_are_told_and_explained(say, rings):
+    run = say("train", rings, "--network", "none", "--json").json()["run"]
+    Path("new.csv").write_text(
+        "graph_id,source,target\nx,a,b\nx,b,c\nx,c,d\nx,d,e\nx,e,a\nx,a,c\n"
+    )
+    told = say("predict", run, "new.csv")
+    assert told.code == OK and told.out.startswith("x") and "chord" in told.out
+    found = say("explain", run, "new.csv", "x", "--json").json()
+    assert found["target"] == "chord" and len(found["nodes"]) == 5
+    costs = {row["id"]: row["cost"] for row in found["nodes"]}
+    assert min(costs["x:0"], costs["x:2"]) > max(costs["x:3"], costs["x:4"])
+    told = say("explain", run, "new.csv", "y")
+    assert told.code == MISTAKE and "There is no graph 'y'" in told.err
+    told = say("explain", run, "new.csv", "x", "--target", "star")
+    assert told.code == MISTAKE and "no class 'star'" in told.err
+
+
+def test_one_csv_of_many_graphs(say, rings):
+    edges = (rings / "edges.csv").read_text().splitlines()
+    labels = dict(
+        line.split(",") for line in (rings / "graphs.csv").read_text().splitlines()[1:]
+    )
+    rows = [edges[0] + ",label"]
+    rows += [f"{line},{labels[line.split(',')[0]]}" for line in edges[1:]]
+    Path("all.csv").write_text("\n".join(rows))
+    told = say("train", "all.csv", "--network", "none", "--json")
+    assert told.code == OK, told.err
+    assert told.json()["score"]["value"] == 1
+    rows[2] = rows[2].replace("ring", "chord")
+    Path("all.csv").write_text("\n".join(rows))
+    told = say("train", "all.csv")
+    assert told.code == MISTAKE and "Graph 'g0' has two labels" in told.err

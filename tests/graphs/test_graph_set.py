@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from vicinal.errors import DataError, NoDataError
-from vicinal.graphs.graph_set import GraphSet, is_graph_set, read_graphs
+from vicinal.graphs.forms import is_graph_set
+from vicinal.graphs.graph_set import GraphSet, read_graphs
 
 # a triangle of the tags 0, 1, 1 (class x) and a path of the tags 2, 0 (class y)
 

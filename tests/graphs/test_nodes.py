@@ -18,6 +18,7 @@ from vicinal.errors import (
     SettingError,
 )
 from vicinal.graphs.first_answer import VIEWS
+from vicinal.graphs.members import together
 from vicinal.graphs.networks import NETWORKS
 from vicinal.graphs.nodes import NodeClassifier, NodeRegressor
 from vicinal.graphs.read import read_graph
@@ -131,19 +132,16 @@ def test_more_than_one_network_is_a_mean(block_graph):
         "epochs": 30,
         "members": 3,
         "minutes": None,
+        "deliver": "networks",
     }
     model = NodeClassifier(**settings).fit(block_graph)
     assert len(model.history_) == 90
-    known = model.known_
-    from vicinal.graphs.members import together
-
-    model.members_ = model.members_ or []
+    known, nets = model.known_, model.members_ or []
+    assert len(nets) == 3
     objective = SingleLabel(model.objective_.classes)
-    nets = model.members_
-    if nets:
-        said = together(nets, known, objective).exp()
-        each = [n(known.x, known.graph, known.weight).softmax(1) for n in nets]
-        torch.testing.assert_close(said, torch.stack(each).mean(0))
+    said = together(nets, known, objective, model.settings).exp()
+    each = [n(known.x, known.graph, known.weight).softmax(1) for n in nets]
+    torch.testing.assert_close(said, torch.stack(each).mean(0))
 
 
 def test_kept_and_read_again(tmp_path, block_graph):

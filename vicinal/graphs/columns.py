@@ -16,6 +16,7 @@ What was learned of the columns is kept with the model, so that nodes that come 
 are read alike: a text never seen is 0 in all columns of its own.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -31,7 +32,18 @@ MOST_TEXTS = 50
 SPARSE = 0.5
 """share of zeros from which on a matrix without negative numbers counts words"""
 
+ROWS = 1 << 16
+"""of a matrix, at a time"""
+
+Make = Callable[[int, int], np.ndarray]
+"""gives an empty float32 matrix of a height and a width: in memory, or on disk"""
+
 TRUTHS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+
+
+def empty(height: int, width: int) -> np.ndarray:
+    """In memory."""
+    return np.empty((height, width), np.float32)
 
 
 @dataclass(frozen=True)
@@ -98,35 +110,36 @@ class Columns:
             return cls("none"), []
         if hasattr(features, "columns"):
             return _of_table(features)
-        dense, notes = _numbers(features)
-        width = dense.shape[1]
-        if (dense == 0).mean() >= SPARSE and (dense >= 0).all():
-            return cls("words", width=width), notes
-        spread = dense.std(axis=0)
-        spread = np.where(spread > 1e-6, spread, 1.0)
-        both = tuple(dense.mean(axis=0).tolist()), tuple(spread.tolist())
-        return cls("numbers", (), *both, width), notes
+        return _of_matrix(features)
 
-    def read(self, features: Any, count: int) -> np.ndarray:
-        """Features [count, F] as float32; DataError where columns are missing."""
+    def read(self, features: Any, count: int, make: Make = empty) -> np.ndarray:
+        """Features [count, F] as float32; DataError where columns are missing.
+
+        make: gives the matrix that those of a matrix are put in.
+        """
         if self.form == "none":
             return np.zeros((count, 0), np.float32)
         if self.form == "table":
             return self._read_table(features, count)
-        found = None if features is None else _numbers(features)[0]
-        if found is None or found.shape[1] != self.width:
-            got = "none" if found is None else str(found.shape[1])
+        if features is None or features.shape[1] != self.width:
+            got = "none" if features is None else str(features.shape[1])
             raise DataError(
                 f"The model knows nodes by {self.width} numbers each. Got {got}. Give "
                 "new nodes the same columns."
             )
+        found = make(count, self.width)
+        for own, part, _ in _parts(features):
+            found[own] = self._read_rows(part)
+        return found
+
+    def _read_rows(self, part: np.ndarray) -> np.ndarray:
         if self.form == "kept":
-            return found
+            return part
         if self.form == "words":
-            total = np.abs(found).sum(axis=1, keepdims=True)
-            return found / np.where(total > 0, total, 1)
+            total = np.abs(part).sum(axis=1, keepdims=True)
+            return part / np.where(total > 0, total, 1)
         mean, spread = (np.array(k, np.float32) for k in (self.mean, self.spread))
-        return (found - mean) / spread
+        return (part - mean) / spread
 
     def _read_table(self, features: Any, count: int) -> np.ndarray:
         there = [str(name) for name in getattr(features, "columns", ())]
@@ -218,12 +231,35 @@ def _value(cell: Any) -> float | None:
     return TRUTHS.get(str(cell).strip().lower(), number(cell))
 
 
-def _numbers(features: Any) -> tuple[np.ndarray, list[str]]:
-    """A matrix as float32 [N, F], with 0 for what is no number, and a note on that."""
-    dense = features.toarray() if hasattr(features, "toarray") else features
-    dense = np.asarray(dense, dtype=np.float32)
-    bad = ~np.isfinite(dense)
-    if not bad.any():
-        return dense, []
-    note = f"{int(bad.sum()):,} features are no finite numbers and count as 0"
-    return np.where(bad, 0, dense).astype(np.float32), [note]
+def _of_matrix(features: Any) -> tuple[Columns, list[str]]:
+    """The rules for a matrix [N, F], read twice, some rows at a time."""
+    count, width = features.shape
+    bad = zeros = 0
+    least, total = 0.0, np.zeros(width)
+    for _, part, strange in _parts(features):
+        bad, zeros = bad + strange, zeros + int((part == 0).sum())
+        least = min(least, float(part.min(initial=0)))
+        total += part.sum(axis=0, dtype=float)
+    notes = [f"{bad:,} features are no finite numbers and count as 0"] if bad else []
+    if zeros >= SPARSE * count * width and least >= 0:
+        return Columns("words", width=width), notes
+    mean, square = total / max(count, 1), np.zeros(width)
+    for _, part, _ in _parts(features):
+        square += np.square(part - mean).sum(axis=0)
+    spread = np.sqrt(square / max(count, 1))
+    spread = np.where(spread > 1e-6, spread, 1.0)
+    both = tuple(mean.tolist()), tuple(spread.tolist())
+    return Columns("numbers", (), *both, width), notes
+
+
+def _parts(features: Any) -> Iterator[tuple[slice, np.ndarray, int]]:
+    """Rows of a matrix, dense or scipy's sparse, as float32, some at a time; how many
+    of their numbers are none, which are 0 here."""
+    rows = features.tocsr() if hasattr(features, "tocsr") else features
+    for begin in range(0, features.shape[0], ROWS):
+        own = slice(begin, min(begin + ROWS, features.shape[0]))
+        part = rows[own]
+        part = part.toarray() if hasattr(part, "toarray") else part
+        part = np.asarray(part, dtype=np.float32)
+        bad = ~np.isfinite(part)
+        yield own, np.where(bad, np.float32(0), part), int(bad.sum())

@@ -5,6 +5,7 @@ of nodes does not list, a weight that is no number, or below 0. Names are texts 
 what they are: nothing is renumbered.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -138,13 +139,20 @@ def once(
     if not directed:
         low, high = np.minimum(source, target), np.maximum(source, target)
     key = low * num_nodes + high
-    _, first, member = np.unique(key, return_index=True, return_inverse=True)
-    order = np.argsort(first)
+    member = None
+    if weight is None:
+        _, first = np.unique(key, return_index=True)
+    else:
+        _, first, member = np.unique(key, return_index=True, return_inverse=True)
     notes, repeats = [], len(key) - len(first)
+    if not repeats:
+        return source, target, weight, notes
+    order = np.argsort(first)
     if repeats:
         what = "weights are added up" if weight is not None else "they count once"
         notes.append(f"{counted(repeats, 'edge')} repeat others; {what}")
     if weight is not None:
+        assert member is not None
         weight = np.bincount(member, weight)[order].astype(np.float32)
     kept = first[order]
     return source[kept], target[kept], weight, notes
@@ -223,7 +231,7 @@ def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
                 index_col=False,
                 comment=None if named else "#",
             )
-            for table in tables:
+            while (table := _next(tables)) is not None:
                 yield table, line
                 line += len(table)
     except UnicodeDecodeError as error:
@@ -233,6 +241,15 @@ def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
         ) from error
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise DataError(f"{path} cannot be read as a table: {error}.") from error
+
+
+def _next(tables: Iterator[Any]) -> Any:
+    """The next part; rows with cells too many are an error, where pandas warns."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return next(tables, None)
 
 
 def _first_line(path: Path) -> tuple[str, int]:

@@ -165,18 +165,30 @@ def evened(logits: Tensor, known: Known, objective: Objective, beta: float) -> T
 
 
 def first_answers(
-    known: Known, objective: Objective, judged: list[np.ndarray]
+    known: Known,
+    objective: Objective,
+    judged: list[np.ndarray],
+    room: float = math.inf,
 ) -> Iterator[FirstAnswer]:
     """The best answer of each view, the features alone first.
+
+    room: bytes; a view that needs more is passed over.
 
     judged: masks [N] of nodes to choose by: they are not learned from meanwhile. One
     mask is a validation part; several, each within `known.marked`, are folds. None: too
     few are known to choose by, and all that is said is what the labels around say.
     """
     for name in VIEWS if judged else ():
-        if name != "labels":
+        if name != "labels" and bytes_of(name, known) <= room:
             yield _best_of_view(name, known, objective, judged)
     yield _best_by_labels(known, objective, judged)
+
+
+def bytes_of(name: str, known: Known) -> int:
+    """What a view takes, about: the numbers, and what they are made of."""
+    wide = known.x.shape[1]
+    own = {"labels": 0, "features": 2 * wide, "rings": 9 * wide}.get(name, 3 * wide)
+    return 4 * len(known.x) * own
 
 
 def _best_by_labels(
@@ -230,7 +242,7 @@ def _best_of_view(
     z = view(name, known.x, known.graph, known.weight).numpy()
     spread_of_all = float(np.square(z - z.mean(axis=0)).sum(axis=1).mean()) ** 0.5
     scale = SCALE / max(spread_of_all, TINY)
-    z = z * np.float32(scale)
+    z *= np.float32(scale)  # a view is made anew
     parts = [(known.marked & ~mask, mask) for mask in judged]
     heads = [_path(z, known, objective, learned) for learned, _ in parts]
     if not judged:

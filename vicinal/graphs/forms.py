@@ -1,4 +1,5 @@
-"""Whether a path holds a graph: by its name and first line, without opening more."""
+"""Whether a path holds a graph, or many: by names and first lines, without reading
+more."""
 
 from pathlib import Path
 
@@ -17,6 +18,12 @@ SURE = (
 
 TABLES = (".csv", ".tsv", ".txt", ".json")
 ENDS = frozenset({"source", "src", "source_id", "from", "head", "u"})
+ADJACENCY = ("adj", "adjacency", "A", "edges", "edge_index")
+"""names of the array that holds the edges"""
+
+GRAPH = ("graph_id", "graph", "graphid", "g")
+"""names of the column that says which graph a row is of"""
+
 PATHS = frozenset({"path", "file", "filename", "file_name", "image", "image_path"})
 
 
@@ -27,7 +34,8 @@ def is_graph(data: str | Path) -> bool:
     if ending in SURE:
         return True
     if path.is_dir():
-        return (path / "edges.csv").exists()
+        arrays = any((path / f"{name}.npy").exists() for name in ADJACENCY)
+        return arrays or (path / "edges.csv").exists()
     if ending not in TABLES or not path.is_file():
         return False
     try:
@@ -47,3 +55,43 @@ def is_graph(data: str | Path) -> bool:
     return head.startswith(("#", "%")) or (
         ending != ".csv" and len(head.split()) in (2, 3)
     )
+
+
+def is_graph_set(data: str | Path) -> bool:
+    """Whether a path holds many graphs."""
+    path = Path(data)
+    if path.is_dir():
+        if tu_name(path) is not None or one_text(path) is not None:
+            return True
+        return (path / "edges.csv").exists() and has_graph_ids(path / "edges.csv")
+    if not path.is_file():
+        return False
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return is_graph(path) and has_graph_ids(path)
+    return path.suffix.lower() == ".txt" and _is_one_text(path)
+
+
+def tu_name(folder: Path) -> str | None:
+    """The name of a TU data set in a folder."""
+    found = sorted(folder.glob("*_graph_indicator.txt"))
+    return found[0].name.removesuffix("_graph_indicator.txt") if found else None
+
+
+def one_text(folder: Path) -> Path | None:
+    """The text of many graphs in a folder of the same name."""
+    path = folder / f"{folder.name}.txt"
+    return path if path.is_file() and _is_one_text(path) else None
+
+
+def _is_one_text(path: Path) -> bool:
+    """Whether its first line is a number, and its second two."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first, second = file.readline().split(), file.readline().split()
+    return len(first) == 1 and len(second) == 2 and first[0].isdigit()
+
+
+def has_graph_ids(path: Path) -> bool:
+    """Whether the first line of a table names a column of graphs."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        head = file.readline().lower().replace(";", ",").replace("\t", ",")
+    return bool({cell.strip().strip('"') for cell in head.split(",")} & set(GRAPH))

@@ -7,8 +7,9 @@ the folder of a TU data set            NAME_A.txt, NAME_graph_indicator.txt,
 one text                               the number of graphs; then for each a line
                                        `nodes label` and for each of its nodes a line
                                        `tag degree neighbours...[ attributes...]`
-two or three tables                    edges.csv `graph_id,source,target`, nodes.csv
-                                       `graph_id,id,...`, graphs.csv `graph_id,label`
+one to three tables                    edges.csv `graph_id,source,target`, nodes.csv
+                                       `graph_id,id,...`, graphs.csv `graph_id,label`;
+                                       or one CSV of edges, `label` in each row
 lists                                  of graphs of NetworkX or PyG, with labels y
 =====================================  ===============================================
 
@@ -30,12 +31,11 @@ from vicinal.core.spreadsheets import read_csv
 from vicinal.core.words import counted
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.edge_list import edge_columns, once, texts
+from vicinal.graphs.forms import GRAPH, one_text, tu_name
 from vicinal.graphs.node_list import ID, label_cells
 from vicinal.graphs.objects import is_matrix, is_networkx, is_tensors
 from vicinal.graphs.read import read_graph
 from vicinal.graphs.table import GraphTable
-
-GRAPH = ("graph_id", "graph", "graphid", "g")
 
 
 @dataclass(frozen=True)
@@ -142,16 +142,6 @@ def read_graphs(
     return _labelled(found, list(y), task)
 
 
-def is_graph_set(data: str | Path) -> bool:
-    """Whether a path holds many graphs, by names and first lines."""
-    path = Path(data)
-    if path.is_dir():
-        if _tu_name(path) is not None or _one_text(path) is not None:
-            return True
-        return (path / "edges.csv").exists() and _has_graph_ids(path / "edges.csv")
-    return path.suffix.lower() == ".txt" and path.is_file() and _is_one_text(path)
-
-
 def _labelled(found: GraphSet, y: Sequence[Any], task: Task) -> GraphSet:
     import pandas as pd
 
@@ -175,11 +165,12 @@ def _of_path(path: Path, task: Task, target: str | None) -> GraphSet:
     if not path.exists():
         raise NoDataError(f"There is nothing at {path}. Check the path's spelling.")
     if path.is_file():
-        return _read_one_text(path, task)
-    name = _tu_name(path)
+        table = path.suffix.lower() != ".txt"
+        return _read_tables(path, task, target) if table else _read_one_text(path, task)
+    name = tu_name(path)
     if name is not None:
         return _read_tu(path, name, task)
-    text = _one_text(path)
+    text = one_text(path)
     if text is not None:
         return _read_one_text(text, task)
     if (path / "edges.csv").exists():
@@ -191,18 +182,6 @@ def _of_path(path: Path, task: Task, target: str | None) -> GraphSet:
 
 
 # --- one text ----------------------------------------------------------------------
-
-
-def _one_text(folder: Path) -> Path | None:
-    path = folder / f"{folder.name}.txt"
-    return path if path.is_file() and _is_one_text(path) else None
-
-
-def _is_one_text(path: Path) -> bool:
-    """Whether its first line is a number, and its second two."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        first, second = file.readline().split(), file.readline().split()
-    return len(first) == 1 and len(second) == 2 and first[0].isdigit()
 
 
 def _read_one_text(path: Path, task: Task) -> GraphSet:
@@ -281,11 +260,6 @@ def _joined(
 # --- TU ----------------------------------------------------------------------------
 
 
-def _tu_name(folder: Path) -> str | None:
-    found = sorted(folder.glob("*_graph_indicator.txt"))
-    return found[0].name.removesuffix("_graph_indicator.txt") if found else None
-
-
 def _read_tu(folder: Path, name: str, task: Task) -> GraphSet:
     def lines(part: str, needed: bool = False) -> list[str] | None:
         path = folder / f"{name}_{part}.txt"
@@ -328,25 +302,22 @@ def _read_tu(folder: Path, name: str, task: Task) -> GraphSet:
 # --- tables ------------------------------------------------------------------------
 
 
-def _has_graph_ids(path: Path) -> bool:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        head = file.readline().lower().replace(";", ",").replace("\t", ",")
-    return bool({cell.strip().strip('"') for cell in head.split(",")} & set(GRAPH))
-
-
 def _column(frame: Any, names: Sequence[str]) -> Any | None:
     known = {str(name).strip().lower(): name for name in frame.columns}
     return next((known[name] for name in names if name in known), None)
 
 
 def _read_tables(folder: Path, task: Task, target: str | None) -> GraphSet:
+    """A folder of tables, or one file of edges with the graph, and perhaps its label,
+    in each row."""
     import pandas as pd
 
-    edges = read_csv(folder / "edges.csv", "graph_id,source,target")
+    listing = folder if folder.is_file() else folder / "edges.csv"
+    edges = read_csv(listing, "graph_id,source,target")
     graph, ends = _column(edges, GRAPH), edge_columns(edges)
     if graph is None or ends is None:
         raise DataError(
-            f"{folder / 'edges.csv'} wants the columns graph_id, source and target. "
+            f"{listing} wants the columns graph_id, source and target. "
             f"Got {', '.join(map(str, edges.columns))}."
         )
     of_edge = texts(edges[graph])
@@ -386,17 +357,26 @@ def _read_tables(folder: Path, task: Task, target: str | None) -> GraphSet:
         features = features if features.shape[1] else None
     found = _joined(np.bincount(member), source, target_rows, features, list(names))
     found = replace(found, set_aside=aside)
-    if not (folder / "graphs.csv").exists():
-        return found
-    table = read_csv(folder / "graphs.csv", "graph_id,label")
+    of_graphs = folder / "graphs.csv"
+    table = read_csv(of_graphs, "graph_id,label") if of_graphs.exists() else edges
     own = _column(table, GRAPH) or _column(table, ID)
     column = target if target is not None else _column(table, ("label", "class", "y"))
+    if column is None and table is edges:
+        return found
     if own is None or column is None or column not in table.columns:
+        where = listing if table is edges else of_graphs
         raise DataError(
-            f"{folder / 'graphs.csv'} wants the columns graph_id and "
-            f"{target or 'label'}. Got {', '.join(map(str, table.columns))}."
+            f"{where} wants the columns graph_id and {target or 'label'}. Got "
+            f"{', '.join(map(str, table.columns))}."
         )
-    told = dict(zip(texts(table[own]), table[column].tolist(), strict=True))
+    told: dict[str, Any] = {}
+    for name, label in zip(texts(table[own]), table[column].tolist(), strict=True):
+        before = told.setdefault(name, label)
+        if before != label and not (before != before and label != label):
+            raise DataError(
+                f"Graph {name!r} has two labels, {before!r} and {label!r}. Give each "
+                "graph one."
+            )
     return _labelled(found, pd.Series([told.get(g) for g in names]).tolist(), task)
 
 

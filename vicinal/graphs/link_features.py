@@ -34,6 +34,22 @@ POWERS = (2, 3, 4, 5)
 BLOCK = 256
 """nodes whose rows are computed at a time: N x BLOCK numbers are held"""
 
+NAMES = (
+    "degrees, sum",
+    "degrees, difference",
+    "degrees, product",
+    "common neighbours",
+    "Adamic-Adar",
+    "resource allocation",
+    "Jaccard",
+    "paths of 3 steps",
+    "paths of 4 steps",
+    *(f"walks of {k} steps" for k in POWERS),
+    *(f"low rank, {k}" for k in RANKS),
+    "features alike",
+)
+"""of the numbers, in their order; the last only where something is known of nodes"""
+
 HEURISTICS = ("common neighbours", "Adamic-Adar", "Katz")
 
 

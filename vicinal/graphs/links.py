@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -28,9 +28,9 @@ from vicinal.core.objective import SingleLabel
 from vicinal.core.paired import Nearer, compare_predictions
 from vicinal.core.runtime import Runtime, seed_for
 from vicinal.core.training import Epoch, Trainer
-from vicinal.errors import DataError, NoDataError
+from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs.columns import Columns
-from vicinal.graphs.link_features import between
+from vicinal.graphs.link_features import NAMES, between
 from vicinal.graphs.link_networks import (
     LinkNetwork,
     LinkShape,
@@ -55,6 +55,35 @@ FURTHEST = 6.0
 
 EPOCHS, LR = 100, 1e-2
 CLASSES = ("no edge", "edge")
+
+
+class LinkPart(NamedTuple):
+    """One number between two nodes, and what it adds."""
+
+    name: str
+    value: float
+    adds: float
+    """to log(p / (1 - p))"""
+
+
+class PairExplanation(NamedTuple):
+    """What the chance of an edge between two nodes adds up to."""
+
+    chance: float
+    """p"""
+
+    base: float
+    """log(p / (1 - p)) of a pair whose numbers are all as those learned from are on
+    average"""
+
+    parts: list[LinkPart]
+    """those that add or take most first"""
+
+    @property
+    def off(self) -> float:
+        """How far all together is from what the model says."""
+        total = self.base + sum(part.adds for part in self.parts)
+        return abs(1 / (1 + math.exp(-total)) - self.chance)
 
 
 class LinkPredictor(Estimator):
@@ -353,6 +382,34 @@ class LinkPredictor(Estimator):
             }
         )
 
+    def explain(self, source: Any, target: Any) -> "PairExplanation":
+        """What the first answer for a pair of names adds up.
+
+        SettingError where a network answers: its embeddings have no such parts.
+        """
+        self.check_fitted()
+        if self.network_ is not None:
+            raise SettingError(
+                f"{self.delivered} answers, whose embeddings are no sum of parts. The "
+                "first answer has them: train with --decoder none."
+            )
+        pair = np.sort(self._rows([(source, target)]), axis=1)
+        numbers = between(len(self.graph_), self.split_.train, pair, self.known_)
+        features = numbers.features
+        names = list(NAMES[: features.shape[1]])
+        values = features[0].tolist()
+        if self.products_:
+            i, j = np.triu_indices(len(names))
+            names += [f"{names[a]} x {names[b]}" for a, b in zip(i, j, strict=True)]
+            values += (features[0, i] * features[0, j]).tolist()
+        slope = (self.head_.weights[:, 1] - self.head_.weights[:, 0]).astype(float)
+        adds = self._seen(features)[0] * slope / self.temperature_
+        base = float(self.head_.bias[1] - self.head_.bias[0]) / self.temperature_
+        chance = float(self._chances(pair)[0])
+        parts = [LinkPart(*row) for row in zip(names, values, adds, strict=True)]
+        parts.sort(key=lambda part: -abs(part.adds))
+        return PairExplanation(chance, base, parts)
+
     @torch.no_grad()
     def transform(self, X: Any = None) -> np.ndarray:
         """Embeddings [N, D] of the nodes by the network; of the first answer, what the
@@ -370,6 +427,31 @@ class LinkPredictor(Estimator):
         if self.network_ is None:
             return "the first answer"
         return str(self.network_)
+
+    @property
+    def networks_delivered(self) -> list[LinkNetwork]:
+        """The network, if it is delivered."""
+        return [] if self.network_ is None else [self.network_]
+
+    @property
+    def network_name(self) -> str:
+        """The kind of network that is tried."""
+        settings = self.settings
+        what = "GraphSAGE" if settings.embeddings == "layers" else "free embeddings"
+        return f"{what} with a decoder: {settings.decoder}"
+
+    @property
+    def first_told(self) -> str:
+        """What the first answer is."""
+        products = ", and products of any two of them" if self.products_ else ""
+        penalty = f"a fitted layer (penalty {self.head_.penalty:g})"
+        return f"what two nodes have between them{products}, {penalty}"
+
+    @property
+    def against_the_first(self) -> str:
+        """How the network did beside the first answer, in a sentence; nothing where
+        none was tried."""
+        return "" if self.paired_ is None else f"{self.paired_}: {self.paired_.verdict}"
 
     # --- being judged ------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,36 @@ from vicinal.core.checkpoint import load_tensors, save_tensors
 from vicinal.core.objective import Objective
 from vicinal.core.runtime import Runtime, seed_for
 from vicinal.core.training import Epoch, Loader, Trainer
+from vicinal.errors import SettingError
 from vicinal.graphs.first_answer import Known
-from vicinal.graphs.networks import NETWORKS, NodeNetwork, OnGraph, Shape, build
+from vicinal.graphs.networks import (
+    NETWORKS,
+    NodeNetwork,
+    OnGraph,
+    Shape,
+    Stack,
+    build,
+    sampled,
+)
+from vicinal.graphs.room import in_room
+from vicinal.graphs.sampled import (
+    COUNTS,
+    Batches,
+    OnSamples,
+    bytes_of_a_step,
+    layer_by_layer,
+)
+from vicinal.graphs.sampling import Sampler
 from vicinal.graphs.settings import NodeSettings
 
 MOST = 5
 """networks, where the user says nothing"""
 
 EPOCHS, LR = 500, 1e-2
+EPOCHS_OF_SAMPLES, LR_OF_SAMPLES = 30, 3e-3
+
+CHECKED = 10_000
+"""nodes of the validation part that are asked after an epoch of samples, at most"""
 
 SMALL = 1 << 18
 """numbers of a layer, N x hidden, up to which one thread is quicker than several that
@@ -68,9 +91,46 @@ class Members:
     networks: list[NodeNetwork] = field(default_factory=list)
     history: list[Epoch] = field(default_factory=list)
 
+    @cached_property
+    def counts(self) -> tuple[int, ...] | None:
+        """Neighbours that a step sees, layer by layer; None: the whole graph.
+
+        SettingError for a network that cannot learn so, and for other than a number for
+        each layer.
+        """
+        settings, graph = self.settings, self.known.graph
+        given, auto = settings.neighbours, settings.network == "auto"
+        if given is None:
+            shape = self._shape("gcnii" if auto else settings.network)
+            needed = bytes_of_a_step(shape, graph.num_nodes, graph.num_edges)
+            if needed <= 1e9 * settings.memory:
+                return None
+        name = "sage" if auto else settings.network
+        if not sampled(name):
+            raise SettingError(
+                f"{name} is not learned from samples, which --neighbours or a graph "
+                f"larger than --memory {settings.memory:g} asks for. Take --network "
+                "sage, gcn, gin, gat or gatv2, or allow more memory."
+            )
+        layers = self._shape(name).layers
+        counts = given or COUNTS[:layers]
+        if len(counts) != layers:
+            raise SettingError(
+                f"--neighbours names a number for each of {layers} layers. Got "
+                f"{len(counts)}: {' '.join(map(str, counts))}."
+            )
+        return counts
+
     @property
     def name(self) -> str:
-        return "gcnii" if self.settings.network == "auto" else self.settings.network
+        if self.settings.network != "auto":
+            return self.settings.network
+        return "gcnii" if self.counts is None else "sage"
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """Of the graph; made once."""
+        return Sampler(self.known.graph, self.known.weight)
 
     def epochs(self) -> Iterator[Epoch]:
         """Train one after the other, as long as there is time for one more."""
@@ -113,29 +173,34 @@ class Members:
 
     @property
     def shape(self) -> Shape:
+        return self._shape(self.name)
+
+    def _shape(self, name: str) -> Shape:
         settings = self.settings
         return Shape(
             features=self.known.x.shape[1],
             hidden=settings.hidden,
-            layers=settings.layers or NETWORKS[self.name].layers,
+            layers=settings.layers or NETWORKS[name].layers,
             outputs=self.objective.outputs,
             dropout=settings.dropout,
             heads=settings.heads,
         )
 
     def _train(self, network: NodeNetwork, number: int) -> Iterator[Epoch]:
-        settings, known = self.settings, self.known
-        on_graph = OnGraph(network, known.x, known.graph, known.weight)
-        rows = np.flatnonzero(known.marked)
-        loader = Rows(torch.from_numpy(rows), torch.from_numpy(known.y[rows]))
+        settings, seed = self.settings, seed_for(self.seed, 100 + number)
+        few = self.counts is not None
+        on_graph, loader = self._whole(network), self._rows
+        if few:
+            on_graph = self._samples(network)
+            loader = Batches(loader.rows, loader.y, settings.nodes_per_batch, seed)
         trainer = Trainer(
             model=on_graph,
             loader=loader,
             objective=self.objective,
             settings=replace(
                 settings,
-                epochs=settings.epochs or EPOCHS,
-                lr=settings.lr or LR,
+                epochs=settings.epochs or (EPOCHS_OF_SAMPLES if few else EPOCHS),
+                lr=settings.lr or (LR_OF_SAMPLES if few else LR),
                 weight_decay=0.0,
             ),
             by_clock=settings.minutes is not None,
@@ -145,7 +210,7 @@ class Members:
             judged=bool(self.val.any()),
             by_loss=True,
             begun=self.begun,
-            seed=seed_for(self.seed, 100 + number),
+            seed=seed,
             checkpoint_file=self.checkpoint,
             fingerprint=f"member {number}",
             stop_requested=self.stop_requested,
@@ -156,6 +221,19 @@ class Members:
         trainer.load_best()
 
     @property
+    def _rows(self) -> Rows:
+        rows = np.flatnonzero(self.known.marked)
+        return Rows(torch.from_numpy(rows), torch.from_numpy(self.known.y[rows]))
+
+    def _whole(self, network: NodeNetwork) -> OnGraph:
+        known = self.known
+        return OnGraph(network, known.x, known.graph, known.weight)
+
+    def _samples(self, network: NodeNetwork) -> OnSamples:
+        assert isinstance(network, Stack) and self.counts is not None
+        return OnSamples(network, self.known.x, self.sampler, self.counts)
+
+    @property
     def _threads(self) -> int:
         small = len(self.known.x) * self.settings.hidden <= SMALL
         return 1 if small else 0
@@ -163,21 +241,32 @@ class Members:
     def _validate(self, model: nn.Module) -> tuple[float, float]:
         if not self.val.any():
             return math.nan, math.nan
-        assert isinstance(model, OnGraph)
         with Runtime(threads=self._threads).threaded():
-            said, y = model.logits()[self.val], self.known.y[self.val]
+            said, y = self._said(model)
         loss = self.objective.loss(said, torch.from_numpy(y))
         return float(loss), self.objective.measure(y, self.objective.predict(said))
 
+    def _said(self, model: nn.Module) -> tuple[Tensor, np.ndarray]:
+        """Logits and targets of the validation part, or of the most that are asked."""
+        if isinstance(model, OnGraph):
+            return model.logits()[self.val], self.known.y[self.val]
+        assert isinstance(model, OnSamples)
+        rows = np.flatnonzero(self.val)
+        if len(rows) > CHECKED:
+            rows = np.random.default_rng(0).choice(rows, CHECKED, replace=False)
+        said = model.answer(torch.from_numpy(rows), self.settings.nodes_per_batch)
+        return said, self.known.y[rows]
+
     def logits(self) -> Tensor:
         """[N, K] of all nodes, by all networks."""
-        return together(self.networks, self.known, self.objective)
+        return together(self.networks, self.known, self.objective, self.settings)
 
 
 def averaged(parts: list[Tensor], objective: Objective) -> Tensor:
     """Logits [N, K] of the mean of what is said: of probabilities, or of numbers."""
     if objective.kind == "single_label":
-        return torch.stack([z.softmax(dim=1) for z in parts]).mean(dim=0).log()
+        each = torch.stack([z.log_softmax(dim=1) for z in parts])
+        return each.logsumexp(dim=0) - math.log(len(parts))
     if objective.kind == "multi_label":
         p = torch.stack([z.sigmoid() for z in parts]).mean(dim=0)
         return torch.logit(p.clamp(1e-9, 1 - 1e-6))
@@ -185,7 +274,25 @@ def averaged(parts: list[Tensor], objective: Objective) -> Tensor:
 
 
 @torch.no_grad()
-def together(networks: list[NodeNetwork], known: Known, objective: Objective) -> Tensor:
+def together(
+    networks: list[NodeNetwork],
+    known: Known,
+    objective: Objective,
+    settings: NodeSettings,
+) -> Tensor:
     """Logits [N, K] of the mean of what networks say."""
-    said = [network(known.x, known.graph, known.weight) for network in networks]
+    said = [network.head(embedded(network, known, settings)) for network in networks]
     return averaged(said, objective)
+
+
+@torch.no_grad()
+def embedded(network: NodeNetwork, known: Known, settings: NodeSettings) -> Tensor:
+    """Embeddings [N, hidden] of all nodes: at once, or where --memory has no room for
+    that, layer by layer."""
+    graph = known.graph
+    needed = bytes_of_a_step(network.shape, graph.num_nodes, graph.num_edges)
+    if isinstance(network, Stack) and needed > 1e9 * settings.memory:
+        make = in_room(1e9 * settings.memory / 4)
+        given = known.x, graph, known.weight
+        return layer_by_layer(network, *given, lambda *s: torch.from_numpy(make(*s)))
+    return network.embed(known.x, graph, known.weight)

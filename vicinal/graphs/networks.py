@@ -105,10 +105,20 @@ class Stack(NodeNetwork):
         self.weighted, self.activation = weighted, activation
 
     def embed(self, x: Tensor, graph: Adjacency, weight: Tensor | None) -> Tensor:
-        more = (weight,) if self.weighted else ()
-        for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = self.activation(norm(layer(self.dropout(x), graph, *more)))
+        for k in range(len(self.layers)):
+            x = self.step(k, x, graph, weight)
         return x
+
+    def step(
+        self, k: int, x: Tensor, graph: Adjacency, weight: Tensor | None
+    ) -> Tensor:
+        """Layer k, counted from 0, with what stands around it: [S, F] to [N, hidden].
+
+        graph: of the whole, or the block of that layer.
+        """
+        more = (weight,) if self.weighted else ()
+        h = self.layers[k](self.dropout(x), graph, *more)
+        return self.activation(self.norms[k](h))
 
 
 class Spread(NodeNetwork):
@@ -198,6 +208,23 @@ def build(name: str, shape: Shape) -> NodeNetwork:
     return network
 
 
+def sampled(name: str) -> bool:
+    """Whether the network of a name can learn from parts of a graph: those whose layers
+    come one after the other, each with weights of its own, can."""
+    return name in ("gcn", "sage", "gin", "gat", "gatv2")
+
+
+def penalties(model: Any, decay: float) -> dict[str, float]:
+    """L2 penalty of each weight of `model.network`, by name in the model; biases and
+    norms have none."""
+    found = {}
+    for name, parameter in model.named_parameters():
+        if parameter.ndim > 1:
+            inside = name.startswith("network.layers.")
+            found[name] = decay * (model.network.layer_decay if inside else 1.0)
+    return found
+
+
 class OnGraph(nn.Module):
     """A network on one graph: rows of nodes [B] to their logits [B, K].
 
@@ -221,13 +248,8 @@ class OnGraph(nn.Module):
         return self.network(self.x, self.graph, self.weight)[rows]
 
     def penalties(self, decay: float) -> dict[str, float]:
-        """L2 penalty of each weight, by name; biases and norms have none."""
-        found = {}
-        for name, parameter in self.named_parameters():
-            if parameter.ndim > 1:
-                inside = name.startswith("network.layers.")
-                found[name] = decay * (self.network.layer_decay if inside else 1.0)
-        return found
+        """L2 penalty of each weight, by name."""
+        return penalties(self, decay)
 
     @torch.no_grad()
     def logits(self) -> Tensor:

@@ -26,14 +26,16 @@ from vicinal.core.words import counted
 from vicinal.errors import ClassError, DataError, NoDataError, near_names
 from vicinal.graphs.columns import Columns
 from vicinal.graphs.first_answer import FirstAnswer, Known
-from vicinal.graphs.members import averaged, together
+from vicinal.graphs.members import averaged, embedded, together
 from vicinal.graphs.networks import NodeNetwork, Shape, build
 from vicinal.graphs.newcomers import Joined, joined
 from vicinal.graphs.read import read_graph
 from vicinal.graphs.receptive_field import field_of
+from vicinal.graphs.room import in_room
 from vicinal.graphs.settings import NodeSettings
 from vicinal.graphs.structure import seen_as
 from vicinal.graphs.table import GraphTable
+from vicinal.graphs.tables import predictions_frame
 
 CONSTANT_NAMES = {
     "single_label": "most frequent class",
@@ -125,12 +127,18 @@ class NodeModel(Estimator):
 
     def _know(self, table: GraphTable, marked: np.ndarray) -> None:
         """Keep a graph, and what is known of it."""
-        x = self.columns_.read(table.features, len(table))
+        x = self._read_features(table)
         y = self._encoded(table)
         self.graph_, self._said = table, None
         graph = table.adjacency
-        seen = seen_as(torch.from_numpy(x), graph)
+        seen = seen_as(x, graph)
         self.known_ = Known(seen, graph, table.edge_weight, y, marked)
+
+    def _read_features(self, table: GraphTable) -> Tensor:
+        """[N, F]: in memory, or on disk where they take a quarter of --memory."""
+        room = 1e9 * self.settings.memory / 4
+        make = in_room(room)
+        return torch.from_numpy(self.columns_.read(table.features, len(table), make))
 
     def _encoded(self, table: GraphTable) -> np.ndarray:
         """Targets [N] or [N, K]; 0 where a label is not known."""
@@ -171,7 +179,7 @@ class NodeModel(Estimator):
             first = self.fitted_
         if self.members_ is None:
             return first.logits(known)
-        said = together(self.members_, known, self.objective_)
+        said = together(self.members_, known, self.objective_, self.settings)
         if self.mixed_ is None:
             return said
         both = zip((first.logits(known), said), self.mixed_, strict=True)
@@ -209,8 +217,7 @@ class NodeModel(Estimator):
 
     def _unlabelled(self, table: GraphTable) -> Known:
         """Another graph, of which no label is known."""
-        x = torch.from_numpy(self.columns_.read(table.features, len(table)))
-        x = seen_as(x, table.adjacency)
+        x = seen_as(self._read_features(table), table.adjacency)
         nothing = np.zeros((len(table), *self.known_.y.shape[1:]), self.known_.y.dtype)
         marked = np.zeros(len(table), bool)
         return Known(x, table.adjacency, table.edge_weight, nothing, marked)
@@ -237,6 +244,16 @@ class NodeModel(Estimator):
         name = self.members_[0].name
         told = f"{name}" if count == 1 else f"{count} networks, {name}"
         return told if self.mixed_ is None else f"{told}, with the first answer"
+
+    @property
+    def networks_delivered(self) -> list[NodeNetwork]:
+        """Those that have a part in the answer."""
+        return self.members_ or []
+
+    @property
+    def first_told(self) -> str:
+        """What the first answer is."""
+        return str(self.first_)
 
     @property
     def hops(self) -> int:
@@ -287,7 +304,7 @@ class NodeModel(Estimator):
         if self.members_ is None:
             z = self.first_.seen(known)
         else:
-            z = self.members_[0].embed(known.x, known.graph, known.weight)
+            z = embedded(self.members_[0], known, self.settings)
         return (z if rows is None else z[rows]).numpy()
 
     # --- being judged ------------------------------------------------------------
@@ -354,17 +371,7 @@ class NodeModel(Estimator):
         self, ids: np.ndarray, predicted: np.ndarray, labels: Any = None
     ) -> Any:
         """Predictions as a table: id, label (where known), predicted, and more."""
-        import pandas as pd
-
-        frame: dict[str, Any] = {"id": list(ids)}
-        if labels is not None:
-            frame["label"] = list(labels)
-        frame["predicted"] = self.objective_.decode(predicted)
-        if self.objective_.kind == "single_label":
-            frame["probability"] = predicted.max(axis=1).round(5)
-        for k, name in enumerate(self.objective_.classes):
-            frame[f"p_{name}"] = predicted[:, k].round(5)
-        return pd.DataFrame(frame)
+        return predictions_frame(self.objective_, ids, predicted, labels)
 
     # --- keeping -----------------------------------------------------------------
 

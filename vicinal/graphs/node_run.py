@@ -1,223 +1,136 @@
-"""From a graph to a run folder: what was understood, parts, first answer, networks,
-test, report.
+"""What a run tells of the nodes of a graph."""
 
-A NodeRun is worked through by iterating over `steps()`, which yields sentences and
-epoch records as they come; everything it finds is written to the run folder.
-"""
-
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vicinal.core.evaluation import Evaluation
-from vicinal.core.files import write_text
-from vicinal.core.objective import Objective
-from vicinal.core.run import CHECKPOINT, Run, environment
-from vicinal.core.runtime import count_parameters
+from vicinal.core.report import Block, Table
 from vicinal.core.splits import TEST, TRAIN, VAL
-from vicinal.core.training import Epoch
-from vicinal.core.words import counted
 from vicinal.graphs.facts import Facts, facts_of, told
-from vicinal.graphs.first_answer import by_labels
+from vicinal.graphs.first_answer import VIEWS, by_labels
+from vicinal.graphs.graph_run import EVERY, GraphRun
 from vicinal.graphs.nodes import NodeLearner
-from vicinal.graphs.page import Findings, make_report
+from vicinal.graphs.page import cut
 from vicinal.graphs.table import GraphTable
 
 FEATURES, LABELS = "features alone", "neighbours' labels alone"
 """baselines: a fitted layer that sees no edge, and labels spread, which sees no feature
 """
 
-EVERY = 50
-"""epochs between two that are told"""
+PURPOSE = {
+    TRAIN: "to learn from",
+    VAL: "to choose by",
+    TEST: "held out for the score",
+}
 
 
-@dataclass
-class NodeRun:
+def divided(counts: dict[str, int]) -> list[str]:
+    """How many examples are for what."""
+    return [f"{n:,} {PURPOSE[part]}" for part, n in counts.items() if n]
+
+
+class NodeRun(GraphRun):
     """One training from graph to report."""
 
     learner: NodeLearner
-    table: GraphTable
-    run: Run
-    source: str
-    stop_requested: Callable[[], bool] = lambda: False
-    begun: float = field(default_factory=time.monotonic)
+    data: GraphTable
+    facts: Facts
+    unit = "node"
+    every = EVERY
+    closing = (
+        "Nodes that are held out keep their edges: what is known of their surroundings "
+        "is used, their labels are not."
+    )
 
-    facts: Facts = field(init=False)
-    evaluation: Evaluation | None = field(init=False, default=None)
-    first: Evaluation | None = field(init=False, default=None)
-    """the first answer on the same nodes"""
+    def understood(self) -> list[str]:
+        self.facts = facts_of(self.data)
+        return told(self.data, self.facts)
 
-    first_seconds: float = field(init=False, default=0.0)
-    seconds: float = field(init=False, default=0.0)
-
-    def steps(self) -> Iterator[str | Epoch]:
-        """Do everything; yield what there is to say, as it comes."""
-        self.facts = facts_of(self.table)
-        yield from told(self.table, self.facts)
-        aside = self.table.set_aside
-        if aside:
-            yield (
-                f"{counted(len(aside), 'row')} set aside (data/quarantine.csv says "
-                f"why), the first: {aside[0].name}: {aside[0].reason}"
-            )
-        self.learner.begin(self.table)
-        yield from (f"note: {note}" for note in self.table.notes)
-        yield self._divided()
-        self._write_data()
-        yield from self._first_answer()
-        yield from self._networks()
-        yield from self._test()
-        self.seconds = time.monotonic() - self.begun
-        self._write_results()
-
-    def _divided(self) -> str:
-        """How many nodes are for what."""
+    def counts(self) -> dict[str, int]:
         parts = self.learner.parts_
-        counts = {part: int((parts == part).sum()) for part in (TRAIN, VAL, TEST)}
-        purpose = {
-            TRAIN: "to learn from",
-            VAL: "to choose by",
-            TEST: "held out for the score",
-        }
-        told = [f"{n:,} {purpose[part]}" for part, n in counts.items() if n]
-        rest = int((self.table.labelled & (parts == "")).sum())
+        return {part: int((parts == part).sum()) for part in (TRAIN, VAL, TEST)}
+
+    def divided(self) -> str:
+        parts = divided(self.counts())
+        rest = int((self.data.labelled & (self.learner.parts_ == "")).sum())
         if rest:
-            told.append(f"{rest:,} in no part, whose labels are not used")
-        return f"{', '.join(told)}; {self.learner.columns_}"
+            parts.append(f"{rest:,} in no part, whose labels are not used")
+        return f"{', '.join(parts)}; {self.learner.columns_}"
 
-    def _first_answer(self) -> Iterator[str]:
+    def judged(self) -> Evaluation | None:
         learner = self.learner
-        self.first_seconds = time.monotonic() - self.begun
-        self.first = self._judged()
-        how = f"first answer after {self.first_seconds:.1f} s: {learner.first_}"
-        if self.first is None:
-            yield f"{how}; no node was held out, so there is no score"
-            return
-        yield f"{how}: {self.first.score.metric} {self.first.score}"
-        learner.save(self.run.folder)
-
-    def _networks(self) -> Iterator[str | Epoch]:
-        learner = self.learner
-        epochs = learner._epochs(
-            self.begun, self.run.path(CHECKPOINT), self.stop_requested
-        )
-        number = 0
-        for epoch in epochs:
-            if epoch.epoch == 1:
-                number += 1
-                yield f"network {number}, {learner.network_name}:"
-            if epoch.epoch % EVERY == 0:
-                yield epoch
-        if learner.paired_ is not None:
-            yield (
-                f"{counted(number, 'network')} against the first answer, on the "
-                f"validation part: {learner.against_the_first}"
-            )
-
-    def _judged(self) -> Evaluation | None:
-        """The model as it is, on the nodes held out, beside the baselines."""
-        learner = self.learner
-        rows = np.flatnonzero(learner.parts_ == TEST)
+        rows = np.flatnonzero(learner.held_out)
         if not len(rows):
             return None
         found = learner.evaluate()
         known, objective = learner.known_, learner.objective_
         alone = learner.alone_.logits(known)[rows]
-        y = known.y[rows]
-        decided = objective.decide(objective.predict(alone))
-        found.set_beside(FEATURES, objective, y, decided)
-        labels = _by_labels(learner, objective)
-        found.set_beside(LABELS, objective, y, labels[rows])
+        labels = by_labels(known, objective, 0.9)[rows]
+        for name, said in ((FEATURES, alone), (LABELS, labels)):
+            decided = objective.decide(objective.predict(said))
+            found.set_beside(name, objective, known.y[rows], decided)
         return found
 
-    def _test(self) -> Iterator[str]:
-        self.evaluation = self._judged()
-        if self.evaluation is None:
-            return
-        yield str(self.evaluation)
-        yield self.evaluation.verdict
-
-    # --- the folder --------------------------------------------------------------
-
-    def _write_data(self) -> None:
+    def frames(self) -> dict[str, Any]:
         import pandas as pd
 
-        run, table = self.run, self.table
-        run.write("env.json", environment())
+        table = self.data
         labels = [None] * len(table) if table.labels is None else table.labels
-        index = pd.DataFrame({"id": table.ids, "label": labels})
         splits = pd.DataFrame({"id": table.ids, "split": self.learner.parts_})
-        columns = ["name", "label", "reason"]
-        aside = pd.DataFrame(table.set_aside, columns=columns)
-        for name, frame in {
-            "index": index,
-            "splits": splits[splits["split"] != ""],
-            "quarantine": aside,
-        }.items():
-            write_csv(run.path(f"data/{name}.csv"), frame)
-        run.write("classes.json", list(self.learner.objective_.classes))
-
-    def _write_results(self) -> None:
-        import pandas as pd
-
-        run, learner = self.run, self.learner
-        learner.save(run.folder)
-        write_csv(run.path("metrics.csv"), pd.DataFrame(learner.history_))
-        said = learner.predicted()
-        frame = learner.predictions_frame(self.table.ids, said, self.table.labels)
-        frame.insert(1, "part", learner.parts_)
-        write_csv(run.path("predictions.csv"), frame)
-        run.write("metrics.json", self.summary())
-        report = make_report(self._findings())
-        run.write("report.json", report.to_dict())
-        write_text(run.path("report.html"), report.html())
-        write_text(run.path("report.txt"), report.text())
-
-    def _findings(self) -> Findings:
-        return Findings(
-            name=self.run.folder.name,
-            source=self.source,
-            table=self.table,
-            facts=self.facts,
-            learner=self.learner,
-            first=self.first,
-            first_seconds=self.first_seconds,
-            evaluation=self.evaluation,
-            seconds=self.seconds,
-        )
-
-    def summary(self) -> dict[str, Any]:
-        """What `--json` prints: score, baselines, run, seconds and counts."""
-        learner, parts = self.learner, self.learner.parts_
-        nothing = {"score": None, "baselines": {}}
-        found = self.evaluation.to_dict() if self.evaluation else nothing
-        networks = learner.members_ or []
         return {
-            **found,
-            "run": str(self.run.folder),
-            "seconds": round(self.seconds, 2),
-            "nodes": {p: int((parts == p).sum()) for p in (TRAIN, VAL, TEST)},
-            "graph": vars(self.facts),
-            "quarantined": len(self.table.set_aside),
-            "first_answer": None if self.first is None else self.first.score.to_dict(),
-            "first_seconds": round(self.first_seconds, 2),
-            "delivered": learner.delivered,
-            "networks": len(networks),
-            "parameters": sum(count_parameters(network) for network in networks),
-            "kept_because": learner.paired_ and learner.paired_.to_dict(),
+            "index": pd.DataFrame({"id": table.ids, "label": labels}),
+            "splits": splits[splits["split"] != ""],
         }
 
+    def predictions(self) -> Any:
+        learner, table = self.learner, self.data
+        said = learner.predicted()
+        frame = learner.predictions_frame(table.ids, said, table.labels)
+        frame.insert(1, "part", learner.parts_)
+        return frame
 
-def _by_labels(learner: NodeLearner, objective: Objective) -> np.ndarray:
-    """What the labels around say, decided [N] or [N, K]."""
-    said = by_labels(learner.known_, objective, 0.9)
-    return objective.decide(objective.predict(said))
+    def parts(self) -> Table:
+        return by_class(self.data, self.learner) or super().parts()
+
+    def errors(self) -> list[Block]:
+        """How often it is right by how many neighbours a node has."""
+        found, learner = self.evaluation, self.learner
+        if found is None or found.confusion is None:
+            return []
+        arriving = self.data.adjacency.arriving
+        degree = arriving.degrees.numpy()[learner.held_out]
+        right = found.predictions["label"].to_numpy() == found.predictions["predicted"]
+        told = []
+        for low, high, name in ((0, 0, "none"), (1, 2, "1 or 2"), (3, 5, "3 to 5")):
+            told.append((name, (degree >= low) & (degree <= high)))
+        told.append(("6 or more", degree >= 6))
+        lines = [
+            [name, int(own.sum()), f"{100 * float(np.mean(right[own])):.1f} %"]
+            for name, own in told
+            if own.any()
+        ]
+        caption = "How often it is right, by a node's neighbours."
+        return [Table(["neighbours", "nodes", "right"], lines, caption)]
+
+    def firsts(self) -> list[Block]:
+        rows = [
+            [VIEWS[a.view], a.head.penalty, a.evened, round(a.loss, 4)]
+            for a in self.learner.firsts_
+        ]
+        return [cut(["what is seen", "penalty", "evened out by", "loss"], rows)]
+
+    def more(self) -> dict[str, Any]:
+        return {"graph": vars(self.facts)}
 
 
-def write_csv(path: Path, frame: Any) -> None:
-    """Write a table as CSV, whole or not at all."""
-    write_text(path, frame.to_csv(index=False))
+def by_class(data: Any, learner: Any) -> Table | None:
+    """How many examples of each class are for what; None where there are no classes."""
+    labels, parts, shown = data.labels, learner.parts_, (TRAIN, VAL, TEST)
+    if data.kind != "single_label" or labels is None:
+        return None
+    rows = [
+        [name, *(int(((labels == name) & (parts == part)).sum()) for part in shown)]
+        for name in learner.objective_.classes
+    ]
+    return cut(["class", *shown], rows)

@@ -52,6 +52,9 @@ class NodeLearner(NodeModel):
     """the networks against the first answer on the validation part; None: no network
     was trained, or nothing was held out"""
 
+    network_name: str
+    """the kind of network that is tried"""
+
     minutes: float | None
 
     def fit(
@@ -102,6 +105,8 @@ class NodeLearner(NodeModel):
         self.columns_, notes = Columns.of(table.features)
         table.notes.extend(notes)
         self._know(table, self.parts_ == TRAIN)
+        if settings.network != "none":
+            _ = self._members(time.monotonic(), None, lambda: False).counts  # or refuse
         y = self.known_.y[self.known_.marked]
         if settings.class_weight == "balanced":
             self.objective_ = self.objective_.balanced(y)
@@ -109,10 +114,13 @@ class NodeLearner(NodeModel):
         self.temperature_, self.members_, self.history_ = 1.0, None, []
         self.mixed_ = None
         self.paired_ = None
+        self.network_name = settings.network
         self.firsts_ = []
-        for answer in first_answers(self.known_, self.objective_, self._judged()):
+        room = 1e9 * settings.memory
+        judged = self._judged()
+        for answer in first_answers(self.known_, self.objective_, judged, room):
             self.firsts_.append(answer)
-        self.alone_ = features_alone(self.known_, self.objective_, self._judged())
+        self.alone_ = features_alone(self.known_, self.objective_, judged)
         self.first_ = self.firsts_[0]  # where nothing can be chosen by, the only one
         self.fitted_ = None
         if len(self.firsts_) > 1:
@@ -120,12 +128,6 @@ class NodeLearner(NodeModel):
             fitted = [answer for answer in self.firsts_ if answer.view != "labels"]
             self.fitted_ = min(fitted, key=lambda answer: answer.loss)
         self._calibrate()
-
-    @property
-    def network_name(self) -> str:
-        """The kind of network that is tried."""
-        name = self.settings.network
-        return "gcnii" if name == "auto" else name
 
     def _judged(self) -> list[np.ndarray]:
         """Masks [N] of nodes to choose by: the validation part, else folds of train."""
@@ -156,23 +158,28 @@ class NodeLearner(NodeModel):
         checkpoint: Path | None,
         stop_requested: Callable[[], bool],
     ) -> Iterator[Epoch]:
-        settings = self.settings
-        if settings.network == "none":
+        if self.settings.network == "none":
             return
-        members = Members(
-            settings=settings,
+        members = self._members(begun, checkpoint, stop_requested)
+        self.network_name = members.name
+        yield from members.epochs()
+        self.history_ = members.history
+        if members.networks:
+            self._keep_the_better(members)
+
+    def _members(
+        self, begun: float, checkpoint: Path | None, stop: Callable[[], bool]
+    ) -> Members:
+        return Members(
+            settings=self.settings,
             known=self.known_,
             val=self.parts_ == VAL,
             objective=self.objective_,
             seed=seed_for(self.random_state, 1),
             begun=begun,
             checkpoint=checkpoint,
-            stop_requested=stop_requested,
+            stop_requested=stop,
         )
-        yield from members.epochs()
-        self.history_ = members.history
-        if members.networks:
-            self._keep_the_better(members)
 
     def _keep_the_better(self, members: Members) -> None:
         """The networks with the first answer, or alone, where that is shown better.

@@ -1,4 +1,4 @@
-"""The report of a training run on the nodes of a graph: the same questions, in the same
+"""The report of a training run on a graph, or many: the same questions, in the same
 order, as for pictures."""
 
 import json
@@ -8,6 +8,7 @@ import numpy as np
 
 from vicinal.core.evaluation import Evaluation
 from vicinal.core.metrics import SHARES, Score
+from vicinal.core.quarantine import Quarantined
 from vicinal.core.report import (
     Block,
     Figure,
@@ -22,12 +23,7 @@ from vicinal.core.report import (
     sureness,
 )
 from vicinal.core.run import environment
-from vicinal.core.splits import TEST, TRAIN, VAL
 from vicinal.core.words import counted, percent
-from vicinal.graphs.facts import Facts, told
-from vicinal.graphs.first_answer import VIEWS
-from vicinal.graphs.nodes import NodeLearner
-from vicinal.graphs.table import GraphTable
 
 MOST_ROWS = 40
 MOST_CLASSES = 12
@@ -39,12 +35,20 @@ class Findings(NamedTuple):
 
     name: str
     source: str
-    table: GraphTable
-    facts: Facts
-    learner: NodeLearner
+    unit: str
+    """what is judged: node, graph, pair"""
+
+    understood: list[str]
+    parts: Table
+    notes: list[str]
+    set_aside: list[Quarantined]
+    learner: Any
     first: Evaluation | None
     first_seconds: float
     evaluation: Evaluation | None
+    closing: str
+    errors: list[Block]
+    firsts: list[Block]
     seconds: float
 
 
@@ -63,118 +67,77 @@ def make_report(run: Findings) -> Report:
 
 
 def _understood(run: Findings) -> list[Block]:
-    table, parts = run.table, run.learner.parts_
-    lines = told(table, run.facts)
-    blocks: list[Block] = [Text(_sentence(line)) for line in lines]
-    blocks.append(Text(f"What is known of a node: {run.learner.columns_}."))
-    shown = (TRAIN, VAL, TEST)
-    if table.kind == "single_label" and table.labels is not None:
-        rows = [
-            [name, *(int(((table.labels == name) & (parts == p)).sum()) for p in shown)]
-            for name in run.learner.objective_.classes
-        ]
-        blocks.append(_table(["class", *shown], rows))
-    else:
-        rows = [[p, int((parts == p).sum())] for p in shown]
-        blocks.append(_table(["part", "nodes"], rows))
-    return blocks + [Text(_sentence(note), "warning") for note in table.notes]
+    blocks: list[Block] = [Text(_sentence(line)) for line in run.understood]
+    blocks.append(run.parts)
+    return blocks + [Text(_sentence(note), "warning") for note in run.notes]
 
 
 def _set_aside(run: Findings) -> list[Block]:
-    aside = run.table.set_aside
+    aside = run.set_aside
     if not aside:
         return [Text("Nothing: every row could be used.")]
     text = f"{counted(len(aside), 'row')} not used, each for the reason told."
-    return [Text(text), _table(["name", "label", "reason"], [list(q) for q in aside])]
+    return [Text(text), cut(["name", "label", "reason"], [list(q) for q in aside])]
 
 
 def _how_good(run: Findings) -> list[Block]:
     found = run.evaluation
     if found is None:
-        text = "There is no score: no node could be held out. Label more nodes."
+        text = f"There is no score: no {run.unit} could be held out."
         return [Text(text, "warning")]
     ours = {f"this model ({run.learner.delivered})": found.score}
-    if run.first is not None and run.learner.members_ is not None:
+    if run.first is not None and run.learner.networks_delivered:
         ours["first answer"] = run.first.score
     scores = ours | found.baselines
     rows = [[name, *_cells(score)] for name, score in scores.items()]
     rows += [["this model", *_cells(score)] for score in found.scores]
     blocks: list[Block] = [
-        Text(_headline(found), "lead"),
+        Text(_headline(found, run.unit), "lead"),
         Text(found.verdict, "good" if found.is_sound else "warning"),
         Figure(intervals(scores), "Dots are scores, bars their 95 % intervals."),
-        _table(["", "metric", "value", "low", "high", "n"], rows),
+        cut(["", "metric", "value", "low", "high", "n"], rows),
     ]
     if found.sureness and found.calibration_error is not None:
         gap = percent(found.calibration_error)
         text = f"What it says of its own sureness is off by {gap} on average."
         blocks += [Text(text), Figure(sureness(found.sureness))]
-    blocks.append(
-        Text(
-            "Nodes that are held out keep their edges: what is known of their "
-            "surroundings is used, their labels are not."
-        )
-    )
+    blocks += [Text(run.closing)] if run.closing else []
     return blocks + [Text(_sentence(note), "warning") for note in found.notes]
 
 
-def _headline(found: Evaluation) -> str:
+def _headline(found: Evaluation, unit: str) -> str:
     score = found.score
     if score.metric in SHARES:
         return (
-            f"{score.metric} {share_cell(score)} on "
-            f"{counted(score.n, 'node')} held out."
+            f"{score.metric} {share_cell(score)} on {counted(score.n, unit)} held out."
         )
-    return f"{score.metric} {score} on {counted(score.n, 'node')} held out."
+    return f"{score.metric} {score} on {counted(score.n, unit)} held out."
 
 
 def _where_it_errs(run: Findings) -> list[Block]:
     found = run.evaluation
     if found is None or found.confusion is None:
-        return [Text("This is told for classes, of nodes that were held out.")]
+        text = f"This is told for classes, of {run.unit}s that were held out."
+        return [Text(text), *run.errors]
     blocks: list[Block] = []
     pairs = found.confused_pairs()
     if pairs:
         rows = [[a, b, n] for a, b, n in pairs]
-        blocks.append(Table(["true", "said", "nodes"], rows, "Most frequent errors."))
+        blocks.append(
+            Table(["true", "said", f"{run.unit}s"], rows, "Most frequent errors.")
+        )
     if len(found.classes) <= MOST_CLASSES:
         counts = found.confusion.tolist()
         blocks.append(Matrix(list(found.classes), counts, "Rows are true."))
-    blocks += _by_neighbours(run, found)
-    return blocks
-
-
-def _by_neighbours(run: Findings, found: Evaluation) -> list[Block]:
-    """How often it is right by how many neighbours a node has."""
-    table, learner = run.table, run.learner
-    rows = np.flatnonzero(learner.parts_ == TEST)
-    degree = np.diff(table.adjacency.arriving.offsets.numpy())[rows]
-    right = found.predictions["label"].to_numpy() == found.predictions["predicted"]
-    told = []
-    for low, high, name in ((0, 0, "none"), (1, 2, "1 or 2"), (3, 5, "3 to 5")):
-        told.append((name, (degree >= low) & (degree <= high)))
-    told.append(("6 or more", degree >= 6))
-    lines = [
-        [name, int(own.sum()), f"{100 * float(np.mean(right[own])):.1f} %"]
-        for name, own in told
-        if own.any()
-    ]
-    caption = "How often it is right, by a node's neighbours."
-    return [Table(["neighbours", "nodes", "right"], lines, caption)]
+    return blocks + run.errors
 
 
 def _training(run: Findings) -> list[Block]:
     learner = run.learner
-    text = (
-        f"The first answer took {run.first_seconds:.1f} s: {learner.first_}. It was "
-        "chosen among these by how likely it makes the labels of the validation part."
-    )
-    rows = [
-        [VIEWS[a.view], a.head.penalty, a.evened, round(a.loss, 4)]
-        for a in learner.firsts_
-    ]
-    columns = ["what is seen", "penalty", "evened out by", "loss"]
-    blocks: list[Block] = [Text(text), _table(columns, rows)]
+    text = f"The first answer took {run.first_seconds:.1f} s: {learner.first_told}."
+    if run.firsts:
+        text += " It was chosen among these by how likely it makes held-out labels."
+    blocks: list[Block] = [Text(text), *run.firsts]
     history = learner.history_
     if not history:
         return [*blocks, Text("No graph network was trained.")]
@@ -215,7 +178,7 @@ def _cells(score: Score) -> list[Any]:
     return [score.metric, score.value, score.low, score.high, score.n]
 
 
-def _table(columns: list[str], rows: list[list[Any]]) -> Table:
+def cut(columns: list[str], rows: list[list[Any]]) -> Table:
     """A table cut to a readable length, saying so."""
     if len(rows) <= MOST_ROWS:
         return Table(columns, rows)

@@ -6,6 +6,7 @@ two CSVs                               nodes.csv `id[,label,split,...]`, edges.c
 one list of edges                      CSV, TSV, or the lists of SNAP and KONECT
 GraphML, GEXF, GML, JSON               as NetworkX reads them (JSON: node-link)
 npz, mtx, mat                          a sparse adjacency; npz with features and labels
+a folder of .npy                       the arrays of such an npz, read when needed
 NetworkX, PyG, scipy                   objects; PyG's Data is known by its fields
 =====================================  ===============================================
 """
@@ -24,6 +25,7 @@ from vicinal.core.splits import TEST, TRAIN, VAL
 from vicinal.core.spreadsheets import read_csv
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs.edge_list import EdgeReader, Edges, edge_columns, read_edge_file
+from vicinal.graphs.forms import ADJACENCY
 from vicinal.graphs.node_list import ID, Nodes, read_nodes
 from vicinal.graphs.objects import (
     from_matrix,
@@ -121,6 +123,8 @@ def _read(
         raise NoDataError(f"There is nothing at {path}. Check the path's spelling.")
     if path.is_dir():
         nodes, links = path / "nodes.csv", path / "edges.csv"
+        if not links.exists() and any(path.glob("*.npy")):
+            return _npy(path, task)
         if not links.exists():
             raise DataError(
                 f"The folder {path} holds no edges.csv. Wanted: nodes.csv "
@@ -253,7 +257,7 @@ def _mat(path: Path, task: Task, target: str | None) -> GraphTable:
 
 
 MATRICES = {
-    "adjacency": ("adj", "adjacency", "A", "edges", "edge_index"),
+    "adjacency": ADJACENCY,
     "features": ("x", "attr", "features", "X"),
     "labels": ("y", "labels", "label"),
 }
@@ -269,6 +273,22 @@ def _npz(path: Path, task: Task, target: str | None) -> GraphTable:
             arrays = {name: file[name] for name in file.files}
     except (ValueError, OSError) as error:
         raise DataError(f"{path} cannot be read without unpickling: {error}.") from None
+    return _of_arrays(arrays, path, task)
+
+
+def _npy(path: Path, task: Task) -> GraphTable:
+    """The same arrays, a file each, that stay on disk until they are read."""
+    arrays: dict[str, np.ndarray] = {}
+    for file in sorted(path.glob("*.npy")):
+        try:
+            arrays[file.stem] = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (ValueError, OSError) as error:
+            raise DataError(f"{file} cannot be read as numbers: {error}.") from None
+    return _of_arrays(arrays, path, task)
+
+
+def _of_arrays(arrays: dict[str, np.ndarray], path: Path, task: Task) -> GraphTable:
+    """A graph of arrays by name; path: where they came from."""
     found = {what: _first(arrays, names) for what, names in MATRICES.items()}
     edges, features = found["adjacency"], found["features"]
     if edges is None:

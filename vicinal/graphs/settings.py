@@ -15,8 +15,8 @@ class NodeSettings(TrainingSettings):
     """How nodes of a graph are learned."""
 
     network: NetworkName = "auto"
-    """graph network that is tried after the first answer; auto: gcnii; none: the first
-    answer is the model"""
+    """graph network that is tried after the first answer; auto: gcnii, or sage where it
+    learns from samples; none: the first answer is the model"""
 
     deliver: Literal["auto", "networks"] = "auto"
     """auto: the networks, alone or with the first answer, only where they are shown to
@@ -38,11 +38,25 @@ class NodeSettings(TrainingSettings):
     """networks that learn from different random weights, and whose answers are
     averaged; None: as many as --minutes have room for, 5 at most"""
 
+    neighbours: tuple[int, ...] | None = None
+    """neighbours of a node that a step sees, a number for each layer from the first on:
+    the network learns from samples; None: all of them, where --memory has room for
+    that, else 15 10 5"""
+
+    nodes_per_batch: int = 1024
+    """labelled nodes of one step, where the network learns from samples"""
+
+    memory: float = 8.0
+    """gigabytes that learning may take, the graph itself not counted: a graph whose
+    steps need more is learned from samples, and features for which there is no room
+    are put on disk"""
+
     epochs: int | None = None
-    """steps over the whole graph, at most (patience may end it sooner); None: 500"""
+    """steps over the whole graph, or passes over the labelled nodes where it learns
+    from samples, at most (patience may end it sooner); None: 500, of samples 30"""
 
     lr: float | None = None
-    """peak learning rate of the one-cycle schedule; None: 1e-2"""
+    """peak learning rate of the one-cycle schedule; None: 1e-2, of samples 3e-3"""
 
     weight_decay: float = 5e-4
     """L2 penalty of the weights in the loss; of gcnii's layers 20 times as much"""
@@ -71,12 +85,22 @@ class NodeSettings(TrainingSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.neighbours, list):  # as a file has it
+            object.__setattr__(self, "neighbours", tuple(self.neighbours))
         self.require("hidden", is_whole(self.hidden, 1), "a whole number, 1 or more")
         deep = self.layers is None or is_whole(self.layers, 1)
         self.require("layers", deep, "a whole number, 1 or more")
         self.require("heads", is_whole(self.heads, 1), "a whole number, 1 or more")
         out = is_number(self.dropout) and 0 <= self.dropout < 1
         self.require("dropout", out, "from 0 to below 1")
+        seen = self.neighbours is None or (
+            len(self.neighbours) > 0 and all(is_whole(k, 1) for k in self.neighbours)
+        )
+        self.require("neighbours", seen, "whole numbers, 1 or more")
+        size = is_whole(self.nodes_per_batch, 1)
+        self.require("nodes_per_batch", size, "a whole number, 1 or more")
+        room = is_number(self.memory) and self.memory > 0
+        self.require("memory", room, "gigabytes, more than 0")
         several = self.members is None or is_whole(self.members, 1)
         self.require("members", several, "a whole number, 1 or more")
         for name in ("val_fraction", "test_fraction"):

@@ -73,10 +73,10 @@ class GraphTable:
             return np.zeros(len(self), bool)
         return np.array([label is not None for label in self.labels], dtype=bool)
 
-    @cached_property
+    @property
     def edge_index(self) -> Tensor:
         """[2, E'] as layers want it: an edge without a direction both ways, a loop
-        once."""
+        once. Made when it is asked for: of a large graph it takes much room."""
         ends = np.stack([self.source, self.target])
         if not self.directed:
             own = self.source == self.target

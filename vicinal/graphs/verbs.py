@@ -6,15 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from vicinal.core.evaluation import Evaluation
 from vicinal.core.files import replace_file
+from vicinal.core.objective import Objective
+from vicinal.core.quarantine import Quarantined
+from vicinal.core.splits import TEST
 from vicinal.core.spreadsheets import read_csv
 from vicinal.core.words import counted
-from vicinal.errors import NoDataError, SettingError
+from vicinal.errors import NoDataError, SettingError, near_names
 from vicinal.graphs.columns import Columns
 from vicinal.graphs.facts import facts_of, to_dict, told
-from vicinal.graphs.node_model import Answers, NodeModel
-from vicinal.graphs.node_run import write_csv
+from vicinal.graphs.graph_set import GraphSet
+from vicinal.graphs.links import LinkPredictor
+from vicinal.graphs.node_model import NodeModel
 from vicinal.graphs.table import GraphTable
+from vicinal.graphs.tables import write_csv
+from vicinal.graphs.whole_graphs import GraphModel
+from vicinal.graphs.whole_run import told as told_of_set
 from vicinal.voice import Voice
 
 MOST_SAID = 40
@@ -37,7 +47,18 @@ def check(table: GraphTable, quarantine: str | None, voice: Voice) -> dict[str, 
     voice.say(f"known of a node: {columns}")
     for note in [*table.notes, *notes]:
         voice.say(f"note: {note}")
-    aside = table.set_aside
+    _set_aside(table.set_aside, quarantine, voice)
+    return {
+        "task": table.kind,
+        "graph": to_dict(facts),
+        "features": columns.names(),
+        "notes": [*table.notes, *notes],
+        "quarantined": len(table.set_aside),
+    }
+
+
+def _set_aside(aside: list[Quarantined], quarantine: str | None, voice: Voice) -> None:
+    """Say what cannot be used, and list it in a file where one is named."""
     for q in aside[:20]:
         voice.say(f"set aside: {q.name}: {q.reason}")
     if len(aside) > 20:
@@ -52,12 +73,34 @@ def check(table: GraphTable, quarantine: str | None, voice: Voice) -> dict[str, 
                 rows.writerows(aside)
 
         replace_file(Path(quarantine), write)
+
+
+def check_graphs(
+    found: GraphSet, quarantine: str | None, voice: Voice
+) -> dict[str, Any]:
+    """Say what many graphs are, what can be learned, and what is set aside."""
+    task = {
+        "single_label": "classification, one class a graph",
+        "multi_label": "multilabel, several names a graph",
+        "numeric": "regression, a number a graph",
+        "none": "none: no graph has a label",
+    }[found.kind]
+    voice.say(f"task: {task}")
+    lines = told_of_set(found)
+    columns, notes = Columns.of(found.nodes.features)
+    for line in [*lines, f"known of a node: {columns}"]:
+        voice.say(line)
+    for note in [*found.notes, *notes]:
+        voice.say(f"note: {note}")
+    _set_aside(found.set_aside, quarantine, voice)
     return {
-        "task": table.kind,
-        "graph": to_dict(facts),
+        "task": found.kind,
+        "graphs": len(found),
+        "nodes": len(found.nodes),
+        "edges": found.nodes.num_edges,
         "features": columns.names(),
-        "notes": [*table.notes, *notes],
-        "quarantined": len(aside),
+        "notes": [*found.notes, *notes],
+        "quarantined": len(found.set_aside),
     }
 
 
@@ -75,12 +118,64 @@ def evaluate(
         found = model.evaluate()
     else:
         found = model.evaluate(model.read(data, edges=edges, target=target))
+    return _scored(found, begun, output, voice)
+
+
+def _scored(
+    found: Evaluation, begun: float, output: str | None, voice: Voice
+) -> dict[str, Any]:
+    """Say a score, and write the predictions that it rests on."""
     voice.say(str(found))
     voice.say(found.verdict)
     if output is not None:
         write_csv(Path(output), found.predictions)
         voice.say(f"predictions: {output}")
     return {**found.to_dict(), "seconds": round(time.monotonic() - begun, 2)}
+
+
+def evaluate_graphs(
+    model: GraphModel,
+    run: Path,
+    data: str | None,
+    target: str | None,
+    output: str | None,
+    voice: Voice,
+) -> dict[str, Any]:
+    """Score a model of whole graphs on those its run held out, or on others."""
+    begun = time.monotonic()
+    if data is not None:
+        found = model.evaluate(model.read(data, target=target))
+    else:
+        found = model.evaluate(_held_out(model, run, target))
+    return _scored(found, begun, output, voice)
+
+
+def _held_out(model: GraphModel, run: Path, target: str | None) -> GraphSet:
+    """The graphs that a run held out, from where its data lie."""
+    import pandas as pd
+
+    from vicinal.core.run import read
+
+    splits = run / "data" / "splits.csv"
+    if not splits.exists():
+        raise NoDataError(
+            f"{run} does not say which graphs were held out. Name graphs with labels."
+        )
+    told = pd.read_csv(splits, dtype=str, keep_default_na=False)
+    names = set(told["id"][told["split"] == TEST])
+    everything = model.read(read(run, "settings.json")["data"], target=target)
+    rows = np.array([name in names for name in everything.names])
+    if not rows.any():
+        raise NoDataError("No graph was held out: name some with labels.")
+    return everything.rows(rows)
+
+
+def evaluate_links(
+    model: LinkPredictor, output: str | None, voice: Voice
+) -> dict[str, Any]:
+    """Score a model of edges on those that it held out."""
+    begun = time.monotonic()
+    return _scored(model.evaluate(), begun, output, voice)
 
 
 def predict(
@@ -98,26 +193,89 @@ def predict(
     answers = model.answers(wanted, new_nodes=new_nodes, new_edges=new_edges)
     frame = model.predictions_frame(answers.ids, answers.predicted)
     frame["alone"] = answers.alone
-    if output is not None:
-        write_csv(Path(output), frame)
-        voice.say(f"{counted(len(frame), 'node')}: {output}")
-    else:
-        for line in _lines(frame, answers, model):
-            voice.say(line)
+    found = _answered(frame, "node", output, voice)
     lonely = int(answers.alone.sum())
     if lonely:
         voice.say(
             f"note: {counted(lonely, 'node')} without an edge: what is said rests on "
             "own features, if there are any"
         )
+    return found
+
+
+def predict_graphs(
+    model: GraphModel, data: str, output: str | None, voice: Voice
+) -> dict[str, Any]:
+    """Answers for whole graphs."""
+    from vicinal.graphs.graph_set import read_graphs
+
+    found = read_graphs(data)
+    frame = model.predictions_frame(found.names, model.predicted(found))
+    return _answered(frame, "graph", output, voice)
+
+
+def predict_links(
+    model: LinkPredictor, nodes: list[str], top: int, output: str | None, voice: Voice
+) -> dict[str, Any]:
+    """How likely pairs are joined; without names the likeliest that are not listed."""
+    import pandas as pd
+
+    if top < 1:
+        raise SettingError(f"top must be 1 or more. Got {top}.")
+    if not nodes:
+        frame = model.most_likely(top)
+    else:
+        pairs = _pairs(nodes)
+        chances = model.predict_proba(pairs)
+        names = {"source": [a for a, _ in pairs], "target": [b for _, b in pairs]}
+        frame = pd.DataFrame({**names, "chance": chances.round(5)})
+    if output is not None:
+        write_csv(Path(output), frame)
+        voice.say(f"{counted(len(frame), 'pair')}: {output}")
+    else:
+        for row in frame.head(MOST_SAID).to_dict("records"):
+            ends = f"{row['source']} - {row['target']}"
+            voice.say(f"{ends:<40}  {100 * row['chance']:5.1f} %")
     return {"predictions": frame.to_dict("records")}
 
 
-def _lines(frame: Any, answers: Answers, model: NodeModel) -> Iterator[str]:
-    width = min(40, max(len(name) for name in answers.ids))
+def _pairs(nodes: list[str]) -> list[tuple[str, str]]:
+    """Names two by two, or those of a table."""
+    from vicinal.graphs.edge_list import edge_columns, texts
+
+    if len(nodes) == 1 and Path(nodes[0]).suffix.lower() == ".csv":
+        frame = read_csv(Path(nodes[0]), "source,target")
+        ends = edge_columns(frame)
+        if ends is None:
+            raise SettingError(f"{nodes[0]} has no columns source and target.")
+        first, second = (texts(frame[column]) for column in ends[:2])
+        return list(zip(first, second, strict=True))
+    if len(nodes) % 2:
+        raise SettingError(
+            f"Names come in pairs, two for each edge. Got {len(nodes)}: "
+            f"{' '.join(nodes[:5])}."
+        )
+    return list(zip(nodes[::2], nodes[1::2], strict=True))
+
+
+def _answered(
+    frame: Any, unit: str, output: str | None, voice: Voice
+) -> dict[str, Any]:
+    """Say answers, or write them to a file."""
+    if output is not None:
+        write_csv(Path(output), frame)
+        voice.say(f"{counted(len(frame), unit)}: {output}")
+    else:
+        for line in _lines(frame):
+            voice.say(line)
+    return {"predictions": frame.to_dict("records")}
+
+
+def _lines(frame: Any) -> Iterator[str]:
+    width = min(40, max(len(name) for name in frame["id"]))
     for row in frame.head(MOST_SAID).to_dict("records"):
         sure = f"  {100 * row['probability']:5.1f} %" if "probability" in row else ""
-        alone = "  (without an edge)" if row["alone"] else ""
+        alone = "  (without an edge)" if row.get("alone") else ""
         said = row["predicted"]
         said = f"{said:.4g}" if isinstance(said, float) else said
         yield f"{row['id']:<{width}}  {said}{sure}{alone}"
@@ -157,12 +315,8 @@ def explain(
     classes = model.objective_.classes
     if model.objective_.kind != "single_label":
         raise SettingError("explain is for nodes of one class each.")
-    if target is not None and target not in classes:
-        raise SettingError(
-            f"There is no class {target!r}. Known: {', '.join(classes)}."
-        )
     said = model.predicted([name])[0]
-    k = int(said.argmax()) if target is None else classes.index(target)
+    k = _class_row(model.objective_, target, said)
     voice.say(f"{name}: {classes[k]} {100 * said[k]:.1f} %, by {model.delivered}")
     ids = model.graph_.ids
     if model.members_ is None:
@@ -197,10 +351,17 @@ def explain(
         }
     told = deletion.edges_that_count(model, row, k)
     voice.say(told.verdict)
+    how = "what the log-odds lose without each edge"
+    if told.method == "masks":
+        how = "what each edge adds to the log-odds, of the networks on average"
+    voice.say(f"{how}; below 0 it speaks against {classes[k]}:")
     for edge in told.edges[:TOLD]:
         ends = f"{ids[edge.source]} - {ids[edge.target]}"
-        voice.say(f"  {ends:<30} costs {edge.cost:+.4f}")
+        voice.say(f"  {ends:<30} {edge.cost:+.4f}")
+    features = _features(model, row, k, voice)
     return {
+        "features": features,
+        "method": told.method,
         "node": name,
         "target": classes[k],
         "score": told.answer,
@@ -213,8 +374,104 @@ def explain(
     }
 
 
-def inspect(model: NodeModel, name: str, voice: Voice) -> dict[str, Any]:
-    """The computational graph of a node, layer by layer."""
+def _features(model: NodeModel, row: int, k: int, voice: Voice) -> list[dict[str, Any]]:
+    """What features add, by the first of the networks, those that add most first."""
+    from vicinal.graphs.inside.masks import added
+
+    found = added(model, row, k)
+    names, ids = model.columns_.names(), model.graph_.ids
+    if not names or found.features.shape[1] != len(names):
+        names = ["1", "edges that arrive", "edges that leave"]  # see `structure`
+    order = np.argsort(-np.abs(found.features), axis=None)[:TOLD]
+    told = []
+    voice.say("features that add most to the log-odds, by the first network:")
+    for place in order:
+        m, f = np.unravel_index(place, found.features.shape)
+        adds = float(found.features[m, f])
+        if not adds:
+            break
+        who = ids[found.nodes[m]]
+        voice.say(f"  {names[f]:<24} of {who:<20} {adds:+.4f}")
+        told.append({"feature": names[f], "node": who, "adds": adds})
+    return told
+
+
+def explain_graphs(
+    model: GraphModel, data: str, name: str, target: str | None, voice: Voice
+) -> dict[str, Any]:
+    """What the answer for a graph rests on: what it costs to leave each node out."""
+    from vicinal.graphs.graph_set import read_graphs
+    from vicinal.graphs.inside.left_out import left_out
+
+    found = read_graphs(data)
+    rows = np.flatnonzero(found.names == name)
+    if not len(rows):
+        hint = near_names(name, found.names.tolist()[:100_000])
+        raise NoDataError(f"There is no graph {name!r}. {hint}")
+    graph = found.rows(rows[:1])
+    objective, said = model.objective_, model.predicted(graph)[0]
+    k = _class_row(objective, target, said)
+    told = left_out(model, graph, k)
+    what = objective.classes[k] if objective.classes else "the number"
+    shown = f"{100 * told.answer:.1f} %" if objective.classes else f"{told.answer:.4g}"
+    voice.say(f"{name}: {what} {shown}, by {model.delivered}")
+    voice.say("what it costs to leave a node out, with its edges:")
+    order = np.argsort(-np.abs(told.costs), kind="stable")
+    ids = graph.nodes.ids
+    for row in order[:TOLD]:
+        voice.say(f"  {ids[row]:<20} costs {told.costs[row]:+.4f}")
+    if len(order) > TOLD:
+        voice.say(f"  ... and {len(order) - TOLD:,} more")
+    return {
+        "graph": name,
+        "target": what,
+        "score": told.answer,
+        "nodes": [{"id": ids[k], "cost": float(told.costs[k])} for k in order],
+    }
+
+
+def _class_row(objective: Objective, target: str | None, said: Any) -> int:
+    """The row of the class that is explained."""
+    classes = objective.classes
+    if target is not None and target not in classes:
+        known = ", ".join(classes) or "none: it tells a number"
+        raise SettingError(f"There is no class {target!r}. Known: {known}.")
+    if not classes:
+        return 0
+    return int(np.argmax(said)) if target is None else classes.index(target)
+
+
+def explain_links(
+    model: LinkPredictor, source: str, target: str, voice: Voice
+) -> dict[str, Any]:
+    """What the chance of an edge adds up to."""
+    found = model.explain(source, target)
+    voice.say(
+        f"{source} - {target}: {100 * found.chance:.1f} % likely joined, by "
+        f"{model.delivered}"
+    )
+    voice.say(f"log-odds of the average pair {found.base:+.3f}, and from:")
+    for part in found.parts[:TOLD]:
+        voice.say(f"  {part.name:<44} {part.value:10.4g}   {part.adds:+.3f}")
+    rest = sum(part.adds for part in found.parts[TOLD:])
+    if len(found.parts) > TOLD:
+        more = len(found.parts) - TOLD
+        voice.say(f"  {f'{more} more, together':<44} {'':10}   {rest:+.3f}")
+    voice.say(f"all together, as a chance, off by {found.off:.1e}")
+    return {
+        "source": source,
+        "target": target,
+        "chance": found.chance,
+        "base": found.base,
+        "off": found.off,
+        "parts": [part._asdict() for part in found.parts],
+    }
+
+
+def inspect(
+    model: NodeModel, name: str, output: str | None, voice: Voice
+) -> dict[str, Any]:
+    """The computational graph of a node, layer by layer, or drawn."""
     from vicinal.graphs.inside.computation_tree import tree
 
     row = int(model._rows([name], model.graph_)[0])
@@ -222,6 +479,8 @@ def inspect(model: NodeModel, name: str, voice: Voice) -> dict[str, Any]:
         raise SettingError(
             "The first answer has no layers: `vicinal explain RUN NODE` takes it apart."
         )
+    if output is not None:
+        return _drawn(model, row, name, Path(output), voice)
     ids, layers = model.graph_.ids, []
     for one in tree(model.members_[0], model.known_, row):
         voice.say(f"{one.layer} ({one.kind}) of {name}, off by {one.off:.1e}:")
@@ -252,3 +511,34 @@ def inspect(model: NodeModel, name: str, voice: Voice) -> dict[str, Any]:
     logits = dict(zip(model.objective_.classes, layers[-1]["value"], strict=True))
     voice.say("logits: " + ", ".join(f"{k} {v:.4f}" for k, v in logits.items()))
     return {"node": name, "layers": layers}
+
+
+def _drawn(
+    model: NodeModel, row: int, name: str, output: Path, voice: Voice
+) -> dict[str, Any]:
+    """The computational graph of a node as a file: a page, or a picture."""
+    from vicinal.core.files import write_text
+    from vicinal.graphs.inside.tree_drawing import draw_tree, page_of_tree
+    from vicinal.graphs.inside.unrolled import unrolled
+
+    if output.suffix.lower() not in (".html", ".png", ".svg", ".pdf"):
+        raise SettingError(
+            f"{output} is no page or picture by its ending: take .html, .png, .svg or "
+            ".pdf."
+        )
+    root = unrolled((model.members_ or [])[0], model.known_, row)
+    objective = model.objective_
+    said = np.full(len(model.graph_), -1)
+    if objective.kind == "single_label":
+        said = np.asarray(model.predicted()).argmax(axis=1)
+    given = root, model.graph_.ids, said, objective.classes
+    if output.suffix.lower() == ".html":
+        title = f"{name}: its computational graph"
+        write_text(output, page_of_tree(*given, title))
+    else:
+        figure = draw_tree(*given)
+        form = output.suffix[1:].lower()
+        replace_file(output, lambda t: figure.savefig(t, format=form, dpi=150))
+    off = max(one.off for one in root.walk())
+    voice.say(f"{output}: the parts are off by {off:.1e} at most")
+    return {"node": name, "output": str(output), "off": off}

@@ -36,6 +36,7 @@ from vicinal.graphs.graph_set import GraphSet, read_graphs
 from vicinal.graphs.node_model import CONSTANT_NAMES
 from vicinal.graphs.settings import WholeSettings
 from vicinal.graphs.summaries import GraphAnswer, Graphs, graph_answers, view
+from vicinal.graphs.tables import predictions_frame
 
 FOLDS = 10
 EPOCHS, LR = 60, 5e-3
@@ -330,7 +331,26 @@ class GraphModel(Estimator):
     @property
     def delivered(self) -> str:
         """What answers."""
-        return "the first answer" if self.network_ is None else "gin"
+        return "the first answer" if self.network_ is None else self.network_name
+
+    @property
+    def networks_delivered(self) -> list[WholeNetwork]:
+        """The network, if it is delivered."""
+        return [] if self.network_ is None else [self.network_]
+
+    @property
+    def first_told(self) -> str:
+        """What the first answer is."""
+        return str(self.first_)
+
+    network_name = "gin"
+    """the kind of network that is tried"""
+
+    @property
+    def against_the_first(self) -> str:
+        """How the network did beside the first answer, in a sentence; nothing where
+        none was tried."""
+        return "" if self.paired_ is None else f"{self.paired_}: {self.paired_.verdict}"
 
     # --- being judged ------------------------------------------------------------
 
@@ -376,17 +396,7 @@ class GraphModel(Estimator):
         self, names: np.ndarray, predicted: np.ndarray, labels: Any = None
     ) -> Any:
         """Predictions as a table: id, label (where known), predicted, and more."""
-        import pandas as pd
-
-        frame: dict[str, Any] = {"id": list(names)}
-        if labels is not None:
-            frame["label"] = list(labels)
-        frame["predicted"] = self.objective_.decode(predicted)
-        if self.objective_.kind == "single_label":
-            frame["probability"] = predicted.max(axis=1).round(5)
-        for k, name in enumerate(self.objective_.classes):
-            frame[f"p_{name}"] = predicted[:, k].round(5)
-        return pd.DataFrame(frame)
+        return predictions_frame(self.objective_, names, predicted, labels)
 
     # --- keeping -----------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency, Rows, rows_of, weighted_sum
+from vicinal.graphs.adjacency import Adjacency, rows_of, weighted_sum
 
 DENSE = 0.1
 """share of numbers other than 0 up to which a list is quicker"""
@@ -32,9 +32,7 @@ class Words:
     @classmethod
     def of(cls, x: Tensor) -> "Words":
         node, word = x.nonzero().T
-        arriving = rows_of(word, node, len(x))
-        leaving: Rows = rows_of(node, word, x.shape[1])
-        return cls(Adjacency(arriving, leaving), x[node, word])
+        return cls(Adjacency(rows_of(word, node, len(x)), x.shape[1]), x[node, word])
 
     def dense(self, layer: nn.Linear, dropout: nn.Module) -> Tensor:
         """layer(dropout(x)): [N, K]."""

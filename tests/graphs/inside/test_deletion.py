@@ -45,13 +45,15 @@ def test_the_edge_that_counts_comes_first(model):
     names = {model.graph_.ids[first.source], model.graph_.ids[first.target]}
     assert names == {"hub", "n3"} and found.target == 1
     assert len(found.edges) == 10  # one layer reaches no further
-    before, after = 1 / (1 + np.exp(-3.0)), 0.5
-    assert first.cost == pytest.approx(before - after, abs=1e-5)
-    assert all(edge.cost <= 0 for edge in found.edges[1:])
+    assert first.cost == pytest.approx(3.0, abs=1e-5)  # 3 - 3 x 0, see `model`
+    # without another neighbour n3 is one of nine: 30 / 9 in place of 3
+    others = [edge.cost for edge in found.edges[1:]]
+    assert others == pytest.approx([-1 / 3] * 9, abs=1e-4)
     assert found.p == pytest.approx(0.05, abs=0.3) and found.together > 0
     other = edges_that_count(model, hub, target=0)
-    names = {model.graph_.ids[k] for k in other.edges[-1][:2]}
-    assert names == {"hub", "n3"}  # it speaks against the other class
+    names = {model.graph_.ids[k] for k in other.edges[0][:2]}
+    assert names == {"hub", "n3"}
+    assert other.edges[0].cost == pytest.approx(-3.0, abs=1e-5)  # against that class
 
 
 def test_nothing_leads_to_a_lonely_node(model):

@@ -106,14 +106,9 @@ def tree(network: NodeNetwork, known: Known, node: int) -> Iterator[Opened]:
     network.eval()
     x, graph, weight = known.x, known.graph, known.weight
     if isinstance(network, Stack):
-        for k, (layer, norm) in enumerate(
-            zip(network.layers, network.norms, strict=True)
-        ):
-            more = (weight,) if network.weighted else ()
-            given = layer(x, graph, *more)
-            parts = _opener(layer)(layer, x, graph, weight, node)
-            yield _told(f"layers.{k}", layer, node, parts, given[node])
-            x = network.activation(norm(given))
+        for k in range(len(network.layers)):
+            yield open_at(network, k, x, known, node)
+            x = network.step(k, x, graph, weight)
     elif isinstance(network, Spread):
         h = F.relu(network.dense(x))
         given = network.spread(h, graph, weight)
@@ -135,6 +130,15 @@ def tree(network: NodeNetwork, known: Known, node: int) -> Iterator[Opened]:
     nothing = torch.empty(0, len(logits))
     head = _Parts(torch.empty(0), torch.empty(0), nothing, network.head(x[node]))
     yield _told("head", network.head, node, head, logits)
+
+
+def open_at(network: Stack, k: int, x: Tensor, known: Known, node: int) -> Opened:
+    """Layer k of a stack, counted from 0, at one node; x: [N, F] that it is given."""
+    layer, graph, weight = network.layers[k], known.graph, known.weight
+    more = (weight,) if network.weighted else ()
+    given = layer(x, graph, *more)[node]
+    parts = _opener(layer)(layer, x, graph, weight, node)
+    return _told(f"layers.{k}", layer, node, parts, given)
 
 
 def _told(

@@ -1,14 +1,18 @@
 """Which edges an answer rests on: each is taken away, and the answer asked for again.
 
 That is exact: no mask is learned, so there is no seed and nothing to be unstable. It
-asks once for every edge near a node, each time of the node's receptive field alone.
+asks once for every edge near a node, each time of the node's receptive field alone;
+where there are many, the order is that of what they add (`masks`), which asks 16 times.
 
-How good the order is is held against chance: what marks k edges should, when these are
-taken away together, cost more than k edges at random do.
+What counts is how far the log-odds of the class move, up or down: an answer near 1
+hardly moves itself, and an edge may speak against the answer. How good the order is is
+held against chance: the first k edges, taken away together, should move it further than
+k edges at random do.
 """
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -27,7 +31,10 @@ RANDOM = 19
 SHARE = 0.2
 """of the edges that are taken away together, to hold the order against chance"""
 
-FAR = 2
+FEW = 60
+"""edges up to which each is taken away, where the user does not say"""
+
+FAR = 3
 """hops within which edges are taken away, where the answer reaches further"""
 
 
@@ -39,7 +46,8 @@ class Edge(NamedTuple):
     """rows of the whole graph; of an edge without a direction the smaller first"""
 
     cost: float
-    """of the answer: the probability before, less the probability without it"""
+    """the log-odds of the class, less the log-odds without the edge; by masks, what the
+    edge adds to them. Below 0: the edge speaks against the class"""
 
 
 @dataclass(frozen=True)
@@ -54,22 +62,26 @@ class EdgeExplanation:
     """its probability"""
 
     edges: list[Edge]
-    """the costliest first"""
+    """those that move the log-odds furthest first, for or against"""
 
     together: float
-    """what it costs to take away the first of them together"""
+    """how far the log-odds move where the first of them are taken away together"""
 
     at_random: float
-    """what as many at random cost: the mean of RANDOM draws"""
+    """the same for as many at random: the mean of RANDOM draws"""
 
     taken: int
     """how many those are"""
 
     p: float
-    """share of the draws that cost as much or more, the order itself counted"""
+    """share of the draws that move it as far, the order itself counted"""
 
     left_out: int
     """edges near that were not tried"""
+
+    method: str = "deletion"
+    """deletion: each edge is taken away; masks: what each adds, of the networks on
+    average"""
 
     @property
     def verdict(self) -> str:
@@ -77,8 +89,8 @@ class EdgeExplanation:
         if not self.edges:
             return "No edge leads here: the answer rests on the node's own features."
         beside = (
-            f"without the first {self.taken} the answer loses {self.together:.2f}, "
-            f"without as many at random {self.at_random:.2f} (p = {self.p:.2g}, of "
+            f"without the first {self.taken} the log-odds move by {self.together:.2f}, "
+            f"without as many at random by {self.at_random:.2f} (p = {self.p:.2g}, of "
             f"{RANDOM} draws)"
         )
         if self.p > 0.05:
@@ -87,28 +99,43 @@ class EdgeExplanation:
 
 
 def edges_that_count(
-    model: "NodeModel", node: int, target: int | None = None, seed: int = 0
+    model: "NodeModel",
+    node: int,
+    target: int | None = None,
+    seed: int = 0,
+    method: Literal["auto", "deletion", "masks"] = "auto",
 ) -> EdgeExplanation:
-    """Take away each edge near a node. target: a class row; None: the one it names."""
+    """The edges near a node, those that count most first.
+
+    target: a class row; None: the one it names. method: auto: deletion where few edges
+    are near, or where no network answers.
+    """
     hops = min(model.hops, FAR)
     near = field_of(model.known_, np.array([node]), model.hops)
     known, row = near.known, int(near.rows[0])
     answer = _chances(model, known, row)
     target = int(answer.argmax()) if target is None else target
+    whole = odds(answer[target])
     pairs, rest = _pairs_near(known.graph, row, hops)
-    costs = np.array(
-        [
-            answer[target] - _chances(model, without(known, pair[None]), row)[target]
-            for pair in pairs
-        ]
-    )
-    order = np.argsort(-costs, kind="stable")
+    if method == "auto":
+        few = len(pairs) <= FEW or model.members_ is None
+        method = "deletion" if few else "masks"
+    if method == "masks":
+        costs = _added(model, node, target, near.nodes[pairs])
+    else:
+        costs = np.array(
+            [
+                whole - odds(_chances(model, without(known, pair[None]), row)[target])
+                for pair in pairs
+            ]
+        )
+    order = np.argsort(-np.abs(costs), kind="stable")
     taken = max(1, round(SHARE * len(pairs))) if len(pairs) else 0
     rng = np.random.default_rng(seed)
 
     def lost(rows: np.ndarray) -> float:
         left = _chances(model, without(known, pairs[rows]), row)
-        return float(answer[target] - left[target])
+        return abs(whole - odds(left[target]))
 
     together = lost(order[:taken]) if taken else 0.0
     drawn = [
@@ -129,7 +156,30 @@ def edges_that_count(
         taken,
         (as_good + 1) / (RANDOM + 1),
         rest,
+        method,
     )
+
+
+def _added(model: "NodeModel", node: int, target: int, pairs: np.ndarray) -> np.ndarray:
+    """What each of the pairs [P, 2] of rows adds to the log-odds, on average."""
+    from vicinal.graphs.inside.masks import added
+
+    members = model.members_ or []
+    total = np.zeros(len(pairs))
+    low, high = np.sort(pairs, axis=1).T.reshape(2, -1)
+    keys = low * len(model.known_.x) + high
+    for member in range(len(members)):
+        found = added(model, node, target, member=member)
+        own = found.source * len(model.known_.x) + found.target
+        place = dict(zip(own.tolist(), found.edges.tolist(), strict=True))
+        total += [place.get(key, 0.0) for key in keys.tolist()]
+    return total / max(len(members), 1)
+
+
+def odds(p: float) -> float:
+    """log p / (1 - p), of a p that is not quite 0 or 1."""
+    p = min(max(float(p), 1e-9), 1 - 1e-9)
+    return math.log(p / (1 - p))
 
 
 def _chances(model: "NodeModel", known: Known, row: int) -> np.ndarray:

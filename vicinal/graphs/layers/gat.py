@@ -58,7 +58,8 @@ class GAT(nn.Module):
 
         graph: with a loop at each node.
         """
-        sent, heard = (h * self.sender).sum(-1), (h * self.receiver).sum(-1)  # [N, K]
+        own = h[: graph.num_nodes]
+        sent, heard = (h * self.sender).sum(-1), (own * self.receiver).sum(-1)  # [N, K]
         rows = graph.arriving
         score = sent[rows.sources] + heard[rows.targets]
         return softmax(F.leaky_relu(score, self.slope), graph)

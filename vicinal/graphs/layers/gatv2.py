@@ -48,7 +48,7 @@ class GATv2(nn.Module):
     def forward(self, x: Tensor, graph: Adjacency) -> Tensor:
         graph = graph.with_loops
         sent = self.sender(x).unflatten(1, (self.heads, -1))  # [N, K, F]
-        heard = self.receiver(x).unflatten(1, (self.heads, -1))
+        heard = self.receiver(x[: graph.num_nodes]).unflatten(1, (self.heads, -1))
         share = self.dropout(softmax(self.scores(sent, heard, graph), graph))
         found = [
             weighted_sum(sent[:, k], graph, share[:, k]) for k in range(self.heads)

@@ -43,9 +43,9 @@ def smoothed(x: Tensor, graph: Adjacency, weight: Tensor | None = None) -> Tenso
     """D^-1/2 (A + I) D^-1/2 x: [N, F]. A node with a loop of its own gets no other.
 
     With weights of edges [E] it is  D^-1/2 (sum over neighbours of w x' + x'),  where
-    x' = D^-1/2 x.
+    x' = D^-1/2 x. A part of a graph keeps the D, and the weights, of the whole.
     """
-    if weight is None:
+    if weight is None or graph.is_part:
         return graph.normalised.sum(x)
     own = graph.loopless.to(x.dtype)
     degree = aggregate(x.new_ones(len(x), 1), graph, "sum", weight) + own

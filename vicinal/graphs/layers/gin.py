@@ -33,4 +33,5 @@ class GIN(nn.Module):
         self, x: Tensor, graph: Adjacency, weight: Tensor | None = None
     ) -> Tensor:
         """weight: [E], of the edges as they were listed."""
-        return self.mlp((1 + self.eps) * x + aggregate(x, graph, "sum", weight))
+        own = x[: graph.num_nodes]
+        return self.mlp((1 + self.eps) * own + aggregate(x, graph, "sum", weight))

@@ -1,0 +1,159 @@
+"""What edges and features add: all together the answer, and nothing far away."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from vicinal.errors import SettingError
+from vicinal.graphs.inside.masks import Masked, added, along, masked, normalised
+from vicinal.graphs.inside.tree_drawing import draw_tree, page_of_tree
+from vicinal.graphs.inside.unrolled import unrolled
+from vicinal.graphs.networks import NETWORKS, Shape, build
+from vicinal.graphs.nodes import NodeClassifier
+
+
+@pytest.fixture
+def model(block_graph) -> NodeClassifier:
+    return NodeClassifier(network="none").fit(block_graph)
+
+
+def having(model: NodeClassifier, name: str, layers: int = 2) -> Any:
+    torch.manual_seed(0)
+    width = model.known_.x.shape[1]
+    network = build(name, Shape(width, 16, layers, 3, 0.0, 2)).eval()
+    model.members_ = [network]
+    return network
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_mask_of_ones_changes_nothing(name, weighted, model):
+    network, known = having(model, name), model.known_
+    weight = torch.rand(known.graph.num_edges) + 0.1 if weighted else None
+    wanted = network(known.x, known.graph, weight)
+    ones = torch.ones(known.graph.num_edges)
+    given = masked(known.graph, ones, weight)
+    torch.testing.assert_close(network(known.x, given, weight), wanted)
+    without = network(known.x, masked(known.graph, 0 * ones, weight), weight)
+    assert (without - wanted).abs().max() > 1e-3
+
+
+def test_a_weight_of_gcn_is_that_of_its_layer(model):
+    known = model.known_
+    weight = torch.rand(known.graph.num_edges) + 0.1
+    found = normalised(known.graph, weight).sum(known.x)
+    from vicinal.graphs.layers.gcn import smoothed
+
+    torch.testing.assert_close(found, smoothed(known.x, known.graph, weight))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_edges_add_makes_the_difference(name, model):
+    network = having(model, name)
+    found = added(model, 7, 1, steps=64)
+    known = model.known_
+    said = network(known.x, known.graph, known.weight)[7].detach()
+    others = torch.stack([said[0], said[2]]).logsumexp(0)
+    assert found.all_messages == pytest.approx(float(said[1] - others), abs=1e-4)
+    difference = found.all_messages - found.no_message
+    assert found.edges.sum() == pytest.approx(difference, rel=0.02, abs=0.01)
+    total = found.features.sum()
+    assert total == pytest.approx(
+        found.all_messages - found.no_feature, rel=0.02, abs=0.01
+    )
+    assert found.off_edges < 0.01
+    assert (np.diff(found.edges) <= 0).all()
+
+
+def test_edges_too_far_away_add_nothing(model):
+    having(model, "sage")
+    found, graph = added(model, 7, 1), model.graph_
+    near = {7}
+    own = zip(graph.source.tolist(), graph.target.tolist(), strict=True)
+    pairs = [tuple(sorted(pair)) for pair in own]
+    near |= {v for pair in pairs if 7 in pair for v in pair}
+    told = set(zip(found.source.tolist(), found.target.tolist(), strict=True))
+    assert told == {pair for pair in pairs if near & set(pair)}
+
+
+def test_the_path_adds_up_on_a_polynomial():
+    x = torch.tensor([2.0, -1.0, 3.0])
+    slopes, first, last = along(lambda z: z[0] * z[1] + z[2] ** 2, x, 50)
+    assert (first, last) == (0.0, 7.0)
+    torch.testing.assert_close(
+        slopes, torch.tensor([-1.0, -1.0, 9.0]), rtol=1e-3, atol=1e-3
+    )
+
+
+def test_nothing_is_drawn_at_random(model):
+    having(model, "gin")
+    first, again = (added(model, 3, 0) for _ in "ab")
+    assert np.array_equal(first.edges, again.edges)
+    assert np.array_equal(first.source, again.source)
+
+
+def test_the_first_answer_has_no_messages(model):
+    with pytest.raises(SettingError, match="The first answer has no messages"):
+        added(model, 0, 0)
+
+
+def test_a_mask_goes_along_with_loops(model):
+    graph = model.known_.graph
+    mask = torch.rand(graph.num_edges)
+    found = masked(graph, mask).with_loops
+    assert isinstance(found, Masked)
+    loops = found.arriving.sources == found.arriving.targets
+    assert torch.equal(found.mask[loops], torch.ones(150))
+    assert torch.equal(found.mask[~loops], mask)  # a loop comes last of a node's edges
+
+
+# --- the tree ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gcn", "sage", "gin", "gat", "gatv2"])
+def test_the_tree_is_what_the_network_heard(name, model):
+    network, known = having(model, name), model.known_
+    root = unrolled(network, known, 7, most=(1000, 1000))
+    assert max(one.off for one in root.walk()) < 1e-5
+    sources = known.graph.with_loops if name in ("gcn", "gat", "gatv2") else known.graph
+    rows = sources.arriving
+    heard = rows.sources[rows.offsets[7] : rows.offsets[8]].tolist()
+    assert sorted(one.node for one in root.children) == sorted(heard)
+    assert {one.layer for one in root.children} == {1}
+    assert all(one.layer == 0 for child in root.children for one in child.children)
+    lengths = [one.length for one in root.children]
+    assert lengths == sorted(lengths, reverse=True) and root.left_out == 0
+
+
+def test_what_is_not_drawn_is_counted(model):
+    network = having(model, "gcn")
+    whole = unrolled(network, model.known_, 7, most=(1000,))
+    some = unrolled(network, model.known_, 7, most=(2, 1))
+    assert len(some.children) == 2
+    assert some.left_out == len(whole.children) - 2
+    assert [one.node for one in some.children] == [
+        one.node for one in whole.children[:2]
+    ]
+
+
+def test_a_tree_is_drawn_with_every_name(model):
+    network = having(model, "gcn")
+    root = unrolled(network, model.known_, 7)
+    ids, classes = model.graph_.ids, model.objective_.classes
+    said = model.predicted().argmax(axis=1)
+    sheet = draw_tree(root, ids, said, classes)
+    texts = " ".join(text.get_text() for text in sheet.axes[0].texts)
+    page = page_of_tree(root, ids, said, classes, "n7 <here>")
+    for one in root.walk():
+        assert ids[one.node] in texts and f"<b>{ids[one.node]}</b>" in page
+    assert "n7 &lt;here&gt;" in page and "<here>" not in page
+    heights = [round(text.get_position()[1], 6) for text in sheet.axes[0].texts]
+    assert len(set(heights)) > 3
+
+
+def test_a_deep_network_is_told_layer_by_layer(model):
+    network = having(model, "gcnii")
+    with pytest.raises(SettingError, match="gcnii is none of them"):
+        unrolled(network, model.known_, 7)

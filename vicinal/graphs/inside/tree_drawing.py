@@ -1,0 +1,141 @@
+"""A node's computational graph as a picture, and as a page to read in."""
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vicinal.core.notebook import drawing, paragraph
+from vicinal.graphs.inside.unrolled import Heard
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = ("#2563a8", "#b35806", "#4d9221", "#762a83", "#80cdc1", "#c51b7d", "#7f7f7f")
+"""of classes, told apart by people who see no red or green; further ones are grey"""
+
+LETTERS = 14
+"""of a name that are shown"""
+
+
+def draw_tree(
+    root: Heard, names: np.ndarray, said: np.ndarray, classes: tuple[str, ...]
+) -> "Figure":
+    """The tree, the node at the right, what it rests on to its left.
+
+    names: [N] of the nodes. said: [N] row of the class that each node is named, or -1.
+    The wider a line, the longer the message; beside it what it counts.
+    """
+    from matplotlib.figure import Figure
+
+    leaves = [one for one in root.walk() if not one.children]
+    depth = root.layer - min(one.layer for one in root.walk())
+    sheet = Figure(
+        figsize=(3.2 * (depth + 1), max(3.0, 0.34 * len(leaves) + 1)),
+        layout="constrained",
+    )
+    axis: Any = sheet.subplots()
+    axis.set_axis_off()
+    height = _heights(root)
+    longest = max((one.length for one in root.walk()), default=1.0) or 1.0
+    for one in root.walk():
+        for child in one.children:
+            ends = [child.layer, one.layer], [height[id(child)], height[id(one)]]
+            width = 0.4 + 4 * child.length / longest
+            axis.plot(*ends, color="#b0b0b0", linewidth=width, zorder=1)
+            middle = [0.62 * a + 0.38 * b for a, b in ends]
+            axis.text(*middle, f"{child.coefficient:.2g}", fontsize=7, zorder=3)
+    for one in root.walk():
+        row = int(said[one.node])
+        colour = COLOURS[row] if 0 <= row < len(COLOURS) else "#7f7f7f"
+        text = str(names[one.node])
+        text = text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"
+        more = f"  (+{one.left_out})" if one.left_out else ""
+        axis.text(
+            one.layer,
+            height[id(one)],
+            text + more,
+            fontsize=8,
+            ha="center",
+            va="center",
+            color="white",
+            bbox={"boxstyle": "round,pad=0.3", "facecolor": colour, "linewidth": 0},
+            zorder=2,
+        )
+    top = max(height.values()) + 1
+    for layer in range(root.layer - depth, root.layer + 1):
+        title = "what is known" if layer == 0 else f"after layer {layer}"
+        axis.text(layer, top, title, fontsize=9, ha="center")
+    there = sorted({int(said[one.node]) for one in root.walk()} - {-1})
+    for row in there:
+        colour = COLOURS[row] if row < len(COLOURS) else "#7f7f7f"
+        axis.plot([], [], "s", color=colour, label=classes[row])
+    if there:
+        axis.legend(loc="lower right", fontsize=8, frameon=False, title="named")
+    axis.set_xlim(root.layer - depth - 0.4, root.layer + 0.4)
+    axis.set_ylim(-1, top + 0.6)
+    return sheet
+
+
+def _heights(root: Heard) -> dict[int, float]:
+    """Leaves one above the other, the first child on top; others amid theirs."""
+    found: dict[int, float] = {}
+    free = sum(1 for one in root.walk() if not one.children)
+
+    def place(one: Heard) -> float:
+        nonlocal free
+        if not one.children:
+            free -= 1
+            found[id(one)] = float(free)
+        else:
+            own = [place(child) for child in one.children]
+            found[id(one)] = sum(own) / len(own)
+        return found[id(one)]
+
+    place(root)
+    return found
+
+
+def page_of_tree(
+    root: Heard,
+    names: np.ndarray,
+    said: np.ndarray,
+    classes: tuple[str, ...],
+    title: str,
+) -> str:
+    """The picture, and below it every message, to be opened one by one; HTML."""
+    figure = draw_tree(root, names, said, classes)
+    off = max(one.off for one in root.walk())
+    note = (
+        "Each line is a message: the wider, the longer its vector; the number is what "
+        "it counts in the sum. (+n) are messages that are not drawn. All that is drawn "
+        "was held against what the network computed; the largest difference is "
+        f"{off:.1e}."
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(title)}</title><style>body{{font-family:system-ui,sans-serif;"
+        "max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}"
+        "details{margin-left:1.2rem}summary{cursor:pointer}"
+        "td,th{padding:0 .8rem 0 0;text-align:left}</style></head><body>"
+        f"<h1>{escape(title)}</h1>{drawing(figure, title)}{paragraph(note)}"
+        f"{_branch(root, names, said, classes)}</body></html>"
+    )
+
+
+def _branch(
+    one: Heard, names: np.ndarray, said: np.ndarray, classes: tuple[str, ...]
+) -> str:
+    row = int(said[one.node])
+    named = f", named {escape(classes[row])}" if 0 <= row < len(classes) else ""
+    stage = "as it is known" if one.layer == 0 else f"after layer {one.layer}"
+    told = f"<b>{escape(str(names[one.node]))}</b> {stage}{named}"
+    if one.length:
+        told += f": counts {one.coefficient:.4g}, message of length {one.length:.4g}"
+    if not one.children:
+        return f"<div style='margin-left:1.2rem'>{told}</div>"
+    inner = "".join(_branch(child, names, said, classes) for child in one.children)
+    more = ""
+    if one.left_out:
+        more = f"<div style='margin-left:1.2rem'>and {one.left_out} more</div>"
+    return f"<details open><summary>{told}</summary>{inner}{more}</details>"

@@ -1,0 +1,77 @@
+"""What a run tells of the edges of a graph."""
+
+from typing import Any
+
+from vicinal.core.evaluation import Evaluation
+from vicinal.graphs.facts import Facts, facts_of, told
+from vicinal.graphs.graph_run import GraphRun
+from vicinal.graphs.links import LinkPredictor
+from vicinal.graphs.table import GraphTable
+
+LISTED = 1000
+"""pairs that may be joined and are not listed: so many are written, likeliest first"""
+
+
+class LinkRun(GraphRun):
+    """One training from graph to report."""
+
+    learner: LinkPredictor
+    data: GraphTable
+    facts: Facts
+    unit = "pair"
+    closing = (
+        "Half of the pairs that are held out are edges, which neither what is learned "
+        "from nor its messages hold in any direction; the others are pairs without one."
+    )
+
+    def understood(self) -> list[str]:
+        self.facts = facts_of(self.data)
+        return told(self.data, self.facts)
+
+    def counts(self) -> dict[str, int]:
+        split = self.learner.split_
+        return {
+            "train": 2 * len(split.train),
+            "val": len(split.val) + len(split.val_none),
+            "test": len(split.test) + len(split.test_none),
+        }
+
+    def divided(self) -> str:
+        split = self.learner.split_
+        return (
+            f"{len(split.train):,} edges to learn from, {len(split.val):,} to choose "
+            f"by, {len(split.test):,} held out for the score, each beside as many "
+            f"pairs without one; {self.learner.columns_}"
+        )
+
+    def judged(self) -> Evaluation | None:
+        if not len(self.learner.split_.test):
+            return None
+        return self.learner.evaluate()
+
+    def frames(self) -> dict[str, Any]:
+        import pandas as pd
+
+        split, names = self.learner.split_, self.learner.graph_.ids
+        parts = []
+        for name, pairs in vars(split).items():
+            part, _, none = name.partition("_")
+            label = "no edge" if none else "edge"
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "source": names[pairs[:, 0]],
+                        "target": names[pairs[:, 1]],
+                        "label": label,
+                        "split": part,
+                    }
+                )
+            )
+        index = pd.DataFrame({"id": names})
+        return {"index": index, "splits": pd.concat(parts, ignore_index=True)}
+
+    def predictions(self) -> Any:
+        return self.learner.most_likely(LISTED)
+
+    def more(self) -> dict[str, Any]:
+        return {"graph": vars(self.facts)}

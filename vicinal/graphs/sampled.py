@@ -1,0 +1,136 @@
+"""Networks on a graph that is too large to be computed at once.
+
+They learn from samples (`sampling`): a step sees some nodes and a few neighbours of
+each. They answer layer by layer, each layer for all nodes before the next, so that
+nothing is computed twice and no sample is needed: what is said is what the whole graph
+would have said, but for rounding.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from vicinal.core.runtime import seed_for
+from vicinal.core.training import Loader
+from vicinal.graphs.adjacency import Adjacency
+from vicinal.graphs.networks import Shape, Stack, penalties
+from vicinal.graphs.sampling import Block, Sampler
+
+COUNTS = 15, 10, 5
+"""neighbours of a node that a step sees, from the first layer on (Hamilton et al. use
+25 and 10; for three layers PyG's and DGL's examples use these)"""
+
+EDGES = 1 << 20
+"""edges of a block where all neighbours are taken"""
+
+Make = Callable[[int, int], Tensor]
+"""gives an empty matrix of a height and a width: in memory, or on disk"""
+
+
+@dataclass
+class Batches:
+    """Nodes that are learned from, some at a time, in another order each epoch."""
+
+    rows: Tensor
+    y: Tensor
+    size: int
+    seed: int
+    share: tuple[int, int] = (0, 1)
+    """which of how many processes takes its part of each batch"""
+
+    @property
+    def steps(self) -> int:
+        return math.ceil(len(self.rows) / self.size)
+
+    def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        g = torch.Generator().manual_seed(seed_for(self.seed, epoch))
+        order = torch.randperm(len(self.rows), generator=g)
+        k, of = self.share
+        for step in range(start, self.steps):
+            own = order[step * self.size : (step + 1) * self.size][k::of]
+            yield self.rows[own], self.y[own]
+
+    def part(self, k: int, of: int) -> Loader:
+        return replace(self, share=(k, of))
+
+
+class OnSamples(nn.Module):
+    """A network on samples of one graph: rows of nodes [B] to their logits [B, K]."""
+
+    def __init__(
+        self, network: Stack, x: Tensor, sampler: Sampler, counts: Sequence[int]
+    ) -> None:
+        """x: [N, F] of any format of floats, also one that lies on disk."""
+        super().__init__()
+        self.network, self.x = network, x
+        self.sampler, self.counts = sampler, tuple(counts)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return through(self.network, self.x, self.sampler.blocks(rows, self.counts))
+
+    def penalties(self, decay: float) -> dict[str, float]:
+        """L2 penalty of each weight, by name."""
+        return penalties(self, decay)
+
+    @torch.no_grad()
+    def answer(self, rows: Tensor, size: int) -> Tensor:
+        """Logits [R, K] of some nodes, each from one sample, always the same."""
+        self.network.eval()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return torch.cat([self(part) for part in rows.split(size)])
+
+
+def through(network: Stack, x: Tensor, blocks: list[Block]) -> Tensor:
+    """Logits of the targets of the last block; x: [N, F] of the whole graph."""
+    h = x[blocks[0].nodes].float()
+    for k, block in enumerate(blocks):
+        h = network.step(k, h, block, block.weight)
+    return network.head(network.dropout(h))
+
+
+@torch.no_grad()
+def layer_by_layer(
+    network: Stack,
+    x: Tensor,
+    graph: Adjacency,
+    weight: Tensor | None = None,
+    make: Make = torch.empty,
+    edges: int = EDGES,
+) -> Tensor:
+    """Embeddings [N, hidden] of all nodes, of whose neighbours none is left out.
+
+    make: where what a layer gives is put. edges: of one block, about.
+    """
+    network.eval()
+    sampler = Sampler(graph, weight)
+    for k in range(len(network.layers)):
+        made = make(graph.num_nodes, network.shape.hidden)
+        for nodes in _some(graph, edges):
+            block = sampler.block(nodes)
+            h = network.step(k, x[block.nodes].float(), block, block.weight)
+            made[nodes[0] : nodes[-1] + 1] = h
+        x = made
+    return x
+
+
+def _some(graph: Adjacency, edges: int) -> Iterator[Tensor]:
+    """All nodes in order, so many at a time that about `edges` edges arrive at them."""
+    last = torch.arange(0, graph.num_edges + edges, edges)
+    ends = torch.searchsorted(graph.arriving.offsets[1:].long(), last, right=True)
+    wanted = {*ends.tolist(), graph.num_nodes}
+    begin = 0
+    for end in sorted(wanted):
+        if end > begin:
+            yield torch.arange(begin, end)
+            begin = end
+
+
+def bytes_of_a_step(shape: Shape, nodes: int, edges: int) -> int:
+    """What a step over a whole graph takes, about: each layer keeps what it is given,
+    its sum and its product, and makes slopes of the same size."""
+    width = shape.features + 6 * shape.layers * shape.hidden
+    return 4 * nodes * width + 16 * edges
