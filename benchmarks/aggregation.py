@@ -185,12 +185,15 @@ def their_network(name: str, d: Data) -> nn.Module:
     return Theirs()
 
 
-def epoch(network: nn.Module, d: Data) -> Work:
+def epoch(network: nn.Module, d: Data, low: bool = False) -> Work:
+    """low: products and messages in bfloat16."""
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     rows = torch.arange(NODES)
 
     def work() -> None:
-        loss = F.cross_entropy(network(rows), d.y)
+        with torch.autocast("cpu", torch.bfloat16, low):
+            logits = network(rows)
+        loss = F.cross_entropy(logits.float(), d.y)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -263,19 +266,24 @@ def main() -> None:
             rows.append(row | {"n": options.n})
             print(rows[-1], file=sys.stderr, flush=True)
     for name, least in {} if options.skip_epochs else EPOCHS.items():
+        low = d._replace(x=d.x.bfloat16())
         works = {
             "vicinal": epoch(our_network(name, d), d),
+            "vicinal, bfloat16": epoch(our_network(name, low), low, low=True),
             "PyG": epoch(their_network(name, d), d),
+            "PyG, bfloat16": epoch(their_network(name, low), low, low=True),
         }
         times = in_turns(works, max(3, options.n // 2))
-        row = {"what": f"epoch of {name}", "who": "PyG"}
-        row |= {
-            "ours, s": 1 / times["vicinal"].rate,
-            "theirs, s": 1 / times["PyG"].rate,
-        }
-        row |= ratios(times["vicinal"], times["PyG"]) | {"wanted": least}
-        rows.append(row | {"n": max(3, options.n // 2)})
-        print(rows[-1], file=sys.stderr, flush=True)
+        for ours in ("vicinal", "vicinal, bfloat16"):
+            for theirs in ("PyG", "PyG, bfloat16"):
+                row = {"what": f"epoch of {name}", "ours": ours, "who": theirs}
+                row |= {
+                    "ours, s": 1 / times[ours].rate,
+                    "theirs, s": 1 / times[theirs].rate,
+                }
+                row |= ratios(times[ours], times[theirs]) | {"wanted": least}
+                rows.append(row | {"n": max(3, options.n // 2)})
+                print(rows[-1], file=sys.stderr, flush=True)
     claim = f"{NODES:,} nodes, {EDGES:,} edges, width {WIDTH}, {vicinal.__version__}"
     tell({"claim": claim, "rows": rows}, options.json)
 

@@ -353,3 +353,25 @@ def test_one_node_and_isolated_nodes(tmp_path):
     model = NodeClassifier(**quick).fit(tmp_path)
     assert model.evaluate().score.value == 1.0
     assert model.answers().alone.sum() == 28
+
+
+@pytest.mark.parametrize("network", ["sage", "gat", "gcnii"])
+def test_half_the_bits_learn_as_well(network, block_graph):
+    settings: dict[str, Any] = {
+        "network": network,
+        "epochs": 60,
+        "members": 1,
+        "hidden": 16,
+        "minutes": None,
+        "dropout": 0.1,
+        "lr": 0.03,
+        "deliver": "networks",
+    }
+    whole, half = (
+        NodeClassifier(precision=precision, **settings).fit(block_graph)
+        for precision in ("float32", "bfloat16")
+    )
+    losses = [model.history_[-1].train_loss for model in (whole, half)]
+    assert losses[1] == pytest.approx(losses[0], abs=0.1)
+    assert half.history_[0].train_loss != whole.history_[0].train_loss
+    assert abs(half.score() - whole.score()) <= 0.1

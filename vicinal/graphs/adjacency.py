@@ -25,9 +25,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
-from scipy.sparse import coo_array
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
@@ -126,7 +124,11 @@ class Adjacency:
                     f"Edges must name nodes from 0 to {num_nodes - 1}. Got "
                     f"{least if least < 0 else most}. Say num_nodes, or mend the edges."
                 )
-        source, target = edge_index
+        return cls.between(edge_index[0], edge_index[1], num_nodes)
+
+    @classmethod
+    def between(cls, source: Tensor, target: Tensor, num_nodes: int) -> "Adjacency":
+        """From both ends [E] of edges, which must name nodes that are there."""
         return cls(rows_of(source, target, num_nodes), num_nodes)
 
     @cached_property
@@ -142,7 +144,7 @@ class Adjacency:
         rows = self.arriving
         bare = self.loopless[:, 0].nonzero()[:, 0]
         source, target = (
-            torch.cat([t.long(), bare]) for t in (rows.sources, rows.targets)
+            torch.cat([t, bare.int()]) for t in (rows.sources, rows.targets)
         )
         return Adjacency(rows_of(source, target, self.num_nodes), self.num_sources)
 
@@ -153,6 +155,11 @@ class Adjacency:
         root = graph.arriving.degrees.clamp(min=1).float().rsqrt()
         rows = graph.arriving
         return Weighted(graph, root[rows.sources] * root[rows.targets])
+
+    def forget(self) -> None:
+        """Let go of what was made and kept; it is made again where it is wanted."""
+        for name in ("with_loops", "normalised", "leaving", "loopless"):
+            self.__dict__.pop(name, None)
 
     def to(self, device: str) -> "Adjacency":
         """The same on a device."""
@@ -179,18 +186,10 @@ class Weighted:
 
 def rows_of(source: Tensor, target: Tensor, num_nodes: int) -> Rows:
     """The edges by target; those of one keep the order that they came in."""
-    if target.is_cuda:
-        order = torch.argsort(target, stable=True).int()
-        offsets = torch.zeros(num_nodes + 1, dtype=torch.int32, device=target.device)
-        offsets[1:] = torch.bincount(target, minlength=num_nodes).cumsum(0)
-        return Rows(offsets, source[order].int(), order)
-    count = len(target)  # sorted by counting, as scipy makes compressed rows
-    places = np.arange(count, dtype=np.int32), np.ones(count, np.int8)
-    ends = target.numpy().astype(np.int32, copy=False), places[0]
-    by_target = coo_array((places[1], ends), (num_nodes, max(count, 1))).tocsr()
-    order = torch.from_numpy(by_target.indices.astype(np.int32, copy=False))
-    offsets = torch.from_numpy(by_target.indptr.astype(np.int32, copy=False))
-    return Rows(offsets, source[order].int(), order)
+    order = target.int().sort(stable=True).indices
+    offsets = torch.zeros(num_nodes + 1, dtype=torch.int32, device=target.device)
+    offsets[1:] = torch.bincount(target, minlength=num_nodes).cumsum(0)
+    return Rows(offsets, source[order].int(), order.int())
 
 
 def aggregate(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from vicinal.core.quarantine import Quarantined
 from vicinal.core.spreadsheets import EMPTY, whole_numbers_as_such
@@ -138,12 +139,10 @@ def once(
     low, high = source, target
     if not directed:
         low, high = np.minimum(source, target), np.maximum(source, target)
-    key = low * num_nodes + high
-    member = None
-    if weight is None:
-        _, first = np.unique(key, return_index=True)
-    else:
-        _, first, member = np.unique(key, return_index=True, return_inverse=True)
+    key, place = torch.from_numpy(low * num_nodes + high).sort(stable=True)
+    new = torch.ones(len(key), dtype=torch.bool)
+    new[1:] = key[1:] != key[:-1]
+    first = place[new].numpy()  # of equal ones: the sort keeps their order
     notes, repeats = [], len(key) - len(first)
     if not repeats:
         return source, target, weight, notes
@@ -152,8 +151,8 @@ def once(
         what = "weights are added up" if weight is not None else "they count once"
         notes.append(f"{counted(repeats, 'edge')} repeat others; {what}")
     if weight is not None:
-        assert member is not None
-        weight = np.bincount(member, weight)[order].astype(np.float32)
+        member = new.cumsum(0).numpy() - 1
+        weight = np.bincount(member, weight[place.numpy()])[order].astype(np.float32)
     kept = first[order]
     return source[kept], target[kept], weight, notes
 

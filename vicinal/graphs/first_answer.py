@@ -133,7 +133,8 @@ def known_rows(known: Known, objective: Objective) -> Tensor:
         return ((y - getattr(objective, "mean", 0.0)) / spread_of_all).float()[:, None]
     if objective.kind == "multi_label":
         return y.float()
-    return torch.nn.functional.one_hot(y.clamp(min=0), objective.outputs).float()
+    rows = torch.zeros(len(y), objective.outputs)
+    return rows.scatter_(1, y.clamp(min=0)[:, None], 1.0)
 
 
 def by_labels(known: Known, objective: Objective, beta: float) -> Tensor:
@@ -145,7 +146,7 @@ def by_labels(known: Known, objective: Objective, beta: float) -> Tensor:
         return found
     if objective.kind == "multi_label":
         return torch.logit(found.clamp(1e-6, 1 - 1e-6))
-    return found.clamp(min=1e-6).log()
+    return found.clamp_(min=1e-6).log_()
 
 
 def evened(logits: Tensor, known: Known, objective: Objective, beta: float) -> Tensor:
@@ -172,16 +173,20 @@ def first_answers(
 ) -> Iterator[FirstAnswer]:
     """The best answer of each view, the features alone first.
 
-    room: bytes; a view that needs more is passed over.
+    room: bytes; a view that needs more is passed over, and where there is none for
+    what is said of all nodes to be evened out, that is not tried.
 
     judged: masks [N] of nodes to choose by: they are not learned from meanwhile. One
     mask is a validation part; several, each within `known.marked`, are folds. None: too
     few are known to choose by, and all that is said is what the labels around say.
     """
+    roomy = 4 * len(known.x) * 6 * objective.outputs <= room
     for name in VIEWS if judged else ():
         if name != "labels" and bytes_of(name, known) <= room:
-            yield _best_of_view(name, known, objective, judged)
-    yield _best_by_labels(known, objective, judged)
+            tried = EVENED[1:] if roomy else ()
+            yield _best_of_view(name, known, objective, judged, tried)
+    tried = EVENED[1:] if roomy else EVENED[-1:]
+    yield _best_by_labels(known, objective, judged, tried)
 
 
 def bytes_of(name: str, known: Known) -> int:
@@ -192,7 +197,10 @@ def bytes_of(name: str, known: Known) -> int:
 
 
 def _best_by_labels(
-    known: Known, objective: Objective, judged: list[np.ndarray]
+    known: Known,
+    objective: Objective,
+    judged: list[np.ndarray],
+    evened_by: tuple[float, ...],
 ) -> FirstAnswer:
     tried = {EVENED[-1]: math.nan}
     if judged:
@@ -214,7 +222,7 @@ def _best_by_labels(
                     ]
                 )
             )
-            for beta in EVENED[1:]
+            for beta in evened_by
         }
     beta, loss = min(tried.items(), key=lambda item: item[1])
     shape = (0, objective.outputs)

@@ -93,7 +93,7 @@ class Members:
 
     @cached_property
     def counts(self) -> tuple[int, ...] | None:
-        """Neighbours that a step sees, layer by layer; None: the whole graph.
+        """Neighbours that a step sees, outward; None: the whole graph.
 
         SettingError for a network that cannot learn so, and for other than a number for
         each layer.
@@ -205,7 +205,11 @@ class Members:
             ),
             by_clock=settings.minutes is not None,
             penalties=on_graph.penalties(settings.weight_decay),
-            runtime=Runtime(exact=settings.exact, threads=self._threads),
+            runtime=Runtime(
+                precision="bfloat16" if self._low else "float32",
+                exact=settings.exact,
+                threads=self._threads,
+            ),
             validate=self._validate,
             judged=bool(self.val.any()),
             by_loss=True,
@@ -225,13 +229,21 @@ class Members:
         rows = np.flatnonzero(self.known.marked)
         return Rows(torch.from_numpy(rows), torch.from_numpy(self.known.y[rows]))
 
+    @property
+    def _low(self) -> bool:
+        """Whether products and messages have eight bits of precision."""
+        return self.settings.precision == "bfloat16" and not self.settings.exact
+
+    @cached_property
+    def _x(self) -> Tensor:
+        return self.known.x.bfloat16() if self._low else self.known.x
+
     def _whole(self, network: NodeNetwork) -> OnGraph:
-        known = self.known
-        return OnGraph(network, known.x, known.graph, known.weight)
+        return OnGraph(network, self._x, self.known.graph, self.known.weight)
 
     def _samples(self, network: NodeNetwork) -> OnSamples:
         assert isinstance(network, Stack) and self.counts is not None
-        return OnSamples(network, self.known.x, self.sampler, self.counts)
+        return OnSamples(network, self._x, self.sampler, self.counts)
 
     @property
     def _threads(self) -> int:

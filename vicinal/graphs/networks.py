@@ -241,7 +241,7 @@ class OnGraph(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
-        self.x = listed(x) if network.reads_words else x
+        self.x = listed(x.float()) if network.reads_words else x
         self.graph, self.weight = graph, weight
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -255,4 +255,5 @@ class OnGraph(nn.Module):
     def logits(self) -> Tensor:
         """[N, K] of all nodes, as the network answers."""
         self.network.eval()
-        return self.network(self.x, self.graph, self.weight)
+        x = self.x.float() if isinstance(self.x, Tensor) else self.x
+        return self.network(x, self.graph, self.weight)

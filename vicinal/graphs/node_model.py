@@ -109,7 +109,9 @@ class NodeModel(Estimator):
             group=settings.group_column,
             directed=settings.directed,
         )
-        if table.kind == "numeric" and not numeric:  # whole numbers may name classes
+        if table.kind == "numeric" and not numeric and table.has_whole_numbers:
+            table = table.naming_classes()
+        elif table.kind == "numeric" and not numeric:  # numbers may name classes
             how = {"edges": edges, "target": target, "directed": settings.directed}
             group = settings.group_column
             table = read_graph(X, y, task="classification", group=group, **how)

@@ -56,6 +56,7 @@ class NodeLearner(NodeModel):
     """the kind of network that is tried"""
 
     minutes: float | None
+    _needs_samples: bool = False
 
     def fit(
         self, X: Any, y: Any = None, *, edges: Any = None, target: str | None = None
@@ -105,8 +106,9 @@ class NodeLearner(NodeModel):
         self.columns_, notes = Columns.of(table.features)
         table.notes.extend(notes)
         self._know(table, self.parts_ == TRAIN)
-        if settings.network != "none":
-            _ = self._members(time.monotonic(), None, lambda: False).counts  # or refuse
+        self._needs_samples = settings.network != "none" and (
+            self._members(time.monotonic(), None, lambda: False).counts is not None
+        )  # or it is refused
         y = self.known_.y[self.known_.marked]
         if settings.class_weight == "balanced":
             self.objective_ = self.objective_.balanced(y)
@@ -120,6 +122,8 @@ class NodeLearner(NodeModel):
         judged = self._judged()
         for answer in first_answers(self.known_, self.objective_, judged, room):
             self.firsts_.append(answer)
+        if self._needs_samples:
+            self.known_.graph.forget()  # it is large, and samples do without
         self.alone_ = features_alone(self.known_, self.objective_, judged)
         self.first_ = self.firsts_[0]  # where nothing can be chosen by, the only one
         self.fitted_ = None
@@ -193,7 +197,8 @@ class NodeLearner(NodeModel):
             self.members_ = members.networks
             return
         y = self.known_.y[val]
-        parts = self.first_.logits(self.known_), members.logits()
+        said = members.logits()
+        parts = self.first_.logits(self.known_), said
         heats = [fit_temperature(z[val], y, objective) for z in parts]
         cool = [z / heat for z, heat in zip(parts, heats, strict=True)]
         first, alone, both = (
@@ -203,13 +208,14 @@ class NodeLearner(NodeModel):
         if self.settings.deliver == "networks":
             self.paired_ = compare_predictions(objective, y, alone, first)
             self.members_ = members.networks
-        else:
-            self.paired_ = compare_predictions(objective, y, both, first)
-            if self._shown(self.paired_):
-                self.members_, self.mixed_ = members.networks, (heats[0], heats[1])
-                if self._shown(compare_predictions(objective, y, alone, both)):
-                    self.paired_ = compare_predictions(objective, y, alone, first)
-                    self.mixed_ = None
+            self._calibrate(said)
+            return
+        self.paired_ = compare_predictions(objective, y, both, first)
+        if self._shown(self.paired_):
+            self.members_, self.mixed_ = members.networks, (heats[0], heats[1])
+            if self._shown(compare_predictions(objective, y, alone, both)):
+                self.paired_ = compare_predictions(objective, y, alone, first)
+                self.mixed_ = None
         self._calibrate()
 
     def _shown(self, found: Nearer) -> bool:
@@ -230,9 +236,10 @@ class NodeLearner(NodeModel):
             verdict = "delivered, as was asked for"
         return f"{self.paired_}: {verdict}"
 
-    def _calibrate(self) -> None:
+    def _calibrate(self, said: Tensor | None = None) -> None:
+        """Fit the temperature. said: logits of all nodes, where they are known."""
         val = self.parts_ == VAL
-        self._said = None
+        self._said = said
         if val.any():
             y = self.known_.y[val]
             self.temperature_ = fit_temperature(self.logits()[val], y, self.objective_)

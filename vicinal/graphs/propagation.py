@@ -22,6 +22,9 @@ from torch.nn.functional import normalize
 from vicinal.graphs.adjacency import Adjacency
 from vicinal.graphs.layers.gcn import smoothed
 
+COLUMNS = 16
+"""that are spread at a time: it takes less room, and each is spread by itself anyway"""
+
 STEPS = 20
 """of labels: a neighbour further away than that counts for nothing"""
 
@@ -39,8 +42,8 @@ def spread(
     """
     z = x
     for _ in range(steps):
-        z = (1 - alpha) * smoothed(z, graph, weight)
-        z = z + alpha * x if alpha else z
+        z = smoothed(z, graph, weight)
+        z = z.lerp(x, alpha) if alpha else z
     return z
 
 
@@ -57,8 +60,8 @@ def spread_labels(
     that nothing reaches gets the mean of all that is known.
     """
     mark = marked.to(known)[:, None]
-    both = torch.cat([known * mark, mark], dim=1)
-    found = spread(both, graph, alpha, STEPS, weight)
+    both = torch.cat([known * mark, mark], dim=1).split(COLUMNS, dim=1)
+    found = torch.cat([spread(x, graph, alpha, STEPS, weight) for x in both], dim=1)
     total = found[:, -1:]
     mean = known[marked].sum(dim=0, keepdim=True) / marked.sum().clamp(min=1)
     return (found[:, :-1] / total.clamp(min=1e-12)).where(total > 1e-12, mean)

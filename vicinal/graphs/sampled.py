@@ -20,10 +20,10 @@ from vicinal.graphs.networks import Shape, Stack, penalties
 from vicinal.graphs.sampling import Block, Sampler
 
 COUNTS = 15, 10, 5
-"""neighbours of a node that a step sees, from the first layer on (Hamilton et al. use
-25 and 10; for three layers PyG's and DGL's examples use these)"""
+"""neighbours of a node that a step sees, of each of those, and so on outward (Hamilton
+et al. use 25 and 10; for three layers PyG's and DGL's examples use these)"""
 
-EDGES = 1 << 20
+EDGES = 1 << 17
 """edges of a block where all neighbours are taken"""
 
 Make = Callable[[int, int], Tensor]

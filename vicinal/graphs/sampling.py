@@ -79,11 +79,11 @@ class Sampler:
     def blocks(self, nodes: Tensor, counts: Sequence[int]) -> list[Block]:
         """Blocks of the first layer to the last, for nodes [B], each named once.
 
-        counts: neighbours of a node in the first layer, ..., in the last; fewer where
-        it has fewer.
+        counts: neighbours of each of them, of each of those, and so on outward; fewer
+        where a node has fewer.
         """
         found: list[Block] = []
-        for count in reversed(counts):
+        for count in counts:
             found.insert(0, self.block(nodes, count))
             nodes = found[0].nodes
         return found

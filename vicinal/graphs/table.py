@@ -96,7 +96,17 @@ class GraphTable:
     @cached_property
     def adjacency(self) -> Adjacency:
         """The neighbours of each node; made once."""
-        return Adjacency.of(self.edge_index, len(self))
+        source, target = (
+            torch.from_numpy(ends.astype(np.int32))
+            for ends in (self.source, self.target)
+        )
+        if not self.directed:
+            other = source != target
+            source, target = (
+                torch.cat([source, target[other]]),
+                torch.cat([target, source[other]]),
+            )
+        return Adjacency.between(source, target, len(self))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -107,6 +117,22 @@ class GraphTable:
         if self.kind == "multi_label":
             return tuple(sorted({name for text in given for name in text.split("|")}))
         return tuple(sorted(set(given)))
+
+    @property
+    def has_whole_numbers(self) -> bool:
+        """Whether the labels are numbers, and all of them whole."""
+        if self.labels is None or self.kind != "numeric":
+            return False
+        values = self.labels[self.labelled].astype(float)
+        return bool((values == np.floor(values)).all())
+
+    def naming_classes(self) -> "GraphTable":
+        """The same graph, whose labels are whole numbers that name classes."""
+        assert self.labels is not None
+        names = np.full(len(self), None, dtype=object)
+        own = self.labelled
+        names[own] = self.labels[own].astype(np.int64).astype(str)
+        return self.having(labels=names, kind="single_label", whole_numbers=True)
 
     def having(self, **changed: Any) -> "GraphTable":
         """The same graph with other labels, parts or notes."""
