@@ -8,7 +8,7 @@ edge_index, torch's sparse matrices, and its own EdgeIndex.
 Rivals take turns in one process; memory is that of a process of each's own, above what
 the graph and the features take.
 
-    python -m benchmarks.aggregation
+    python -m benchmarks.aggregation [--device cuda]
 """
 
 import vicinal  # first: it sets how threads wait  # isort: skip
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from benchmarks.measure import Work, in_turns, ratios, tell
 from vicinal.core.memory import keep_memory
 from vicinal.graphs.adjacency import Adjacency, aggregate
-from vicinal.graphs.networks import NETWORKS, OnGraph, Shape, build
+from vicinal.graphs.networks import OnGraph, Shape, build
 
 NODES, EDGES, WIDTH, CLASSES = 169_343, 2_332_486, 128, 40
 HEADS = 4
@@ -60,11 +60,24 @@ class Data(NamedTuple):
     y: Tensor
 
 
-def data() -> Data:
+def data(device: str = "cpu") -> Data:
     torch.manual_seed(0)
     edge_index = torch.from_numpy(rmat(NODES, EDGES))
     x, g = torch.randn(NODES, WIDTH), torch.randn(NODES, WIDTH)
-    return Data(edge_index, x, g, torch.randint(0, CLASSES, (NODES,)))
+    found = Data(edge_index, x, g, torch.randint(0, CLASSES, (NODES,)))
+    return Data(*(part.to(device) for part in found))
+
+
+def done(work: Work) -> Work:
+    """The work, and a wait until an accelerator has done it."""
+    if not torch.accelerator.is_available():
+        return work
+
+    def wait() -> None:
+        work()
+        torch.accelerator.synchronize()
+
+    return wait
 
 
 Sum = Callable[[Tensor], Tensor]
@@ -88,7 +101,7 @@ def by_sparse(d: Data) -> Sum:
     from torch_geometric.utils import to_torch_csr_tensor
 
     conv = SimpleConv(aggr="sum")
-    ones = torch.ones(EDGES)  # edges that are there twice count twice
+    ones = d.x.new_ones(EDGES)  # edges that are there twice count twice
     turned = to_torch_csr_tensor(d.edge_index.flip(0), ones, size=(NODES, NODES))
     return lambda x: conv(x, turned)
 
@@ -143,9 +156,7 @@ def bytes_once(d: Data) -> Work:
 def our_network(name: str, d: Data) -> nn.Module:
     graph = Adjacency.of(d.edge_index, NODES)
     shape = Shape(WIDTH, WIDTH, 2, CLASSES, 0.0, HEADS)
-    network = build(name, shape)
-    if NETWORKS[name].weighted:
-        return OnGraph(network, d.x, graph)
+    network = build(name, shape).to(d.x.device)
     _ = graph.with_loops  # made once, as PyG does not
     return OnGraph(network, d.x, graph)
 
@@ -182,16 +193,16 @@ def their_network(name: str, d: Data) -> nn.Module:
                 )
             return self.head(x)[rows]
 
-    return Theirs()
+    return Theirs().to(d.x.device)
 
 
 def epoch(network: nn.Module, d: Data, low: bool = False) -> Work:
     """low: products and messages in bfloat16."""
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
-    rows = torch.arange(NODES)
+    rows = torch.arange(NODES, device=d.x.device)
 
     def work() -> None:
-        with torch.autocast("cpu", torch.bfloat16, low):
+        with torch.autocast(d.x.device.type, torch.bfloat16, low):
             logits = network(rows)
         loss = F.cross_entropy(logits.float(), d.y)
         optimizer.zero_grad(set_to_none=True)
@@ -242,9 +253,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("-n", type=int, default=7, help="repetitions")
     parser.add_argument("--skip-epochs", action="store_true")
+    parser.add_argument("--device", default="cpu", help="cuda, where there is one")
     options = parser.parse_args()
     keep_memory()
-    d, rows = data(), []
+    d, rows = data(options.device), []
     sums = {name: make(d) for name, make in SUMS.items()}
     wanted = sums["PyG, edge_index"](d.x)
     for total in sums.values():
@@ -254,9 +266,11 @@ def main() -> None:
     }
     forward["reading the bytes once"] = bytes_once(d)
     both = {name: there_and_back(total, d) for name, total in sums.items()}
-    memory = {name: megabytes(name) for name in SUMS}
+    on_cpu = options.device == "cpu"
+    memory = {name: megabytes(name) if on_cpu else float("nan") for name in SUMS}
     for what, works in (("forward", forward), ("forward and backward", both)):
-        times = in_turns(works, options.n)
+        works = {name: done(work) for name, work in works.items()}
+        times = in_turns(works, options.n, warm=1 if on_cpu else 3)
         for name, timing in times.items():
             row = {"what": what, "who": name, "ms": 1e3 / timing.rate}
             row |= ratios(times["vicinal"], timing)
@@ -273,6 +287,7 @@ def main() -> None:
             "PyG": epoch(their_network(name, d), d),
             "PyG, bfloat16": epoch(their_network(name, low), low, low=True),
         }
+        works = {who: done(work) for who, work in works.items()}
         times = in_turns(works, max(3, options.n // 2))
         for ours in ("vicinal", "vicinal, bfloat16"):
             for theirs in ("PyG", "PyG, bfloat16"):

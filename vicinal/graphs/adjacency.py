@@ -298,12 +298,15 @@ def _summed(x: Tensor, rows: Rows, weight: Tensor | None = None) -> Tensor:
     if not x.is_cuda:
         return _bags(x, rows, "sum", weight)[0]
     values = x.new_ones(len(rows.sources)) if weight is None else weight
-    shape = len(rows.offsets) - 1, len(x)
+    return _matrix(rows, values, len(x)) @ x
+
+
+def _matrix(rows: Rows, values: Tensor, width: int) -> Tensor:
+    """The edges as a sparse matrix [N, width] with these values."""
+    shape, parts = (len(rows.offsets) - 1, width), (rows.offsets, rows.sources, values)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that such matrices are new to torch
-        parts = rows.offsets, rows.sources, values
-        matrix = torch.sparse_csr_tensor(*parts, shape, check_invariants=False)
-        return matrix @ x
+        return torch.sparse_csr_tensor(*parts, shape, check_invariants=False)
 
 
 def _bags(x: Tensor, rows: Rows, reduce: str, weight: Tensor | None = None) -> Any:
@@ -371,6 +374,11 @@ class _Fixed(torch.autograd.Function):
 
 def _products(x: Tensor, g: Tensor, rows: Rows) -> Tensor:
     """x[s] . g[t] for each edge, [E]."""
+    if x.is_cuda:
+        zeros = x.new_zeros(len(rows.sources), dtype=torch.float32)
+        pattern = _matrix(rows, zeros, len(x))
+        given = g.float(), x.float().T
+        return torch.sparse.sampled_addmm(pattern, *given, beta=0).values()
     found = x.new_empty(len(rows.sources))
     for own in _parts(rows):
         sent, got = x[rows.sources[own]], g[rows.targets[own]]
@@ -400,6 +408,13 @@ class _Softmax(torch.autograd.Function):
 
 def _in_rows(values: Tensor, rows: Rows, reduce: str) -> Tensor:
     """Numbers [E, ...] of the edges of each node, taken together: [N, ...]."""
+    if values.is_cuda:
+        shape = len(rows.offsets) - 1, *values.shape[1:]
+        if reduce == "sum":
+            return values.new_zeros(shape).index_add_(0, rows.targets, values)
+        where = rows.targets.long().view(-1, *(1 for _ in shape[1:]))
+        least = values.new_full(shape, -torch.inf)
+        return least.scatter_reduce(0, where.expand_as(values), values, "amax")
     offsets = rows.offsets.long()
     return torch.segment_reduce(values.contiguous(), reduce, offsets=offsets, axis=0)
 
