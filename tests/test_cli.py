@@ -607,7 +607,7 @@ def test_an_error_of_the_system_is_one_message(say, monkeypatch):
 
 
 def test_a_bug_keeps_its_traceback(say, monkeypatch):
-    monkeypatch.setattr("vicinal.images.about.about", lambda: 1 / 0)
+    monkeypatch.setattr("vicinal.about.about", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         say("info")
 
@@ -1066,7 +1066,7 @@ def test_an_interrupt_of_any_other_verb(say, monkeypatch):
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vicinal.images.about.about", interrupt)
+    monkeypatch.setattr("vicinal.about.about", interrupt)
     assert say("info") == (INTERRUPTED, "", "vicinal: interrupted\n")
 
 

@@ -17,6 +17,7 @@ FLOORS = {
     "vicinal.graph_cli": 5,
     "vicinal.web": 5,
     "vicinal.tasks": 4,
+    "vicinal.about": 4,
     "vicinal.images": 3,
     "vicinal.graphs": 3,
     "vicinal.voice": 3,

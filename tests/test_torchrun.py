@@ -108,3 +108,33 @@ def follower_of(agent: int) -> int:
         if b"RANK=1" in Path(f"/proc/{child}/environ").read_bytes().split(b"\0"):
             return int(child)
     raise AssertionError(f"no process of rank 1 among {children}")
+
+
+@pytest.mark.parametrize("samples", [False, True])
+def test_two_processes_learn_from_a_graph(tmp_path, capsys, samples):
+    """Each takes half of the labelled nodes of a step; without dropout, and where a
+    sample holds all neighbours, that is the same."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 60)
+    ends = [(a, b) for a in range(60) for b in range(a) if rng.random() < 0.1]
+    rows = [f"n{k},{y[k] + rng.normal():.3f},c{y[k]}" for k in range(60)]
+    (tmp_path / "town").mkdir()
+    table = "\n".join(["id,a,label", *rows])
+    (tmp_path / "town" / "nodes.csv").write_text(table)
+    links = "\n".join(["source,target", *(f"n{a},n{b}" for a, b in ends)])
+    (tmp_path / "town" / "edges.csv").write_text(links)
+    how = "--network sage --dropout 0 --members 1 --deliver networks --epochs 6"
+    words = ["train", str(tmp_path / "town"), *how.split(), "--json"]
+    if samples:
+        words += ["--neighbours", "100", "100", "--nodes-per-batch", "16"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert main([*words, "--out", str(one)]) == OK
+    alone = json.loads(capsys.readouterr().out)
+    with torchrun(*words, "--out", str(two)) as process:
+        told, err = process.communicate()
+    assert process.returncode == OK, err
+    assert json.loads(told)["score"] == alone["score"]
+    first, second = (load_tensors(run / "model.safetensors")[0] for run in (one, two))
+    assert any(name.startswith("member.0.") for name in first)
+    for name, tensor in first.items():
+        torch.testing.assert_close(tensor, second[name], rtol=1e-3, atol=1e-5)

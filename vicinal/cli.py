@@ -532,7 +532,7 @@ def info(json: bool = False) -> Outcome:
     Args:
         json: print one JSON object and nothing else.
     """
-    from vicinal.images.about import about
+    from vicinal.about import about
 
     told = about()
     Voice(json).say_table(told)

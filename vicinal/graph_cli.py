@@ -398,6 +398,8 @@ def explain(
     node: Positional[str],
     /,
     target: str | None = None,
+    new_nodes: str | None = None,
+    new_edges: str | None = None,
     json: bool = False,
 ) -> Outcome:
     """Show what the answer for a node rests on: which nodes, or which edges.
@@ -406,18 +408,22 @@ def explain(
         run: the run folder that `vicinal train` wrote.
         node: the name of a node.
         target: the class to be explained; else the one that the model names.
+        new_nodes: a CSV of nodes that came later, of which NODE may be one.
+        new_edges: a CSV of their edges.
         json: print one JSON object and nothing else.
     """
     from vicinal.graphs import verbs
-    from vicinal.tasks import load
 
-    return {"run": run, **verbs.explain(load(run), node, target, Voice(json))}
+    model = _with_newcomers(run, new_nodes, new_edges)
+    return {"run": run, **verbs.explain(model, node, target, Voice(json))}
 
 
 def inspect(
     run: Positional[str],
     node: Positional[str],
     /,
+    new_nodes: str | None = None,
+    new_edges: str | None = None,
     output: str | None = None,
     json: bool = False,
 ) -> Outcome:
@@ -426,13 +432,24 @@ def inspect(
     Args:
         run: the run folder that `vicinal train` wrote.
         node: the name of a node.
+        new_nodes: a CSV of nodes that came later, of which NODE may be one.
+        new_edges: a CSV of their edges.
         output: a file for a drawing of it: .html, .png, .svg or .pdf.
         json: print one JSON object and nothing else.
     """
     from vicinal.graphs import verbs
+
+    model = _with_newcomers(run, new_nodes, new_edges)
+    return {"run": run, **verbs.inspect(model, node, output, Voice(json))}
+
+
+def _with_newcomers(run: str, nodes: str | None, edges: str | None) -> Any:
+    """The model of a run, on its graph with those that came later."""
     from vicinal.tasks import load
 
-    return {"run": run, **verbs.inspect(load(run), node, output, Voice(json))}
+    model = load(run)
+    named = nodes is not None or edges is not None
+    return model.with_newcomers(nodes, edges) if named else model
 
 
 def evaluate_graphs(

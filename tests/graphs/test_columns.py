@@ -1,5 +1,7 @@
 """What is known of nodes becomes numbers by the rules that are written down."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,3 +100,35 @@ def test_no_features():
         columns, notes = Columns.of(nothing)
         assert columns.read(None, 3).shape == (3, 0) and not notes
         assert str(columns) == "no features"
+
+
+def test_many_columns_of_marks_are_words():
+    rng = np.random.default_rng(0)
+    words = (rng.random((30, 25)) < 0.2).astype(int)
+    frame = pd.DataFrame(words, columns=[f"w{k}" for k in range(25)])
+    frame["year"] = range(30)
+    frame["open"] = ["yes", "no"] * 15
+    columns, _ = Columns.of(frame)
+    assert columns.shares and "words as shares" in str(columns)
+    found = columns.read(frame, 30)
+    marks = np.concatenate([words, np.tile([[1], [0]], (15, 1))], axis=1)
+    total = np.maximum(marks.sum(axis=1, keepdims=True), 1)
+    np.testing.assert_allclose(found[:, :25], words / total, rtol=1e-6)
+    assert abs(found[:, 25].std() - 1) < 1e-6  # other numbers are as ever
+    again = Columns.from_dict(json.loads(json.dumps(columns.to_dict())))
+    np.testing.assert_array_equal(again.read(frame, 30), found)
+    assert not Columns.of(frame[["w0", "w1", "year"]])[0].shares
+    assert not Columns.of(1 - frame[[f"w{k}" for k in range(25)]])[0].shares
+
+
+@pytest.mark.parametrize(
+    "cells", [["1", "2.5", "-3e2"], [1, 2.5, 3], [True, False, True], ["0", "1", "1"]]
+)
+def test_plain_numbers_are_read_as_one_by_one(cells, monkeypatch):
+    frame = pd.DataFrame({"a": pd.Series(cells, dtype=object)})
+    found, _ = Columns.of(frame)
+    quick = found.read(frame, len(cells))
+    monkeypatch.setattr("vicinal.graphs.columns._all_numbers", lambda cells: None)
+    slow, _ = Columns.of(frame)
+    assert slow == found
+    np.testing.assert_allclose(slow.read(frame, len(cells)), quick, rtol=1e-6)

@@ -135,6 +135,14 @@ def test_predict_nodes_by_name_and_newcomers(say, folder):
     told = say("predict", run, *came, "--output", "said.csv")
     assert "1 node without an edge" in told.out
     assert len(Path("said.csv").read_text().splitlines()) == 3
+    for verb in ("explain", "inspect"):
+        told = say(verb, run, "x", *came)
+        assert "There is no node" not in told.err
+        assert say(verb, run, "x").err.startswith("vicinal: There is no node 'x'")
+    found = say("explain", run, "x", *came, "--json").json()
+    assert found["off"] < 1e-4 and found["score"] == pytest.approx(
+        rows[0]["probability"], abs=1e-4
+    )
     Path("names.csv").write_text("id\nn7\n")
     assert say("predict", run, "names.csv").out.startswith("n7")
 

@@ -344,3 +344,16 @@ def test_graphs_side_by_side():
         batched([])
     with pytest.raises(DataError, match="1 of 2 graphs have y"):
         batched([a, b._replace(y=None)])
+
+
+def test_more_edges_than_there_is_memory_for(tmp_path, monkeypatch):
+    path = tmp_path / "many.csv"
+    path.write_text("source,target\n" + "a,b\nb,c\n" * 50_000)
+    assert len(read_graph(path)) == 3
+    monkeypatch.setattr("vicinal.graphs.edge_list.free_memory", lambda: 5e6)
+    with pytest.raises(DataError, match=r"many\.csv holds about \d+,\d+ edges"):
+        read_graph(path)
+    pairs = np.zeros((2, 100_000), np.int64)
+    np.savez(tmp_path / "many.npz", edge_index=pairs)
+    with pytest.raises(DataError, match="The array of edges holds about 100,000 edges"):
+        read_graph(tmp_path / "many.npz")

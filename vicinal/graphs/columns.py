@@ -8,6 +8,8 @@ numbers                 (value - mean) / spread of the nodes that were there at 
 few different texts     a column of 0 and 1 for each
 other texts             nothing, and a note: free text is not read
 empty cells             0, and a column of 0 and 1 that says so
+20 columns of 0 and 1   mostly 0: they say which words there are; each row of them is
+or more                 divided by its sum
 matrix, mostly 0        each row divided by its sum: shares of words
 matrix, other           each column as numbers are
 ======================  =============================================================
@@ -28,6 +30,9 @@ from vicinal.errors import DataError
 
 MOST_TEXTS = 50
 """different texts up to which a column names kinds"""
+
+WORDS = 20
+"""columns of 0 and 1 from which on they may be words"""
 
 SPARSE = 0.5
 """share of zeros from which on a matrix without negative numbers counts words"""
@@ -72,6 +77,10 @@ class Column:
     def read(self, cells: list[Any]) -> np.ndarray:
         """[N, width] of N cells; a cell that it cannot read counts as empty."""
         found = np.zeros((len(cells), self.width), np.float32)
+        plain = None if self.kind == "text" else _all_numbers(cells)
+        if plain is not None:
+            found[:, 0] = (plain - self.mean) / self.spread
+            return found
         place = {text: k for k, text in enumerate(self.texts)}
         for row, cell in enumerate(cells):
             text = clean(cell)
@@ -102,6 +111,9 @@ class Columns:
 
     width: int = 0
     """columns that a matrix must have"""
+
+    shares: bool = False
+    """of a table: whether its columns of 0 and 1 are divided by their sum in a row"""
 
     @classmethod
     def of(cls, features: Any) -> tuple["Columns", list[str]]:
@@ -153,7 +165,12 @@ class Columns:
         if not self.columns or features is None:
             return np.zeros((count, 0), np.float32)
         parts = [c.read(features[c.name].tolist()) for c in self.columns]
-        return np.concatenate(parts, axis=1)
+        found = np.concatenate(parts, axis=1)
+        if self.shares:
+            wide = [c.kind == "mark" for c in self.columns for _ in range(c.width)]
+            total = found[:, wide].sum(axis=1, keepdims=True)
+            found[:, wide] /= np.where(total > 0, total, 1)
+        return found
 
     def names(self) -> list[str]:
         """Of the columns F that come out."""
@@ -168,7 +185,8 @@ class Columns:
         if self.form in what:
             return f"{self.width:,} features, {what[self.form]}"
         wide = sum(column.width for column in self.columns)
-        return f"{len(self.columns)} columns, {wide} features"
+        told = f"{len(self.columns):,} columns, {wide:,} features"
+        return f"{told}, words as shares of each row" if self.shares else told
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -179,7 +197,8 @@ class Columns:
             Column(**c | {"texts": tuple(c["texts"])}) for c in values["columns"]
         ]
         rest = {k: tuple(values[k]) for k in ("mean", "spread")}
-        return cls(values["form"], tuple(columns), width=values["width"], **rest)
+        more = {k: values[k] for k in ("width", "shares") if k in values}
+        return cls(values["form"], tuple(columns), **rest, **more)
 
 
 def _of_table(frame: Any) -> tuple[Columns, list[str]]:
@@ -188,11 +207,29 @@ def _of_table(frame: Any) -> tuple[Columns, list[str]]:
         column, note = _column(str(name), frame[name].tolist())
         notes += [note] if note else []
         columns += [column] if column is not None else []
-    return Columns("table", tuple(columns)), notes
+    marks = [c.name for c in columns if c.kind == "mark"]
+    return Columns("table", tuple(columns), shares=_are_words(frame, marks)), notes
+
+
+def _are_words(frame: Any, marks: list[str]) -> bool:
+    """Whether columns of 0 and 1 are many, and mostly 0."""
+    if len(marks) < WORDS:
+        return False
+    there = {str(name): name for name in frame.columns}
+    ones = sum(
+        _value(cell) == 1.0
+        for name in marks
+        for cell in frame[there[name]].tolist()[:200]
+    )
+    seen = len(marks) * min(len(frame), 200)
+    return ones <= (1 - SPARSE) * seen
 
 
 def _column(name: str, cells: list[Any]) -> tuple[Column | None, str]:
     """How a column is read, if it is, and what is to be said of it."""
+    plain = _all_numbers(cells)
+    if plain is not None and len(cells):
+        return _amounts(name, plain.tolist(), empties=False), ""
     given = [cell for cell in cells if clean(cell) is not None]
     empties = len(given) < len(cells)
     if not given:
@@ -213,6 +250,15 @@ def _column(name: str, cells: list[Any]) -> tuple[Column | None, str]:
             "text is not read"
         )
     return Column(name, "text", texts=tuple(texts), empties=empties), ""
+
+
+def _all_numbers(cells: list[Any]) -> np.ndarray | None:
+    """Cells as finite numbers [N], if all of them are: as one by one, but sooner."""
+    import pandas as pd
+
+    given: Any = pd.Series(cells, dtype=object)
+    found = np.asarray(pd.to_numeric(given, errors="coerce"), float)
+    return found if np.isfinite(found).all() else None
 
 
 def _amounts(name: str, numbers: list[float], empties: bool) -> Column:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from vicinal.core.memory import free_memory
 from vicinal.core.quarantine import Quarantined
 from vicinal.core.spreadsheets import EMPTY, whole_numbers_as_such
 from vicinal.core.words import counted
@@ -29,6 +30,28 @@ MOST_TOLD = 1000
 
 COMMENTS = ("#", "%")
 """what a line that says nothing begins with in the lists of SNAP and KONECT"""
+
+
+BYTES = 80
+"""an edge takes while it is read, and looked at for repeats"""
+
+
+def room_for(count: float, where: Path | str) -> None:
+    """DataError where there is no memory for so many edges, before it runs out."""
+    needed, free = BYTES * count, free_memory()
+    if needed > free:
+        raise DataError(
+            f"{where} holds about {count:,.0f} edges, which take about "
+            f"{needed / 1e9:.1f} GB while they are read; {free / 1e9:.1f} GB are free. "
+            "Leave edges out, or read them where there is more memory."
+        )
+
+
+def lines_of(path: Path) -> float:
+    """About how many lines a file has, by the length of those at its beginning."""
+    with path.open("rb") as file:
+        begins = file.read(1 << 16)
+    return path.stat().st_size / max(len(begins), 1) * begins.count(b"\n")
 
 
 class Edges(NamedTuple):

@@ -183,17 +183,26 @@ class Architecture(NamedTuple):
 
     make: Callable[[Shape], NodeNetwork]
     layers: int
+    paper: str
     weighted: bool = True
 
 
 NETWORKS: dict[str, Architecture] = {
-    "gcn": Architecture(lambda shape: Stack(shape, GCN), 2),
-    "sage": Architecture(lambda shape: Stack(shape, GraphSAGE), 2),
-    "gin": Architecture(lambda shape: Stack(shape, _gin, norm=True), 2),
-    "gat": Architecture(lambda shape: _attention(GAT, shape), 2, weighted=False),
-    "gatv2": Architecture(lambda shape: _attention(GATv2, shape), 2, weighted=False),
-    "appnp": Architecture(Spread, 10),
-    "gcnii": Architecture(Deep, 16),
+    "gcn": Architecture(lambda shape: Stack(shape, GCN), 2, "Kipf and Welling 2017"),
+    "sage": Architecture(
+        lambda shape: Stack(shape, GraphSAGE), 2, "Hamilton et al. 2017"
+    ),
+    "gin": Architecture(
+        lambda shape: Stack(shape, _gin, norm=True), 2, "Xu et al. 2019"
+    ),
+    "gat": Architecture(
+        lambda shape: _attention(GAT, shape), 2, "Velickovic et al. 2018", False
+    ),
+    "gatv2": Architecture(
+        lambda shape: _attention(GATv2, shape), 2, "Brody et al. 2022", False
+    ),
+    "appnp": Architecture(Spread, 10, "Klicpera et al. 2019"),
+    "gcnii": Architecture(Deep, 16, "Chen et al. 2020"),
 }
 
 

@@ -4,6 +4,7 @@ How it learned is the business of `nodes`. The graph is kept because a node is t
 its surroundings: what comes later joins it (`newcomers`).
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -236,6 +237,14 @@ class NodeModel(Estimator):
     def joined(self, nodes: Any, edges: Any) -> Joined:
         """The graph with newcomers in it."""
         return joined(self.graph_, self.known_, self.columns_, nodes, edges)
+
+    def with_newcomers(self, nodes: Any, edges: Any) -> Self:
+        """The same model on the graph with newcomers in it, as for `answers`."""
+        self.check_fitted()
+        found = self.joined(nodes, edges)
+        other = copy.copy(self)
+        other.graph_, other.known_, other._said = found.table, found.known, None
+        return other
 
     @property
     def delivered(self) -> str:

@@ -24,7 +24,14 @@ from vicinal.core.labels import Task
 from vicinal.core.splits import TEST, TRAIN, VAL
 from vicinal.core.spreadsheets import read_csv
 from vicinal.errors import DataError, NoDataError, SettingError
-from vicinal.graphs.edge_list import EdgeReader, Edges, edge_columns, read_edge_file
+from vicinal.graphs.edge_list import (
+    EdgeReader,
+    Edges,
+    edge_columns,
+    lines_of,
+    read_edge_file,
+    room_for,
+)
 from vicinal.graphs.forms import ADJACENCY
 from vicinal.graphs.node_list import ID, Nodes, read_nodes
 from vicinal.graphs.objects import (
@@ -179,6 +186,7 @@ def _all_edges(edges: Any, ids: list[str] | None, directed: bool) -> Edges:
         path = Path(edges)
         if not path.exists():
             raise NoDataError(f"There is nothing at {path}. Check the path's spelling.")
+        room_for(lines_of(path), path)
         for table, line in read_edge_file(path):
             reader.add(table, line)
     return reader.edges(directed)
@@ -326,6 +334,7 @@ def _of_pairs(edges: np.ndarray, features: Any, labels: Any) -> GraphTable:
     rows += [features.shape[0]] if features is not None else []
     count = max([*rows, int(pairs.max(initial=-1)) + 1])
     ids = np.array([str(row) for row in range(count)], dtype=object)
+    room_for(pairs.shape[1], "The array of edges")
     source, target = pairs.astype(np.int64)
     none = of_rows([], None, "auto")
     # nothing says that such pairs have a direction

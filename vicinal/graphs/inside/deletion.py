@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST = 400
 """edges that are taken away one by one: the nearest"""
 
-RANDOM = 19
+RANDOM = 39
 SHARE = 0.2
 """of the edges that are taken away together, to hold the order against chance"""
 

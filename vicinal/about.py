@@ -8,6 +8,7 @@ import torch
 from vicinal.core.parallel import cores
 from vicinal.core.run import environment
 from vicinal.core.runtime import find_device
+from vicinal.graphs.networks import NETWORKS as GRAPHS
 from vicinal.images.cache import PictureCache
 from vicinal.images.networks import NETWORKS
 from vicinal.images.pretrained import WEIGHTS, on_disk
@@ -27,6 +28,9 @@ def about() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": find_device(),
         "networks": {name: _described(name) for name in NETWORKS},
+        "networks for graphs": {
+            name: f"{one.layers} layers, {one.paper}" for name, one in GRAPHS.items()
+        },
         "weights": {name: _origin(name) for name in WEIGHTS},
         "cache": {
             "folder": str(cache.folder),
