@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vicinal.graphs.adjacency import Adjacency
+from vicinal.graphs.layers.gcn import smoothed
 from vicinal.graphs.propagation import correct, smooth, spread, spread_labels
 
 PATH = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
@@ -74,3 +75,14 @@ def test_errors_of_known_nodes_are_handed_on():
     for _ in range(20):
         z = 0.5 * p @ z + 0.5 * e
     np.testing.assert_allclose(found.numpy(), z, rtol=1e-5)
+
+
+def test_many_edges_are_smoothed_the_same_without_weights_of_them(monkeypatch):
+    g = torch.Generator().manual_seed(0)
+    graph = Adjacency.of(torch.randint(0, 40, (2, 150), generator=g), 45)
+    x = torch.randn(45, 3)
+    wanted = smoothed(x, graph)
+    monkeypatch.setattr("vicinal.graphs.layers.gcn.MANY", 10)
+    graph.forget()
+    torch.testing.assert_close(smoothed(x, graph), wanted)
+    assert "normalised" not in vars(graph) and "with_loops" not in vars(graph)

@@ -182,7 +182,9 @@ def first_answers(
     """
     roomy = 4 * len(known.x) * 6 * objective.outputs <= room
     for name in VIEWS if judged else ():
-        if name != "labels" and bytes_of(name, known) <= room:
+        if name == "features" and not roomy:
+            yield features_alone(known, objective, judged)
+        elif name != "labels" and bytes_of(name, known) <= room:
             tried = EVENED[1:] if roomy else ()
             yield _best_of_view(name, known, objective, judged, tried)
     tried = EVENED[1:] if roomy else EVENED[-1:]
@@ -235,9 +237,13 @@ def features_alone(
 ) -> FirstAnswer:
     """A layer on each node's own features, which no edge has a part in.
 
-    judged: as for `first_answers`; none: the strongest penalty.
+    judged: as for `first_answers`; none: the strongest penalty. Only the nodes that
+    are known are looked at.
     """
-    return _best_of_view("features", known, objective, judged, evened_by=())
+    rows = np.flatnonzero(np.logical_or.reduce([known.marked, *judged]))
+    few = Known(known.x[rows], known.graph, None, known.y[rows], known.marked[rows])
+    masks = [mask[rows] for mask in judged]
+    return _best_of_view("features", few, objective, masks, evened_by=())
 
 
 def _best_of_view(

@@ -17,6 +17,9 @@ from torch import Tensor, nn
 
 from vicinal.graphs.adjacency import Adjacency, aggregate
 
+MANY = 20_000_000
+"""edges above which no weights of them are kept: a gigabyte of them"""
+
 
 class GCN(nn.Module):
     """[N, in_features] to [N, out_features]."""
@@ -45,10 +48,13 @@ def smoothed(x: Tensor, graph: Adjacency, weight: Tensor | None = None) -> Tenso
     With weights of edges [E] it is  D^-1/2 (sum over neighbours of w x' + x'),  where
     x' = D^-1/2 x. A part of a graph keeps the D, and the weights, of the whole.
     """
-    if weight is None or graph.is_part:
+    if graph.is_part or (weight is None and graph.num_edges <= MANY):
         return graph.normalised.sum(x)
     own = graph.loopless.to(x.dtype)
-    degree = aggregate(x.new_ones(len(x), 1), graph, "sum", weight) + own
+    if weight is None:
+        degree = graph.arriving.degrees.to(x.dtype)[:, None] + own
+    else:
+        degree = aggregate(x.new_ones(len(x), 1), graph, "sum", weight) + own
     root = torch.where(degree > 0, degree, torch.inf).rsqrt()
     sent = root * x
     return root * (aggregate(sent, graph, "sum", weight) + own * sent)
