@@ -124,6 +124,7 @@ def test_two_processes_learn_from_a_graph(tmp_path, capsys, samples):
     links = "\n".join(["source,target", *(f"n{a},n{b}" for a, b in ends)])
     (tmp_path / "town" / "edges.csv").write_text(links)
     how = "--network sage --dropout 0 --members 1 --deliver networks --epochs 6"
+    how += " --minutes None --lr 0.003"
     words = ["train", str(tmp_path / "town"), *how.split(), "--json"]
     if samples:
         words += ["--neighbours", "100", "100", "--nodes-per-batch", "16"]

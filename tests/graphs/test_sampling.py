@@ -14,6 +14,7 @@ import vicinal
 from vicinal.errors import DataError, SettingError
 from vicinal.graphs.adjacency import Adjacency, aggregate
 from vicinal.graphs.layers.gcn import smoothed
+from vicinal.graphs.members import Rows
 from vicinal.graphs.networks import Shape, Stack, build, sampled
 from vicinal.graphs.nodes import NodeClassifier
 from vicinal.graphs.read import read_graph
@@ -170,6 +171,12 @@ def test_processes_share_each_batch():
         assert torch.equal(later[0][0], every[2][0])
     first, other = (next(whole.batches(epoch, 0))[0] for epoch in (0, 1))
     assert not torch.equal(first, other)
+    for loader in (whole, Rows(rows, rows)):  # a share of a share is that share
+        again = loader.part(1, 2).part(1, 2)
+        ours, theirs = (
+            next(one.batches(0, 0))[0] for one in (again, loader.part(1, 2))
+        )
+        assert torch.equal(ours, theirs)
 
 
 # --- the estimator ------------------------------------------------------------------

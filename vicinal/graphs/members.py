@@ -63,13 +63,16 @@ class Rows:
     rows: Tensor
     y: Tensor
     steps: int = 1
+    share: tuple[int, int] = (0, 1)
+    """which of how many processes takes its part of them"""
 
     def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         if start == 0:
-            yield self.rows, self.y
+            k, of = self.share
+            yield self.rows[k::of], self.y[k::of]
 
     def part(self, k: int, of: int) -> Loader:
-        return Rows(self.rows[k::of], self.y[k::of])
+        return replace(self, share=(k, of))
 
 
 @dataclass
