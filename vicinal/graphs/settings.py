@@ -53,7 +53,7 @@ class NodeSettings(TrainingSettings):
 
     precision: Precision = "auto"
     """number format of products and messages while a network learns: bfloat16 is up to
-    1.7 times as fast for large graphs; auto: float32"""
+    twice as fast for large graphs (`benchmarks.aggregation`); auto: float32"""
 
     epochs: int | None = None
     """steps over the whole graph, or passes over the labelled nodes where it learns
