@@ -12,8 +12,8 @@ The slope of a sum is a sum over the same edges turned round,
     dL/dx[s] = sum over edges e = (s, t) of  w[e] dL/dy[t]
 
 so the other direction is made when a slope is first wanted, and kept. On a CPU sums are
-taken in one order, always the same. On a GPU sums are products of sparse matrices, several
-times as fast there as sums over lists of rows.
+taken in one order, always the same. On a GPU sums are products of sparse matrices,
+several times as fast there as sums over lists of rows.
 
 Where edges lead from one set of nodes to another (`sampling.Block`, `words`), x has a
 row for each source, and y one for each target.
