@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -98,6 +100,19 @@ def test_determinism_is_as_strict_as_asked_and_put_back(exact, before):
             assert now() == (max(mode, 1) if exact else mode)
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def test_a_form_does_not_import_the_compiler():
+    """It takes a second, which the first answer of a model would wait for."""
+    code = """
+import sys
+from vicinal.core.runtime import Runtime
+for exact in (False, True):
+    with Runtime(exact=exact).active():
+        pass
+assert "torch" in sys.modules and "torch._inductor" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_number_of_threads_is_put_back():

@@ -87,6 +87,34 @@ def test_between_two_answers_the_network_may_learn(network, x):
     assert (answers.embed(x, many=False) - first).abs().max() > 0.01
 
 
+@pytest.mark.skipif(not inference.is_installed(), reason="wants the extra `fast`")
+@pytest.mark.parametrize("harm", ["none", "damaged", "not there"])
+def test_what_is_on_disk_is_read_ahead(network, x, monkeypatch, harm):
+    form = Runtime(engine="openvino")
+    monkeypatch.setattr(engines, "fastest_forward", lambda *_, **named: form)
+    wanted = engine(network, HOW, form, many=True)(x)
+    kept = engines._kept(network, HOW, form)
+    assert kept.exists()
+    if harm == "damaged":
+        kept.write_text("?")
+    if harm == "not there":
+        kept.unlink()
+    traced = []
+    plain = engines.on_openvino
+
+    def counted(*args):
+        traced.append(1)
+        return plain(*args)
+
+    monkeypatch.setattr(engines, "on_openvino", counted)
+    answers = Engines(network, HOW, Runtime(), "small", "auto", cache=True)
+    answers.begin()
+    answers.begin()
+    assert not traced  # torch's tracers must not be at work in a thread
+    torch.testing.assert_close(answers.embed(x, many=True), wanted, rtol=0, atol=1e-6)
+    assert len(traced) == (harm != "none")
+
+
 def test_the_key_of_features_is_that_of_the_body(network):
     before = network_key(network, HOW, Runtime())
     with torch.no_grad():

@@ -32,16 +32,18 @@ def folded(network: nn.Module, example: Tensor, *, in_place: bool = True) -> nn.
     acting = [m.inplace for m in _of(plain, ACTIVATIONS)]
     if not _of(plain, NORMS) and all(was == in_place for was in acting):
         return plain
-    network = copy.deepcopy(plain)
-    names = {module: name for name, module in network.named_modules()}
-    for conv, norm in followed_by_norms(network, example):
-        _put(network, names[conv], fuse_conv_bn_eval(conv, norm))
-        _put(network, names[norm], nn.Identity())
-    for module in _of(network, ACTIVATIONS):
-        module.inplace = in_place
-    with torch.no_grad():
-        same = _same(network(example), plain(example))
-    return network if same else plain  # something was written over that is used again
+    names = {module: name for name, module in plain.named_modules()}
+    with torch.no_grad(), _answering(plain):
+        pairs, said = _seen_pairs(plain, example.clone())
+        said = said.clone()  # it may be written over
+        for conv, norm in pairs:
+            _put(plain, names[conv], fuse_conv_bn_eval(conv, norm))
+            _put(plain, names[norm], nn.Identity())
+        for module in _of(plain, ACTIVATIONS):
+            module.inplace = in_place
+        if _same(_ahead(plain, example.clone()), said):
+            return plain
+    return copy.deepcopy(network).eval()  # something was written over and used again
 
 
 Pair = tuple[Any, Any]

@@ -39,7 +39,22 @@ def on_openvino(
     precision: float32 or bfloat16, of the products. kept: a file `NAME.xml` to read the
     traced network from, or to keep it in; it must be named by all that it depends on.
     """
-    run = compiled(traced(function, example, kept), precision)
+    return _running(traced(function, example, kept), precision)
+
+
+def kept_on_openvino(
+    kept: Path, precision: str
+) -> Callable[[np.ndarray], np.ndarray] | None:
+    """The same of what is kept; None where that is not there, or damaged.
+
+    It asks torch for nothing, so a thread may do it while another traces a network.
+    """
+    model = _read(kept)
+    return None if model is None else _running(model, precision)
+
+
+def _running(model: Any, precision: str) -> Callable[[np.ndarray], np.ndarray]:
+    run = compiled(model, precision)
     return lambda x: np.array(run(np.ascontiguousarray(x))[0])  # its own is reused
 
 
@@ -56,15 +71,19 @@ def traced(
     function: Callable[[Tensor], Tensor], example: Tensor, kept: Path | None = None
 ) -> Any:
     """A function of one batch as a graph of OpenVINO: read, or traced and kept."""
-    model = None
-    if kept is not None and kept.exists():
-        with suppress(RuntimeError):  # damaged: traced again
-            model = _core().read_model(kept, kept.with_suffix(".bin"))
+    model = None if kept is None else _read(kept)
     if model is None:
         model = _traced(function, example)
         if kept is not None:
             _keep(model, kept)
     return model
+
+
+def _read(kept: Path) -> Any | None:
+    if kept.exists():
+        with suppress(RuntimeError):  # damaged: traced again
+            return _core().read_model(kept, kept.with_suffix(".bin"))
+    return None
 
 
 @functools.cache

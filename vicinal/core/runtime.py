@@ -104,14 +104,14 @@ def deterministic(exact: bool) -> Iterator[None]:
 
     Where there is none, torch warns; who asked torch to raise still has it raise.
     """
-    before = torch.are_deterministic_algorithms_enabled()
-    lenient = torch.is_deterministic_algorithms_warn_only_enabled()
+    # `use_deterministic_algorithms` would import torch's compiler: a second
+    before = torch.get_deterministic_debug_mode()
     if exact and not before:
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_deterministic_debug_mode("warn")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=lenient)
+        torch.set_deterministic_debug_mode(before)
 
 
 def find_device(name: str = "auto") -> str:

@@ -5,10 +5,13 @@ fold its batch norms, or to trace it for OpenVINO; which of them is faster is me
 once on a machine and remembered. All say the same but for rounding.
 """
 
+import functools
 import hashlib
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +20,7 @@ from torch import Tensor, nn
 
 from vicinal.core import inference
 from vicinal.core.folding import folded
-from vicinal.core.inference import on_openvino
+from vicinal.core.inference import kept_on_openvino, on_openvino
 from vicinal.core.parallel import cores
 from vicinal.core.runtime import Runtime, candidates, fastest, remembered
 from vicinal.core.settings import Precision
@@ -77,7 +80,7 @@ def network_key(network: Network, how: Preprocessing, form: Runtime) -> str:
 def _folded(network: Network, how: Preprocessing) -> Network:
     device = next(network.parameters()).device
     side = how.image_size
-    example = torch.rand(2, how.channels, side, side, device=device)
+    example = torch.rand(1, how.channels, side, side, device=device)
     plain = folded(network, example)
     assert isinstance(plain, Network)
     return plain
@@ -94,11 +97,26 @@ def _openvino(network: Network, how: Preprocessing, form: Runtime) -> Engine:
     """The network on OpenVINO; scaling the pixels becomes part of its first layer."""
     side = how.store_size
     example = torch.zeros(2, side, side, how.channels, dtype=torch.uint8)
-    traced = cache_folder() / "traced"
-    kept = traced / f"{network_key(network, how, form)}-{TRACED}.xml"
-    from_pixels = _FromPixels(_folded(network, how), how)
-    answer = on_openvino(from_pixels, example, form.precision, kept)
-    PictureCache(traced).trim()
+    kept = _kept(network, how, form)
+    found = _read(kept, form)
+    if found is None:
+        from_pixels = _FromPixels(_folded(network, how), how)
+        found = _engine(on_openvino(from_pixels, example, form.precision, kept))
+        PictureCache(kept.parent).trim()
+    return found
+
+
+def _kept(network: Network, how: Preprocessing, form: Runtime) -> Path:
+    """Where the traced network is kept."""
+    return cache_folder() / "traced" / f"{network_key(network, how, form)}-{TRACED}.xml"
+
+
+def _read(kept: Path, form: Runtime) -> Engine | None:
+    answer = kept_on_openvino(kept, form.precision)
+    return None if answer is None else _engine(answer)
+
+
+def _engine(answer: Callable[[np.ndarray], np.ndarray]) -> Engine:
     return lambda pixels: torch.from_numpy(answer(pixels).astype(np.float32))
 
 
@@ -128,13 +146,33 @@ class Engines:
     """whether what was measured is remembered"""
 
     _made: dict[bool, Engine] = field(default_factory=dict)
+    _begun: Future[Engine | None] | None = None
+    """the engine for many pictures, on its way"""
 
     def embed(self, pixels: np.ndarray, *, many: bool) -> Tensor:
         """Embeddings [B, D] of pixels [B, S, S, C] of uint8, float32 on the CPU."""
         if many not in self._made:
-            form = self.form_for(many)
-            self._made[many] = engine(self.network, self.how, form, many=many)
+            begun = self._begun.result() if many and self._begun else None
+            self._made[many] = begun or self._make(many)
         return self._made[many](pixels)
+
+    def begin(self) -> None:
+        """Read the engine for many pictures in a thread, while other work goes on.
+
+        Only where it is on disk: torch's tracers change what a call of any module does,
+        in every thread.
+        """
+        if self._begun is not None or True in self._made:
+            return
+        form = self.form_for(many=True)
+        if form.engine == "openvino":
+            thread = ThreadPoolExecutor(1)
+            kept = _kept(self.network, self.how, form)
+            self._begun = thread.submit(_read, kept, form)
+            thread.shutdown(wait=False)
+
+    def _make(self, many: bool) -> Engine:
+        return engine(self.network, self.how, self.form_for(many), many=many)
 
     @torch.inference_mode()
     def logits(self, z: Tensor) -> Tensor:
@@ -146,6 +184,10 @@ class Engines:
         """The form for few pictures, or the one measured to be fastest for many."""
         if not many or self.form.exact:
             return replace(self.form, engine="torch", compiled=False)
+        return self._fastest
+
+    @functools.cached_property
+    def _fastest(self) -> Runtime:
         forms = candidates(self.form.device, self.precision, self.form.exact)
         return fastest_forward(
             self.network, self.how, forms, self.backbone, many=True, cache=self.cache

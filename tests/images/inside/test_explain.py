@@ -79,13 +79,17 @@ def test_a_frame_is_not_seen():
 def test_forms_follow_the_weights():
     model = learned(marked=False)
     before, (x, _) = forms_of(model), pictures(2)
+    said, maps = before.answer(x), before.plain
     with torch.no_grad():
         model.network_.head.bias += 3
     after = forms_of(model)
     assert after is not before
-    torch.testing.assert_close(
-        after.answer(x), before.answer(x) + 3, rtol=1e-3, atol=1e-3
-    )
+    torch.testing.assert_close(after.answer(x), said + 3, rtol=1e-3, atol=1e-3)
+    seen = to_input(x, model.preprocessing_)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            after.plain(seen), maps(seen) + 3, rtol=1e-3, atol=1e-3
+        )
 
 
 def test_an_estimator_explains(model):

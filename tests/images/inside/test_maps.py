@@ -1,8 +1,11 @@
 """Maps of what counts: laws, networks built by hand, and what must not matter."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from scipy.fft import dctn
 from torch import Tensor, nn
 
 from vicinal.core.objective import Numeric, SingleLabel
@@ -10,9 +13,11 @@ from vicinal.errors import ClassError, SettingError
 from vicinal.images.inside.faithfulness import (
     areas,
     blurred,
+    cosines,
     faithfulness,
     ranks,
     surrogate,
+    ties_of,
 )
 from vicinal.images.inside.gradcam import grad_cam
 from vicinal.images.inside.integrated_gradients import integrated_gradients
@@ -268,10 +273,10 @@ def test_random_maps_are_seldom_taken_for_true_ones():
     assert better <= 8  # three are expected: a binomial with 0.05 has 8 in 1 of 100
 
 
-def test_a_surrogate_is_as_smooth_and_has_the_same_values():
-    smooth = blurred(torch.rand(1, 48, 48), share=0.1)[0]
-    drawn = surrogate(smooth, np.random.default_rng(0))
-    assert sorted(drawn.flatten().tolist()) == sorted(smooth.flatten().tolist())
+def test_a_surrogate_is_as_smooth_in_the_order_of_its_pixels():
+    smooth, rng = blurred(torch.rand(1, 48, 48), share=0.1)[0], np.random.default_rng(0)
+    places = ranks(surrogate(smooth, rng), ties_of(smooth), rng)
+    drawn = smooth.flatten().sort(descending=True).values[places]
 
     def roughness(m: Tensor) -> float:
         return float(m.diff(dim=0).square().mean() + m.diff(dim=1).square().mean())
@@ -284,11 +289,31 @@ def test_a_surrogate_is_as_smooth_and_has_the_same_values():
 
 
 def test_equal_pixels_come_in_a_random_order():
-    order = ranks(torch.zeros(8, 8), np.random.default_rng(0))
+    rng, flat = np.random.default_rng(0), torch.zeros(8, 8)
+    order = ranks(flat, ties_of(flat), rng)
     assert sorted(order.flatten().tolist()) == list(range(64))
     assert order.flatten().tolist() != list(range(64))
-    ordered = ranks(torch.arange(4.0).view(2, 2), np.random.default_rng(0))
-    assert ordered.tolist() == [[3, 2], [1, 0]]
+    four = torch.arange(4.0).view(2, 2)
+    assert ranks(four, ties_of(four), rng).tolist() == [[3, 2], [1, 0]]
+    half = torch.tensor([0.0, 1, 0, 1, 0, 1, 0, 1])[None]
+    dealt = torch.stack([ranks(half, ties_of(half), rng)[0] for _ in range(4000)])
+    assert (dealt[:, 1::2] < 4).all() and (dealt[:, ::2] >= 4).all()
+    # each of four places in a quarter of the draws: 1000 +- 27
+    for pixel in range(8):
+        counts = dealt[:, pixel].bincount(minlength=8)
+        assert abs(counts[counts > 0] - 1000).max() < 5 * 27
+
+
+def test_a_surrogate_is_that_of_the_cosine_transform():
+    x = torch.rand(7, 5, dtype=torch.float64)
+    down, across = cosines(7), cosines(5)
+    wanted: Any = dctn(x.numpy(), norm="ortho")
+    np.testing.assert_allclose(down @ x @ across.T, wanted, atol=1e-12)
+    again = down.T @ (down @ x @ across.T) @ across
+    np.testing.assert_allclose(again, x, atol=1e-12)
+    drawn = surrogate(x, np.random.default_rng(0))
+    found: Any = dctn(drawn.numpy(), norm="ortho")
+    np.testing.assert_allclose(np.abs(found), np.abs(wanted), atol=1e-12)
 
 
 def test_a_blur_keeps_the_mean_and_takes_the_detail():

@@ -47,7 +47,7 @@ Method = Callable[[Forms, np.ndarray], Rule]
 
 
 def _last_maps(forms: Forms, pixels: np.ndarray) -> Rule:
-    return lambda x, target: grad_cam(forms.plain, x, target)
+    return lambda x, target: grad_cam(forms.steps, x, target)
 
 
 def _added_up(forms: Forms, pixels: np.ndarray) -> Rule:
@@ -84,7 +84,9 @@ def explain(
     not that one. SettingError for a method that is unknown, ClassError for a class.
     """
     prepare = method_of(method)
-    stored, how, forms = one_picture(model, X), model.preprocessing_, forms_of(model)
+    forms, how = forms_of(model), model.preprocessing_
+    forms.engines.begin()
+    stored = one_picture(model, X)
     pixels, device = seen_pixels(stored, how), next(model.network_.parameters()).device
     x = to_input(stored[None], how, str(device))[0]
     logits = forms.answer(pixels[None], many=False)

@@ -7,9 +7,9 @@ else.
 """
 
 import contextlib
-import copy
+import functools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -33,15 +33,8 @@ if TYPE_CHECKING:
 class Forms:
     """One network, to be asked for maps and for answers."""
 
-    plain: nn.Module
-    """float32, as a graph of its steps if it can be followed; no gradient is asked of a
-    weight"""
-
-    still: nn.Module
-    """the same for answers without slopes: activations write over what they get"""
-
     network: Network
-    """as it came, batch norms folded"""
+    """as it came"""
 
     engines: Engines
     how: Preprocessing
@@ -49,6 +42,39 @@ class Forms:
     """picture whose maps were asked for"""
 
     _fastest: Asked | None = None
+
+    @functools.cached_property
+    def steps(self) -> nn.Module:
+        """The network itself, as a graph of its steps if it can be followed."""
+        return _followed(self.network.eval())
+
+    @functools.cached_property
+    def folded(self) -> Network:
+        """A copy in float32, batch norms folded; no gradient is asked of a weight.
+
+        To make it takes as long as the map of one picture that it would serve.
+        """
+        found = folded(self.network, self._example(), in_place=False)
+        assert isinstance(found, Network)
+        return self._prepared(found.requires_grad_(False))
+
+    @functools.cached_property
+    def plain(self) -> nn.Module:
+        """The copy, as a graph of its steps if it can be followed."""
+        return _followed(self.folded)
+
+    @functools.cached_property
+    def still(self) -> nn.Module:
+        """Another, for answers without slopes: activations write over what they get."""
+        return self._prepared(folded(self.folded, self._example()))
+
+    def _prepared(self, network: Any) -> Any:
+        return Runtime(self.engines.form.device, channels_last=True).prepare(network)
+
+    def _example(self, n: int = 1) -> Tensor:
+        """Pictures [N, C, H, W] of noise."""
+        first, side = next(self.network.parameters()), self.how.image_size
+        return torch.rand(n, self.how.channels, side, side, device=first.device)
 
     def asked(self, pixels: np.ndarray) -> Asked:
         """What maps of a picture ask for numbers and slopes, as is fastest here.
@@ -63,9 +89,7 @@ class Forms:
         if self._fastest is None and np.array_equal(pixels, self._first):
             return plain
         if self._fastest is None:
-            first, side = next(self.plain.parameters()), self.how.image_size
-            example = torch.rand(BATCH, self.how.channels, side, side).to(first)
-            self._fastest = fastest(plain, self.network, example)
+            self._fastest = fastest(plain, self.folded, self._example(BATCH))
         return self._fastest
 
     def answer(self, pixels: np.ndarray, *, many: bool = True) -> Tensor:
@@ -98,24 +122,18 @@ def forms_of(model: "PictureModel") -> Forms:
 
 def _made(model: "PictureModel") -> Forms:
     keep_memory()
-    how, network = model.preprocessing_, copy.deepcopy(model.network_).eval()
-    device = next(network.parameters()).device
-    example = torch.rand(2, how.channels, how.image_size, how.image_size, device=device)
-    whole = folded(network.requires_grad_(False), example, in_place=False)
-    assert isinstance(whole, Network)
-    still = folded(whole, example)
-    for form in (whole, still):
-        Runtime(model.runtime_.device, channels_last=True).prepare(form)
-    plain: nn.Module = whole
-    with contextlib.suppress(SettingError):  # who needs its steps is told
-        plain = traced(whole)
-    assert isinstance(still, Network)
     engines = Engines(
-        still,
-        how,
+        model.network_,
+        model.preprocessing_,
         replace(model.runtime_, compiled=False),
         model.backbone_,
         model.settings.precision,
         model.settings.cache,
     )
-    return Forms(plain, still, whole, engines, how)
+    return Forms(model.network_, engines, model.preprocessing_)
+
+
+def _followed(network: nn.Module) -> nn.Module:
+    with contextlib.suppress(SettingError):  # who needs its steps is told
+        return traced(network)
+    return network
