@@ -215,7 +215,8 @@ def _ready(what: What, asked: Outcome) -> tuple[Any, Any, str]:
 
     settings, task, target = asked["parameters"], asked["task"], asked["target"]
     if what == "edges":
-        table = understand_graph(asked["data"], asked["edges"])
+        relation = settings["relation_column"]
+        table = understand_graph(asked["data"], asked["edges"], relation=relation)
         return table, estimator_type("LinkPredictor")(**settings), "links"
     if what == "graphs":
         found = understand_set(asked["data"], task, target)
@@ -548,6 +549,7 @@ def predict_links(
     run: Positional[str],
     nodes: Positional[list[str]] = [],  # noqa: B006 - tyro reads it, nothing changes it
     /,
+    relation: str | None = None,
     top: int = 20,
     output: str | None = None,
     json: bool = False,
@@ -558,6 +560,8 @@ def predict_links(
         run: the run folder that `vicinal train` wrote.
         nodes: pairs of names, one after the other, or a CSV with the columns source
             and target; else the likeliest pairs that are no edges yet.
+        relation: by which they would be joined, where there are several; else by that
+            which the CSV names, or by each.
         top: how many pairs are looked for, where none are named.
         output: a CSV file for the answers (one that is there is replaced); else they
             are printed.
@@ -568,7 +572,7 @@ def predict_links(
 
     return {
         "run": run,
-        **verbs.predict_links(load(run), nodes, top, output, Voice(json)),
+        **verbs.predict_links(load(run), nodes, relation, top, output, Voice(json)),
     }
 
 
@@ -577,6 +581,7 @@ def explain_links(
     source: Positional[str],
     target: Positional[str],
     /,
+    relation: str | None = None,
     json: bool = False,
 ) -> Outcome:
     """Show what the chance of an edge between two nodes adds up to.
@@ -585,12 +590,13 @@ def explain_links(
         run: the run folder that `vicinal train` wrote.
         source: the name of a node.
         target: the name of another.
+        relation: by which they would be joined, where there are several.
         json: print one JSON object and nothing else.
     """
     from vicinal.graphs import verbs
     from vicinal.tasks import load
 
-    found = verbs.explain_links(load(run), source, target, Voice(json))
+    found = verbs.explain_links(load(run), source, target, relation, Voice(json))
     return {"run": run, **found}
 
 

@@ -131,12 +131,14 @@ def understand_graph(
     target: str | None = None,
     group: str | None = None,
     directed: bool = False,
+    relation: str | None = None,
 ) -> "GraphTable":
     """Read the graph that DATA, and perhaps edges, name."""
     from vicinal.graphs.read import read_graph
 
     how = {"edges": edges, "task": task, "target": target}
-    return read_graph(data, **how, group=group, directed=directed)
+    more = {"group": group, "directed": directed, "relation": relation}
+    return read_graph(data, **how, **more)
 
 
 def understand_set(

@@ -17,11 +17,14 @@ from vicinal.core.memory import free_memory
 from vicinal.core.quarantine import Quarantined
 from vicinal.core.spreadsheets import EMPTY, whole_numbers_as_such
 from vicinal.core.words import counted
-from vicinal.errors import DataError, NoDataError
+from vicinal.errors import DataError, NoDataError, SettingError, near_names
 
 SOURCE = ("source", "src", "source_id", "from", "head", "node1", "u", "i")
 TARGET = ("target", "dst", "dest", "dest_id", "target_id", "to", "tail", "node2", "v")
 WEIGHT = ("weight", "w", "edge_weight")
+RELATION = ("relation", "rel", "edge_type", "type", "predicate", "interaction")
+"""columns that usually name the kind of an edge: told of where they are not used"""
+
 ROWS = 1_000_000
 """of a file, at a time"""
 
@@ -63,16 +66,24 @@ class Edges(NamedTuple):
     weight: np.ndarray | None
     set_aside: list[Quarantined]
     notes: list[str]
+    relation: np.ndarray | None = None
+    relations: tuple[str, ...] = ()
+    """the kind of each edge as a row of their names, sorted"""
 
 
 class EdgeReader:
     """Collects edges from tables, one after the other.
 
     ids: the names of all nodes, where a table lists them; else each end is a node.
+    relation: the column that names the kind of an edge; None: there is one kind.
     """
 
-    def __init__(self, ids: Iterable[str] | None = None) -> None:
-        self.closed = ids is not None
+    def __init__(
+        self, ids: Iterable[str] | None = None, relation: str | None = None
+    ) -> None:
+        self.closed, self.relation = ids is not None, relation
+        self.relations: dict[str, int] = {}
+        self.passed_over: set[str] = set()
         self.rows = {name: row for row, name in enumerate(ids or ())}
         self.parts: list[tuple[np.ndarray, ...]] = []
         self.set_aside: list[Quarantined] = []
@@ -88,6 +99,7 @@ class EdgeReader:
                 "columns of the two ends."
             )
         names = [texts(frame[column]) for column in columns[:2]]
+        relations = self._relations_of(frame)
         weight = None if columns[2] is None else _weights(frame[columns[2]])
         in_turns = [name for pair in zip(*names, strict=True) for name in pair]
         ends = self._rows_of(in_turns).reshape(-1, 2).T
@@ -96,6 +108,8 @@ class EdgeReader:
             (empty.any(axis=0), lambda k: "an end is empty"),
             ((ends < 0).any(axis=0), lambda k: _unknown(names, ends, k)),
         ]
+        if relations is not None:
+            reasons.append((relations < 0, lambda k: f"its {self.relation} is empty"))
         if weight is not None:
             given = frame[columns[2]]
             reasons += [
@@ -110,7 +124,30 @@ class EdgeReader:
                 self._aside(name, f"line {row + first_line}: {why(row)}")
             good &= ~wrong
         own = np.ones(len(frame), np.float32) if weight is None else weight
-        self.parts.append((*ends[:, good], own[good], np.array(weight is not None)))
+        relations = np.empty(0, np.int64) if relations is None else relations[good]
+        self.parts.append(
+            (*ends[:, good], own[good], relations, np.array(weight is not None))
+        )
+
+    def _relations_of(self, frame: Any) -> np.ndarray | None:
+        """[n] the kind of each edge, -1 for an empty cell; None: they are of one."""
+        known = {str(name).strip().lower(): name for name in frame.columns}
+        if self.relation is None:
+            named = (known[k] for k in RELATION if k in known)
+            several = (name for name in named if frame[name].nunique() > 1)
+            self.passed_over |= set(map(str, several))
+            return None
+        column = known.get(self.relation.strip().lower())
+        if column is None:
+            raise SettingError(
+                f"The edges have no column {self.relation!r}. "
+                f"{near_names(self.relation, map(str, frame.columns))}"
+            )
+        cells = texts(frame[column])
+        for name in cells:
+            if name:
+                self.relations.setdefault(name, len(self.relations))
+        return np.array([self.relations.get(name, -1) for name in cells], np.int64)
 
     def _rows_of(self, names: list[str]) -> np.ndarray:
         """[n] the row of each name, -1 for one that is not there."""
@@ -138,14 +175,32 @@ class EdgeReader:
         if not any(len(part[0]) for part in self.parts):
             why = f" The first: {self.set_aside[0].reason}." if self.set_aside else ""
             raise NoDataError(f"There is no edge that could be used.{why}")
-        source, target, weight = (
-            np.concatenate([part[k] for part in self.parts]) for k in range(3)
+        source, target, weight, relations = (
+            np.concatenate([part[k] for part in self.parts]) for k in range(4)
         )
-        weighted = any(bool(part[3]) for part in self.parts)
+        weighted = any(bool(part[4]) for part in self.parts)
         ids = np.array(list(self.rows), dtype=object)
-        kept = once(source, target, weight if weighted else None, len(ids), directed)
-        source, target, own, more = kept
-        return Edges(ids, source, target, own, self.set_aside, notes + more)
+        if self.passed_over:
+            one = sorted(self.passed_over)[0]
+            notes.append(
+                f"the column {one} of the edges is not used; to predict edges of each "
+                f"of its relations: --task links --relation-column {one}"
+            )
+        kept = once(
+            source,
+            target,
+            weight if weighted else None,
+            len(ids),
+            directed,
+            relations if self.relation else None,
+        )
+        source, target, own, relations, more = kept
+        read = Edges(ids, source, target, own, self.set_aside, notes + more)
+        if relations is None:
+            return read
+        names = sorted(self.relations)
+        place = np.argsort(np.argsort([*self.relations]))
+        return read._replace(relation=place[relations], relations=tuple(names))
 
 
 def once(
@@ -154,21 +209,26 @@ def once(
     weight: np.ndarray | None,
     num_nodes: int,
     directed: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, list[str]]:
+    relations: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None, list[str]]:
     """Each edge once, in the order in which it came first, and notes.
 
     Weights of repeats are added up. Without a direction u - v and v - u are one edge.
+    Edges of other relations do not repeat each other.
     """
     low, high = source, target
     if not directed:
         low, high = np.minimum(source, target), np.maximum(source, target)
-    key, place = torch.from_numpy(low * num_nodes + high).sort(stable=True)
+    keys = low * num_nodes + high
+    if relations is not None:
+        keys += relations * num_nodes**2
+    key, place = torch.from_numpy(keys).sort(stable=True)
     new = torch.ones(len(key), dtype=torch.bool)
     new[1:] = key[1:] != key[:-1]
     first = place[new].numpy()  # of equal ones: the sort keeps their order
     notes, repeats = [], len(key) - len(first)
     if not repeats:
-        return source, target, weight, notes
+        return source, target, weight, relations, notes
     order = np.argsort(first)
     if repeats:
         what = "weights are added up" if weight is not None else "they count once"
@@ -177,7 +237,8 @@ def once(
         member = new.cumsum(0).numpy() - 1
         weight = np.bincount(member, weight[place.numpy()])[order].astype(np.float32)
     kept = first[order]
-    return source[kept], target[kept], weight, notes
+    relations = None if relations is None else relations[kept]
+    return source[kept], target[kept], weight, relations, notes
 
 
 def texts(column: Any) -> list[str]:

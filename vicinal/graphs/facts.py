@@ -8,6 +8,9 @@ import numpy as np
 from vicinal.core.words import counted, percent
 from vicinal.graphs.table import GraphTable
 
+SHOWN = 8
+"""relations that are told, those with most edges first"""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -93,6 +96,12 @@ def told(table: GraphTable, facts: Facts) -> list[str]:
         f"{counted(facts.nodes, 'node')}, {counted(facts.edges, 'edge')} "
         f"({way}{weighted}); {_parts(facts)}"
     ]
+    if table.relation is not None:
+        counts = np.bincount(table.relation, minlength=len(table.relations))
+        order = np.argsort(-counts, kind="stable")[:SHOWN]
+        some = ", ".join(f"{table.relations[k]} {counts[k]:,}" for k in order)
+        rest = ", ..." if len(table.relations) > SHOWN else ""
+        lines.append(f"{len(table.relations):,} relations: {some}{rest}")
     least, median, most = facts.degree
     lines.append(
         f"neighbours: {least:,} to {most:,}, median {median:g}; "

@@ -247,7 +247,7 @@ def _joined(
 ) -> GraphSet:
     n = int(sizes.sum())
     # each edge may be listed at both of its ends, which is no repetition to speak of
-    source, target, _, _ = once(source, target, None, n, False)
+    source, target, *_ = once(source, target, None, n, False)
     member = np.repeat(np.arange(len(sizes)), sizes)
     own = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     ids = np.array(

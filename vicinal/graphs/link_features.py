@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from vicinal.graphs.link_split import among
+
 KATZ = 0.005
 """what each further step of a path counts, as in Liben-Nowell and Kleinberg"""
 
@@ -49,6 +51,12 @@ NAMES = (
     "features alike",
 )
 """of the numbers, in their order; the last only where something is known of nodes"""
+
+NAMES_OF_RELATIONS = (
+    "edges of other relations",
+    *(f"{name}, of this relation" for name in NAMES[: -len(RANKS) - 1]),
+)
+"""of the numbers that are added where edges are of several relations"""
 
 HEURISTICS = ("common neighbours", "Adamic-Adar", "Katz")
 
@@ -75,12 +83,48 @@ def adjacency_of(nodes: int, edges: np.ndarray) -> Any:
     return a
 
 
-def between(
+def between_relations(
     nodes: int, edges: np.ndarray, pairs: np.ndarray, known: np.ndarray | None = None
+) -> Between:
+    """Numbers of pairs [P, 3] with relations, in the graph of edges [E, 3].
+
+    Those of the graph of all edges; by how many edges of other relations the two are
+    joined; and those of the graph of the pair's own relation.
+    """
+    every = np.unique(edges[:, :2], axis=0)
+    whole = between(nodes, every, pairs[:, :2], known)
+    own = np.zeros((len(pairs), len(NAMES_OF_RELATIONS)))
+    own[:, 0] = _other_relations(nodes, edges, pairs)
+    for relation in np.unique(pairs[:, 2]):
+        rows, these = pairs[:, 2] == relation, edges[edges[:, 2] == relation, :2]
+        if len(these):
+            found = between(nodes, these, pairs[rows, :2], ranks=False)
+            own[rows, 1:] = found.features
+    return Between(np.concatenate([whole.features, own], axis=1), whole.heuristics)
+
+
+def _other_relations(nodes: int, edges: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """[P] log(1 + edges of other relations) between the two."""
+    keys = edges[:, 0] * nodes + edges[:, 1]
+    different, counts = np.unique(keys, return_counts=True)
+    asked = pairs[:, 0] * nodes + pairs[:, 1]
+    place = np.searchsorted(different, asked).clip(max=len(different) - 1)
+    found = np.where(different[place] == asked, counts[place], 0)
+    return np.log1p(found - among(pairs, edges, nodes))
+
+
+def between(
+    nodes: int,
+    edges: np.ndarray,
+    pairs: np.ndarray,
+    known: np.ndarray | None = None,
+    *,
+    ranks: bool = True,
 ) -> Between:
     """Numbers of pairs [P, 2] in the graph of edges [E, 2].
 
-    known: [N, F] of the nodes, rows of length 1; None: nothing is known of them.
+    known: [N, F] of the nodes, rows of length 1; None: nothing is known of them. ranks:
+    whether low ranks are among the numbers.
     """
     a = adjacency_of(nodes, edges)
     degree = np.asarray(a.sum(axis=1)).ravel()
@@ -102,7 +146,7 @@ def between(
         np.log1p(near["a3"]),
         np.log1p(near["a4"]),
         *(np.sqrt(np.maximum(near[f"p{k}"], 0) * nodes) for k in POWERS),
-        *_low_rank(walk, degree, pairs),
+        *(_low_rank(walk, degree, pairs) if ranks else ()),
     ]
     if known is not None:
         columns.append((known[u] * known[v]).sum(axis=1))
@@ -112,6 +156,14 @@ def between(
         "Katz": joined,
     }
     return Between(np.stack(columns, axis=1), told)
+
+
+def two_steps(nodes: int, edges: np.ndarray) -> np.ndarray:
+    """Pairs [P, 2] of nodes that have a neighbour in common, the smaller row first."""
+    a = adjacency_of(nodes, edges)
+    two = (a @ a).tocoo()
+    above = two.row < two.col
+    return np.stack([two.row[above], two.col[above]], axis=1).astype(np.int64)
 
 
 def _walk(a: Any, degree: np.ndarray) -> Any:

@@ -3,13 +3,18 @@
 from typing import Any
 
 from vicinal.core.evaluation import Evaluation
+from vicinal.core.report import Block, Table
 from vicinal.graphs.facts import Facts, facts_of, told
 from vicinal.graphs.graph_run import GraphRun
+from vicinal.graphs.link_scores import auroc
 from vicinal.graphs.links import LinkPredictor
 from vicinal.graphs.table import GraphTable
 
 LISTED = 1000
 """pairs that may be joined and are not listed: so many are written, likeliest first"""
+
+MOST_RELATIONS = 50
+"""that the report tells of, those with most edges first"""
 
 
 class LinkRun(GraphRun):
@@ -49,6 +54,20 @@ class LinkRun(GraphRun):
             return None
         return self.learner.evaluate()
 
+    def errors(self) -> list[Block]:
+        """How well edges of each relation are found, where there are several."""
+        assert self.evaluation is not None
+        if not self.learner.relations_:
+            return []
+        told, rows = self.evaluation.predictions, []
+        for relation, own in told.groupby("relation"):
+            y = (own["label"] == "edge").to_numpy(int)
+            found = auroc(y, own["chance"].to_numpy(float))
+            shown = "-" if found != found else f"{found:.3f}"
+            rows.append([relation, int(y.sum()), shown])
+        rows.sort(key=lambda row: (-row[1], row[0]))
+        return [Table(["relation", "edges held out", "AUROC"], rows[:MOST_RELATIONS])]
+
     def frames(self) -> dict[str, Any]:
         import pandas as pd
 
@@ -56,17 +75,8 @@ class LinkRun(GraphRun):
         parts = []
         for name, pairs in vars(split).items():
             part, _, none = name.partition("_")
-            label = "no edge" if none else "edge"
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "source": names[pairs[:, 0]],
-                        "target": names[pairs[:, 1]],
-                        "label": label,
-                        "split": part,
-                    }
-                )
-            )
+            own = {"label": "no edge" if none else "edge", "split": part}
+            parts.append(pd.DataFrame({**self.learner.named(pairs), **own}))
         index = pd.DataFrame({"id": names})
         return {"index": index, "splits": pd.concat(parts, ignore_index=True)}
 

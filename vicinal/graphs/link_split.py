@@ -8,6 +8,10 @@ one of them may be a held-out edge, as in life.
 Known leaks that this rules out, each with a test: a held-out edge whose reverse stays
 in the messages; features of a training edge computed on a graph that holds that edge;
 negatives that are known not to be held-out edges; the same pair for and against.
+
+Where edges are of several relations, a pair has a third number, its relation: two nodes
+may be joined by several, and each is held out, and drawn against, by itself. What else
+joins them may then be among what is learned from, as it is among what is known in life.
 """
 
 from dataclasses import dataclass
@@ -23,7 +27,7 @@ FEWEST = 10
 
 @dataclass(frozen=True)
 class LinkSplit:
-    """Pairs [., 2] of rows; without a direction the smaller row first."""
+    """Pairs [., 2] of rows, [., 3] with their relations; the smaller row first."""
 
     train: np.ndarray
     """edges that are learned from, and that messages take"""
@@ -36,10 +40,18 @@ class LinkSplit:
 
 
 def pairs_of(table: GraphTable) -> np.ndarray:
-    """Edges [E, 2] of a graph, each once, without those from a node to itself."""
-    ends = np.stack([table.source, table.target], axis=1)
+    """Edges [E, 2], or [E, 3] with their relations, of a graph, each once, without
+    those from a node to itself."""
+    columns = [table.source, table.target]
+    columns += [] if table.relation is None else [table.relation]
+    ends = np.stack(columns, axis=1)
     ends = ends[ends[:, 0] != ends[:, 1]]
-    return ends if table.directed else np.sort(ends, axis=1)
+    return ends if table.directed else in_order(ends)
+
+
+def in_order(pairs: np.ndarray) -> np.ndarray:
+    """Pairs [P, 2 or 3] whose smaller row is first."""
+    return np.concatenate([np.sort(pairs[:, :2], axis=1), pairs[:, 2:]], axis=1)
 
 
 def split_links(
@@ -77,7 +89,12 @@ def no_edges(
     directed: bool,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Different pairs [count, 2] that are not among edges [E, 2], drawn uniformly."""
+    """Different pairs [count, 2] that are not among edges [E, 2], drawn uniformly.
+
+    Of edges [E, 3] with relations: pairs of each relation as often as an edge is of it.
+    """
+    if edges.shape[1] == 3:
+        return _of_relations(nodes, edges, count, directed, rng)
     most = nodes * (nodes - 1) // (1 if directed else 2) - len(edges)
     if count > most:
         raise DataError(
@@ -101,5 +118,28 @@ def no_edges(
     return np.stack(np.divmod(found[:count], nodes), axis=1)
 
 
+def _of_relations(
+    nodes: int,
+    edges: np.ndarray,
+    count: int,
+    directed: bool,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    wanted = np.bincount(rng.choice(edges[:, 2], count))
+    parts = []
+    for relation in np.flatnonzero(wanted):
+        own = edges[edges[:, 2] == relation, :2]
+        drawn = no_edges(nodes, own, int(wanted[relation]), directed, rng)
+        parts.append(np.column_stack([drawn, np.full(len(drawn), relation)]))
+    return rng.permutation(np.concatenate(parts)) if parts else edges[:0]
+
+
+def among(pairs: np.ndarray, edges: np.ndarray, nodes: int) -> np.ndarray:
+    """[P] bool: pairs that are edges, of the same relation where there are several."""
+    return np.isin(_keys(pairs, nodes), _keys(edges, nodes))
+
+
 def _keys(pairs: np.ndarray, nodes: int) -> np.ndarray:
-    return pairs[:, 0].astype(np.int64) * nodes + pairs[:, 1]
+    """A number of each pair, and of its relation."""
+    relation = pairs[:, 2:].sum(axis=1, dtype=np.int64)
+    return (relation * nodes + pairs[:, 0]) * nodes + pairs[:, 1]

@@ -28,9 +28,17 @@ from vicinal.core.objective import SingleLabel
 from vicinal.core.paired import Nearer, compare_predictions
 from vicinal.core.runtime import Runtime, seed_for
 from vicinal.core.training import Epoch, Trainer
-from vicinal.errors import DataError, NoDataError, SettingError
+from vicinal.errors import DataError, NoDataError, SettingError, near_names
 from vicinal.graphs.columns import Columns
-from vicinal.graphs.link_features import NAMES, between
+from vicinal.graphs.link_features import (
+    NAMES,
+    NAMES_OF_RELATIONS,
+    Between,
+    between,
+    between_relations,
+    embeddings,
+    two_steps,
+)
 from vicinal.graphs.link_networks import (
     LinkNetwork,
     LinkShape,
@@ -38,7 +46,14 @@ from vicinal.graphs.link_networks import (
     PairLoader,
 )
 from vicinal.graphs.link_scores import judge_links
-from vicinal.graphs.link_split import LinkSplit, no_edges, split_links
+from vicinal.graphs.link_split import (
+    LinkSplit,
+    among,
+    in_order,
+    no_edges,
+    pairs_of,
+    split_links,
+)
 from vicinal.graphs.read import read_graph
 from vicinal.graphs.settings import LinkSettings
 from vicinal.graphs.structure import seen_as
@@ -93,6 +108,9 @@ class LinkPredictor(Estimator):
     >>> model.predict_proba([("a", "b"), ("a", "c")])  # chance of an edge for each
     >>> model.most_likely(20)  # pairs that are not listed, the likeliest first
 
+    Where edges are of several relations (`relation_column`), a pair is asked for as
+    (source, relation, target).
+
     Half of the pairs that it learns from are edges, so its chances are those among
     pairs of which half are. Edges are taken without their direction.
     """
@@ -134,7 +152,8 @@ class LinkPredictor(Estimator):
     ) -> Iterator[Epoch]:
         """`fit` as a generator of epoch records; the first answer is there before."""
         begun = time.monotonic()
-        self.begin(read_graph(X, edges=edges))
+        relation = self.settings.relation_column
+        self.begin(read_graph(X, edges=edges, relation=relation))
         return self._epochs(begun, checkpoint, stop_requested)
 
     def begin(self, table: GraphTable) -> None:
@@ -183,10 +202,20 @@ class LinkPredictor(Estimator):
             if not own.any() or own.all():
                 continue
             pairs = np.concatenate([train[own], nones[own]])
-            features.append(between(nodes, train[~own], pairs, self.known_).features)
+            features.append(self._between(train[~own], pairs).features)
             truth.append(np.repeat([1, 0], own.sum()))
             folds.append(np.full(2 * int(own.sum()), k))
         return np.concatenate(features), np.concatenate(truth), np.concatenate(folds)
+
+    def _between(self, edges: np.ndarray, pairs: np.ndarray) -> Between:
+        """What is between pairs in the graph of edges."""
+        rule = between_relations if self.relations_ else between
+        return rule(len(self.graph_), edges, pairs, self.known_)
+
+    @property
+    def relations_(self) -> tuple[str, ...]:
+        """The names of the relations that are told apart; none: an edge is an edge."""
+        return self.graph_.relations
 
     def _seen(self, features: np.ndarray) -> np.ndarray:
         """The numbers, standardised, and with `products_` the products of any two."""
@@ -270,6 +299,7 @@ class LinkPredictor(Estimator):
             dropout=settings.dropout,
             free=settings.embeddings == "free",
             decoder=settings.decoder,
+            relations=len(self.relations_),
         )
 
     def _x(self) -> Tensor:
@@ -319,73 +349,103 @@ class LinkPredictor(Estimator):
     # --- answering ---------------------------------------------------------------
 
     def _first_logits(self, pairs: np.ndarray) -> Tensor:
-        found = between(len(self.graph_), self.split_.train, pairs, self.known_)
+        found = self._between(self.split_.train, pairs)
         return self.head_.logits(self._seen(found.features))
 
     def _logits(self, pairs: np.ndarray) -> Tensor:
-        """[P, 2] of pairs of rows."""
+        """[P, 2] of pairs of rows, with their relations if there are any."""
         if self.network_ is None:
             return self._first_logits(pairs)
         return self._on_links(self.network_).logits(torch.from_numpy(pairs))
 
     def _chances(self, pairs: np.ndarray) -> np.ndarray:
         """Calibrated chance [P] of an edge."""
-        said = self._logits(np.sort(pairs, axis=1)) / self.temperature_
+        said = self._logits(in_order(pairs)) / self.temperature_
         return self.objective_.predict(said)[:, 1]
 
-    def predict_proba(self, X: Sequence[tuple[Any, Any]]) -> np.ndarray:
-        """The chance of an edge for each pair of names, [P]."""
+    def predict_proba(self, X: Sequence[tuple[Any, ...]]) -> np.ndarray:
+        """The chance of an edge for each pair of names, [P].
+
+        Where there are relations, X holds (source, relation, target).
+        """
         self.check_fitted()
         return self._chances(self._rows(X))
 
-    def predict(self, X: Sequence[tuple[Any, Any]]) -> np.ndarray:
-        """Whether each pair of names is joined, [P] bool."""
+    def predict(self, X: Sequence[tuple[Any, ...]]) -> np.ndarray:
+        """Whether each pair of names is joined, [P] bool; X as for `predict_proba`."""
         return self.predict_proba(X) >= 0.5
 
-    def _rows(self, pairs: Sequence[tuple[Any, Any]]) -> np.ndarray:
+    def _rows(self, pairs: Sequence[tuple[Any, ...]]) -> np.ndarray:
         place = {name: row for row, name in enumerate(self.graph_.ids)}
+        related = {name: row for row, name in enumerate(self.relations_)}
+        width = 3 if related else 2
+        what = "(source, relation, target)" if related else "A pair of names"
         rows = []
         for pair in pairs:
-            if len(pair) != 2:
-                raise DataError(f"A pair of names was wanted. Got {pair!r}.")
-            for name in map(str, pair):
+            if len(pair) != width:
+                raise DataError(f"{what} was wanted. Got {pair!r}.")
+            source, *relation, target = map(str, pair)
+            for name in (source, target):
                 if name not in place:
                     raise NoDataError(f"There is no node {name!r}.")
-            rows.append([place[str(name)] for name in pair])
-        return np.array(rows, np.int64).reshape(-1, 2)
+            rows.append([place[source], place[target], *map(self._relation, relation)])
+        return np.array(rows, np.int64).reshape(-1, width)
 
-    def most_likely(self, count: int = 20) -> Any:
+    def _relation(self, name: str) -> int:
+        """The row of a relation; SettingError for one that is unknown."""
+        if name in self.relations_:
+            return self.relations_.index(name)
+        if not self.relations_:
+            raise SettingError(
+                "Edges of this run have no relations: it was trained without "
+                "--relation-column."
+            )
+        raise SettingError(
+            f"There is no relation {name!r}. {near_names(name, self.relations_)}"
+        )
+
+    def most_likely(self, count: int = 20, relation: str | None = None) -> Any:
         """Pairs that are no edges yet, the likeliest first: a table, names and chance.
 
-        Looked for among nodes that have a neighbour in common.
+        Looked for among nodes that have a neighbour in common. relation: the one that
+        is asked for; None: each of them, where there are any.
         """
         import pandas as pd
 
-        from vicinal.graphs.link_features import adjacency_of
-        from vicinal.graphs.link_split import pairs_of
-
         self.check_fitted()
-        a = adjacency_of(len(self.graph_), pairs_of(self.graph_))
-        two = (a @ a).tocoo()
-        above = two.row < two.col
-        pairs = np.stack([two.row[above], two.col[above]], axis=1)
-        there = np.asarray(a[pairs[:, 0], pairs[:, 1]]).ravel() > 0
-        pairs = pairs[~there]
-        chance = self._chances(pairs) if len(pairs) else np.empty(0)
-        best = np.argsort(-chance, kind="stable")[:count]
-        names = self.graph_.ids
+        edges, parts = pairs_of(self.graph_), []
+        pairs = two_steps(len(self.graph_), edges[:, :2])
+        wanted: list[int | None] = [None]
+        if self.relations_ or relation is not None:
+            wanted = [*range(len(self.relations_))]
+            wanted = wanted if relation is None else [self._relation(relation)]
+        for row in wanted:
+            asked = pairs if row is None else np.insert(pairs, 2, row, axis=1)
+            asked = asked[~among(asked, edges, len(self.graph_))]
+            chance = self._chances(asked) if len(asked) else np.empty(0)
+            best = np.argsort(-chance, kind="stable")[:count]
+            parts.append((asked[best], chance[best]))
+        found, chances = (np.concatenate(part) for part in zip(*parts, strict=True))
+        best = np.argsort(-chances, kind="stable")[:count]
         return pd.DataFrame(
-            {
-                "source": names[pairs[best, 0]],
-                "target": names[pairs[best, 1]],
-                "chance": chance[best].round(5),
-            }
+            {**self.named(found[best]), "chance": chances[best].round(5)}
         )
 
-    def explain(self, source: Any, target: Any) -> "PairExplanation":
+    def named(self, pairs: np.ndarray) -> dict[str, np.ndarray]:
+        """Columns of the names of pairs of rows."""
+        names = self.graph_.ids
+        told = {"source": names[pairs[:, 0]], "target": names[pairs[:, 1]]}
+        if self.relations_:
+            told["relation"] = np.array(self.relations_, dtype=object)[pairs[:, 2]]
+        return told
+
+    def explain(
+        self, source: Any, target: Any, relation: Any = None
+    ) -> "PairExplanation":
         """What the first answer for a pair of names adds up.
 
-        SettingError where a network answers: its embeddings have no such parts.
+        relation: by which they would be joined, where there are several. SettingError
+        where a network answers: its embeddings have no such parts.
         """
         self.check_fitted()
         if self.network_ is not None:
@@ -393,10 +453,11 @@ class LinkPredictor(Estimator):
                 f"{self.delivered} answers, whose embeddings are no sum of parts. The "
                 "first answer has them: train with --decoder none."
             )
-        pair = np.sort(self._rows([(source, target)]), axis=1)
-        numbers = between(len(self.graph_), self.split_.train, pair, self.known_)
-        features = numbers.features
-        names = list(NAMES[: features.shape[1]])
+        asked = (source, target) if relation is None else (source, relation, target)
+        pair = in_order(self._rows([asked]))
+        features = self._between(self.split_.train, pair).features
+        names = list(NAMES if self.known_ is not None else NAMES[:-1])
+        names += NAMES_OF_RELATIONS if self.relations_ else ()
         values = features[0].tolist()
         if self.products_:
             i, j = np.triu_indices(len(names))
@@ -417,9 +478,8 @@ class LinkPredictor(Estimator):
         self.check_fitted()
         if self.network_ is not None:
             return self._on_links(self.network_).embeddings().numpy()
-        from vicinal.graphs.link_features import embeddings
-
-        return embeddings(len(self.graph_), self.split_.train)
+        edges = np.unique(self.split_.train[:, :2], axis=0)
+        return embeddings(len(self.graph_), edges)
 
     @property
     def delivered(self) -> str:
@@ -437,7 +497,8 @@ class LinkPredictor(Estimator):
     def network_name(self) -> str:
         """The kind of network that is tried."""
         settings = self.settings
-        what = "GraphSAGE" if settings.embeddings == "layers" else "free embeddings"
+        layers = "relational GCN" if self.relations_ else "GraphSAGE"
+        what = layers if settings.embeddings == "layers" else "free embeddings"
         return f"{what} with a decoder: {settings.decoder}"
 
     @property
@@ -464,16 +525,9 @@ class LinkPredictor(Estimator):
         if not len(pairs):
             raise NoDataError("No edge was held out: set test_fraction above 0.")
         said = self._chances(pairs)
-        names = self.graph_.ids
-        frame = pd.DataFrame(
-            {
-                "source": names[pairs[:, 0]],
-                "target": names[pairs[:, 1]],
-                "label": np.array(CLASSES)[y],
-                "chance": said.round(5),
-            }
-        )
-        told = between(len(self.graph_), self.split_.train, pairs, self.known_)
+        own = {"label": np.array(CLASSES)[y], "chance": said.round(5)}
+        frame = pd.DataFrame({**self.named(pairs), **own})
+        told = self._between(self.split_.train, pairs)
         return judge_links(y, said, told.heuristics, frame)
 
     def score(self, X: Any = None, y: Any = None) -> float:
@@ -495,6 +549,7 @@ class LinkPredictor(Estimator):
             "products": self.products_,
             "network": None if network is None else network.shape._asdict(),
             "temperature": self.temperature_,
+            "relations": list(self.relations_),
             "history": [epoch._asdict() for epoch in self.history_],
         }
         text = "\0".join(self.graph_.ids).encode()
@@ -509,6 +564,8 @@ class LinkPredictor(Estimator):
             "bias": self.head_.bias,
             **{f"split.{k}": v for k, v in vars(self.split_).items()},
         }
+        if self.graph_.relation is not None:
+            arrays["relation"] = self.graph_.relation
         ready = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
         tensors = {k: torch.from_numpy(v) for k, v in ready.items()}
         tensors["ids"] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
@@ -534,6 +591,8 @@ class LinkPredictor(Estimator):
             source=arrays["source"],
             target=arrays["target"],
             features=x if x.shape[1] else None,
+            relation=arrays.get("relation"),
+            relations=tuple(description["relations"]),
         )
         self.known_ = self._known(self.graph_)
         parts = {k.removeprefix("split."): v for k, v in arrays.items()}

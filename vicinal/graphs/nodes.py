@@ -196,13 +196,13 @@ class NodeLearner(NodeModel):
         if not val.any():
             self.members_ = members.networks
             return
-        y = self.known_.y[val]
+        y, firsts = self.known_.y[val], self.logits()[val]  # so far it is the model
         said = members.logits()
-        parts = self.first_.logits(self.known_), said
-        heats = [fit_temperature(z[val], y, objective) for z in parts]
+        parts = firsts, said[val]
+        heats = [fit_temperature(z, y, objective) for z in parts]
         cool = [z / heat for z, heat in zip(parts, heats, strict=True)]
         first, alone, both = (
-            objective.predict(calibrated(z[val], y, objective))
+            objective.predict(calibrated(z, y, objective))
             for z in (*parts, averaged(cool, objective))
         )
         if self.settings.deliver == "networks":

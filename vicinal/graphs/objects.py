@@ -58,7 +58,7 @@ def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
     if key is not None:
         weight = np.array([_number(d.get(key, 1.0), key) for _, _, d in ends])
     directed = bool(graph.is_directed())
-    source, target_rows, weight, notes = once(
+    source, target_rows, weight, _, notes = once(
         source, target_rows, weight, len(ids), directed
     )
     return GraphTable(
@@ -185,7 +185,7 @@ def with_edges(
         half = source <= target
         source, target = source[half], target[half]
         weight = None if weight is None else weight[half]
-    source, target, weight, notes = once(source, target, weight, n, directed)
+    source, target, weight, _, notes = once(source, target, weight, n, directed)
     if features is not None and features.shape[0] != n:
         raise DataError(
             f"There must be features for each of {n:,} nodes. Got "

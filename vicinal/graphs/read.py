@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -59,6 +59,7 @@ def read_graph(
     target: str | None = None,
     group: str | None = None,
     directed: bool = False,
+    relation: str | None = None,
 ) -> GraphTable:
     """Read a graph from a path, two tables, or an object.
 
@@ -67,19 +68,26 @@ def read_graph(
     y: labels [N] in the order of the nodes, for objects; None is for a node without.
     task: what the labels are. target: the column, or attribute, that holds them.
     group: the column whose equal cells belong together. directed: whether edges of
-    tables lead one way; objects and other files say so themselves.
+    tables lead one way; objects and other files say so themselves. relation: the column
+    of a table of edges that names the kind of each; None: there is one kind.
     Raises NoDataError where there are no nodes or edges, DataError where the form is
     unclear.
     """
     if isinstance(data, GraphTable):
         table = data
     elif isinstance(data, (str, os.PathLike)) or hasattr(data, "columns"):
-        table = _read(data, edges, task, target, group, directed)
+        how = Links(directed, relation)
+        table = _read(data, edges, task, target, group, how)
     else:
         table = _of_object(data, edges, task, target)
     if group is not None and table.groups is None:
         raise SettingError(
             f"The group column {group!r} is one of a table of nodes; there is none."
+        )
+    if relation is not None and table.relation is None:
+        raise SettingError(
+            f"The column {relation!r} of relations is one of a table of edges; there "
+            "is none."
         )
     if y is None:
         return table
@@ -92,6 +100,13 @@ def read_graph(
         set_aside=table.set_aside + found.set_aside,
         notes=table.notes + found.notes,
     )
+
+
+class Links(NamedTuple):
+    """How a table of edges is read."""
+
+    directed: bool
+    relation: str | None
 
 
 def _of_object(data: Any, edges: Any, task: Task, target: str | None) -> GraphTable:
@@ -116,12 +131,12 @@ def _read(
     task: Task,
     target: str | None,
     group: str | None,
-    directed: bool,
+    links: Links,
 ) -> GraphTable:
-    how = task, target, group, directed
+    how = task, target, group, links
     if hasattr(data, "columns"):
         if edges is None and edge_columns(data) is not None:
-            return _joined(None, _all_edges(data, None, directed), directed)
+            return _joined(None, _all_edges(data, None, links), links)
         if edges is None:
             raise DataError("The DataFrame lists nodes: give their edges as edges=.")
         return _two(data, 0, edges, *how)
@@ -129,17 +144,17 @@ def _read(
     if not path.exists():
         raise NoDataError(f"There is nothing at {path}. Check the path's spelling.")
     if path.is_dir():
-        nodes, links = path / "nodes.csv", path / "edges.csv"
-        if not links.exists() and any(path.glob("*.npy")):
+        nodes, listed = path / "nodes.csv", path / "edges.csv"
+        if not listed.exists() and any(path.glob("*.npy")):
             return _npy(path, task)
-        if not links.exists():
+        if not listed.exists():
             raise DataError(
                 f"The folder {path} holds no edges.csv. Wanted: nodes.csv "
                 f"({NODE_COLUMNS}) and edges.csv (source,target[,weight])."
             )
         if not nodes.exists():
-            return _joined(None, _all_edges(links, None, directed), directed)
-        return _two(read_csv(nodes, NODE_COLUMNS), 2, links, *how)
+            return _joined(None, _all_edges(listed, None, links), links)
+        return _two(read_csv(nodes, NODE_COLUMNS), 2, listed, *how)
     ending = path.suffix.lower()
     if ending in FILES:
         return FILES[ending](path, task, target)
@@ -149,7 +164,7 @@ def _read(
     if edges is not None:
         return _two(read_csv(path, NODE_COLUMNS), 2, edges, *how)
     _refuse_nodes(path)
-    return _joined(None, _all_edges(path, None, directed), directed)
+    return _joined(None, _all_edges(path, None, links), links)
 
 
 def _refuse_nodes(path: Path) -> None:
@@ -171,15 +186,15 @@ def _two(
     task: Task,
     target: str | None,
     group: str | None,
-    directed: bool,
+    links: Links,
 ) -> GraphTable:
     """Nodes of a table and edges of another."""
     nodes = read_nodes(frame, task, target, first_line, group)
-    return _joined(nodes, _all_edges(edges, nodes.ids, directed), directed)
+    return _joined(nodes, _all_edges(edges, nodes.ids, links), links)
 
 
-def _all_edges(edges: Any, ids: list[str] | None, directed: bool) -> Edges:
-    reader = EdgeReader(ids)
+def _all_edges(edges: Any, ids: list[str] | None, links: Links) -> Edges:
+    reader = EdgeReader(ids, links.relation)
     if hasattr(edges, "columns"):
         reader.add(edges, 0)
     else:
@@ -189,10 +204,10 @@ def _all_edges(edges: Any, ids: list[str] | None, directed: bool) -> Edges:
         room_for(lines_of(path), path)
         for table, line in read_edge_file(path):
             reader.add(table, line)
-    return reader.edges(directed)
+    return reader.edges(links.directed)
 
 
-def _joined(nodes: Nodes | None, edges: Edges, directed: bool) -> GraphTable:
+def _joined(nodes: Nodes | None, edges: Edges, links: Links) -> GraphTable:
     own: dict[str, Any] = {}
     aside, notes = edges.set_aside, edges.notes
     if nodes is not None:
@@ -211,8 +226,10 @@ def _joined(nodes: Nodes | None, edges: Edges, directed: bool) -> GraphTable:
         ids=edges.ids,
         source=edges.source,
         target=edges.target,
-        directed=directed,
+        directed=links.directed,
         weight=edges.weight,
+        relation=edges.relation,
+        relations=edges.relations,
         set_aside=aside,
         notes=notes,
         **own,

@@ -177,8 +177,13 @@ class LinkSettings(TrainingSettings):
     """how a network scores two embeddings; none: no network is tried, the first answer
     is the model"""
 
+    relation_column: str | None = None
+    """column of the edges that names the relation of each: two nodes may be joined by
+    several, and each is predicted by itself; None: an edge is an edge"""
+
     embeddings: Literal["layers", "free"] = "layers"
-    """layers: GraphSAGE on what is known of the nodes; free: numbers of each node's
+    """layers: GraphSAGE (of several relations relational GCN) on what is known of the
+    nodes; free: numbers of each node's
     own, which say nothing of nodes that come later"""
 
     hidden: int = 64

@@ -37,6 +37,11 @@ class GraphTable:
     weight: np.ndarray | None = None
     """[E] float32, 0 or more"""
 
+    relation: np.ndarray | None = None
+    relations: tuple[str, ...] = ()
+    """[E] the kind of each edge as a row of the kinds' names; None: of one kind. Two
+    nodes are then joined once by each"""
+
     labels: np.ndarray | None = None
     """[N] names of classes, texts `a|b`, or numbers; None for a node without; None:
     there are none at all"""

@@ -215,47 +215,78 @@ def predict_graphs(
 
 
 def predict_links(
-    model: LinkPredictor, nodes: list[str], top: int, output: str | None, voice: Voice
+    model: LinkPredictor,
+    nodes: list[str],
+    relation: str | None,
+    top: int,
+    output: str | None,
+    voice: Voice,
 ) -> dict[str, Any]:
-    """How likely pairs are joined; without names the likeliest that are not listed."""
+    """How likely pairs are joined; without names the likeliest that are not listed.
+
+    relation: by which; None: by that which a table names, or by each.
+    """
     import pandas as pd
 
     if top < 1:
         raise SettingError(f"top must be 1 or more. Got {top}.")
     if not nodes:
-        frame = model.most_likely(top)
+        frame = model.most_likely(top, relation)
     else:
-        pairs = _pairs(nodes)
-        chances = model.predict_proba(pairs)
-        names = {"source": [a for a, _ in pairs], "target": [b for _, b in pairs]}
-        frame = pd.DataFrame({**names, "chance": chances.round(5)})
+        rows = model._rows(_pairs(nodes, model, relation))
+        chances = model._chances(rows).round(5)
+        frame = pd.DataFrame({**model.named(rows), "chance": chances})
+        if len(rows) > len(nodes) // 2 > 0:  # each relation of a pair: likeliest first
+            place = np.repeat(
+                np.arange(len(nodes) // 2), len(rows) // (len(nodes) // 2)
+            )
+            frame = frame.iloc[np.lexsort((-chances, place))].reset_index(drop=True)
     if output is not None:
         write_csv(Path(output), frame)
         voice.say(f"{counted(len(frame), 'pair')}: {output}")
     else:
         for row in frame.head(MOST_SAID).to_dict("records"):
-            ends = f"{row['source']} - {row['target']}"
+            by = f" {row['relation']} -" if "relation" in row else ""
+            ends = f"{row['source']} -{by} {row['target']}"
             voice.say(f"{ends:<40}  {100 * row['chance']:5.1f} %")
+        if len(frame) > MOST_SAID:
+            more = len(frame) - MOST_SAID
+            voice.say(f"... and {more:,} more (--output FILE.csv takes all)")
     return {"predictions": frame.to_dict("records")}
 
 
-def _pairs(nodes: list[str]) -> list[tuple[str, str]]:
-    """Names two by two, or those of a table."""
+def _pairs(
+    nodes: list[str], model: LinkPredictor, relation: str | None
+) -> list[tuple[str, ...]]:
+    """Names two by two, or those of a table, with a relation where there are several:
+    that which is asked for, that which the table names, or each in turn."""
     from vicinal.graphs.edge_list import edge_columns, texts
 
+    named: list[str] | None = None
     if len(nodes) == 1 and Path(nodes[0]).suffix.lower() == ".csv":
         frame = read_csv(Path(nodes[0]), "source,target")
-        ends = edge_columns(frame)
+        ends, column = edge_columns(frame), model.settings.relation_column
         if ends is None:
             raise SettingError(f"{nodes[0]} has no columns source and target.")
-        first, second = (texts(frame[column]) for column in ends[:2])
-        return list(zip(first, second, strict=True))
-    if len(nodes) % 2:
+        first, second = (texts(frame[name]) for name in ends[:2])
+        if relation is None and column in frame.columns:
+            named = texts(frame[column])
+    elif len(nodes) % 2:
         raise SettingError(
             f"Names come in pairs, two for each edge. Got {len(nodes)}: "
             f"{' '.join(nodes[:5])}."
         )
-    return list(zip(nodes[::2], nodes[1::2], strict=True))
+    else:
+        first, second = nodes[::2], nodes[1::2]
+    pairs = list(zip(first, second, strict=True))
+    if named is not None:
+        return [(a, by, b) for (a, b), by in zip(pairs, named, strict=True)]
+    if relation is None and not model.relations_:
+        return [*pairs]
+    if relation is not None:
+        model._relation(relation)
+    wanted = model.relations_ if relation is None else (relation,)
+    return [(a, by, b) for a, b in pairs for by in wanted]
 
 
 def _answered(
@@ -442,12 +473,18 @@ def _class_row(objective: Objective, target: str | None, said: Any) -> int:
 
 
 def explain_links(
-    model: LinkPredictor, source: str, target: str, voice: Voice
+    model: LinkPredictor, source: str, target: str, relation: str | None, voice: Voice
 ) -> dict[str, Any]:
     """What the chance of an edge adds up to."""
-    found = model.explain(source, target)
+    if model.relations_ and relation is None:
+        raise SettingError(
+            "By which relation? Name one with --relation. "
+            f"{near_names('', model.relations_)}"
+        )
+    found = model.explain(source, target, relation)
+    by = f" {relation} -" if relation else ""
     voice.say(
-        f"{source} - {target}: {100 * found.chance:.1f} % likely joined, by "
+        f"{source} -{by} {target}: {100 * found.chance:.1f} % likely joined, by "
         f"{model.delivered}"
     )
     voice.say(f"log-odds of the average pair {found.base:+.3f}, and from:")
@@ -461,6 +498,7 @@ def explain_links(
     return {
         "source": source,
         "target": target,
+        "relation": relation,
         "chance": found.chance,
         "base": found.base,
         "off": found.off,
