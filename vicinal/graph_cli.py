@@ -600,23 +600,54 @@ def explain_links(
     return {"run": run, **found}
 
 
-def inspect_others(
+def inspect_links(
     run: Positional[str],
-    words: Positional[list[str]] = [],  # noqa: B006 - tyro reads it
+    source: Positional[str],
+    target: Positional[str],
     /,
+    relation: str | None = None,
     json: bool = False,
 ) -> Outcome:
-    """Show the computational graph of a node: for models of nodes.
+    """Show what a network's score of two nodes adds up to, and the messages of both.
 
     Args:
         run: the run folder that `vicinal train` wrote.
-        words: what is to be opened.
+        source: the name of a node.
+        target: the name of another.
+        relation: by which they would be joined, where there are several.
         json: print one JSON object and nothing else.
     """
-    raise SettingError(
-        "inspect opens models of nodes, message by message. Of edges and of whole "
-        "graphs `vicinal explain` tells what an answer rests on."
-    )
+    from vicinal.graphs import verbs
+    from vicinal.tasks import load
+
+    found = verbs.inspect_links(load(run), source, target, relation, Voice(json))
+    return {"run": run, **found}
+
+
+def inspect_graphs(
+    run: Positional[str],
+    data: Positional[str],
+    name: Positional[str],
+    /,
+    node: str | None = None,
+    target: str | None = None,
+    json: bool = False,
+) -> Outcome:
+    """Show what a network's score of a graph adds up to, by layers and by nodes.
+
+    Args:
+        run: the run folder that `vicinal train` wrote.
+        data: graphs, as `vicinal train` takes them.
+        name: which of them.
+        node: the name of one of its nodes, whose messages are shown instead.
+        target: the class whose score is opened; else the one that is said.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.graphs import verbs
+    from vicinal.tasks import load
+
+    given = data, name, node, target
+    return {"run": run, **verbs.inspect_graphs(load(run), *given, Voice(json))}
 
 
 def report(run: Positional[str], /, json: bool = False) -> Outcome:
@@ -658,7 +689,7 @@ VERBS: dict[What, dict[str, Any]] = {
         "evaluate": evaluate_links,
         "predict": predict_links,
         "explain": explain_links,
-        "inspect": inspect_others,
+        "inspect": inspect_links,
     },
     "graphs": NODES
     | {
@@ -667,6 +698,6 @@ VERBS: dict[What, dict[str, Any]] = {
         "evaluate": evaluate_graphs,
         "predict": predict_graphs,
         "explain": explain_graphs,
-        "inspect": inspect_others,
+        "inspect": inspect_graphs,
     },
 }

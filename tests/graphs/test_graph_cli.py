@@ -351,8 +351,8 @@ def test_what_a_chance_adds_up_to(say, folder):
     assert found["chance"] == pytest.approx(wanted["chance"], abs=1e-4)
     told = say("explain", run, "n1", "n2")
     assert "paths of" in told.out and "of the average pair" in told.out
-    told = say("inspect", run, "n1")
-    assert told.code == MISTAKE and "inspect opens models of nodes" in told.err
+    told = say("inspect", run, "n1", "n2")
+    assert told.code == MISTAKE and "The first answer has no layers" in told.err
 
 
 def test_edges_have_settings_of_their_own(say, folder):
@@ -362,6 +362,25 @@ def test_edges_have_settings_of_their_own(say, folder):
     told = say("train", folder, "--task", "links", *words)
     assert told.code == OK, told.err
     assert "network 1, GraphSAGE with a decoder: dot" in told.out
+
+
+@pytest.mark.parametrize("decoder", ["dot", "mlp"])
+def test_a_network_s_score_of_a_pair_is_opened(say, folder, decoder, monkeypatch):
+    from vicinal.core.paired import Nearer
+
+    monkeypatch.setattr(Nearer, "better", True)  # whatever it is worth
+    words = ("--decoder", decoder, "--epochs", "3", "--out", "net")
+    assert say("train", folder, "--task", "links", *words).code == OK
+    found = say("inspect", "net", "n1", "n2", "--json").json()
+    assert found["off"] < 1e-4
+    total = found["base"] + sum(found["parts"])
+    assert total == pytest.approx(found["score"], abs=1e-4)
+    assert set(found["layers"]) == {"n1", "n2"}
+    assert all(one["off"] < 1e-4 for own in found["layers"].values() for one in own)
+    told = say("inspect", "net", "n1", "n2")
+    assert "n1 - n2: score" in told.out and "layers.1 (GraphSAGE) of n2" in told.out
+    told = say("inspect", "net", "n1", "n2", "--relation", "knows")
+    assert told.code == MISTAKE and "have no relations" in told.err
 
 
 # --- whole graphs -----------------------------------------------------------------
@@ -420,11 +439,38 @@ def test_other_graphs_are_told_and_explained(say, rings):
     found = say("explain", run, "new.csv", "x", "--json").json()
     assert found["target"] == "chord" and len(found["nodes"]) == 5
     costs = {row["id"]: row["cost"] for row in found["nodes"]}
-    assert min(costs["x:0"], costs["x:2"]) > max(costs["x:3"], costs["x:4"])
+    assert min(costs["x:a"], costs["x:c"]) > max(costs["x:d"], costs["x:e"])
     told = say("explain", run, "new.csv", "y")
     assert told.code == MISTAKE and "There is no graph 'y'" in told.err
     told = say("explain", run, "new.csv", "x", "--target", "star")
     assert told.code == MISTAKE and "no class 'star'" in told.err
+
+
+def test_a_network_s_score_of_a_graph_is_opened(say, rings, monkeypatch):
+    from vicinal.core.paired import Nearer
+
+    run = say("train", rings, "--network", "none", "--json").json()["run"]
+    told = say("inspect", run, rings, "g1")
+    assert told.code == MISTAKE and "The first answer has no layers" in told.err
+    monkeypatch.setattr(Nearer, "better", True)  # whatever it is worth
+    assert say("train", rings, "--epochs", "3", "--out", "net").code == OK
+    found = say("inspect", "net", rings, "g1", "--json").json()
+    assert found["off"] < 1e-3 and len(found["nodes"]) == 6
+    adds = sum(row["adds"] for row in found["nodes"])
+    assert found["base"] + adds == pytest.approx(found["score"], abs=1e-3)
+    other = say("inspect", "net", rings, "g1", "--target", "ring", "--json").json()
+    assert other["score"] != found["score"] or found["target"] == "ring"
+    told = say("inspect", "net", rings, "g1")
+    assert "log sum" in told.out and "g1:0" in told.out
+    told = say("inspect", "net", rings, "g1", "--node", "g1:0")
+    assert told.code == OK and "layers.2 (GIN) of g1:0" in told.out
+    for words, wrong in (
+        (["nobody"], "no graph 'nobody'"),
+        (["g1", "--node", "g2:0"], "no node 'g2:0'"),
+        (["g1", "--target", "star"], "no class 'star'"),
+    ):
+        told = say("inspect", "net", rings, *words)
+        assert told.code == MISTAKE and wrong in told.err
 
 
 def test_one_csv_of_many_graphs(say, rings):

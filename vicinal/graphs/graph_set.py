@@ -244,12 +244,16 @@ def _joined(
     target: np.ndarray,
     features: Any,
     names: Sequence[str],
+    own: Sequence[str] | None = None,
 ) -> GraphSet:
+    """own: what each node is called in its graph; None: they are numbered."""
     n = int(sizes.sum())
     # each edge may be listed at both of its ends, which is no repetition to speak of
     source, target, *_ = once(source, target, None, n, False)
     member = np.repeat(np.arange(len(sizes)), sizes)
-    own = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    if own is None:
+        numbers = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        own = numbers.astype(str).tolist()
     ids = np.array(
         [f"{names[int(g)]}:{k}" for g, k in zip(member, own, strict=True)], dtype=object
     )
@@ -355,7 +359,9 @@ def _read_tables(folder: Path, task: Task, target: str | None) -> GraphSet:
     if features is not None:
         features = features.iloc[order].reset_index(drop=True)
         features = features if features.shape[1] else None
-    found = _joined(np.bincount(member), source, target_rows, features, list(names))
+    called = [listed[k][1] for k in order]
+    sizes = np.bincount(member)
+    found = _joined(sizes, source, target_rows, features, list(names), called)
     found = replace(found, set_aside=aside)
     of_graphs = folder / "graphs.csv"
     table = read_csv(of_graphs, "graph_id,label") if of_graphs.exists() else edges
@@ -416,7 +422,8 @@ def _of_objects(graphs: Sequence[Any], task: Task) -> GraphSet:
     source = np.concatenate([t.source + start for t, start in moved])
     target = np.concatenate([t.target + start for t, start in moved])
     names = [str(k) for k in range(len(own))]
-    found = _joined(sizes, source, target, features, names)
+    called = [name for table in own for name in table.ids]
+    found = _joined(sizes, source, target, features, names, called)
     if all(label is None for label in labels):
         return found
     return _labelled(found, labels, task)

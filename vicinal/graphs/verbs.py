@@ -431,15 +431,9 @@ def explain_graphs(
     model: GraphModel, data: str, name: str, target: str | None, voice: Voice
 ) -> dict[str, Any]:
     """What the answer for a graph rests on: what it costs to leave each node out."""
-    from vicinal.graphs.graph_set import read_graphs
     from vicinal.graphs.inside.left_out import left_out
 
-    found = read_graphs(data)
-    rows = np.flatnonzero(found.names == name)
-    if not len(rows):
-        hint = near_names(name, found.names.tolist()[:100_000])
-        raise NoDataError(f"There is no graph {name!r}. {hint}")
-    graph = found.rows(rows[:1])
+    graph = _graph_named(data, name)
     objective, said = model.objective_, model.predicted(graph)[0]
     k = _class_row(objective, target, said)
     told = left_out(model, graph, k)
@@ -461,6 +455,26 @@ def explain_graphs(
     }
 
 
+def _graph_named(data: str, name: str) -> GraphSet:
+    """The one graph of a name."""
+    from vicinal.graphs.graph_set import read_graphs
+
+    found = read_graphs(data)
+    rows = np.flatnonzero(found.names == name)
+    if not len(rows):
+        hint = near_names(name, found.names.tolist()[:100_000])
+        raise NoDataError(f"There is no graph {name!r}. {hint}")
+    return found.rows(rows[:1])
+
+
+def _row_named(name: str, ids: Any) -> int:
+    """The row of a node of a graph."""
+    rows = np.flatnonzero(ids == name)
+    if not len(rows):
+        raise NoDataError(f"There is no node {name!r} in it. {near_names(name, ids)}")
+    return int(rows[0])
+
+
 def _class_row(objective: Objective, target: str | None, said: Any) -> int:
     """The row of the class that is explained."""
     classes = objective.classes
@@ -476,11 +490,7 @@ def explain_links(
     model: LinkPredictor, source: str, target: str, relation: str | None, voice: Voice
 ) -> dict[str, Any]:
     """What the chance of an edge adds up to."""
-    if model.relations_ and relation is None:
-        raise SettingError(
-            "By which relation? Name one with --relation. "
-            f"{near_names('', model.relations_)}"
-        )
+    _wants_relation(model, relation)
     found = model.explain(source, target, relation)
     by = f" {relation} -" if relation else ""
     voice.say(
@@ -506,6 +516,124 @@ def explain_links(
     }
 
 
+def inspect_graphs(
+    model: GraphModel,
+    data: str,
+    name: str,
+    node: str | None,
+    target: str | None,
+    voice: Voice,
+) -> dict[str, Any]:
+    """What the score of a graph adds up to; or the messages of one of its nodes."""
+    from vicinal.graphs.inside import readouts
+
+    graph = _graph_named(data, name)
+    if model.network_ is None:
+        raise SettingError(
+            "The first answer has no layers: `vicinal explain RUN GRAPHS NAME` tells "
+            "what it costs to leave each node out."
+        )
+    tensors, ids = model._tensors(graph), graph.nodes.ids
+    if node is not None:
+        row = _row_named(node, ids)
+        layers = readouts.messages(model.network_, tensors, row)
+        told = [_say_layer(one, ids, node, voice) for one in layers]
+        return {"graph": name, "node": node, "layers": told}
+    k = _class_row(model.objective_, target, model.predicted(graph)[0])
+    found = readouts.open_graph(model.network_, tensors, k)
+    classes = model.objective_.classes
+    what = f"the score of {classes[k]}, above the mean" if classes else "the score"
+    voice.say(f"{name}: {what}, {found.computed:+.4f} = {found.base:+.4f} and")
+    voice.say("  layer      " + "".join(f"{name:>12}" for name in readouts.READOUTS))
+    for number, adds in enumerate(found.readouts):
+        voice.say(f"  layers.{number:<4}" + "".join(f"{add:+12.4f}" for add in adds))
+    voice.say("by nodes, those that add most:")
+    whole = found.nodes.sum(axis=0)
+    order = np.argsort(-np.abs(whole), kind="stable")
+    for row in order[:TOLD]:
+        voice.say(f"  {ids[row]:<20} {whole[row]:+.4f}")
+    if len(order) > TOLD:
+        voice.say(f"  ... and {len(order) - TOLD:,} more")
+    voice.say(f"all together, off by {found.off:.1e}")
+    return {
+        "graph": name,
+        "target": classes[k] if classes else "the number",
+        "score": found.computed,
+        "base": found.base,
+        "off": found.off,
+        "readouts": [
+            dict(zip(readouts.READOUTS, adds.tolist(), strict=True))
+            for adds in found.readouts
+        ],
+        "nodes": [
+            {"id": ids[row], "adds": float(whole[row]), "by_layer": own.tolist()}
+            for row, own in zip(order, found.nodes.T[order], strict=True)
+        ],
+    }
+
+
+def inspect_links(
+    model: LinkPredictor, source: str, target: str, relation: str | None, voice: Voice
+) -> dict[str, Any]:
+    """What the network's score of a pair adds up to, and the messages of both."""
+    import torch
+
+    from vicinal.graphs.inside import decoded
+
+    _wants_relation(model, relation)
+    if model.network_ is None:
+        raise SettingError(
+            "The first answer has no layers: `vicinal explain RUN NODE NODE` takes it "
+            "apart. A network is tried with --decoder dot, bilinear or mlp."
+        )
+    asked = (source, target) if relation is None else (source, relation, target)
+    row = model._rows([asked])[0]
+    on_links, ids = model._on_links(model.network_), model.graph_.ids
+    found = decoded.open_pair(on_links, torch.from_numpy(row))
+    by = f" {relation} -" if relation else ""
+    voice.say(
+        f"{source} -{by} {target}: score {found.computed:+.4f} = {found.base:+.4f} and"
+    )
+    unit = "unit" if model.network_.shape.decoder == "mlp" else "number"
+    order = np.argsort(-np.abs(found.parts), kind="stable")
+    for i in order[:TOLD]:
+        ends = ""
+        if unit == "number":
+            ends = f"   ({found.ends[0, i]:+.4f}, {found.ends[1, i]:+.4f})"
+        voice.say(f"  {unit} {i:<4} {found.parts[i]:+.4f}{ends}")
+    rest = float(found.parts[order[TOLD:]].sum())
+    if len(order) > TOLD:
+        voice.say(f"  {len(order) - TOLD} more, together {rest:+.4f}")
+    voice.say(f"all together, off by {found.off:.1e}")
+    layers = {
+        name: [
+            _say_layer(one, ids, name, voice)
+            for one in decoded.messages(on_links, int(end))
+        ]
+        for name, end in zip((source, target), row, strict=False)
+    }
+    return {
+        "source": source,
+        "target": target,
+        "relation": relation,
+        "score": found.computed,
+        "base": found.base,
+        "off": found.off,
+        "parts": found.parts.tolist(),
+        "layers": layers,
+    }
+
+
+def _wants_relation(model: LinkPredictor, relation: str | None) -> None:
+    if model.relations_ and relation is None:
+        raise SettingError(
+            "By which relation? Name one with --relation. "
+            f"{near_names('', model.relations_)}"
+        )
+    if relation is not None:
+        model._relation(relation)
+
+
 def inspect(
     model: NodeModel, name: str, output: str | None, voice: Voice
 ) -> dict[str, Any]:
@@ -521,34 +649,37 @@ def inspect(
         return _drawn(model, row, name, Path(output), voice)
     ids, layers = model.graph_.ids, []
     for one in tree(model.members_[0], model.known_, row):
-        voice.say(f"{one.layer} ({one.kind}) of {name}, off by {one.off:.1e}:")
-        messages = sorted(one.messages, key=lambda m: -float(abs(m.vector).sum()))
-        for message in messages[:TOLD]:
-            size = float((message.vector**2).sum() ** 0.5)
-            who = ids[message.source]
-            voice.say(f"  {who:<20} x {message.coefficient:.4f}   length {size:.4f}")
-        if len(messages) > TOLD:
-            voice.say(f"  ... and {len(messages) - TOLD:,} more")
-        layers.append(
-            {
-                "layer": one.layer,
-                "kind": one.kind,
-                "off": one.off,
-                "messages": [
-                    {
-                        "from": ids[m.source],
-                        "coefficient": m.coefficient,
-                        "vector": m.vector.tolist(),
-                    }
-                    for m in one.messages
-                ],
-                "rest": one.rest.tolist(),
-                "value": one.given.tolist(),
-            }
-        )
+        layers.append(_say_layer(one, ids, name, voice))
     logits = dict(zip(model.objective_.classes, layers[-1]["value"], strict=True))
     voice.say("logits: " + ", ".join(f"{k} {v:.4f}" for k, v in logits.items()))
     return {"node": name, "layers": layers}
+
+
+def _say_layer(one: Any, ids: Any, name: str, voice: Voice) -> dict[str, Any]:
+    """Say the messages of a layer at one node; the same for JSON."""
+    voice.say(f"{one.layer} ({one.kind}) of {name}, off by {one.off:.1e}:")
+    messages = sorted(one.messages, key=lambda m: -float(abs(m.vector).sum()))
+    for message in messages[:TOLD]:
+        size = float((message.vector**2).sum() ** 0.5)
+        who = ids[message.source]
+        voice.say(f"  {who:<20} x {message.coefficient:.4f}   length {size:.4f}")
+    if len(messages) > TOLD:
+        voice.say(f"  ... and {len(messages) - TOLD:,} more")
+    return {
+        "layer": one.layer,
+        "kind": one.kind,
+        "off": one.off,
+        "messages": [
+            {
+                "from": ids[m.source],
+                "coefficient": m.coefficient,
+                "vector": m.vector.tolist(),
+            }
+            for m in one.messages
+        ],
+        "rest": one.rest.tolist(),
+        "value": one.given.tolist(),
+    }
 
 
 def _drawn(

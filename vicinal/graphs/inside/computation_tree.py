@@ -15,6 +15,7 @@ SAGE     W_1 x_u / degree                b + W_2 x_v                  as it is
 GIN      x_u                             (1 + eps) x_v                the dense layers
 GAT      share_uv W x_u, head by head    b                            as it is
 GATv2    share_uv W_1 x_u                b                            as it is
+RGCN     W_r x_u / c_v,r, by relation r  b + W_0 x_v                  as it is
 GCNII    (1 - alpha) P_uv M h_u          alpha M h_0                  as it is
 APPNP    K steps at once: C_uv h_u       0                            as it is
 =======  ==============================  ===========================  ==============
@@ -42,6 +43,7 @@ from vicinal.graphs.layers.gatv2 import GATv2
 from vicinal.graphs.layers.gcn import GCN, smoothed
 from vicinal.graphs.layers.gcnii import GCNII
 from vicinal.graphs.layers.gin import GIN
+from vicinal.graphs.layers.relational import RelationalGCN
 from vicinal.graphs.layers.sage import GraphSAGE
 from vicinal.graphs.networks import Deep, NodeNetwork, Spread, Stack
 from vicinal.graphs.propagation import spread
@@ -139,6 +141,33 @@ def open_at(network: Stack, k: int, x: Tensor, known: Known, node: int) -> Opene
     given = layer(x, graph, *more)[node]
     parts = _opener(layer)(layer, x, graph, weight, node)
     return _told(f"layers.{k}", layer, node, parts, given)
+
+
+def opened_layer(
+    name: str, layer: nn.Module, x: Tensor, graph: Adjacency, node: int
+) -> Opened:
+    """A layer of those in the table at one node; x: [N, F] that it is given."""
+    parts = _opener(layer)(layer, x, graph, None, node)
+    return _told(name, layer, node, parts, layer(x, graph)[node])
+
+
+def opened_relation(
+    name: str, layer: RelationalGCN, x: Tensor, graphs: list[Adjacency], node: int
+) -> Opened:
+    """A relational GCN at one node: W_r x_u / c_v,r of each relation; graphs: of each.
+
+    A neighbour by several relations sends a message by each, in their order.
+    """
+    sources, shares, vectors = [], [], []
+    for w, graph in zip(layer.weights(), graphs, strict=True):
+        rows = graph.arriving.sources[_arriving(graph, node)].long()
+        c = torch.full((len(rows),), 1 / max(len(rows), 1))
+        sources.append(rows)
+        shares.append(c)
+        vectors.append(c[:, None] * (x[rows] @ w))
+    joined = torch.cat(sources), torch.cat(shares), torch.cat(vectors)
+    parts = _Parts(*joined, layer.root(x[node][None])[0])
+    return _told(name, layer, node, parts, layer(x, graphs)[node])
 
 
 def _told(

@@ -37,12 +37,15 @@ class RelationalGCN(nn.Module):
                 nn.init.xavier_uniform_(parameter)
         nn.init.zeros_(self.root.bias)
 
+    def weights(self) -> Tensor:
+        """W_r of each relation, [R, in_features, out_features]."""
+        if self.share is None:
+            return self.weight
+        return torch.einsum("rb,bio->rio", self.share, self.weight)
+
     def forward(self, x: Tensor, graphs: Sequence[Adjacency]) -> Tensor:
         """graphs: the edges of each kind, over the same nodes."""
-        weight = self.weight
-        if self.share is not None:
-            weight = torch.einsum("rb,bio->rio", self.share, weight)
-        z = self.root(x)
+        weight, z = self.weights(), self.root(x)
         narrow = weight.shape[2] <= weight.shape[1]
         for w, graph in zip(weight, graphs, strict=True):
             if graph.num_edges:
