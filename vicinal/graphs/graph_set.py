@@ -251,12 +251,9 @@ def _joined(
     # each edge may be listed at both of its ends, which is no repetition to speak of
     source, target, *_ = once(source, target, None, n, False)
     member = np.repeat(np.arange(len(sizes)), sizes)
-    if own is None:
-        numbers = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        own = numbers.astype(str).tolist()
-    ids = np.array(
-        [f"{names[int(g)]}:{k}" for g, k in zip(member, own, strict=True)], dtype=object
-    )
+    numbers = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    called = zip(member.tolist(), numbers if own is None else own, strict=True)
+    ids = np.array([f"{names[g]}:{name}" for g, name in called], dtype=object)
     nodes = GraphTable(ids=ids, source=source, target=target, features=features)
     return GraphSet(np.array(names, dtype=object), nodes, member)
 

@@ -18,9 +18,11 @@ from torch import Tensor, nn
 
 from vicinal.core.checkpoint import load_tensors, save_tensors
 from vicinal.core.objective import Objective
+from vicinal.core.parallel import cores, is_one_of_several
 from vicinal.core.runtime import Runtime, seed_for
 from vicinal.core.training import Epoch, Loader, Trainer
 from vicinal.errors import SettingError
+from vicinal.graphs.aside import TRIED, WORTH, Aside
 from vicinal.graphs.first_answer import Known
 from vicinal.graphs.networks import (
     NETWORKS,
@@ -136,28 +138,64 @@ class Members:
         return Sampler(self.known.graph, self.known.weight)
 
     def epochs(self) -> Iterator[Epoch]:
-        """Train one after the other, as long as there is time for one more."""
+        """Train one after the other, as long as there is time for one more; and beside
+        that others, where there are cores for them (`aside`)."""
         longest = 0.0
-        for number in range(self.settings.members or MOST):
-            started = time.monotonic()
-            if number and self._left() < longest:
-                return
-            kept = self._kept(number)
-            network = self._new(number)
-            if kept is not None and kept.exists():
-                tensors, told = load_tensors(kept)
-                network.load_state_dict(tensors)
-                self.history += [Epoch.of(epoch) for epoch in told["history"]]
-            else:
-                before = len(self.history)
-                yield from self._train(network, number)
-                if kept is not None:
+        with Aside() as aside:
+            for number in range(self._most):
+                started = time.monotonic()
+                if number and not aside.has(number) and self._left() < longest:
+                    return
+                network, kept = self.new(number), self._kept(number)
+                found = None
+                if kept is not None and kept.exists():
+                    found = load_tensors(kept)
+                elif aside.has(number):
+                    found = aside.take(number, self.stop_requested)
+                if found is None:
+                    before = len(self.history)
+                    yield from self._train_beside(network, number, aside)
                     own = [epoch._asdict() for epoch in self.history[before:]]
-                    save_tensors(kept, dict(network.state_dict()), {"history": own})
+                    found = dict(network.state_dict()), {"history": own}
+                    longest = max(longest, time.monotonic() - started)
+                else:
+                    network.load_state_dict(found[0])
+                    self.history += [Epoch.of(epoch) for epoch in found[1]["history"]]
+                if kept is not None and not kept.exists():
+                    save_tensors(kept, *found)
                     if self.checkpoint is not None:
                         self.checkpoint.unlink(missing_ok=True)
-            self.networks.append(network.eval())
-            longest = max(longest, time.monotonic() - started)
+                self.networks.append(network.eval())
+
+    @property
+    def _most(self) -> int:
+        return self.settings.members or MOST
+
+    def _train_beside(
+        self, network: NodeNetwork, number: int, aside: Aside
+    ) -> Iterator[Epoch]:
+        """Train a member; once it is told how long that takes, begin others."""
+        spare = 0 if is_one_of_several() or self._threads != 1 else cores() - 1
+        later = [k for k in range(number + 1, self._most) if not aside.has(k)]
+        later = [k for k in later if not self._is_kept(k)][:spare]
+        begun = time.monotonic()
+        for epoch in self.train(network, number):
+            if epoch.epoch == TRIED and later:
+                each = (time.monotonic() - begun) / TRIED
+                whole = each * (self.settings.epochs or EPOCHS)
+                if WORTH <= whole <= self._left():
+                    aside.begin(self, later)
+            yield epoch
+
+    def bare(self) -> "Members":
+        """The same for another process: nothing learned yet, nothing kept."""
+        return replace(
+            self, checkpoint=None, stop_requested=bool, networks=[], history=[]
+        )
+
+    def _is_kept(self, number: int) -> bool:
+        kept = self._kept(number)
+        return kept is not None and kept.exists()
 
     def _left(self) -> float:
         """Seconds of the minutes."""
@@ -170,7 +208,7 @@ class Members:
             return None
         return self.checkpoint.with_name(f"member-{number}.safetensors")
 
-    def _new(self, number: int) -> NodeNetwork:
+    def new(self, number: int) -> NodeNetwork:
         torch.manual_seed(seed_for(self.seed, number))
         return build(self.name, self.shape)
 
@@ -189,7 +227,8 @@ class Members:
             heads=settings.heads,
         )
 
-    def _train(self, network: NodeNetwork, number: int) -> Iterator[Epoch]:
+    def train(self, network: NodeNetwork, number: int) -> Iterator[Epoch]:
+        """Train the member of a number, as `new` made it."""
         settings, seed = self.settings, seed_for(self.seed, 100 + number)
         few = self.counts is not None
         on_graph, loader = self._whole(network), self._rows

@@ -247,8 +247,25 @@ def test_areas_by_hand():
     order = torch.tensor([[0, 1], [2, 3]])
     ask = lambda x: x.sum((1, 2, 3))  # noqa: E731
     # the trapezoid: (10 / 2 + 6 + 3 + 1 + 0 / 2) / 4
-    assert areas(ask, x, nothing, [order], 4) == pytest.approx([15 / 4])
-    assert areas(ask, nothing, x, [order], 4) == pytest.approx([(4 + 7 + 9 + 5) / 4])
+    ends = torch.tensor([10.0, 0])
+    assert areas(ask, x, nothing, [order], 4, ends) == pytest.approx([15 / 4])
+    back = areas(ask, nothing, x, [order], 4, ends)
+    assert back == pytest.approx([(4 + 7 + 9 + 5) / 4])
+
+
+def test_pictures_on_the_way_are_of_the_pixels_of_both():
+    x, nothing = torch.randint(0, 256, (2, 3, 5, 4), dtype=torch.uint8)
+    order, seen = torch.randperm(20).reshape(5, 4), []
+
+    def ask(pictures: Tensor) -> Tensor:
+        seen.append(pictures)
+        return torch.zeros(len(pictures))
+
+    areas(ask, x, nothing, [order], 5, torch.zeros(2))
+    (pictures,) = seen
+    assert pictures.dtype == torch.uint8
+    for share, picture in zip((4, 8, 12, 16), pictures, strict=True):
+        assert picture.equal(torch.where(order < share, nothing, x))
 
 
 def test_a_true_map_beats_random_ones_and_a_false_one_does_not():

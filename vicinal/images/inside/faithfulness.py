@@ -55,8 +55,9 @@ def faithfulness(
     # as much of a random map is marked, and as much left alone, as of the map itself
     maps, ties = [found, *(surrogate(found, rng) for _ in range(count))], ties_of(found)
     orders = [ranks(m, ties, rng) for m in maps]
-    deletion = areas(ask, x, nothing, orders, steps)
-    insertion = areas(ask, nothing, x, orders, steps)
+    ends = ask(torch.stack([x, nothing]))
+    deletion = areas(ask, x, nothing, orders, steps, ends)
+    insertion = areas(ask, nothing, x, orders, steps, ends)
     gain = insertion - deletion
     as_good = int((gain[1:] >= gain[0]).sum())
     return Faithfulness(
@@ -70,19 +71,23 @@ def faithfulness(
 
 
 def areas(
-    ask: Ask, before: Tensor, after: Tensor, orders: list[Tensor], steps: int
+    ask: Ask,
+    before: Tensor,
+    after: Tensor,
+    orders: list[Tensor],
+    steps: int,
+    ends: Tensor,
 ) -> np.ndarray:
     """Mean answer on the way from one picture to another, pixel by pixel, for M orders.
 
-    orders: M of [H, W], from 0 for the first pixel that changes to H W - 1.
+    orders: M of [H, W], from 0 for the first pixel that changes to H W - 1. ends: [2]
+    the answers for both pictures, in any order.
     """
     shares = torch.linspace(0, 1, steps + 1)[1:-1]  # both ends are the same for all
     changed = (shares * before.shape[-2] * before.shape[-1]).view(-1, 1, 1, 1)
-    ends = ask(torch.stack([before, after]))
-    told = []
-    for order in orders:
-        new = (order < changed).to(before.dtype)  # products: `where` is slow for bytes
-        told.append(ask(after * new + before * (1 - new)))
+    further, told = after - before, []  # of bytes modulo 256, and so of their sums
+    for order in orders:  # products, for `where` is slow for bytes
+        told.append(ask(before + further * (order < changed).to(before.dtype)))
     between = torch.stack(told).double()
     total = between.sum(dim=1) + ends.double().sum() / 2  # the trapezoid rule
     return (total / steps).numpy()
