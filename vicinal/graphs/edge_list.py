@@ -216,17 +216,21 @@ def once(
     Weights of repeats are added up. Without a direction u - v and v - u are one edge.
     Edges of other relations do not repeat each other.
     """
-    low, high = source, target
-    if not directed:
-        low, high = np.minimum(source, target), np.maximum(source, target)
-    keys = low * num_nodes + high
+    if directed:
+        keys = source * num_nodes + target
+    else:
+        keys = np.minimum(source, target)
+        keys *= num_nodes
+        keys += np.maximum(source, target)
     if relations is not None:
         keys += relations * num_nodes**2
     key, place = torch.from_numpy(keys).sort(stable=True)
+    del keys  # of many edges each of these is large
     new = torch.ones(len(key), dtype=torch.bool)
     new[1:] = key[1:] != key[:-1]
+    del key
     first = place[new].numpy()  # of equal ones: the sort keeps their order
-    notes, repeats = [], len(key) - len(first)
+    notes, repeats = [], len(new) - len(first)
     if not repeats:
         return source, target, weight, relations, notes
     order = np.argsort(first)
@@ -237,6 +241,7 @@ def once(
         member = new.cumsum(0).numpy() - 1
         weight = np.bincount(member, weight[place.numpy()])[order].astype(np.float32)
     kept = first[order]
+    del first, order, place, new
     relations = None if relations is None else relations[kept]
     return source[kept], target[kept], weight, relations, notes
 

@@ -170,9 +170,10 @@ def with_edges(
     n = len(ids)
     if not n:
         raise NoDataError("The graph has no nodes.")
-    ends = np.concatenate([source, target])
-    if len(ends) and (ends.min() < 0 or ends.max() >= n):
-        bad = int(ends.min() if ends.min() < 0 else ends.max())
+    least = min(int(ends.min(initial=0)) for ends in (source, target))
+    most = max(int(ends.max(initial=-1)) for ends in (source, target))
+    if least < 0 or most >= n:
+        bad = least if least < 0 else most
         raise DataError(f"Edges name node {bad}, where there are 0 to {n - 1}.")
     if weight is not None and not (np.isfinite(weight) & (weight >= 0)).all():
         raise DataError(
