@@ -64,7 +64,7 @@ def main() -> None:
             seconds.append(time.perf_counter() - begun)
             found = model.evaluate()
             scores.append(100 * found.score.value)
-            alone.append(100 * found.baselines["without edges"].value)
+            alone.append(100 * found.baselines["answer without edges"].value)
             kept += model.network_ is not None
             print(name, fold, scores[-1], model.first_, file=sys.stderr, flush=True)
         rows.append(

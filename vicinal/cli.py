@@ -76,7 +76,9 @@ def check(
     max_pixels: int = ImageSettings.max_pixels,
     json: bool = False,
 ) -> Outcome:
-    """Open every picture and say what can be used, what cannot, and why.
+    """Open pictures, or a graph, and say what can be used, what cannot, and why.
+
+    The flags here are those for pictures: `vicinal check DATA --help` has a graph's.
 
     Args:
         data: a folder per class, a folder with train/val/test, a CSV, or IDX files.
@@ -115,7 +117,9 @@ def train(
     json: bool = False,
     typed: Suppress[frozenset[str]] = frozenset(),
 ) -> Outcome:
-    """Learn from pictures: a tested model, a report and predictions in one folder.
+    """Learn from pictures or graphs: a tested model, a report and predictions.
+
+    The flags here are those for pictures: `vicinal train DATA --help` has a graph's.
 
     Args:
         data: a folder per class, a folder with train/val/test, a CSV, or IDX files.
@@ -289,7 +293,9 @@ def evaluate(
     output: str | None = None,
     json: bool = False,
 ) -> Outcome:
-    """Score a trained model on other pictures with labels.
+    """Score a trained model on other pictures, or graphs, with labels.
+
+    The flags here are those for pictures: `vicinal evaluate RUN --help` has a graph's.
 
     Args:
         run: the run folder that `vicinal train` wrote.
@@ -338,7 +344,9 @@ def predict(
     output: str | None = None,
     json: bool = False,
 ) -> Outcome:
-    """Name what is in new pictures.
+    """Name what is in new pictures; or what nodes, edges or graphs are.
+
+    The flags here are those for pictures: `vicinal predict RUN --help` has a graph's.
 
     Args:
         run: the run folder that `vicinal train` wrote.
@@ -402,7 +410,9 @@ def explain(
     seed: int = 0,
     json: bool = False,
 ) -> Outcome:
-    """Show what an answer for a picture rests on, and whether that beats chance.
+    """Show what an answer rests on, and whether that beats chance.
+
+    The flags here are those for pictures: `vicinal explain RUN --help` has a graph's.
 
     Args:
         run: the run folder that `vicinal train` wrote, or trained weights as
@@ -437,7 +447,9 @@ def inspect(
     seed: int = 0,
     json: bool = False,
 ) -> Outcome:
-    """Look inside: the layers, one number and its terms, maps, filters, patches.
+    """Look inside: the layers, one number and its terms, maps, filters, messages.
+
+    The flags here are those for pictures: `vicinal inspect RUN --help` has a graph's.
 
     Args:
         run: the run folder that `vicinal train` wrote, or trained weights as
@@ -638,7 +650,7 @@ def _understood(words: list[str]) -> Callable[[], Outcome]:
 def _verbs(words: list[str]) -> dict[str, Callable[..., Outcome]]:
     """The verbs, with those for graphs where the words name graphs or a run of them."""
     from vicinal.graph_cli import VERBS as FOR_GRAPHS
-    from vicinal.tasks import What, what_of_data, what_of_run
+    from vicinal.tasks import What, refuse_lost_run, what_of_data, what_of_run
 
     verb, *rest = words or [""]
     if verb not in FOR_GRAPHS["nodes"]:
@@ -649,6 +661,9 @@ def _verbs(words: list[str]) -> dict[str, Callable[..., Outcome]]:
     for word in rest:
         if word[:1] != "-" and what == "pictures":
             what = what_of(word)
+    named = [word for word in rest if word[:1] != "-"]
+    if named and not reads and what == "pictures":
+        refuse_lost_run(named[0])
     flags = {word.split("=")[0] for word in rest}
     if reads and what == "pictures" and "--edges" in flags:
         what = "nodes"

@@ -37,7 +37,7 @@ from vicinal.core.estimator import MODEL_JSON, read_model
 from vicinal.core.labels import Task
 from vicinal.core.run import read
 from vicinal.errors import DataError, ModelFileError, RunError, near_names
-from vicinal.graphs.forms import is_graph, is_graph_set
+from vicinal.graphs.forms import is_graph, is_graph_set, lists_nodes
 
 if TYPE_CHECKING:
     from vicinal.graphs.graph_set import GraphSet
@@ -85,7 +85,7 @@ def what_of_data(data: str) -> What:
     are asked for."""
     if is_graph_set(data):
         return "graphs"
-    return "nodes" if is_graph(data) else "pictures"
+    return "nodes" if is_graph(data) or lists_nodes(data) else "pictures"
 
 
 def what_of_run(run: str | Path) -> What:
@@ -101,6 +101,20 @@ def what_of_run(run: str | Path) -> What:
         judged: dict[str, What] = {r.estimator: r.what for r in TABLE}
         return judged.get(estimator, "pictures")
     return "pictures"
+
+
+def refuse_lost_run(run: str) -> None:
+    """RunError where a name is plainly one of a run folder, and there is none.
+
+    Trained weights, which `explain` takes as well, have names that are no paths.
+    """
+    path = Path(run)
+    a_path = len(path.parts) > 1 and (path.parent.is_dir() or path.parts[0] == "runs")
+    if a_path and not path.exists() and not path.suffix:
+        raise RunError(
+            f"There is no model in {run}: there is no such folder. Name the run folder "
+            "that `vicinal train` wrote."
+        )
 
 
 def understand(

@@ -383,6 +383,48 @@ def test_a_network_s_score_of_a_pair_is_opened(say, folder, decoder, monkeypatch
     assert told.code == MISTAKE and "have no relations" in told.err
 
 
+def test_a_run_that_is_not_there_is_told(say, folder):
+    Path("runs").mkdir()
+    for words in (
+        ["explain", "runs/nope", "a", "b"],
+        ["inspect", "runs/nope", folder, "g1"],
+        ["predict", "runs/nope", folder],
+        ["evaluate", "runs/nope"],
+        ["predict", "runs/nope", "n1", "n2"],
+    ):
+        told = say(*words)
+        assert told.code == MISTAKE, words
+        assert "There is no model in runs/nope" in told.err, words
+
+
+def test_what_is_forgotten_is_named(say, folder):
+    told = say("train", folder / "nodes.csv", "--target", "label")
+    assert told.code == MISTAKE and "--edges" in told.err
+    told = say("train", folder / "edges.csv", "--target", "label")
+    assert told.code == MISTAKE and "'label' is a column of nodes" in told.err
+    told = say("train", folder, "--target", "labels")
+    assert told.code == MISTAKE and "Did you mean 'label'" in told.err
+    run = say("train", folder, "--network", "none", "--json").json()["run"]
+    told = say("predict", run, "n99999")
+    assert told.code == MISTAKE and "--new-nodes" in told.err
+    nodes = (folder / "nodes.csv").read_text()
+    (folder / "nodes.csv").write_text(nodes.replace("label", "topic", 1))
+    told = say("check", folder)
+    assert "--target takes another, such as topic" in told.out
+
+
+def test_a_network_answers_where_it_is_asked_for(say, folder, rings):
+    words = ("--task", "links", "--deliver", "networks")
+    told = say("train", folder, *words)
+    assert told.code == MISTAKE and "deliver" in told.err
+    told = say("train", folder, *words, "--decoder", "dot", "--epochs", "2")
+    assert told.code == OK, told.err
+    assert "delivered, as was asked for" in told.out or ": kept" in told.out
+    told = say("train", rings, "--epochs", "1", "--deliver", "networks", "--out", "g")
+    assert told.code == OK, told.err
+    assert say("inspect", "g", rings, "g1").code == OK
+
+
 # --- whole graphs -----------------------------------------------------------------
 
 
@@ -414,7 +456,7 @@ def test_graphs_from_tables_to_a_report(say, rings):
     for words in (
         "classification of graphs",
         "network 1, gin:",
-        "to beat: without edges",
+        "to beat: answer without edges",
         "vicinal explain runs/rings GRAPHS NAME",
     ):
         assert words in told.out, words

@@ -120,6 +120,27 @@ def test_shuffled_edges_cannot_be_predicted():
     assert abs(np.mean(scores) - 0.5) < 0.06
 
 
+def test_the_same_is_said_each_time():
+    """In parts that no edge joins, and stars, many eigenvalues are equal."""
+    graph = nx.disjoint_union_all([nx.star_graph(6) for _ in range(12)])
+    graph.add_edges_from(nx.gnm_random_graph(60, 90, seed=1).edges)
+    model = LinkPredictor().fit(graph)
+    rows = model.split_.test
+    first = [model._chances(rows) for _ in range(3)]
+    assert np.array_equal(first[0], first[1]) and np.array_equal(first[0], first[2])
+    wanted, again = model.most_likely(30), model.most_likely(30)
+    assert wanted.equals(again)
+    assert wanted["log_odds"].is_monotonic_decreasing
+
+
+def test_what_is_an_edge_already_is_known(friends):
+    model = LinkPredictor().fit(friends)
+    edges = pairs_of(friends)
+    assert model.listed(edges[:5, ::-1]).all()
+    assert not model.listed(model.split_.test_none).any()
+    assert model.listed(model.split_.test).all()  # held out, and listed
+
+
 def test_it_finds_friends_of_friends(friends):
     model = LinkPredictor().fit(friends)
     found = model.evaluate()

@@ -10,6 +10,7 @@ import torch
 
 import vicinal
 from vicinal.core.objective import SingleLabel
+from vicinal.core.paired import Nearer
 from vicinal.errors import (
     ClassError,
     DataError,
@@ -33,9 +34,44 @@ def test_the_first_answer_beats_features_alone(block_graph):
     assert best.loss <= alone.loss
     found = model.evaluate()
     assert found.score.value > 0.75 and found.score.n == (model.parts_ == "test").sum()
-    assert found.beats_baselines
+    for name in ("most frequent class", "features alone"):
+        assert found.against[name].better
     assert model.members_ is None and model.paired_ is None
     assert model.classes_.tolist() == ["k0", "k1", "k2"]
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        (Nearer("Brier score", 0.26, 0.27, 0.01, 12, 10, 500), True),
+        (
+            Nearer("Brier score", 0.26, 0.27, 0.01, 10, 11, 500),
+            True,
+        ),  # as a coin has it
+        (Nearer("Brier score", 0.26, 0.27, 0.01, 8, 14, 500), False),  # 6 > sqrt(22)
+        (Nearer("Brier score", 0.26, 0.27, 0.06, 12, 10, 500), False),
+        (Nearer("Brier score", 0.26, 0.2605, 0.01, 12, 10, 500), False),
+    ],
+)
+def test_when_networks_are_shown_to_be_better(block_graph, found, shown):
+    model = NodeClassifier(**quick).fit(block_graph)
+    assert model._shown(found) is shown
+
+
+def test_a_model_is_held_against_the_same_baselines_once_it_is_read_again(
+    block_graph, tmp_path
+):
+    model = NodeClassifier(**quick).fit(block_graph)
+    model.save(tmp_path / "m")
+    found, again = model.evaluate(), vicinal.load(tmp_path / "m").evaluate()
+    assert set(found.baselines) == {
+        "most frequent class",
+        "features alone",
+        "neighbours' labels alone",
+    }
+    assert again.baselines == found.baselines and again.verdict == found.verdict
+    other = model.evaluate(block_graph)  # of another graph no label is known
+    assert set(other.baselines) == {"most frequent class", "features alone"}
 
 
 def test_labels_of_held_out_nodes_are_not_looked_at(block_graph):

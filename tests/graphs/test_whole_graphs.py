@@ -49,7 +49,7 @@ def test_the_first_answer_sees_edges_where_they_tell(shapes):
     assert model.first_.view != "parts" and model.firsts_[0].view == "parts"
     found = model.evaluate()
     assert found.score.value == 1.0
-    assert found.baselines["without edges"].value < 0.9
+    assert found.baselines["answer without edges"].value < 0.9
     assert model.predict([nx.cycle_graph(40)]).tolist() == ["ring"]
     assert model.predict_proba([nx.star_graph(3)]).shape == (1, 2)
 

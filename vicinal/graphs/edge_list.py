@@ -183,8 +183,8 @@ class EdgeReader:
         if self.passed_over:
             one = sorted(self.passed_over)[0]
             notes.append(
-                f"the column {one} of the edges is not used; to predict edges of each "
-                f"of its relations: --task links --relation-column {one}"
+                f"the column {one} of the edges is not used; `vicinal train` learns "
+                f"edges of each relation with --task links --relation-column {one}"
             )
         kept = once(
             source,

@@ -24,6 +24,10 @@ ADJACENCY = ("adj", "adjacency", "A", "edges", "edge_index")
 GRAPH = ("graph_id", "graph", "graphid", "g")
 """names of the column that says which graph a row is of"""
 
+NAMES = frozenset({"id", "node_id", "node", "nodeid"})
+MOLECULES = frozenset({"smiles", "smi", "mol", "inchi"})
+"""names of columns that tell of nodes, and of molecules"""
+
 PATHS = frozenset({"path", "file", "filename", "file_name", "image", "image_path"})
 
 
@@ -55,6 +59,19 @@ def is_graph(data: str | Path) -> bool:
     return head.startswith(("#", "%")) or (
         ending != ".csv" and len(head.split()) in (2, 3)
     )
+
+
+def lists_nodes(data: str | Path) -> bool:
+    """Whether a path is a table of nodes, whose edges are another's: it names what it
+    lists, and neither ends of edges nor files nor molecules."""
+    path = Path(data)
+    if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        head = file.readline().lower().replace(";", ",").replace("\t", ",")
+    cells = {cell.strip().strip('"') for cell in head.split(",")}
+    others = ENDS | PATHS | MOLECULES
+    return len(cells) > 1 and bool(cells & NAMES) and not cells & others
 
 
 def is_graph_set(data: str | Path) -> bool:

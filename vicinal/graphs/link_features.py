@@ -220,7 +220,7 @@ def _low_rank(walk: Any, degree: np.ndarray, pairs: np.ndarray) -> list[np.ndarr
     most = min(max(RANKS), nodes - 2)
     if most < 1:
         return [np.zeros(len(pairs)) for _ in RANKS]
-    values, vectors = eigsh(walk, k=most, which="LM", v0=np.ones(nodes))
+    values, vectors = eigsh(walk, k=most, which="LM", v0=np.ones(nodes), rng=0)
     order = np.argsort(-np.abs(values))
     values, vectors = values[order], vectors[:, order]
     return [
@@ -236,6 +236,8 @@ def embeddings(nodes: int, edges: np.ndarray, rank: int = max(RANKS)) -> np.ndar
 
     a = adjacency_of(nodes, edges)
     walk = _walk(a, np.asarray(a.sum(axis=1)).ravel())
-    values, vectors = eigsh(walk, k=min(rank, nodes - 2), which="LM", v0=np.ones(nodes))
+    values, vectors = eigsh(
+        walk, k=min(rank, nodes - 2), which="LM", v0=np.ones(nodes), rng=0
+    )
     order = np.argsort(-np.abs(values))
     return (vectors * np.sqrt(np.abs(values)))[:, order].astype(np.float32)

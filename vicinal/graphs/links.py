@@ -158,7 +158,7 @@ class LinkPredictor(Estimator):
 
     def begin(self, table: GraphTable) -> None:
         """Divide the edges and fit the first answer."""
-        if table.directed:
+        if table.directed or table.relations:
             table.notes.append("edges are taken without their direction")
             table = replace(table, directed=False)
         settings = self.settings
@@ -336,7 +336,7 @@ class LinkPredictor(Estimator):
             for z in (ours, theirs)
         ]
         self.paired_ = compare_predictions(self.objective_, y, *said)
-        if self.paired_.better:
+        if self.paired_.better or self.settings.deliver == "networks":
             self.network_ = network
         self._calibrate()
 
@@ -362,6 +362,15 @@ class LinkPredictor(Estimator):
         """Calibrated chance [P] of an edge."""
         said = self._logits(in_order(pairs)) / self.temperature_
         return self.objective_.predict(said)[:, 1]
+
+    def _odds(self, pairs: np.ndarray) -> np.ndarray:
+        """Their log-odds [P], which tell apart what is as good as sure."""
+        said = self._logits(in_order(pairs)).double() / self.temperature_
+        return (said[:, 1] - said[:, 0]).numpy()
+
+    def listed(self, pairs: np.ndarray) -> np.ndarray:
+        """[P] bool: pairs of rows that are edges of the graph already."""
+        return among(in_order(pairs), pairs_of(self.graph_), len(self.graph_))
 
     def predict_proba(self, X: Sequence[tuple[Any, ...]]) -> np.ndarray:
         """The chance of an edge for each pair of names, [P].
@@ -422,13 +431,18 @@ class LinkPredictor(Estimator):
         for row in wanted:
             asked = pairs if row is None else np.insert(pairs, 2, row, axis=1)
             asked = asked[~among(asked, edges, len(self.graph_))]
-            chance = self._chances(asked) if len(asked) else np.empty(0)
-            best = np.argsort(-chance, kind="stable")[:count]
-            parts.append((asked[best], chance[best]))
-        found, chances = (np.concatenate(part) for part in zip(*parts, strict=True))
-        best = np.argsort(-chances, kind="stable")[:count]
+            odds = self._odds(asked) if len(asked) else np.empty(0)
+            best = np.argsort(-odds, kind="stable")[:count]
+            parts.append((asked[best], odds[best]))
+        found, odds = (np.concatenate(part) for part in zip(*parts, strict=True))
+        best = np.argsort(-odds, kind="stable")[:count]
+        chance = self._chances(found[best]) if len(best) else np.empty(0)
         return pd.DataFrame(
-            {**self.named(found[best]), "chance": chances[best].round(5)}
+            {
+                **self.named(found[best]),
+                "chance": chance.round(5),
+                "log_odds": odds[best].round(3),
+            }
         )
 
     def named(self, pairs: np.ndarray) -> dict[str, np.ndarray]:
@@ -512,7 +526,11 @@ class LinkPredictor(Estimator):
     def against_the_first(self) -> str:
         """How the network did beside the first answer, in a sentence; nothing where
         none was tried."""
-        return "" if self.paired_ is None else f"{self.paired_}: {self.paired_.verdict}"
+        if self.paired_ is None:
+            return ""
+        asked = self.network_ is not None and not self.paired_.better
+        verdict = "delivered, as was asked for" if asked else self.paired_.verdict
+        return f"{self.paired_}: {verdict}"
 
     # --- being judged ------------------------------------------------------------
 

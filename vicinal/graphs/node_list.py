@@ -23,7 +23,7 @@ from vicinal.core.labels import (
 from vicinal.core.quarantine import Quarantined
 from vicinal.core.spreadsheets import clean, whole_numbers_as_such
 from vicinal.core.words import counted
-from vicinal.errors import DataError, NoDataError
+from vicinal.errors import DataError, NoDataError, near_names
 from vicinal.graphs.edge_list import texts
 
 ID = ("id", "node_id", "node", "name", "nodeid")
@@ -111,8 +111,8 @@ def _exact(frame: Any, name: str) -> Any:
         if str(column) == name:
             return column
     raise DataError(
-        f"There is no column {name!r} of the nodes. Got "
-        f"{', '.join(map(str, frame.columns))}."
+        f"There is no column {name!r} of the nodes. "
+        f"{near_names(name, map(str, frame.columns))}"
     )
 
 

@@ -26,7 +26,7 @@ from vicinal.core.training import Epoch
 from vicinal.core.words import counted
 from vicinal.errors import ClassError, DataError, NoDataError, near_names
 from vicinal.graphs.columns import Columns
-from vicinal.graphs.first_answer import FirstAnswer, Known
+from vicinal.graphs.first_answer import FirstAnswer, Known, by_labels
 from vicinal.graphs.members import averaged, embedded, together
 from vicinal.graphs.networks import NodeNetwork, Shape, build
 from vicinal.graphs.newcomers import Joined, joined
@@ -45,8 +45,15 @@ CONSTANT_NAMES = {
 }
 
 
-ANSWERS = ("first", "fitted")
+ANSWERS = ("first", "fitted", "alone")
 """of which the model file tells"""
+
+FEATURES, LABELS = "features alone", "neighbours' labels alone"
+"""baselines: a fitted layer that sees no edge, and labels spread, which sees no feature
+"""
+
+SPREAD = 0.9
+"""how far the labels are spread for that"""
 
 
 class Answers(NamedTuple):
@@ -81,6 +88,9 @@ class NodeModel(Estimator):
     first_: FirstAnswer
     fitted_: FirstAnswer | None
     """the best answer that looks at more than labels: for graphs that have none"""
+
+    alone_: FirstAnswer
+    """what features say without any edge"""
 
     members_: list[NodeNetwork] | None
     """the networks that are delivered; None: the first answer is"""
@@ -286,7 +296,10 @@ class NodeModel(Estimator):
             if name not in place:
                 hint = near_names(name, list(place)[:100_000]).split(" Known:")[0]
                 hint = hint if hint.startswith("Did") else ""
-                raise NoDataError(f"There is no node {name!r}. {hint}".strip())
+                raise NoDataError(
+                    f"There is no node {name!r}. {hint} Nodes that came later go with "
+                    "--new-nodes and --new-edges.".replace("  ", " ")
+                )
         return np.array([place[name] for name in wanted], np.int64)
 
     def predicted(self, X: Any = None, **newcomers: Any) -> np.ndarray:
@@ -333,11 +346,31 @@ class NodeModel(Estimator):
                     "No node was held out when this model learned: name a graph with "
                     "labels."
                 )
-            return self.judged(self.graph_, rows, self._predict(self.logits()[rows]))
+            said = self._predict(self.logits()[rows])
+            found = self.judged(self.graph_, rows, said)
+            self._set_beside(found, self.known_, rows, self.known_.y[rows])
+            return found
         table = self.read(X, y)
         rows, notes = self._to_score(table)
-        said = self._logits(self._unlabelled(table))[rows]
-        return self.judged(table, rows, self._predict(said), notes)
+        known = self._unlabelled(table)
+        found = self.judged(
+            table, rows, self._predict(self._logits(known)[rows]), notes
+        )
+        self._set_beside(found, known, rows, self._encoded(table)[rows])
+        return found
+
+    def _set_beside(
+        self, found: Evaluation, known: Known, rows: np.ndarray, y: np.ndarray
+    ) -> None:
+        """Hold an evaluation against features alone and, where some are known, labels
+        alone."""
+        objective = self.objective_
+        said = {FEATURES: self.alone_.logits(known._replace(x=known.x[rows]))}
+        if known.marked.any():
+            said[LABELS] = by_labels(known, objective, SPREAD)[rows]
+        for name, logits in said.items():
+            decided = objective.decide(objective.predict(logits))
+            found.set_beside(name, objective, y, decided)
 
     def _to_score(self, table: GraphTable) -> tuple[np.ndarray, list[str]]:
         """Rows of another graph to score on, and notes."""
@@ -398,6 +431,7 @@ class NodeModel(Estimator):
             "directed": self.graph_.directed,
             "first": self.first_.to_dict(),
             "fitted": None if self.fitted_ is None else self.fitted_.to_dict(),
+            "alone": self.alone_.to_dict(),
             "network": None if not networks else networks[0].description,
             "members": len(networks),
             "mixed": None if self.mixed_ is None else list(self.mixed_),
@@ -407,7 +441,8 @@ class NodeModel(Estimator):
             "history": [epoch._asdict() for epoch in self.history_],
         }
         tensors = {f"graph.{k}": t for k, t in self._graph_tensors().items()}
-        for name, answer in (("first", self.first_), ("fitted", self.fitted_)):
+        for name in ANSWERS:
+            answer = getattr(self, f"{name}_")
             if answer is not None:
                 weights, bias = answer.head.weights, answer.head.bias
                 tensors[f"{name}.weights"] = torch.from_numpy(np.asarray(weights))
@@ -448,9 +483,9 @@ class NodeModel(Estimator):
         self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
         tensors = read_weights(folder, description)
         self._restore_graph(under("graph", tensors), description["directed"])
-        first, fitted = (self._answer(k, description, tensors) for k in ANSWERS)
-        assert first is not None
-        self.first_, self.fitted_ = first, fitted
+        first, fitted, alone = (self._answer(k, description, tensors) for k in ANSWERS)
+        assert first is not None and alone is not None
+        self.first_, self.fitted_, self.alone_ = first, fitted, alone
         self.members_ = None
         mixed = description.get("mixed")
         self.mixed_ = None if mixed is None else (mixed[0], mixed[1])

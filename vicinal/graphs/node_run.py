@@ -8,15 +8,11 @@ from vicinal.core.evaluation import Evaluation
 from vicinal.core.report import Block, Table
 from vicinal.core.splits import TEST, TRAIN, VAL
 from vicinal.graphs.facts import Facts, facts_of, told
-from vicinal.graphs.first_answer import VIEWS, by_labels
+from vicinal.graphs.first_answer import VIEWS
 from vicinal.graphs.graph_run import EVERY, GraphRun
 from vicinal.graphs.nodes import NodeLearner
 from vicinal.graphs.page import cut
 from vicinal.graphs.table import GraphTable
-
-FEATURES, LABELS = "features alone", "neighbours' labels alone"
-"""baselines: a fitted layer that sees no edge, and labels spread, which sees no feature
-"""
 
 PURPOSE = {
     TRAIN: "to learn from",
@@ -59,18 +55,7 @@ class NodeRun(GraphRun):
         return f"{', '.join(parts)}; {self.learner.columns_}"
 
     def judged(self) -> Evaluation | None:
-        learner = self.learner
-        rows = np.flatnonzero(learner.held_out)
-        if not len(rows):
-            return None
-        found = learner.evaluate()
-        known, objective = learner.known_, learner.objective_
-        alone = learner.alone_.logits(known)[rows]
-        labels = by_labels(known, objective, 0.9)[rows]
-        for name, said in ((FEATURES, alone), (LABELS, labels)):
-            decided = objective.decide(objective.predict(said))
-            found.set_beside(name, objective, known.y[rows], decided)
-        return found
+        return self.learner.evaluate() if self.learner.held_out.any() else None
 
     def frames(self) -> dict[str, Any]:
         import pandas as pd

@@ -46,9 +46,6 @@ class NodeLearner(NodeModel):
     firsts_: list[FirstAnswer]
     """the best answer of each view that was tried"""
 
-    alone_: FirstAnswer
-    """what features say without any edge"""
-
     paired_: Nearer | None
     """the networks against the first answer on the validation part; None: no network
     was trained, or nothing was held out"""

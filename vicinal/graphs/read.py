@@ -164,6 +164,11 @@ def _read(
     if edges is not None:
         return _two(read_csv(path, NODE_COLUMNS), 2, edges, *how)
     _refuse_nodes(path)
+    if target is not None:
+        raise SettingError(
+            f"{path} lists edges, and the target {target!r} is a column of nodes. Name "
+            f"the table of nodes as DATA, and {path.name} with --edges."
+        )
     return _joined(None, _all_edges(path, None, links), links)
 
 

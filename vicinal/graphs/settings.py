@@ -123,6 +123,10 @@ class WholeSettings(TrainingSettings):
     """graph network that is tried after the first answer; auto: gin; none: the first
     answer is the model"""
 
+    deliver: Literal["auto", "networks"] = "auto"
+    """auto: the network only where it is shown to be better than the first answer on
+    the validation part; networks: it alone, shown or not"""
+
     hidden: int = 64
     """width of the network's layers"""
 
@@ -177,6 +181,10 @@ class LinkSettings(TrainingSettings):
     """how a network scores two embeddings; none: no network is tried, the first answer
     is the model"""
 
+    deliver: Literal["auto", "networks"] = "auto"
+    """auto: the network only where it is shown to be better than the first answer on
+    the validation part; networks: it alone, shown or not"""
+
     relation_column: str | None = None
     """column of the edges that names the relation of each: two nodes may be joined by
     several, and each is predicted by itself; None: an edge is an edge"""
@@ -218,6 +226,8 @@ class LinkSettings(TrainingSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        tried = self.deliver == "auto" or self.decoder != "none"
+        self.require("deliver", tried, "auto where --decoder names no network")
         for name in ("hidden", "layers"):
             value = getattr(self, name)
             self.require(name, is_whole(value, 1), "a whole number, 1 or more")

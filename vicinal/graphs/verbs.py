@@ -27,6 +27,9 @@ from vicinal.graphs.whole_graphs import GraphModel
 from vicinal.graphs.whole_run import told as told_of_set
 from vicinal.voice import Voice
 
+MOST_CLASSES = 100
+"""different texts of a column that may be labels"""
+
 MOST_SAID = 40
 """answers that are printed, where no file takes them"""
 
@@ -45,7 +48,7 @@ def check(table: GraphTable, quarantine: str | None, voice: Voice) -> dict[str, 
         voice.say(line)
     columns, notes = Columns.of(table.features)
     voice.say(f"known of a node: {columns}")
-    for note in [*table.notes, *notes]:
+    for note in [*table.notes, *notes, *_could_be_labels(table)]:
         voice.say(f"note: {note}")
     _set_aside(table.set_aside, quarantine, voice)
     return {
@@ -55,6 +58,33 @@ def check(table: GraphTable, quarantine: str | None, voice: Voice) -> dict[str, 
         "notes": [*table.notes, *notes],
         "quarantined": len(table.set_aside),
     }
+
+
+def _could_be_labels(table: GraphTable) -> list[str]:
+    """A hint at columns of few different texts, where no node has a label."""
+    if table.kind != "none" or not hasattr(table.features, "columns"):
+        return []
+    found = []
+    for name in table.features.columns:
+        cells = [str(c).strip() for c in table.features[name].dropna()]
+        different = {cell for cell in cells if cell}
+        words = not all(_is_number(cell) for cell in different)
+        if words and 2 <= len(different) <= min(MOST_CLASSES, len(table) // 2):
+            found.append(f"{name} ({counted(len(different), 'value')})")
+    if not found:
+        return []
+    return [
+        f"no column is named label; --target takes another, such as "
+        f"{', '.join(found[:5])}"
+    ]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _set_aside(aside: list[Quarantined], quarantine: str | None, voice: Voice) -> None:
@@ -235,7 +265,8 @@ def predict_links(
     else:
         rows = model._rows(_pairs(nodes, model, relation))
         chances = model._chances(rows).round(5)
-        frame = pd.DataFrame({**model.named(rows), "chance": chances})
+        known = model.listed(rows)
+        frame = pd.DataFrame({**model.named(rows), "chance": chances, "listed": known})
         if len(rows) > len(nodes) // 2 > 0:  # each relation of a pair: likeliest first
             place = np.repeat(
                 np.arange(len(nodes) // 2), len(rows) // (len(nodes) // 2)
@@ -248,10 +279,12 @@ def predict_links(
         for row in frame.head(MOST_SAID).to_dict("records"):
             by = f" {row['relation']} -" if "relation" in row else ""
             ends = f"{row['source']} -{by} {row['target']}"
-            voice.say(f"{ends:<40}  {100 * row['chance']:5.1f} %")
+            known = "  (an edge already)" if row.get("listed") else ""
+            voice.say(f"{ends:<40}  {100 * row['chance']:5.1f} %{known}")
         if len(frame) > MOST_SAID:
             more = len(frame) - MOST_SAID
             voice.say(f"... and {more:,} more (--output FILE.csv takes all)")
+    voice.say("note: chances are those among pairs of which half are edges")
     return {"predictions": frame.to_dict("records")}
 
 
@@ -353,8 +386,10 @@ def explain(
     if model.members_ is None:
         found = surroundings.surroundings(model.first_, model.known_, row)
         voice.say(
-            f"{len(found.parts):,} nodes have a say in it; those that count most, and "
-            f"what they add to the {found.what} of {classes[k]}:"
+            f"{len(found.parts):,} nodes have a say in it. Those that count most: "
+            "their share of it, what they speak for (by their label where it is known, "
+            f"else as they look), and what they add to the {found.what} of "
+            f"{classes[k]}:"
         )
         for part in found.parts[:TOLD]:
             how = "known" if part.known else "as it looks"
@@ -363,7 +398,10 @@ def explain(
                 f"  {ids[part.node]:<20} {100 * part.share:5.1f} %   {own} ({how})   "
                 f"{part.says[k]:+.4f}"
             )
-        voice.say(f"all together {found.computed[k]:.5f}; off by {found.off:.1e}")
+        voice.say(
+            f"all together {found.computed[k]:.5f}, before it is calibrated "
+            f"(temperature {model.temperature_:.3g}); off by {found.off:.1e}"
+        )
         return {
             "node": name,
             "target": classes[k],
@@ -531,7 +569,8 @@ def inspect_graphs(
     if model.network_ is None:
         raise SettingError(
             "The first answer has no layers: `vicinal explain RUN GRAPHS NAME` tells "
-            "what it costs to leave each node out."
+            "what it costs to leave each node out. A network answers with `vicinal "
+            "train ... --deliver networks`."
         )
     tensors, ids = model._tensors(graph), graph.nodes.ids
     if node is not None:
@@ -584,7 +623,8 @@ def inspect_links(
     if model.network_ is None:
         raise SettingError(
             "The first answer has no layers: `vicinal explain RUN NODE NODE` takes it "
-            "apart. A network is tried with --decoder dot, bilinear or mlp."
+            "apart. A network answers with `vicinal train ... --decoder dot --deliver "
+            "networks`."
         )
     asked = (source, target) if relation is None else (source, relation, target)
     row = model._rows([asked])[0]
@@ -627,8 +667,8 @@ def inspect_links(
 def _wants_relation(model: LinkPredictor, relation: str | None) -> None:
     if model.relations_ and relation is None:
         raise SettingError(
-            "By which relation? Name one with --relation. "
-            f"{near_names('', model.relations_)}"
+            "By which relation? Name one with --relation (`vicinal predict RUN NODE "
+            f"NODE` tells of all). {near_names('', model.relations_)}"
         )
     if relation is not None:
         model._relation(relation)
@@ -643,11 +683,14 @@ def inspect(
     row = int(model._rows([name], model.graph_)[0])
     if model.members_ is None:
         raise SettingError(
-            "The first answer has no layers: `vicinal explain RUN NODE` takes it apart."
+            "The first answer has no layers: `vicinal explain RUN NODE` takes it "
+            "apart. A network answers with `vicinal train ... --deliver networks`."
         )
     if output is not None:
         return _drawn(model, row, name, Path(output), voice)
     ids, layers = model.graph_.ids, []
+    if len(model.members_) > 1:
+        voice.say(f"the first of {len(model.members_)} networks:")
     for one in tree(model.members_[0], model.known_, row):
         layers.append(_say_layer(one, ids, name, voice))
     logits = dict(zip(model.objective_.classes, layers[-1]["value"], strict=True))
@@ -662,9 +705,13 @@ def _say_layer(one: Any, ids: Any, name: str, voice: Voice) -> dict[str, Any]:
     for message in messages[:TOLD]:
         size = float((message.vector**2).sum() ** 0.5)
         who = ids[message.source]
-        voice.say(f"  {who:<20} x {message.coefficient:.4f}   length {size:.4f}")
+        voice.say(
+            f"  {who:<20} counts {message.coefficient:.4f}, sends {size:.4f} (length)"
+        )
     if len(messages) > TOLD:
         voice.say(f"  ... and {len(messages) - TOLD:,} more")
+    rest, given = (float((v**2).sum() ** 0.5) for v in (one.rest, one.given))
+    voice.say(f"  what no neighbour sent: length {rest:.4f}; it gives {given:.4f}")
     return {
         "layer": one.layer,
         "kind": one.kind,

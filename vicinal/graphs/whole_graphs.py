@@ -291,7 +291,7 @@ class GraphModel(Estimator):
             for z in (ours, theirs)
         ]
         self.paired_ = compare_predictions(objective, y, *both)
-        if self.paired_.better:
+        if self.paired_.better or self.settings.deliver == "networks":
             self.network_ = network
         self._calibrate()
 
@@ -350,7 +350,11 @@ class GraphModel(Estimator):
     def against_the_first(self) -> str:
         """How the network did beside the first answer, in a sentence; nothing where
         none was tried."""
-        return "" if self.paired_ is None else f"{self.paired_}: {self.paired_.verdict}"
+        if self.paired_ is None:
+            return ""
+        asked = self.network_ is not None and not self.paired_.better
+        verdict = "delivered, as was asked for" if asked else self.paired_.verdict
+        return f"{self.paired_}: {verdict}"
 
     # --- being judged ------------------------------------------------------------
 
@@ -389,7 +393,9 @@ class GraphModel(Estimator):
         )
         if getattr(self, "firsts_", None):
             alone = objective.predict(self.firsts_[0].logits(graphs))
-            told.set_beside("without edges", objective, y, objective.decide(alone))
+            told.set_beside(
+                "answer without edges", objective, y, objective.decide(alone)
+            )
         return told
 
     def predictions_frame(

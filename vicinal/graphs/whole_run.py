@@ -50,9 +50,7 @@ class WholeRun(GraphRun):
     learner: GraphModel
     data: GraphSet
     unit = "graph"
-    closing = (
-        "`without edges` is a fitted layer on what the nodes are, uncounted edges."
-    )
+    closing = "`answer without edges` is a fitted layer on what the nodes are alone."
 
     def understood(self) -> list[str]:
         return told(self.data)
