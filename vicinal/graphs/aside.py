@@ -13,17 +13,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
+
+from torch import nn
 
 from vicinal.core.checkpoint import load_tensors, save_tensors
-from vicinal.core.training import Interrupted
+from vicinal.core.training import Epoch, Interrupted
 from vicinal.errors import VicinalError
-
-if TYPE_CHECKING:
-    from vicinal.graphs.members import Members
 
 TRIED = 20
 """epochs of the first member by which the seconds of one are told"""
@@ -33,6 +32,24 @@ WORTH = 10.0
 
 EVERY = 0.05
 """seconds between two looks at a process"""
+
+
+class Members(Protocol):
+    """Networks that learn by their numbers (`members`)."""
+
+    stop_requested: Callable[[], bool]
+
+    def new(self, number: int) -> Any:
+        """The network of a number, before it has learned."""
+        ...
+
+    def train(self, network: Any, number: int) -> Iterator[Epoch]:
+        """Train it."""
+        ...
+
+    def bare(self) -> "Members":
+        """The same for another process: nothing learned yet, nothing kept."""
+        ...
 
 
 @dataclass
@@ -56,7 +73,7 @@ class Aside:
         """Whether the member of a number learns in a process."""
         return number in self._running
 
-    def begin(self, members: "Members", numbers: list[int]) -> None:
+    def begin(self, members: Members, numbers: list[int]) -> None:
         """Train members of these numbers, a process each."""
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="vicinal-")
@@ -100,7 +117,7 @@ def main(job: str, file: str, number: str, parent: str) -> None:
     torch.set_num_threads(1)
     members: Members = pickle.loads(Path(job).read_bytes())
     members.stop_requested = lambda: os.getppid() != int(parent)
-    network = members.new(int(number))
+    network: nn.Module = members.new(int(number))
     history = [epoch._asdict() for epoch in members.train(network, int(number))]
     save_tensors(Path(file), dict(network.state_dict()), {"history": history})
 
