@@ -28,7 +28,7 @@ from vicinal.core.explanation import Faithfulness
 Ask = Callable[[Tensor], Tensor]
 """gives the answer [N] for pictures [N, C, H, W], 0 to 1 or a number"""
 
-STEPS = 6
+STEPS = 5
 """shares of the picture that are taken away"""
 
 RANDOM = 19
