@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vicinal.errors import DataError
-from vicinal.graphs.adjacency import EDGES, Adjacency, aggregate
+from vicinal.graphs.adjacency import EDGES, Adjacency, Featured, aggregate
+from vicinal.graphs.networks import OnGraph, Shape, build
 from vicinal.ops import aggregation
 
 
@@ -124,3 +125,45 @@ def test_what_does_not_fit_is_refused():
         aggregate(x, adjacency, "sum", torch.ones(3))
     with pytest.raises(ValueError, match="no weights"):
         aggregate(x, adjacency, "max", torch.ones(2))
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean", "max"])
+def test_sums_of_features_that_do_not_change_are_made_once(reduce):
+    graph = Adjacency.of(torch.randint(0, 30, (2, 200)), 30)
+    x = torch.randn(30, 4)
+    known = Featured.with_features(graph, x)
+    found = aggregate(x, known, reduce)
+    torch.testing.assert_close(found, aggregate(x, graph, reduce), rtol=0, atol=0)
+    assert aggregate(x, known, reduce) is found
+    other = torch.randn(30, 4, requires_grad=True)
+    said = aggregate(other, known, reduce)
+    torch.testing.assert_close(said, aggregate(other, graph, reduce), rtol=0, atol=0)
+    assert said.requires_grad
+    weight = torch.rand(200)
+    if reduce != "max":
+        wanted = aggregate(x, graph, reduce, weight)
+        torch.testing.assert_close(aggregate(x, known, reduce, weight), wanted)
+
+
+@pytest.mark.parametrize("low", [False, True])
+@pytest.mark.parametrize("name", ["gcn", "sage", "gin", "gat"])
+def test_learning_does_not_tell_a_sum_that_was_kept(name, low):
+    """Three steps with the features as they are, and with a copy made at each."""
+    graph = Adjacency.of(torch.randint(0, 40, (2, 300)), 40)
+    rows, y = torch.arange(0, 40, 2), torch.randint(0, 3, (20,))
+    x = torch.randn(40, 6, dtype=torch.bfloat16 if low else torch.float32)
+
+    def learned(copied: bool) -> Tensor:
+        torch.manual_seed(1)
+        model = OnGraph(build(name, Shape(6, 8, 2, 3, 0.0, 2)), x, graph)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(3):
+            model.x = x.clone() if copied else x
+            with torch.autocast("cpu", torch.bfloat16, low):
+                loss = torch.nn.functional.cross_entropy(model(rows).float(), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    torch.testing.assert_close(learned(False), learned(True), rtol=0, atol=0)

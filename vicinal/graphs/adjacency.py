@@ -21,7 +21,7 @@ row for each source, and y one for each target.
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -166,6 +166,38 @@ class Adjacency:
         return Adjacency(self.arriving.to(device), self.num_sources)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Featured(Adjacency):
+    """A graph with the features that it is asked with again and again."""
+
+    features: Tensor
+    """[N, F] that do not change; a sum of them is made once"""
+
+    whole: Adjacency
+    sums: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def with_features(cls, graph: Adjacency, x: Tensor) -> "Featured":
+        """x: [N, F], not to be changed."""
+        return cls(graph.arriving, graph.num_sources, features=x, whole=graph)
+
+    @property
+    def leaving(self) -> Rows:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.whole.leaving
+
+    @property
+    def loopless(self) -> Tensor:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.whole.loopless
+
+    @property
+    def with_loops(self) -> Adjacency:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.whole.with_loops
+
+    @property
+    def normalised(self) -> "Weighted":  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.whole.normalised
+
+
 @dataclass(frozen=True)
 class Weighted:
     """Edges with weights that do not change, from both ends."""
@@ -211,6 +243,10 @@ def aggregate(
             f"x must have a row for each of {graph.num_sources:,} nodes. Got "
             f"{len(x):,}."
         )
+    if isinstance(graph, Featured) and x is graph.features and weight is None:
+        if reduce not in graph.sums:
+            graph.sums[reduce] = aggregate(x, graph.whole, reduce)
+        return graph.sums[reduce]
     if reduce == "max":
         if weight is not None:
             raise ValueError(
@@ -312,7 +348,7 @@ def _matrix(rows: Rows, values: Tensor, width: int) -> Tensor:
 def _bags(x: Tensor, rows: Rows, reduce: str, weight: Tensor | None = None) -> Any:
     """torch's sum, mean or maximum over lists of rows; a weight only for sums."""
     return torch.embedding_bag(
-        x.contiguous(),
+        x.detach().contiguous(),
         rows.sources,
         rows.offsets,
         False,
@@ -331,11 +367,8 @@ class _Sum(torch.autograd.Function):
         ctx.graph, ctx.reduce = graph, reduce
         ctx.save_for_backward(x if weight is not None else None, weight)
         own = None if weight is None else weight.to(x.dtype)
-        if reduce == "sum":
-            return _summed(x, graph.arriving, own)
-        if not x.is_cuda:
-            return _bags(x, graph.arriving, "mean")[0]
-        return _summed(x, graph.arriving) / _count(graph)
+        total = _summed(x, graph.arriving, own)
+        return total if reduce == "sum" else total.div_(_count(graph))
 
     @staticmethod
     @once_differentiable

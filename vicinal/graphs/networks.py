@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.errors import SettingError, near_names
-from vicinal.graphs.adjacency import Adjacency
+from vicinal.graphs.adjacency import Adjacency, Featured
 from vicinal.graphs.layers.appnp import APPNP
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.layers.gat import GAT
@@ -95,7 +95,7 @@ class Stack(NodeNetwork):
         *,
         norm: bool = False,
         weighted: bool = True,
-        activation: Callable[[Tensor], Tensor] = F.relu,
+        activation: Callable[[Tensor], Tensor] = torch.relu_,
     ) -> None:
         super().__init__(shape)
         wide = [shape.features] + [shape.hidden] * (shape.layers - 1)
@@ -160,7 +160,8 @@ class Deep(NodeNetwork):
 
 
 def _gin(width: int, hidden: int) -> GIN:
-    dense = nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, hidden)
+    act = nn.ReLU(inplace=True)
+    dense = nn.Linear(width, hidden), act, nn.Linear(hidden, hidden)
     return GIN(nn.Sequential(*dense), learn_eps=True)
 
 
@@ -252,9 +253,11 @@ class OnGraph(nn.Module):
         self.network = network
         self.x = listed(x.float()) if network.reads_words else x
         self.graph, self.weight = graph, weight
+        if isinstance(self.x, Tensor):
+            self.graph = Featured.with_features(graph, self.x)
 
     def forward(self, rows: Tensor) -> Tensor:
-        return self.network(self.x, self.graph, self.weight)[rows]
+        return self.network(self.x, self.graph, self.weight).index_select(0, rows)
 
     def penalties(self, decay: float) -> dict[str, float]:
         """L2 penalty of each weight, by name."""

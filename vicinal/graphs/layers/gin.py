@@ -34,4 +34,5 @@ class GIN(nn.Module):
     ) -> Tensor:
         """weight: [E], of the edges as they were listed."""
         own = x[: graph.num_nodes]
-        return self.mlp((1 + self.eps) * own + aggregate(x, graph, "sum", weight))
+        found = aggregate(x, graph, "sum", weight)
+        return self.mlp(torch.addcmul(found, own, 1 + self.eps))

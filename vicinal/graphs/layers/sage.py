@@ -11,6 +11,7 @@ W. Hamilton, R. Ying, J. Leskovec: Inductive Representation Learning on Large Gr
 NeurIPS 2017, https://arxiv.org/abs/1706.02216.
 """
 
+import torch
 from torch import Tensor, nn
 
 from vicinal.graphs.adjacency import Adjacency, Reduce, aggregate
@@ -42,4 +43,5 @@ class GraphSAGE(nn.Module):
             found = found if first.bias is None else found + first.bias
         else:
             found = first(aggregate(x, graph, self.reduce, weight))
-        return found + self.itself(x[: graph.num_nodes])
+        own = x[: graph.num_nodes]
+        return torch.addmm(found, own, self.itself.weight.T)
