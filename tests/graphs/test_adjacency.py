@@ -127,6 +127,24 @@ def test_what_does_not_fit_is_refused():
         aggregate(x, adjacency, "max", torch.ones(2))
 
 
+@pytest.mark.parametrize("at_a_time", [1, 7, 1 << 24])
+@given(graphs())
+@settings(max_examples=40, deadline=None)
+def test_on_disk_it_is_the_same(at_a_time, graph):
+    edge_index, n = graph
+    wanted = Adjacency.of(edge_index, n)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vicinal.graphs.adjacency.SORTED", at_a_time)
+        found = Adjacency.between(edge_index[0], edge_index[1], n, room=0)
+        kinds = (found, wanted), (found.with_loops, wanted.with_loops)
+        for one, other in kinds:
+            for side in ("arriving", "leaving"):
+                for name in ("offsets", "sources", "edges"):
+                    a, b = (getattr(getattr(g, side), name) for g in (one, other))
+                    assert torch.equal(a, b)
+            assert torch.equal(one.loopless, other.loopless)
+
+
 @pytest.mark.parametrize("reduce", ["sum", "mean", "max"])
 def test_sums_of_features_that_do_not_change_are_made_once(reduce):
     graph = Adjacency.of(torch.randint(0, 30, (2, 200)), 30)

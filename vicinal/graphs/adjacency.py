@@ -19,18 +19,21 @@ Where edges lead from one set of nodes to another (`sampling.Block`, `words`), x
 row for each source, and y one for each target.
 """
 
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
 from vicinal.errors import DataError
+from vicinal.graphs.room import array
 
 Reduce = Literal["sum", "mean", "max"]
 MODES: dict[str, int] = {"sum": 0, "mean": 1, "max": 2}
@@ -38,6 +41,9 @@ MODES: dict[str, int] = {"sum": 0, "mean": 1, "max": 2}
 
 EDGES = 1 << 16
 """edges whose products are made at a time where an edge has a slope of its own"""
+
+SORTED = 1 << 24
+"""edges that are sorted at a time where they lie on disk"""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,18 @@ class Rows:
         nodes = torch.arange(len(self.offsets) - 1, dtype=torch.int32)
         return nodes.to(self.offsets.device).repeat_interleave(self.degrees)
 
+    def parts(self, edges: int) -> Iterator[tuple[int, int]]:
+        """The nodes in order, from which to before which, so many at a time that about
+        `edges` edges lead to them."""
+        device = self.offsets.device
+        last = torch.arange(0, len(self.sources) + edges, edges, device=device)
+        ends = torch.searchsorted(self.offsets[1:].long(), last, right=True)
+        begin = 0
+        for end in sorted({*ends.tolist(), len(self.offsets) - 1}):
+            if end > begin:
+                yield begin, end
+                begin = end
+
     def to(self, device: str) -> "Rows":
         """The same on a device."""
         return Rows(*(t.to(device) for t in (self.offsets, self.sources, self.edges)))
@@ -84,6 +102,9 @@ class Adjacency:
     """[E], in the order of arriving ones: of a sample, how many edges of the whole each
     stands for in a sum; None: for itself"""
 
+    room: float = math.inf
+    """bytes up to which an array of edges is in memory; a larger one lies on disk"""
+
     is_part: ClassVar[bool] = False
     """whether it is a part of a graph, and knows the degrees of the whole"""
 
@@ -95,7 +116,7 @@ class Adjacency:
     def leaving(self) -> Rows:
         """By source; its `sources` are the edges' targets."""
         rows = self.arriving
-        return rows_of(rows.targets, rows.sources, self.num_sources)
+        return rows_of(rows.targets, rows.sources, self.num_sources, self.room)
 
     @property
     def num_nodes(self) -> int:
@@ -127,16 +148,24 @@ class Adjacency:
         return cls.between(edge_index[0], edge_index[1], num_nodes)
 
     @classmethod
-    def between(cls, source: Tensor, target: Tensor, num_nodes: int) -> "Adjacency":
+    def between(
+        cls, source: Tensor, target: Tensor, num_nodes: int, room: float = math.inf
+    ) -> "Adjacency":
         """From both ends [E] of edges, which must name nodes that are there."""
-        return cls(rows_of(source, target, num_nodes), num_nodes)
+        return cls(rows_of(source, target, num_nodes, room), num_nodes, room=room)
 
     @cached_property
     def loopless(self) -> Tensor:
         """[N, 1] float32: 1 for a node without an edge to itself, else 0."""
-        own = self.arriving.sources == self.arriving.targets
-        found = torch.ones(self.num_nodes, device=own.device)
-        return found.index_fill(0, self.arriving.targets[own].long(), 0)[:, None]
+        rows = self.arriving
+        found = torch.ones(self.num_nodes, 1, device=rows.sources.device)
+        for begin, end in rows.parts(SORTED):
+            degrees = rows.offsets[begin : end + 1].diff()
+            nodes = torch.arange(begin, end, device=degrees.device)
+            targets = nodes.repeat_interleave(degrees)
+            sources = rows.sources[rows.offsets[begin] : rows.offsets[end]]
+            found[targets[sources == targets]] = 0
+        return found
 
     @cached_property
     def with_loops(self) -> "Adjacency":
@@ -146,7 +175,8 @@ class Adjacency:
         source, target = (
             torch.cat([t, bare.int()]) for t in (rows.sources, rows.targets)
         )
-        return Adjacency(rows_of(source, target, self.num_nodes), self.num_sources)
+        found = rows_of(source, target, self.num_nodes, self.room)
+        return Adjacency(found, self.num_sources, room=self.room)
 
     @cached_property
     def normalised(self) -> "Weighted":
@@ -216,12 +246,26 @@ class Weighted:
         return _Fixed.apply(x, self)
 
 
-def rows_of(source: Tensor, target: Tensor, num_nodes: int) -> Rows:
-    """The edges by target; those of one keep the order that they came in."""
-    order = target.int().sort(stable=True).indices
+def rows_of(
+    source: Tensor, target: Tensor, num_nodes: int, room: float = math.inf
+) -> Rows:
+    """The edges by target; those of one keep the order that they came in.
+
+    room: bytes; rows that take more lie on disk, and are sorted a part at a time.
+    """
     offsets = torch.zeros(num_nodes + 1, dtype=torch.int32, device=target.device)
     offsets[1:] = torch.bincount(target, minlength=num_nodes).cumsum(0)
-    return Rows(offsets, source[order].int(), order.int())
+    if 4 * len(target) <= room:
+        order = target.int().sort(stable=True).indices
+        return Rows(offsets, source[order].int(), order.int())
+    on_disk = (array(target.shape, np.int32, room) for _ in range(2))
+    rows = Rows(offsets, *map(torch.from_numpy, on_disk))
+    for begin, end in rows.parts(SORTED):
+        own = ((target >= begin) & (target < end)).nonzero()[:, 0]
+        order = own[target[own].sort(stable=True).indices]
+        places = slice(int(offsets[begin]), int(offsets[end]))
+        rows.sources[places], rows.edges[places] = source[order].int(), order.int()
+    return rows
 
 
 def aggregate(

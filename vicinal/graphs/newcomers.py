@@ -70,6 +70,7 @@ def joined(
         weight=weight,
         set_aside=aside,
         notes=notes,
+        room=table.room,
     )
     count = len(names)
     x = torch.from_numpy(columns.read(features, count))

@@ -142,16 +142,20 @@ class NodeModel(Estimator):
         """Keep a graph, and what is known of it."""
         x = self._read_features(table)
         y = self._encoded(table)
-        self.graph_, self._said = table, None
-        graph = table.adjacency
+        self.graph_, self._said = table.having(room=self._room), None
+        graph = self.graph_.adjacency
         seen = seen_as(x, graph)
         self.known_ = Known(seen, graph, table.edge_weight, y, marked)
 
     def _read_features(self, table: GraphTable) -> Tensor:
-        """[N, F]: in memory, or on disk where they take a quarter of --memory."""
-        room = 1e9 * self.settings.memory / 4
-        make = in_room(room)
+        """[N, F]: in memory, or on disk where there is no room for them."""
+        make = in_room(self._room)
         return torch.from_numpy(self.columns_.read(table.features, len(table), make))
+
+    @property
+    def _room(self) -> float:
+        """Bytes of an array from which on it lies on disk: a quarter of --memory."""
+        return 1e9 * self.settings.memory / 4
 
     def _encoded(self, table: GraphTable) -> np.ndarray:
         """Targets [N] or [N, K]; 0 where a label is not known."""
@@ -230,6 +234,7 @@ class NodeModel(Estimator):
 
     def _unlabelled(self, table: GraphTable) -> Known:
         """Another graph, of which no label is known."""
+        table = table.having(room=self._room)
         x = seen_as(self._read_features(table), table.adjacency)
         nothing = np.zeros((len(table), *self.known_.y.shape[1:]), self.known_.y.dtype)
         marked = np.zeros(len(table), bool)
@@ -532,6 +537,7 @@ class NodeModel(Estimator):
             weight=None if weight is None else weight.numpy(),
             labels=labels,
             kind=cast(Kind, self.objective_.kind),
+            room=self._room,
         )
         self.known_ = Known(
             tensors["x"],

@@ -109,24 +109,12 @@ def layer_by_layer(
     sampler = Sampler(graph, weight)
     for k in range(len(network.layers)):
         made = make(graph.num_nodes, network.shape.hidden)
-        for nodes in _some(graph, edges):
-            block = sampler.block(nodes)
+        for begin, end in graph.arriving.parts(edges):
+            block = sampler.block(torch.arange(begin, end))
             h = network.step(k, x[block.nodes].float(), block, block.weight)
-            made[nodes[0] : nodes[-1] + 1] = h
+            made[begin:end] = h
         x = made
     return x
-
-
-def _some(graph: Adjacency, edges: int) -> Iterator[Tensor]:
-    """All nodes in order, so many at a time that about `edges` edges arrive at them."""
-    last = torch.arange(0, graph.num_edges + edges, edges)
-    ends = torch.searchsorted(graph.arriving.offsets[1:].long(), last, right=True)
-    wanted = {*ends.tolist(), graph.num_nodes}
-    begin = 0
-    for end in sorted(wanted):
-        if end > begin:
-            yield torch.arange(begin, end)
-            begin = end
 
 
 def bytes_of_a_step(shape: Shape, nodes: int, edges: int) -> int:

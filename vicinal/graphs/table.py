@@ -3,6 +3,7 @@
 `GraphTable` is the one form that every source is read into; `read` has the sources.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor
 from vicinal.core.labels import Kind
 from vicinal.core.quarantine import Quarantined
 from vicinal.graphs.adjacency import Adjacency
+from vicinal.graphs.room import array
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ class GraphTable:
     notes: list[str] = field(default_factory=list)
     """what the user should know: loops, repeats, columns that are not used"""
 
+    room: float = math.inf
+    """bytes up to which an array of the adjacency is in memory"""
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -101,17 +106,19 @@ class GraphTable:
     @cached_property
     def adjacency(self) -> Adjacency:
         """The neighbours of each node; made once."""
-        source, target = (
-            torch.from_numpy(ends.astype(np.int32))
-            for ends in (self.source, self.target)
-        )
+        both_ways = np.zeros(self.num_edges, bool)
         if not self.directed:
-            other = source != target
-            source, target = (
-                torch.cat([source, target[other]]),
-                torch.cat([target, source[other]]),
-            )
-        return Adjacency.between(source, target, len(self))
+            both_ways = self.source != self.target
+        count = self.num_edges + int(both_ways.sum())
+
+        def listed(own: np.ndarray, turned: np.ndarray) -> Tensor:
+            made = array((count,), np.int32, self.room)
+            made[: len(own)], made[len(own) :] = own, turned[both_ways]
+            return torch.from_numpy(made)
+
+        source = listed(self.source, self.target)
+        target = listed(self.target, self.source)
+        return Adjacency.between(source, target, len(self), self.room)
 
     @property
     def classes(self) -> tuple[str, ...]:
