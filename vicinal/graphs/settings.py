@@ -47,9 +47,9 @@ class NodeSettings(TrainingSettings):
     """labelled nodes of one step, where the network learns from samples"""
 
     memory: float = 8.0
-    """gigabytes that learning may take, the graph itself not counted: a graph whose
-    steps need more is learned from samples, and features for which there is no room
-    are put on disk"""
+    """gigabytes that learning may take, reading the graph not counted: a graph whose
+    steps need more is learned from samples, and features, layers and edges that take
+    more than a quarter of it lie on disk"""
 
     precision: Precision = "auto"
     """number format of products and messages while a network learns: bfloat16 is up to
