@@ -15,13 +15,13 @@ from vicinal.errors import DataError, SettingError
 from vicinal.graphs.adjacency import Adjacency, aggregate
 from vicinal.graphs.layers.gcn import smoothed
 from vicinal.graphs.members import Rows
-from vicinal.graphs.networks import Shape, Stack, build, sampled
+from vicinal.graphs.networks import NETWORKS, Shape, Stack, build
 from vicinal.graphs.nodes import NodeClassifier
 from vicinal.graphs.read import read_graph
 from vicinal.graphs.sampled import Batches, OnSamples, layer_by_layer, through
 from vicinal.graphs.sampling import Sampler, draw
 
-STACKS = [name for name in ("gcn", "sage", "gin", "gat", "gatv2") if sampled(name)]
+STACKS = [name for name, network in NETWORKS.items() if network.stacked]
 
 
 def graph(seed: int = 0, nodes: int = 60, edges: int = 400) -> tuple[Adjacency, Tensor]:

@@ -31,7 +31,6 @@ from vicinal.graphs.networks import (
     Shape,
     Stack,
     build,
-    sampled,
 )
 from vicinal.graphs.room import in_room
 from vicinal.graphs.sampled import (
@@ -111,11 +110,12 @@ class Members:
             if needed <= 1e9 * settings.memory:
                 return None
         name = "sage" if auto else settings.network
-        if not sampled(name):
+        if not NETWORKS[name].stacked:
+            others = ", ".join(k for k, network in NETWORKS.items() if network.stacked)
             raise SettingError(
                 f"{name} is not learned from samples, which --neighbours or a graph "
-                f"larger than --memory {settings.memory:g} asks for. Take --network "
-                "sage, gcn, gin, gat or gatv2, or allow more memory."
+                f"larger than --memory {settings.memory:g} asks for. Take a --network "
+                f"that is ({others}), or allow more memory."
             )
         layers = self._shape(name).layers
         counts = given or COUNTS[:layers]

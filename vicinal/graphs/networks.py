@@ -186,6 +186,9 @@ class Architecture(NamedTuple):
     layers: int
     paper: str
     weighted: bool = True
+    stacked: bool = True
+    """whether its layers come one after the other, each with weights of its own: such
+    a network can learn from parts of a graph"""
 
 
 NETWORKS: dict[str, Architecture] = {
@@ -202,8 +205,8 @@ NETWORKS: dict[str, Architecture] = {
     "gatv2": Architecture(
         lambda shape: _attention(GATv2, shape), 2, "Brody et al. 2022", False
     ),
-    "appnp": Architecture(Spread, 10, "Klicpera et al. 2019"),
-    "gcnii": Architecture(Deep, 16, "Chen et al. 2020"),
+    "appnp": Architecture(Spread, 10, "Klicpera et al. 2019", stacked=False),
+    "gcnii": Architecture(Deep, 16, "Chen et al. 2020", stacked=False),
 }
 
 
@@ -216,12 +219,6 @@ def build(name: str, shape: Shape) -> NodeNetwork:
     network = NETWORKS[name].make(shape)
     network.name = name
     return network
-
-
-def sampled(name: str) -> bool:
-    """Whether the network of a name can learn from parts of a graph: those whose layers
-    come one after the other, each with weights of its own, can."""
-    return name in ("gcn", "sage", "gin", "gat", "gatv2")
 
 
 def penalties(model: Any, decay: float) -> dict[str, float]:

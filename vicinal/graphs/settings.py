@@ -1,7 +1,7 @@
 """What a user may set for graphs: said once, with its unit."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from vicinal.core.settings import Precision, TrainingSettings, is_number, is_whole
 
@@ -11,8 +11,34 @@ NetworkName = Literal[
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeSettings(TrainingSettings):
+class GraphSettings(TrainingSettings):
+    """What is asked of the settings of all of them."""
+
+    counts: ClassVar[tuple[str, ...]] = ("hidden", "layers")
+    """settings that are whole numbers, 1 or more"""
+
+    most_held: ClassVar[float] = 0.8
+    """share that may be held out, to score on or to choose by"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.counts:
+            value = getattr(self, name)
+            self.require(name, is_whole(value, 1), "a whole number, 1 or more")
+        dropout = getattr(self, "dropout")  # noqa: B009  a field of each
+        out = is_number(dropout) and 0 <= dropout < 1
+        self.require("dropout", out, "from 0 to below 1")
+        for name in ("val_fraction", "test_fraction"):
+            value = getattr(self, name)
+            held = is_number(value) and 0 <= value <= self.most_held
+            self.require(name, held, f"from 0 to {self.most_held}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings(GraphSettings):
     """How nodes of a graph are learned."""
+
+    counts = ("hidden", "heads", "nodes_per_batch")
 
     network: NetworkName = "auto"
     """graph network that is tried after the first answer; auto: gcnii, or sage where it
@@ -91,33 +117,25 @@ class NodeSettings(TrainingSettings):
         super().__post_init__()
         if isinstance(self.neighbours, list):  # as a file has it
             object.__setattr__(self, "neighbours", tuple(self.neighbours))
-        self.require("hidden", is_whole(self.hidden, 1), "a whole number, 1 or more")
-        deep = self.layers is None or is_whole(self.layers, 1)
-        self.require("layers", deep, "a whole number, 1 or more")
-        self.require("heads", is_whole(self.heads, 1), "a whole number, 1 or more")
-        out = is_number(self.dropout) and 0 <= self.dropout < 1
-        self.require("dropout", out, "from 0 to below 1")
+        for name in ("layers", "members"):
+            value = getattr(self, name)
+            good = value is None or is_whole(value, 1)
+            self.require(name, good, "a whole number, 1 or more")
         seen = self.neighbours is None or (
             len(self.neighbours) > 0 and all(is_whole(k, 1) for k in self.neighbours)
         )
         self.require("neighbours", seen, "whole numbers, 1 or more")
-        size = is_whole(self.nodes_per_batch, 1)
-        self.require("nodes_per_batch", size, "a whole number, 1 or more")
         room = is_number(self.memory) and self.memory > 0
         self.require("memory", room, "gigabytes, more than 0")
-        several = self.members is None or is_whole(self.members, 1)
-        self.require("members", several, "a whole number, 1 or more")
-        for name in ("val_fraction", "test_fraction"):
-            value = getattr(self, name)
-            held = is_number(value) and 0 <= value <= 0.8
-            self.require(name, held, "from 0 to 0.8")
         both = self.group_column is None or self.time_column is None
         self.require("time_column", both, "left out where group_column is given")
 
 
 @dataclass(frozen=True, kw_only=True)
-class WholeSettings(TrainingSettings):
+class WholeSettings(GraphSettings):
     """How whole graphs are learned."""
+
+    counts = ("hidden", "layers", "edges_per_batch")
 
     network: Literal["auto", "none", "gin"] = "auto"
     """graph network that is tried after the first answer; auto: gin; none: the first
@@ -160,22 +178,12 @@ class WholeSettings(TrainingSettings):
     test_fraction: float = 0.15
     """share of the labelled graphs held out to score on, where no part is named test"""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("hidden", "layers", "edges_per_batch"):
-            value = getattr(self, name)
-            self.require(name, is_whole(value, 1), "a whole number, 1 or more")
-        out = is_number(self.dropout) and 0 <= self.dropout < 1
-        self.require("dropout", out, "from 0 to below 1")
-        for name in ("val_fraction", "test_fraction"):
-            value = getattr(self, name)
-            held = is_number(value) and 0 <= value <= 0.8
-            self.require(name, held, "from 0 to 0.8")
-
 
 @dataclass(frozen=True, kw_only=True)
-class LinkSettings(TrainingSettings):
+class LinkSettings(GraphSettings):
     """How edges of a graph are learned."""
+
+    most_held = 0.4
 
     decoder: Literal["none", "dot", "bilinear", "mlp"] = "none"
     """how a network scores two embeddings; none: no network is tried, the first answer
@@ -191,8 +199,8 @@ class LinkSettings(TrainingSettings):
 
     embeddings: Literal["layers", "free"] = "layers"
     """layers: GraphSAGE (of several relations relational GCN) on what is known of the
-    nodes; free: numbers of each node's
-    own, which say nothing of nodes that come later"""
+    nodes; free: numbers of each node's own, which say nothing of nodes that come
+    later"""
 
     hidden: int = 64
     """width of the embeddings"""
@@ -228,11 +236,3 @@ class LinkSettings(TrainingSettings):
         super().__post_init__()
         tried = self.deliver == "auto" or self.decoder != "none"
         self.require("deliver", tried, "auto where --decoder names no network")
-        for name in ("hidden", "layers"):
-            value = getattr(self, name)
-            self.require(name, is_whole(value, 1), "a whole number, 1 or more")
-        out = is_number(self.dropout) and 0 <= self.dropout < 1
-        self.require("dropout", out, "from 0 to below 1")
-        for name in ("val_fraction", "test_fraction"):
-            value = getattr(self, name)
-            self.require(name, is_number(value) and 0 <= value <= 0.4, "from 0 to 0.4")
