@@ -134,6 +134,25 @@ def test_networks_are_kept_only_where_they_are_better(block_graph, monkeypatch):
     assert np.allclose(before, first.predict_proba())
 
 
+def test_a_network_is_kept_where_only_it_can_see_what_matters():
+    """A label that is the product of a node's own sign and that of its neighbours'
+    mean: no layer on means gives it, and two layers with a bend between do."""
+    rng, nodes = np.random.default_rng(0), 800
+    above = np.triu(rng.random((nodes, nodes)) < 6 / nodes, 1)
+    sign = rng.choice([-1.0, 1.0], nodes)
+    labels = np.where(sign * ((above + above.T) @ sign + 0.5) > 0, "alike", "unlike")
+    table = pd.DataFrame({"id": np.arange(nodes), "sign": sign, "label": labels})
+    source, target = np.nonzero(above)
+    edges = pd.DataFrame({"source": source, "target": target})
+    settings: Any = {"members": 1, "epochs": 150, "minutes": None}
+    model = NodeClassifier(network="sage", **settings).fit(table, edges=edges)
+    assert model.members_ is not None and "kept" in model.against_the_first
+    held, known = model.held_out, model.known_
+    first = model.first_.logits(known).argmax(dim=1).numpy()
+    right = float((first == known.y)[held].mean())
+    assert right < 0.7 and model.score() > right + 0.1
+
+
 def test_networks_may_be_taken_as_they_are_or_with_the_first_answer(block_graph):
     settings: Any = {"network": "gcn", "epochs": 40, "members": 1, "minutes": None}
     alone = NodeClassifier(**settings, deliver="networks").fit(block_graph)
