@@ -123,7 +123,10 @@ def test_a_norm_that_lacks_its_numbers_stays(lacks):
         torch.testing.assert_close(folded(network, x)(x), network.eval()(x))
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet20", "small"])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("mobilenet_v2", marks=pytest.mark.slow), "resnet20", "small"],
+)
 def test_with_fixed_norms_all_gradients_are_those_of_the_norms_as_they_stand(name):
     network = unsettled(build(name, num_classes=3, in_channels=3, image_size=32))
     for module in network.modules():
