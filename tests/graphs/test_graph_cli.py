@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import networkx as nx
+import numpy as np
+import pandas as pd
 import pytest
 
 from vicinal.cli import MISTAKE, OK, main
@@ -231,6 +233,38 @@ def test_what_an_answer_rests_on(say, folder):
     assert told.code == MISTAKE and "has no layers" in told.err
     told = say("explain", run, "n4", "--target", "k9")
     assert told.code == MISTAKE and "no class 'k9'" in told.err
+
+
+@pytest.mark.parametrize("what", ["a number", "several labels"])
+def test_what_an_answer_that_is_no_class_rests_on(say, folder, what):
+    nodes = pd.read_csv(folder / "nodes.csv")
+    if what == "a number":
+        nodes["label"] = 20 + 3 * nodes["a"] + np.arange(len(nodes)) / 100
+    else:
+        nodes["label"] += np.where(nodes["a"] > 0, "|high", "|low")
+    nodes.to_csv(folder / "nodes.csv", index=False)
+    say("train", folder, "--network", "none", "--out", "first")
+    told = say("explain", "first", "n4")
+    assert told.code == OK and "node" in told.out and "features that add" in told.out
+    found = say("explain", "first", "n4", "--json").json()
+    assert found["off"] < 1e-4 and len(found["features"])
+    if what == "a number":
+        assert found["what"] == "number" and found["target"] is None
+        total = sum(part["says"][0] for part in found["nodes"]) + found["rest"][0]
+        assert total == pytest.approx(found["score"], abs=1e-3)
+        told = say("explain", "first", "n4", "--target", "high")
+        assert told.code == MISTAKE and "it tells a number" in told.err
+    else:
+        assert say("explain", "first", "n4", "--target", "low").out.startswith(
+            "n4: low"
+        )
+    nets = "--network", "sage", "--deliver", "networks", "--epochs", 3, "--members", 1
+    say("train", folder, *nets, "--out", "nets")
+    told = say("explain", "nets", "n4")
+    moved = "number" if what == "a number" else "log-odds"
+    assert told.code == OK and f"add most to the {moved}" in told.out
+    told = say("inspect", "nets", "n4")
+    assert ("the number: " if what == "a number" else "logits: high") in told.out
 
 
 def test_a_network_opened_by_its_messages(say, folder):

@@ -10,7 +10,7 @@ import numpy as np
 
 from vicinal.core.evaluation import Evaluation
 from vicinal.core.files import replace_file
-from vicinal.core.objective import Objective
+from vicinal.core.objective import Numeric, Objective
 from vicinal.core.quarantine import Quarantined
 from vicinal.core.splits import TEST
 from vicinal.core.spreadsheets import read_csv
@@ -377,37 +377,24 @@ def explain(
 
     row = int(model._rows([name], model.graph_)[0])
     classes = model.objective_.classes
-    if model.objective_.kind != "single_label":
-        raise SettingError("explain is for nodes of one class each.")
-    said = model.predicted([name])[0]
+    said = np.atleast_1d(model.predicted([name])[0])
     k = _class_row(model.objective_, target, said)
-    voice.say(f"{name}: {classes[k]} {100 * said[k]:.1f} %, by {model.delivered}")
+    answer = f"{classes[k]} {100 * said[k]:.1f} %" if classes else f"{said[k]:.4g}"
+    voice.say(f"{name}: {answer}, by {model.delivered}")
     ids = model.graph_.ids
+    answered = {
+        "node": name,
+        "target": classes[k] if classes else None,
+        "score": float(said[k]),
+    }
     if model.members_ is None:
         found = surroundings.surroundings(model.first_, model.known_, row)
-        voice.say(
-            f"{len(found.parts):,} nodes have a say in it. Those that count most: "
-            "their share of it, what they speak for (by their label where it is known, "
-            f"else as they look), and what they add to the {found.what} of "
-            f"{classes[k]}:"
-        )
-        for part in found.parts[:TOLD]:
-            how = "known" if part.known else "as it looks"
-            own = classes[int(part.says.argmax())]
-            voice.say(
-                f"  {ids[part.node]:<20} {100 * part.share:5.1f} %   {own} ({how})   "
-                f"{part.says[k]:+.4f}"
-            )
-        voice.say(
-            f"all together {found.computed[k]:.5f}, before it is calibrated "
-            f"(temperature {model.temperature_:.3g}); off by {found.off:.1e}"
-        )
-        return {
-            "node": name,
-            "target": classes[k],
-            "score": float(said[k]),
+        _say_parts(model, found, k, voice)
+        features = _seen(model, row, k, voice)
+        return answered | {
             "what": found.what,
             "off": found.off,
+            "rest": found.rest.tolist(),
             "nodes": [
                 {
                     "id": ids[part.node],
@@ -417,23 +404,25 @@ def explain(
                 }
                 for part in found.parts
             ],
+            "features": features,
         }
     told = deletion.edges_that_count(model, row, k)
     voice.say(told.verdict)
     how = "what the log-odds lose without each edge"
+    if not classes:
+        how = "by how much the number is less without each edge"
     if told.method == "masks":
-        how = "what each edge adds to the log-odds, of the networks on average"
-    voice.say(f"{how}; below 0 it speaks against {classes[k]}:")
+        how = f"what each edge adds to the {told.what}, of the networks on average"
+    against = f"it speaks against {classes[k]}" if classes else "it makes it less"
+    voice.say(f"{how}; below 0 {against}:")
     for edge in told.edges[:TOLD]:
         ends = f"{ids[edge.source]} - {ids[edge.target]}"
         voice.say(f"  {ends:<30} {edge.cost:+.4f}")
-    features = _features(model, row, k, voice)
-    return {
+    features = _features(model, row, k, told.what, voice)
+    return answered | {
         "features": features,
         "method": told.method,
-        "node": name,
-        "target": classes[k],
-        "score": told.answer,
+        "what": told.what,
         "verdict": told.verdict,
         "p": told.p,
         "edges": [
@@ -443,17 +432,83 @@ def explain(
     }
 
 
-def _features(model: NodeModel, row: int, k: int, voice: Voice) -> list[dict[str, Any]]:
+def _say_parts(model: NodeModel, found: Any, k: int, voice: Voice) -> None:
+    """Say which nodes the first answer is made of."""
+    classes, ids = model.objective_.classes, model.graph_.ids
+    one = model.objective_.kind == "single_label"
+    of = f" of {classes[k]}" if classes else ""
+    their = "what they speak for (by their label where it is known, else as they look)"
+    what = f"their share of it, {their}," if one else "their share of it,"
+    have = "has" if len(found.parts) == 1 else "have"
+    voice.say(
+        f"{counted(len(found.parts), 'node')} {have} a say in it. Those that count "
+        f"most: {what} and what they add to the {found.what}{of}:"
+    )
+    for part in found.parts[:TOLD]:
+        how = "known" if part.known else "as it looks"
+        if one:
+            how = f"{classes[int(part.says.argmax())]} ({how})"
+        voice.say(
+            f"  {ids[part.node]:<20} {100 * part.share:5.1f} %   {how}   "
+            f"{part.says[k]:+.4f}"
+        )
+    if found.rest[k]:
+        voice.say(f"  {'what no other node says':<34} {found.rest[k]:+.4f}")
+    heat = f", before it is calibrated (temperature {model.temperature_:.3g})"
+    voice.say(
+        f"all together {found.computed[k]:.5f}{heat if classes else ''}; off by "
+        f"{found.off:.1e}"
+    )
+
+
+def _seen(model: NodeModel, row: int, k: int, voice: Voice) -> list[dict[str, Any]]:
+    """What features add to the layer of the first answer, those that add most first."""
+    from vicinal.graphs.first_answer import VIEWS
+    from vicinal.graphs.inside.surroundings import seen_features
+
+    classes = model.objective_.classes
+    adds = seen_features(model.first_, model.known_, row)
+    if not len(adds):
+        return []
+    what = "number"
+    if classes:
+        what = f"logit of {classes[k]}"
+    if model.objective_.kind == "single_label":
+        adds = adds - adds.mean(axis=1, keepdims=True)
+        what += ", beside the mean of all classes"
+    names = _names_of_features(model, len(adds))
+    voice.say(
+        f"seen of it are {VIEWS[model.first_.view]}; the features that add most to the "
+        f"{what}:"
+    )
+    told = []
+    for f in np.argsort(-np.abs(adds[:, k]), kind="stable")[:TOLD]:
+        if not adds[f, k]:
+            break
+        voice.say(f"  {names[f]:<34} {adds[f, k]:+.4f}")
+        told.append({"feature": names[f], "adds": float(adds[f, k])})
+    return told
+
+
+def _names_of_features(model: NodeModel, count: int) -> list[str]:
+    names = model.columns_.names()
+    if len(names) == count:
+        named = model.columns_.form == "table"
+        return names if named else [f"feature {name}" for name in names]
+    return ["1", "edges that arrive", "edges that leave"]  # see `structure`
+
+
+def _features(
+    model: NodeModel, row: int, k: int, what: str, voice: Voice
+) -> list[dict[str, Any]]:
     """What features add, by the first of the networks, those that add most first."""
     from vicinal.graphs.inside.masks import added
 
-    found = added(model, row, k)
-    names, ids = model.columns_.names(), model.graph_.ids
-    if not names or found.features.shape[1] != len(names):
-        names = ["1", "edges that arrive", "edges that leave"]  # see `structure`
+    found, ids = added(model, row, k), model.graph_.ids
+    names = _names_of_features(model, found.features.shape[1])
     order = np.argsort(-np.abs(found.features), axis=None)[:TOLD]
     told = []
-    voice.say("features that add most to the log-odds, by the first network:")
+    voice.say(f"features that add most to the {what}, by the first network:")
     for place in order:
         m, f = np.unravel_index(place, found.features.shape)
         adds = float(found.features[m, f])
@@ -693,8 +748,13 @@ def inspect(
         voice.say(f"the first of {len(model.members_)} networks:")
     for one in tree(model.members_[0], model.known_, row):
         layers.append(_say_layer(one, ids, name, voice))
-    logits = dict(zip(model.objective_.classes, layers[-1]["value"], strict=True))
-    voice.say("logits: " + ", ".join(f"{k} {v:.4f}" for k, v in logits.items()))
+    classes, values = model.objective_.classes, layers[-1]["value"]
+    if isinstance(model.objective_, Numeric):
+        told = model.objective_.mean + model.objective_.std * values[0]
+        voice.say(f"the number: {told:.4g} (in spreads from the mean {values[0]:.4f})")
+    else:
+        logits = zip(classes, values, strict=True)
+        voice.say("logits: " + ", ".join(f"{k} {v:.4f}" for k, v in logits))
     return {"node": name, "layers": layers}
 
 

@@ -1,14 +1,17 @@
 """Edges that an answer was built to rest on are found, and others are not."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from vicinal.core.objective import Numeric
 from vicinal.graphs.inside.deletion import edges_that_count, without
 from vicinal.graphs.layers.sage import GraphSAGE
 from vicinal.graphs.networks import Shape, build
-from vicinal.graphs.nodes import NodeClassifier
+from vicinal.graphs.nodes import NodeClassifier, NodeRegressor
 from vicinal.graphs.read import read_graph
 
 
@@ -74,3 +77,31 @@ def test_what_is_taken_away_is_gone_both_ways(model):
     ends = set(zip(*both, strict=True))
     a, b = pair[0].tolist()
     assert (a, b) not in ends and (b, a) not in ends
+
+
+def test_of_a_number_it_is_the_number_that_moves(model):
+    """A network of one layer that says 30 times the share of neighbours with f."""
+    table = model.graph_.having(
+        labels=np.arange(21.0).astype(object), kind="numeric", split=None
+    )
+    found = NodeRegressor(network="none").fit(table)
+    numeric = found.objective_
+    assert isinstance(numeric, Numeric)
+    network = build("sage", Shape(2, 4, 1, 1, 0.0, 1)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        layer = next(m for m in network.modules() if isinstance(m, GraphSAGE))
+        layer.neighbours.weight[0, 0] = 30.0
+        network.head.weight[0, 0] = 1 / numeric.std
+        network.head.bias[0] = -numeric.mean / numeric.std
+    found.members_ = [network]
+    hub = int(np.flatnonzero(table.ids == "hub")[0])
+    methods: list[Any] = ["deletion", "masks"]
+    for method in methods:
+        told = edges_that_count(found, hub, method=method)
+        names = {table.ids[told.edges[0].source], table.ids[told.edges[0].target]}
+        assert names == {"hub", "n3"}
+        assert told.edges[0].cost == pytest.approx(3.0, abs=1e-4)
+        assert told.answer == pytest.approx(3.0, abs=1e-4)
+        assert told.what == "number" and "the number moves by" in told.verdict

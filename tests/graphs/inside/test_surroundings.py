@@ -1,11 +1,13 @@
 """What nodes say together is the answer, and what they say is theirs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from vicinal.graphs.first_answer import VIEWS
-from vicinal.graphs.inside.surroundings import of_model, surroundings
-from vicinal.graphs.nodes import NodeClassifier
+from vicinal.graphs.inside.surroundings import of_model, seen_features, surroundings
+from vicinal.graphs.nodes import NodeClassifier, NodeRegressor
 from vicinal.graphs.read import read_graph
 
 
@@ -17,8 +19,6 @@ def model(block_tables) -> NodeClassifier:
 
 @pytest.mark.parametrize("evened", [0.0, 0.5, 0.9])
 def test_the_parts_sum_to_the_answer(model, evened):
-    from dataclasses import replace
-
     assert {first.view for first in model.firsts_} == set(VIEWS)
     for first in model.firsts_:
         if first.view == "labels" and not evened:
@@ -33,8 +33,6 @@ def test_the_parts_sum_to_the_answer(model, evened):
 
 
 def test_a_known_neighbour_says_its_label_and_no_other(model):
-    from dataclasses import replace
-
     found = surroundings(replace(model.first_, evened=0.8), model.known_, 4)
     for part in found.parts:
         if part.known:
@@ -50,3 +48,53 @@ def test_features_alone_are_the_nodes_own(model):
     assert [part.node for part in found.parts] == [9] and found.what == "logit"
     by_name = of_model(model, "n9")
     assert by_name.node == 9
+
+
+@pytest.fixture(params=["number", "several labels"])
+def another(request, block_tables) -> NodeClassifier | NodeRegressor:
+    """Of the same graph a number of each node, or several labels."""
+    nodes, edges = block_tables(nodes=120)
+    rng = np.random.default_rng(1)
+    if request.param == "number":
+        nodes["label"] = 40 + 7 * nodes["a"] + rng.normal(size=120)
+        model = NodeRegressor(network="none")
+    else:
+        more = np.where(nodes["a"] > 0, "|high", "|low")
+        nodes["label"] = nodes["label"] + more
+        model = NodeClassifier(network="none")
+    return model.fit(read_graph(nodes, edges=edges))
+
+
+@pytest.mark.parametrize("evened", [0.0, 0.5, 0.9])
+def test_numbers_and_several_labels_are_sums_as_well(another, evened):
+    model = another
+    numeric = model.objective_.kind == "numeric"
+    for first in model.firsts_:
+        if first.view == "labels" and not evened:
+            continue
+        told = replace(first, evened=evened)
+        for node in (0, 11, 50):
+            found = surroundings(told, model.known_, node)
+            assert found.off < (1e-4 if numeric else 1e-5), (first.view, found.what)
+            if numeric:  # in the unit of the target
+                said = model.objective_.predict(told.logits(model.known_))[node]
+                assert found.what == "number"
+                assert found.computed[0] == pytest.approx(said, abs=1e-3)
+    if numeric and evened:
+        told = replace(model.firsts_[0], evened=evened)
+        parts = surroundings(told, model.known_, 3).parts
+        assert parts and all(part.known for part in parts)  # they correct it
+
+
+def test_features_sum_to_what_the_layer_says(model, another):
+    for told in (model, another):
+        std = getattr(told.objective_, "std", 1.0)
+        for first in told.firsts_:
+            adds = seen_features(first, told.known_, 7)
+            if first.view == "labels":
+                assert not len(adds)
+                continue
+            said = first.head.logits(first.seen(told.known_).numpy())[7].numpy()
+            found = adds.sum(axis=0) + std * np.asarray(first.head.bias)
+            np.testing.assert_allclose(found, std * said, rtol=1e-4, atol=1e-4)
+            assert adds.shape == (told.known_.x.shape[1], told.objective_.outputs)

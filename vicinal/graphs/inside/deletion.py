@@ -4,10 +4,10 @@ That is exact: no mask is learned, so there is no seed and nothing to be unstabl
 asks once for every edge near a node, each time of the node's receptive field alone;
 where there are many, the order is that of what they add (`masks`), which asks 16 times.
 
-What counts is how far the log-odds of the class move, up or down: an answer near 1
-hardly moves itself, and an edge may speak against the answer. How good the order is is
-held against chance: the first k edges, taken away together, should move it further than
-k edges at random do.
+What counts is how far the log-odds of the class move, or the number, up or down: a
+probability near 1 hardly moves itself, and an edge may speak against the answer. How
+good the order is is held against chance: the first k edges, taken away together, should
+move it further than k edges at random do.
 """
 
 import math
@@ -46,8 +46,8 @@ class Edge(NamedTuple):
     """rows of the whole graph; of an edge without a direction the smaller first"""
 
     cost: float
-    """the log-odds of the class, less the log-odds without the edge; by masks, what the
-    edge adds to them. Below 0: the edge speaks against the class"""
+    """the log-odds of the class (or the number) less those without the edge; by masks,
+    what the edge adds to them. Below 0: the edge speaks against the class"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class EdgeExplanation:
     """class row"""
 
     answer: float
-    """its probability"""
+    """its probability, or the number"""
 
     edges: list[Edge]
     """those that move the log-odds furthest first, for or against"""
@@ -83,14 +83,18 @@ class EdgeExplanation:
     """deletion: each edge is taken away; masks: what each adds, of the networks on
     average"""
 
+    what: str = "log-odds"
+    """that edges move: log-odds of the class, or number"""
+
     @property
     def verdict(self) -> str:
         """What the order is worth, in a sentence."""
         if not self.edges:
             return "No edge leads here: the answer rests on the node's own features."
+        moves = "log-odds move" if self.what == "log-odds" else "number moves"
         beside = (
-            f"without the first {self.taken} the log-odds move by {self.together:.2f}, "
-            f"without as many at random by {self.at_random:.2f} (p = {self.p:.2g}, of "
+            f"without the first {self.taken} the {moves} by {self.together:.3g}, "
+            f"without as many at random by {self.at_random:.3g} (p = {self.p:.2g}, of "
             f"{RANDOM} draws)"
         )
         if self.p > 0.05:
@@ -113,9 +117,16 @@ def edges_that_count(
     hops = min(model.hops, FAR)
     near = field_of(model.known_, np.array([node]), model.hops)
     known, row = near.known, int(near.rows[0])
-    answer = _chances(model, known, row)
+    numeric = model.objective_.kind == "numeric"
+    answer = np.atleast_1d(_said(model, known, row))
     target = int(answer.argmax()) if target is None else target
-    whole = odds(answer[target])
+
+    def size(known: Known) -> float:
+        """What is asked: the log-odds of the class, or the number."""
+        said = np.atleast_1d(_said(model, known, row))[target]
+        return float(said) if numeric else odds(said)
+
+    whole = size(known)
     pairs, rest = _pairs_near(known.graph, row, hops)
     if method == "auto":
         few = len(pairs) <= FEW or model.members_ is None
@@ -123,19 +134,14 @@ def edges_that_count(
     if method == "masks":
         costs = _added(model, node, target, near.nodes[pairs])
     else:
-        costs = np.array(
-            [
-                whole - odds(_chances(model, without(known, pair[None]), row)[target])
-                for pair in pairs
-            ]
-        )
+        each = [whole - size(without(known, pair[None])) for pair in pairs]
+        costs = np.array(each)
     order = np.argsort(-np.abs(costs), kind="stable")
     taken = max(1, round(SHARE * len(pairs))) if len(pairs) else 0
     rng = np.random.default_rng(seed)
 
     def lost(rows: np.ndarray) -> float:
-        left = _chances(model, without(known, pairs[rows]), row)
-        return abs(whole - odds(left[target]))
+        return abs(whole - size(without(known, pairs[rows])))
 
     together = lost(order[:taken]) if taken else 0.0
     drawn = [
@@ -157,11 +163,13 @@ def edges_that_count(
         (as_good + 1) / (RANDOM + 1),
         rest,
         method,
+        "number" if numeric else "log-odds",
     )
 
 
 def _added(model: "NodeModel", node: int, target: int, pairs: np.ndarray) -> np.ndarray:
-    """What each of the pairs [P, 2] of rows adds to the log-odds, on average."""
+    """What each of the pairs [P, 2] of rows adds to the log-odds, or to the number, on
+    average."""
     from vicinal.graphs.inside.masks import added
 
     members = model.members_ or []
@@ -182,7 +190,8 @@ def odds(p: float) -> float:
     return math.log(p / (1 - p))
 
 
-def _chances(model: "NodeModel", known: Known, row: int) -> np.ndarray:
+def _said(model: "NodeModel", known: Known, row: int) -> np.ndarray:
+    """Probabilities [K] of a node, or its number []."""
     return model._predict(model._logits(known)[row][None])[0]
 
 

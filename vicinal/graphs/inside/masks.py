@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vicinal.core.objective import Numeric
 from vicinal.errors import SettingError
 from vicinal.graphs.adjacency import Adjacency, Weighted, weighted_sum
 from vicinal.graphs.first_answer import Known
@@ -146,8 +147,8 @@ def added(
 
     def answer(x: Tensor, graph: Adjacency) -> Tensor:
         said = network(x, graph, known.weight)[row]
-        if model.objective_.kind == "numeric":
-            return said[0]
+        if isinstance(model.objective_, Numeric):
+            return said[0] * model.objective_.std + model.objective_.mean
         if model.objective_.kind == "multi_label":
             return said[target]
         others = torch.cat([said[:target], said[target + 1 :]])

@@ -9,8 +9,11 @@ and where answers are evened out, the probability is one as well,
 
     p_vk = sum over u of  S_vu q_uk / sum over u and k of S_vu q_uk
 
-with q_u what is said of u, or its label where that is known. C and S are rows of linear
-maps, found as their slopes; the parts are held against the model's own answer.
+with q_u what is said of u, or its label where that is known; of several labels a node
+each has a p of its own, and nothing is divided. A number that is evened out is what is
+said of v, and what known nodes u correct of that, S_vu (y_u - what is said of u). C and
+S are rows of linear maps, found as their slopes; the parts are held against the model's
+own answer.
 """
 
 from dataclasses import dataclass
@@ -20,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.errors import SettingError
+from vicinal.core.objective import Objective
 from vicinal.graphs.first_answer import FirstAnswer, Known, known_rows
 from vicinal.graphs.inside.computation_tree import row_of
 from vicinal.graphs.layers.gcn import smoothed
@@ -40,7 +43,8 @@ class Part(NamedTuple):
     """how much it counts, 0 to 1, all together 1"""
 
     says: np.ndarray
-    """[K] for each class: what it adds to the probability, or to the logit"""
+    """[K] for each class: what it adds to the probability, or to the logit; [1] to the
+    number"""
 
     known: bool
     """whether its label is known"""
@@ -55,15 +59,16 @@ class Surroundings:
     """the largest first"""
 
     rest: np.ndarray
-    """[K] what no node says: the bias of the layer; 0 where answers are evened out"""
+    """[K] what no other node says: the bias of the layer; 0 where probabilities are
+    evened out; of a number that is, what the layer says of the node itself"""
 
     computed: np.ndarray
     given: np.ndarray
-    """[K] probabilities, or logits where nothing is evened out: of the parts, and the
-    model's before calibration"""
+    """[K] probabilities, or logits where nothing is evened out, or the number: of the
+    parts, and the model's before calibration"""
 
     what: str
-    """probability or logit"""
+    """probability, logit or number"""
 
     @property
     def off(self) -> float:
@@ -73,47 +78,92 @@ class Surroundings:
 
 def surroundings(first: FirstAnswer, known: Known, node: int) -> Surroundings:
     """The first answer for a node, as a sum over nodes."""
-    if first.objective.kind == "single_label" and first.evened:
-        return _evened(first, known, node)
-    if first.evened:
-        raise SettingError(
-            "Answers that were evened out are taken apart for one class a node."
-        )
-    return _layer(first, known, node)
+    if not first.evened:
+        return _layer(first, known, node)
+    if first.objective.kind == "numeric" and first.view != "labels":
+        return _corrected(first, known, node)
+    return _evened(first, known, node)
+
+
+def seen_features(first: FirstAnswer, known: Known, node: int) -> np.ndarray:
+    """What each feature, as it is seen of a node, adds to each logit, [F, K], or to the
+    number [F, 1]; of labels alone nothing [0, K].
+
+    With the bias of the layer they sum to what it says of the node, before that is
+    evened out.
+    """
+    if first.view == "labels":
+        return np.zeros((0, first.objective.outputs))
+    z, weights = first.seen(known)[node].numpy(), first.head.weights
+    width = known.x.shape[1]
+    adds = (z[:, None] * weights).reshape(-1, width, weights.shape[1])
+    return adds.sum(axis=0) * _units(first.objective)[0]
+
+
+def _units(objective: Objective) -> tuple[float, float]:
+    """What a logit is multiplied by, and what is added, to be in the target's unit."""
+    if objective.kind != "numeric":
+        return 1.0, 0.0
+    return getattr(objective, "std", 1.0), getattr(objective, "mean", 0.0)
 
 
 def _evened(first: FirstAnswer, known: Known, node: int) -> Surroundings:
-    """Which nodes the probability is a mean of."""
-    beta, k = first.evened, first.objective.outputs
+    """Which nodes the probability is a mean of, or the number of labels alone."""
+    beta, objective = first.evened, first.objective
     marked = torch.from_numpy(known.marked)
     said = known_rows(known, first.objective) * marked[:, None]  # labels alone
     if first.view != "labels":
-        plain = first.head.logits(first.seen(known).numpy()).softmax(dim=1)
+        plain = first.head.logits(first.seen(known).numpy())
+        one = objective.kind == "single_label"
+        plain = plain.softmax(dim=1) if one else plain.sigmoid()
         said = said.where(marked[:, None], plain)
+    rows, share = _shares(beta, known, node)
+    if first.view == "labels":  # who has no label says nothing
+        rows, share = rows[marked[rows]], share[marked[rows]]
+    total = share.sum().clamp(min=1e-12)
+    several = objective.kind == "multi_label" and first.view != "labels"
+    scale, offset = _units(objective)
+    parts = (scale * share[:, None] * said[rows] / (1 if several else total)).numpy()
+    logits = first.logits(known)[node]
+    if objective.kind == "numeric":
+        given, what = scale * logits.numpy() + offset, "number"
+    else:
+        one = objective.kind == "single_label"
+        given = (logits.softmax(dim=0) if one else logits.sigmoid()).numpy()
+        what = "probability"
+    rest = np.full(objective.outputs, offset)
+    if not len(rows):  # no label is near: it says the mean of all
+        rest = given
+    return _told(node, rows, share / total, parts, known, rest, given, what)
+
+
+def _corrected(first: FirstAnswer, known: Known, node: int) -> Surroundings:
+    """How known nodes correct the number that is said of a node."""
+    scale, offset = _units(first.objective)
+    marked = torch.from_numpy(known.marked)
+    plain = first.head.logits(first.seen(known).numpy())
+    rows, share = _shares(first.evened, known, node)
+    rows, share = rows[marked[rows]], share[marked[rows]]
+    error = known_rows(known, first.objective)[rows] - plain[rows]
+    parts = (scale * share[:, None] * error).numpy()
+    rest = scale * plain[node].numpy() + offset
+    given = scale * first.logits(known)[node].numpy() + offset
+    total = share.sum().clamp(min=1e-12)
+    return _told(node, rows, share / total, parts, known, rest, given, "number")
+
+
+def _shares(beta: float, known: Known, node: int) -> tuple[Tensor, Tensor]:
+    """The nodes that a spread brings to one, and how much of each."""
 
     def steps(z: Tensor) -> Tensor:
         return spread(z, known.graph, 1 - beta, STEPS, known.weight)
 
-    rows, share = row_of(steps, known.graph, node)
-    if first.view == "labels":  # who has no label says nothing
-        rows, share = rows[marked[rows]], share[marked[rows]]
-    total = share.sum().clamp(min=1e-12)
-    parts = (share[:, None] * said[rows] / total).numpy()
-    given = first.logits(known)[node].softmax(dim=0).numpy()
-    return _told(
-        node,
-        rows,
-        share / total,
-        parts,
-        known,
-        np.zeros(k),
-        given,
-        "probability",
-    )
+    return row_of(steps, known.graph, node)
 
 
 def _layer(first: FirstAnswer, known: Known, node: int) -> Surroundings:
-    """Which nodes the logits are a sum of."""
+    """Which nodes the logits, or the number, are a sum of."""
+    scaled, offset = _units(first.objective)
     weights = torch.from_numpy(first.head.weights)
     width, found = known.x.shape[1], {}
     for block, (steps, scale) in enumerate(_maps(first.view, known)):
@@ -127,11 +177,13 @@ def _layer(first: FirstAnswer, known: Known, node: int) -> Surroundings:
             found[row] = (before[0] + abs(share), before[1] + part)
     rows = torch.tensor(list(found))
     share = torch.tensor([found[int(row)][0] for row in rows])
-    parts = torch.stack([found[int(row)][1] for row in rows]).numpy()
+    parts = scaled * torch.stack([found[int(row)][1] for row in rows]).numpy()
     given = first.head.logits(first.seen(known).numpy())[node].numpy()
     total = share.sum().clamp(min=1e-12)
-    bias = np.asarray(first.head.bias)
-    return _told(node, rows, share / total, parts, known, bias, given, "logit")
+    bias = scaled * np.asarray(first.head.bias) + offset
+    what = "number" if first.objective.kind == "numeric" else "logit"
+    given = scaled * given + offset
+    return _told(node, rows, share / total, parts, known, bias, given, what)
 
 
 def _maps(view: str, known: Known):
