@@ -667,7 +667,7 @@ def _verbs(words: list[str]) -> dict[str, Callable[..., Outcome]]:
     flags = {word.split("=")[0] for word in rest}
     if reads and what == "pictures" and "--edges" in flags:
         what = "nodes"
-    if verb == "train" and what == "nodes" and _asks_for_edges(rest):
+    if reads and what == "nodes" and _asks_for_edges(rest):
         what = "edges"
     return VERBS | FOR_GRAPHS.get(what, {})
 

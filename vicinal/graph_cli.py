@@ -50,6 +50,33 @@ def check(
     return {"data": data, **verbs.check(table, quarantine, Voice(json))}
 
 
+def check_links(
+    data: Positional[str],
+    /,
+    edges: str | None = None,
+    task: Literal["links"] = "links",
+    relation_column: str | None = None,
+    quarantine: str | None = None,
+    json: bool = False,
+) -> Outcome:
+    """Say what a graph is whose edges are to be learned, and what cannot be used.
+
+    Args:
+        data: a list of edges, a folder with edges.csv, or a graph in any form that
+            NetworkX or scipy reads.
+        edges: the file of the edges, where DATA lists the nodes.
+        task: links.
+        relation_column: column of the edges that names the relation of each.
+        quarantine: a CSV file for the list of what cannot be used.
+        json: print one JSON object and nothing else.
+    """
+    from vicinal.graphs import verbs
+    from vicinal.tasks import understand_graph
+
+    table = understand_graph(data, edges, relation=relation_column)
+    return {"data": data, **verbs.check_links(table, quarantine, Voice(json))}
+
+
 def check_graphs(
     data: Positional[str],
     /,
@@ -685,6 +712,7 @@ VERBS: dict[What, dict[str, Any]] = {
     "nodes": NODES,
     "edges": NODES
     | {
+        "check": check_links,
         "train": train_links,
         "evaluate": evaluate_links,
         "predict": predict_links,

@@ -235,6 +235,25 @@ def test_what_an_answer_rests_on(say, folder):
     assert told.code == MISTAKE and "no class 'k9'" in told.err
 
 
+def test_a_graph_whose_edges_are_to_be_learned_is_checked(say, folder):
+    edges = pd.read_csv(folder / "edges.csv")
+    told = say("check", folder, "--task", "links")
+    pairs, possible = len(edges), 150 * 149 // 2
+    assert told.code == OK
+    assert f"{pairs:,} of {possible:,} pairs of nodes are joined" in told.out
+    edges["how"] = ["road", "rail"] * (pairs // 2) + ["road"] * (pairs % 2)
+    more = edges.assign(how="canal").head(3)  # of pairs that are joined already
+    few = Path("few.csv")
+    pd.concat([edges, more]).to_csv(few, index=False)
+    words = "check", few, "--task=links", "--relation-column", "how"
+    assert "3 relations: road" in say(*words).out
+    found = say(*words, "--json").json()
+    assert (found["task"], found["pairs"]) == ("links", pairs)
+    edges.head(4).to_csv(few, index=False)
+    told = say("check", few, "--task", "links")
+    assert told.code == OK and "10 joined pairs or more are wanted" in told.out
+
+
 @pytest.mark.parametrize("what", ["a number", "several labels"])
 def test_what_an_answer_that_is_no_class_rests_on(say, folder, what):
     nodes = pd.read_csv(folder / "nodes.csv")

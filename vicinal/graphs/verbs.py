@@ -14,7 +14,7 @@ from vicinal.core.objective import Numeric, Objective
 from vicinal.core.quarantine import Quarantined
 from vicinal.core.splits import TEST
 from vicinal.core.spreadsheets import read_csv
-from vicinal.core.words import counted
+from vicinal.core.words import counted, percent
 from vicinal.errors import NoDataError, SettingError, near_names
 from vicinal.graphs.columns import Columns
 from vicinal.graphs.facts import facts_of, to_dict, told
@@ -36,7 +36,6 @@ MOST_SAID = 40
 
 def check(table: GraphTable, quarantine: str | None, voice: Voice) -> dict[str, Any]:
     """Say what a graph is, what can be learned, and what is set aside."""
-    facts = facts_of(table)
     task = {
         "single_label": "classification, one class a node",
         "multi_label": "multilabel, several names a node",
@@ -44,15 +43,43 @@ def check(table: GraphTable, quarantine: str | None, voice: Voice) -> dict[str, 
         "none": "none: no node has a label",
     }[table.kind]
     voice.say(f"task: {task}")
+    hints = _could_be_labels(table)
+    return {"task": table.kind} | _checked(table, hints, quarantine, voice)
+
+
+def check_links(
+    table: GraphTable, quarantine: str | None, voice: Voice
+) -> dict[str, Any]:
+    """Say what a graph is whose edges are to be learned, and what is set aside."""
+    from vicinal.graphs.link_split import FEWEST, in_order, pairs_of
+
+    pairs = len(np.unique(in_order(pairs_of(table))[:, :2], axis=0))
+    possible = len(table) * (len(table) - 1) // 2
+    voice.say("task: links, which nodes are joined")
+    voice.say(
+        f"{pairs:,} of {counted(possible, 'pair')} of nodes are joined, "
+        f"{percent(pairs / max(possible, 1))}"
+    )
+    hints = []
+    if pairs < FEWEST:
+        hints.append(f"{FEWEST} joined pairs or more are wanted to learn from")
+    found = _checked(table, hints, quarantine, voice)
+    return {"task": "links", "pairs": pairs, "possible": possible} | found
+
+
+def _checked(
+    table: GraphTable, hints: list[str], quarantine: str | None, voice: Voice
+) -> dict[str, Any]:
+    """Say what a graph is, and what is set aside; hints: notes that are only said."""
+    facts = facts_of(table)
     for line in told(table, facts):
         voice.say(line)
     columns, notes = Columns.of(table.features)
     voice.say(f"known of a node: {columns}")
-    for note in [*table.notes, *notes, *_could_be_labels(table)]:
+    for note in [*table.notes, *notes, *hints]:
         voice.say(f"note: {note}")
     _set_aside(table.set_aside, quarantine, voice)
     return {
-        "task": table.kind,
         "graph": to_dict(facts),
         "features": columns.names(),
         "notes": [*table.notes, *notes],
