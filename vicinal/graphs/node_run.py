@@ -83,7 +83,7 @@ class NodeRun(GraphRun):
         found, learner = self.evaluation, self.learner
         if found is None or found.confusion is None:
             return []
-        arriving = self.data.adjacency.arriving
+        arriving = learner.graph_.adjacency.arriving
         degree = arriving.degrees.numpy()[learner.held_out]
         right = found.predictions["label"].to_numpy() == found.predictions["predicted"]
         told = []

@@ -560,11 +560,12 @@ def explain_graphs(
     what = objective.classes[k] if objective.classes else "the number"
     shown = f"{100 * told.answer:.1f} %" if objective.classes else f"{told.answer:.4g}"
     voice.say(f"{name}: {what} {shown}, by {model.delivered}")
-    voice.say("what it costs to leave a node out, with its edges:")
+    of = f"probability of {what}" if objective.classes else "number"
+    voice.say(f"what the {of} loses without a node and its edges:")
     order = np.argsort(-np.abs(told.costs), kind="stable")
     ids = graph.nodes.ids
     for row in order[:TOLD]:
-        voice.say(f"  {ids[row]:<20} costs {told.costs[row]:+.4f}")
+        voice.say(f"  {ids[row]:<20} {told.costs[row]:+.4f}")
     if len(order) > TOLD:
         voice.say(f"  ... and {len(order) - TOLD:,} more")
     return {
