@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from vicinal.core.quarantine import Quarantined
 from vicinal.core.spreadsheets import read_csv
 from vicinal.errors import DataError
 from vicinal.graphs.columns import Columns
@@ -32,12 +33,13 @@ class Joined(NamedTuple):
 def joined(
     table: GraphTable, known: Known, columns: Columns, nodes: Any, edges: Any
 ) -> Joined:
-    """The graph with nodes of a table, or those that edges alone name, in it.
+    """The graph with the nodes of a table in it.
 
-    nodes, edges: DataFrames or files; None for none. DataError for a newcomer that is
-    there already, and where the model knows nodes by features and there are none.
+    nodes, edges: DataFrames or files; edges may be None: there are none. What of them
+    cannot be used is in the graph's `set_aside`. DataError for a newcomer that is there
+    already, and where the model knows nodes by features and there are none.
     """
-    names, features = _listed(nodes, columns)
+    names, features, aside = _listed(nodes, columns)
     there = set(table.ids)
     twice = [name for name in names if name in there]
     if twice:
@@ -51,7 +53,7 @@ def joined(
         for frame, line in parts or read_edge_file(Path(edges)):
             reader.add(frame, line)
     source, target, weight = table.source, table.target, table.weight
-    aside, notes = reader.set_aside, []
+    notes = []
     if any(len(part[0]) for part in reader.parts):
         found = reader.edges(table.directed)
         notes = found.notes
@@ -68,7 +70,7 @@ def joined(
         target=target,
         directed=table.directed,
         weight=weight,
-        set_aside=aside,
+        set_aside=aside + reader.set_aside,
         notes=notes,
         room=table.room,
     )
@@ -84,8 +86,8 @@ def joined(
     return Joined(whole, whole_known, np.arange(len(table), len(ids)))
 
 
-def _listed(nodes: Any, columns: Columns) -> tuple[list[str], Any]:
-    """Names and features of the newcomers."""
+def _listed(nodes: Any, columns: Columns) -> tuple[list[str], Any, list[Quarantined]]:
+    """Names and features of the newcomers, and rows that cannot be used."""
     if nodes is None:
         raise DataError(
             "Newcomers are listed in a table of nodes: an id each, and the columns of "
@@ -97,7 +99,7 @@ def _listed(nodes: Any, columns: Columns) -> tuple[list[str], Any]:
     features = found.features
     if columns.form in ("words", "numbers") and features is not None:
         features = features.apply(_as_numbers).to_numpy(np.float32)
-    return found.ids, features
+    return found.ids, features, found.set_aside
 
 
 def _as_numbers(column: Any) -> Any:

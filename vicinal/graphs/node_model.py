@@ -21,6 +21,7 @@ from vicinal.core.evaluation import Evaluation, judge
 from vicinal.core.head import Head
 from vicinal.core.labels import Kind
 from vicinal.core.objective import Objective
+from vicinal.core.quarantine import Quarantined
 from vicinal.core.splits import TEST
 from vicinal.core.training import Epoch
 from vicinal.core.words import counted
@@ -66,6 +67,9 @@ class Answers(NamedTuple):
     alone: np.ndarray
     """[N] bool: nodes without an edge: what is said of them rests on their own
     features, if on anything"""
+
+    set_aside: Sequence[Quarantined] = ()
+    """of newcomers and their edges what cannot be used, with the reason"""
 
 
 class NodeModel(Estimator):
@@ -245,9 +249,9 @@ class NodeModel(Estimator):
         found = self.joined(nodes, edges)
         rows = found.new if X is None else self._rows(X, found.table)
         said = self.logits_near(found, rows)
-        return Answers(
-            found.table.ids[rows], self._predict(said), _alone(found.table)[rows]
-        )
+        table = found.table
+        predicted, alone = self._predict(said), _alone(table)[rows]
+        return Answers(table.ids[rows], predicted, alone, table.set_aside)
 
     def joined(self, nodes: Any, edges: Any) -> Joined:
         """The graph with newcomers in it."""

@@ -2,7 +2,7 @@
 
 import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ MOST_CLASSES = 100
 
 MOST_SAID = 40
 """answers that are printed, where no file takes them"""
+
+MOST_ASIDE = 20
+"""rows that cannot be used, of those that are said"""
 
 
 def check(table: GraphTable, quarantine: str | None, voice: Voice) -> dict[str, Any]:
@@ -116,11 +119,7 @@ def _is_number(text: str) -> bool:
 
 def _set_aside(aside: list[Quarantined], quarantine: str | None, voice: Voice) -> None:
     """Say what cannot be used, and list it in a file where one is named."""
-    for q in aside[:20]:
-        voice.say(f"set aside: {q.name}: {q.reason}")
-    if len(aside) > 20:
-        more = len(aside) - 20
-        voice.say(f"... and {more:,} more (--quarantine FILE.csv lists all)")
+    _say_aside(aside, voice, "--quarantine FILE.csv lists all")
     if quarantine is not None:
 
         def write(temporary: Path) -> None:
@@ -130,6 +129,14 @@ def _set_aside(aside: list[Quarantined], quarantine: str | None, voice: Voice) -
                 rows.writerows(aside)
 
         replace_file(Path(quarantine), write)
+
+
+def _say_aside(aside: Sequence[Quarantined], voice: Voice, where: str) -> None:
+    """Say the first of what cannot be used; where: what lists all."""
+    for q in aside[:MOST_ASIDE]:
+        voice.say(f"set aside: {q.name}: {q.reason}")
+    if len(aside) > MOST_ASIDE:
+        voice.say(f"... and {len(aside) - MOST_ASIDE:,} more ({where})")
 
 
 def check_graphs(
@@ -257,7 +264,8 @@ def predict(
             f"note: {counted(lonely, 'node')} without an edge: what is said rests on "
             "own features, if there are any"
         )
-    return found
+    _say_aside(answers.set_aside, voice, "--json lists all")
+    return found | {"set_aside": [q._asdict() for q in answers.set_aside]}
 
 
 def predict_graphs(
@@ -409,6 +417,7 @@ def explain(
     answer = f"{classes[k]} {100 * said[k]:.1f} %" if classes else f"{said[k]:.4g}"
     voice.say(f"{name}: {answer}, by {model.delivered}")
     ids = model.graph_.ids
+    _say_aside(model.graph_.set_aside, voice, "--json of `predict` lists all")
     answered = {
         "node": name,
         "target": classes[k] if classes else None,
@@ -764,6 +773,7 @@ def inspect(
     from vicinal.graphs.inside.computation_tree import tree
 
     row = int(model._rows([name], model.graph_)[0])
+    _say_aside(model.graph_.set_aside, voice, "--json of `predict` lists all")
     if model.members_ is None:
         raise SettingError(
             "The first answer has no layers: `vicinal explain RUN NODE` takes it "
