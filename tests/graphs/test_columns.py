@@ -47,6 +47,19 @@ def test_empty_cells_say_so():
     assert x.tolist() == [[-1, 0, 1, 0, 0], [0, 1, 0, 1, 0], [1, 0, 0, 0, 1]]
 
 
+def test_cells_that_newcomers_bring_and_cannot_be_read_are_told():
+    frame = pd.DataFrame({"age": ["1", "2", "3"], "town": ["here", "there", "here"]})
+    columns, _, _ = read(frame)
+    assert columns.strange(frame) == []
+    later = pd.DataFrame({"age": ["many", "", "2"], "town": ["Oslo", "", "Rome"]})
+    assert columns.strange(later) == [
+        "column 'age': 1 cell cannot be read: 'many' is no number, and counts as empty",
+        "column 'town': 2 cells cannot be read: 'Oslo' is a text that was not there at "
+        "first, and counts as none of those that were",
+    ]
+    assert columns.read(later, 3)[:, 1:].tolist() == [[0, 0]] * 3
+
+
 def test_free_text_is_not_read():
     frame = pd.DataFrame({"title": [f"a story of {k}" for k in range(120)]})
     columns, notes, x = read(frame)

@@ -151,13 +151,14 @@ def test_predict_nodes_by_name_and_newcomers(say, folder):
 
 def test_what_of_newcomers_cannot_be_used_is_said(say, folder):
     run = trained(say, folder)
-    Path("new.csv").write_text("id,a,b,c,d\nx,0,0,2,0\n,2,0,0,0\nx,1,1,1,1\n")
+    Path("new.csv").write_text("id,a,b,c,d\nx,much,0,2,0\n,2,0,0,0\nx,1,1,1,1\n")
     Path("links.csv").write_text("source,target\nx,n1\nx,nobody\n")
     came = ("--new-nodes", "new.csv", "--new-edges", "links.csv")
     told = say("predict", run, *came)
     assert told.code == OK and "set aside: x - nobody: line 3" in told.out
     assert "line 3: the node has no name" in told.out
     assert "line 4: this node is listed before" in told.out
+    assert "note: column 'a': 1 cell cannot be read: 'much'" in told.out
     found = say("predict", run, *came, "--json").json()
     assert [row["id"] for row in found["predictions"]] == ["x"]
     assert len(found["set_aside"]) == 3

@@ -26,6 +26,7 @@ import numpy as np
 
 from vicinal.core.labels import is_missing, number
 from vicinal.core.spreadsheets import clean
+from vicinal.core.words import counted
 from vicinal.errors import DataError
 
 MOST_TEXTS = 50
@@ -93,6 +94,21 @@ class Column:
             if self.empties and empty:
                 found[row, -1] = 1
         return found
+
+    def strange(self, cells: list[Any]) -> str:
+        """What is to be said of cells that it cannot read; nothing where it can."""
+        if self.kind == "text":
+            bad = [c for c in cells if clean(c) not in (None, *self.texts)]
+            why = "is a text that was not there at first", "none of those that were"
+        else:
+            bad = [c for c in cells if clean(c) is not None and _value(c) is None]
+            why = "is no number", "empty"
+        if not bad:
+            return ""
+        return (
+            f"column {self.name!r}: {counted(len(bad), 'cell')} cannot be read: "
+            f"{bad[0]!r} {why[0]}, and counts as {why[1]}"
+        )
 
 
 @dataclass(frozen=True)
@@ -171,6 +187,13 @@ class Columns:
             total = found[:, wide].sum(axis=1, keepdims=True)
             found[:, wide] /= np.where(total > 0, total, 1)
         return found
+
+    def strange(self, features: Any) -> list[str]:
+        """What is to be said of cells of a table that are not read as they stand."""
+        if self.form != "table" or features is None:
+            return []
+        told = (c.strange(features[c.name].tolist()) for c in self.columns)
+        return [line for line in told if line]
 
     def names(self) -> list[str]:
         """Of the columns F that come out."""

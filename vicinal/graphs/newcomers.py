@@ -56,7 +56,7 @@ def joined(
     notes = []
     if any(len(part[0]) for part in reader.parts):
         found = reader.edges(table.directed)
-        notes = found.notes
+        notes += found.notes
         if weight is not None or found.weight is not None:
             weight = np.concatenate(
                 [_ones(weight, source), _ones(found.weight, found.source)]
@@ -76,6 +76,7 @@ def joined(
     )
     count = len(names)
     x = torch.from_numpy(columns.read(features, count))
+    notes.extend(columns.strange(features))
     if columns.form == "none":
         x = place_of(whole.adjacency)
     else:

@@ -71,6 +71,9 @@ class Answers(NamedTuple):
     set_aside: Sequence[Quarantined] = ()
     """of newcomers and their edges what cannot be used, with the reason"""
 
+    notes: Sequence[str] = ()
+    """of newcomers what the user should know: repeats, cells that are not read"""
+
 
 class NodeModel(Estimator):
     """What NodeClassifier and NodeRegressor can do once they have learned."""
@@ -251,7 +254,8 @@ class NodeModel(Estimator):
         said = self.logits_near(found, rows)
         table = found.table
         predicted, alone = self._predict(said), _alone(table)[rows]
-        return Answers(table.ids[rows], predicted, alone, table.set_aside)
+        found = table.ids[rows], predicted, alone
+        return Answers(*found, table.set_aside, table.notes)
 
     def joined(self, nodes: Any, edges: Any) -> Joined:
         """The graph with newcomers in it."""

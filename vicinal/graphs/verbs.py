@@ -264,8 +264,11 @@ def predict(
             f"note: {counted(lonely, 'node')} without an edge: what is said rests on "
             "own features, if there are any"
         )
+    for note in answers.notes:
+        voice.say(f"note: {note}")
     _say_aside(answers.set_aside, voice, "--json lists all")
-    return found | {"set_aside": [q._asdict() for q in answers.set_aside]}
+    aside = [q._asdict() for q in answers.set_aside]
+    return found | {"set_aside": aside, "notes": list(answers.notes)}
 
 
 def predict_graphs(
