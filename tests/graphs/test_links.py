@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.io import mmwrite
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import vicinal
@@ -58,6 +59,36 @@ def test_neither_direction_stays_where_both_are_listed():
     held = keys(split.val) | keys(split.test)
     assert not held & keys(split.train)
     assert len(keys(split.train)) == len(split.train)
+
+
+@pytest.mark.parametrize("form", ["networkx", "scipy", "graphml", "mtx", "relations"])
+def test_a_directed_graph_of_chance_cannot_be_predicted(form, tmp_path):
+    """Most edges are listed both ways: one of them must not give the other away."""
+    graph = nx.DiGraph(nx.gnp_random_graph(80, 0.1, seed=1))
+    graph.remove_edge(*next(iter(graph.edges)))
+    data: Any = graph
+    if form == "scipy":
+        data = nx.to_scipy_sparse_array(graph, format="coo")
+    elif form == "graphml":
+        data = tmp_path / "g.graphml"
+        nx.write_graphml(graph, data)
+    elif form == "mtx":
+        data = tmp_path / "g.mtx"
+        mmwrite(data, nx.to_scipy_sparse_array(graph, format="coo"))
+    settings: dict[str, Any] = {}
+    if form == "relations":
+        data = pd.DataFrame(list(graph.edges), columns=["u", "v"]).assign(how="knows")
+        settings = {"relation_column": "how"}
+    model = LinkPredictor(**settings).fit(data)
+    split = model.split_
+    every = graph.to_undirected().number_of_edges()
+    listed = [part[:, :2] for part in (split.train, split.val, split.test)]
+    parts = [keys(part) for part in listed]
+    assert len(set.union(*parts)) == sum(map(len, parts)) == every
+    assert sum(map(len, listed)) == every
+    nones = keys(split.test_none[:, :2]) | keys(split.val_none[:, :2])
+    assert not nones & set.union(*parts)
+    assert model.evaluate().score.value < 0.75
 
 
 def test_messages_hold_no_held_out_edge_and_none_that_is_asked_for(friends):

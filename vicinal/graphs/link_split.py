@@ -7,7 +7,8 @@ one of them may be a held-out edge, as in life.
 
 Known leaks that this rules out, each with a test: a held-out edge whose reverse stays
 in the messages; features of a training edge computed on a graph that holds that edge;
-negatives that are known not to be held-out edges; the same pair for and against.
+negatives that are known not to be held-out edges; the same pair for and against; an
+edge that is listed both ways, held out one way and learned from the other.
 
 Where edges are of several relations, a pair has a third number, its relation: two nodes
 may be joined by several, and each is held out, and drawn against, by itself. What else
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vicinal.errors import DataError
+from vicinal.graphs.edge_list import once
 from vicinal.graphs.table import GraphTable
 
 FEWEST = 10
@@ -46,7 +48,26 @@ def pairs_of(table: GraphTable) -> np.ndarray:
     columns += [] if table.relation is None else [table.relation]
     ends = np.stack(columns, axis=1)
     ends = ends[ends[:, 0] != ends[:, 1]]
-    return ends if table.directed else in_order(ends)
+    if table.directed:
+        return ends
+    # u - v and v - u, of a graph that was directed, are one
+    ends = in_order(ends)
+    _, first = np.unique(_keys(ends, len(table)), return_index=True)
+    return ends[np.sort(first)]
+
+
+def without_direction(table: GraphTable) -> GraphTable:
+    """The same graph, where an edge that is listed both ways is one."""
+    given = table.source, table.target, table.weight, len(table), False
+    source, target, weight, relation, notes = once(*given, table.relation)
+    return table.having(
+        source=source,
+        target=target,
+        weight=weight,
+        relation=relation,
+        directed=False,
+        notes=[*table.notes, "edges are taken without their direction", *notes],
+    )
 
 
 def in_order(pairs: np.ndarray) -> np.ndarray:

@@ -53,6 +53,7 @@ from vicinal.graphs.link_split import (
     no_edges,
     pairs_of,
     split_links,
+    without_direction,
 )
 from vicinal.graphs.read import read_graph
 from vicinal.graphs.settings import LinkSettings
@@ -159,8 +160,7 @@ class LinkPredictor(Estimator):
     def begin(self, table: GraphTable) -> None:
         """Divide the edges and fit the first answer."""
         if table.directed or table.relations:
-            table.notes.append("edges are taken without their direction")
-            table = replace(table, directed=False)
+            table = without_direction(table)
         settings = self.settings
         self.objective_ = SingleLabel(CLASSES)
         self.graph_ = table
