@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 import torch
 from scipy.io import mmwrite, savemat
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, save_npz
 
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs import edge_list
+from vicinal.graphs.forms import is_graph
 from vicinal.graphs.graph import Graph, batched
 from vicinal.graphs.read import read_graph
 from vicinal.graphs.table import GraphTable
@@ -357,3 +358,160 @@ def test_more_edges_than_there_is_memory_for(tmp_path, monkeypatch):
     np.savez(tmp_path / "many.npz", edge_index=pairs)
     with pytest.raises(DataError, match="The array of edges holds about 100,000 edges"):
         read_graph(tmp_path / "many.npz")
+
+
+@pytest.mark.parametrize("write", ["gml", "gexf", "graphml"])
+def test_names_of_other_programs_stay_names(tmp_path, write):
+    """What is shown of a node is its name, and no class."""
+    names = {k: f"p{k:02d}" for k in range(34)}
+    graph = nx.relabel_nodes(nx.karate_club_graph(), names)
+    path = tmp_path / f"k.{write}"
+    getattr(nx, f"write_{write}")(graph, path)
+    table = read_graph(path)
+    assert table.ids[3] == "p03" and table.kind == "none"
+    assert table.num_edges == graph.number_of_edges()
+
+
+@pytest.mark.parametrize("write", ["gml", "gexf"])
+def test_labels_that_repeat_are_classes(tmp_path, write):
+    graph = nx.path_graph(6)
+    path = tmp_path / f"k.{write}"
+    getattr(nx, f"write_{write}")(graph, path)
+    text = path.read_text()
+    for k in range(6):  # as a program writes it whose labels are classes
+        text = text.replace(f'label "{k}"', f'label "{"ab"[k % 2]}"')
+        text = text.replace(f'label="{k}"', f'label="{"ab"[k % 2]}"')
+    path.write_text(text)
+    table = read_graph(path)
+    assert table.ids.tolist() == [str(k) for k in range(6)]
+    assert table.labels is not None and table.labels.tolist() == [*"ababab"]
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_an_attribute_that_is_called_id_moves_nothing(twice):
+    graph = nx.path_graph(12)
+    nx.set_node_attributes(
+        graph, {k: 0 if twice and k == 1 else k for k in graph}, "id"
+    )
+    nx.set_node_attributes(graph, {k: "ab"[k % 2] for k in graph}, "label")
+    nx.set_node_attributes(graph, {k: 10.0 * k for k in graph}, "f")
+    table = read_graph(graph)
+    assert table.labels is not None and table.labels.tolist() == [*"ab"] * 6
+    assert table.features["f"].tolist() == [10.0 * k for k in range(12)]
+    told = "the attribute 'id' names nodes and is not used"
+    assert (told in table.notes) != twice and ("id" in table.features) == twice
+    for name in ("node_id", "node", "name", "nodeid"):
+        nx.set_node_attributes(graph, dict.fromkeys(graph, "same"), name)
+    assert read_graph(graph).labels.tolist() == [*"ab"] * 6  # type: ignore[union-attr]
+
+
+def test_names_that_differ_by_a_blank_are_two_nodes():
+    graph: Any = nx.Graph([("a", "a "), ("a ", ""), ("", "b")])
+    nx.set_node_attributes(graph, {"a": 1.0, "a ": 2.0, "": 3.0, "b": 4.0}, "f")
+    table = read_graph(graph)
+    assert table.ids.tolist() == ["a", "a ", "", "b"]
+    assert table.features["f"].tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_labels_by_name():
+    graph = nx.path_graph(4)
+    table = read_graph(graph, {0: "x", 3: "y"})
+    assert table.labels is not None and table.labels.tolist() == ["x", None, None, "y"]
+    with pytest.raises(DataError, match="'9', and there is no such node"):
+        read_graph(graph, {0: "x", 9: "y"})
+    with pytest.raises(DataError, match=r"a label for each node, \[4\]. Got \[4, 2\]"):
+        read_graph(graph, np.eye(2)[[0, 1, 0, 1]])
+
+
+def test_arrays_say_all_that_they_can(tmp_path):
+    edges = np.array([[0, 1, 2], [1, 2, 3]])
+    path = tmp_path / "g.npz"
+    more = {"edge_weight": [1.0, 2.0, 0.5], "ids": ["w", "x", "y", "z"]}
+    np.savez(path, edge_index=edges, **more)
+    table = read_graph(path)
+    assert table.ids.tolist() == ["w", "x", "y", "z"]
+    assert table.weight is not None and table.weight.tolist() == [1.0, 2.0, 0.5]
+    matrix = nx.to_scipy_sparse_array(nx.karate_club_graph(), format="csr")
+    save_npz(path, csr_matrix(matrix))
+    assert read_graph(path).num_edges == 78
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"edge_index": edges + 0.5}, "whole numbers. Got 0.5"),
+        ({"edge_index": np.where(edges, edges, np.nan)}, "whole numbers. Got nan"),
+        ({"edge_index": edges, "edge_weight": [1, -2, 1]}, "finite and 0 or more"),
+        ({"edge_index": edges, "edge_weight": [1, 2]}, "a weight for each of 3"),
+        ({"edge_index": edges, "ids": [*"wxyw"]}, "different name for each of 4"),
+        ({"edge_index": edges, "train_idx": [0, 9]}, "part train must be a mask of 4"),
+        ({"edge_index": edges, "train_mask": [True]}, "part train must be a mask of 4"),
+    ]
+    for bad, told in wrong:
+        np.savez(path, **bad)
+        with pytest.raises(DataError, match=told):
+            read_graph(path)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.mtx", "a.mat", "a.json", "a.gexf"])
+def test_a_damaged_file_is_one_message(tmp_path, name):
+    path = tmp_path / name
+    for damaged in (b"", b"PK hello", b"{"):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="cannot be read"):
+            read_graph(path)
+
+
+def test_json_names_nodes_that_are_there(tmp_path):
+    path = tmp_path / "g.json"
+    for nodes, links, told in (
+        ("ab", [("a", "zzz")], "an edge of 'zzz', which is no node"),
+        ("aba", [("a", "b")], "lists the node 'a' twice"),
+        ("ab", [(0, 1)], "an edge of 0, which is no node"),
+    ):
+        data = {
+            "nodes": [{"id": name} for name in nodes],
+            "links": [{"source": a, "target": b} for a, b in links],
+        }
+        path.write_text(json.dumps(data))
+        with pytest.raises(DataError, match=told):
+            read_graph(path)
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["node1,node2", "id_1,id_2", "start,end", "i,j", "from_node,to_node", "Src,Dst"],
+)
+def test_a_list_of_edges_is_known_by_its_columns(tmp_path, head):
+    path = tmp_path / "list.csv"
+    path.write_text(f"{head}\na,b\nb,c\n")
+    assert is_graph(path)
+    assert read_graph(path).ids.tolist() == ["a", "b", "c"]
+
+
+def test_lists_of_networkx_and_konect(tmp_path):
+    path = tmp_path / "x.edgelist"
+    graph = nx.Graph([("a", "b", {"weight": 2.5}), ("b", "c", {"weight": 1.0})])
+    nx.write_edgelist(graph, path)
+    table = read_graph(path)
+    assert table.ids.tolist() == ["a", "b", "c"]
+    assert table.weight is not None and table.weight.tolist() == [2.5, 1.0]
+    path.write_text("% sym weighted\n1 2 3 1082040961\n2 3 1 1082155839\n")
+    table = read_graph(path)
+    assert table.ids.tolist() == ["1", "2", "3"]
+    assert table.weight is not None and table.weight.tolist() == [3.0, 1.0]
+
+
+def test_tensors_that_do_not_fit(tmp_path):
+    edges = torch.tensor([[0, 1, 2], [1, 2, 3]])
+
+    def data(**more: Any) -> SimpleNamespace:
+        return SimpleNamespace(**{"edge_index": edges, "num_nodes": 4} | more)
+
+    for bad, told in (
+        ({"train_mask": torch.ones(3)}, r"train_mask must be \[4\]. Got \[3\]"),
+        ({"edge_index": edges.T}, r"must be \[2, E\]"),
+        ({"edge_index": edges + 0.4}, "whole numbers"),
+        ({"edge_weight": torch.ones(2)}, "a weight for each of 3 edges. Got 2"),
+        ({"y": torch.eye(4)}, r"\[4\]. Got \[4, 4\]"),
+    ):
+        with pytest.raises(DataError, match=told):
+            read_graph(data(**bad))
+    table = read_graph(data(edge_attr=torch.ones(3, 2)))
+    assert "edge_attr is not used; weights of edges are edge_weight" in table.notes

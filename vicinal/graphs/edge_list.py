@@ -18,12 +18,14 @@ from vicinal.core.quarantine import Quarantined
 from vicinal.core.spreadsheets import EMPTY, whole_numbers_as_such
 from vicinal.core.words import counted
 from vicinal.errors import DataError, NoDataError, SettingError, near_names
+from vicinal.graphs.forms import SOURCE, TARGET
 
-SOURCE = ("source", "src", "source_id", "from", "head", "node1", "u", "i")
-TARGET = ("target", "dst", "dest", "dest_id", "target_id", "to", "tail", "node2", "v")
 WEIGHT = ("weight", "w", "edge_weight")
 RELATION = ("relation", "rel", "edge_type", "type", "predicate", "interaction")
 """columns that usually name the kind of an edge: told of where they are not used"""
+
+UNNAMED = ["source", "target", "weight", "time"]
+"""columns of a list whose first line does not name them"""
 
 ROWS = 1_000_000
 """of a file, at a time"""
@@ -287,8 +289,9 @@ def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
     """Tables of a file's edges, so many rows at a time, and the line of their first.
 
     The columns are named by the first line if that names source and target; else they
-    are source, target and, if there are three, weight. Cells stand apart by comma,
-    semicolon, tab or spaces. DataError where a line has more or fewer cells.
+    are source, target and, if there are more, weight and time (KONECT), which is not
+    used. Cells stand apart by comma, semicolon, tab or spaces. DataError where a line
+    has more or fewer cells.
     """
     import pandas as pd
 
@@ -298,7 +301,8 @@ def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
     cells = head.split() if spaced else head.split(separator)
     cells = [cell.strip().strip('"') for cell in cells]
     named = edge_columns(pd.DataFrame(columns=cells)) is not None
-    if not named and len(cells) not in (2, 3):
+    timed = len(cells) == 4 and all(map(_is_amount, cells[2:]))
+    if not named and len(cells) not in (2, 3) and not timed:
         raise DataError(
             f"{path} is no list of edges: its first line names no columns source and "
             f"target, and 2 or 3 cells were wanted. Got {len(cells)}: {head[:80]!r}"
@@ -312,7 +316,7 @@ def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
                 file,
                 sep=r"\s+" if spaced else separator,
                 header=0 if named else None,
-                names=None if named else ["source", "target", "weight"][: len(cells)],
+                names=None if named else UNNAMED[: len(cells)],
                 dtype=str,
                 keep_default_na=False,
                 chunksize=ROWS,
@@ -329,6 +333,13 @@ def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
         ) from error
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise DataError(f"{path} cannot be read as a table: {error}.") from error
+
+
+def _is_amount(text: str) -> bool:
+    try:
+        return np.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _next(tables: Iterator[Any]) -> Any:

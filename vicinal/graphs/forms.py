@@ -17,7 +17,19 @@ SURE = (
 """endings that nothing but graphs have here"""
 
 TABLES = (".csv", ".tsv", ".txt", ".json")
+SOURCE = (
+    *("source", "src", "source_id", "from", "head", "node1", "node_1", "id1", "id_1"),
+    *("start", "source_node", "from_node", "u", "i"),
+)
+TARGET = (
+    *("target", "dst", "dest", "dest_id", "target_id", "to", "tail", "node2", "node_2"),
+    *("id2", "id_2", "end", "target_node", "to_node", "v", "j"),
+)
+"""names of the columns of an edge's ends"""
+
 ENDS = frozenset({"source", "src", "source_id", "from", "head", "u"})
+"""those that say by themselves what a table lists"""
+
 ADJACENCY = ("adj", "adjacency", "A", "edges", "edge_index")
 """names of the array that holds the edges"""
 
@@ -52,12 +64,12 @@ def is_graph(data: str | Path) -> bool:
         return '"nodes"' in begins or '"multigraph"' in begins
     for mark in ",;\t":
         cells = {cell.strip().strip('"').lower() for cell in head.split(mark)}
-        if cells & ENDS:
+        if cells & ENDS or (cells & set(SOURCE) and cells & set(TARGET)):
             return True
         if cells & PATHS or (len(cells) > 1 and "label" in cells):
             return False
     return head.startswith(("#", "%")) or (
-        ending != ".csv" and len(head.split()) in (2, 3)
+        ending != ".csv" and len(head.split()) in (2, 3, 4)
     )
 
 

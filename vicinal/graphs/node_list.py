@@ -63,18 +63,20 @@ def read_nodes(
     target: str | None,
     first_line: int = 0,
     group: str | None = None,
+    names: list[str] | None = None,
 ) -> Nodes:
     """Nodes of a DataFrame whose first row is so many lines down its file.
 
-    target: the column of labels; group: of what belongs together.
+    target: the column of labels; group: of what belongs together. names: of the nodes,
+    where no column has them: every row is one then.
     """
     known = {str(name).strip().lower(): name for name in frame.columns}
 
     def column(names: tuple[str, ...]) -> Any | None:
         return next((known[name] for name in names if name in known), None)
 
-    own = column(ID)
-    if own is None:
+    own = column(ID) if names is None else None
+    if own is None and names is None:
         raise DataError(
             f"The nodes have no column for their names: wanted one of {', '.join(ID)}. "
             f"Got {', '.join(map(str, frame.columns))}. Rename the column."
@@ -83,11 +85,13 @@ def read_nodes(
     labels = wanted[0] if wanted else column(LABEL)
     together = None if group is None else _exact(frame, group)
     part = column(SPLIT)
-    keep, set_aside = _sift(texts(frame[own]), first_line)
-    if not keep:
-        raise NoDataError("There is no node that could be used.")
-    frame = frame.iloc[keep]
-    ids = texts(frame[own])
+    ids, set_aside = names or [], []
+    if names is None:
+        keep, set_aside = _sift(texts(frame[own]), first_line)
+        if not keep:
+            raise NoDataError("There is no node that could be used.")
+        frame = frame.iloc[keep]
+        ids = texts(frame[own])
     found = label_cells(ids, None if labels is None else frame[labels], task)
     split, notes = None, []
     if part is not None:

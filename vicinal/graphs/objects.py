@@ -44,11 +44,9 @@ def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
         raise DataError(
             f"Two nodes are called {twice!r} once their names are texts. Rename one."
         )
-    rows = [dict(graph.nodes[name]) for name in names]
-    free = next(name for name in ID if not any(name in row for row in rows))
-    frame = pd.DataFrame(rows, dtype=object)
-    frame.insert(0, free, ids)
-    found = read_nodes(frame, task, target)
+    frame = pd.DataFrame([dict(graph.nodes[name]) for name in names], dtype=object)
+    frame, told = _without_names(frame, target)
+    found = read_nodes(frame, task, target, names=ids)
     place = {name: row for row, name in enumerate(names)}
     ends = list(graph.edges(data=True))
     source = np.array([place[u] for u, _, _ in ends], np.int64)
@@ -73,12 +71,26 @@ def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
         whole_numbers=found.labels.whole_numbers,
         split=found.split,
         set_aside=found.labels.set_aside,
-        notes=found.notes + found.labels.notes + notes,
+        notes=told + found.notes + found.labels.notes + notes,
     )
 
 
+def _without_names(frame: Any, target: str | None) -> tuple[Any, list[str]]:
+    """Attributes of nodes without those that only name them again, and notes."""
+    named = [
+        name
+        for name in frame.columns
+        if str(name).lower() in ID
+        and str(name) != target
+        and frame[name].astype(str).is_unique
+    ]
+    told = [f"the attribute {name!r} names nodes and is not used" for name in named]
+    return frame.drop(columns=named), told
+
+
 def _number(value: Any, key: str) -> float:
-    if not isinstance(value, (int, float)) or not np.isfinite(value) or value < 0:
+    real = isinstance(value, (int, float, np.integer, np.floating))
+    if not real or not np.isfinite(value) or value < 0:
         raise DataError(
             f"An edge's {key} is {value!r}, where a number of 0 or more was wanted. "
             "Mend it, or take the attribute away."
@@ -97,11 +109,17 @@ def from_tensors(data: Any, task: Task) -> GraphTable:
     if masks[TRAIN] is not None:
         split = np.full(count, "", dtype="U5")
         for part, mask in masks.items():
-            if mask is not None:
-                split[_array(mask).astype(bool)] = part
-    source, target = _array(data.edge_index).astype(np.int64)
+            if mask is None:
+                continue
+            own = _array(mask).astype(bool)
+            if own.shape != (count,):
+                raise DataError(
+                    f"{part}_mask must be [{count}]. Got {list(own.shape)}."
+                )
+            split[own] = part
+    source, target = whole(_array(data.edge_index))
     weight = getattr(data, "edge_weight", None)
-    return with_edges(
+    table = with_edges(
         ids,
         source,
         target,
@@ -110,6 +128,24 @@ def from_tensors(data: Any, task: Task) -> GraphTable:
         labels=labels,
         split=split,
     )
+    if getattr(data, "edge_attr", None) is not None:
+        table.notes.append("edge_attr is not used; weights of edges are edge_weight")
+    return table
+
+
+def whole(edges: np.ndarray) -> np.ndarray:
+    """Edges as rows of nodes, [2, E] int64; DataError for another shape, and where
+    they are no whole numbers."""
+    if edges.ndim != 2 or len(edges) != 2:
+        raise DataError(
+            f"Edges must be [2, E], sources above targets. Got {list(edges.shape)}."
+        )
+    if edges.dtype.kind not in "iu":
+        rows = edges.astype(float)
+        if not (np.isfinite(rows) & (rows == np.floor(rows))).all():
+            bad = rows[~(np.isfinite(rows) & (rows == np.floor(rows)))][0]
+            raise DataError(f"Edges must name nodes by whole numbers. Got {bad}.")
+    return edges.astype(np.int64)
 
 
 def _array(values: Any) -> np.ndarray:
@@ -124,8 +160,13 @@ def of_rows(ids: list[str], y: Any, task: Task) -> Labels:
         return label_cells(ids, None, task)
     import pandas as pd
 
-    cells = y.ravel() if isinstance(y, np.ndarray) and y.size == len(y) else y
-    cells = list(cells)
+    y = _array(y) if isinstance(y, torch.Tensor) else y
+    if isinstance(y, np.ndarray) and y.size != len(y):
+        raise DataError(
+            f"y must be a label for each node, [{len(ids):,}]. Got {list(y.shape)}. "
+            "Several labels of a node are one text, a|b."
+        )
+    cells = list(y.ravel() if isinstance(y, np.ndarray) else y)
     if len(cells) != len(ids):
         raise DataError(
             f"y must have a label for each of {len(ids):,} nodes. Got {len(cells):,}; "
@@ -170,6 +211,12 @@ def with_edges(
     n = len(ids)
     if not n:
         raise NoDataError("The graph has no nodes.")
+    weight = None if weight is None else np.ravel(weight)
+    if weight is not None and len(weight) != len(source):
+        raise DataError(
+            f"There must be a weight for each of {len(source):,} edges. Got "
+            f"{len(weight):,}."
+        )
     least = min(int(ends.min(initial=0)) for ends in (source, target))
     most = max(int(ends.max(initial=-1)) for ends in (source, target))
     if least < 0 or most >= n:

@@ -13,17 +13,18 @@ NetworkX, PyG, scipy                   objects; PyG's Data is known by its field
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
+from zipfile import BadZipFile
 
 import numpy as np
 
 from vicinal.core.labels import Task
 from vicinal.core.splits import TEST, TRAIN, VAL
 from vicinal.core.spreadsheets import read_csv
-from vicinal.errors import DataError, NoDataError, SettingError
+from vicinal.errors import DataError, NoDataError, SettingError, near_names
 from vicinal.graphs.edge_list import (
     EdgeReader,
     Edges,
@@ -42,6 +43,7 @@ from vicinal.graphs.objects import (
     is_networkx,
     is_tensors,
     of_rows,
+    whole,
     with_edges,
 )
 from vicinal.graphs.table import GraphTable
@@ -65,7 +67,8 @@ def read_graph(
 
     data: a folder, a file, a DataFrame of nodes, a graph of NetworkX or PyG, scipy's
     sparse adjacency. edges: a file or DataFrame, where data are the nodes alone.
-    y: labels [N] in the order of the nodes, for objects; None is for a node without.
+    y: labels [N] in the order of the nodes, or by their names, for objects; None is for
+    a node without.
     task: what the labels are. target: the column, or attribute, that holds them.
     group: the column whose equal cells belong together. directed: whether edges of
     tables lead one way; objects and other files say so themselves. relation: the column
@@ -91,6 +94,8 @@ def read_graph(
         )
     if y is None:
         return table
+    if isinstance(y, Mapping):
+        y = _by_name(y, table.ids)
     found = of_rows(table.ids.tolist(), y, task)
     return replace(
         table,
@@ -100,6 +105,18 @@ def read_graph(
         set_aside=table.set_aside + found.set_aside,
         notes=table.notes + found.notes,
     )
+
+
+def _by_name(y: Mapping[Any, Any], ids: np.ndarray) -> list[Any]:
+    """Labels [N] of nodes by their names; None for one that has none."""
+    named = {str(name): label for name, label in y.items()}
+    strange = sorted(set(named) - set(ids.tolist()))
+    if strange:
+        raise DataError(
+            f"y has a label of {strange[0]!r}, and there is no such node. "
+            f"{near_names(strange[0], ids.tolist())}"
+        )
+    return [named.get(name) for name in ids]
 
 
 class Links(NamedTuple):
@@ -163,6 +180,10 @@ def _read(
         raise DataError(f"{path} is no graph by its ending. Known: {known}.")
     if edges is not None:
         return _two(read_csv(path, NODE_COLUMNS), 2, edges, *how)
+    if _is_networkx_list(path):
+        import networkx as nx
+
+        return from_networkx(_opened(path, nx.read_edgelist), task, target)
     _refuse_nodes(path)
     if target is not None:
         raise SettingError(
@@ -170,6 +191,13 @@ def _read(
             f"the table of nodes as DATA, and {path.name} with --edges."
         )
     return _joined(None, _all_edges(path, None, links), links)
+
+
+def _is_networkx_list(path: Path) -> bool:
+    """Whether a list is one that NetworkX wrote: `a b {'weight': 2}`."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        head = next((line for line in file if line.strip("# \n")), "").strip()
+    return " {" in head and head.endswith("}")
 
 
 def _refuse_nodes(path: Path) -> None:
@@ -249,15 +277,46 @@ def _by_networkx(path: Path, task: Task, target: str | None) -> GraphTable:
 
     readers: dict[str, Callable[[Path], Any]] = {
         ".graphml": nx.read_graphml,
-        ".gexf": nx.read_gexf,
-        ".gml": lambda p: nx.read_gml(p, label=cast(Any, None)),
+        ".gexf": _gexf,
+        ".gml": _gml,
         ".json": _node_link,
     }
-    try:
-        graph = readers[path.suffix.lower()](path)
-    except Exception as error:  # each form has errors of its own
-        raise DataError(f"{path} cannot be read: {error}.") from error
+    graph = _opened(path, readers[path.suffix.lower()])
     return from_networkx(graph, task, target)
+
+
+def _opened(path: Path, read: Callable[[Path], Any]) -> Any:
+    """What a file holds; DataError for whatever is wrong with it."""
+    try:
+        return read(path)
+    except DataError:
+        raise
+    except Exception as error:  # each form has errors of its own
+        why = str(error).strip().removesuffix(".") or type(error).__name__
+        raise DataError(f"{path} cannot be read: {why}.") from error
+
+
+def _gml(path: Path) -> Any:
+    """Nodes by their labels where these are names; else by their numbers: labels that
+    repeat say what nodes are."""
+    import networkx as nx
+
+    try:
+        return nx.read_gml(path)
+    except nx.NetworkXError:
+        return nx.read_gml(path, label=cast(Any, None))
+
+
+def _gexf(path: Path) -> Any:
+    """Without the labels where each is another: they are names to be shown."""
+    import networkx as nx
+
+    graph = nx.read_gexf(path)
+    shown = [data.get("label") for _, data in graph.nodes(data=True)]
+    if len(set(shown)) == len(shown):
+        for _, data in graph.nodes(data=True):
+            data.pop("label", None)
+    return graph
 
 
 def _node_link(path: Path) -> Any:
@@ -265,20 +324,35 @@ def _node_link(path: Path) -> Any:
 
     data = json.loads(path.read_text(encoding="utf-8"))
     key = "links" if "links" in data else "edges"
+    names = [node["id"] for node in data["nodes"]]
+    there = set(names)
+    if len(there) < len(names):
+        twice = next(name for k, name in enumerate(names) if name in names[:k])
+        raise DataError(f"{path} lists the node {twice!r} twice.")
+    for link in data[key]:
+        for end in (link["source"], link["target"]):
+            if end not in there:
+                raise DataError(f"{path} has an edge of {end!r}, which is no node.")
     return nx.node_link_graph(data, edges=key)
 
 
 def _mtx(path: Path, task: Task, target: str | None) -> GraphTable:
     from scipy.io import mmread
 
-    return from_matrix(mmread(path))
+    found = _opened(path, mmread)
+    if not is_matrix(found):
+        raise DataError(
+            f"{path} holds a matrix of {list(found.shape)}, where a sparse one with a "
+            "row and a column for each node was wanted."
+        )
+    return from_matrix(found)
 
 
 def _mat(path: Path, task: Task, target: str | None) -> GraphTable:
     """The one sparse matrix in a file of MATLAB."""
     from scipy.io import loadmat
 
-    found = {k: v for k, v in loadmat(path).items() if is_matrix(v)}
+    found = {k: v for k, v in _opened(path, loadmat).items() if is_matrix(v)}
     if len(found) != 1:
         raise DataError(
             f"{path} holds {len(found)} square sparse matrices, where one was wanted."
@@ -288,6 +362,8 @@ def _mat(path: Path, task: Task, target: str | None) -> GraphTable:
 
 MATRICES = {
     "adjacency": ADJACENCY,
+    "weight": ("edge_weight", "weight", "weights"),
+    "ids": ("ids", "names", "node_ids"),
     "features": ("x", "attr", "features", "X"),
     "labels": ("y", "labels", "label"),
 }
@@ -301,8 +377,12 @@ def _npz(path: Path, task: Task, target: str | None) -> GraphTable:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
         raise DataError(f"{path} cannot be read without unpickling: {error}.") from None
+    if {"format", "shape", "data"} <= set(arrays):
+        from scipy.sparse import load_npz
+
+        return from_matrix(_opened(path, load_npz))  # as scipy keeps a matrix
     return _of_arrays(arrays, path, task)
 
 
@@ -329,7 +409,16 @@ def _of_arrays(arrays: dict[str, np.ndarray], path: Path, task: Task) -> GraphTa
     if hasattr(edges, "tocoo"):
         table = from_matrix(edges, features)
     else:
-        table = _of_pairs(edges, features, found["labels"])
+        table = _of_pairs(edges, features, found["labels"], found["weight"])
+    ids = found["ids"]
+    if ids is not None:
+        names = np.array([str(name) for name in np.ravel(ids)], dtype=object)
+        if len(names) != len(table) or len(set(names)) < len(names):
+            raise DataError(
+                f"{path} must hold a different name for each of {len(table):,} nodes. "
+                f"Got {len(names):,}, {len(set(names)):,} of them different."
+            )
+        table = replace(table, ids=names)
     split = _parts(arrays, len(table))
     return read_graph(replace(table, split=split), found["labels"], task=task)
 
@@ -348,20 +437,20 @@ def _first(arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> Any:
     return None
 
 
-def _of_pairs(edges: np.ndarray, features: Any, labels: Any) -> GraphTable:
+def _of_pairs(edges: np.ndarray, features: Any, labels: Any, weight: Any) -> GraphTable:
     pairs = edges.T if edges.ndim == 2 and edges.shape[1] == 2 else edges
     if pairs.ndim != 2 or len(pairs) != 2:
         raise DataError(f"Edges must be pairs [E, 2]. Got {list(edges.shape)}.")
+    room_for(pairs.shape[1], "The array of edges")
+    source, target = pairs = whole(pairs)
     rows = [len(each) for each in (labels,) if each is not None]
     rows += [features.shape[0]] if features is not None else []
     count = max([*rows, int(pairs.max(initial=-1)) + 1])
     ids = np.array([str(row) for row in range(count)], dtype=object)
-    room_for(pairs.shape[1], "The array of edges")
-    source, target = pairs.astype(np.int64)
     none = of_rows([], None, "auto")
     # nothing says that such pairs have a direction
     given = {"features": features, "labels": none, "directed": False}
-    return with_edges(ids, source, target, None, **given)
+    return with_edges(ids, source, target, weight, **given)
 
 
 def _parts(arrays: dict[str, np.ndarray], count: int) -> np.ndarray | None:
@@ -370,8 +459,15 @@ def _parts(arrays: dict[str, np.ndarray], count: int) -> np.ndarray | None:
     for part in (TRAIN, VAL, TEST):
         names = (part, f"{part}_mask", f"{part}_idx", f"idx_{part}")
         rows = _first(arrays, names)
-        if rows is not None:
+        if rows is None:
+            continue
+        try:
             split[rows] = part
+        except IndexError as error:
+            raise DataError(
+                f"The nodes of the part {part} must be a mask of {count:,}, or rows "
+                f"below that: {error}."
+            ) from None
     return split if (split != "").any() else None
 
 
