@@ -139,3 +139,49 @@ def test_what_is_wrong(tmp_path):
         read_graphs([3])
     with pytest.raises(DataError, match="each of 2 graphs"):
         read_graphs(tu(tmp_path), ["x"])
+
+
+def test_rows_of_tables_that_cannot_be_used_are_told(tmp_path):
+    edges = "graph_id,source,target,weight\ng,a,b,1\ng,a,zz,1\nh,,b,1\nh,a,b,1\n"
+    tables = {
+        "nodes.csv": "graph_id,id,f\ng,a,1\ng,b,2\ng,a,9\n,c,3\nh,a,4\nh,b,5\n",
+        "edges.csv": edges,
+        "graphs.csv": "graph_id,label\ng,x\nh,y\nnone,x\n",
+    }
+    for name, text in tables.items():
+        (tmp_path / name).write_text(text)
+    found = read_graphs(tmp_path)
+    assert found.nodes.features["f"].tolist() == [*"1245"]
+    assert found.edge_counts.tolist() == [1, 1]
+    reasons = "\n".join(f"{q.name}: {q.reason}" for q in found.set_aside)
+    for told in (
+        "a: line 4: this node of graph 'g' is listed before, in line 2",
+        "c: line 5: the node has no name, or no graph",
+        "a - zz: line 3: graph 'g' has no node 'zz'",
+        " - b: line 4: the graph or an end is empty",
+        "none: it has a label, and there is no such graph",
+    ):
+        assert told in reasons
+    assert len(found.set_aside) == 5
+    assert any("weight of the edges is not used" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "part, text, told",
+    [
+        ("A", "1,x\n", "T_A.txt, line 1: no numbers, '1,x'"),
+        ("A", "1,2\n1,2,3\n", "T_A.txt, line 2: 2 numbers were wanted"),
+        ("graph_indicator", "1\nx\n", "T_graph_indicator.txt, line 2: no numbers"),
+        ("graph_indicator", "0\n0\n", "counts graphs from 1"),
+        ("graph_indicator", "\n", "graph_indicator.txt is empty"),
+        ("node_labels", "1\n", "a line for each of 2 nodes. Got 1"),
+        ("node_attributes", "1\n", "a line for each of 2 nodes. Got 1"),
+        ("graph_labels", "1\n2\n", "a label for each of 1 graph. Got 2"),
+    ],
+)
+def test_damaged_files_of_a_tu_set(tmp_path, part, text, told):
+    files = {"A": "1,2\n2,1\n", "graph_indicator": "1\n1\n", "graph_labels": "7\n"}
+    for name, given in (files | {part: text}).items():
+        (tmp_path / f"T_{name}.txt").write_text(given)
+    with pytest.raises((DataError, NoDataError), match=told):
+        read_graphs(tmp_path)

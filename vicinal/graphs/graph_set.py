@@ -270,17 +270,33 @@ def _read_tu(folder: Path, name: str, task: Task) -> GraphSet:
             raise DataError(f"{folder} lacks {path.name}, which holds the {part}.")
         return None
 
-    def table(part: str) -> list[list[float]] | None:
-        found = lines(part)
-        if found is None:
-            return None
-        return [[float(v) for v in k.split(",")] for k in found if k.strip()]
+    def table(part: str, wide: int = 0, needed: bool = False) -> np.ndarray | None:
+        """Numbers of a file, a row a line; wide: in each, else as in the first."""
+        rows: list[list[float]] = []
+        for number, line in enumerate(lines(part, needed) or (), 1):
+            if not line.strip():
+                continue
+            where = f"{folder / name}_{part}.txt, line {number}"
+            try:
+                row = [float(cell) for cell in line.split(",")]
+            except ValueError:
+                raise DataError(f"{where}: no numbers, {line[:80]!r}.") from None
+            wide = wide or len(row)
+            if len(row) != wide:
+                raise DataError(f"{where}: {wide} numbers were wanted, {line[:80]!r}.")
+            rows.append(row)
+        return np.array(rows).reshape(-1, wide) if rows else None
 
-    indicator = [int(v) for v in lines("graph_indicator", True) or () if v.strip()]
-    member = np.array(indicator) - 1
+    indicator = table("graph_indicator", 1, True)
+    if indicator is None:
+        raise NoDataError(f"{name}_graph_indicator.txt is empty.")
+    member = indicator[:, 0].astype(np.int64) - 1
+    if member.min() < 0:
+        raise DataError(f"{name}_graph_indicator.txt counts graphs from 1.")
     order = np.argsort(member, kind="stable")
     place = np.argsort(order)
-    ends = np.array(table("A") or np.empty((0, 2))).reshape(-1, 2).astype(np.int64) - 1
+    edges = table("A", 2, True)
+    ends = np.empty((0, 2), np.int64) if edges is None else edges.astype(np.int64) - 1
     if len(ends) and (ends.min() < 0 or ends.max() >= len(member)):
         raise DataError(f"{name}_A.txt names nodes outside 1 to {len(member)}.")
     sizes = np.bincount(member)
@@ -288,7 +304,13 @@ def _read_tu(folder: Path, name: str, task: Task) -> GraphSet:
     tags = ["0"] * len(member)
     if node_labels is not None:
         tags = [v.strip() for v in node_labels if v.strip()]
-    rows = attributes or [[] for _ in member]
+    rows = [[] for _ in member] if attributes is None else attributes.tolist()
+    for part, given in (("node_labels", tags), ("node_attributes", rows)):
+        if len(given) != len(member):
+            raise DataError(
+                f"{name}_{part}.txt must have a line for each of {len(member):,} "
+                f"nodes. Got {len(given):,}."
+            )
     features = _tag_table([tags[k] for k in order], [rows[k] for k in order])
     names = [str(k + 1) for k in range(len(sizes))]
     found = _joined(sizes, place[ends[:, 0]], place[ends[:, 1]], features, names)
@@ -323,7 +345,12 @@ def _read_tables(folder: Path, task: Task, target: str | None) -> GraphSet:
         )
     of_edge = texts(edges[graph])
     pairs = [texts(edges[column]) for column in ends[:2]]
-    features, listed = None, None
+    features, listed, aside, notes = None, None, [], []
+    if ends[2] is not None:
+        notes.append(
+            f"the column {ends[2]} of the edges is not used: whole graphs are learned "
+            "without weights"
+        )
     names: dict[str, int] = {}
     place: dict[tuple[str, str], int] = {}
     if (folder / "nodes.csv").exists():
@@ -334,23 +361,30 @@ def _read_tables(folder: Path, task: Task, target: str | None) -> GraphSet:
                 f"{folder / 'nodes.csv'} wants the columns graph_id and id."
             )
         listed = list(zip(texts(nodes[own]), texts(nodes[ids]), strict=True))
-        features = nodes.drop(columns=[own, ids])
+        keep, aside = _sift(listed)
+        listed = [listed[row] for row in keep]
+        features = nodes.drop(columns=[own, ids]).iloc[keep]
     else:
         both = zip(of_edge, *pairs, strict=True)
-        listed = list(dict.fromkeys((g, v) for g, *vs in both for v in vs))
+        every = ((g, v) for g, *vs in both if g and all(vs) for v in vs)
+        listed = list(dict.fromkeys(every))
+    if not listed:
+        raise NoDataError(f"{folder} holds no node that could be used.")
     for g, _ in listed:
         names.setdefault(g, len(names))
     member = np.array([names[g] for g, _ in listed])
     order = np.argsort(member, kind="stable")
     for row, k in enumerate(order):
         place[listed[k]] = row
-    rows, aside = [], []
+    rows = []
     for line, (g, a, b) in enumerate(zip(of_edge, *pairs, strict=True), 2):
         if (g, a) in place and (g, b) in place:
             rows.append((place[g, a], place[g, b]))
         else:
             lost = a if (g, a) not in place else b
             why = f"line {line}: graph {g!r} has no node {lost!r}"
+            if not (g and a and b):
+                why = f"line {line}: the graph or an end is empty"
             aside.append(Quarantined(f"{a} - {b}", "", why))
     source, target_rows = np.array(rows, np.int64).reshape(-1, 2).T
     if features is not None:
@@ -359,7 +393,7 @@ def _read_tables(folder: Path, task: Task, target: str | None) -> GraphSet:
     called = [listed[k][1] for k in order]
     sizes = np.bincount(member)
     found = _joined(sizes, source, target_rows, features, list(names), called)
-    found = replace(found, set_aside=aside)
+    found = replace(found, set_aside=aside, notes=notes)
     of_graphs = folder / "graphs.csv"
     table = read_csv(of_graphs, "graph_id,label") if of_graphs.exists() else edges
     own = _column(table, GRAPH) or _column(table, ID)
@@ -380,7 +414,32 @@ def _read_tables(folder: Path, task: Task, target: str | None) -> GraphSet:
                 f"Graph {name!r} has two labels, {before!r} and {label!r}. Give each "
                 "graph one."
             )
+    aside += [
+        Quarantined(name, str(told[name]), "it has a label, and there is no such graph")
+        for name in told
+        if name and name not in names
+    ]
     return _labelled(found, pd.Series([told.get(g) for g in names]).tolist(), task)
+
+
+def _sift(listed: list[tuple[str, str]]) -> tuple[list[int], list[Quarantined]]:
+    """Rows of nodes (graph, name) that are named for the first time; the others, with
+    the reason."""
+    seen: dict[tuple[str, str], int] = {}
+    keep, aside = [], []
+    for row, (graph, name) in enumerate(listed):
+        line = row + 2
+        if not (graph and name):
+            why = f"line {line}: the node has no name, or no graph"
+            aside.append(Quarantined(name, "", why))
+        elif (graph, name) in seen:
+            before = f"listed before, in line {seen[graph, name]}"
+            why = f"line {line}: this node of graph {graph!r} is {before}"
+            aside.append(Quarantined(name, "", why))
+        else:
+            seen[graph, name] = line
+            keep.append(row)
+    return keep, aside
 
 
 # --- objects -----------------------------------------------------------------------
