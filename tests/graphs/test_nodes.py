@@ -16,9 +16,11 @@ from vicinal.errors import (
     DataError,
     NoDataError,
     NotFittedError,
+    QuarantineWarning,
     SettingError,
 )
 from vicinal.graphs.first_answer import VIEWS
+from vicinal.graphs.links import LinkPredictor
 from vicinal.graphs.members import together
 from vicinal.graphs.networks import NETWORKS
 from vicinal.graphs.nodes import NodeClassifier, NodeRegressor
@@ -257,6 +259,40 @@ def model_network(model, name):
 
     torch.manual_seed(1)
     return build(name, Shape(4, 16, NETWORKS[name].layers, 3, 0.0, 8)).eval()
+
+
+def test_an_edge_that_newcomers_bring_again_is_one(block_tables):
+    nodes, edges = block_tables()
+    model = NodeClassifier(**quick).fit(read_graph(nodes, edges=edges))
+    model.members_ = [model_network(model, "gcn")]
+    came = pd.DataFrame([["new", 0, 0, 1, 0]], columns=["id", *"abcd"])
+    there = edges.iloc[0]
+    links = [("new", there["source"])]
+    again = [*links, tuple(there), tuple(there)[::-1]]
+    found, other = (
+        model.answers(
+            new_nodes=came,
+            new_edges=pd.DataFrame(pairs, columns=["source", "target"]),
+        )
+        for pairs in (links, again)
+    )
+    assert np.array_equal(found.predicted, other.predicted)
+    assert "2 edges repeat others; they count once" in other.notes or (
+        "1 edge repeat others; they count once" in other.notes
+    )
+
+
+def test_what_is_set_aside_is_warned_of(block_tables):
+    nodes, edges = block_tables()
+    nodes.loc[len(nodes)] = nodes.iloc[0]
+    with pytest.warns(QuarantineWarning, match="1 row set aside, n0: line 150: this"):
+        model = NodeClassifier(**quick).fit(nodes, edges=edges)
+    assert [q.name for q in model.quarantine_] == ["n0"]
+    lost = pd.DataFrame({"source": ["n1", "", "n2"], "target": ["n2", "n3", ""]})
+    more = pd.concat([edges, lost])
+    with pytest.warns(QuarantineWarning, match="2 rows set aside"):
+        found = LinkPredictor().fit(more)
+    assert len(found.quarantine_) == 2
 
 
 def test_newcomers_need_less_than_the_whole_graph(block_tables):

@@ -1,6 +1,11 @@
 """What is set aside, by name and with the reason: bad data are never disguised."""
 
+import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from vicinal.core.words import counted
+from vicinal.errors import QuarantineWarning
 
 
 class Quarantined(NamedTuple):
@@ -9,3 +14,15 @@ class Quarantined(NamedTuple):
     name: str
     label: str
     reason: str
+
+
+def warn_of(aside: Sequence[Quarantined], what: str, stacklevel: int = 3) -> None:
+    """A QuarantineWarning that counts what is set aside, if anything is.
+
+    what: one of them, such as `picture`. stacklevel: of the caller's caller 3.
+    """
+    if aside:
+        first = aside[0]
+        told = f"{counted(len(aside), what)} set aside, {first.name}: {first.reason}"
+        told += "; quarantine_ lists all"
+        warnings.warn(told, QuarantineWarning, stacklevel=stacklevel)

@@ -26,6 +26,7 @@ from vicinal.core.evaluation import Evaluation
 from vicinal.core.head import PENALTIES, Head, Problem
 from vicinal.core.objective import SingleLabel
 from vicinal.core.paired import Nearer, compare_predictions
+from vicinal.core.quarantine import Quarantined, warn_of
 from vicinal.core.runtime import Runtime, seed_for
 from vicinal.core.training import Epoch, Trainer
 from vicinal.errors import DataError, NoDataError, SettingError, near_names
@@ -121,6 +122,9 @@ class LinkPredictor(Estimator):
 
     random_state: int
     graph_: GraphTable
+    quarantine_: list[Quarantined]
+    """what could not be used, with the reason"""
+
     split_: LinkSplit
     head_: Head
     mean_: np.ndarray
@@ -138,7 +142,11 @@ class LinkPredictor(Estimator):
     temperature_: float
 
     def fit(self, X: Any, y: Any = None, *, edges: Any = None) -> Self:
-        """Learn from the edges of a graph, as `read_graph` takes it; y is not used."""
+        """Learn from the edges of a graph, as `read_graph` takes it; y is not used.
+
+        What cannot be used is set aside: a QuarantineWarning counts it, and
+        `quarantine_` names each with its reason.
+        """
         for _ in self.fit_epochs(X, edges=edges):
             pass
         return self
@@ -155,6 +163,7 @@ class LinkPredictor(Estimator):
         begun = time.monotonic()
         relation = self.settings.relation_column
         self.begin(read_graph(X, edges=edges, relation=relation))
+        warn_of(self.quarantine_, "row")
         return self._epochs(begun, checkpoint, stop_requested)
 
     def begin(self, table: GraphTable) -> None:
@@ -162,6 +171,7 @@ class LinkPredictor(Estimator):
         if table.directed or table.relations:
             table = without_direction(table)
         settings = self.settings
+        self.quarantine_ = list(table.set_aside)
         self.objective_ = SingleLabel(CLASSES)
         self.graph_ = table
         self.columns_, notes = Columns.of(table.features)

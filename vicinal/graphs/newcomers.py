@@ -14,7 +14,7 @@ from vicinal.core.quarantine import Quarantined
 from vicinal.core.spreadsheets import read_csv
 from vicinal.errors import DataError
 from vicinal.graphs.columns import Columns
-from vicinal.graphs.edge_list import EdgeReader, read_edge_file
+from vicinal.graphs.edge_list import EdgeReader, once, read_edge_file
 from vicinal.graphs.first_answer import Known
 from vicinal.graphs.node_list import read_nodes
 from vicinal.graphs.structure import place_of
@@ -63,6 +63,11 @@ def joined(
             )
         source = np.concatenate([source, found.source])
         target = np.concatenate([target, found.target])
+        old = np.maximum(found.source, found.target) < len(table)
+        if old.any():  # some may be there already
+            given = source, target, weight, len(table) + len(names), table.directed
+            source, target, weight, _, more = once(*given)
+            notes += more
     ids = np.array([*table.ids, *names], dtype=object)
     whole = GraphTable(
         ids=ids,

@@ -18,6 +18,7 @@ from vicinal.core.calibration import fit_temperature
 from vicinal.core.metrics import r2
 from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
 from vicinal.core.paired import LEVEL, Nearer, compare_predictions
+from vicinal.core.quarantine import Quarantined, warn_of
 from vicinal.core.runtime import seed_for
 from vicinal.core.splits import TEST, TRAIN, VAL, deal
 from vicinal.core.training import Epoch
@@ -50,6 +51,9 @@ class NodeLearner(NodeModel):
     """the networks against the first answer on the validation part; None: no network
     was trained, or nothing was held out"""
 
+    quarantine_: list[Quarantined]
+    """what could not be used, with the reason"""
+
     network_name: str
     """the kind of network that is tried"""
 
@@ -63,6 +67,8 @@ class NodeLearner(NodeModel):
 
         X, edges: as `read_graph` takes them. y: [N] labels, None for a node without.
         target: the column, or attribute, of the labels.
+        What cannot be used is set aside: a QuarantineWarning counts it, and
+        `quarantine_` names each with its reason.
         """
         for _ in self.fit_epochs(X, y, edges=edges, target=target):
             pass
@@ -85,6 +91,7 @@ class NodeLearner(NodeModel):
         begun = time.monotonic()
         table = self.read(X, y, edges=edges, target=target)
         self.begin(table)
+        warn_of(self.quarantine_, "row")
         return self._epochs(begun, checkpoint, stop_requested)
 
     def begin(self, table: GraphTable) -> None:
@@ -93,6 +100,7 @@ class NodeLearner(NodeModel):
         NoDataError where no node is left to learn from.
         """
         settings, seed = self.settings, self.random_state
+        self.quarantine_ = list(table.set_aside)
         self.parts_ = parts_of(table, settings, seed_for(seed, 3) % 2**32)
         if not (self.parts_ == TRAIN).any():
             raise NoDataError(

@@ -25,6 +25,7 @@ from vicinal.core.head import Head
 from vicinal.core.metrics import r2
 from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
 from vicinal.core.paired import Nearer, compare_predictions
+from vicinal.core.quarantine import Quarantined, warn_of
 from vicinal.core.runtime import Runtime, generator, seed_for
 from vicinal.core.splits import TEST, TRAIN, VAL, Fractions, deal, split
 from vicinal.core.training import Epoch, Loader, Trainer
@@ -97,8 +98,15 @@ class GraphModel(Estimator):
     set_: GraphSet
     classes_: np.ndarray
 
+    quarantine_: list[Quarantined]
+    """what could not be used, with the reason"""
+
     def fit(self, X: Any, y: Any = None, *, target: str | None = None) -> Self:
-        """Learn from graphs with labels, as `read_graphs` takes them."""
+        """Learn from graphs with labels, as `read_graphs` takes them.
+
+        What cannot be used is set aside: a QuarantineWarning counts it, and
+        `quarantine_` names each with its reason.
+        """
         for _ in self.fit_epochs(X, y, target=target):
             pass
         return self
@@ -115,6 +123,7 @@ class GraphModel(Estimator):
         """`fit` as a generator of epoch records; the first answer is there before."""
         begun = time.monotonic()
         self.begin(self.read(X, y, target=target))
+        warn_of(self.quarantine_, "row")
         return self._epochs(begun, checkpoint, stop_requested)
 
     def read(self, X: Any, y: Any = None, *, target: str | None = None) -> GraphSet:
@@ -136,7 +145,7 @@ class GraphModel(Estimator):
 
     def begin(self, found: GraphSet) -> None:
         """Find the first answer; it is the model until something better."""
-        self.set_ = found
+        self.set_, self.quarantine_ = found, list(found.set_aside)
         self.parts_ = self._parts(found)
         learned = np.flatnonzero(self.parts_ == TRAIN)
         if len(learned) < 2:

@@ -5,7 +5,6 @@ import json
 import math
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from vicinal.core.memory import free_on
 from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.core.paired import Nearer, compare_predictions
-from vicinal.core.quarantine import Quarantined
+from vicinal.core.quarantine import Quarantined, warn_of
 from vicinal.core.runtime import (
     Runtime,
     candidates,
@@ -36,7 +35,6 @@ from vicinal.core.words import counted
 from vicinal.errors import (
     DataError,
     NoDataError,
-    QuarantineWarning,
 )
 from vicinal.images.audit import Tick
 from vicinal.images.augment import PHOTO, choose
@@ -53,7 +51,6 @@ from vicinal.images.engines import MANY, fastest_forward, remember
 from vicinal.images.features import frozen_features
 from vicinal.images.known import Known, Seen
 from vicinal.images.loader import PictureLoader
-from vicinal.images.model import told_aside
 from vicinal.images.networks.network import Network
 from vicinal.images.parts import given_parts, grouped, with_validation
 from vicinal.images.pictures import Pictures, look_over
@@ -293,9 +290,7 @@ class ImageLearner(ShownModel):
         found, pictures = look_over(table, eye, channels=channels)
         before: list[Quarantined] = getattr(self, "quarantine_", [])
         self.quarantine_ = [*before, *found.quarantine]
-        if found.quarantine:
-            told = f"{told_aside(found.quarantine)}; quarantine_ lists all"
-            warnings.warn(told, QuarantineWarning, stacklevel=4)
+        warn_of(found.quarantine, "picture", stacklevel=5)
         return self.grouped(pictures)
 
     def grouped(self, pictures: Pictures) -> Pictures:
