@@ -89,6 +89,7 @@ def test_a_directed_graph_of_chance_cannot_be_predicted(form, tmp_path):
     nones = keys(split.test_none[:, :2]) | keys(split.val_none[:, :2])
     assert not nones & set.union(*parts)
     assert model.evaluate().score.value < 0.75
+    assert "edges are taken without their direction" in model.graph_.notes
 
 
 def test_messages_hold_no_held_out_edge_and_none_that_is_asked_for(friends):

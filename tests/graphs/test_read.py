@@ -515,3 +515,13 @@ def test_tensors_that_do_not_fit(tmp_path):
             read_graph(data(**bad))
     table = read_graph(data(edge_attr=torch.ones(3, 2)))
     assert "edge_attr is not used; weights of edges are edge_weight" in table.notes
+
+
+def test_which_column_has_the_labels_is_said(tmp_path):
+    nodes = "id,class,label,f\na,p,x,1\nb,q,y,2\nc,p,x,3\nd,q,y,4\n"
+    table = read_graph(written(tmp_path, nodes))
+    assert table.classes == ("x", "y") and "class" in table.features
+    assert any("'class' is read as a feature" in note for note in table.notes)
+    table = read_graph(tmp_path, target="class")
+    assert table.classes == ("p", "q")
+    assert not any("read as a feature" in note for note in table.notes)

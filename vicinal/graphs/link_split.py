@@ -60,13 +60,13 @@ def without_direction(table: GraphTable) -> GraphTable:
     """The same graph, where an edge that is listed both ways is one."""
     given = table.source, table.target, table.weight, len(table), False
     source, target, weight, relation, notes = once(*given, table.relation)
+    table.notes.extend(["edges are taken without their direction", *notes])
     return table.having(
         source=source,
         target=target,
         weight=weight,
         relation=relation,
         directed=False,
-        notes=[*table.notes, "edges are taken without their direction", *notes],
     )
 
 

@@ -94,6 +94,12 @@ def read_nodes(
         ids = texts(frame[own])
     found = label_cells(ids, None if labels is None else frame[labels], task)
     split, notes = None, []
+    others = [known[name] for name in LABEL if name in known and known[name] != labels]
+    if target is None and others:
+        notes.append(
+            f"labels are the column {labels!r}; {others[0]!r} is read as a feature "
+            "(--target takes another)"
+        )
     if part is not None:
         split, notes = parts_of(frame[part].tolist())
         notes += _sides(found, split)

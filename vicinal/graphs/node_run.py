@@ -52,7 +52,12 @@ class NodeRun(GraphRun):
         rest = int((self.data.labelled & (self.learner.parts_ == "")).sum())
         if rest:
             parts.append(f"{rest:,} in no part, whose labels are not used")
-        return f"{', '.join(parts)}; {self.learner.columns_}"
+        told = f"{', '.join(parts)}; {self.learner.columns_}"
+        samples = self.learner.samples
+        if samples is None:
+            return told
+        seen = ", ".join(map(str, samples))
+        return f"{told}; networks learn from samples of {seen} neighbours, outward"
 
     def judged(self) -> Evaluation | None:
         return self.learner.evaluate() if self.learner.held_out.any() else None

@@ -58,7 +58,8 @@ class NodeLearner(NodeModel):
     """the kind of network that is tried"""
 
     minutes: float | None
-    _needs_samples: bool = False
+    samples: tuple[int, ...] | None = None
+    """neighbours that a step sees, outward; None: the whole graph"""
 
     def fit(
         self, X: Any, y: Any = None, *, edges: Any = None, target: str | None = None
@@ -112,9 +113,10 @@ class NodeLearner(NodeModel):
         self.columns_, notes = Columns.of(table.features)
         table.notes.extend(notes)
         self._know(table, self.parts_ == TRAIN)
-        self._needs_samples = settings.network != "none" and (
-            self._members(time.monotonic(), None, lambda: False).counts is not None
-        )  # or it is refused
+        self.samples = None
+        if settings.network != "none":  # or it is refused
+            members = self._members(time.monotonic(), None, lambda: False)
+            self.samples = members.counts
         y = self.known_.y[self.known_.marked]
         if settings.class_weight == "balanced":
             self.objective_ = self.objective_.balanced(y)
@@ -128,7 +130,7 @@ class NodeLearner(NodeModel):
         judged = self._judged()
         for answer in first_answers(self.known_, self.objective_, judged, room):
             self.firsts_.append(answer)
-        if self._needs_samples:
+        if self.samples is not None:
             self.known_.graph.forget()  # it is large, and samples do without
         self.alone_ = features_alone(self.known_, self.objective_, judged)
         self.first_ = self.firsts_[0]  # where nothing can be chosen by, the only one
