@@ -172,6 +172,14 @@ def test_another_graph_is_scored(say, folder, tmp_path, block_tables):
     edges.to_csv("links.csv", index=False)
     told = say("evaluate", run, "others.csv", "--edges", "links.csv", "--json")
     assert told.code == OK and told.json()["score"]["n"] == 150
+    names = pd.read_csv("others.csv")
+    names.assign(id="other " + names["id"]).to_csv("others.csv", index=False)
+    links = pd.read_csv("links.csv")
+    ("other " + links).to_csv("links.csv", index=False)
+    told = say("evaluate", run, "others.csv", "--edges", "links.csv")
+    assert told.code == OK and "were learned from" not in told.out
+    told = say("evaluate", run, folder)
+    assert "nodes have the names of nodes that were learned from" in told.out
 
 
 def test_a_finished_run_is_made_again_the_same(say, folder):

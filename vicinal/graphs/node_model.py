@@ -365,6 +365,15 @@ class NodeModel(Estimator):
             return found
         table = self.read(X, y)
         rows, notes = self._to_score(table)
+        learned = self.graph_.ids[self.known_.marked]
+        again = int(np.isin(table.ids[rows].astype(str), learned.astype(str)).sum())
+        if again:
+            notes = [
+                *notes,
+                f"{again:,} of these {len(rows):,} nodes have the names of nodes that "
+                "were learned from: where they are those, the score says nothing of "
+                "others",
+            ]
         known = self._unlabelled(table)
         found = self.judged(
             table, rows, self._predict(self._logits(known)[rows]), notes
