@@ -607,3 +607,14 @@ def test_one_csv_of_many_graphs(say, rings):
     Path("all.csv").write_text("\n".join(rows))
     told = say("train", "all.csv")
     assert told.code == MISTAKE and "Graph 'g0' has two labels" in told.err
+
+
+def test_what_may_be_a_graph_is_told_how_one_looks(say):
+    Path("pairs.csv").write_text("a,b\nb,c\n")
+    told = say("check", "pairs.csv")
+    assert told.code == MISTAKE
+    assert "A list of edges has the columns source,target[,weight]." in told.err
+    Path("town").mkdir()
+    Path("town/nodes.csv").write_text("id,label\na,x\n")
+    told = say("check", "town")
+    assert told.code == MISTAKE and "The folder town holds no edges.csv." in told.err

@@ -44,14 +44,16 @@ PATHS = frozenset({"path", "file", "filename", "file_name", "image", "image_path
 
 
 def is_graph(data: str | Path) -> bool:
-    """A folder with edges.csv, a file of a graph's form, or a table of edges."""
+    """A folder with edges.csv, or with nodes.csv alone, which lacks them; a file of a
+    graph's form, or a table of edges."""
     path = Path(data)
     ending = path.suffix.lower()
     if ending in SURE:
         return True
     if path.is_dir():
         arrays = any((path / f"{name}.npy").exists() for name in ADJACENCY)
-        return arrays or (path / "edges.csv").exists()
+        tables = ((path / name).exists() for name in ("edges.csv", "nodes.csv"))
+        return arrays or any(tables)
     if ending not in TABLES or not path.is_file():
         return False
     try:

@@ -160,6 +160,8 @@ def _column(
     told = f"a column {exact!r}" if exact else f"one of {', '.join(wanted)}"
     named = {id(LABEL_COLUMNS): " Name it with --target."}
     cure = named.get(id(wanted), " Rename the column." if not exact else "")
+    if wanted is PATH_COLUMNS and len(names) in (2, 3):
+        cure += " A list of edges has the columns source,target[,weight]."
     raise DataError(
         f"The table has no column for the {what}: wanted {told}, "
         f"got {', '.join(map(str, names))}.{cure}"
