@@ -127,3 +127,27 @@ def test_bins_hold_every_answer_once_and_empty_ones_are_left_out():
     assert [(round(b.low, 1), b.n) for b in filled] == [(0.4, 1), (0.7, 2), (0.9, 1)]
     assert all(b.low < b.confidence <= b.high for b in filled)
     assert np.isnan(expected_calibration_error(probabilities[:0], np.zeros(0)))
+
+
+@pytest.mark.parametrize("n", [12, 100])
+@pytest.mark.parametrize("several", [False, True])
+def test_no_mistake_among_few_is_no_certainty(n, several):
+    """All right, and equally sure: as sure as one mistake in N + 2 allows, by hand."""
+    objective = MultiLabel(("a", "b")) if several else SingleLabel(("a", "b", "c"))
+    rows = np.arange(n) % objective.outputs
+    y = np.eye(objective.outputs)[rows]
+    z = torch.from_numpy(6.0 * y - 3.0 * several)
+    given = z, (y if several else rows), objective
+    assert fit_temperature(*given) == COLDEST
+    careful = fit_temperature(*given, careful=True)
+    p = objective.predict(z / careful)
+    assert p[y > 0] == pytest.approx(1 - 1 / (n + 2), abs=1e-6)
+
+
+def test_where_mistakes_are_many_care_changes_little():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 2000)
+    z = torch.from_numpy(3.0 * np.eye(3)[y] + 2 * rng.normal(size=(2000, 3)))
+    given = z, y, SingleLabel(("a", "b", "c"))
+    plain, careful = (fit_temperature(*given, careful=c) for c in (False, True))
+    assert careful == pytest.approx(plain, rel=0.02) and careful > plain

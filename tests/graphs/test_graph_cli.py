@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -418,6 +419,9 @@ def test_chances_of_pairs_and_the_likeliest(say, folder):
     assert told.code == MISTAKE and "Names come in pairs" in told.err
     told = say("predict", run, "n1", "nobody")
     assert told.code == MISTAKE and "There is no node 'nobody'" in told.err
+    for verb in ("predict", "explain"):
+        told = say(verb, run, "n1", "n1")
+        assert told.code == MISTAKE and "A pair is of two nodes" in told.err
 
 
 def test_what_a_chance_adds_up_to(say, folder):
@@ -541,7 +545,11 @@ def test_graphs_from_tables_to_a_report(say, rings):
     assert metrics["score"]["value"] == 1 and metrics["set"]["graphs"] == 60
     found = say("evaluate", run, "--json").json()
     assert found["score"] == metrics["score"]
-    found = say("evaluate", run, rings, "--json").json()
+    told = say("evaluate", run, rings)  # its own: those that it learned from are not
+    assert "the graphs that it held out are scored" in told.out
+    assert say("evaluate", run, rings, "--json").json()["score"] == metrics["score"]
+    again = shutil.copytree(rings, "again")
+    found = say("evaluate", run, again, "--json").json()
     assert found["score"]["n"] == 60
     rows = list(csv.DictReader((run / "predictions.csv").read_text().splitlines()))
     assert len(rows) == 60 and rows[0]["label"] == "ring"

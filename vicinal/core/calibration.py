@@ -10,6 +10,11 @@ the sigmoids), chosen so that held-out labels y become as likely as can be:
 NLL is convex in b, so its slope crosses zero once (Guo et al. 2017, "On Calibration of
 Modern Neural Networks", section 4.2). What is decided stays the same: no T changes
 which logit is largest, nor its sign.
+
+Examples that are all right would make T as small as may be, however few they are. They
+only show that a mistake is rarer than about one in their number, so what is delivered
+counts one more of them as wrong: the share (N + 1) / (N + 2) in place of N / N (J.
+Platt, "Probabilistic Outputs for Support Vector Machines", 1999, section 2.2).
 """
 
 from collections.abc import Callable
@@ -31,11 +36,15 @@ BINS = 15
 """as in Guo et al. 2017, table 1"""
 
 
-def fit_temperature(logits: Tensor, y: np.ndarray, objective: Objective) -> float:
+def fit_temperature(
+    logits: Tensor, y: np.ndarray, objective: Objective, careful: bool = False
+) -> float:
     """The temperature T that makes held-out labels likeliest: predict(logits / T).
 
     logits: [N, K] of examples that the network did not learn from.
     y: their targets as `Objective.encode` gives them, class rows [N] or marks [N, K].
+    careful: whether few examples without a mistake make it no surer than their number
+    allows; for what is told, and not for what is compared.
 
     Never worse than T = 1 on these examples. T = 1 for a number, for fewer than ten
     examples, and where T makes no difference. Weights of classes are not applied:
@@ -43,7 +52,7 @@ def fit_temperature(logits: Tensor, y: np.ndarray, objective: Objective) -> floa
     """
     if isinstance(objective, Numeric) or len(y) < FEWEST:
         return 1.0
-    slope = _slope(logits.double(), y, objective)
+    slope = _slope(logits.double(), y, objective, careful)
     coldest, hottest = slope(1 / COLDEST), slope(1 / HOTTEST)
     if coldest <= hottest:  # a slope that does not grow: the likelihood is flat
         return 1.0
@@ -58,11 +67,15 @@ def fit_temperature(logits: Tensor, y: np.ndarray, objective: Objective) -> floa
 
 
 def _slope(
-    z: Tensor, y: np.ndarray, objective: SingleLabel | MultiLabel
+    z: Tensor, y: np.ndarray, objective: SingleLabel | MultiLabel, careful: bool
 ) -> Callable[[float], float]:
     """dNLL/db as a function of b = 1 / T, which grows with b; z [N, K] float64."""
     single = isinstance(objective, SingleLabel)
     marks = np.eye(objective.outputs)[y] if single else y  # [N, K]
+    if careful:  # the true one has 1 - 1 / (N + 2), others the rest in equal shares
+        ways = objective.outputs if single else 2
+        rest = 1 / (len(y) + 2)
+        marks = marks * (1 - rest) + (1 - marks) * rest / max(ways - 1, 1)
     weight = z.numpy()
     return lambda b: float(((objective.predict(b * z) - marks) * weight).sum() / len(y))
 

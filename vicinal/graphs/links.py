@@ -354,7 +354,7 @@ class LinkPredictor(Estimator):
         pairs, y = self._held("val")
         if len(pairs):
             said = self._logits(pairs)
-            self.temperature_ = fit_temperature(said, y, self.objective_)
+            self.temperature_ = fit_temperature(said, y, self.objective_, careful=True)
 
     # --- answering ---------------------------------------------------------------
 
@@ -407,6 +407,8 @@ class LinkPredictor(Estimator):
             for name in (source, target):
                 if name not in place:
                     raise NoDataError(f"There is no node {name!r}.")
+            if source == target:
+                raise DataError(f"A pair is of two nodes. Got {source!r} twice.")
             rows.append([place[source], place[target], *map(self._relation, relation)])
         return np.array(rows, np.int64).reshape(-1, width)
 
@@ -475,7 +477,8 @@ class LinkPredictor(Estimator):
         if self.network_ is not None:
             raise SettingError(
                 f"{self.delivered} answers, whose embeddings are no sum of parts. The "
-                "first answer has them: train with --decoder none."
+                "first answer has them (train with --decoder none); `vicinal inspect "
+                "RUN NODE NODE` opens the score of a network."
             )
         asked = (source, target) if relation is None else (source, relation, target)
         pair = in_order(self._rows([asked]))

@@ -262,7 +262,8 @@ class NodeLearner(NodeModel):
         self._said = said
         if val.any():
             y = self.known_.y[val]
-            self.temperature_ = fit_temperature(self.logits()[val], y, self.objective_)
+            given = self.logits()[val], y, self.objective_
+            self.temperature_ = fit_temperature(*given, careful=True)
 
     def _objective(self, table: GraphTable) -> Objective:
         raise NotImplementedError

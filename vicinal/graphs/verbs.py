@@ -15,7 +15,7 @@ from vicinal.core.quarantine import Quarantined
 from vicinal.core.splits import TEST
 from vicinal.core.spreadsheets import read_csv
 from vicinal.core.words import counted, percent
-from vicinal.errors import NoDataError, SettingError, near_names
+from vicinal.errors import NoDataError, RunError, SettingError, near_names
 from vicinal.graphs.columns import Columns
 from vicinal.graphs.facts import facts_of, to_dict, told
 from vicinal.graphs.graph_set import GraphSet
@@ -207,11 +207,26 @@ def evaluate_graphs(
 ) -> dict[str, Any]:
     """Score a model of whole graphs on those its run held out, or on others."""
     begun = time.monotonic()
+    if data is not None and Path(data).resolve() == _learned_from(run):
+        voice.say(
+            "these are the run's own data: the graphs that it held out are scored"
+        )
+        data = None
     if data is not None:
         found = model.evaluate(model.read(data, target=target))
     else:
         found = model.evaluate(_held_out(model, run, target))
     return _scored(found, begun, output, voice)
+
+
+def _learned_from(run: Path) -> Path | None:
+    """Where the data of a run lie; None where it does not say."""
+    from vicinal.core.run import read
+
+    try:
+        return Path(read(run, "settings.json")["data"]).resolve()
+    except (RunError, KeyError):
+        return None
 
 
 def _held_out(model: GraphModel, run: Path, target: str | None) -> GraphSet:

@@ -308,7 +308,9 @@ class GraphModel(Estimator):
         val = self.parts_ == VAL
         if val.any():
             said = self._logits(self.graphs_)[val]
-            self.temperature_ = fit_temperature(said, self.y_[val], self.objective_)
+            self.temperature_ = fit_temperature(
+                said, self.y_[val], self.objective_, True
+            )
 
     # --- answering ---------------------------------------------------------------
 

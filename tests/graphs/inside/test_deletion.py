@@ -105,3 +105,14 @@ def test_of_a_number_it_is_the_number_that_moves(model):
         assert told.edges[0].cost == pytest.approx(3.0, abs=1e-4)
         assert told.answer == pytest.approx(3.0, abs=1e-4)
         assert told.what == "number" and "the number moves by" in told.verdict
+
+
+def test_an_answer_that_is_rounded_to_one_still_has_an_order(model):
+    hub = int(np.flatnonzero(model.graph_.ids == "hub")[0])
+    plain = edges_that_count(model, hub)
+    model.temperature_ = 0.05  # log-odds of 60: p is 1 in float32 and in float64
+    found = edges_that_count(model, hub)
+    assert found.answer == 1.0
+    assert [edge[:2] for edge in found.edges] == [edge[:2] for edge in plain.edges]
+    costs, wanted = ([edge.cost for edge in k.edges] for k in (found, plain))
+    assert costs == pytest.approx([20 * cost for cost in wanted], rel=1e-4)

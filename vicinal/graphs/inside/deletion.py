@@ -10,7 +10,6 @@ good the order is is held against chance: the first k edges, taken away together
 move it further than k edges at random do.
 """
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -118,13 +117,14 @@ def edges_that_count(
     near = field_of(model.known_, np.array([node]), model.hops)
     known, row = near.known, int(near.rows[0])
     numeric = model.objective_.kind == "numeric"
-    answer = np.atleast_1d(_said(model, known, row))
+    logits = model._logits(known)[row]
+    answer = np.atleast_1d(model._predict(logits[None])[0])
     target = int(answer.argmax()) if target is None else target
 
     def size(known: Known) -> float:
         """What is asked: the log-odds of the class, or the number."""
-        said = np.atleast_1d(_said(model, known, row))[target]
-        return float(said) if numeric else odds(said)
+        z = model._logits(known)[row]
+        return float(model._predict(z[None])[0]) if numeric else odds(model, z, target)
 
     whole = size(known)
     pairs, rest = _pairs_near(known.graph, row, hops)
@@ -184,15 +184,14 @@ def _added(model: "NodeModel", node: int, target: int, pairs: np.ndarray) -> np.
     return total / max(len(members), 1)
 
 
-def odds(p: float) -> float:
-    """log p / (1 - p), of a p that is not quite 0 or 1."""
-    p = min(max(float(p), 1e-9), 1 - 1e-9)
-    return math.log(p / (1 - p))
-
-
-def _said(model: "NodeModel", known: Known, row: int) -> np.ndarray:
-    """Probabilities [K] of a node, or its number []."""
-    return model._predict(model._logits(known)[row][None])[0]
+def odds(model: "NodeModel", logits: torch.Tensor, k: int) -> float:
+    """log p_k / (1 - p_k) of logits [K], calibrated; also where p itself is rounded to
+    1."""
+    z = logits.double() / model.temperature_
+    if model.objective_.kind == "multi_label":
+        return float(z[k])
+    others = torch.cat([z[:k], z[k + 1 :]])
+    return float(z[k] - others.logsumexp(dim=0))
 
 
 def _pairs_near(graph: Adjacency, row: int, hops: int) -> tuple[np.ndarray, int]:
