@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vicinal.errors import DataError
+from vicinal.graphs import adjacency
 from vicinal.graphs.adjacency import EDGES, Adjacency, Featured, aggregate
 from vicinal.graphs.networks import OnGraph, Shape, build
+from vicinal.graphs.table import GraphTable
 from vicinal.ops import aggregation
 
 
@@ -133,16 +136,19 @@ def test_what_does_not_fit_is_refused():
 def test_on_disk_it_is_the_same(at_a_time, graph):
     edge_index, n = graph
     wanted = Adjacency.of(edge_index, n)
+    plain = [wanted.loopless, wanted.with_loops.loopless]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vicinal.graphs.adjacency.SORTED", at_a_time)
         found = Adjacency.between(edge_index[0], edge_index[1], n, room=0)
         kinds = (found, wanted), (found.with_loops, wanted.with_loops)
-        for one, other in kinds:
+        for (one, other), loopless in zip(kinds, plain, strict=True):
             for side in ("arriving", "leaving"):
                 for name in ("offsets", "sources", "edges"):
                     a, b = (getattr(getattr(g, side), name) for g in (one, other))
                     assert torch.equal(a, b)
-            assert torch.equal(one.loopless, other.loopless)
+            assert torch.equal(one.loopless, loopless)
+    loops = edge_index[0][edge_index[0] == edge_index[1]].tolist()
+    assert plain[0][:, 0].tolist() == [float(k not in loops) for k in range(n)]
 
 
 @pytest.mark.parametrize("reduce", ["sum", "mean", "max"])
@@ -153,10 +159,26 @@ def test_sums_of_features_that_do_not_change_are_made_once(reduce):
     found = aggregate(x, known, reduce)
     torch.testing.assert_close(found, aggregate(x, graph, reduce), rtol=0, atol=0)
     assert aggregate(x, known, reduce) is found
+    for more in ("sum", "mean", "max"):
+        found = aggregate(x, known, more)
+        torch.testing.assert_close(found, aggregate(x, graph, more), rtol=0, atol=0)
     other = torch.randn(30, 4, requires_grad=True)
     said = aggregate(other, known, reduce)
-    torch.testing.assert_close(said, aggregate(other, graph, reduce), rtol=0, atol=0)
+    wanted_said = aggregate(other, graph, reduce)
+    torch.testing.assert_close(said, wanted_said, rtol=0, atol=0)
     assert said.requires_grad
+    slopes = [torch.autograd.grad(k.sum(), other)[0] for k in (said, wanted_said)]
+    assert torch.equal(*slopes)
+    assert torch.equal(known.loopless, graph.loopless)
+    learned = torch.randn(30, 4, requires_grad=True)
+    known = Featured.with_features(graph, learned)
+    with torch.no_grad():
+        aggregate(learned, known, reduce)
+    assert aggregate(learned, known, reduce).requires_grad  # its slope is not lost
+    known = Featured.with_features(graph, x)
+    with torch.inference_mode():
+        aggregate(x, known, reduce)
+    assert not aggregate(x, known, reduce).is_inference()
     weight = torch.rand(200)
     if reduce != "max":
         wanted = aggregate(x, graph, reduce, weight)
@@ -185,3 +207,39 @@ def test_learning_does_not_tell_a_sum_that_was_kept(name, low):
         return torch.cat([p.detach().flatten() for p in model.parameters()])
 
     torch.testing.assert_close(learned(False), learned(True), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["sage", "gin"])
+def test_a_network_on_a_graph_sums_its_features_once(name, monkeypatch):
+    graph = Adjacency.of(torch.randint(0, 40, (2, 300)), 40)
+    model = OnGraph(build(name, Shape(6, 8, 2, 3, 0.0, 2)), torch.randn(40, 6), graph)
+    asked: list[int] = []
+    plain = adjacency._Sum.apply
+
+    def counted(x: Tensor, *rest: Any) -> Tensor:
+        asked.append(x.shape[1])
+        return plain(x, *rest)
+
+    monkeypatch.setattr(adjacency._Sum, "apply", counted)
+    for _ in range(3):
+        model(torch.arange(40)).sum().backward()
+    assert asked == [6, 8, 8, 8]  # the features, and each step what layer 1 gives
+
+
+@pytest.mark.parametrize("directed", [False, True])
+def test_a_table_s_edges_lead_both_ways_or_one(directed):
+    """By hand: a - b, b - c, and c to itself."""
+    ids = np.array(["a", "b", "c"], dtype=object)
+    weight = np.array([1.0, 2.0, 4.0], np.float32)
+    source, target = np.array([0, 1, 2]), np.array([1, 2, 2])
+    table = GraphTable(ids, source, target, directed, weight=weight)
+    rows = table.adjacency.arriving
+    edges = zip(rows.sources.tolist(), rows.targets.tolist(), strict=True)
+    assert table.edge_weight is not None
+    found = dict(zip(edges, table.edge_weight[rows.edges].tolist(), strict=True))
+    one_way = {(0, 1): 1.0, (1, 2): 2.0, (2, 2): 4.0}
+    back = {} if directed else {(1, 0): 1.0, (2, 1): 2.0}
+    assert found == one_way | back
+    on_disk = table.having(room=0).adjacency.arriving
+    for name in ("offsets", "sources", "edges"):
+        assert torch.equal(getattr(on_disk, name), getattr(rows, name))

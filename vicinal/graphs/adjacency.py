@@ -103,7 +103,8 @@ class Adjacency:
     stands for in a sum; None: for itself"""
 
     room: float = math.inf
-    """bytes up to which an array of edges is in memory; a larger one lies on disk"""
+    """bytes up to which the rows' arrays of edges are in memory; larger ones lie on
+    disk. What is made of them for a whole step, such as weights, is in memory"""
 
     is_part: ClassVar[bool] = False
     """whether it is a part of a graph, and knows the degrees of the whole"""
@@ -190,6 +191,7 @@ class Adjacency:
         """Let go of what was made and kept; it is made again where it is wanted."""
         for name in ("with_loops", "normalised", "leaving", "loopless"):
             self.__dict__.pop(name, None)
+        self.arriving.__dict__.pop("targets", None)
 
     def to(self, device: str) -> "Adjacency":
         """The same on a device."""
@@ -210,6 +212,12 @@ class Featured(Adjacency):
     def with_features(cls, graph: Adjacency, x: Tensor) -> "Featured":
         """x: [N, F], not to be changed."""
         return cls(graph.arriving, graph.num_sources, features=x, whole=graph)
+
+    def keeps(self, x: Tensor) -> bool:
+        """Whether x are the features, and its sums may serve again: they have no
+        slope, and are none that only inference may use."""
+        same = x is self.features and not x.requires_grad
+        return same and not torch.is_inference_mode_enabled()
 
     @property
     def leaving(self) -> Rows:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -287,7 +295,7 @@ def aggregate(
             f"x must have a row for each of {graph.num_sources:,} nodes. Got "
             f"{len(x):,}."
         )
-    if isinstance(graph, Featured) and x is graph.features and weight is None:
+    if isinstance(graph, Featured) and weight is None and graph.keeps(x):
         if reduce not in graph.sums:
             graph.sums[reduce] = aggregate(x, graph.whole, reduce)
         return graph.sums[reduce]

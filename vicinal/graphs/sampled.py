@@ -119,7 +119,6 @@ def layer_by_layer(
 
 def bytes_of_a_step(shape: Shape, nodes: int, edges: int) -> int:
     """What a step over a whole graph takes, about: each layer keeps what it is given,
-    its sum and its product, and makes slopes of the same size; a sum of the features is
-    kept (`adjacency.Featured`)."""
-    width = 2 * shape.features + 6 * shape.layers * shape.hidden
+    its sum and its product, and makes slopes of the same size."""
+    width = shape.features + 6 * shape.layers * shape.hidden
     return 4 * nodes * width + 16 * edges

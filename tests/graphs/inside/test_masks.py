@@ -125,6 +125,8 @@ def test_the_tree_is_what_the_network_heard(name, model):
     assert all(one.layer == 0 for child in root.children for one in child.children)
     lengths = [one.length for one in root.children]
     assert lengths == sorted(lengths, reverse=True) and root.left_out == 0
+    assert root.scores is not None and len(root.scores) == 3
+    assert (root.own > 0) == (name in ("sage", "gin"))  # others hear themselves
 
 
 def test_what_is_not_drawn_is_counted(model):
@@ -149,6 +151,9 @@ def test_a_tree_is_drawn_with_every_name(model):
     for one in root.walk():
         assert ids[one.node] in texts and f"<b>{ids[one.node]}</b>" in page
     assert "n7 &lt;here&gt;" in page and "<here>" not in page
+    scores = network(model.known_.x, model.known_.graph)[7].tolist()
+    for name, score in zip(classes, scores, strict=True):
+        assert f"{name}  {score:+.2f}" in texts and f"{name} {score:+.4f}" in page
     heights = [round(text.get_position()[1], 6) for text in sheet.axes[0].texts]
     assert len(set(heights)) > 3
 

@@ -17,11 +17,20 @@ COLOURS = ("#2563a8", "#b35806", "#4d9221", "#762a83", "#80cdc1", "#c51b7d", "#7
 LETTERS = 14
 """of a name that are shown"""
 
+SCORES = 8
+"""classes whose scores are shown, the highest"""
+
+CAPTION = (
+    "a line is a message: the wider, the longer; beside it what it counts in the sum; "
+    "(+n): messages not drawn;\nown: length of what no neighbour sent; the head makes "
+    "the scores of what the last layer gives"
+)
+
 
 def draw_tree(
     root: Heard, names: np.ndarray, said: np.ndarray, classes: tuple[str, ...]
 ) -> "Figure":
-    """The tree, the node at the right, what it rests on to its left.
+    """The tree, the node at the right, what it rests on to its left, its scores beside.
 
     names: [N] of the nodes. said: [N] row of the class that each node is named, or -1.
     The wider a line, the longer the message; beside it what it counts.
@@ -31,7 +40,7 @@ def draw_tree(
     leaves = [one for one in root.walk() if not one.children]
     depth = root.layer - min(one.layer for one in root.walk())
     sheet = Figure(
-        figsize=(3.2 * (depth + 1), max(3.0, 0.34 * len(leaves) + 1)),
+        figsize=(3.2 * (depth + 1.6), max(3.4, 0.34 * len(leaves) + 1.4)),
         layout="constrained",
     )
     axis: Any = sheet.subplots()
@@ -62,6 +71,10 @@ def draw_tree(
             bbox={"boxstyle": "round,pad=0.3", "facecolor": colour, "linewidth": 0},
             zorder=2,
         )
+        if one.own:
+            place = one.layer, height[id(one)] - 0.62
+            axis.text(*place, f"own {one.own:.2g}", fontsize=6.5, ha="center")
+    _scores(axis, root, height[id(root)], classes)
     top = max(height.values()) + 1
     for layer in range(root.layer - depth, root.layer + 1):
         title = "what is known" if layer == 0 else f"after layer {layer}"
@@ -72,9 +85,28 @@ def draw_tree(
         axis.plot([], [], "s", color=colour, label=classes[row])
     if there:
         axis.legend(loc="lower right", fontsize=8, frameon=False, title="named")
-    axis.set_xlim(root.layer - depth - 0.4, root.layer + 0.4)
+    axis.set_xlim(root.layer - depth - 0.4, root.layer + 1.0)
     axis.set_ylim(-1, top + 0.6)
+    sheet.supxlabel(CAPTION, fontsize=7, color="#555555")
     return sheet
+
+
+def _scores(axis: Any, root: Heard, height: float, classes: tuple[str, ...]) -> None:
+    """What the head makes of the root, to its right."""
+    told = scores_of(root, classes)
+    axis.plot([root.layer, root.layer + 0.42], [height] * 2, "#b0b0b0", zorder=1)
+    text = "\n".join(f"{name}  {score:+.2f}" for name, score in told)
+    place = root.layer + 0.45, height
+    axis.text(*place, text, fontsize=8, ha="left", va="center", linespacing=1.5)
+
+
+def scores_of(root: Heard, classes: tuple[str, ...]) -> list[tuple[str, float]]:
+    """The scores of the root by name, the highest first; of a number that, in
+    spreads from the mean."""
+    scores = np.zeros(0) if root.scores is None else root.scores
+    names = classes or ("number, in spreads",)
+    order = np.argsort(-scores, kind="stable")[:SCORES]
+    return [(names[k], float(scores[k])) for k in order]
 
 
 def _heights(root: Heard) -> dict[int, float]:
@@ -106,11 +138,15 @@ def page_of_tree(
     """The picture, and below it every message, to be opened one by one; HTML."""
     figure = draw_tree(root, names, said, classes)
     off = max(one.off for one in root.walk())
+    scores = ", ".join(
+        f"{name} {score:+.4f}" for name, score in scores_of(root, classes)
+    )
     note = (
         "Each line is a message: the wider, the longer its vector; the number is what "
-        "it counts in the sum. (+n) are messages that are not drawn. All that is drawn "
-        "was held against what the network computed; the largest difference is "
-        f"{off:.1e}."
+        "it counts in the sum. (+n) are messages that are not drawn; own is the length "
+        "of what no neighbour sent. At each node that is opened, the sum of all "
+        "messages, drawn or not, and of its own part was held against what the network "
+        f"computed, and so were the scores; the largest difference is {off:.1e}."
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -119,6 +155,7 @@ def page_of_tree(
         "details{margin-left:1.2rem}summary{cursor:pointer}"
         "td,th{padding:0 .8rem 0 0;text-align:left}</style></head><body>"
         f"<h1>{escape(title)}</h1>{drawing(figure, title)}{paragraph(note)}"
+        f"{paragraph('The head makes of it: ' + scores + '.')}"
         f"{_branch(root, names, said, classes)}</body></html>"
     )
 
@@ -134,6 +171,8 @@ def _branch(
         told += f": counts {one.coefficient:.4g}, message of length {one.length:.4g}"
     if not one.children:
         return f"<div style='margin-left:1.2rem'>{told}</div>"
+    if one.own:
+        told += f"; its own part of the sum has length {one.own:.4g}"
     inner = "".join(_branch(child, names, said, classes) for child in one.children)
     more = ""
     if one.left_out:

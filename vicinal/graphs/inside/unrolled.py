@@ -40,6 +40,12 @@ class Heard:
     left_out: int = 0
     """messages that are not shown"""
 
+    own: float = 0.0
+    """length of what no neighbour sent: the node itself, and the bias"""
+
+    scores: np.ndarray | None = None
+    """[K] of the root: what the head makes of it, logits or the number in spreads"""
+
     off: float = 0.0
     """largest difference between what the parts make and what the network computed"""
 
@@ -71,6 +77,9 @@ def unrolled(
         states.append(network.step(k, states[-1], known.graph, known.weight))
     root = Heard(node, len(network.layers))
     _open(root, network, known, states, most)
+    made = network.head(states[-1][node]).numpy()
+    root.scores = network(known.x, known.graph, known.weight)[node].numpy()
+    root.off = max(root.off, float(np.abs(made - root.scores).max()))
     return root
 
 
@@ -84,7 +93,7 @@ def _open(
     if not at.layer or not most:
         return
     opened = open_at(network, at.layer - 1, states[at.layer - 1], known, at.node)
-    at.off = opened.off
+    at.off, at.own = opened.off, float(np.linalg.norm(opened.rest))
     lengths = [float(np.linalg.norm(m.vector)) for m in opened.messages]
     order = np.argsort([-length for length in lengths], kind="stable")
     longest = max(lengths, default=0.0)
