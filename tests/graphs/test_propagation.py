@@ -1,5 +1,7 @@
 """What spreads along edges: matrices by hand, and laws."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ def dense(edge_index: torch.Tensor, n: int) -> torch.Tensor:
     return root[:, None] * a * root
 
 
-SINGLE = {"rtol": 1e-5, "atol": 1e-6}
+SINGLE: Any = {"rtol": 1e-5, "atol": 1e-6}
 """weights of edges are kept with single precision"""
 
 
