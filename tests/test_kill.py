@@ -21,7 +21,7 @@ import vicinal
 from vicinal.core.checkpoint import load_tensors
 from vicinal.core.run import CHECKPOINT
 
-EPOCHS = 24
+EPOCHS = 36
 SETTINGS = (
     f"--epochs {EPOCHS} --batch-size 4 --exact --no-cache --checkpoint-seconds 0 "
     "--val-fraction 0"  # the last epoch is kept then, and every step counts
