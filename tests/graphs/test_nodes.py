@@ -290,9 +290,10 @@ def test_what_is_set_aside_is_warned_of(block_tables):
     assert [q.name for q in model.quarantine_] == ["n0"]
     lost = pd.DataFrame({"source": ["n1", "", "n2"], "target": ["n2", "n3", ""]})
     more = pd.concat([edges, lost])
-    with pytest.warns(QuarantineWarning, match="2 rows set aside"):
+    with pytest.warns(QuarantineWarning, match="2 rows set aside") as warned:
         found = LinkPredictor().fit(more)
     assert len(found.quarantine_) == 2
+    assert warned[0].filename == __file__  # it points at the user's own line
 
 
 def test_newcomers_need_less_than_the_whole_graph(block_tables):

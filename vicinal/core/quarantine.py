@@ -16,10 +16,11 @@ class Quarantined(NamedTuple):
     reason: str
 
 
-def warn_of(aside: Sequence[Quarantined], what: str, stacklevel: int = 3) -> None:
+def warn_of(aside: Sequence[Quarantined], what: str, stacklevel: int = 4) -> None:
     """A QuarantineWarning that counts what is set aside, if anything is.
 
-    what: one of them, such as `picture`. stacklevel: of the caller's caller 3.
+    what: one of them, such as `picture`. stacklevel: of who asks `fit`, which asks
+    the caller, 4.
     """
     if aside:
         first = aside[0]

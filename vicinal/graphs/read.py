@@ -362,7 +362,7 @@ def _mat(path: Path, task: Task, target: str | None) -> GraphTable:
 
 MATRICES = {
     "adjacency": ADJACENCY,
-    "weight": ("edge_weight", "weight", "weights"),
+    "weight": ("edge_weight", "edge_weights"),
     "ids": ("ids", "names", "node_ids"),
     "features": ("x", "attr", "features", "X"),
     "labels": ("y", "labels", "label"),

@@ -25,7 +25,7 @@ class GraphSettings(TrainingSettings):
         for name in self.counts:
             value = getattr(self, name)
             self.require(name, is_whole(value, 1), "a whole number, 1 or more")
-        dropout = getattr(self, "dropout")  # noqa: B009  a field of each
+        dropout = vars(self)["dropout"]  # a field of each
         out = is_number(dropout) and 0 <= dropout < 1
         self.require("dropout", out, "from 0 to below 1")
         for name in ("val_fraction", "test_fraction"):
