@@ -650,7 +650,13 @@ def _understood(words: list[str]) -> Callable[[], Outcome]:
 def _verbs(words: list[str]) -> dict[str, Callable[..., Outcome]]:
     """The verbs, with those for graphs where the words name graphs or a run of them."""
     from vicinal.graph_cli import VERBS as FOR_GRAPHS
-    from vicinal.tasks import What, refuse_lost_run, what_of_data, what_of_run
+    from vicinal.tasks import (
+        What,
+        refuse_lost_run,
+        refuse_run_as_data,
+        what_of_data,
+        what_of_run,
+    )
 
     verb, *rest = words or [""]
     if verb not in FOR_GRAPHS["nodes"]:
@@ -665,10 +671,17 @@ def _verbs(words: list[str]) -> dict[str, Callable[..., Outcome]]:
     if named and not reads and what == "pictures":
         refuse_lost_run(named[0])
     flags = {word.split("=")[0] for word in rest}
+    if named and reads and what == "pictures":
+        refuse_run_as_data(named[0])
     if reads and what == "pictures" and "--edges" in flags:
         what = "nodes"
-    if reads and what == "nodes" and _asks_for_edges(rest):
+    if reads and what in ("nodes", "pictures") and _asks_for_edges(rest):
         what = "edges"
+    if verb == "train" and what == "edges" and "--network" in flags:
+        raise SettingError(
+            "Of edges the network is chosen by its --decoder: dot, bilinear or mlp; "
+            "none, the default, is the first answer alone."
+        )
     return VERBS | FOR_GRAPHS.get(what, {})
 
 

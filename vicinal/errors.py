@@ -96,10 +96,10 @@ MOST_NAMES = 100
 """names that a message lists"""
 
 
-def near_names(name: str, known: Iterable[str]) -> str:
-    """A sentence that lists the known names, the nearest first."""
+def near_names(name: str, known: Iterable[str], most: int = MOST_NAMES) -> str:
+    """A sentence that lists so many of the known names, the nearest first."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=3)
     hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
-    rest = f" and {len(known) - MOST_NAMES:,} more" if len(known) > MOST_NAMES else ""
-    return f"{hint}Known: {', '.join(known[:MOST_NAMES])}{rest}."
+    rest = f" and {len(known) - most:,} more" if len(known) > most else ""
+    return f"{hint}Known: {', '.join(known[:most])}{rest}."

@@ -399,6 +399,7 @@ def predict(
     new_nodes: str | None = None,
     new_edges: str | None = None,
     output: str | None = None,
+    embeddings: str | None = None,
     json: bool = False,
 ) -> Outcome:
     """Say what nodes of the graph are, or nodes that came later.
@@ -410,14 +411,15 @@ def predict(
         new_edges: a CSV of their edges, to each other and to nodes of the graph.
         output: a CSV file for the answers (one that is there is replaced); else they
             are printed.
+        embeddings: a .csv or .npz file for what the last dense layer sees of each.
         json: print one JSON object and nothing else.
     """
     from vicinal.graphs import verbs
     from vicinal.tasks import load
 
     voice = Voice(json)
-    given = nodes, new_nodes, new_edges
-    outcome = verbs.predict(load(run), *given, output, voice)
+    given = nodes, new_nodes, new_edges, output, embeddings
+    outcome = verbs.predict(load(run), *given, voice)
     return {"run": run, **outcome}
 
 
@@ -428,6 +430,8 @@ def explain(
     target: str | None = None,
     new_nodes: str | None = None,
     new_edges: str | None = None,
+    output: str | None = None,
+    seed: int = 0,
     json: bool = False,
 ) -> Outcome:
     """Show what the answer for a node rests on: which nodes, or which edges.
@@ -438,12 +442,15 @@ def explain(
         target: the class to be explained; else the one that the model names.
         new_nodes: a CSV of nodes that came later, of which NODE may be one.
         new_edges: a CSV of their edges.
+        output: a file for a drawing of it: .html, .png, .svg or .pdf.
+        seed: seed of what is taken away at random, to hold the order against.
         json: print one JSON object and nothing else.
     """
-    from vicinal.graphs import verbs
+    from vicinal.graphs.inside import verbs
 
     model = _with_newcomers(run, new_nodes, new_edges)
-    return {"run": run, **verbs.explain(model, node, target, Voice(json))}
+    given = node, target, output, seed
+    return {"run": run, **verbs.explain(model, *given, Voice(json))}
 
 
 def inspect(
@@ -465,7 +472,7 @@ def inspect(
         output: a file for a drawing of it: .html, .png, .svg or .pdf.
         json: print one JSON object and nothing else.
     """
-    from vicinal.graphs import verbs
+    from vicinal.graphs.inside import verbs
 
     model = _with_newcomers(run, new_nodes, new_edges)
     return {"run": run, **verbs.inspect(model, node, output, Voice(json))}
@@ -512,6 +519,7 @@ def predict_graphs(
     data: Positional[str],
     /,
     output: str | None = None,
+    embeddings: str | None = None,
     json: bool = False,
 ) -> Outcome:
     """Say what graphs are.
@@ -521,12 +529,14 @@ def predict_graphs(
         data: graphs in any form that `train` takes; labels are not needed.
         output: a CSV file for the answers (one that is there is replaced); else they
             are printed.
+        embeddings: a .csv or .npz file for what the last dense layer sees of each.
         json: print one JSON object and nothing else.
     """
     from vicinal.graphs import verbs
     from vicinal.tasks import load
 
-    return {"run": run, **verbs.predict_graphs(load(run), data, output, Voice(json))}
+    given = data, output, embeddings
+    return {"run": run, **verbs.predict_graphs(load(run), *given, Voice(json))}
 
 
 def explain_graphs(
@@ -535,6 +545,8 @@ def explain_graphs(
     name: Positional[str],
     /,
     target: str | None = None,
+    output: str | None = None,
+    seed: int = 0,
     json: bool = False,
 ) -> Outcome:
     """Show what the answer for a graph rests on: each node is left out in turn.
@@ -544,12 +556,14 @@ def explain_graphs(
         data: graphs in any form that `train` takes.
         name: the name of one of them.
         target: the class to be explained; else the one that the model names.
+        output: a file for a drawing of it: .html, .png, .svg or .pdf.
+        seed: seed of the nodes left out at random, to hold the order against.
         json: print one JSON object and nothing else.
     """
-    from vicinal.graphs import verbs
+    from vicinal.graphs.inside import verbs
     from vicinal.tasks import load
 
-    given = load(run), data, name, target
+    given = load(run), data, name, target, output, seed
     return {"run": run, **verbs.explain_graphs(*given, Voice(json))}
 
 
@@ -620,7 +634,7 @@ def explain_links(
         relation: by which they would be joined, where there are several.
         json: print one JSON object and nothing else.
     """
-    from vicinal.graphs import verbs
+    from vicinal.graphs.inside import verbs
     from vicinal.tasks import load
 
     found = verbs.explain_links(load(run), source, target, relation, Voice(json))
@@ -644,7 +658,7 @@ def inspect_links(
         relation: by which they would be joined, where there are several.
         json: print one JSON object and nothing else.
     """
-    from vicinal.graphs import verbs
+    from vicinal.graphs.inside import verbs
     from vicinal.tasks import load
 
     found = verbs.inspect_links(load(run), source, target, relation, Voice(json))
@@ -670,7 +684,7 @@ def inspect_graphs(
         target: the class whose score is opened; else the one that is said.
         json: print one JSON object and nothing else.
     """
-    from vicinal.graphs import verbs
+    from vicinal.graphs.inside import verbs
     from vicinal.tasks import load
 
     given = data, name, node, target

@@ -117,6 +117,18 @@ def refuse_lost_run(run: str) -> None:
         )
 
 
+def refuse_run_as_data(data: str) -> None:
+    """DataError where DATA are a run folder."""
+    from vicinal.core.run import is_run
+
+    if is_run(Path(data)):
+        raise DataError(
+            f"{data} is a run that `vicinal train` made, and no data. Use it with "
+            f"`vicinal predict {data}`, `evaluate` or `report`; a run that was "
+            "interrupted goes on with --out and --resume."
+        )
+
+
 def understand(
     data: str,
     task: Task = "auto",

@@ -38,7 +38,8 @@ def test_each_kind_of_column():
     np.testing.assert_allclose(x, np.array(wanted).T, rtol=1e-6)
     assert columns.names() == ["age", "member", "mark", "town=here", "town=there"]
     assert notes == ["column 'nothing' is empty and is not used"]
-    assert str(columns) == "4 columns, 5 features"
+    told = "4 columns, 5 features (age, member, mark, town of 2 kinds)"
+    assert str(columns) == told
 
 
 def test_empty_cells_say_so():
@@ -145,3 +146,15 @@ def test_plain_numbers_are_read_as_one_by_one(cells, monkeypatch):
     slow, _ = Columns.of(frame)
     assert slow == found
     np.testing.assert_allclose(slow.read(frame, len(cells)), quick, rtol=1e-6)
+
+
+def test_numbers_that_are_infinite_are_empty_however_many():
+    frame = pd.DataFrame({"a": ["1", "inf", "3", "-inf", "nan", "1e400", "5", "2"]})
+    columns, notes, x = read(frame)
+    given = np.array([1, 3, 5, 2.0])
+    assert columns.names() == ["a", "a is empty"]
+    assert x[[0, 2, 6, 7], 0] == pytest.approx((given - 2.75) / given.std(), rel=1e-6)
+    assert x[:, 1].tolist() == [0, 1, 0, 1, 1, 1, 0, 0]
+    assert notes == [
+        "column 'a': 3 cells are no finite numbers, such as 'inf', and count as empty"
+    ]

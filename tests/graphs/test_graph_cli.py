@@ -260,6 +260,60 @@ def test_what_an_answer_rests_on(say, folder):
     assert told.code == MISTAKE and "no class 'k9'" in told.err
 
 
+@pytest.mark.parametrize("form", [".html", ".png", ".svg", ".pdf"])
+def test_an_explanation_is_drawn(form, say, folder):
+    run, place = trained(say, folder), Path(f"n4{form}")
+    told = say("explain", run, "n4", "--output", place)
+    assert told.code == OK and f"drawing: {place}" in told.out
+    begins = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
+    assert place.read_bytes().startswith(begins.get(form, b"<!"))
+    found = say("explain", run, "n4", "--output", place, "--json").json()
+    assert found["drawing"] == str(place) and found["nodes"]
+
+
+def test_a_drawing_of_a_strange_ending_is_refused(say, folder):
+    run = trained(say, folder)
+    told = say("explain", run, "n4", "--output", "n4.txt")
+    assert told.code == MISTAKE and "no page or picture by its ending" in told.err
+    assert not Path("n4.txt").exists()
+
+
+@pytest.mark.parametrize("form", ["csv", "npz"])
+def test_embeddings_are_written(form, say, folder):
+    from vicinal import load
+
+    run = trained(say, folder)
+    place = Path(f"vectors.{form}")
+    told = say("predict", run, "n4", "n7", "--embeddings", place)
+    assert told.code == OK and f"numbers each: {place}" in told.out
+    wanted = load(run).transform(["n4", "n7"])
+    if form == "csv":
+        frame = pd.read_csv(place, index_col="id")
+        ids, vectors = frame.index.tolist(), frame.to_numpy()
+    else:
+        with np.load(place, allow_pickle=False) as file:
+            ids, vectors = file["ids"].tolist(), file["embeddings"]
+    assert ids == ["n4", "n7"]
+    np.testing.assert_allclose(vectors, wanted, rtol=1e-5, atol=1e-7)
+    told = say("predict", run, "--embeddings", "vectors.txt")
+    assert told.code == MISTAKE and "takes a .csv or a .npz file" in told.err
+
+
+def test_what_is_no_data_is_told(say, folder):
+    run = trained(say, folder)
+    for verb in ("check", "train"):
+        told = say(verb, run)
+        assert told.code == MISTAKE and f"{run} is a run that" in told.err
+        told = say(verb, "twon", "--task", "links")
+        assert told.code == MISTAKE and "There is nothing at" in told.err
+    told = say("train", folder, "--task", "links", "--network", "gcn")
+    assert told.code == MISTAKE and "chosen by its --decoder" in told.err
+    told = say("train", folder, "--target", "id")
+    assert told.code == MISTAKE and "nothing can be learned of a class" in told.err
+    told = say("check", folder, "--target", "id")
+    assert told.code == OK and "are they names?" in told.out
+
+
 def test_a_graph_whose_edges_are_to_be_learned_is_checked(say, folder):
     edges = pd.read_csv(folder / "edges.csv")
     told = say("check", folder, "--task", "links")
@@ -569,6 +623,13 @@ def test_other_graphs_are_told_and_explained(say, rings):
     assert min(costs["x:a"], costs["x:c"]) > max(costs["x:d"], costs["x:e"])
     told = say("explain", run, "new.csv", "y")
     assert told.code == MISTAKE and "There is no graph 'y'" in told.err
+    told = say("explain", run, rings, "nope")
+    assert "g17 and 50 more" in told.err and "g23" not in told.err
+    told = say("explain", run, "new.csv", "x", "--output", "x.html", "--seed", "3")
+    assert told.code == OK and "of 39 draws" in told.out
+    assert "x:a" in Path("x.html").read_text()
+    told = say("predict", run, "new.csv", "--embeddings", "x.csv")
+    assert told.code == OK and pd.read_csv("x.csv")["id"].tolist() == ["x"]
     told = say("explain", run, "new.csv", "x", "--target", "star")
     assert told.code == MISTAKE and "no class 'star'" in told.err
 

@@ -180,6 +180,9 @@ def test_it_finds_friends_of_friends(friends):
     assert set(found.baselines) == {"common neighbours", "Adamic-Adar", "Katz"}
     names = [score.metric for score in found.scores]
     assert names == ["average_precision", "hits@20", "mrr"]
+    nones = len(model.split_.test_none)
+    wanted = f"hits@50 would want more than the {nones} pairs here that are no edges"
+    assert nones < 50 and found.notes == [wanted]
     best = model.most_likely(10)
     group = {name: int(name) // 15 for name in friends.ids}
     same = [

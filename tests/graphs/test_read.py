@@ -297,6 +297,11 @@ def test_labels_given_beside_a_graph():
         ("source,target\nz,y\n", NoDataError, "The first: line 2: there is no node"),
         ("one,two,three,four\na,b,c,d\n", DataError, "names no columns source"),
         ("source,target\na,b,c\n", DataError, "cannot be read as a table"),
+        (
+            "source,target\na,b\na,b,c\n",
+            DataError,
+            "line 3 has 3 cells, where .* has 2",
+        ),
     ],
 )
 def test_lists_that_cannot_be_used(tmp_path, edges, error, told):
@@ -459,12 +464,53 @@ def test_a_damaged_file_is_one_message(tmp_path, name):
             read_graph(path)
 
 
+def test_json_may_name_nodes_by_their_places(tmp_path):
+    path = tmp_path / "g.json"  # as d3 has them
+    nodes = [{"name": name, "group": k} for k, name in enumerate("abc")]
+    links = [{"source": 0, "target": 2, "value": 3}, {"source": 1, "target": 2}]
+    path.write_text(json.dumps({"nodes": nodes, "links": links}))
+    table = read_graph(path)
+    assert table.ids.tolist() == ["a", "b", "c"]
+    assert table.source.tolist() == [0, 1] and table.target.tolist() == [2, 2]
+    assert table.notes[0].startswith("edges name nodes by their places")
+    path.write_text(json.dumps({"nodes": [{"x": 1}], "links": []}))
+    with pytest.raises(DataError, match="has nodes without an id"):
+        read_graph(path)
+
+
+def test_attributes_that_are_vectors_are_a_column_for_each_number():
+    graph = nx.path_graph(5)
+    for node in graph:
+        graph.nodes[node]["x"] = [node, 2.5 * node] if node != 3 else None
+        graph.nodes[node]["tags"] = ["a"] * node  # no vectors of one length
+    table = read_graph(graph)
+    assert table.features["x[0]"].tolist() == [0, 1, 2, None, 4]
+    assert table.features["x[1]"].tolist() == [0, 2.5, 5, None, 10]
+    assert "x" not in table.features and "tags" in table.features
+
+
+def test_labels_that_may_be_names_or_amounts_are_told():
+    frame = pd.DataFrame({"id": [f"n{k}" for k in range(40)]})
+    names = frame["id"].tolist()
+    edges = pd.DataFrame({"source": names[:-1], "target": names[1:]})
+    frame["label"] = [f"name {k // 1.5}" for k in range(40)]
+    (note,) = read_graph(frame, edges=edges).notes
+    wanted = "40 labels are 27 different ones, such as 'name 0.0': are they names?"
+    assert note.startswith(wanted)
+    frame["label"] = [str(1990 + k % 20) for k in range(40)]
+    (note,) = read_graph(frame, edges=edges).notes
+    assert "20 different whole numbers and are taken as classes" in note
+    assert not read_graph(frame, edges=edges, task="classification").notes
+    frame["label"] = [str(k % 3) for k in range(40)]
+    assert not read_graph(frame, edges=edges).notes
+
+
 def test_json_names_nodes_that_are_there(tmp_path):
     path = tmp_path / "g.json"
     for nodes, links, told in (
         ("ab", [("a", "zzz")], "an edge of 'zzz', which is no node"),
         ("aba", [("a", "b")], "lists the node 'a' twice"),
-        ("ab", [(0, 1)], "an edge of 0, which is no node"),
+        ("ab", [(0, 2)], "an edge of 0, which is no node"),
     ):
         data = {
             "nodes": [{"id": name} for name in nodes],

@@ -1,5 +1,6 @@
 """Tables as spreadsheets write them: a CSV as texts, and what its cells mean."""
 
+import re
 import unicodedata
 import warnings
 from io import StringIO
@@ -45,9 +46,23 @@ def read_csv(path: Path, wanted: str) -> Any:
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise DataError(
-            f"{path} cannot be read as a table: {error}. "
+            f"{path} cannot be read as a table: {why_no_table(error)}. "
             "A cell that holds a separator belongs in double quotes."
         ) from error
+
+
+RAGGED = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+
+
+def why_no_table(error: Exception) -> str:
+    """What pandas found wrong, in words of a table."""
+    found = RAGGED.search(str(error))
+    if found is not None:
+        wanted, line, got = found.groups()
+        return f"line {line} has {got} cells, where the first has {wanted}"
+    if isinstance(error, Warning):
+        return "rows have more cells than the first line has names"
+    return str(error).removeprefix("Error tokenizing data. C error: ").strip()
 
 
 def clean(cell: Any) -> str | None:

@@ -38,6 +38,9 @@ WORDS = 20
 SPARSE = 0.5
 """share of zeros from which on a matrix without negative numbers counts words"""
 
+SHOWN = 8
+"""columns that are named where all are told"""
+
 ROWS = 1 << 16
 """of a matrix, at a time"""
 
@@ -74,6 +77,10 @@ class Column:
         """Of what it becomes."""
         own = [f"{self.name}={text}" for text in self.texts] or [self.name]
         return own + ([f"{self.name} is empty"] if self.empties else [])
+
+    def __str__(self) -> str:
+        kinds = f" of {counted(len(self.texts), 'kind')}" if self.texts else ""
+        return f"{self.name}{kinds}"
 
     def read(self, cells: list[Any]) -> np.ndarray:
         """[N, width] of N cells; a cell that it cannot read counts as empty."""
@@ -208,8 +215,11 @@ class Columns:
         if self.form in what:
             return f"{self.width:,} features, {what[self.form]}"
         wide = sum(column.width for column in self.columns)
-        told = f"{len(self.columns):,} columns, {wide:,} features"
-        return f"{told}, words as shares of each row" if self.shares else told
+        told = f"{counted(len(self.columns), 'column')}, {counted(wide, 'feature')}"
+        told += ", words as shares of each row" if self.shares else ""
+        some = ", ".join(map(str, self.columns[:SHOWN]))
+        rest = ", ..." if len(self.columns) > SHOWN else ""
+        return f"{told} ({some}{rest})" if some else told
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -259,10 +269,14 @@ def _column(name: str, cells: list[Any]) -> tuple[Column | None, str]:
         return None, f"column {name!r} is empty and is not used"
     values = [_value(cell) for cell in given]
     numbers = [value for value in values if value is not None]
-    if len(numbers) < len(values) and 10 * len(numbers) >= 9 * len(values):
+    mostly = 10 * len(numbers) >= 9 * len(values) or all(map(_is_amount, given))
+    if numbers and len(numbers) < len(values) and mostly:
         strange = next(c for c, v in zip(given, values, strict=True) if v is None)
         told = len(values) - len(numbers)
-        note = f"column {name!r}: {told} cells are no numbers, such as {strange!r}"
+        have = (
+            "cell is no finite number" if told == 1 else "cells are no finite numbers"
+        )
+        note = f"column {name!r}: {told:,} {have}, such as {strange!r}"
         return _amounts(name, numbers, empties=True), f"{note}, and count as empty"
     if len(numbers) == len(values):
         return _amounts(name, numbers, empties), ""
@@ -289,6 +303,15 @@ def _amounts(name: str, numbers: list[float], empties: bool) -> Column:
         return Column(name, "mark", empties=empties)
     spread = float(np.std(numbers)) or 1.0
     return Column(name, "number", float(np.mean(numbers)), spread, (), empties)
+
+
+def _is_amount(cell: Any) -> bool:
+    """Whether a cell is a number, were it infinite."""
+    try:
+        float(cell)
+    except (TypeError, ValueError):
+        return _value(cell) is not None
+    return True
 
 
 def _value(cell: Any) -> float | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vicinal.core.words import percent
 from vicinal.graphs.facts import facts_of, told
 from vicinal.graphs.inside.surroundings import of_model
 from vicinal.graphs.links import LinkPredictor
@@ -95,7 +96,11 @@ def _edges(table: GraphTable, voice: Voice, seeds: int) -> dict[str, Any]:
     best = LinkPredictor(test_fraction=0.0, val_fraction=0.0).fit(table).most_likely(3)
     pairs = zip(best["source"], best["target"], best["chance"], strict=True)
     said = ", ".join(f"{a} and {b} ({100 * p:.0f} %)" for a, b, p in pairs)
-    voice.say(f"  who might become friends: {said}")
+    share = percent(table.num_edges / (len(table) * (len(table) - 1) / 2))
+    voice.say(
+        f"  who might become friends: {said}\n"
+        f"  (chances among pairs of which half are friends; of all pairs {share} are)"
+    )
     return {"auroc": means, "n": seeds, "most_likely": best.to_dict("records")}
 
 

@@ -15,7 +15,7 @@ import torch
 
 from vicinal.core.memory import free_memory
 from vicinal.core.quarantine import Quarantined
-from vicinal.core.spreadsheets import EMPTY, whole_numbers_as_such
+from vicinal.core.spreadsheets import EMPTY, whole_numbers_as_such, why_no_table
 from vicinal.core.words import counted
 from vicinal.errors import DataError, NoDataError, SettingError, near_names
 from vicinal.graphs.forms import SOURCE, TARGET
@@ -332,7 +332,8 @@ def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
             "and try again."
         ) from error
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise DataError(f"{path} cannot be read as a table: {error}.") from error
+        why = why_no_table(error)
+        raise DataError(f"{path} cannot be read as a table: {why}.") from error
 
 
 def _is_amount(text: str) -> bool:

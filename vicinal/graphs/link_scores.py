@@ -80,7 +80,12 @@ def judge_links(
         if (y != 1).sum() >= k:
             more.append(score(f"hits@{k}", lambda a, b, k=k: hits(k, a, b), said))
     more.append(score("mrr", reciprocal_rank, said))
-    frame: object = predictions
+    few, frame = int((y != 1).sum()), predictions
+    left = [f"hits@{k}" for k in HITS if few < k]
+    notes = [
+        f"{' and '.join(left)} would want more than the {few} pairs here that are no "
+        "edges"
+    ]
     return Evaluation(
         score=score("auroc", auroc, said),
         scores=more,
@@ -88,6 +93,7 @@ def judge_links(
         predictions=frame,  # pyright: ignore[reportArgumentType]
         decided=(said >= 0.5).astype(int),
         classes=("no edge", "edge"),
+        notes=notes if left else [],
         against={name: _beside(y, said, values) for name, values in baselines.items()},
     )
 

@@ -31,6 +31,10 @@ LABEL = ("label", "class", "y", "labels", "target", "category")
 SPLIT = ("split", "set", "subset", "part")
 
 
+MANY_NUMBERS = 10
+"""different whole numbers above which it is said that they are taken as classes"""
+
+
 class Labels(NamedTuple):
     """What is known of nodes' classes or amounts."""
 
@@ -174,10 +178,42 @@ def label_cells(ids: list[str], column: Any, task: Task) -> Labels:
     typed = {type(c) for c, label in zip(cells, labels, strict=True) if label}
     whole = kind == "single_label" and typed == {int}
     if kind == "single_label":
-        notes += look_alikes(set(given))
+        notes += look_alikes(set(given)) + _many_classes(given, task)
     else:
         notes += taken_as_amounts(usable, kind, task)
     return Labels(values, kind, whole, aside, notes)
+
+
+FEW = 4
+"""labels up to which nothing is said of how many are different"""
+
+
+def _many_classes(given: list[Any], task: Task) -> list[str]:
+    """Notes where labels may be no classes."""
+    classes, notes = len(set(given)), []
+    if classes > len(given) / 2 and len(given) > FEW:
+        notes.append(
+            f"{len(given):,} labels are {classes:,} different ones, such as "
+            f"{given[0]!r}: are they names? (--target takes another column)"
+        )
+    numbers = task == "auto" and all(number(label) is not None for label in given)
+    if numbers and classes > MANY_NUMBERS:
+        notes.append(
+            f"the labels are {classes} different whole numbers and are taken as "
+            "classes; if they are amounts, say --task regression"
+        )
+    return notes
+
+
+def refuse_names(labels: np.ndarray) -> None:
+    """DataError where each of all examples, nodes or graphs, has a label of its own:
+    nothing can be learned of a class that has one."""
+    if len(set(labels)) == len(labels) > FEW:
+        raise DataError(
+            f"Each of {len(labels):,} labels is another, such as {labels[0]!r}: these "
+            "are names, and nothing can be learned of a class that is there once. Name "
+            "a column of classes with --target; for amounts say --task regression."
+        )
 
 
 def parts_of(cells: list[Any]) -> tuple[np.ndarray, list[str]]:

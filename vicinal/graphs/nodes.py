@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from torch import Tensor
@@ -26,9 +26,13 @@ from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.columns import Columns
 from vicinal.graphs.first_answer import FirstAnswer, features_alone, first_answers
 from vicinal.graphs.members import Members, averaged
+from vicinal.graphs.node_list import refuse_names
 from vicinal.graphs.node_model import NodeModel
 from vicinal.graphs.parts import parts_of
 from vicinal.graphs.table import GraphTable
+
+if TYPE_CHECKING:
+    from vicinal.graphs.inside.explained import Explained
 
 MATTERS = 1e-3
 """mean distance from the truth, in Brier score or spreads of the target, by which
@@ -241,6 +245,21 @@ class NodeLearner(NodeModel):
             and found.theirs - found.ours > MATTERS * spread
         )
 
+    def explain(
+        self, name: str, target: str | None = None, *, seed: int = 0
+    ) -> "Explained":
+        """What the answer for a node rests on: print it, `draw()` it, or read `found`.
+
+        The first answer is a sum over nodes; of networks it is told which edges move
+        them, held against edges at random (seed). target: a class; None: the one that
+        is said. Of a node that came later: `with_newcomers(...)` first. NoDataError
+        for a node that is not there, SettingError for a class that is not.
+        """
+        from vicinal.graphs.inside.explained import explain_node
+
+        self.check_fitted()
+        return explain_node(self, str(name), target, seed)
+
     @property
     def against_the_first(self) -> str:
         """How the networks did beside the first answer, in a sentence; nothing where
@@ -318,6 +337,8 @@ class NodeClassifier(NodeLearner):
         learned = table.labels[self.parts_ == TRAIN] if table.labels is not None else ()
         if table.kind == "multi_label":
             return MultiLabel(classes)
+        if table.labels is not None and table.labelled.all():
+            refuse_names(table.labels)
         there = tuple(sorted(set(learned)))
         if len(there) < 2:
             raise DataError(

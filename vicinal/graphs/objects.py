@@ -45,7 +45,7 @@ def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
             f"Two nodes are called {twice!r} once their names are texts. Rename one."
         )
     frame = pd.DataFrame([dict(graph.nodes[name]) for name in names], dtype=object)
-    frame, told = _without_names(frame, target)
+    frame, told = _without_names(_spread_out(frame), target)
     found = read_nodes(frame, task, target, names=ids)
     place = {name: row for row, name in enumerate(names)}
     ends = list(graph.edges(data=True))
@@ -86,6 +86,39 @@ def _without_names(frame: Any, target: str | None) -> tuple[Any, list[str]]:
     ]
     told = [f"the attribute {name!r} names nodes and is not used" for name in named]
     return frame.drop(columns=named), told
+
+
+def _spread_out(frame: Any) -> Any:
+    """Attributes that are vectors of one length become a column for each number."""
+    import pandas as pd
+
+    parts = []
+    for name in frame.columns:
+        column = frame[name]
+        there = [isinstance(cell, VECTORS) for cell in column]
+        vectors = [np.asarray(cell) for cell in column[there]]
+        width = _width(vectors)
+        others = column[[not vector for vector in there]]
+        if not width or not others.isna().all():
+            parts.append(column)
+            continue
+        rows = np.full((len(column), width), None, dtype=object)
+        rows[there] = np.stack(vectors)
+        names = [f"{name}[{k}]" for k in range(width)]
+        parts.append(pd.DataFrame(rows, columns=names, index=frame.index))
+    return pd.concat(parts, axis=1) if parts else frame
+
+
+def _width(vectors: list[np.ndarray]) -> int:
+    """How many numbers each of them has; 0 where they are no vectors of one length."""
+    if not vectors or len({vector.shape for vector in vectors}) > 1:
+        return 0
+    numbers = all(vector.dtype.kind in "biuf" for vector in vectors)
+    return vectors[0].size if numbers and vectors[0].ndim == 1 else 0
+
+
+VECTORS = (list, tuple, np.ndarray, torch.Tensor)
+"""what an attribute of a node may hold its numbers in"""
 
 
 def _number(value: Any, key: str) -> float:

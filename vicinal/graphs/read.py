@@ -114,7 +114,7 @@ def _by_name(y: Mapping[Any, Any], ids: np.ndarray) -> list[Any]:
     if strange:
         raise DataError(
             f"y has a label of {strange[0]!r}, and there is no such node. "
-            f"{near_names(strange[0], ids.tolist())}"
+            f"{near_names(strange[0], ids.tolist(), 10)}"
         )
     return [named.get(name) for name in ids]
 
@@ -282,7 +282,9 @@ def _by_networkx(path: Path, task: Task, target: str | None) -> GraphTable:
         ".json": _node_link,
     }
     graph = _opened(path, readers[path.suffix.lower()])
-    return from_networkx(graph, task, target)
+    note = graph.graph.pop(NOTE, None)
+    table = from_networkx(graph, task, target)
+    return table if note is None else replace(table, notes=[note, *table.notes])
 
 
 def _opened(path: Path, read: Callable[[Path], Any]) -> Any:
@@ -324,16 +326,38 @@ def _node_link(path: Path) -> Any:
 
     data = json.loads(path.read_text(encoding="utf-8"))
     key = "links" if "links" in data else "edges"
-    names = [node["id"] for node in data["nodes"]]
+    own = next((k for k in ("id", "name") if all(k in n for n in data["nodes"])), None)
+    if own is None:
+        raise DataError(f"{path} has nodes without an id.")
+    names = [node[own] for node in data["nodes"]]
     there = set(names)
     if len(there) < len(names):
         twice = next(name for k, name in enumerate(names) if name in names[:k])
         raise DataError(f"{path} lists the node {twice!r} twice.")
-    for link in data[key]:
-        for end in (link["source"], link["target"]):
-            if end not in there:
-                raise DataError(f"{path} has an edge of {end!r}, which is no node.")
-    return nx.node_link_graph(data, edges=key)
+    ends = [link[end] for link in data[key] for end in ("source", "target")]
+    strange = next((end for end in ends if end not in there), None)
+    by_place = strange is not None and _are_places(ends, len(names))  # as d3 has them
+    if by_place:
+        data = {**data, key: [_by_name_of(link, names) for link in data[key]]}
+    elif strange is not None:
+        raise DataError(f"{path} has an edge of {strange!r}, which is no node.")
+    graph = nx.node_link_graph(data, edges=key, name=own)
+    if by_place:
+        graph.graph[NOTE] = (
+            "edges name nodes by their places in the list, 0 for the first"
+        )
+    return graph
+
+
+def _by_name_of(link: dict[str, Any], names: list[Any]) -> dict[str, Any]:
+    """An edge whose ends are places in the list of nodes, by their names."""
+    ends = {end: names[link[end]] for end in ("source", "target")}
+    return {**link, **ends}
+
+
+def _are_places(ends: list[Any], count: int) -> bool:
+    """Whether edges name nodes by their places in the list, 0 for the first."""
+    return all(type(end) is int and 0 <= end < count for end in ends)
 
 
 def _mtx(path: Path, task: Task, target: str | None) -> GraphTable:
@@ -359,6 +383,9 @@ def _mat(path: Path, task: Task, target: str | None) -> GraphTable:
         )
     return from_matrix(next(iter(found.values())))
 
+
+NOTE = "note of vicinal"
+"""attribute of a graph for what is to be said of its file"""
 
 MATRICES = {
     "adjacency": ADJACENCY,

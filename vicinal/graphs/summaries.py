@@ -31,7 +31,7 @@ from vicinal.ops.aggregation import aggregate as pooled
 VIEWS = {
     "parts": "what its nodes are, without edges",
     "counts": "nodes, edges and neighbours, counted",
-    "rings": "the same, and what is one to three steps around",
+    "rings": "nodes, edges and neighbours counted, and what is up to three steps off",
 }
 MOST_NEIGHBOURS = 8
 RINGS = 3

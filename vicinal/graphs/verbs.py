@@ -10,19 +10,18 @@ import numpy as np
 
 from vicinal.core.evaluation import Evaluation
 from vicinal.core.files import replace_file
-from vicinal.core.objective import Numeric, Objective
 from vicinal.core.quarantine import Quarantined
 from vicinal.core.splits import TEST
 from vicinal.core.spreadsheets import read_csv
 from vicinal.core.words import counted, percent
-from vicinal.errors import NoDataError, RunError, SettingError, near_names
+from vicinal.errors import NoDataError, RunError, SettingError
 from vicinal.graphs.columns import Columns
 from vicinal.graphs.facts import facts_of, to_dict, told
 from vicinal.graphs.graph_set import GraphSet
 from vicinal.graphs.links import LinkPredictor
 from vicinal.graphs.node_model import NodeModel
 from vicinal.graphs.table import GraphTable
-from vicinal.graphs.tables import write_csv
+from vicinal.graphs.tables import embeddings_file, write_csv, write_embeddings
 from vicinal.graphs.whole_graphs import GraphModel
 from vicinal.graphs.whole_run import told as told_of_set
 from vicinal.voice import Voice
@@ -119,7 +118,7 @@ def _is_number(text: str) -> bool:
 
 def _set_aside(aside: list[Quarantined], quarantine: str | None, voice: Voice) -> None:
     """Say what cannot be used, and list it in a file where one is named."""
-    _say_aside(aside, voice, "--quarantine FILE.csv lists all")
+    say_aside(aside, voice, "--quarantine FILE.csv lists all")
     if quarantine is not None:
 
         def write(temporary: Path) -> None:
@@ -131,7 +130,7 @@ def _set_aside(aside: list[Quarantined], quarantine: str | None, voice: Voice) -
         replace_file(Path(quarantine), write)
 
 
-def _say_aside(aside: Sequence[Quarantined], voice: Voice, where: str) -> None:
+def say_aside(aside: Sequence[Quarantined], voice: Voice, where: str) -> None:
     """Say the first of what cannot be used; where: what lists all."""
     for q in aside[:MOST_ASIDE]:
         voice.say(f"set aside: {q.name}: {q.reason}")
@@ -263,9 +262,11 @@ def predict(
     new_nodes: str | None,
     new_edges: str | None,
     output: str | None,
+    embeddings: str | None,
     voice: Voice,
 ) -> dict[str, Any]:
     """Answers for nodes of the graph by name, or for newcomers."""
+    place = None if embeddings is None else embeddings_file(embeddings)
     wanted: Any = nodes or None
     if len(nodes) == 1 and Path(nodes[0]).suffix.lower() in (".csv", ".txt"):
         wanted = _listed(Path(nodes[0]))
@@ -281,20 +282,37 @@ def predict(
         )
     for note in answers.notes:
         voice.say(f"note: {note}")
-    _say_aside(answers.set_aside, voice, "--json lists all")
+    if place is not None:
+        vectors = model.transform(wanted, new_nodes=new_nodes, new_edges=new_edges)
+        _embedded(place, answers.ids, vectors, voice)
+    say_aside(answers.set_aside, voice, "--json lists all")
     aside = [q._asdict() for q in answers.set_aside]
     return found | {"set_aside": aside, "notes": list(answers.notes)}
 
 
+def _embedded(path: Path, ids: np.ndarray, vectors: np.ndarray, voice: Voice) -> None:
+    """Write embeddings, and say so."""
+    write_embeddings(path, ids, vectors)
+    voice.say(f"embeddings, {vectors.shape[1]:,} numbers each: {path}")
+
+
 def predict_graphs(
-    model: GraphModel, data: str, output: str | None, voice: Voice
+    model: GraphModel,
+    data: str,
+    output: str | None,
+    embeddings: str | None,
+    voice: Voice,
 ) -> dict[str, Any]:
     """Answers for whole graphs."""
     from vicinal.graphs.graph_set import read_graphs
 
+    place = None if embeddings is None else embeddings_file(embeddings)
     found = read_graphs(data)
     frame = model.predictions_frame(found.names, model.predicted(found))
-    return _answered(frame, "graph", output, voice)
+    told = _answered(frame, "graph", output, voice)
+    if place is not None:
+        _embedded(place, found.names, model.transform(found), voice)
+    return told
 
 
 def predict_links(
@@ -415,462 +433,3 @@ def _listed(path: Path) -> list[str]:
             f"{path} has no column of node names: wanted one of {', '.join(ID)}."
         )
     return texts(frame[column])
-
-
-TOLD = 12
-"""nodes, or edges, that are told: those that count most"""
-
-
-def explain(
-    model: NodeModel, name: str, target: str | None, voice: Voice
-) -> dict[str, Any]:
-    """What the answer for a node rests on: nodes for the first answer, edges for
-    networks."""
-    from vicinal.graphs.inside import deletion, surroundings
-
-    row = int(model._rows([name], model.graph_)[0])
-    classes = model.objective_.classes
-    said = np.atleast_1d(model.predicted([name])[0])
-    k = _class_row(model.objective_, target, said)
-    answer = f"{classes[k]} {100 * said[k]:.1f} %" if classes else f"{said[k]:.4g}"
-    voice.say(f"{name}: {answer}, by {model.delivered}")
-    ids = model.graph_.ids
-    _say_aside(model.graph_.set_aside, voice, "--json of `predict` lists all")
-    answered = {
-        "node": name,
-        "target": classes[k] if classes else None,
-        "score": float(said[k]),
-    }
-    if model.members_ is None:
-        found = surroundings.surroundings(model.first_, model.known_, row)
-        _say_parts(model, found, k, voice)
-        features = _seen(model, row, k, voice)
-        return answered | {
-            "what": found.what,
-            "off": found.off,
-            "rest": found.rest.tolist(),
-            "nodes": [
-                {
-                    "id": ids[part.node],
-                    "share": part.share,
-                    "known": part.known,
-                    "says": part.says.tolist(),
-                }
-                for part in found.parts
-            ],
-            "features": features,
-        }
-    told = deletion.edges_that_count(model, row, k)
-    voice.say(told.verdict)
-    how = "what the log-odds lose without each edge"
-    if not classes:
-        how = "by how much the number is less without each edge"
-    if told.method == "masks":
-        how = f"what each edge adds to the {told.what}, of the networks on average"
-    against = f"it speaks against {classes[k]}" if classes else "it makes it less"
-    voice.say(f"{how}; below 0 {against}:")
-    for edge in told.edges[:TOLD]:
-        ends = f"{ids[edge.source]} - {ids[edge.target]}"
-        voice.say(f"  {ends:<30} {edge.cost:+.4f}")
-    features = _features(model, row, k, told.what, voice)
-    return answered | {
-        "features": features,
-        "method": told.method,
-        "what": told.what,
-        "verdict": told.verdict,
-        "p": told.p,
-        "edges": [
-            {"source": ids[e.source], "target": ids[e.target], "cost": e.cost}
-            for e in told.edges
-        ],
-    }
-
-
-def _say_parts(model: NodeModel, found: Any, k: int, voice: Voice) -> None:
-    """Say which nodes the first answer is made of."""
-    classes, ids = model.objective_.classes, model.graph_.ids
-    one = model.objective_.kind == "single_label"
-    of = f" of {classes[k]}" if classes else ""
-    their = "what they speak for (by their label where it is known, else as they look)"
-    what = f"their share of it, {their}," if one else "their share of it,"
-    have = "has" if len(found.parts) == 1 else "have"
-    voice.say(
-        f"{counted(len(found.parts), 'node')} {have} a say in it. Those that count "
-        f"most: {what} and what they add to the {found.what}{of}:"
-    )
-    for part in found.parts[:TOLD]:
-        how = "known" if part.known else "as it looks"
-        if one:
-            how = f"{classes[int(part.says.argmax())]} ({how})"
-        voice.say(
-            f"  {ids[part.node]:<20} {100 * part.share:5.1f} %   {how}   "
-            f"{part.says[k]:+.4f}"
-        )
-    if found.rest[k]:
-        voice.say(f"  {'what no other node says':<34} {found.rest[k]:+.4f}")
-    heat = f", before it is calibrated (temperature {model.temperature_:.3g})"
-    voice.say(
-        f"all together {found.computed[k]:.5f}{heat if classes else ''}; off by "
-        f"{found.off:.1e}"
-    )
-
-
-def _seen(model: NodeModel, row: int, k: int, voice: Voice) -> list[dict[str, Any]]:
-    """What features add to the layer of the first answer, those that add most first."""
-    from vicinal.graphs.first_answer import VIEWS
-    from vicinal.graphs.inside.surroundings import seen_features
-
-    classes = model.objective_.classes
-    adds = seen_features(model.first_, model.known_, row)
-    if not len(adds):
-        return []
-    what = "number"
-    if classes:
-        what = f"logit of {classes[k]}"
-    if model.objective_.kind == "single_label":
-        adds = adds - adds.mean(axis=1, keepdims=True)
-        what += ", beside the mean of all classes"
-    names = _names_of_features(model, len(adds))
-    voice.say(
-        f"seen of it are {VIEWS[model.first_.view]}; the features that add most to the "
-        f"{what}:"
-    )
-    told = []
-    for f in np.argsort(-np.abs(adds[:, k]), kind="stable")[:TOLD]:
-        if not adds[f, k]:
-            break
-        voice.say(f"  {names[f]:<34} {adds[f, k]:+.4f}")
-        told.append({"feature": names[f], "adds": float(adds[f, k])})
-    return told
-
-
-def _names_of_features(model: NodeModel, count: int) -> list[str]:
-    names = model.columns_.names()
-    if len(names) == count:
-        named = model.columns_.form == "table"
-        return names if named else [f"feature {name}" for name in names]
-    return ["1", "edges that arrive", "edges that leave"]  # see `structure`
-
-
-def _features(
-    model: NodeModel, row: int, k: int, what: str, voice: Voice
-) -> list[dict[str, Any]]:
-    """What features add, by the first of the networks, those that add most first."""
-    from vicinal.graphs.inside.masks import added
-
-    found, ids = added(model, row, k), model.graph_.ids
-    names = _names_of_features(model, found.features.shape[1])
-    order = np.argsort(-np.abs(found.features), axis=None)[:TOLD]
-    told = []
-    voice.say(f"features that add most to the {what}, by the first network:")
-    for place in order:
-        m, f = np.unravel_index(place, found.features.shape)
-        adds = float(found.features[m, f])
-        if not adds:
-            break
-        who = ids[found.nodes[m]]
-        voice.say(f"  {names[f]:<24} of {who:<20} {adds:+.4f}")
-        told.append({"feature": names[f], "node": who, "adds": adds})
-    return told
-
-
-def explain_graphs(
-    model: GraphModel, data: str, name: str, target: str | None, voice: Voice
-) -> dict[str, Any]:
-    """What the answer for a graph rests on: what it costs to leave each node out."""
-    from vicinal.graphs.inside.left_out import left_out
-
-    graph = _graph_named(data, name)
-    objective, said = model.objective_, model.predicted(graph)[0]
-    k = _class_row(objective, target, said)
-    told = left_out(model, graph, k)
-    what = objective.classes[k] if objective.classes else "the number"
-    shown = f"{100 * told.answer:.1f} %" if objective.classes else f"{told.answer:.4g}"
-    voice.say(f"{name}: {what} {shown}, by {model.delivered}")
-    of = f"probability of {what}" if objective.classes else "number"
-    voice.say(f"what the {of} loses without a node and its edges:")
-    order = np.argsort(-np.abs(told.costs), kind="stable")
-    ids = graph.nodes.ids
-    for row in order[:TOLD]:
-        voice.say(f"  {ids[row]:<20} {told.costs[row]:+.4f}")
-    if len(order) > TOLD:
-        voice.say(f"  ... and {len(order) - TOLD:,} more")
-    return {
-        "graph": name,
-        "target": what,
-        "score": told.answer,
-        "nodes": [{"id": ids[k], "cost": float(told.costs[k])} for k in order],
-    }
-
-
-def _graph_named(data: str, name: str) -> GraphSet:
-    """The one graph of a name."""
-    from vicinal.graphs.graph_set import read_graphs
-
-    found = read_graphs(data)
-    rows = np.flatnonzero(found.names == name)
-    if not len(rows):
-        hint = near_names(name, found.names.tolist()[:100_000])
-        raise NoDataError(f"There is no graph {name!r}. {hint}")
-    return found.rows(rows[:1])
-
-
-def _row_named(name: str, ids: Any) -> int:
-    """The row of a node of a graph."""
-    rows = np.flatnonzero(ids == name)
-    if not len(rows):
-        raise NoDataError(f"There is no node {name!r} in it. {near_names(name, ids)}")
-    return int(rows[0])
-
-
-def _class_row(objective: Objective, target: str | None, said: Any) -> int:
-    """The row of the class that is explained."""
-    classes = objective.classes
-    if target is not None and target not in classes:
-        known = ", ".join(classes) or "none: it tells a number"
-        raise SettingError(f"There is no class {target!r}. Known: {known}.")
-    if not classes:
-        return 0
-    return int(np.argmax(said)) if target is None else classes.index(target)
-
-
-def explain_links(
-    model: LinkPredictor, source: str, target: str, relation: str | None, voice: Voice
-) -> dict[str, Any]:
-    """What the chance of an edge adds up to."""
-    _wants_relation(model, relation)
-    found = model.explain(source, target, relation)
-    by = f" {relation} -" if relation else ""
-    voice.say(
-        f"{source} -{by} {target}: {100 * found.chance:.1f} % likely joined, by "
-        f"{model.delivered}"
-    )
-    voice.say(f"log-odds of the average pair {found.base:+.3f}, and from:")
-    for part in found.parts[:TOLD]:
-        voice.say(f"  {part.name:<44} {part.value:10.4g}   {part.adds:+.3f}")
-    rest = sum(part.adds for part in found.parts[TOLD:])
-    if len(found.parts) > TOLD:
-        more = len(found.parts) - TOLD
-        voice.say(f"  {f'{more} more, together':<44} {'':10}   {rest:+.3f}")
-    voice.say(f"all together, as a chance, off by {found.off:.1e}")
-    return {
-        "source": source,
-        "target": target,
-        "relation": relation,
-        "chance": found.chance,
-        "base": found.base,
-        "off": found.off,
-        "parts": [part._asdict() for part in found.parts],
-    }
-
-
-def inspect_graphs(
-    model: GraphModel,
-    data: str,
-    name: str,
-    node: str | None,
-    target: str | None,
-    voice: Voice,
-) -> dict[str, Any]:
-    """What the score of a graph adds up to; or the messages of one of its nodes."""
-    from vicinal.graphs.inside import readouts
-
-    graph = _graph_named(data, name)
-    if model.network_ is None:
-        raise SettingError(
-            "The first answer has no layers: `vicinal explain RUN GRAPHS NAME` tells "
-            "what it costs to leave each node out. A network answers with `vicinal "
-            "train ... --deliver networks`."
-        )
-    tensors, ids = model._tensors(graph), graph.nodes.ids
-    if node is not None:
-        row = _row_named(node, ids)
-        layers = readouts.messages(model.network_, tensors, row)
-        told = [_say_layer(one, ids, node, voice) for one in layers]
-        return {"graph": name, "node": node, "layers": told}
-    k = _class_row(model.objective_, target, model.predicted(graph)[0])
-    found = readouts.open_graph(model.network_, tensors, k)
-    classes = model.objective_.classes
-    what = f"the score of {classes[k]}, above the mean" if classes else "the score"
-    voice.say(f"{name}: {what}, {found.computed:+.4f} = {found.base:+.4f} and")
-    voice.say("  layer      " + "".join(f"{name:>12}" for name in readouts.READOUTS))
-    for number, adds in enumerate(found.readouts):
-        voice.say(f"  layers.{number:<4}" + "".join(f"{add:+12.4f}" for add in adds))
-    voice.say("by nodes, those that add most:")
-    whole = found.nodes.sum(axis=0)
-    order = np.argsort(-np.abs(whole), kind="stable")
-    for row in order[:TOLD]:
-        voice.say(f"  {ids[row]:<20} {whole[row]:+.4f}")
-    if len(order) > TOLD:
-        voice.say(f"  ... and {len(order) - TOLD:,} more")
-    voice.say(f"all together, off by {found.off:.1e}")
-    return {
-        "graph": name,
-        "target": classes[k] if classes else "the number",
-        "score": found.computed,
-        "base": found.base,
-        "off": found.off,
-        "readouts": [
-            dict(zip(readouts.READOUTS, adds.tolist(), strict=True))
-            for adds in found.readouts
-        ],
-        "nodes": [
-            {"id": ids[row], "adds": float(whole[row]), "by_layer": own.tolist()}
-            for row, own in zip(order, found.nodes.T[order], strict=True)
-        ],
-    }
-
-
-def inspect_links(
-    model: LinkPredictor, source: str, target: str, relation: str | None, voice: Voice
-) -> dict[str, Any]:
-    """What the network's score of a pair adds up to, and the messages of both."""
-    import torch
-
-    from vicinal.graphs.inside import decoded
-
-    _wants_relation(model, relation)
-    if model.network_ is None:
-        raise SettingError(
-            "The first answer has no layers: `vicinal explain RUN NODE NODE` takes it "
-            "apart. A network answers with `vicinal train ... --decoder dot --deliver "
-            "networks`."
-        )
-    asked = (source, target) if relation is None else (source, relation, target)
-    row = model._rows([asked])[0]
-    on_links, ids = model._on_links(model.network_), model.graph_.ids
-    found = decoded.open_pair(on_links, torch.from_numpy(row))
-    by = f" {relation} -" if relation else ""
-    voice.say(
-        f"{source} -{by} {target}: score {found.computed:+.4f} = {found.base:+.4f} and"
-    )
-    unit = "unit" if model.network_.shape.decoder == "mlp" else "number"
-    order = np.argsort(-np.abs(found.parts), kind="stable")
-    for i in order[:TOLD]:
-        ends = ""
-        if unit == "number":
-            ends = f"   ({found.ends[0, i]:+.4f}, {found.ends[1, i]:+.4f})"
-        voice.say(f"  {unit} {i:<4} {found.parts[i]:+.4f}{ends}")
-    rest = float(found.parts[order[TOLD:]].sum())
-    if len(order) > TOLD:
-        voice.say(f"  {len(order) - TOLD} more, together {rest:+.4f}")
-    voice.say(f"all together, off by {found.off:.1e}")
-    layers = {
-        name: [
-            _say_layer(one, ids, name, voice)
-            for one in decoded.messages(on_links, int(end))
-        ]
-        for name, end in zip((source, target), row, strict=False)
-    }
-    return {
-        "source": source,
-        "target": target,
-        "relation": relation,
-        "score": found.computed,
-        "base": found.base,
-        "off": found.off,
-        "parts": found.parts.tolist(),
-        "layers": layers,
-    }
-
-
-def _wants_relation(model: LinkPredictor, relation: str | None) -> None:
-    if model.relations_ and relation is None:
-        raise SettingError(
-            "By which relation? Name one with --relation (`vicinal predict RUN NODE "
-            f"NODE` tells of all). {near_names('', model.relations_)}"
-        )
-    if relation is not None:
-        model._relation(relation)
-
-
-def inspect(
-    model: NodeModel, name: str, output: str | None, voice: Voice
-) -> dict[str, Any]:
-    """The computational graph of a node, layer by layer, or drawn."""
-    from vicinal.graphs.inside.computation_tree import tree
-
-    row = int(model._rows([name], model.graph_)[0])
-    _say_aside(model.graph_.set_aside, voice, "--json of `predict` lists all")
-    if model.members_ is None:
-        raise SettingError(
-            "The first answer has no layers: `vicinal explain RUN NODE` takes it "
-            "apart. A network answers with `vicinal train ... --deliver networks`."
-        )
-    if output is not None:
-        return _drawn(model, row, name, Path(output), voice)
-    ids, layers = model.graph_.ids, []
-    if len(model.members_) > 1:
-        voice.say(f"the first of {len(model.members_)} networks:")
-    for one in tree(model.members_[0], model.known_, row):
-        layers.append(_say_layer(one, ids, name, voice))
-    classes, values = model.objective_.classes, layers[-1]["value"]
-    if isinstance(model.objective_, Numeric):
-        told = model.objective_.mean + model.objective_.std * values[0]
-        voice.say(f"the number: {told:.4g} (in spreads from the mean {values[0]:.4f})")
-    else:
-        logits = zip(classes, values, strict=True)
-        voice.say("logits: " + ", ".join(f"{k} {v:.4f}" for k, v in logits))
-    return {"node": name, "layers": layers}
-
-
-def _say_layer(one: Any, ids: Any, name: str, voice: Voice) -> dict[str, Any]:
-    """Say the messages of a layer at one node; the same for JSON."""
-    voice.say(f"{one.layer} ({one.kind}) of {name}, off by {one.off:.1e}:")
-    messages = sorted(one.messages, key=lambda m: -float(abs(m.vector).sum()))
-    for message in messages[:TOLD]:
-        size = float((message.vector**2).sum() ** 0.5)
-        who = ids[message.source]
-        voice.say(
-            f"  {who:<20} counts {message.coefficient:.4f}, sends {size:.4f} (length)"
-        )
-    if len(messages) > TOLD:
-        voice.say(f"  ... and {len(messages) - TOLD:,} more")
-    rest, given = (float((v**2).sum() ** 0.5) for v in (one.rest, one.given))
-    voice.say(f"  what no neighbour sent: length {rest:.4f}; it gives {given:.4f}")
-    return {
-        "layer": one.layer,
-        "kind": one.kind,
-        "off": one.off,
-        "messages": [
-            {
-                "from": ids[m.source],
-                "coefficient": m.coefficient,
-                "vector": m.vector.tolist(),
-            }
-            for m in one.messages
-        ],
-        "rest": one.rest.tolist(),
-        "value": one.given.tolist(),
-    }
-
-
-def _drawn(
-    model: NodeModel, row: int, name: str, output: Path, voice: Voice
-) -> dict[str, Any]:
-    """The computational graph of a node as a file: a page, or a picture."""
-    from vicinal.core.files import write_text
-    from vicinal.graphs.inside.tree_drawing import draw_tree, page_of_tree
-    from vicinal.graphs.inside.unrolled import unrolled
-
-    if output.suffix.lower() not in (".html", ".png", ".svg", ".pdf"):
-        raise SettingError(
-            f"{output} is no page or picture by its ending: take .html, .png, .svg or "
-            ".pdf."
-        )
-    root = unrolled((model.members_ or [])[0], model.known_, row)
-    objective = model.objective_
-    said = np.full(len(model.graph_), -1)
-    if objective.kind == "single_label":
-        said = np.asarray(model.predicted()).argmax(axis=1)
-    given = root, model.graph_.ids, said, objective.classes
-    if output.suffix.lower() == ".html":
-        title = f"{name}: its computational graph"
-        write_text(output, page_of_tree(*given, title))
-    else:
-        figure = draw_tree(*given)
-        form = output.suffix[1:].lower()
-        replace_file(output, lambda t: figure.savefig(t, format=form, dpi=150))
-    off = max(one.off for one in root.walk())
-    voice.say(f"{output}: the parts are off by {off:.1e} at most")
-    return {"node": name, "output": str(output), "off": off}

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -34,10 +34,14 @@ from vicinal.errors import ClassError, DataError, NoDataError
 from vicinal.graphs.columns import Columns
 from vicinal.graphs.graph_networks import OnGraphs, WholeNetwork, WholeShape
 from vicinal.graphs.graph_set import GraphSet, read_graphs
+from vicinal.graphs.node_list import refuse_names
 from vicinal.graphs.node_model import CONSTANT_NAMES
 from vicinal.graphs.settings import WholeSettings
 from vicinal.graphs.summaries import GraphAnswer, Graphs, graph_answers, view
 from vicinal.graphs.tables import predictions_frame
+
+if TYPE_CHECKING:
+    from vicinal.graphs.inside.explained import Explained
 
 FOLDS = 10
 EPOCHS, LR = 60, 5e-3
@@ -327,17 +331,47 @@ class GraphModel(Estimator):
 
     def predicted(self, X: Any) -> np.ndarray:
         """Probabilities [G, K], or numbers [G], of graphs as `read_graphs` has them."""
+        return self._predict(self.logits(X))
+
+    def logits(self, X: Any) -> Tensor:
+        """[G, K] of graphs as `read_graphs` has them, before calibration."""
         self.check_fitted()
-        return self._predict(self._logits(self._tensors(read_graphs(X))))
+        return self._logits(self._tensors(read_graphs(X)))
 
     @torch.no_grad()
-    def transform(self, X: Any) -> np.ndarray:
-        """Embeddings [G, D]: what the last dense layer sees of each graph."""
+    def transform(self, X: Any = None) -> np.ndarray:
+        """Embeddings [G, D]: what the last dense layer sees of each graph.
+
+        X: None for those it learned from, once it has; a model that was read from a
+        file does not keep them (NoDataError).
+        """
         self.check_fitted()
-        graphs = self._tensors(read_graphs(X))
+        if X is None and not hasattr(self, "graphs_"):
+            raise NoDataError(
+                "The model does not keep the graphs that it learned from: name those "
+                "to be embedded."
+            )
+        graphs = self.graphs_ if X is None else self._tensors(read_graphs(X))
         if self.network_ is None:
             return view(self.first_.view, graphs)
         return self.network_.embed(graphs).numpy()
+
+    def explain(
+        self, X: Any, target: str | None = None, *, seed: int = 0
+    ) -> "Explained":
+        """What the answer for one graph rests on: what each of its nodes costs.
+
+        X: a graph, as `read_graphs` takes one. The order is held against nodes at
+        random (seed). target: a class; None: the one that is said. DataError where X
+        is not one graph, SettingError for a class that is not there.
+        """
+        from vicinal.graphs.inside.explained import explain_graph
+
+        self.check_fitted()
+        graph = read_graphs(X)
+        if len(graph) != 1:
+            raise DataError(f"One graph is explained at a time. Got {len(graph)}.")
+        return explain_graph(self, graph, target, seed)
 
     @property
     def delivered(self) -> str:
@@ -516,6 +550,8 @@ class GraphClassifier(GraphModel):
             texts = found.labels[found.labelled]
             names = sorted({name for text in texts for name in text.split("|")})
             return MultiLabel(tuple(names))
+        if found.labelled.all():
+            refuse_names(found.labels)
         there = tuple(sorted(set(found.labels[self.parts_ == TRAIN])))
         if len(there) < 2:
             raise DataError(

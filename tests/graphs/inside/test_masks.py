@@ -10,7 +10,7 @@ from vicinal.errors import SettingError
 from vicinal.graphs.inside.masks import Masked, added, along, masked, normalised
 from vicinal.graphs.inside.tree_drawing import draw_tree, page_of_tree
 from vicinal.graphs.inside.unrolled import unrolled
-from vicinal.graphs.networks import NETWORKS, Shape, build
+from vicinal.graphs.networks import NETWORKS, NodeNetwork, Shape, build
 from vicinal.graphs.nodes import NodeClassifier
 
 
@@ -158,7 +158,41 @@ def test_a_tree_is_drawn_with_every_name(model):
     assert len(set(heights)) > 3
 
 
-def test_a_deep_network_is_told_layer_by_layer(model):
-    network = having(model, "gcnii")
-    with pytest.raises(SettingError, match="gcnii is none of them"):
-        unrolled(network, model.known_, 7)
+@pytest.mark.parametrize(("name", "layers"), [("gcnii", 5), ("appnp", 4)])
+def test_the_last_layers_of_a_deep_network_are_drawn(name, layers, model):
+    network, known = having(model, name, layers), model.known_
+    root = unrolled(network, known, 7)
+    assert max(one.off for one in root.walk()) < 1e-5
+    wanted = network(known.x, known.graph, known.weight)[7].detach().numpy()
+    assert root.scores == pytest.approx(wanted, abs=1e-5)
+    stages = list(dict.fromkeys(one.stage for one in root.walk()))
+    if name == "appnp":  # all its steps are one sum
+        assert stages == ["once it is spread", "after the dense layer"]
+        return
+    assert stages == [f"after layer {k}" for k in (5, 4, 3, 2)]
+    arriving = known.graph.with_loops.arriving
+    heard = arriving.sources[arriving.offsets[7] : arriving.offsets[8]].tolist()
+    assert root.left_out + len(root.children) == len(heard)
+    assert {one.node for one in root.children} <= set(heard)
+
+
+def test_a_network_of_a_kind_that_is_unknown_is_not_opened(model):
+    with pytest.raises(SettingError, match="A NodeNetwork cannot be opened"):
+        unrolled(NodeNetwork(Shape(2, 4, 1, 2, 0.0, 1)), model.known_, 7)
+
+
+def test_a_page_has_every_vector_and_the_terms_of_the_score(model):
+    network, known = having(model, "gcn"), model.known_
+    root = unrolled(network, known, 7)
+    said, classes = model.predicted().argmax(axis=1), model.objective_.classes
+    page = page_of_tree(root, model.graph_.ids, said, classes, "n7")
+    for one in root.walk():
+        if one.message is not None:
+            assert " ".join(f"{k:.4g}" for k in one.message.tolist()) in page
+        if one.opened is not None:
+            assert " ".join(f"{k:.4g}" for k in one.opened.given.tolist()) in page
+    assert root.head is not None and root.scores is not None
+    k = int(root.scores.argmax())
+    terms = root.head.value * root.head.weights[k]
+    assert terms.sum() + root.head.bias[k] == pytest.approx(root.scores[k], abs=1e-5)
+    assert f"{terms[np.abs(terms).argmax()]:+.4f}" in page and "<svg" in page

@@ -113,18 +113,13 @@ def tree(network: NodeNetwork, known: Known, node: int) -> Iterator[Opened]:
             x = network.step(k, x, graph, weight)
     elif isinstance(network, Spread):
         h = F.relu(network.dense(x))
-        given = network.spread(h, graph, weight)
-        parts = _spread(network.spread, h, graph, weight, node)
-        yield _told("spread", network.spread, node, parts, given[node])
-        x = given
+        yield open_spread(network, h, known, node)
+        x = network.spread(h, graph, weight)
     elif isinstance(network, Deep):
         first = h = F.relu(network.dense(x))
         for k, layer in enumerate(network.layers):
-            assert isinstance(layer, GCNII)
-            given = layer(h, first, graph, weight)
-            parts = _gcnii(layer, h, first, graph, weight, node)
-            yield _told(f"layers.{k}", layer, node, parts, given[node])
-            h = F.relu(given)
+            yield open_deep(network, k, h, first, known, node)
+            h = F.relu(layer(h, first, graph, weight))
         x = h
     else:
         raise SettingError(f"A {type(network).__name__} cannot be opened here.")
@@ -141,6 +136,25 @@ def open_at(network: Stack, k: int, x: Tensor, known: Known, node: int) -> Opene
     given = layer(x, graph, *more)[node]
     parts = _opener(layer)(layer, x, graph, weight, node)
     return _told(f"layers.{k}", layer, node, parts, given)
+
+
+def open_deep(
+    network: Deep, k: int, h: Tensor, first: Tensor, known: Known, node: int
+) -> Opened:
+    """Layer k of a GCNII, counted from 0, at one node, before it is cut at 0; h, first:
+    [N, D] that it is given, and what the dense layer made."""
+    layer, graph, weight = network.layers[k], known.graph, known.weight
+    assert isinstance(layer, GCNII)
+    parts = _gcnii(layer, h, first, graph, weight, node)
+    given = layer(h, first, graph, weight)[node]
+    return _told(f"layers.{k}", layer, node, parts, given)
+
+
+def open_spread(network: Spread, h: Tensor, known: Known, node: int) -> Opened:
+    """All steps of an APPNP at once, at one node; h: [N, D] that is spread."""
+    parts = _spread(network.spread, h, known.graph, known.weight, node)
+    given = network.spread(h, known.graph, known.weight)[node]
+    return _told("spread", network.spread, node, parts, given)
 
 
 def opened_layer(

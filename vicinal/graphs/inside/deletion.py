@@ -11,11 +11,12 @@ move it further than k edges at random do.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
 
+from vicinal.core.objective import Objective
 from vicinal.graphs.adjacency import Adjacency
 from vicinal.graphs.first_answer import Known
 from vicinal.graphs.receptive_field import field_of, nodes_within
@@ -90,15 +91,36 @@ class EdgeExplanation:
         """What the order is worth, in a sentence."""
         if not self.edges:
             return "No edge leads here: the answer rests on the node's own features."
-        moves = "log-odds move" if self.what == "log-odds" else "number moves"
-        beside = (
-            f"without the first {self.taken} the {moves} by {self.together:.3g}, "
-            f"without as many at random by {self.at_random:.3g} (p = {self.p:.2g}, of "
-            f"{RANDOM} draws)"
+        told = self.taken, self.together, self.at_random, self.p
+        return beside_chance("edges near", self.what, *told)
+
+    @property
+    def way(self) -> str:
+        """How the order was found, in a sentence."""
+        if self.method == "masks":
+            return (
+                "Many edges are near, so each is told by what it adds on the way from "
+                "no message at all to all of them (integrated slopes of a mask on "
+                "every edge); what they add sums to the whole. No seed changes it."
+            )
+        return (
+            "Each edge near was taken away, and the model asked again: exact, one at a "
+            "time. No seed changes it."
         )
-        if self.p > 0.05:
-            return f"This order is not shown to do better than chance: {beside}."
-        return f"What it marks counts more than other edges near: {beside}."
+
+
+def beside_chance(
+    units: str, what: str, taken: int, together: float, at_random: float, p: float
+) -> str:
+    """What an order is worth that takes away its first, and as many at random."""
+    moves = "log-odds move" if what == "log-odds" else "number moves"
+    beside = (
+        f"without the first {taken} the {moves} by {together:.3g}, without as many at "
+        f"random by {at_random:.3g} (p = {p:.2g}, of {RANDOM} draws)"
+    )
+    if p > 0.05:
+        return f"This order is not shown to do better than chance: {beside}."
+    return f"What it marks counts more than other {units}: {beside}."
 
 
 def edges_that_count(
@@ -110,8 +132,9 @@ def edges_that_count(
 ) -> EdgeExplanation:
     """The edges near a node, those that count most first.
 
-    target: a class row; None: the one it names. method: auto: deletion where few edges
-    are near, or where no network answers.
+    target: a class row; None: the one it names. seed: of the edges at random that the
+    order is held against. method: auto: deletion where few edges are near, or where no
+    network answers.
     """
     hops = min(model.hops, FAR)
     near = field_of(model.known_, np.array([node]), model.hops)
@@ -184,7 +207,14 @@ def _added(model: "NodeModel", node: int, target: int, pairs: np.ndarray) -> np.
     return total / max(len(members), 1)
 
 
-def odds(model: "NodeModel", logits: torch.Tensor, k: int) -> float:
+class Calibrated(Protocol):
+    """What knows how its logits become probabilities."""
+
+    objective_: Objective
+    temperature_: float
+
+
+def odds(model: Calibrated, logits: torch.Tensor, k: int) -> float:
     """log p_k / (1 - p_k) of logits [K], calibrated; also where p itself is rounded to
     1."""
     z = logits.double() / model.temperature_

@@ -2,58 +2,123 @@
 
 ::
 
-    cost of v = answer of the graph - answer of the graph without v and its edges
+    cost of v = log-odds (or number) of the graph - those of it without v and its edges
 
 Each is computed exactly, for all nodes at once: the graphs that are left stand side by
-side. What it costs to leave out two nodes may be more or less than the sum of both.
+side. What it costs to leave out two nodes may be more or less than the sum of both, so
+the order is held against chance: the first k nodes, left out together, should move the
+answer further than k nodes at random do.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
+from torch import Tensor
 
+from vicinal.core.objective import Objective
 from vicinal.graphs.graph_set import GraphSet
-from vicinal.graphs.whole_graphs import GraphModel
+from vicinal.graphs.inside.deletion import RANDOM, SHARE, beside_chance, odds
 
 MOST = 2_000_000
 """nodes of all graphs side by side that are computed at a time"""
 
 
-class LeftOut(NamedTuple):
+class WholeModel(Protocol):
+    """What is asked of a model of whole graphs."""
+
+    objective_: Objective
+    temperature_: float
+
+    @property
+    def delivered(self) -> str: ...
+
+    def predicted(self, X: Any) -> np.ndarray: ...
+
+    def logits(self, X: Any) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class LeftOut:
     """What each node of one graph costs."""
 
     answer: float
     """of the whole graph: the probability of the target, or the number"""
 
     costs: np.ndarray
-    """[N], in the order of the graph's nodes"""
+    """[N], in the order of the graph's nodes. Below 0: the node speaks against it"""
+
+    together: float
+    """how far the log-odds, or the number, move without the first of them"""
+
+    at_random: float
+    """the same without as many at random: the mean of RANDOM draws"""
+
+    taken: int
+    """how many those are"""
+
+    p: float
+    """share of the draws that move it as far, the order itself counted"""
+
+    what: str = "log-odds"
+    """that nodes move: log-odds, or number"""
+
+    @property
+    def verdict(self) -> str:
+        """What the order is worth, in a sentence."""
+        if not self.taken:
+            return "It is one node: there is nothing to leave out."
+        told = self.taken, self.together, self.at_random, self.p
+        return beside_chance("nodes of it", self.what, *told)
 
 
-def left_out(model: GraphModel, graph: GraphSet, k: int) -> LeftOut:
-    """The costs of the nodes of one graph. k: row of the class; 0 for a number."""
+def left_out(model: WholeModel, graph: GraphSet, k: int, seed: int = 0) -> LeftOut:
+    """The costs of the nodes of one graph. k: row of the class; 0 for a number. seed:
+    of the nodes at random."""
     count = len(graph.nodes)
-    answer = _answers(model, graph, k)[0]
+    numeric = model.objective_.kind == "numeric"
+    what = "number" if numeric else "log-odds"
+    said = model.predicted(graph)
+    answer = float(said[0] if numeric else said[0, k])
     if count < 2:
-        return LeftOut(float(answer), np.zeros(count))
-    parts, size = [], max(1, MOST // count)
-    for begin in range(0, count, size):
-        gone = np.arange(begin, min(begin + size, count))
-        parts.append(_answers(model, without(graph, gone), k))
-    return LeftOut(float(answer), answer - np.concatenate(parts))
+        return LeftOut(answer, np.zeros(count), 0.0, 0.0, 0, 1.0, what)
+    whole = _sizes(model, graph, k)[0]
+    costs = whole - _sizes_without(model, graph, np.arange(count)[:, None], k)
+    taken = max(1, round(SHARE * count))
+    rng = np.random.default_rng(seed)
+    first = np.argsort(-np.abs(costs), kind="stable")[:taken]
+    drawn = [rng.permutation(count)[:taken] for _ in range(RANDOM)]
+    moved = np.abs(whole - _sizes_without(model, graph, np.array([first, *drawn]), k))
+    p = float((moved >= moved[0]).mean())
+    mean = float(moved[1:].mean())
+    return LeftOut(answer, costs, float(moved[0]), mean, taken, p, what)
 
 
-def _answers(model: GraphModel, graphs: GraphSet, k: int) -> np.ndarray:
-    said = model.predicted(graphs)
-    return said if said.ndim == 1 else said[:, k]
+def _sizes_without(
+    model: WholeModel, graph: GraphSet, gone: np.ndarray, k: int
+) -> np.ndarray:
+    """[C] what is asked of one graph without some nodes each time, gone [C, M]."""
+    size = max(1, MOST // len(graph.nodes))
+    parts = [gone[begin : begin + size] for begin in range(0, len(gone), size)]
+    return np.concatenate([_sizes(model, without(graph, own), k) for own in parts])
+
+
+def _sizes(model: WholeModel, graphs: GraphSet, k: int) -> np.ndarray:
+    """[G] log-odds of the class, or the number, of each graph."""
+    if model.objective_.kind == "numeric":
+        return model.predicted(graphs)
+    return np.array([odds(model, z, k) for z in model.logits(graphs)])
 
 
 def without(graph: GraphSet, gone: np.ndarray) -> GraphSet:
-    """Copies [C] of one graph, side by side, each without one node of `gone` [C]."""
+    """Copies [C] of one graph, side by side, each without some nodes, gone [C, M]."""
     count, table = len(graph.nodes), graph.nodes
-    names = np.array([f"without {node}" for node in gone], dtype=object)
+    names = np.array([f"copy {k}" for k in range(len(gone))], dtype=object)
     rows = np.tile(np.arange(count), len(gone))
-    kept = rows != np.repeat(gone, count)
     shift = np.repeat(np.arange(len(gone)) * count, table.num_edges)
+    kept = np.ones((len(gone), count), bool)
+    np.put_along_axis(kept, gone, False, axis=1)
+    kept = kept.ravel()
     place = np.cumsum(kept) - 1
     source = np.tile(table.source, len(gone)) + shift
     target = np.tile(table.target, len(gone)) + shift

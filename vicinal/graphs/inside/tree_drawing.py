@@ -5,20 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vicinal.core.notebook import drawing, paragraph
+from vicinal.core.notebook import paragraph
+from vicinal.core.report import to_svg
+from vicinal.graphs.inside.sketch import colour_of
 from vicinal.graphs.inside.unrolled import Heard
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-COLOURS = ("#2563a8", "#b35806", "#4d9221", "#762a83", "#80cdc1", "#c51b7d", "#7f7f7f")
-"""of classes, told apart by people who see no red or green; further ones are grey"""
 
 LETTERS = 14
 """of a name that are shown"""
 
 SCORES = 8
 """classes whose scores are shown, the highest"""
+
+TERMS = 12
+"""of a score that are shown, the largest"""
 
 CAPTION = (
     "a line is a message: the wider, the longer; beside it what it counts in the sum; "
@@ -55,8 +57,7 @@ def draw_tree(
             middle = [0.62 * a + 0.38 * b for a, b in ends]
             axis.text(*middle, f"{child.coefficient:.2g}", fontsize=7, zorder=3)
     for one in root.walk():
-        row = int(said[one.node])
-        colour = COLOURS[row] if 0 <= row < len(COLOURS) else "#7f7f7f"
+        colour = colour_of(int(said[one.node]))
         text = str(names[one.node])
         text = text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"
         more = f"  (+{one.left_out})" if one.left_out else ""
@@ -76,13 +77,11 @@ def draw_tree(
             axis.text(*place, f"own {one.own:.2g}", fontsize=6.5, ha="center")
     _scores(axis, root, height[id(root)], classes)
     top = max(height.values()) + 1
-    for layer in range(root.layer - depth, root.layer + 1):
-        title = "what is known" if layer == 0 else f"after layer {layer}"
-        axis.text(layer, top, title, fontsize=9, ha="center")
+    for layer, stage in {one.layer: one.stage for one in root.walk()}.items():
+        axis.text(layer, top, stage, fontsize=9, ha="center")
     there = sorted({int(said[one.node]) for one in root.walk()} - {-1})
     for row in there:
-        colour = COLOURS[row] if row < len(COLOURS) else "#7f7f7f"
-        axis.plot([], [], "s", color=colour, label=classes[row])
+        axis.plot([], [], "s", color=colour_of(row), label=classes[row])
     if there:
         axis.legend(loc="lower right", fontsize=8, frameon=False, title="named")
     axis.set_xlim(root.layer - depth - 0.4, root.layer + 1.0)
@@ -154,9 +153,9 @@ def page_of_tree(
         "max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}"
         "details{margin-left:1.2rem}summary{cursor:pointer}"
         "td,th{padding:0 .8rem 0 0;text-align:left}</style></head><body>"
-        f"<h1>{escape(title)}</h1>{drawing(figure, title)}{paragraph(note)}"
+        f"<h1>{escape(title)}</h1><div>{to_svg(figure)}</div>{paragraph(note)}"
         f"{paragraph('The head makes of it: ' + scores + '.')}"
-        f"{_branch(root, names, said, classes)}</body></html>"
+        f"{_branch(root, names, said, classes)}{_head(root, classes)}</body></html>"
     )
 
 
@@ -165,16 +164,61 @@ def _branch(
 ) -> str:
     row = int(said[one.node])
     named = f", named {escape(classes[row])}" if 0 <= row < len(classes) else ""
-    stage = "as it is known" if one.layer == 0 else f"after layer {one.layer}"
-    told = f"<b>{escape(str(names[one.node]))}</b> {stage}{named}"
+    told = f"<b>{escape(str(names[one.node]))}</b>, {one.stage}{named}"
     if one.length:
         told += f": counts {one.coefficient:.4g}, message of length {one.length:.4g}"
-    if not one.children:
-        return f"<div style='margin-left:1.2rem'>{told}</div>"
-    if one.own:
+    inner = ""
+    if one.message is not None:
+        inner += _vector("its message", one.message)
+    if one.opened is not None:
         told += f"; its own part of the sum has length {one.own:.4g}"
-    inner = "".join(_branch(child, names, said, classes) for child in one.children)
-    more = ""
+        whole = sum((m.vector for m in one.opened.messages), one.opened.rest)
+        inner += _vector("what no neighbour sent", one.opened.rest)
+        count = len(one.opened.messages)
+        inner += _vector(f"the sum of it and of {count} messages", whole)
+        inner += _vector("what the layer gives", one.opened.given)
+    inner += "".join(_branch(child, names, said, classes) for child in one.children)
     if one.left_out:
-        more = f"<div style='margin-left:1.2rem'>and {one.left_out} more</div>"
-    return f"<details open><summary>{told}</summary>{inner}{more}</details>"
+        inner += f"<div style='margin-left:1.2rem'>and {one.left_out} more</div>"
+    opened = " open" if one.children else ""
+    return f"<details{opened}><summary>{told}</summary>{inner}</details>"
+
+
+def _vector(what: str, numbers: np.ndarray) -> str:
+    """Numbers to be opened, in their order."""
+    told = " ".join(f"{number:.4g}" for number in numbers.tolist())
+    return (
+        f"<details><summary>{what}: {len(numbers)} numbers</summary>"
+        f"<code>{told}</code></details>"
+    )
+
+
+def _head(root: Heard, classes: tuple[str, ...]) -> str:
+    """How the head makes the highest score: each number times its weight."""
+    if root.head is None or root.scores is None:
+        return ""
+    k = int(np.argmax(root.scores))
+    name = classes[k] if classes else "the number, in spreads"
+    value, weights = root.head.value, root.head.weights[k]
+    terms = value * weights
+    order = np.argsort(-np.abs(terms), kind="stable")
+    rows = "".join(
+        f"<tr><td>{d}</td><td>{value[d]:.4f}</td><td>{weights[d]:+.4f}</td>"
+        f"<td>{terms[d]:+.4f}</td></tr>"
+        for d in order[:TERMS]
+    )
+    rest = float(terms[order[TERMS:]].sum())
+    if len(order) > TERMS:
+        rows += (
+            f"<tr><td>{len(order) - TERMS} more</td><td></td><td></td>"
+            f"<td>{rest:+.4f}</td></tr>"
+        )
+    rows += (
+        f"<tr><td>bias</td><td></td><td></td><td>{root.head.bias[k]:+.4f}</td></tr>"
+        f"<tr><td><b>score</b></td><td></td><td></td>"
+        f"<td><b>{root.scores[k]:+.4f}</b></td></tr>"
+    )
+    return (
+        f"<h2>The score of {escape(name)}</h2><table><tr><th>number</th>"
+        f"<th>of the last layer</th><th>weight</th><th>adds</th></tr>{rows}</table>"
+    )

@@ -6,20 +6,40 @@ to what is known of the nodes. One node may stand in it at many places: a networ
 layers sees a graph as such trees (K. Xu et al., ICLR 2019, section 2).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from vicinal.errors import SettingError
 from vicinal.graphs.first_answer import Known
-from vicinal.graphs.inside.computation_tree import open_at
-from vicinal.graphs.networks import NodeNetwork, Stack
+from vicinal.graphs.inside.computation_tree import (
+    Opened,
+    open_at,
+    open_deep,
+    open_spread,
+)
+from vicinal.graphs.networks import Deep, NodeNetwork, Spread, Stack
 
 SHARE = 1e-3
 """of the longest message, below which one is left out of a tree"""
+
+
+class HeadSum(NamedTuple):
+    """How the head makes the scores of the root: value W' + bias."""
+
+    value: np.ndarray
+    """[D] what the last layer gives"""
+
+    weights: np.ndarray
+    """[K, D]"""
+
+    bias: np.ndarray
+    """[K]"""
 
 
 @dataclass
@@ -28,26 +48,42 @@ class Heard:
 
     node: int
     layer: int
-    """layers that have made it; 0: what is known of the node"""
+    """layers that have made it; 0: what the first layer is given"""
+
+    stage: str = ""
+    """the same in words"""
 
     coefficient: float = 1.0
     """what it counts for the one above"""
 
-    length: float = 0.0
-    """of its message to the one above"""
+    message: np.ndarray | None = None
+    """[D] that it sends to the one above, the coefficient in it; None of the root"""
 
     children: list["Heard"] = field(default_factory=list)
     left_out: int = 0
     """messages that are not shown"""
 
-    own: float = 0.0
-    """length of what no neighbour sent: the node itself, and the bias"""
+    opened: Opened | None = None
+    """the sum that makes it; None where it is not opened"""
 
     scores: np.ndarray | None = None
     """[K] of the root: what the head makes of it, logits or the number in spreads"""
 
+    head: HeadSum | None = None
+    """of the root: how"""
+
     off: float = 0.0
     """largest difference between what the parts make and what the network computed"""
+
+    @property
+    def length(self) -> float:
+        """Of its message to the one above."""
+        return 0.0 if self.message is None else float(np.linalg.norm(self.message))
+
+    @property
+    def own(self) -> float:
+        """Length of what no neighbour sent: the node itself, and the bias."""
+        return 0.0 if self.opened is None else float(np.linalg.norm(self.opened.rest))
 
     def walk(self) -> Iterator["Heard"]:
         """Itself and all below."""
@@ -56,44 +92,101 @@ class Heard:
             yield from child.walk()
 
 
+class _Layers(NamedTuple):
+    """A network as layers, one after the other."""
+
+    states: list[Tensor]
+    """[N, D] what the first layer is given, and what each makes"""
+
+    open: Callable[[int, int], Opened]
+    """the sum of layer k, counted from 0, at a node"""
+
+    stages: list[str]
+    """what the states are"""
+
+
 @torch.no_grad()
 def unrolled(
     network: NodeNetwork, known: Known, node: int, most: tuple[int, ...] = (8, 4, 2)
 ) -> Heard:
     """The tree of a node. most: children of the root that are shown, of each of those,
-    and so on: those with the longest messages; deeper ones have none.
+    and so on: those with the longest messages; deeper ones have none, so that of a deep
+    network the last layers are drawn.
 
-    SettingError for a network that is no stack of layers.
+    SettingError for a network of a kind that is unknown here.
     """
-    if not isinstance(network, Stack):
-        raise SettingError(
-            f"The tree is drawn of layers that come one after the other; "
-            f"{network.name} is none of them. Without --output it is told layer by "
-            "layer."
-        )
     network.eval()
-    states = [known.x]
-    for k in range(len(network.layers)):
-        states.append(network.step(k, states[-1], known.graph, known.weight))
-    root = Heard(node, len(network.layers))
-    _open(root, network, known, states, most)
-    made = network.head(states[-1][node]).numpy()
+    layers = _layers(network, known)
+    root = Heard(node, len(layers.states) - 1, layers.stages[-1])
+    _open(root, layers, most)
+    value, head = layers.states[-1][node], network.head
+    assert isinstance(head, nn.Linear)
     root.scores = network(known.x, known.graph, known.weight)[node].numpy()
+    root.head = HeadSum(
+        value.numpy(), head.weight.detach().numpy(), head.bias.detach().numpy()
+    )
+    made = root.head.weights @ root.head.value + root.head.bias
     root.off = max(root.off, float(np.abs(made - root.scores).max()))
     return root
 
 
-def _open(
-    at: Heard,
-    network: Stack,
-    known: Known,
-    states: list[Tensor],
-    most: tuple[int, ...],
-) -> None:
+def _layers(network: NodeNetwork, known: Known) -> _Layers:
+    for kind, layers in KINDS.items():
+        if isinstance(network, kind):
+            return layers(network, known)
+    raise SettingError(f"A {type(network).__name__} cannot be opened here.")
+
+
+def _of_stack(network: Stack, known: Known) -> _Layers:
+    states = [known.x]
+    for k in range(len(network.layers)):
+        states.append(network.step(k, states[-1], known.graph, known.weight))
+
+    def opened(k: int, node: int) -> Opened:
+        return open_at(network, k, states[k], known, node)
+
+    return _Layers(states, opened, _stages("what is known", len(network.layers)))
+
+
+def _of_deep(network: Deep, known: Known) -> _Layers:
+    first = F.relu(network.dense(known.x))
+    states = [first]
+    for layer in network.layers:
+        states.append(F.relu(layer(states[-1], first, known.graph, known.weight)))
+
+    def opened(k: int, node: int) -> Opened:
+        return open_deep(network, k, states[k], first, known, node)
+
+    stages = _stages("after the dense layer", len(network.layers))
+    return _Layers(states, opened, stages)
+
+
+def _of_spread(network: Spread, known: Known) -> _Layers:
+    h = F.relu(network.dense(known.x))
+
+    def opened(k: int, node: int) -> Opened:
+        return open_spread(network, h, known, node)
+
+    states = [h, network.spread(h, known.graph, known.weight)]
+    return _Layers(states, opened, ["after the dense layer", "once it is spread"])
+
+
+def _stages(first: str, layers: int) -> list[str]:
+    return [first, *(f"after layer {k}" for k in range(1, layers + 1))]
+
+
+KINDS: dict[type[NodeNetwork], Callable[[Any, Known], _Layers]] = {
+    Stack: _of_stack,
+    Deep: _of_deep,
+    Spread: _of_spread,
+}
+
+
+def _open(at: Heard, layers: _Layers, most: tuple[int, ...]) -> None:
     if not at.layer or not most:
         return
-    opened = open_at(network, at.layer - 1, states[at.layer - 1], known, at.node)
-    at.off, at.own = opened.off, float(np.linalg.norm(opened.rest))
+    opened = at.opened = layers.open(at.layer - 1, at.node)
+    at.off = opened.off
     lengths = [float(np.linalg.norm(m.vector)) for m in opened.messages]
     order = np.argsort([-length for length in lengths], kind="stable")
     longest = max(lengths, default=0.0)
@@ -101,8 +194,7 @@ def _open(
     at.left_out = len(opened.messages) - len(shown)
     for k in shown:
         message = opened.messages[int(k)]
-        child = Heard(
-            message.source, at.layer - 1, message.coefficient, lengths[int(k)]
-        )
+        stage, count = layers.stages[at.layer - 1], message.coefficient
+        child = Heard(message.source, at.layer - 1, stage, count, message.vector)
         at.children.append(child)
-        _open(child, network, known, states, most[1:])
+        _open(child, layers, most[1:])

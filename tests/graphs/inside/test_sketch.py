@@ -1,0 +1,247 @@
+"""What an answer rests on, told and drawn: the figures are those of the model."""
+
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+from vicinal.errors import DataError, NoDataError, SettingError
+from vicinal.graphs.adjacency import Adjacency
+from vicinal.graphs.inside.deletion import RANDOM, EdgeExplanation, odds
+from vicinal.graphs.inside.explained import Listing
+from vicinal.graphs.inside.left_out import left_out, without
+from vicinal.graphs.inside.sketch import (
+    AGAINST,
+    FOR,
+    LEADS,
+    MOST_EDGES,
+    MOST_NODES,
+    _led,
+    positions,
+)
+from vicinal.graphs.networks import Shape, build
+from vicinal.graphs.nodes import NodeClassifier, NodeRegressor
+from vicinal.graphs.whole_graphs import GraphClassifier, GraphRegressor
+
+
+@pytest.fixture
+def model(block_graph) -> NodeClassifier:
+    return NodeClassifier(network="none").fit(block_graph)
+
+
+def having_gcn(model: NodeClassifier) -> NodeClassifier:
+    torch.manual_seed(0)
+    width = model.known_.x.shape[1]
+    model.members_ = [build("gcn", Shape(width, 16, 2, 3, 0.0, 2)).eval()]
+    model._said = None
+    return model
+
+
+@pytest.fixture
+def rings() -> GraphClassifier:
+    graphs, y = [], []
+    for k in range(40):
+        graph = nx.cycle_graph(5 + k % 5)
+        if k % 2:
+            graph.add_edge(0, 2)
+        graphs.append(graph)
+        y.append("chord" if k % 2 else "ring")
+    return GraphClassifier(network="none").fit(graphs, y)
+
+
+# --- where nodes stand ------------------------------------------------------------
+
+
+def test_a_path_is_laid_out_as_one():
+    at = positions(5, np.array([[0, 1], [1, 2], [2, 3], [3, 4]]))
+    apart = np.linalg.norm(at[:, None] - at[None], axis=2)
+    steps = np.abs(np.arange(5)[:, None] - np.arange(5))
+    assert apart == pytest.approx(steps * apart[0, 1], rel=0.05)
+    assert np.array_equal(at, positions(5, np.array([[0, 1], [1, 2], [2, 3], [3, 4]])))
+
+
+def test_what_no_edge_joins_stands_apart_and_not_far_off():
+    at = positions(4, np.array([[0, 1], [2, 3]]))
+    near, far = np.linalg.norm(at[0] - at[1]), np.linalg.norm(at[0] - at[2])
+    assert near < far < 5 * near
+    assert positions(1, np.zeros((0, 2), int)).shape == (1, 2)
+
+
+def test_the_way_to_what_counts_is_a_shortest_one():
+    ends = torch.tensor([[0, 1, 2, 0, 5, 3], [1, 2, 3, 5, 3, 4]])
+    both = torch.cat([ends, ends.flip(0)], dim=1)
+    nodes, parent = _led(Adjacency.of(both, 8), 0, [4, 7])
+    assert nodes[0] == 0 and nodes[-1] == 7  # which nothing leads to
+    assert set(nodes) == {0, 5, 3, 4, 7} and parent[4] == 3 and parent[3] == 5
+    assert 7 not in parent
+
+
+# --- nodes ------------------------------------------------------------------------
+
+
+def test_the_first_answer_is_drawn_by_what_nodes_say(model):
+    told = model.explain("n7")
+    sketch, parts = told.sketch, {model.graph_.ids[p.node]: p for p in told.found.parts}
+    assert sketch.names[sketch.middle] == "n7"
+    drawn = dict(zip(sketch.names, sketch.sizes, strict=True))
+    first = [model.graph_.ids[p.node] for p in told.found.parts[:MOST_NODES]]
+    assert set(first) <= set(drawn)
+    most = max(part.share for part in parts.values())
+    for name in first:
+        assert drawn[name] == pytest.approx(parts[name].share / most)
+    joined = nx.Graph(sketch.pairs.tolist())
+    assert nx.is_connected(joined) and len(joined) == len(sketch.names)
+    for a, b in sketch.pairs:  # edges of the graph, and no others
+        ends = [np.flatnonzero(model.graph_.ids == sketch.names[k])[0] for k in (a, b)]
+        table = model.graph_
+        there = (table.source == ends[0]) & (table.target == ends[1])
+        back = (table.source == ends[1]) & (table.target == ends[0])
+        assert there.any() or back.any()
+
+
+def test_networks_are_drawn_by_what_edges_move(model):
+    told = having_gcn(model).explain("n7")
+    assert isinstance(told.found, EdgeExplanation)
+    sketch, edges = told.sketch, told.found.edges
+    costs = {
+        frozenset((model.graph_.ids[e.source], model.graph_.ids[e.target])): e.cost
+        for e in edges[:MOST_EDGES]
+    }
+    most = max(abs(cost) for cost in costs.values())
+    seen = set()
+    drawn = zip(sketch.pairs, sketch.strokes, sketch.widths, strict=True)
+    for pair, stroke, width in drawn:
+        ends = frozenset(sketch.names[k] for k in pair)
+        if ends in costs:
+            seen.add(ends)
+            assert stroke == (FOR if costs[ends] >= 0 else AGAINST)
+            assert width == pytest.approx(abs(costs[ends]) / most)
+        else:
+            assert stroke == LEADS and width == 0
+    assert seen == set(costs)
+    sheet: Any = told.draw()
+    texts = {text.get_text() for text in sheet.axes[0].texts}
+    assert set(sketch.names) <= texts
+    assert f"{edges[0].cost:+.2g}" in texts
+    legend = [text.get_text() for text in sheet.axes[0].get_legend().get_texts()]
+    assert f"speaks for {told.data['target']}" in legend
+    assert len(legend) == len(set(legend)) >= 3
+
+
+def test_another_seed_draws_others_and_orders_alike(model):
+    having_gcn(model)
+    found = [model.explain("n7", seed=seed).found for seed in (0, 1, 0)]
+    assert found[0].edges == found[1].edges and found[0] == found[2]
+    assert found[0].at_random != found[1].at_random
+    assert "No seed changes it" in found[0].way
+
+
+def test_it_is_told_printed_and_paged(model):
+    table = model.graph_
+    table.ids[7] = "n<7>"  # a name that a page must not take for its own
+    told = model.explain("n<7>")
+    text, page = repr(told), told.html()
+    assert text.startswith(told.title) and "nodes have a say in it" in text
+    assert "n&lt;7&gt;" in page and "<7>" not in page and "<svg" in page
+    for part in told.found.parts[:20]:
+        name = str(table.ids[part.node]).replace("<", "&lt;").replace(">", "&gt;")
+        assert name in page
+    assert "data:image/png" in told._repr_html_()
+    for name, target, wrong, why in (
+        ("nobody", None, NoDataError, "no node 'nobody'"),
+        ("n8", "k9", SettingError, "no class 'k9'"),
+    ):
+        with pytest.raises(wrong, match=why):
+            model.explain(name, target)
+
+
+def test_a_number_is_drawn_by_which_way_it_is_moved(block_tables):
+    nodes, edges = block_tables()
+    nodes["label"] = np.arange(len(nodes)) + 0.5
+    model = NodeRegressor(network="none").fit(nodes, edges=edges)
+    told = model.explain("n7")
+    assert told.data["target"] is None and "by the first answer" in told.title
+    assert [key.what for key in told.sketch.legend] == [
+        "speaks for a higher number",
+        "speaks against a higher number",
+    ]
+    assert told.draw().axes
+
+
+# --- whole graphs -----------------------------------------------------------------
+
+
+def test_a_node_of_a_graph_costs_what_the_model_says_without_it(rings):
+    graph = rings.set_.rows(np.array([1]))  # a chord
+    told = rings.explain(graph, "chord")
+    whole = nx.cycle_graph(6)
+    whole.add_edge(0, 2)
+
+    def size(graph: Any) -> float:
+        return odds(
+            rings, rings.logits([graph])[0], rings.classes_.tolist().index("chord")
+        )
+
+    for node in whole:
+        left = whole.copy()
+        left.remove_node(node)
+        wanted = size(whole) - size(left)
+        assert told.found.costs[node] == pytest.approx(wanted, abs=1e-3)
+    order = np.argsort(-np.abs(told.found.costs), kind="stable")
+    assert told.found.taken == 1  # a fifth of six
+    left = whole.copy()
+    left.remove_node(int(order[0]))
+    wanted = abs(size(whole) - size(left))
+    assert told.found.together == pytest.approx(wanted, abs=1e-3)
+    assert (told.found.p * (RANDOM + 1)) % 1 == pytest.approx(0, abs=1e-9)
+    assert told.found.verdict in repr(told)
+    assert len(told.sketch.pairs) == 7 and told.draw().axes
+
+
+def test_nodes_are_left_out_together(rings):
+    graph = rings.set_.rows(np.array([1]))
+    found = without(graph, np.array([[0, 2], [3, 4]]))
+    assert len(found) == 2 and np.bincount(found.member).tolist() == [4, 4]
+    # of 0-1-2-3-4-5-0 and 0-2: 3-4-5 are left, and 5-0-1-2-0
+    assert np.bincount(found.member[found.nodes.source]).tolist() == [2, 4]
+
+
+def test_one_graph_at_a_time_and_one_node_has_nothing_to_leave_out(rings):
+    with pytest.raises(DataError, match="One graph is explained at a time. Got 2"):
+        rings.explain([nx.path_graph(3), nx.path_graph(4)])
+    lone = nx.Graph()
+    lone.add_node(0)
+    told = rings.explain([lone])
+    assert told.found.costs.tolist() == [0.0] and "nothing to leave out" in repr(told)
+
+
+def test_a_number_of_a_graph_is_told_in_its_unit():
+    graphs = [nx.path_graph(k) for k in range(3, 33)]
+    model = GraphRegressor(network="none").fit(graphs, [10.0 * len(g) for g in graphs])
+    found = left_out(model, model.set_.rows(np.array([7])), 0)
+    said = model.predict([graphs[7]])[0]
+    shorter = nx.path_graph(9)  # without an end of ten
+    assert found.answer == pytest.approx(said)
+    assert found.costs[0] == pytest.approx(said - model.predict([shorter])[0], abs=0.01)
+    assert "the number moves by" in found.verdict
+
+
+def test_a_list_that_is_long_says_so():
+    rows = [(f"n{k}", f"{k:+d}") for k in range(300)]
+    listing = Listing("many", ("node", "cost"), rows, ("the rest", "+7"))
+    lines = list(listing.lines())
+    assert lines[0] == "many:" and lines[-1].strip() == "... and 288 more"
+    assert "the rest" in lines[-2] and len(listing.table().rows) == 201
+    assert listing.table().caption == "100 more are not listed."
+
+
+def test_embeddings_of_what_was_learned_need_no_data(rings, tmp_path):
+    from vicinal import load
+
+    own = rings.transform()
+    assert np.array_equal(own, rings.transform(rings.set_))
+    rings.save(tmp_path / "model")
+    with pytest.raises(NoDataError, match="does not keep the graphs"):
+        load(tmp_path / "model").transform()
