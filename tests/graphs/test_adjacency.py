@@ -243,3 +243,10 @@ def test_a_table_s_edges_lead_both_ways_or_one(directed):
     on_disk = table.having(room=0).adjacency.arriving
     for name in ("offsets", "sources", "edges"):
         assert torch.equal(getattr(on_disk, name), getattr(rows, name))
+
+
+@pytest.mark.parametrize("nodes", [4, 2**31])
+def test_more_than_int32_counts_is_refused(nodes):
+    ends = torch.zeros(1, dtype=torch.int32).expand(2**31 if nodes == 4 else 1)
+    with pytest.raises(DataError, match="fewer than 2\\^31 nodes and edges"):
+        Adjacency.between(ends, ends, nodes)

@@ -4,6 +4,7 @@ where no neighbour is left out."""
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -246,6 +247,40 @@ def test_features_for_which_there_is_no_room_lie_on_disk(block_graph, on_disk):
     small = NodeClassifier(network="none", memory=1e-6).fit(table)
     assert on_disk.count((150, 5)) == 1
     assert torch.equal(small.known_.x, roomy.known_.x)
+
+
+def test_edges_lie_on_disk_above_a_quarter_of_the_memory(block_graph, on_disk):
+    edges = block_graph.adjacency.num_edges
+    of_rows = 4 * edges  # bytes
+    for room, wanted in ((of_rows, 0), (of_rows - 1, 1)):
+        memory = 4 * room / 1e9
+        model = NodeClassifier(network="none", memory=memory).fit(block_graph)
+        assert model._room == pytest.approx(room)
+        assert ((edges,) in on_disk) == bool(wanted)
+
+
+def test_newcomers_others_and_a_run_have_no_more_room(block_tables, on_disk, tmp_path):
+    nodes, edges = block_tables()
+    graph = read_graph(nodes, edges=edges)
+    came = nodes.drop(columns="label").iloc[[0, 1]].assign(id=["x", "y"])
+    theirs = pd.DataFrame({"source": ["x", "y"], "target": ["n3", "x"]})
+    new: dict[str, Any] = {"new_nodes": came, "new_edges": theirs}
+    roomy = NodeClassifier(network="none").fit(graph)
+    assert not on_disk
+    small = NodeClassifier(network="none", memory=1e-6).fit(graph)
+    small.first_, small.fitted_ = roomy.first_, roomy.fitted_  # of the same words
+    small.temperature_ = roomy.temperature_
+    small.save(tmp_path / "run")
+    count = graph.adjacency.num_edges
+    for model in (small, vicinal.load(tmp_path / "run")):
+        on_disk.clear()
+        said = model.predict_proba(**new)
+        assert (count + 4,) in on_disk  # x - n3 and y - x, both ways
+        np.testing.assert_allclose(said, roomy.predict_proba(**new), atol=1e-6)
+        on_disk.clear()
+        said = model.predict_proba(graph)  # another, as far as it knows
+        assert (count,) in on_disk
+        np.testing.assert_allclose(said, roomy.predict_proba(graph), atol=1e-6)
 
 
 def test_a_graph_with_no_room_for_whole_steps_is_sampled(block_graph):

@@ -134,11 +134,7 @@ class Adjacency:
 
         DataError for a node outside 0 .. num_nodes - 1, and for 2^31 edges or more.
         """
-        if edge_index.shape[1] >= 2**31 or num_nodes >= 2**31:
-            raise DataError(
-                f"A graph here has fewer than 2^31 nodes and edges. Got {num_nodes:,} "
-                f"and {edge_index.shape[1]:,}. Divide it first."
-            )
+        _refuse_too_many(edge_index.shape[1], num_nodes)
         if edge_index.numel():
             least, most = int(edge_index.min()), int(edge_index.max())
             if least < 0 or most >= num_nodes:
@@ -152,7 +148,11 @@ class Adjacency:
     def between(
         cls, source: Tensor, target: Tensor, num_nodes: int, room: float = math.inf
     ) -> "Adjacency":
-        """From both ends [E] of edges, which must name nodes that are there."""
+        """From both ends [E] of edges, which must name nodes that are there.
+
+        DataError for 2^31 edges or more.
+        """
+        _refuse_too_many(len(source), num_nodes)
         return cls(rows_of(source, target, num_nodes, room), num_nodes, room=room)
 
     @cached_property
@@ -196,6 +196,15 @@ class Adjacency:
     def to(self, device: str) -> "Adjacency":
         """The same on a device."""
         return Adjacency(self.arriving.to(device), self.num_sources)
+
+
+def _refuse_too_many(edges: int, nodes: int) -> None:
+    """DataError for what int32 cannot count."""
+    if edges >= 2**31 or nodes >= 2**31:
+        raise DataError(
+            f"A graph here has fewer than 2^31 nodes and edges. Got {nodes:,} and "
+            f"{edges:,}. Divide it first."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
