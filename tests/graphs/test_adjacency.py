@@ -1,5 +1,6 @@
 """Sums over neighbours are those of `ops.aggregation`, forward and back."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,13 @@ from torch import Tensor
 
 from vicinal.errors import DataError
 from vicinal.graphs import adjacency
-from vicinal.graphs.adjacency import EDGES, Adjacency, Featured, aggregate
+from vicinal.graphs.adjacency import (
+    EDGES,
+    Adjacency,
+    Featured,
+    aggregate,
+    sum_and_own,
+)
 from vicinal.graphs.networks import OnGraph, Shape, build
 from vicinal.graphs.table import GraphTable
 from vicinal.ops import aggregation
@@ -214,13 +221,14 @@ def test_a_network_on_a_graph_sums_its_features_once(name, monkeypatch):
     graph = Adjacency.of(torch.randint(0, 40, (2, 300)), 40)
     model = OnGraph(build(name, Shape(6, 8, 2, 3, 0.0, 2)), torch.randn(40, 6), graph)
     asked: list[int] = []
-    plain = adjacency._Sum.apply
+    plain = adjacency._summed
 
-    def counted(x: Tensor, *rest: Any) -> Tensor:
-        asked.append(x.shape[1])
-        return plain(x, *rest)
+    def counted(x: Tensor, rows: adjacency.Rows, *rest: Any) -> Tensor:
+        if rows is graph.arriving:  # and not the way back
+            asked.append(x.shape[1])
+        return plain(x, rows, *rest)
 
-    monkeypatch.setattr(adjacency._Sum, "apply", counted)
+    monkeypatch.setattr(adjacency, "_summed", counted)
     for _ in range(3):
         model(torch.arange(40)).sum().backward()
     assert asked == [6, 8, 8, 8]  # the features, and each step what layer 1 gives
@@ -250,3 +258,32 @@ def test_more_than_int32_counts_is_refused(nodes):
     ends = torch.zeros(1, dtype=torch.int32).expand(2**31 if nodes == 4 else 1)
     with pytest.raises(DataError, match="fewer than 2\\^31 nodes and edges"):
         Adjacency.between(ends, ends, nodes)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_sum_and_a_node_s_own_part_have_the_slopes_of_both(dtype, kept):
+    torch.manual_seed(0)
+    ends = torch.randint(0, 40, (2, 300))
+    ends[1] %= 25  # edges lead to 25 of 40 nodes
+    graph = replace(Adjacency.between(ends[0], ends[1], 25), num_sources=40)
+    x = torch.randn(40, 8).to(dtype)
+    share = torch.tensor(1.3, requires_grad=True)
+    if kept:
+        graph = Featured.with_features(graph, x)
+    else:
+        x.requires_grad_()
+    found = sum_and_own(x, graph, share)
+    wanted = share * x[:25] + aggregate(x, graph, "sum")
+    loose: dict[str, Any] = {}
+    if dtype == torch.bfloat16:
+        loose = {"atol": 0.1, "rtol": 0.02}
+    torch.testing.assert_close(found, wanted.to(dtype), **loose)
+    g = torch.randn(25, 8).to(dtype)
+    given = (share,) if kept else (share, x)
+    ours = torch.autograd.grad(found, given, g)
+    theirs = torch.autograd.grad(wanted, given, g.to(wanted.dtype))
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other.to(one.dtype), **loose)
+    if isinstance(graph, Featured):
+        assert torch.equal(graph.sums["sum"], aggregate(x, graph.whole, "sum"))

@@ -39,6 +39,9 @@ Reduce = Literal["sum", "mean", "max"]
 MODES: dict[str, int] = {"sum": 0, "mean": 1, "max": 2}
 """torch's numbers for them in `embedding_bag`"""
 
+SOME = 1 << 14
+"""rows that are multiplied at a time"""
+
 EDGES = 1 << 16
 """edges whose products are made at a time where an edge has a slope of its own"""
 
@@ -338,6 +341,21 @@ def weighted_sum(x: Tensor, graph: Adjacency, weight: Tensor) -> Tensor:
     return _Sum.apply(x, weight, graph, "sum")
 
 
+def sum_and_own(
+    x: Tensor, graph: Adjacency, share: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """share x_v + the sum over neighbours of each node, [N, F], in one pass there and
+    one back; share: [] a number with a slope. Else as `aggregate`."""
+    plain = weight is None and graph.mask is None and graph.stands_for is None
+    if not plain or x.is_cuda:
+        own = x[: graph.num_nodes]
+        return torch.addcmul(aggregate(x, graph, "sum", weight), own, share)
+    kept = None
+    if isinstance(graph, Featured) and graph.keeps(x):
+        kept = aggregate(x, graph, "sum")
+    return _SumAndOwn.apply(x, share, graph, kept)
+
+
 def softmax(score: Tensor, graph: Adjacency) -> Tensor:
     """Shares [E, ...] of the edges that arrive at a node, 1 together: exp score[e] over
     the sum for all edges of the same node. score: [E, ...], in the order of arriving
@@ -447,6 +465,41 @@ class _Sum(torch.autograd.Function):
         if weight is not None and ctx.needs_input_grad[1]:
             for_weight = _products(x, g, graph.arriving).to(weight.dtype)
         return for_x, for_weight, None, None
+
+
+class _SumAndOwn(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, share: Tensor, graph: Adjacency, kept: Tensor | None
+    ) -> Tensor:
+        own, times = x[: graph.num_nodes], float(share)
+        ctx.graph, ctx.times = graph, times
+        ctx.save_for_backward(x, share)
+        if kept is not None:
+            return torch.add(kept, own, alpha=times)
+        return _summed(x, graph.arriving).add_(own, alpha=times)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        (x, share), (g,), graph = ctx.saved_tensors, grads, ctx.graph
+        for_x = for_share = None
+        if ctx.needs_input_grad[0]:
+            for_x = _summed(g, graph.leaving)
+            for_x[: graph.num_nodes].add_(g, alpha=ctx.times)
+        if ctx.needs_input_grad[1]:
+            for_share = _dot(x[: graph.num_nodes], g).to(share.dtype)
+        return for_x, for_share, None, None
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """The sum of all a b, of [N, F], without a product of all at once."""
+    if a.dtype == torch.float32 == b.dtype:
+        return torch.dot(a.contiguous().view(-1), b.contiguous().view(-1))
+    both = zip(a.split(SOME), b.split(SOME), strict=True)
+    return torch.stack([(p.double() * q.double()).sum() for p, q in both]).sum()
 
 
 class _Fixed(torch.autograd.Function):

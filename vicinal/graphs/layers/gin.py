@@ -13,7 +13,7 @@ K. Xu, W. Hu, J. Leskovec, S. Jegelka: How Powerful are Graph Neural Networks?, 
 import torch
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency, aggregate
+from vicinal.graphs.adjacency import Adjacency, sum_and_own
 
 
 class GIN(nn.Module):
@@ -33,6 +33,4 @@ class GIN(nn.Module):
         self, x: Tensor, graph: Adjacency, weight: Tensor | None = None
     ) -> Tensor:
         """weight: [E], of the edges as they were listed."""
-        own = x[: graph.num_nodes]
-        found = aggregate(x, graph, "sum", weight)
-        return self.mlp(torch.addcmul(found, own, 1 + self.eps))
+        return self.mlp(sum_and_own(x, graph, 1 + self.eps, weight))

@@ -43,5 +43,7 @@ class GraphSAGE(nn.Module):
             found = found if first.bias is None else found + first.bias
         else:
             found = first(aggregate(x, graph, self.reduce, weight))
-        own = x[: graph.num_nodes]
-        return torch.addmm(found, own, self.itself.weight.T)
+        own, weights = x[: graph.num_nodes], self.itself.weight.T
+        if found.dtype == own.dtype == weights.dtype:
+            return found.addmm_(own, weights)  # it is this layer's own
+        return torch.addmm(found, own, weights)
