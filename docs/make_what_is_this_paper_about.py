@@ -1,4 +1,4 @@
-"""Makes docs/what-is-this-paper-about.md and its drawing from runs on Cora.
+"""Makes docs/what-is-this-paper-about.md and its drawings from runs on Cora.
 
     python docs/make_what_is_this_paper_about.py CORA.npz
 
@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 PAGE = HERE / "what-is-this-paper-about.md"
 TEMPLATE = HERE / "what-is-this-paper-about.md.jinja"
 DRAWING = HERE / "images" / "paper-tree.png"
+REASONS = HERE / "images" / "paper-reasons.png"
 
 SIZES = {
     818: "Neural networks",
@@ -104,7 +105,7 @@ def main() -> None:
         finally:
             os.chdir(here)
     PAGE.write_text(page, encoding="utf-8")
-    print(f"made {PAGE} and {DRAWING}")
+    print(f"made {PAGE}, {DRAWING} and {REASONS}")
 
 
 def made(
@@ -127,7 +128,8 @@ def made(
     came = ("--new-nodes", "new.csv", "--new-edges", "cited.csv")
     answer = said("predict", "papers", *came)["predictions"][0]
     by_gcn = said("predict", "gcn", *came)["predictions"][0]
-    explained = told("explain", "gcn", late, *came)
+    explained = told("explain", "gcn", late, *came, "--output", "reasons.png")
+    REASONS.write_bytes(Path("reasons.png").read_bytes())
     drawn = said("inspect", "gcn", late, *came, "--output", "tree.png")
     DRAWING.write_bytes(Path("tree.png").read_bytes())
     lines = checked.splitlines()

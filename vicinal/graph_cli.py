@@ -593,6 +593,7 @@ def predict_links(
     relation: str | None = None,
     top: int = 20,
     output: str | None = None,
+    embeddings: str | None = None,
     json: bool = False,
 ) -> Outcome:
     """Say how likely nodes are joined; or which pairs are, and are not listed.
@@ -606,15 +607,14 @@ def predict_links(
         top: how many pairs are looked for, where none are named.
         output: a CSV file for the answers (one that is there is replaced); else they
             are printed.
+        embeddings: a .csv or .npz file for the vector of each node.
         json: print one JSON object and nothing else.
     """
     from vicinal.graphs import verbs
     from vicinal.tasks import load
 
-    return {
-        "run": run,
-        **verbs.predict_links(load(run), nodes, relation, top, output, Voice(json)),
-    }
+    given = nodes, relation, top, output, embeddings
+    return {"run": run, **verbs.predict_links(load(run), *given, Voice(json))}
 
 
 def explain_links(

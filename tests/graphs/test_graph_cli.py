@@ -452,6 +452,22 @@ def test_edges_from_a_list_to_a_report(say, folder):
     assert "Where it errs" in say("report", run).out
 
 
+def test_vectors_of_the_nodes_of_a_model_of_edges(say, folder):
+    from vicinal import load
+    from vicinal.errors import NoDataError
+
+    run = say("train", folder, "--task", "links", "--json").json()["run"]
+    told = say("predict", run, "--embeddings", "v.csv")
+    assert told.code == OK and "numbers each: v.csv" in told.out
+    frame, model = pd.read_csv("v.csv", index_col="id"), load(run)
+    assert frame.index.tolist() == model.graph_.ids.tolist()
+    np.testing.assert_allclose(frame.to_numpy(), model.transform(), atol=1e-5)
+    some = model.transform(["n4", "n2"])
+    np.testing.assert_allclose(frame.loc[["n4", "n2"]].to_numpy(), some, atol=1e-5)
+    with pytest.raises(NoDataError, match="There is no node 'n4x'. Did you mean"):
+        model.transform(["n4x"])
+
+
 def test_chances_of_pairs_and_the_likeliest(say, folder):
     run = say("train", folder, "--task", "links", "--json").json()["run"]
     listed = {

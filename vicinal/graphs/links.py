@@ -501,12 +501,25 @@ class LinkPredictor(Estimator):
     @torch.no_grad()
     def transform(self, X: Any = None) -> np.ndarray:
         """Embeddings [N, D] of the nodes by the network; of the first answer, what the
-        graph's best approximation of low rank says of each."""
+        graph's best approximation of low rank says of each.
+
+        X: names of nodes; None: all. NoDataError for a name that is not there.
+        """
         self.check_fitted()
         if self.network_ is not None:
-            return self._on_links(self.network_).embeddings().numpy()
-        edges = np.unique(self.split_.train[:, :2], axis=0)
-        return embeddings(len(self.graph_), edges)
+            found = self._on_links(self.network_).embeddings().numpy()
+        else:
+            edges = np.unique(self.split_.train[:, :2], axis=0)
+            found = embeddings(len(self.graph_), edges)
+        if X is None:
+            return found
+        place = {name: row for row, name in enumerate(self.graph_.ids)}
+        lost = next((str(name) for name in X if str(name) not in place), None)
+        if lost is not None:
+            raise NoDataError(
+                f"There is no node {lost!r}. {near_names(lost, place, 10)}"
+            )
+        return found[[place[str(name)] for name in X]]
 
     @property
     def delivered(self) -> str:

@@ -321,6 +321,7 @@ def predict_links(
     relation: str | None,
     top: int,
     output: str | None,
+    embeddings: str | None,
     voice: Voice,
 ) -> dict[str, Any]:
     """How likely pairs are joined; without names the likeliest that are not listed.
@@ -329,6 +330,7 @@ def predict_links(
     """
     import pandas as pd
 
+    vectors = None if embeddings is None else embeddings_file(embeddings)
     if top < 1:
         raise SettingError(f"top must be 1 or more. Got {top}.")
     if not nodes:
@@ -356,6 +358,8 @@ def predict_links(
             more = len(frame) - MOST_SAID
             voice.say(f"... and {more:,} more (--output FILE.csv takes all)")
     voice.say("note: chances are those among pairs of which half are edges")
+    if vectors is not None:
+        _embedded(vectors, model.graph_.ids, model.transform(), voice)
     return {"predictions": frame.to_dict("records")}
 
 
