@@ -209,7 +209,7 @@ def test_nodes_are_left_out_together(rings):
 
 
 def test_one_graph_at_a_time_and_one_node_has_nothing_to_leave_out(rings):
-    with pytest.raises(DataError, match="One graph is explained at a time. Got 2"):
+    with pytest.raises(DataError, match=r"One graph .* at a time\. Got 2"):
         rings.explain([nx.path_graph(3), nx.path_graph(4)])
     lone = nx.Graph()
     lone.add_node(0)
