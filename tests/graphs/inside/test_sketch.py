@@ -235,6 +235,9 @@ def test_a_list_that_is_long_says_so():
     assert lines[0] == "many:" and lines[-1].strip() == "... and 288 more"
     assert "the rest" in lines[-2] and len(listing.table().rows) == 201
     assert listing.table().caption == "100 more are not listed."
+    whole = listing._replace(rows=rows[:200], total=1300)
+    assert list(whole.lines())[-1].strip() == "... and 1,288 more"
+    assert whole.table().caption == "1,100 more are not listed."
 
 
 def test_embeddings_of_what_was_learned_need_no_data(rings, tmp_path):

@@ -51,6 +51,14 @@ class Listing(NamedTuple):
     last: tuple[str, ...] = ()
     """a row that is always told"""
 
+    total: int | None = None
+    """how many rows there are; None: those here"""
+
+    @property
+    def there(self) -> int:
+        """How many rows there are."""
+        return len(self.rows) if self.total is None else self.total
+
     def lines(self) -> Iterator[str]:
         """For a terminal."""
         yield f"{self.title}:"
@@ -60,14 +68,14 @@ class Listing(NamedTuple):
             cells = zip(row[:-1], wide[:-1], strict=True)
             first = "  ".join(cell.ljust(min(width, 44)) for cell, width in cells)
             yield f"  {first}  {row[-1]:>{wide[-1]}}"
-        if len(self.rows) > TOLD:
-            yield f"  ... and {len(self.rows) - TOLD:,} more"
+        if self.there > TOLD:
+            yield f"  ... and {self.there - TOLD:,} more"
 
     def table(self) -> Table:
         """For a page."""
         rows = [list(row) for row in self.rows[:LISTED]]
         rows += [list(self.last)] if self.last else []
-        more = len(self.rows) - LISTED
+        more = self.there - LISTED
         caption = f"{more:,} more are not listed." if more > 0 else ""
         return Table(list(self.columns), rows, caption)
 
@@ -267,6 +275,7 @@ def _seen(
         f"{what}",
         ("feature", "adds"),
         [(name, f"{value:+.4f}") for name, value in told],
+        total=int(np.count_nonzero(adds[:, k])),
     )
     data = [{"feature": name, "adds": value} for name, value in told[:TOLD]]
     return [listing] if told else [], data
@@ -338,6 +347,7 @@ def _features(
         f"features that add most to the {what}, by the first network",
         ("feature", "of", "adds"),
         [(name, f"of {who}", f"{adds:+.4f}") for name, who, adds in told],
+        total=int(np.count_nonzero(found.features)),
     )
     data = [{"feature": a, "node": who, "adds": b} for a, who, b in told[:TOLD]]
     return listing, data
