@@ -476,7 +476,7 @@ class ImageLearner(ShownModel):
         self._learn_what_is_known()
         if self.objective_.kind != "numeric":
             logits = self.probe_.fit.logits
-            self.temperature_ = fit_temperature(logits, y, self.objective_, True)
+            self.temperature_ = fit_temperature(logits, y, self.objective_)
 
     def _soften_head(self, network: nn.Module) -> None:
         """Before fine-tuning: as sure of its examples as it is of others."""
@@ -569,7 +569,7 @@ class ImageLearner(ShownModel):
         else:
             self.temperature_ = 1.0
             return
-        self.temperature_ = fit_temperature(logits, y, self.objective_, True)
+        self.temperature_ = fit_temperature(logits, y, self.objective_)
 
     def _keep_the_better(self) -> None:
         """Go back to the probe unless fine-tuning beat it by more than chance."""

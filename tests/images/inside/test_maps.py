@@ -139,7 +139,7 @@ def test_of_a_linear_network_each_pixel_adds_its_product():
 def test_covering_nothing_changes_nothing(network_of):
     network, x = network_of("small")
     found = occlusion(network, torch.zeros_like(x), ONE, window=5, stride=3)
-    assert float(found.abs().max()) < 1e-6
+    assert float(found.abs().max()) < 1e-5  # float32, in batches of other sizes
 
 
 @pytest.mark.parametrize(
