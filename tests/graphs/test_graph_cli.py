@@ -273,6 +273,8 @@ def test_an_explanation_is_drawn(form, say, folder):
 
 def test_a_drawing_of_a_strange_ending_is_refused(say, folder):
     run = trained(say, folder)
+    told = say("evaluate", run, "--target", "label")
+    assert told.code == MISTAKE and "--target names a column of other DATA" in told.err
     told = say("explain", run, "n4", "--output", "n4.txt")
     assert told.code == MISTAKE and "no page or picture by its ending" in told.err
     assert not Path("n4.txt").exists()

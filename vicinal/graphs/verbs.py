@@ -177,6 +177,11 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a model on its own held-out nodes, or on another graph."""
     begun = time.monotonic()
+    if data is None and target is not None:
+        raise SettingError(
+            "--target names a column of other DATA: name these too, or leave it out to "
+            "score the nodes that the run held out."
+        )
     if data is None:
         found = model.evaluate()
     else:

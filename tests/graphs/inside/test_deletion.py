@@ -104,7 +104,7 @@ def test_of_a_number_it_is_the_number_that_moves(model):
         assert names == {"hub", "n3"}
         assert told.edges[0].cost == pytest.approx(3.0, abs=1e-4)
         assert told.answer == pytest.approx(3.0, abs=1e-4)
-        assert told.what == "number" and "the number moves by" in told.verdict
+        assert told.what == "number" and "the number falls by 3," in told.verdict
 
 
 def test_an_answer_that_is_rounded_to_one_still_has_an_order(model):

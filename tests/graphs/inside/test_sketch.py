@@ -9,7 +9,12 @@ import torch
 
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs.adjacency import Adjacency
-from vicinal.graphs.inside.deletion import RANDOM, EdgeExplanation, odds
+from vicinal.graphs.inside.deletion import (
+    RANDOM,
+    EdgeExplanation,
+    beside_chance,
+    odds,
+)
 from vicinal.graphs.inside.explained import Listing
 from vicinal.graphs.inside.left_out import left_out, without
 from vicinal.graphs.inside.sketch import (
@@ -225,7 +230,21 @@ def test_a_number_of_a_graph_is_told_in_its_unit():
     shorter = nx.path_graph(9)  # without an end of ten
     assert found.answer == pytest.approx(said)
     assert found.costs[0] == pytest.approx(said - model.predict([shorter])[0], abs=0.01)
-    assert "the number moves by" in found.verdict
+    assert "the number falls by" in found.verdict or "rises by" in found.verdict
+    assert abs(found.change) == found.together
+
+
+def test_a_verdict_tells_which_way_and_where_signs_do_not_hold():
+    told = beside_chance("edges", "log-odds", 3, -1.41, 0.4, 0.025, 0.48)
+    assert "the log-odds rise by 1.41" in told and "add up to +0.48, the other" in told
+    told = beside_chance("edges", "number", 3, 1.41, 0.4, 0.2, 0.48)
+    assert "the number falls by 1.41" in told and "the other way" not in told
+    assert told.startswith("This order is not shown")
+
+
+def test_a_seed_below_0_is_refused(model):
+    with pytest.raises(SettingError, match="0 or more"):
+        model.explain("n7", seed=-1)
 
 
 def test_a_list_that_is_long_says_so():

@@ -86,13 +86,17 @@ class EdgeExplanation:
     what: str = "log-odds"
     """that edges move: log-odds of the class, or number"""
 
+    change: float = 0.0
+    """`together` with its sign: above 0, they fall without the first edges"""
+
     @property
     def verdict(self) -> str:
         """What the order is worth, in a sentence."""
         if not self.edges:
             return "No edge leads here: the answer rests on the node's own features."
-        told = self.taken, self.together, self.at_random, self.p
-        return beside_chance("edges near", self.what, *told)
+        told = self.taken, self.change, self.at_random, self.p
+        listed = sum(edge.cost for edge in self.edges[: self.taken])
+        return beside_chance("edges near", self.what, *told, listed)
 
     @property
     def way(self) -> str:
@@ -110,17 +114,34 @@ class EdgeExplanation:
 
 
 def beside_chance(
-    units: str, what: str, taken: int, together: float, at_random: float, p: float
+    units: str,
+    what: str,
+    taken: int,
+    change: float,
+    at_random: float,
+    p: float,
+    listed: float,
 ) -> str:
-    """What an order is worth that takes away its first, and as many at random."""
-    moves = "log-odds move" if what == "log-odds" else "number moves"
+    """What an order is worth that takes away its first, and as many at random.
+
+    change: what the log-odds, or the number, lose without the first; listed: the sum of
+    what is listed of them, which may be another where they stand in for one another.
+    """
+    s = "" if what == "log-odds" else "s"
+    way = f"fall{s}" if change >= 0 else f"rise{s}"
     beside = (
-        f"without the first {taken} the {moves} by {together:.3g}, without as many at "
-        f"random by {at_random:.3g} (p = {p:.2g}, of {RANDOM} draws)"
+        f"without the first {taken} the {what} {way} by {abs(change):.3g}, as many at "
+        f"random move it by {at_random:.3g} (p = {p:.2g}, of {RANDOM} draws)"
     )
+    against = ""
+    if change * listed < 0:
+        against = (
+            f" Listed one by one they add up to {listed:+.3g}, the other way: what one "
+            "counts depends on the others, so their signs do not hold for all together."
+        )
     if p > 0.05:
-        return f"This order is not shown to do better than chance: {beside}."
-    return f"What it marks counts more than other {units}: {beside}."
+        return f"This order is not shown to do better than chance: {beside}.{against}"
+    return f"What it marks counts more than other {units}: {beside}.{against}"
 
 
 def edges_that_count(
@@ -164,11 +185,13 @@ def edges_that_count(
     rng = np.random.default_rng(seed)
 
     def lost(rows: np.ndarray) -> float:
-        return abs(whole - size(without(known, pairs[rows])))
+        return whole - size(without(known, pairs[rows]))
 
-    together = lost(order[:taken]) if taken else 0.0
+    change = lost(order[:taken]) if taken else 0.0
+    together = abs(change)
     drawn = [
-        lost(rng.permutation(len(pairs))[:taken]) for _ in range(RANDOM if taken else 0)
+        abs(lost(rng.permutation(len(pairs))[:taken]))
+        for _ in range(RANDOM if taken else 0)
     ]
     as_good = sum(cost >= together for cost in drawn)
     edges = []
@@ -187,6 +210,7 @@ def edges_that_count(
         rest,
         method,
         "number" if numeric else "log-odds",
+        change,
     )
 
 

@@ -137,6 +137,7 @@ def explain_node(
     to hold the order against. NoDataError for a node that is not there, SettingError
     for a class that is not.
     """
+    _refuse_seed(seed)
     row = int(model._rows([name], model.graph_)[0])
     classes = model.objective_.classes
     said = np.atleast_1d(model.predicted([name])[0])
@@ -162,6 +163,7 @@ def explain_graph(
     model: WholeModel, graph: GraphSet, target: str | None = None, seed: int = 0
 ) -> Explained:
     """What the answer for one graph rests on; target and seed as for a node."""
+    _refuse_seed(seed)
     objective, name = model.objective_, str(graph.names[0])
     k = class_row(objective, target, model.predicted(graph)[0])
     found = left_out(model, graph, k, seed)
@@ -187,6 +189,11 @@ def explain_graph(
     title = f"{name}: {what} {shown}, by {model.delivered}"
     sketch = of_graph(graph, found, what if classes else "a higher number")
     return Explained(title, [found.verdict, listing], data, found, sketch)
+
+
+def _refuse_seed(seed: int) -> None:
+    if seed < 0:
+        raise SettingError(f"seed must be a whole number, 0 or more. Got {seed}.")
 
 
 def class_row(objective: Objective, target: str | None, said: Any) -> int:

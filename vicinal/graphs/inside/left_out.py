@@ -63,13 +63,18 @@ class LeftOut:
     what: str = "log-odds"
     """that nodes move: log-odds, or number"""
 
+    change: float = 0.0
+    """`together` with its sign: above 0, they fall without the first nodes"""
+
     @property
     def verdict(self) -> str:
         """What the order is worth, in a sentence."""
         if not self.taken:
             return "It is one node: there is nothing to leave out."
-        told = self.taken, self.together, self.at_random, self.p
-        return beside_chance("nodes of it", self.what, *told)
+        told = self.taken, self.change, self.at_random, self.p
+        first = np.argsort(-np.abs(self.costs), kind="stable")[: self.taken]
+        listed = float(self.costs[first].sum())
+        return beside_chance("nodes of it", self.what, *told, listed)
 
 
 def left_out(model: WholeModel, graph: GraphSet, k: int, seed: int = 0) -> LeftOut:
@@ -88,10 +93,12 @@ def left_out(model: WholeModel, graph: GraphSet, k: int, seed: int = 0) -> LeftO
     rng = np.random.default_rng(seed)
     first = np.argsort(-np.abs(costs), kind="stable")[:taken]
     drawn = [rng.permutation(count)[:taken] for _ in range(RANDOM)]
-    moved = np.abs(whole - _sizes_without(model, graph, np.array([first, *drawn]), k))
+    lost = whole - _sizes_without(model, graph, np.array([first, *drawn]), k)
+    moved = np.abs(lost)
     p = float((moved >= moved[0]).mean())
     mean = float(moved[1:].mean())
-    return LeftOut(answer, costs, float(moved[0]), mean, taken, p, what)
+    told = float(moved[0]), mean, taken, p, what, float(lost[0])
+    return LeftOut(answer, costs, *told)
 
 
 def _sizes_without(
