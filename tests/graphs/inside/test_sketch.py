@@ -267,3 +267,11 @@ def test_embeddings_of_what_was_learned_need_no_data(rings, tmp_path):
     rings.save(tmp_path / "model")
     with pytest.raises(NoDataError, match="does not keep the graphs"):
         load(tmp_path / "model").transform()
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+@pytest.mark.parametrize("kind", [nx.path_graph, nx.cycle_graph, nx.complete_graph])
+def test_small_and_dense_graphs_are_laid_out(kind, count):
+    ends = [(a, b) for a, b in kind(count).edges if a != b]
+    at = positions(count, np.array(ends, int).reshape(-1, 2))
+    assert at.shape == (count, 2) and len(np.unique(at.round(6), axis=0)) == count

@@ -331,7 +331,7 @@ def positions(count: int, pairs: np.ndarray) -> np.ndarray:
     if count < 2:
         return np.zeros((count, 2))
     ones = np.ones(len(pairs))
-    matrix = coo_matrix((ones, pairs.T.reshape(2, -1)), shape=(count, count))
+    matrix = coo_matrix((ones, pairs.T.reshape(2, -1)), shape=(count, count)).tocsr()
     far = shortest_path(matrix, directed=False, unweighted=True)
     joined = far[np.isfinite(far)]
     far[~np.isfinite(far)] = joined.max() + 1.5
