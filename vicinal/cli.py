@@ -653,7 +653,6 @@ def _verbs(words: list[str]) -> dict[str, Callable[..., Outcome]]:
     from vicinal.tasks import (
         What,
         refuse_lost_run,
-        refuse_run_as_data,
         what_of_data,
         what_of_run,
     )
@@ -671,8 +670,6 @@ def _verbs(words: list[str]) -> dict[str, Callable[..., Outcome]]:
     if named and not reads and what == "pictures":
         refuse_lost_run(named[0])
     flags = {word.split("=")[0] for word in rest}
-    if named and reads and what == "pictures":
-        refuse_run_as_data(named[0])
     if reads and what == "pictures" and "--edges" in flags:
         what = "nodes"
     if reads and what in ("nodes", "pictures") and _asks_for_edges(rest):

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vicinal.core.estimator import MODEL_JSON, read_model
 from vicinal.core.labels import Task
-from vicinal.core.run import read
+from vicinal.core.run import is_run, read
 from vicinal.errors import DataError, ModelFileError, RunError, near_names
 from vicinal.graphs.forms import is_graph, is_graph_set, lists_nodes
 
@@ -119,8 +119,6 @@ def refuse_lost_run(run: str) -> None:
 
 def refuse_run_as_data(data: str) -> None:
     """DataError where DATA are a run folder."""
-    from vicinal.core.run import is_run
-
     if is_run(Path(data)):
         raise DataError(
             f"{data} is a run that `vicinal train` made, and no data. Use it with "
@@ -143,6 +141,7 @@ def understand(
     """
     from vicinal.images.table import read_images
 
+    refuse_run_as_data(data)
     table = read_images(data, task=task, target=target, corrections=labels, group=group)
     asked = {r.labels for r in TABLE if r.wing == "images" and task in ("auto", r.task)}
     if table.kind not in asked:

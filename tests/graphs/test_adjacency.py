@@ -260,6 +260,13 @@ def test_more_than_int32_counts_is_refused(nodes):
         Adjacency.between(ends, ends, nodes)
 
 
+@pytest.mark.parametrize("rows", [3, 5])
+def test_a_sum_wants_a_row_for_each_node(rows):
+    graph = Adjacency.of(torch.tensor([[0, 1], [1, 2]]), 4)
+    with pytest.raises(ValueError, match="a row for each of 4 nodes"):
+        sum_and_own(torch.ones(rows, 2), graph, torch.tensor(1.0))
+
+
 @pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_a_sum_and_a_node_s_own_part_have_the_slopes_of_both(dtype, kept):

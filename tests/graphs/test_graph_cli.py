@@ -284,7 +284,8 @@ def test_a_drawing_of_a_strange_ending_is_refused(say, folder):
 def test_embeddings_are_written(form, say, folder):
     from vicinal import load
 
-    run = trained(say, folder)
+    how = "--network", "gcn", "--deliver", "networks", "--epochs", "2"
+    run = trained(say, folder, *how)
     place = Path(f"vectors.{form}")
     told = say("predict", run, "n4", "n7", "--embeddings", place)
     assert told.code == OK and f"numbers each: {place}" in told.out
@@ -295,10 +296,20 @@ def test_embeddings_are_written(form, say, folder):
     else:
         with np.load(place, allow_pickle=False) as file:
             ids, vectors = file["ids"].tolist(), file["embeddings"]
-    assert ids == ["n4", "n7"]
+    assert ids == ["n4", "n7"] and wanted.shape == (2, 64) and wanted.any()
     np.testing.assert_allclose(vectors, wanted, rtol=1e-5, atol=1e-7)
     told = say("predict", run, "--embeddings", "vectors.txt")
     assert told.code == MISTAKE and "takes a .csv or a .npz file" in told.err
+
+
+def test_of_labels_alone_there_are_no_embeddings(say, folder):
+    from vicinal import load
+
+    run = trained(say, folder)
+    assert load(run).first_.view == "labels"  # what is nearest the truth here
+    told = say("predict", run, "--embeddings", "v.csv")
+    assert told.code == MISTAKE and "there are no embeddings" in told.err
+    assert not Path("v.csv").exists()
 
 
 def test_what_is_no_data_is_told(say, folder):

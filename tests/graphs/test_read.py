@@ -484,9 +484,33 @@ def test_attributes_that_are_vectors_are_a_column_for_each_number():
         graph.nodes[node]["x"] = [node, 2.5 * node] if node != 3 else None
         graph.nodes[node]["tags"] = ["a"] * node  # no vectors of one length
     table = read_graph(graph)
+    assert "the attribute 'x' is read as 2 numbers" in table.notes
     assert table.features["x[0]"].tolist() == [0, 1, 2, None, 4]
     assert table.features["x[1]"].tolist() == [0, 2.5, 5, None, 10]
     assert "x" not in table.features and "tags" in table.features
+
+
+@pytest.mark.parametrize("name", ["y", "label", "kind"])
+def test_vectors_that_may_be_labels_stay_as_they_are(name):
+    graph = nx.path_graph(6)
+    for node in graph:
+        graph.nodes[node][name] = [node % 2]
+    target = name if name == "kind" else None
+    table = read_graph(graph, target=target)
+    assert table.labels is not None and table.labels.tolist() == ["[0]", "[1]"] * 3
+    assert table.features is None
+
+
+def test_attributes_of_every_sort_are_read():
+    graph = nx.path_graph(4)
+    for node in graph:
+        graph.nodes[node]["slope"] = torch.ones(2, requires_grad=True) * node
+        graph.nodes[node]["half"] = torch.tensor([node, 1.0], dtype=torch.bfloat16)
+        graph.nodes[node]["ragged"] = [[1, 2], [3]]
+        graph.nodes[node]["x"], graph.nodes[node]["x[0]"] = [node, 1], 7
+    features = read_graph(graph).features
+    assert features["slope[1]"].tolist() == features["half[0]"].tolist() == [0, 1, 2, 3]
+    assert "ragged" in features and features["x[0]"].tolist() == [7] * 4
 
 
 def test_labels_that_may_be_names_or_amounts_are_told():
@@ -511,6 +535,7 @@ def test_json_names_nodes_that_are_there(tmp_path):
         ("ab", [("a", "zzz")], "an edge of 'zzz', which is no node"),
         ("aba", [("a", "b")], "lists the node 'a' twice"),
         ("ab", [(0, 2)], "an edge of 0, which is no node"),
+        ([1, 2, 3, 4], [(1, 2), (2, 3), (0, 1)], "an edge of 0, which is no node"),
     ):
         data = {
             "nodes": [{"id": name} for name in nodes],

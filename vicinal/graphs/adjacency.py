@@ -288,6 +288,14 @@ def rows_of(
     return rows
 
 
+def _refuse_length(x: Tensor, graph: Adjacency) -> None:
+    if len(x) != graph.num_sources:
+        raise ValueError(
+            f"x must have a row for each of {graph.num_sources:,} nodes. Got "
+            f"{len(x):,}."
+        )
+
+
 def aggregate(
     x: Tensor, graph: Adjacency, reduce: Reduce = "sum", weight: Tensor | None = None
 ) -> Tensor:
@@ -302,11 +310,7 @@ def aggregate(
     if reduce not in MODES:
         words = ", ".join(map(repr, MODES))
         raise ValueError(f"reduce must be one of {words}. Got {reduce!r}.")
-    if len(x) != graph.num_sources:
-        raise ValueError(
-            f"x must have a row for each of {graph.num_sources:,} nodes. Got "
-            f"{len(x):,}."
-        )
+    _refuse_length(x, graph)
     if isinstance(graph, Featured) and weight is None and graph.keeps(x):
         if reduce not in graph.sums:
             graph.sums[reduce] = aggregate(x, graph.whole, reduce)
@@ -346,6 +350,7 @@ def sum_and_own(
 ) -> Tensor:
     """share x_v + the sum over neighbours of each node, [N, F], in one pass there and
     one back; share: [] a number with a slope. Else as `aggregate`."""
+    _refuse_length(x, graph)
     plain = weight is None and graph.mask is None and graph.stands_for is None
     if not plain or x.is_cuda:
         own = x[: graph.num_nodes]

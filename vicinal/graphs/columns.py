@@ -273,11 +273,13 @@ def _column(name: str, cells: list[Any]) -> tuple[Column | None, str]:
     if numbers and len(numbers) < len(values) and mostly:
         strange = next(c for c, v in zip(given, values, strict=True) if v is None)
         told = len(values) - len(numbers)
-        have = (
-            "cell is no finite number" if told == 1 else "cells are no finite numbers"
+        many = told > 1
+        what = f"{counted(told, 'cell')} {'are' if many else 'is'} no finite number"
+        note = (
+            f"column {name!r}: {what}{'s' if many else ''}, such as {strange!r}, and "
+            f"count{'' if many else 's'} as empty"
         )
-        note = f"column {name!r}: {told:,} {have}, such as {strange!r}"
-        return _amounts(name, numbers, empties=True), f"{note}, and count as empty"
+        return _amounts(name, numbers, empties=True), note
     if len(numbers) == len(values):
         return _amounts(name, numbers, empties), ""
     texts = sorted({str(clean(cell)) for cell in given})

@@ -13,7 +13,7 @@ from vicinal.core.splits import TEST, TRAIN, VAL
 from vicinal.core.words import counted
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.edge_list import WEIGHT, once
-from vicinal.graphs.node_list import ID, Labels, label_cells, read_nodes
+from vicinal.graphs.node_list import ID, LABEL, Labels, label_cells, read_nodes
 from vicinal.graphs.table import GraphTable
 
 
@@ -45,7 +45,8 @@ def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
             f"Two nodes are called {twice!r} once their names are texts. Rename one."
         )
     frame = pd.DataFrame([dict(graph.nodes[name]) for name in names], dtype=object)
-    frame, told = _without_names(_spread_out(frame), target)
+    frame, told = _without_names(frame, target)
+    frame, spread = _spread_out(frame, target)
     found = read_nodes(frame, task, target, names=ids)
     place = {name: row for row, name in enumerate(names)}
     ends = list(graph.edges(data=True))
@@ -71,7 +72,7 @@ def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
         whole_numbers=found.labels.whole_numbers,
         split=found.split,
         set_aside=found.labels.set_aside,
-        notes=told + found.notes + found.labels.notes + notes,
+        notes=told + spread + found.notes + found.labels.notes + notes,
     )
 
 
@@ -88,33 +89,49 @@ def _without_names(frame: Any, target: str | None) -> tuple[Any, list[str]]:
     return frame.drop(columns=named), told
 
 
-def _spread_out(frame: Any) -> Any:
-    """Attributes that are vectors of one length become a column for each number."""
+def _spread_out(frame: Any, target: str | None) -> tuple[Any, list[str]]:
+    """Attributes that are vectors of one length as a column for each number, and a note
+    for each; those that may be labels stay as they are."""
     import pandas as pd
 
-    parts = []
+    parts, told = [], []
     for name in frame.columns:
-        column = frame[name]
-        there = [isinstance(cell, VECTORS) for cell in column]
-        vectors = [np.asarray(cell) for cell in column[there]]
-        width = _width(vectors)
-        others = column[[not vector for vector in there]]
-        if not width or not others.isna().all():
+        column, may_be_labels = frame[name], str(name).lower() in LABEL
+        vectors = [_vector(cell) for cell in column]
+        width = _width(vectors, column)
+        if may_be_labels or str(name) == target:
+            width = 0
+        names = [f"{name}[{k}]" for k in range(width)]
+        if not width or set(names) & set(frame.columns):
             parts.append(column)
             continue
-        rows = np.full((len(column), width), None, dtype=object)
-        rows[there] = np.stack(vectors)
-        names = [f"{name}[{k}]" for k in range(width)]
-        parts.append(pd.DataFrame(rows, columns=names, index=frame.index))
-    return pd.concat(parts, axis=1) if parts else frame
+        empty = np.full(width, None, dtype=object)
+        rows = [empty if vector is None else vector for vector in vectors]
+        parts.append(pd.DataFrame(rows, columns=names, index=frame.index, dtype=object))
+        told.append(f"the attribute {name!r} is read as {counted(width, 'number')}")
+    return (pd.concat(parts, axis=1) if parts else frame), told
 
 
-def _width(vectors: list[np.ndarray]) -> int:
-    """How many numbers each of them has; 0 where they are no vectors of one length."""
-    if not vectors or len({vector.shape for vector in vectors}) > 1:
-        return 0
-    numbers = all(vector.dtype.kind in "biuf" for vector in vectors)
-    return vectors[0].size if numbers and vectors[0].ndim == 1 else 0
+def _vector(cell: Any) -> np.ndarray | None:
+    """Numbers [D] of a list, an array or a tensor; None for anything else."""
+    if not isinstance(cell, VECTORS):
+        return None
+    if isinstance(cell, torch.Tensor):
+        cell = cell.detach().cpu().double()
+    try:
+        found = np.asarray(cell)
+    except ValueError:  # lists of several lengths
+        return None
+    return found if found.ndim == 1 and found.dtype.kind in "biuf" else None
+
+
+def _width(vectors: list[np.ndarray | None], column: Any) -> int:
+    """How many numbers each cell of a column has; 0 where they are not of one length,
+    or something else is there."""
+    there = [vector is not None for vector in vectors]
+    others = column[[not own for own in there]]
+    sizes = {vector.size for vector in vectors if vector is not None}
+    return sizes.pop() if len(sizes) == 1 and others.isna().all() else 0
 
 
 VECTORS = (list, tuple, np.ndarray, torch.Tensor)

@@ -336,7 +336,8 @@ def _node_link(path: Path) -> Any:
         raise DataError(f"{path} lists the node {twice!r} twice.")
     ends = [link[end] for link in data[key] for end in ("source", "target")]
     strange = next((end for end in ends if end not in there), None)
-    by_place = strange is not None and _are_places(ends, len(names))  # as d3 has them
+    named = any(type(name) is int for name in names)  # a number is a name then
+    by_place = strange is not None and not named and _are_places(ends, len(names))
     if by_place:
         data = {**data, key: [_by_name_of(link, names) for link in data[key]]}
     elif strange is not None:
@@ -356,7 +357,8 @@ def _by_name_of(link: dict[str, Any], names: list[Any]) -> dict[str, Any]:
 
 
 def _are_places(ends: list[Any], count: int) -> bool:
-    """Whether edges name nodes by their places in the list, 0 for the first."""
+    """Whether edges name nodes by their places in the list, 0 for the first, as d3's
+    do."""
     return all(type(end) is int and 0 <= end < count for end in ends)
 
 

@@ -296,7 +296,12 @@ def predict(
 
 
 def _embedded(path: Path, ids: np.ndarray, vectors: np.ndarray, voice: Voice) -> None:
-    """Write embeddings, and say so."""
+    """Write embeddings, and say so; SettingError where there are none."""
+    if not vectors.shape[1]:
+        raise SettingError(
+            "This model looks at the labels around a node alone: there are no "
+            "embeddings. A network has them (`vicinal train ... --deliver networks`)."
+        )
     write_embeddings(path, ids, vectors)
     voice.say(f"embeddings, {vectors.shape[1]:,} numbers each: {path}")
 

@@ -1,5 +1,7 @@
 """What an answer rests on, told and drawn: the figures are those of the model."""
 
+import io
+from dataclasses import replace
 from typing import Any
 
 import networkx as nx
@@ -19,13 +21,20 @@ from vicinal.graphs.inside.explained import Listing
 from vicinal.graphs.inside.left_out import left_out, without
 from vicinal.graphs.inside.sketch import (
     AGAINST,
+    BLUE,
     FOR,
     LEADS,
     MOST_EDGES,
     MOST_NODES,
+    ORANGE,
     _led,
+    colour_of,
+    plain,
     positions,
 )
+from vicinal.graphs.inside.surroundings import Surroundings
+from vicinal.graphs.inside.tree_drawing import draw_tree
+from vicinal.graphs.inside.unrolled import unrolled
 from vicinal.graphs.networks import Shape, build
 from vicinal.graphs.nodes import NodeClassifier, NodeRegressor
 from vicinal.graphs.whole_graphs import GraphClassifier, GraphRegressor
@@ -94,8 +103,11 @@ def test_the_first_answer_is_drawn_by_what_nodes_say(model):
     first = [model.graph_.ids[p.node] for p in told.found.parts[:MOST_NODES]]
     assert set(first) <= set(drawn)
     most = max(part.share for part in parts.values())
+    fills = dict(zip(sketch.names, sketch.fills, strict=True))
     for name in first:
         assert drawn[name] == pytest.approx(parts[name].share / most)
+        assert fills[name] == colour_of(int(parts[name].says.argmax()))
+    assert len(set(fills.values())) > 1
     joined = nx.Graph(sketch.pairs.tolist())
     assert nx.is_connected(joined) and len(joined) == len(sketch.names)
     for a, b in sketch.pairs:  # edges of the graph, and no others
@@ -130,9 +142,30 @@ def test_networks_are_drawn_by_what_edges_move(model):
     texts = {text.get_text() for text in sheet.axes[0].texts}
     assert set(sketch.names) <= texts
     assert f"{edges[0].cost:+.2g}" in texts
+    said = model.predicted().argmax(axis=1)
+    rows = {name: row for row, name in enumerate(model.graph_.ids)}
+    named = [said[rows[name]] for name in sketch.names]
+    assert sketch.fills == [colour_of(int(k)) for k in named] and len(set(named)) > 1
     legend = [text.get_text() for text in sheet.axes[0].get_legend().get_texts()]
     assert f"speaks for {told.data['target']}" in legend
     assert len(legend) == len(set(legend)) >= 3
+
+
+@pytest.mark.parametrize("name", ["$\\foo$", "a$b$c", "_n", "n\udc80"])
+def test_names_are_drawn_as_they_stand(name, model):
+    model.graph_.ids[7] = name
+    model.objective_ = replace(model.objective_, classes=(name, "k1", "_k2"))
+    told = having_gcn(model).explain(name, "k1")
+    sheet: Any = told.draw()
+    sheet.savefig(io.BytesIO())
+    legend = [text.get_text() for text in sheet.axes[0].get_legend().get_texts()]
+    assert any("k2" in text for text in legend)
+    assert model.members_ is not None
+    root = unrolled(model.members_[0], model.known_, 7)
+    said = model.predicted().argmax(axis=1)
+    tree: Any = draw_tree(root, model.graph_.ids, said, model.objective_.classes)
+    tree.savefig(io.BytesIO())
+    assert plain(name) in {text.get_text() for text in tree.axes[0].texts}
 
 
 def test_another_seed_draws_others_and_orders_alike(model):
@@ -172,7 +205,17 @@ def test_a_number_is_drawn_by_which_way_it_is_moved(block_tables):
         "speaks for a higher number",
         "speaks against a higher number",
     ]
-    assert told.draw().axes
+    assert isinstance(told.found, Surroundings)
+    says = {model.graph_.ids[p.node]: p.says[0] for p in told.found.parts}
+    sketch = told.sketch
+    seen = set()
+    for name, fill, size in zip(sketch.names, sketch.fills, sketch.sizes, strict=True):
+        if size:
+            seen.add(fill)
+            assert fill == (BLUE if says[name] >= 0 else ORANGE)
+    assert seen == {BLUE, ORANGE}
+    left = len(told.found.parts) - MOST_NODES
+    assert f"{left} nodes of less weight not drawn" in sketch.caption
 
 
 # --- whole graphs -----------------------------------------------------------------
@@ -200,9 +243,24 @@ def test_a_node_of_a_graph_costs_what_the_model_says_without_it(rings):
     left.remove_node(int(order[0]))
     wanted = abs(size(whole) - size(left))
     assert told.found.together == pytest.approx(wanted, abs=1e-3)
-    assert (told.found.p * (RANDOM + 1)) % 1 == pytest.approx(0, abs=1e-9)
+    assert 1 / (RANDOM + 1) <= told.found.p <= 1
     assert told.found.verdict in repr(told)
-    assert len(told.sketch.pairs) == 7 and told.draw().axes
+    sketch, costs = told.sketch, told.found.costs
+    assert len(sketch.pairs) == 7
+    names = [str(name) for name in graph.nodes.ids]
+    for name, fill, drawn in zip(sketch.names, sketch.fills, sketch.sizes, strict=True):
+        cost = costs[names.index(name)]
+        assert fill == (BLUE if cost >= 0 else ORANGE)
+        assert drawn == pytest.approx(abs(cost) / np.abs(costs).max())
+    assert BLUE in sketch.fills
+    assert ORANGE in rings.explain(graph, "ring").sketch.fills
+
+
+def test_where_all_cost_alike_chance_does_as_well(rings):
+    told = rings.explain([nx.complete_graph(6)])
+    costs = told.found.costs
+    assert np.ptp(costs) < 1e-3 * np.abs(costs).max() and told.found.p == 1
+    assert "not shown to do better" in told.found.verdict
 
 
 def test_nodes_are_left_out_together(rings):

@@ -284,7 +284,7 @@ def _seen(
         [(name, f"{value:+.4f}") for name, value in told],
         total=int(np.count_nonzero(adds[:, k])),
     )
-    data = [{"feature": name, "adds": value} for name, value in told[:TOLD]]
+    data = [{"feature": name, "adds": value} for name, value in told]
     return [listing] if told else [], data
 
 
@@ -330,13 +330,13 @@ def _of_networks(model: "NodeModel", found: EdgeExplanation, k: int) -> Told:
         ],
     }
     if not found.edges:
-        return [found.verdict, listing], data
-    return [found.verdict, found.way, edges, listing], data
+        return [found.verdict, *listing], data
+    return [found.verdict, found.way, edges, *listing], data
 
 
 def _features(
     model: "NodeModel", row: int, k: int, what: str
-) -> tuple[Listing, list[dict[str, Any]]]:
+) -> tuple[list[Listing], list[dict[str, Any]]]:
     """What features add, by the first of the networks."""
     from vicinal.graphs.inside.masks import added
 
@@ -356,5 +356,5 @@ def _features(
         [(name, f"of {who}", f"{adds:+.4f}") for name, who, adds in told],
         total=int(np.count_nonzero(found.features)),
     )
-    data = [{"feature": a, "node": who, "adds": b} for a, who, b in told[:TOLD]]
-    return listing, data
+    data = [{"feature": a, "node": who, "adds": b} for a, who, b in told]
+    return [listing] if told else [], data

@@ -90,6 +90,20 @@ class Sketch:
     """what colours mean"""
 
 
+def plain(text: Any, most: int | None = None) -> str:
+    """A text as it stands, cut to so many letters: no `$` begins a formula."""
+    told = str(text).encode(errors="replace").decode()
+    if most is not None and len(told) > most:
+        told = told[: most - 1] + "…"
+    return told.replace("$", r"\$")
+
+
+def key(text: str) -> str:
+    """A text for a legend, which leaves out those that begin with `_`."""
+    told = plain(text)
+    return f" {told}" if told.startswith("_") else told
+
+
 def colour_of(row: int) -> str:
     """Of a class by its row; plain for -1."""
     if row < 0:
@@ -214,9 +228,9 @@ def _signs(
 
 def _of_classes(classes: tuple[str, ...], fills: Iterable[str]) -> list[Key]:
     there = set(fills)
-    named = zip(COLOURS[:-1], classes, strict=False)
+    more = len(classes) > len(COLOURS) and COLOURS[-1] in there
+    named = zip(COLOURS[:-1] if more else COLOURS, classes, strict=False)
     found = [Key(colour, name) for colour, name in named if colour in there]
-    more = len(classes) >= len(COLOURS) and COLOURS[-1] in there
     return [*found, *([Key(COLOURS[-1], "another class")] if more else [])]
 
 
@@ -296,7 +310,7 @@ def draw_sketch(sketch: Sketch, title: str) -> "Figure":
         *at.T, s=areas, c=sketch.fills, edgecolors=rims, linewidths=1.5, zorder=2
     )
     for k, name in enumerate(sketch.names):
-        short = name if len(name) <= LETTERS else name[: LETTERS - 1] + "…"
+        short = plain(name, LETTERS)
         text = axis.annotate(
             short,
             at[k],
@@ -310,12 +324,12 @@ def draw_sketch(sketch: Sketch, title: str) -> "Figure":
         text.set_path_effects(halo)
     for look, what in sketch.legend:
         if isinstance(look, Stroke):
-            axis.plot([], [], look.style, color=look.colour, label=what)
+            axis.plot([], [], look.style, color=look.colour, label=key(what))
         else:
-            axis.plot([], [], "o", color=look, label=what)
+            axis.plot([], [], "o", color=look, label=key(what))
     if sketch.legend:
         axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-    axis.set_title(title, fontsize=11)
+    axis.set_title(plain(title), fontsize=11)
     axis.margins(0.12)
     sheet.supxlabel(sketch.caption, fontsize=8, color="#555555")
     return sheet

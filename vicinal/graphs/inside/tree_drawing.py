@@ -7,7 +7,7 @@ import numpy as np
 
 from vicinal.core.notebook import paragraph
 from vicinal.core.report import to_svg
-from vicinal.graphs.inside.sketch import colour_of
+from vicinal.graphs.inside.sketch import colour_of, key, plain
 from vicinal.graphs.inside.unrolled import Heard
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def draw_tree(
             axis.text(*middle, f"{child.coefficient:.2g}", fontsize=7, zorder=3)
     for one in root.walk():
         colour = colour_of(int(said[one.node]))
-        text = str(names[one.node])
-        text = text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"
+        text = plain(names[one.node], LETTERS)
         more = f"  (+{one.left_out})" if one.left_out else ""
         axis.text(
             one.layer,
@@ -81,7 +80,7 @@ def draw_tree(
         axis.text(layer, top, stage, fontsize=9, ha="center")
     there = sorted({int(said[one.node]) for one in root.walk()} - {-1})
     for row in there:
-        axis.plot([], [], "s", color=colour_of(row), label=classes[row])
+        axis.plot([], [], "s", color=colour_of(row), label=key(classes[row]))
     if there:
         axis.legend(loc="lower right", fontsize=8, frameon=False, title="named")
     axis.set_xlim(root.layer - depth - 0.4, root.layer + 1.0)
@@ -94,7 +93,7 @@ def _scores(axis: Any, root: Heard, height: float, classes: tuple[str, ...]) -> 
     """What the head makes of the root, to its right."""
     told = scores_of(root, classes)
     axis.plot([root.layer, root.layer + 0.42], [height] * 2, "#b0b0b0", zorder=1)
-    text = "\n".join(f"{name}  {score:+.2f}" for name, score in told)
+    text = "\n".join(f"{plain(name)}  {score:+.2f}" for name, score in told)
     place = root.layer + 0.45, height
     axis.text(*place, text, fontsize=8, ha="left", va="center", linespacing=1.5)
 
@@ -176,7 +175,9 @@ def _branch(
         inner += _vector("what no neighbour sent", one.opened.rest)
         count = len(one.opened.messages)
         inner += _vector(f"the sum of it and of {count} messages", whole)
-        inner += _vector("what the layer gives", one.opened.given)
+        inner += _vector(
+            "what the layer gives, before norm and activation", one.opened.given
+        )
     inner += "".join(_branch(child, names, said, classes) for child in one.children)
     if one.left_out:
         inner += f"<div style='margin-left:1.2rem'>and {one.left_out} more</div>"
