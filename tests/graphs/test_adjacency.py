@@ -13,10 +13,11 @@ from torch import Tensor
 from vicinal.errors import DataError
 from vicinal.graphs import adjacency
 from vicinal.graphs.adjacency import (
-    EDGES,
     Adjacency,
     Featured,
     aggregate,
+    edge_by_edge,
+    of_ends,
     sum_and_own,
 )
 from vicinal.graphs.networks import OnGraph, Shape, build
@@ -89,15 +90,52 @@ def test_slopes_in_double_precision():
         )
 
 
-def test_more_edges_than_are_multiplied_at_a_time():
+@pytest.mark.parametrize("nodes", [50, 51, 300])
+@pytest.mark.parametrize("edges", [2500, 2501, 70_000])
+def test_weights_have_slopes_also_where_edges_are_more_than_pairs(nodes, edges):
     g = torch.Generator().manual_seed(0)
-    edge_index = torch.randint(0, 50, (2, EDGES + 7), generator=g)
-    adjacency = Adjacency.of(edge_index, 50)
-    x, out = torch.randn(50, 2, generator=g), torch.randn(50, 2, generator=g)
-    w = torch.rand(EDGES + 7, generator=g).requires_grad_()
+    edge_index = torch.randint(0, nodes, (2, edges), generator=g)
+    adjacency = Adjacency.of(edge_index, nodes)
+    x, out = torch.randn(nodes, 2, generator=g), torch.randn(nodes, 2, generator=g)
+    w = torch.rand(edges, generator=g).requires_grad_()
     aggregate(x, adjacency, "sum", w).backward(out)
     wanted = (x[edge_index[0]] * out[edge_index[1]]).sum(1)
     torch.testing.assert_close(w.grad, wanted)
+
+
+def test_numbers_of_edges_and_their_slopes(monkeypatch):
+    monkeypatch.setattr(adjacency, "EDGES", 7)  # in many parts
+    g = torch.Generator().manual_seed(0)
+    edge_index = torch.randint(0, 9, (2, 40), generator=g)
+    graph = Adjacency.of(edge_index, 9)
+    rows = graph.arriving
+    ends = rows.sources.long(), rows.targets.long()
+
+    def double(*shape: int) -> Tensor:
+        made = torch.randn(*shape, generator=g, dtype=torch.float64)
+        return made.requires_grad_()
+
+    def rule(u: Tensor, v: Tensor, a: Tensor) -> Tensor:
+        return ((u + 2 * v).tanh() * a).sum(-1)
+
+    sent, heard, a = double(9, 3, 2), double(9, 3, 2), double(3, 2)
+    found = edge_by_edge(rule, sent, heard, graph, a)
+    wanted = rule(sent[ends[0]], heard[ends[1]], a)
+    torch.testing.assert_close(found, wanted)
+    back = torch.randn(found.shape, generator=g, dtype=torch.float64)
+    given = sent, heard, a
+    ours = torch.autograd.grad(found, given, back)
+    torch.testing.assert_close(ours, torch.autograd.grad(wanted, given, back))
+    sent, heard = double(9, 3), double(9, 3)
+    found = of_ends(sent, heard, graph)
+    wanted = sent[ends[0]] + heard[ends[1]]
+    torch.testing.assert_close(found, wanted)
+    ours = torch.autograd.grad(found, (sent, heard), back)
+    torch.testing.assert_close(ours, torch.autograd.grad(wanted, (sent, heard), back))
+    none = Adjacency.of(edge_index[:, :0], 9)
+    assert edge_by_edge(rule, *given[:2], none, a).shape == (0, 3)
+    total = of_ends(sent, heard, none).sum()
+    assert not any(s.any() for s in torch.autograd.grad(total, (sent, heard)))
 
 
 def test_the_same_again_to_the_last_bit():

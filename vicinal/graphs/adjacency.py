@@ -21,7 +21,7 @@ row for each source, and y one for each target.
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -30,7 +30,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.utils.checkpoint import checkpoint
 
 from vicinal.errors import DataError
 from vicinal.graphs.room import array
@@ -361,6 +360,11 @@ def sum_and_own(
     return _SumAndOwn.apply(x, share, graph, kept)
 
 
+def of_ends(sent: Tensor, heard: Tensor, graph: Adjacency) -> Tensor:
+    """sent[s] + heard[t] of each arriving edge, [E, K]; sent: [S, K], heard: [N, K]."""
+    return _OfEnds.apply(sent, heard, graph)
+
+
 def softmax(score: Tensor, graph: Adjacency) -> Tensor:
     """Shares [E, ...] of the edges that arrive at a node, 1 together: exp score[e] over
     the sum for all edges of the same node. score: [E, ...], in the order of arriving
@@ -380,17 +384,7 @@ def edge_by_edge(
     sent, heard: [N, ...]. What is made on the way is made again for the slopes, so that
     it is never there for all edges at once.
     """
-    rows = graph.arriving
-
-    def some(k: int, sent: Tensor, heard: Tensor, weight: Tensor) -> Tensor:
-        own = slice(k, k + EDGES)
-        return rule(sent[rows.sources[own]], heard[rows.targets[own]], weight)
-
-    parts = [
-        checkpoint(some, k, sent, heard, weight, use_reentrant=False)
-        for k in range(0, max(graph.num_edges, 1), EDGES)
-    ]
-    return torch.cat(parts)
+    return _EdgeByEdge.apply(rule, graph.arriving, sent, heard, weight)
 
 
 def edge_sum(
@@ -438,7 +432,7 @@ def _bags(x: Tensor, rows: Rows, reduce: str, weight: Tensor | None = None) -> A
         False,
         MODES[reduce],
         False,
-        weight,
+        None if weight is None else weight.contiguous(),
         True,  # offsets end with E
     )
 
@@ -449,6 +443,7 @@ class _Sum(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor | None, graph: Adjacency, reduce: str
     ) -> Tensor:
         ctx.graph, ctx.reduce = graph, reduce
+        weight = None if weight is None else weight.contiguous()  # of many heads one
         ctx.save_for_backward(x if weight is not None else None, weight)
         own = None if weight is None else weight.to(x.dtype)
         total = _summed(x, graph.arriving, own)
@@ -465,7 +460,9 @@ class _Sum(torch.autograd.Function):
             g = g / _count(graph)
         for_x = for_weight = None
         if ctx.needs_input_grad[0]:
-            own = None if weight is None else weight[graph.leaving.edges].to(g.dtype)
+            own = None
+            if weight is not None:
+                own = weight.index_select(0, graph.leaving.edges).to(g.dtype)
             for_x = _summed(g, graph.leaving, own)
         if weight is not None and ctx.needs_input_grad[1]:
             for_weight = _products(x, g, graph.arriving).to(weight.dtype)
@@ -525,25 +522,40 @@ class _Fixed(torch.autograd.Function):
 
 
 def _products(x: Tensor, g: Tensor, rows: Rows) -> Tensor:
-    """x[s] . g[t] for each edge, [E]."""
-    if x.is_cuda:
-        zeros = x.new_zeros(len(rows.sources), dtype=torch.float32)
-        pattern = _matrix(rows, zeros, len(x))
-        given = g.float(), x.float().T
-        return torch.sparse.sampled_addmm(pattern, *given, beta=0).values()
-    found = x.new_empty(len(rows.sources))
-    for own in _parts(rows):
-        sent, got = x[rows.sources[own]], g[rows.targets[own]]
-        found[own] = torch.linalg.vecdot(sent, got)
-    return found
+    """x[s] . g[t] of each edge, [E]: of g x^T what there is an edge for."""
+    wide = torch.promote_types(x.dtype, torch.float32)
+    given = g.to(wide), x.to(wide).T
+    if len(rows.sources) > len(g) * len(x):  # more edges than pairs: torch wants fewer
+        return (given[0] @ given[1])[rows.targets, rows.sources]
+    zeros = x.new_zeros(len(rows.sources), dtype=wide)
+    pattern = _matrix(rows, zeros, len(x))
+    return torch.sparse.sampled_addmm(pattern, *given, beta=0).values()
+
+
+class _OfEnds(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, sent: Tensor, heard: Tensor, graph: Adjacency) -> Tensor:
+        ctx.graph, rows = graph, graph.arriving
+        found = sent.index_select(0, rows.sources)
+        return found.add_(heard.index_select(0, rows.targets))
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        (g,), leaving = grads, ctx.graph.leaving
+        rows = Rows(leaving.offsets, leaving.edges, leaving.edges)
+        return _summed(g, rows), _in_rows(g, ctx.graph.arriving, "sum"), None
 
 
 class _Softmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, score: Tensor, rows: Rows) -> Tensor:
         most = _in_rows(score, rows, "max")
-        raised = (score - most[rows.targets]).exp()
-        share = raised / _in_rows(raised, rows, "sum")[rows.targets]
+        raised = (score - most.index_select(0, rows.targets)).exp_()
+        total = _in_rows(raised, rows, "sum")
+        share = raised.div_(total.index_select(0, rows.targets))
         ctx.rows = rows
         ctx.save_for_backward(share)
         return share
@@ -555,7 +567,7 @@ class _Softmax(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         (share,), (g,) = ctx.saved_tensors, grads
         mean = _in_rows(share * g, ctx.rows, "sum")
-        return share * (g - mean[ctx.rows.targets]), None
+        return (g - mean.index_select(0, ctx.rows.targets)).mul_(share), None
 
 
 def _in_rows(values: Tensor, rows: Rows, reduce: str) -> Tensor:
@@ -569,6 +581,59 @@ def _in_rows(values: Tensor, rows: Rows, reduce: str) -> Tensor:
         return least.scatter_reduce(0, where.expand_as(values), values, "amax")
     offsets = rows.offsets.long()
     return torch.segment_reduce(values.contiguous(), reduce, offsets=offsets, axis=0)
+
+
+class _EdgeByEdge(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        rule: Callable[..., Tensor],
+        rows: Rows,
+        sent: Tensor,
+        heard: Tensor,
+        weight: Tensor,
+    ) -> Tensor:
+        ctx.rule, ctx.rows = rule, rows
+        ctx.save_for_backward(sent, heard, weight)
+        parts = [
+            rule(*_ends(sent, heard, rows, own), weight)
+            for own in _parts(rows) or [slice(0)]
+        ]
+        return torch.cat(parts)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        sent, heard, weight = ctx.saved_tensors
+        (g,), rows = grads, ctx.rows
+        slopes = [torch.zeros_like(t) for t in (sent, heard, weight)]
+        for own in _parts(rows):
+            parts = *_ends(sent, heard, rows, own), weight
+            for_sent, for_heard, for_weight = _slopes(ctx.rule, parts, g[own])
+            slopes[0].index_add_(0, rows.sources[own], for_sent)
+            slopes[1].index_add_(0, rows.targets[own], for_heard)
+            slopes[2] += for_weight
+        return None, None, *slopes
+
+
+def _ends(sent: Tensor, heard: Tensor, rows: Rows, own: slice) -> tuple[Tensor, Tensor]:
+    """sent[s] and heard[t] of some edges."""
+    return (
+        sent.index_select(0, rows.sources[own]),
+        heard.index_select(0, rows.targets[own]),
+    )
+
+
+def _slopes(
+    rule: Callable[..., Tensor], given: Sequence[Tensor], g: Tensor
+) -> tuple[Tensor, ...]:
+    """The slopes of a rule by all that it is given; g: what comes back from above."""
+    parts = [part.detach().requires_grad_() for part in given]
+    with torch.enable_grad():
+        said = rule(*parts)
+    return torch.autograd.grad(said, parts, g)
 
 
 class _EdgeSum(torch.autograd.Function):
@@ -599,10 +664,7 @@ class _EdgeSum(torch.autograd.Function):
         slopes = [torch.zeros_like(t) for t in (x, of_edges, *parameters)]
         for own in _parts(rows):
             parts = [x[rows.sources[own]], of_edges[own], *parameters]
-            parts = [part.detach().requires_grad_() for part in parts]
-            with torch.enable_grad():
-                sent = ctx.rule(*parts)
-            found = torch.autograd.grad(sent, parts, g[rows.targets[own]])
+            found = _slopes(ctx.rule, parts, g[rows.targets[own]])
             slopes[0].index_add_(0, rows.sources[own], found[0])
             slopes[1][own] = found[1]
             for slope, more in zip(slopes[2:], found[2:], strict=True):

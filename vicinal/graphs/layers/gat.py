@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency, softmax, weighted_sum
+from vicinal.graphs.adjacency import Adjacency, of_ends, softmax, weighted_sum
 from vicinal.graphs.layers.dropout import Dropout
 
 
@@ -49,8 +49,8 @@ class GAT(nn.Module):
         graph = graph.with_loops
         h = self.linear(x).unflatten(1, (self.heads, -1))  # [N, K, F]
         share = self.dropout(self.shares(h, graph))
-        found = [weighted_sum(h[:, k], graph, share[:, k]) for k in range(self.heads)]
-        z = torch.stack(found, dim=1)
+        heads = zip(h.unbind(1), share.unbind(1), strict=True)
+        z = torch.stack([weighted_sum(own, graph, w) for own, w in heads], dim=1)
         return (z.mean(dim=1) if self.average else z.flatten(1)) + self.bias
 
     def shares(self, h: Tensor, graph: Adjacency) -> Tensor:
@@ -60,6 +60,5 @@ class GAT(nn.Module):
         """
         own = h[: graph.num_nodes]
         sent, heard = (h * self.sender).sum(-1), (own * self.receiver).sum(-1)  # [N, K]
-        rows = graph.arriving
-        score = sent[rows.sources] + heard[rows.targets]
+        score = of_ends(sent, heard, graph)
         return softmax(F.leaky_relu(score, self.slope), graph)

@@ -50,10 +50,8 @@ class GATv2(nn.Module):
         sent = self.sender(x).unflatten(1, (self.heads, -1))  # [N, K, F]
         heard = self.receiver(x[: graph.num_nodes]).unflatten(1, (self.heads, -1))
         share = self.dropout(softmax(self.scores(sent, heard, graph), graph))
-        found = [
-            weighted_sum(sent[:, k], graph, share[:, k]) for k in range(self.heads)
-        ]
-        z = torch.stack(found, dim=1)
+        heads = zip(sent.unbind(1), share.unbind(1), strict=True)
+        z = torch.stack([weighted_sum(own, graph, w) for own, w in heads], dim=1)
         return (z.mean(dim=1) if self.average else z.flatten(1)) + self.bias
 
     def scores(self, sent: Tensor, heard: Tensor, graph: Adjacency) -> Tensor:
