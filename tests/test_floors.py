@@ -15,6 +15,7 @@ FLOORS = {
     "vicinal.__main__": 5,
     "vicinal.cli": 5,
     "vicinal.graph_cli": 5,
+    "vicinal.arguments": 5,
     "vicinal.web": 5,
     "vicinal.tasks": 4,
     "vicinal.about": 4,

@@ -21,7 +21,8 @@ from typing import Any, Literal
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, Suppress
 
-from vicinal.core.files import to_json
+from vicinal.arguments import Data, MaybePicture, Picture, Pictures, RunFolder
+from vicinal.core.files import answers_file, to_json
 from vicinal.core.parallel import is_led
 from vicinal.errors import (
     CacheWarning,
@@ -67,7 +68,7 @@ def demo(
 
 
 def check(
-    data: Positional[str],
+    data: Data,
     /,
     task: Task = "auto",
     target: str | None = None,
@@ -104,7 +105,7 @@ def check(
 
 
 def train(
-    data: Positional[str],
+    data: Data,
     /,
     settings: OmitArgPrefixes[ImageSettings] = ImageSettings(),  # noqa: B008 - frozen
     task: Task = "auto",
@@ -286,8 +287,8 @@ def _remove_if_bare(folder: Path, error: VicinalError, resume: bool) -> None:
 
 
 def evaluate(
-    run: Positional[str],
-    data: Positional[str],
+    run: RunFolder,
+    data: Data,
     /,
     target: str | None = None,
     output: str | None = None,
@@ -310,7 +311,7 @@ def evaluate(
     from vicinal.tasks import TABLE, load, target_of, understand
 
     voice, begun = Voice(json), time.monotonic()
-    _check_csv(output)
+    place = answers_file(output)
     model = load(run)
     _note_unfinished(run)
     if target is None and Path(data).is_file():
@@ -329,17 +330,17 @@ def evaluate(
     )
     voice.say(str(found))
     voice.say(found.verdict)
-    if output is not None:
+    if place is not None:
         paths = [str(table.place / name) for name in found.predictions["path"]]
-        write_csv(Path(output), found.predictions.assign(path=paths))
+        write_csv(place, found.predictions.assign(path=paths))
         voice.say(f"predictions: {output}")
     seconds = round(time.monotonic() - begun, 2)
     return {**found.to_dict(), "run": run, "data": data, "seconds": seconds}
 
 
 def predict(
-    run: Positional[str],
-    inputs: Positional[list[str]],
+    run: RunFolder,
+    inputs: Pictures,
     /,
     output: str | None = None,
     json: bool = False,
@@ -361,18 +362,17 @@ def predict(
 
     if not inputs:
         raise NoDataError("Name at least one picture, folder or CSV behind the run.")
-    _check_csv(output)
     if _is_model(inputs[-1]) and not _is_model(run):
         raise SettingError(
             f"The run comes first: vicinal predict {_quoted(inputs[-1])} {_quoted(run)}"
         )
+    place = answers_file(output)
     voice = Voice(json)
     table = list_pictures(inputs)
     _note_unfinished(run)
     for note in table.notes:
         print(f"note: {note}", file=sys.stderr)
-    target = Path(output) if output else None
-    outcome = predict_all(load(run), table, target, voice, keep=json)
+    outcome = predict_all(load(run), table, place, voice, keep=json)
     return {"run": run, **outcome}
 
 
@@ -386,22 +386,13 @@ def _note_unfinished(run: str) -> None:
         print(f"note: {told}. {how_to_resume(folder)}", file=sys.stderr)
 
 
-def _check_csv(output: str | None) -> None:
-    """SettingError for an output file of another kind by its ending."""
-    if output is not None and Path(output).suffix.lower() not in (".csv", ""):
-        raise SettingError(
-            f"--output must be a .csv file. Got {output!r} instead; every spreadsheet "
-            "opens CSV."
-        )
-
-
 def _is_model(folder: str) -> bool:
     return (Path(folder) / "model.json").exists()
 
 
 def explain(
-    run: Positional[str],
-    picture: Positional[str],
+    run: RunFolder,
+    picture: Picture,
     /,
     method: Literal["gradcam", "integrated_gradients", "occlusion", "all"] = "gradcam",
     target: str | None = None,
@@ -434,8 +425,8 @@ def explain(
 
 
 def inspect(
-    run: Positional[str],
-    picture: Positional[str | None] = None,
+    run: RunFolder,
+    picture: MaybePicture = None,
     /,
     layer: str | None = None,
     at: str | None = None,
@@ -493,7 +484,7 @@ def _opened(run: str, voice: Voice) -> Any:
 
 
 def report(
-    run: Positional[str],
+    run: RunFolder,
     /,
     shortcuts: bool = False,
     beside_dense: bool = False,

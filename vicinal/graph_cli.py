@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from tyro.conf import OmitArgPrefixes, Positional, Suppress
+from tyro.conf import OmitArgPrefixes, Suppress
 
+from vicinal.arguments import Data, Graphs, MaybeData, Name, Node, Nodes, RunFolder
 from vicinal.core.settings import Settings
 from vicinal.errors import DataError, Interruption, RunError, SettingError
 from vicinal.graphs.settings import LinkSettings, NodeSettings, WholeSettings
@@ -22,7 +23,7 @@ Outcome = dict[str, Any]
 
 
 def check(
-    data: Positional[str],
+    data: Data,
     /,
     edges: str | None = None,
     task: Task = "auto",
@@ -51,7 +52,7 @@ def check(
 
 
 def check_links(
-    data: Positional[str],
+    data: Data,
     /,
     edges: str | None = None,
     task: Literal["links"] = "links",
@@ -78,7 +79,7 @@ def check_links(
 
 
 def check_graphs(
-    data: Positional[str],
+    data: Data,
     /,
     task: Task = "auto",
     target: str | None = None,
@@ -102,7 +103,7 @@ def check_graphs(
 
 
 def train(
-    data: Positional[str],
+    data: Data,
     /,
     settings: OmitArgPrefixes[NodeSettings] = NodeSettings(),  # noqa: B008 - frozen
     edges: str | None = None,
@@ -135,7 +136,7 @@ def train(
 
 
 def train_links(
-    data: Positional[str],
+    data: Data,
     /,
     settings: OmitArgPrefixes[LinkSettings] = LinkSettings(),  # noqa: B008 - frozen
     edges: str | None = None,
@@ -165,7 +166,7 @@ def train_links(
 
 
 def train_graphs(
-    data: Positional[str],
+    data: Data,
     /,
     settings: OmitArgPrefixes[WholeSettings] = WholeSettings(),  # noqa: B008 - frozen
     task: Task = "auto",
@@ -364,8 +365,8 @@ def _epoch_line(epoch: Any) -> str:
 
 
 def evaluate(
-    run: Positional[str],
-    data: Positional[str | None] = None,
+    run: RunFolder,
+    data: MaybeData = None,
     /,
     edges: str | None = None,
     target: str | None = None,
@@ -393,8 +394,8 @@ def evaluate(
 
 
 def predict(
-    run: Positional[str],
-    nodes: Positional[list[str]] = [],  # noqa: B006 - tyro reads it, nothing changes it
+    run: RunFolder,
+    nodes: Nodes = [],  # noqa: B006 - tyro reads it, nothing changes it
     /,
     new_nodes: str | None = None,
     new_edges: str | None = None,
@@ -424,8 +425,8 @@ def predict(
 
 
 def explain(
-    run: Positional[str],
-    node: Positional[str],
+    run: RunFolder,
+    node: Node,
     /,
     target: str | None = None,
     new_nodes: str | None = None,
@@ -454,8 +455,8 @@ def explain(
 
 
 def inspect(
-    run: Positional[str],
-    node: Positional[str],
+    run: RunFolder,
+    node: Node,
     /,
     new_nodes: str | None = None,
     new_edges: str | None = None,
@@ -488,8 +489,8 @@ def _with_newcomers(run: str, nodes: str | None, edges: str | None) -> Any:
 
 
 def evaluate_graphs(
-    run: Positional[str],
-    data: Positional[str | None] = None,
+    run: RunFolder,
+    data: MaybeData = None,
     /,
     target: str | None = None,
     output: str | None = None,
@@ -515,8 +516,8 @@ def evaluate_graphs(
 
 
 def predict_graphs(
-    run: Positional[str],
-    data: Positional[str],
+    run: RunFolder,
+    data: Graphs,
     /,
     output: str | None = None,
     embeddings: str | None = None,
@@ -540,9 +541,9 @@ def predict_graphs(
 
 
 def explain_graphs(
-    run: Positional[str],
-    data: Positional[str],
-    name: Positional[str],
+    run: RunFolder,
+    data: Graphs,
+    name: Name,
     /,
     target: str | None = None,
     output: str | None = None,
@@ -568,7 +569,7 @@ def explain_graphs(
 
 
 def evaluate_links(
-    run: Positional[str],
+    run: RunFolder,
     /,
     output: str | None = None,
     json: bool = False,
@@ -587,8 +588,8 @@ def evaluate_links(
 
 
 def predict_links(
-    run: Positional[str],
-    nodes: Positional[list[str]] = [],  # noqa: B006 - tyro reads it, nothing changes it
+    run: RunFolder,
+    nodes: Nodes = [],  # noqa: B006 - tyro reads it, nothing changes it
     /,
     relation: str | None = None,
     top: int = 20,
@@ -618,11 +619,12 @@ def predict_links(
 
 
 def explain_links(
-    run: Positional[str],
-    source: Positional[str],
-    target: Positional[str],
+    run: RunFolder,
+    source: Node,
+    target: Node,
     /,
     relation: str | None = None,
+    output: str | None = None,
     json: bool = False,
 ) -> Outcome:
     """Show what the chance of an edge between two nodes adds up to.
@@ -632,19 +634,20 @@ def explain_links(
         source: the name of a node.
         target: the name of another.
         relation: by which they would be joined, where there are several.
+        output: a file for a drawing of it: .html, .png, .svg or .pdf.
         json: print one JSON object and nothing else.
     """
     from vicinal.graphs.inside import verbs
     from vicinal.tasks import load
 
-    found = verbs.explain_links(load(run), source, target, relation, Voice(json))
-    return {"run": run, **found}
+    given = load(run), source, target, relation, output
+    return {"run": run, **verbs.explain_links(*given, Voice(json))}
 
 
 def inspect_links(
-    run: Positional[str],
-    source: Positional[str],
-    target: Positional[str],
+    run: RunFolder,
+    source: Node,
+    target: Node,
     /,
     relation: str | None = None,
     json: bool = False,
@@ -666,9 +669,9 @@ def inspect_links(
 
 
 def inspect_graphs(
-    run: Positional[str],
-    data: Positional[str],
-    name: Positional[str],
+    run: RunFolder,
+    data: Graphs,
+    name: Name,
     /,
     node: str | None = None,
     target: str | None = None,
@@ -691,7 +694,7 @@ def inspect_graphs(
     return {"run": run, **verbs.inspect_graphs(load(run), *given, Voice(json))}
 
 
-def report(run: Positional[str], /, json: bool = False) -> Outcome:
+def report(run: RunFolder, /, json: bool = False) -> Outcome:
     """Write a run's report again and print it as text.
 
     Args:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from vicinal.core.files import (
+    answers_file,
+    check_place,
     make_folder,
     read_json,
     replace_file,
@@ -19,7 +21,7 @@ from vicinal.core.files import (
     write_json,
     write_text,
 )
-from vicinal.errors import RunError
+from vicinal.errors import RunError, SettingError
 
 LENGTH = 300_000
 
@@ -90,9 +92,9 @@ def test_a_disk_that_is_really_full(small_disk):
 def test_a_folder_that_cannot_be_written(tmp_path):
     write_text(tmp_path / "file", "")
     for path in (tmp_path / "file" / "below", tmp_path / "missing" / "below"):
-        with pytest.raises(RunError, match=r"cannot be written.*--out"):
+        with pytest.raises(RunError, match=r"cannot be written.*may write to"):
             write_text(path, "text")
-    with pytest.raises(RunError, match=r"cannot be written.*--out"):
+    with pytest.raises(RunError, match=r"cannot be written.*may write to"):
         make_folder(tmp_path / "file" / "below")
 
 
@@ -164,3 +166,17 @@ def replace_for_ever(path: Path) -> None:
 
 if __name__ == "__main__":
     replace_for_ever(Path(sys.argv[1]))
+
+
+def test_a_place_is_looked_at_before_the_work(tmp_path):
+    check_place(tmp_path / "new.csv")
+    assert not list(tmp_path.iterdir())
+    write_text(tmp_path / "old.csv", "kept")
+    assert answers_file(str(tmp_path / "old.csv")) == tmp_path / "old.csv"
+    assert (tmp_path / "old.csv").read_text() == "kept" and answers_file(None) is None
+    with pytest.raises(RunError, match="cannot be written: No such file"):
+        check_place(tmp_path / "gone" / "new.csv")
+    with pytest.raises(RunError, match=r"it is a folder\. Name a file"):
+        answers_file(str(tmp_path))
+    with pytest.raises(SettingError, match=r"must be a \.csv file"):
+        answers_file("said.json")

@@ -271,6 +271,24 @@ def test_an_explanation_is_drawn(form, say, folder):
     assert found["drawing"] == str(place) and found["nodes"]
 
 
+def test_a_place_that_cannot_be_written_is_found_before_the_work(say, folder):
+    run = trained(say, folder)
+    Path("said.csv").mkdir()
+    for words in (
+        ["explain", run, "nobody", "--output", "gone/n4.png"],
+        ["predict", run, "nobody", "--output", "gone/said.csv"],
+        ["predict", run, "nobody", "--embeddings", "gone/vectors.npz"],
+        ["evaluate", run, "gone.csv", "--output", "gone/said.csv"],
+    ):
+        told = say(*words)
+        assert told.code != OK and "cannot be written" in told.err, told.err
+        assert "nobody" not in told.err
+    told = say("predict", run, "--output", "said.csv")
+    assert told.code != OK and "it is a folder. Name a file." in told.err
+    told = say("predict", run, "--output", "said.json")
+    assert told.code == MISTAKE and "must be a .csv file" in told.err
+
+
 def test_a_drawing_of_a_strange_ending_is_refused(say, folder):
     run = trained(say, folder)
     told = say("evaluate", run, "--target", "label")
@@ -393,6 +411,10 @@ def test_a_network_opened_by_its_messages(say, folder):
     assert "logits: k0" in told.out
     found = say("inspect", "net", "n4", "--json").json()
     assert max(layer["off"] for layer in found["layers"]) < 1e-5
+    z = np.array(found["layers"][-1]["value"]) / found["temperature"]
+    chance = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+    assert found["answer"] == pytest.approx(chance.max(), abs=1e-4)
+    assert f"calibrated (temperature {found['temperature']:.3g})" in told.out
     told = say("explain", "net", "n4")
     assert told.code == OK and "draws" in told.out
     assert "what the log-odds lose without each edge" in told.out
@@ -400,7 +422,8 @@ def test_a_network_opened_by_its_messages(say, folder):
     for name in ("tree.html", "tree.png"):
         told = say("inspect", "net", "n4", "--output", name)
         assert told.code == OK and "off by" in told.out and Path(name).exists()
-    assert "after layer 2" in Path("tree.html").read_text()
+    page = Path("tree.html").read_text()
+    assert "after layer 2" in page and "its computational graph, by gcn" in page
     told = say("inspect", "net", "n4", "--output", "tree.txt")
     assert told.code == MISTAKE and "no page or picture" in told.err
 
@@ -513,8 +536,9 @@ def test_what_a_chance_adds_up_to(say, folder):
     assert found["off"] < 1e-5 and len(found["parts"]) > 10
     wanted = say("predict", run, "n1", "n2", "--json").json()["predictions"][0]
     assert found["chance"] == pytest.approx(wanted["chance"], abs=1e-4)
-    told = say("explain", run, "n1", "n2")
+    told = say("explain", run, "n1", "n2", "--output", "pair.svg")
     assert "paths of" in told.out and "of the average pair" in told.out
+    assert ">n1</text>" in Path("pair.svg").read_text()
     told = say("inspect", run, "n1", "n2")
     assert told.code == MISTAKE and "The first answer has no layers" in told.err
 

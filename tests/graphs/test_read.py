@@ -557,6 +557,24 @@ def test_a_list_of_edges_is_known_by_its_columns(tmp_path, head):
     assert read_graph(path).ids.tolist() == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("mark", ["\t", " ", ","])
+def test_facts_without_a_first_line_that_names_columns(mark, tmp_path):
+    rows = [("a", "likes", "b"), ("b", "likes", "c"), ("c", "knows", "a")]
+    path = tmp_path / "facts.tsv"
+    path.write_text("# a comment\n" + "".join(f"{mark.join(r)}\n" for r in rows))
+    table = read_graph(path, relation="relation")
+    assert table.relation is not None
+    found = zip(table.source, table.relation, table.target, strict=True)
+    told = [(table.ids[s], table.relations[r], table.ids[t]) for s, r, t in found]
+    assert told == rows
+    plain = read_graph(path)
+    assert plain.ids.tolist() == ["a", "b", "c"] and plain.num_edges == 3
+    assert any("--relation-column relation" in note for note in plain.notes)
+    path.write_text(f"a{mark}b{mark}red\nb{mark}c{mark}blue\n")  # what is the third?
+    with pytest.raises(NoDataError, match="its weight 'red' is none"):
+        read_graph(path)
+
+
 def test_lists_of_networkx_and_konect(tmp_path):
     path = tmp_path / "x.edgelist"
     graph = nx.Graph([("a", "b", {"weight": 2.5}), ("b", "c", {"weight": 1.0})])

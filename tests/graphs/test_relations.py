@@ -12,6 +12,7 @@ import vicinal
 from vicinal.cli import main
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs import links
+from vicinal.graphs.inside.pair import PairExplanation
 from vicinal.graphs.link_features import (
     NAMES,
     NAMES_OF_RELATIONS,
@@ -197,7 +198,8 @@ def test_each_relation_is_learned(model):
 
 
 def test_parts_add_up_to_the_chance(model):
-    found = model.explain("p1", "p2", "knows")
+    found = model.explain("p1", "p2", "knows").found
+    assert isinstance(found, PairExplanation)
     assert found.off < 1e-6
     assert any(part.name.endswith("of this relation") for part in found.parts)
     assert found.chance == pytest.approx(

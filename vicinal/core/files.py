@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vicinal.errors import RunError
+from vicinal.errors import RunError, SettingError
 
 TEMPORARY = ".part"
 
@@ -51,6 +51,37 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         raise
     with contextlib.suppress(OSError):  # some file systems cannot flush a folder
         flush_to_disk(path.parent)
+
+
+def check_place(path: Path) -> None:
+    """Raise RunError at once, before any work, where no file could be written."""
+    path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise RunError(f"{path} cannot be written: it is a folder. Name a file.")
+    try:
+        handle, name = tempfile.mkstemp(TEMPORARY, f".{path.name}.", path.parent)
+    except OSError as error:
+        raise RunError(_explain(path, error)) from error
+    os.close(handle)
+    Path(name).unlink()
+
+
+def answers_file(name: str | None) -> Path | None:
+    """The file that takes answers, if one is named.
+
+    SettingError for one that is no CSV by its ending, RunError where it could not be
+    written.
+    """
+    if name is None:
+        return None
+    path = Path(name)
+    if path.suffix.lower() not in (".csv", ""):
+        raise SettingError(
+            f"--output must be a .csv file. Got {name!r} instead; every spreadsheet "
+            "opens CSV."
+        )
+    check_place(path)
+    return path
 
 
 def make_folder(folder: Path) -> None:
@@ -120,8 +151,8 @@ def _is_full(error: BaseException) -> bool:
 
 def _explain(path: Path, error: BaseException) -> str:
     if _is_full(error):
-        cure = "The disk is full: free some space, or choose another folder (--out)."
+        cure = "The disk is full: free some space, or choose another place."
     else:
-        cure = "Choose a folder that you may write to (--out, --output)."
+        cure = "Choose a place that you may write to."
     reason = getattr(error, "strerror", None) or str(error)
     return f"{path} cannot be written: {reason}. {cure}"

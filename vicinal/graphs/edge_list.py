@@ -25,7 +25,8 @@ RELATION = ("relation", "rel", "edge_type", "type", "predicate", "interaction")
 """columns that usually name the kind of an edge: told of where they are not used"""
 
 UNNAMED = ["source", "target", "weight", "time"]
-"""columns of a list whose first line does not name them"""
+FACT = ["source", "relation", "target"]
+"""columns of a list whose first line does not name them, and of one of facts"""
 
 ROWS = 1_000_000
 """of a file, at a time"""
@@ -290,8 +291,9 @@ def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
 
     The columns are named by the first line if that names source and target; else they
     are source, target and, if there are more, weight and time (KONECT), which is not
-    used. Cells stand apart by comma, semicolon, tab or spaces. DataError where a line
-    has more or fewer cells.
+    used; or source, relation and target, where the third is no number and names nodes
+    that the first does. Cells stand apart by comma, semicolon, tab or spaces. DataError
+    where a line has more or fewer cells.
     """
     import pandas as pd
 
@@ -307,7 +309,9 @@ def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
             f"{path} is no list of edges: its first line names no columns source and "
             f"target, and 2 or 3 cells were wanted. Got {len(cells)}: {head[:80]!r}"
         )
-    line = skipped + (2 if named else 1)
+    line, names = skipped + (2 if named else 1), UNNAMED[: len(cells)]
+    if not named and _are_facts(path, None if spaced else separator):
+        names = FACT
     try:
         with path.open(encoding="utf-8-sig") as file:
             for _ in range(skipped):
@@ -316,7 +320,7 @@ def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
                 file,
                 sep=r"\s+" if spaced else separator,
                 header=0 if named else None,
-                names=None if named else UNNAMED[: len(cells)],
+                names=None if named else names,
                 dtype=str,
                 keep_default_na=False,
                 chunksize=ROWS,
@@ -341,6 +345,20 @@ def _is_amount(text: str) -> bool:
         return np.isfinite(float(text))
     except ValueError:
         return False
+
+
+def _are_facts(path: Path, separator: str | None) -> bool:
+    """Whether the first lines are of two nodes with a relation between them."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        lines = file.read(1 << 16).splitlines()
+    told = [line for line in lines if line.strip() and not line.startswith(COMMENTS)]
+    rows = [line.split(separator) for line in told[:-1] or told]  # the last may be cut
+    if not all(len(row) == 3 for row in rows) or any(_is_amount(r[2]) for r in rows):
+        return False
+    first, _, third = (
+        {cell.strip() for cell in own} for own in zip(*rows, strict=True)
+    )
+    return bool(first & third)
 
 
 def _next(tables: Iterator[Any]) -> Any:

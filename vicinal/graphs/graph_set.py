@@ -10,7 +10,8 @@ one text                               the number of graphs; then for each a lin
 one to three tables                    edges.csv `graph_id,source,target`, nodes.csv
                                        `graph_id,id,...`, graphs.csv `graph_id,label`;
                                        or one CSV of edges, `label` in each row
-lists                                  of graphs of NetworkX or PyG, with labels y
+lists                                  of graphs of NetworkX or PyG, with labels y; or
+                                       one such graph
 =====================================  ===============================================
 
 They are held as one graph in which no edge leads from one to another, which is also how
@@ -20,6 +21,7 @@ layers want them.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from vicinal.core.labels import Kind, Task
 from vicinal.core.quarantine import Quarantined
 from vicinal.core.spreadsheets import read_csv
 from vicinal.core.words import counted
-from vicinal.errors import DataError, NoDataError
+from vicinal.errors import DataError, NoDataError, near_names
 from vicinal.graphs.edge_list import edge_columns, once, texts
 from vicinal.graphs.forms import GRAPH, one_text, tu_name
 from vicinal.graphs.node_list import ID, label_cells
@@ -89,6 +91,14 @@ class GraphSet:
             return ()
         return tuple(sorted(set(self.labels[self.labelled])))
 
+    def named(self, name: str) -> "GraphSet":
+        """The one graph of a name; NoDataError where there is none."""
+        rows = np.flatnonzero(self.names == name)
+        if not len(rows):
+            hint = near_names(name, self.names.tolist()[:100_000], 10)
+            raise NoDataError(f"There is no graph {name!r}. {hint}")
+        return self.rows(rows[:1])
+
     def rows(self, wanted: np.ndarray) -> "GraphSet":
         """Some of the graphs: rows, or a mask [G]."""
         wanted = np.flatnonzero(wanted) if wanted.dtype == bool else wanted
@@ -124,7 +134,7 @@ class GraphSet:
 def read_graphs(
     data: Any, y: Any = None, *, task: Task = "auto", target: str | None = None
 ) -> GraphSet:
-    """Read many graphs from a folder, a file, or a list of objects.
+    """Read graphs from a folder, a file, or objects: a list of them, or one.
 
     y: labels [G], for lists and where the files have none. target: the column of
     graphs.csv that holds the labels. NoDataError where there are none.
@@ -133,8 +143,10 @@ def read_graphs(
         found = data
     elif isinstance(data, (list, tuple)):
         found = _of_objects(data, task)
-    else:
+    elif isinstance(data, (str, PathLike)):
         found = _of_path(Path(data), task, target)
+    else:
+        found = _of_objects([data], task)
     if not len(found):
         raise NoDataError("There are no graphs.")
     if y is None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -61,6 +61,9 @@ from vicinal.graphs.settings import LinkSettings
 from vicinal.graphs.structure import seen_as
 from vicinal.graphs.table import GraphTable
 
+if TYPE_CHECKING:
+    from vicinal.graphs.inside.explained import Explained
+
 FOLDS = 5
 """of the training edges: the numbers of each fold are of a graph without it"""
 
@@ -72,35 +75,6 @@ FURTHEST = 6.0
 
 EPOCHS, LR = 100, 1e-2
 CLASSES = ("no edge", "edge")
-
-
-class LinkPart(NamedTuple):
-    """One number between two nodes, and what it adds."""
-
-    name: str
-    value: float
-    adds: float
-    """to log(p / (1 - p))"""
-
-
-class PairExplanation(NamedTuple):
-    """What the chance of an edge between two nodes adds up to."""
-
-    chance: float
-    """p"""
-
-    base: float
-    """log(p / (1 - p)) of a pair whose numbers are all as those learned from are on
-    average"""
-
-    parts: list[LinkPart]
-    """those that add or take most first"""
-
-    @property
-    def off(self) -> float:
-        """How far all together is from what the model says."""
-        total = self.base + sum(part.adds for part in self.parts)
-        return abs(1 / (1 + math.exp(-total)) - self.chance)
 
 
 class LinkPredictor(Estimator):
@@ -465,14 +439,15 @@ class LinkPredictor(Estimator):
             told["relation"] = np.array(self.relations_, dtype=object)[pairs[:, 2]]
         return told
 
-    def explain(
-        self, source: Any, target: Any, relation: Any = None
-    ) -> "PairExplanation":
-        """What the first answer for a pair of names adds up.
+    def explain(self, source: Any, target: Any, relation: Any = None) -> "Explained":
+        """What the chance that the first answer gives a pair of names adds up to.
 
         relation: by which they would be joined, where there are several. SettingError
         where a network answers: its embeddings have no such parts.
         """
+        from vicinal.graphs.inside.explained import explain_pair
+        from vicinal.graphs.inside.pair import LinkPart, Pair, PairExplanation
+
         self.check_fitted()
         if self.network_ is not None:
             raise SettingError(
@@ -481,7 +456,8 @@ class LinkPredictor(Estimator):
                 "RUN NODE NODE` opens the score of a network."
             )
         asked = (source, target) if relation is None else (source, relation, target)
-        pair = in_order(self._rows([asked]))
+        rows = self._rows([asked])
+        pair, listed = in_order(rows), bool(self.listed(rows)[0])
         features = self._between(self.split_.train, pair).features
         names = list(NAMES if self.known_ is not None else NAMES[:-1])
         names += NAMES_OF_RELATIONS if self.relations_ else ()
@@ -496,7 +472,11 @@ class LinkPredictor(Estimator):
         chance = float(self._chances(pair)[0])
         parts = [LinkPart(*row) for row in zip(names, values, adds, strict=True)]
         parts.sort(key=lambda part: -abs(part.adds))
-        return PairExplanation(chance, base, parts)
+        ends, edges = rows[0].tolist()[:2], np.unique(self.split_.train[:, :2], axis=0)
+        name = None if relation is None else str(relation)
+        between = Pair((ends[0], ends[1]), name, listed, self.graph_.ids, edges)
+        found = PairExplanation(chance, base, parts)
+        return explain_pair(found, between, self.delivered)
 
     @torch.no_grad()
     def transform(self, X: Any = None) -> np.ndarray:

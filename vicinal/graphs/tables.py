@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vicinal.core.files import replace_file, write_text
+from vicinal.core.files import check_place, replace_file, write_text
 from vicinal.core.objective import Objective
 from vicinal.errors import SettingError
 
@@ -22,6 +22,7 @@ def embeddings_file(name: str) -> Path:
         raise SettingError(
             f"--embeddings takes a .csv or a .npz file. Got {name!r} instead."
         )
+    check_place(path)
     return path
 
 

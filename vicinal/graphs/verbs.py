@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vicinal.core.evaluation import Evaluation
-from vicinal.core.files import replace_file
+from vicinal.core.files import answers_file, replace_file
 from vicinal.core.quarantine import Quarantined
 from vicinal.core.splits import TEST
 from vicinal.core.spreadsheets import read_csv
@@ -176,7 +176,7 @@ def evaluate(
     voice: Voice,
 ) -> dict[str, Any]:
     """Score a model on its own held-out nodes, or on another graph."""
-    begun = time.monotonic()
+    begun, place = time.monotonic(), answers_file(output)
     if data is None and target is not None:
         raise SettingError(
             "--target names a column of other DATA: name these too, or leave it out to "
@@ -186,17 +186,17 @@ def evaluate(
         found = model.evaluate()
     else:
         found = model.evaluate(model.read(data, edges=edges, target=target))
-    return _scored(found, begun, output, voice)
+    return _scored(found, begun, place, voice)
 
 
 def _scored(
-    found: Evaluation, begun: float, output: str | None, voice: Voice
+    found: Evaluation, begun: float, output: Path | None, voice: Voice
 ) -> dict[str, Any]:
     """Say a score, and write the predictions that it rests on."""
     voice.say(str(found))
     voice.say(found.verdict)
     if output is not None:
-        write_csv(Path(output), found.predictions)
+        write_csv(output, found.predictions)
         voice.say(f"predictions: {output}")
     return {**found.to_dict(), "seconds": round(time.monotonic() - begun, 2)}
 
@@ -210,7 +210,7 @@ def evaluate_graphs(
     voice: Voice,
 ) -> dict[str, Any]:
     """Score a model of whole graphs on those its run held out, or on others."""
-    begun = time.monotonic()
+    begun, place = time.monotonic(), answers_file(output)
     if data is not None and Path(data).resolve() == _learned_from(run):
         voice.say(
             "these are the run's own data: the graphs that it held out are scored"
@@ -220,7 +220,7 @@ def evaluate_graphs(
         found = model.evaluate(model.read(data, target=target))
     else:
         found = model.evaluate(_held_out(model, run, target))
-    return _scored(found, begun, output, voice)
+    return _scored(found, begun, place, voice)
 
 
 def _learned_from(run: Path) -> Path | None:
@@ -257,8 +257,8 @@ def evaluate_links(
     model: LinkPredictor, output: str | None, voice: Voice
 ) -> dict[str, Any]:
     """Score a model of edges on those that it held out."""
-    begun = time.monotonic()
-    return _scored(model.evaluate(), begun, output, voice)
+    begun, place = time.monotonic(), answers_file(output)
+    return _scored(model.evaluate(), begun, place, voice)
 
 
 def predict(
@@ -271,6 +271,7 @@ def predict(
     voice: Voice,
 ) -> dict[str, Any]:
     """Answers for nodes of the graph by name, or for newcomers."""
+    csv_file = answers_file(output)
     place = None if embeddings is None else embeddings_file(embeddings)
     wanted: Any = nodes or None
     if len(nodes) == 1 and Path(nodes[0]).suffix.lower() in (".csv", ".txt"):
@@ -278,7 +279,7 @@ def predict(
     answers = model.answers(wanted, new_nodes=new_nodes, new_edges=new_edges)
     frame = model.predictions_frame(answers.ids, answers.predicted)
     frame["alone"] = answers.alone
-    found = _answered(frame, "node", output, voice)
+    found = _answered(frame, "node", csv_file, voice)
     lonely = int(answers.alone.sum())
     if lonely:
         voice.say(
@@ -316,10 +317,11 @@ def predict_graphs(
     """Answers for whole graphs."""
     from vicinal.graphs.graph_set import read_graphs
 
+    csv_file = answers_file(output)
     place = None if embeddings is None else embeddings_file(embeddings)
     found = read_graphs(data)
     frame = model.predictions_frame(found.names, model.predicted(found))
-    told = _answered(frame, "graph", output, voice)
+    told = _answered(frame, "graph", csv_file, voice)
     if place is not None:
         _embedded(place, found.names, model.transform(found), voice)
     return told
@@ -340,6 +342,7 @@ def predict_links(
     """
     import pandas as pd
 
+    csv_file = answers_file(output)
     vectors = None if embeddings is None else embeddings_file(embeddings)
     if top < 1:
         raise SettingError(f"top must be 1 or more. Got {top}.")
@@ -355,8 +358,8 @@ def predict_links(
                 np.arange(len(nodes) // 2), len(rows) // (len(nodes) // 2)
             )
             frame = frame.iloc[np.lexsort((-chances, place))].reset_index(drop=True)
-    if output is not None:
-        write_csv(Path(output), frame)
+    if csv_file is not None:
+        write_csv(csv_file, frame)
         voice.say(f"{counted(len(frame), 'pair')}: {output}")
     else:
         for row in frame.head(MOST_SAID).to_dict("records"):
@@ -408,11 +411,11 @@ def _pairs(
 
 
 def _answered(
-    frame: Any, unit: str, output: str | None, voice: Voice
+    frame: Any, unit: str, output: Path | None, voice: Voice
 ) -> dict[str, Any]:
     """Say answers, or write them to a file."""
     if output is not None:
-        write_csv(Path(output), frame)
+        write_csv(output, frame)
         voice.say(f"{counted(len(frame), unit)}: {output}")
     else:
         for line in _lines(frame):

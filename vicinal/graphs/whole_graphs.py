@@ -357,20 +357,31 @@ class GraphModel(Estimator):
         return self.network_.embed(graphs).numpy()
 
     def explain(
-        self, X: Any, target: str | None = None, *, seed: int = 0
+        self,
+        X: Any,
+        target: str | None = None,
+        *,
+        name: Any = None,
+        seed: int = 0,
     ) -> "Explained":
         """What the answer for one graph rests on: what each of its nodes costs.
 
-        X: a graph, as `read_graphs` takes one. The order is held against nodes at
-        random (seed). target: a class; None: the one that is said. DataError where X
-        is not one graph, SettingError for a class that is not there.
+        X: a graph, or graphs of which `name` is one, as `read_graphs` takes them. The
+        order is held against nodes at random (seed). target: a class; None: the one
+        that is said. DataError where X is not one graph, NoDataError where none has the
+        name, SettingError for a class that is not there.
         """
         from vicinal.graphs.inside.explained import explain_graph
 
         self.check_fitted()
         graph = read_graphs(X)
+        if name is not None:
+            graph = graph.named(str(name))
         if len(graph) != 1:
-            raise DataError(f"One graph is explained at a time. Got {len(graph)}.")
+            raise DataError(
+                f"One graph is explained at a time: choose it by name=. Got "
+                f"{len(graph)}."
+            )
         return explain_graph(self, graph, target, seed)
 
     @property

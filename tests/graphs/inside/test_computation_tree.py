@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from vicinal.graphs.adjacency import Adjacency
 from vicinal.graphs.first_answer import Known
 from vicinal.graphs.inside.computation_tree import tree
 from vicinal.graphs.networks import NETWORKS, Shape, build
 from vicinal.graphs.read import read_graph
+from vicinal.graphs.receptive_field import field_of
 
 
 @pytest.fixture
@@ -78,3 +80,20 @@ def test_a_tampered_layer_is_seen(known):
     (before, *_), (after, *_) = opened, list(tree(network, known, 3))
     assert np.abs(before.given - after.given).max() > 1e-3
     assert after.off < 1e-5
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_lies_around_a_node_is_all_that_is_opened(name, known):
+    ends = torch.stack([torch.arange(59), torch.arange(1, 60)])
+    path = Adjacency.of(torch.cat([ends, ends.flip(0)], dim=1), 60)
+    known, network = known._replace(graph=path), network_of(name)
+    near = field_of(known, np.array([30]), network.hops)
+    assert len(near.nodes) < 30
+    whole = tree(network, known, 30)
+    part = tree(network, near.known, int(near.rows[0]))
+    for wanted, found in zip(whole, part, strict=True):
+        np.testing.assert_allclose(found.given, wanted.given, rtol=1e-4, atol=1e-5)
+        sent = {int(near.nodes[m.source]): m.vector for m in found.messages}
+        assert set(sent) == {m.source for m in wanted.messages}
+        for m in wanted.messages:
+            np.testing.assert_allclose(sent[m.source], m.vector, rtol=1e-4, atol=1e-5)

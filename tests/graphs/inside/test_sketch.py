@@ -17,8 +17,16 @@ from vicinal.graphs.inside.deletion import (
     beside_chance,
     odds,
 )
-from vicinal.graphs.inside.explained import Listing
+from vicinal.graphs.inside.explained import Listing, a_class
 from vicinal.graphs.inside.left_out import left_out, without
+from vicinal.graphs.inside.pair import (
+    ASKED,
+    HELD_OUT,
+    KNOWN,
+    Pair,
+    PairExplanation,
+    of_pair,
+)
 from vicinal.graphs.inside.sketch import (
     AGAINST,
     BLUE,
@@ -27,6 +35,7 @@ from vicinal.graphs.inside.sketch import (
     MOST_EDGES,
     MOST_NODES,
     ORANGE,
+    _free_place,
     _led,
     colour_of,
     plain,
@@ -35,6 +44,7 @@ from vicinal.graphs.inside.sketch import (
 from vicinal.graphs.inside.surroundings import Surroundings
 from vicinal.graphs.inside.tree_drawing import draw_tree
 from vicinal.graphs.inside.unrolled import unrolled
+from vicinal.graphs.links import LinkPredictor
 from vicinal.graphs.networks import Shape, build
 from vicinal.graphs.nodes import NodeClassifier, NodeRegressor
 from vicinal.graphs.whole_graphs import GraphClassifier, GraphRegressor
@@ -98,7 +108,7 @@ def test_the_way_to_what_counts_is_a_shortest_one():
 def test_the_first_answer_is_drawn_by_what_nodes_say(model):
     told = model.explain("n7")
     sketch, parts = told.sketch, {model.graph_.ids[p.node]: p for p in told.found.parts}
-    assert sketch.names[sketch.middle] == "n7"
+    assert [sketch.names[k] for k in sketch.marked] == ["n7"]
     drawn = dict(zip(sketch.names, sketch.sizes, strict=True))
     first = [model.graph_.ids[p.node] for p in told.found.parts[:MOST_NODES]]
     assert set(first) <= set(drawn)
@@ -147,8 +157,13 @@ def test_networks_are_drawn_by_what_edges_move(model):
     named = [said[rows[name]] for name in sketch.names]
     assert sketch.fills == [colour_of(int(k)) for k in named] and len(set(named)) > 1
     legend = [text.get_text() for text in sheet.axes[0].get_legend().get_texts()]
-    assert f"speaks for {told.data['target']}" in legend
+    both = [f"speaks {way} {told.target}" for way in ("for", "against")]
+    there = [FOR in sketch.strokes, AGAINST in sketch.strokes]
+    assert [word in legend for word in both] == there and any(there)
+    assert ("only leads there" in legend) is (LEADS in sketch.strokes)
     assert len(legend) == len(set(legend)) >= 3
+    assert sheet.get_suptitle() == told.title
+    assert told.score == told.data["score"] and told.verdict in repr(told)
 
 
 @pytest.mark.parametrize("name", ["$\\foo$", "a$b$c", "_n", "n\udc80"])
@@ -272,8 +287,13 @@ def test_nodes_are_left_out_together(rings):
 
 
 def test_one_graph_at_a_time_and_one_node_has_nothing_to_leave_out(rings):
-    with pytest.raises(DataError, match=r"One graph .* at a time\. Got 2"):
-        rings.explain([nx.path_graph(3), nx.path_graph(4)])
+    two = [nx.path_graph(3), nx.path_graph(4)]
+    with pytest.raises(DataError, match=r"One graph .* by name=\. Got 2"):
+        rings.explain(two)
+    with pytest.raises(NoDataError, match="no graph '7'"):
+        rings.explain(two, name="7")
+    assert rings.explain(two, name=1).score == rings.explain(two[1:]).score
+    assert len(rings.explain(two[1]).found.costs) == 4  # one that is in no list
     lone = nx.Graph()
     lone.add_node(0)
     told = rings.explain([lone])
@@ -293,11 +313,75 @@ def test_a_number_of_a_graph_is_told_in_its_unit():
 
 
 def test_a_verdict_tells_which_way_and_where_signs_do_not_hold():
-    told = beside_chance("edges", "log-odds", 3, -1.41, 0.4, 0.025, 0.48)
+    told = beside_chance("edges", "log-odds", 3, -1.41, 0.4, 0.025, 0.48, 15)
     assert "the log-odds rise by 1.41" in told and "add up to +0.48, the other" in told
-    told = beside_chance("edges", "number", 3, 1.41, 0.4, 0.2, 0.48)
+    told = beside_chance("edges", "number", 3, 1.41, 0.4, 0.2, 0.48, 15)
     assert "the number falls by 1.41" in told and "the other way" not in told
-    assert told.startswith("This order is not shown")
+    assert told.startswith("This order is not shown") and "no order could" not in told
+    told = beside_chance("edges near", "number", 1, 1.41, 0.4, 0.2, 0.48, 5)
+    assert "With 5 edges near no order could be: one draw in 5 is the same" in told
+
+
+# --- pairs ------------------------------------------------------------------------
+
+
+def pair_of(graph: Any, ends: tuple[int, int], listed: bool) -> Pair:
+    ids = np.array([f"n{k}" for k in range(len(graph))], dtype=object)
+    return Pair(ends, None, listed, ids, np.array(graph.edges))
+
+
+def test_a_pair_is_drawn_with_the_neighbours_of_both():
+    graph = nx.Graph([(0, 2), (1, 2), (0, 3), (1, 3), (3, 4), (3, 5), (0, 6), (2, 3)])
+    sketch = of_pair(pair_of(graph, (0, 1), False))
+    assert sketch.names == ["n0", "n1", "n2", "n3"] and sketch.marked == (0, 1)
+    adar = 1 / np.log([3, 5])  # their degrees
+    assert sketch.sizes[2:] == pytest.approx(adar / adar[0])
+    drawn = {frozenset(pair) for pair in sketch.pairs.tolist()}
+    joined = [(0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
+    assert drawn == set(map(frozenset, [(0, 1), *joined]))
+    assert sketch.legend == [ASKED] and sketch.strokes[0] == ASKED.look
+    graph.add_edge(0, 1)
+    assert of_pair(pair_of(graph, (0, 1), True)).legend == [KNOWN]
+    graph.remove_edge(0, 1)
+    assert of_pair(pair_of(graph, (1, 0), True)).legend == [HELD_OUT]
+
+
+def test_a_pair_without_a_neighbour_in_common_is_drawn_with_a_way():
+    graph = nx.path_graph(5)
+    graph.add_nodes_from([5, 6])
+    sketch = of_pair(pair_of(graph, (4, 0), False))
+    assert sketch.names == ["n4", "n0", "n3", "n2", "n1"]
+    assert "a shortest way" in sketch.caption and len(sketch.pairs) == 5
+    sketch = of_pair(pair_of(graph, (0, 6), False))
+    assert sketch.names == ["n0", "n6"] and "no way leads" in sketch.caption
+
+
+def test_the_chance_of_a_pair_is_told_drawn_and_paged(block_tables):
+    nodes, edges = block_tables()
+    model = LinkPredictor().fit(nodes, edges=edges)
+    source, target = edges.iloc[0, :2].astype(str)
+    told = model.explain(source, target)
+    assert f"{100 * told.score:.1f} % likely joined (an edge already)" in told.title
+    assert isinstance(told.found, PairExplanation)
+    chance = 1 / (1 + np.exp(-told.found.log_odds))
+    assert chance == pytest.approx(model.predict_proba([(source, target)])[0], abs=1e-5)
+    assert f"{told.found.log_odds:+.3f}" in repr(told) and "np.float" not in repr(told)
+    sheet: Any = told.draw()
+    assert {source, target} <= {text.get_text() for text in sheet.axes[0].texts}
+    page = told.html()
+    assert "<svg" in page and all(part.name in page for part in told.found.parts)
+
+
+def test_figures_of_edges_keep_away_from_what_is_there():
+    a, b = np.zeros(2), np.array([1.0, 0.0])
+    at = _free_place(a, b, np.array([[0.5, 0.0], a, b]))
+    assert at[1] == 0 and 0.2 <= min(at[0], 1 - at[0]) <= 0.3
+
+
+@pytest.mark.parametrize("name", ["2", "2.5", "7a", "x.1"])
+def test_a_class_whose_name_is_a_number_is_called_a_class(name):
+    number = name in ("2", "2.5")
+    assert a_class(name) == (f"class {name}" if number else name)
 
 
 def test_a_seed_below_0_is_refused(model):
@@ -309,10 +393,10 @@ def test_a_list_that_is_long_says_so():
     rows = [(f"n{k}", f"{k:+d}") for k in range(300)]
     listing = Listing("many", ("node", "cost"), rows, ("the rest", "+7"))
     lines = list(listing.lines())
-    assert lines[0] == "many:" and lines[-1].strip() == "... and 288 more"
-    assert "the rest" in lines[-2] and len(listing.table().rows) == 201
+    assert lines[0] == "many:" and lines[-2].strip() == "... and 288 more"
+    assert "the rest" in lines[-1] and len(listing.table().rows) == 201
     assert listing.table().caption == "100 more are not listed."
-    whole = listing._replace(rows=rows[:200], total=1300)
+    whole = listing._replace(rows=rows[:200], last=(), total=1300)
     assert list(whole.lines())[-1].strip() == "... and 1,288 more"
     assert whole.table().caption == "1,100 more are not listed."
 

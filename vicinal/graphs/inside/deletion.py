@@ -10,6 +10,7 @@ good the order is is held against chance: the first k edges, taken away together
 move it further than k edges at random do.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -33,6 +34,9 @@ SHARE = 0.2
 
 FEW = 60
 """edges up to which each is taken away, where the user does not say"""
+
+FEWEST_DRAWS = 20
+"""ways to take some of all, below which one at random is the same too often"""
 
 FAR = 3
 """hops within which edges are taken away, where the answer reaches further"""
@@ -96,7 +100,8 @@ class EdgeExplanation:
             return "No edge leads here: the answer rests on the node's own features."
         told = self.taken, self.change, self.at_random, self.p
         listed = sum(edge.cost for edge in self.edges[: self.taken])
-        return beside_chance("edges near", self.what, *told, listed)
+        count = len(self.edges)
+        return beside_chance("edges near", self.what, *told, listed, count)
 
     @property
     def way(self) -> str:
@@ -121,11 +126,13 @@ def beside_chance(
     at_random: float,
     p: float,
     listed: float,
+    count: int,
 ) -> str:
     """What an order is worth that takes away its first, and as many at random.
 
     change: what the log-odds, or the number, lose without the first; listed: the sum of
     what is listed of them, which may be another where they stand in for one another.
+    count: how many there are; where they are few, chance often draws the same ones.
     """
     s = "" if what == "log-odds" else "s"
     way = f"fall{s}" if change >= 0 else f"rise{s}"
@@ -140,7 +147,15 @@ def beside_chance(
             "counts depends on the others, so their signs do not hold for all together."
         )
     if p > 0.05:
-        return f"This order is not shown to do better than chance: {beside}.{against}"
+        draws = math.comb(count, taken)
+        few = ""
+        if draws < FEWEST_DRAWS:
+            few = (
+                f" With {count} {units} no order could be: one draw in {draws} is the "
+                "same."
+            )
+        beside = f"{beside}.{few}{against}"
+        return f"This order is not shown to do better than chance: {beside}"
     return f"What it marks counts more than other {units}: {beside}.{against}"
 
 

@@ -2,7 +2,7 @@
 
 Of a node the nodes whose sum the first answer is (`surroundings`), or the edges that
 networks rest on (`deletion`, `masks`); of a graph what each of its nodes costs
-(`left_out`).
+(`left_out`); of a pair the numbers between the two (`pair`).
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,13 @@ import numpy as np
 from vicinal.core.notebook import drawing, paragraph
 from vicinal.core.objective import Objective
 from vicinal.core.report import Figure, Report, Section, Table, Text, to_svg
-from vicinal.core.words import counted
+from vicinal.core.words import counted, percent
 from vicinal.errors import SettingError
 from vicinal.graphs.first_answer import VIEWS
 from vicinal.graphs.graph_set import GraphSet
 from vicinal.graphs.inside.deletion import EdgeExplanation, edges_that_count
 from vicinal.graphs.inside.left_out import LeftOut, WholeModel, left_out
+from vicinal.graphs.inside.pair import Pair, PairExplanation, of_pair
 from vicinal.graphs.inside.sketch import (
     Sketch,
     draw_sketch,
@@ -64,11 +65,13 @@ class Listing(NamedTuple):
         yield f"{self.title}:"
         shown = [*self.rows[:TOLD], *([self.last] if self.last else [])]
         wide = [max(map(len, cells)) for cells in zip(*shown, strict=True)]
-        for row in shown:
+        for k, row in enumerate(shown):
+            if k == TOLD and self.there > TOLD:
+                yield f"  ... and {self.there - TOLD:,} more"
             cells = zip(row[:-1], wide[:-1], strict=True)
             first = "  ".join(cell.ljust(min(width, 44)) for cell, width in cells)
             yield f"  {first}  {row[-1]:>{wide[-1]}}"
-        if self.there > TOLD:
+        if len(shown) <= TOLD < self.there:
             yield f"  ... and {self.there - TOLD:,} more"
 
     def table(self) -> Table:
@@ -91,8 +94,24 @@ class Explained:
     data: dict[str, Any]
     """the same for a program"""
 
-    found: Surroundings | EdgeExplanation | LeftOut
+    found: Surroundings | EdgeExplanation | LeftOut | PairExplanation
     sketch: Sketch
+
+    @property
+    def target(self) -> str | None:
+        """The class that is explained; None: a number."""
+        return self.data["target"]
+
+    @property
+    def score(self) -> float:
+        """Its calibrated probability, or the number."""
+        return self.data["score"]
+
+    @property
+    def verdict(self) -> str:
+        """What the order is worth, held against chance; nothing where what is listed
+        is the answer itself, part by part."""
+        return self.data.get("verdict", "")
 
     def lines(self) -> Iterator[str]:
         """For a terminal."""
@@ -142,7 +161,9 @@ def explain_node(
     classes = model.objective_.classes
     said = np.atleast_1d(model.predicted([name])[0])
     k = class_row(model.objective_, target, said)
-    answer = f"{classes[k]} {100 * said[k]:.1f} %" if classes else f"{said[k]:.4g}"
+    answer = f"{said[k]:.4g}"
+    if classes:
+        answer = f"{a_class(classes[k])} {100 * said[k]:.1f} %"
     title = f"{name}: {answer}, by {model.delivered}"
     data = {
         "node": name,
@@ -151,7 +172,7 @@ def explain_node(
     }
     if model.members_ is None:
         found = surroundings(model.first_, model.known_, row)
-        blocks, more = _of_first(model, found, row, k)
+        blocks, more = _of_first(model, found, row, k, float(said[k]))
         sketch = of_surroundings(model, k, found)
         return Explained(title, blocks, data | more, found, sketch)
     edges = edges_that_count(model, row, k, seed)
@@ -168,7 +189,7 @@ def explain_graph(
     k = class_row(objective, target, model.predicted(graph)[0])
     found = left_out(model, graph, k, seed)
     classes, ids = objective.classes, graph.nodes.ids
-    what = classes[k] if classes else "the number"
+    what = a_class(classes[k]) if classes else "the number"
     shown = f"{100 * found.answer:.1f} %" if classes else f"{found.answer:.4g}"
     asked = f"log-odds of {what} lose" if classes else "number loses"
     order = np.argsort(-np.abs(found.costs), kind="stable")
@@ -179,7 +200,7 @@ def explain_graph(
     )
     data = {
         "graph": name,
-        "target": what,
+        "target": classes[k] if classes else None,
         "score": found.answer,
         "what": found.what,
         "verdict": found.verdict,
@@ -189,6 +210,41 @@ def explain_graph(
     title = f"{name}: {what} {shown}, by {model.delivered}"
     sketch = of_graph(graph, found, what if classes else "a higher number")
     return Explained(title, [found.verdict, listing], data, found, sketch)
+
+
+def explain_pair(found: PairExplanation, pair: Pair, by: str) -> Explained:
+    """What the chance of an edge adds up to. by: what answers."""
+    there = " (an edge already)" if pair.listed else ""
+    title = f"{pair.title}: {percent(found.chance)} likely joined{there}, by {by}"
+    listing = Listing(
+        f"what each number between the two adds to the log-odds, {found.base:+.3f} of "
+        "the average pair",
+        ("number", "value", "adds"),
+        [(p.name, f"{p.value:.4g}", f"{p.adds:+.3f}") for p in found.parts],
+        ("all together", "", f"{found.log_odds:+.3f}"),
+    )
+    together = (
+        f"as a chance all together is off by {found.off:.1e}; chances are those among "
+        "pairs of which half are edges"
+    )
+    source, target = (str(pair.ids[end]) for end in pair.ends)
+    data = {
+        "source": source,
+        "target": target,
+        "relation": pair.relation,
+        "score": found.chance,
+        "chance": found.chance,
+        "listed": pair.listed,
+        "base": found.base,
+        "off": found.off,
+        "parts": [part._asdict() for part in found.parts],
+    }
+    return Explained(title, [listing, together], data, found, of_pair(pair))
+
+
+def a_class(name: str) -> str:
+    """A class in a sentence: one whose name is a number is called a class."""
+    return f"class {name}" if name.replace(".", "", 1).isdigit() else name
 
 
 def _refuse_seed(seed: int) -> None:
@@ -213,17 +269,23 @@ Told = tuple[list[str | Listing], dict[str, Any]]
 """blocks, and the same for a program"""
 
 
-def _of_first(model: "NodeModel", found: Surroundings, row: int, k: int) -> Told:
+def _of_first(
+    model: "NodeModel", found: Surroundings, row: int, k: int, said: float
+) -> Told:
     """Which nodes the first answer is made of, and what is seen of them."""
     classes, ids = model.objective_.classes, model.graph_.ids
     one = model.objective_.kind == "single_label"
-    of = f" of {classes[k]}" if classes else ""
-    their = "what they speak for (by their label where it is known, else as they look)"
+    of = f" of {a_class(classes[k])}" if classes else ""
+    before = " before calibration" if classes else ""
+    their = (
+        "what they speak for (by their label where it was learned from, else as they "
+        "look; labels that were held out are not seen)"
+    )
     share = f"their share of it, {their}," if one else "their share of it,"
     have = "has" if len(found.parts) == 1 else "have"
     rows = []
     for part in found.parts:
-        how = "known" if part.known else "as it looks"
+        how = "by its label" if part.known else "as it looks"
         if one:
             how = f"{classes[int(part.says.argmax())]} ({how})"
         own = f"{100 * part.share:.1f} %", how, f"{part.says[k]:+.4f}"
@@ -233,16 +295,18 @@ def _of_first(model: "NodeModel", found: Surroundings, row: int, k: int) -> Told
         rest = "what no other node says", "", "", f"{found.rest[k]:+.4f}"
     nodes = Listing(
         f"{counted(len(found.parts), 'node')} {have} a say in it. Those that count "
-        f"most: {share} and what they add to the {found.what}{of}",
+        f"most: {share} and what they add to the {found.what}{of}{before}",
         ("node", "share", "speaks for" if one else "label", "adds"),
         rows,
         rest,
     )
-    heat = f", before it is calibrated (temperature {model.temperature_:.3g})"
-    together = (
-        f"all together {found.computed[k]:.5f}{heat if classes else ''}; off by "
-        f"{found.off:.1e}"
-    )
+    heat = ""
+    if classes:
+        heat = (
+            f" before calibration, which makes it {percent(said)} (temperature "
+            f"{model.temperature_:.3g})"
+        )
+    together = f"all together {found.computed[k]:.5f}{heat}; off by {found.off:.1e}"
     seen, features = _seen(model, row, k)
     data = {
         "what": found.what,
@@ -270,7 +334,7 @@ def _seen(
     adds = seen_features(model.first_, model.known_, row)
     if not len(adds):
         return [], []
-    what = f"logit of {classes[k]}" if classes else "number"
+    what = f"logit of {a_class(classes[k])}" if classes else "number"
     if model.objective_.kind == "single_label":
         adds = adds - adds.mean(axis=1, keepdims=True)
         what += ", beside the mean of all classes"
@@ -308,7 +372,12 @@ def _of_networks(model: "NodeModel", found: EdgeExplanation, k: int) -> Told:
         how = "by how much the number is less without each edge"
     if found.method == "masks":
         how = f"what each edge adds to the {found.what}, of the networks on average"
-    against = f"it speaks against {classes[k]}" if classes else "it makes it less"
+    against = "it makes it less"
+    if classes:
+        against = f"it speaks against {a_class(classes[k])}"
+    together = ()
+    if found.method == "masks":
+        together = "all together", f"{sum(edge.cost for edge in found.edges):+.4f}"
     edges = Listing(
         f"{how}; below 0 {against}",
         ("edge", "cost"),
@@ -316,6 +385,7 @@ def _of_networks(model: "NodeModel", found: EdgeExplanation, k: int) -> Told:
             (f"{ids[edge.source]} - {ids[edge.target]}", f"{edge.cost:+.4f}")
             for edge in found.edges
         ],
+        together,
     )
     listing, features = _features(model, found.node, k, found.what)
     data = {

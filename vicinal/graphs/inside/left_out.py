@@ -78,7 +78,8 @@ class LeftOut:
         told = self.taken, self.change, self.at_random, self.p
         first = np.argsort(-np.abs(self.costs), kind="stable")[: self.taken]
         listed = float(self.costs[first].sum())
-        return beside_chance("nodes of it", self.what, *told, listed)
+        count = len(self.costs)
+        return beside_chance("nodes of it", self.what, *told, listed, count)
 
 
 def left_out(model: WholeModel, graph: GraphSet, k: int, seed: int = 0) -> LeftOut:

@@ -83,8 +83,8 @@ class Sketch:
     """[P] beside edges; empty: nothing"""
 
     caption: str
-    middle: int | None = None
-    """the node that is explained"""
+    marked: tuple[int, ...] = ()
+    """the node, or the two, that are explained"""
 
     legend: list[Key] = field(default_factory=list)
     """what colours mean"""
@@ -132,16 +132,18 @@ def of_surroundings(model: "NodeModel", k: int, found: Surroundings) -> Sketch:
             fills.append(BLUE if part.says[k] >= 0 else ORANGE)
         sizes[place] = 0.0 if part is None else part.share / most
     classes = model.objective_.classes
-    legend = _of_classes(classes, fills) if one else _signs(_target(classes, k))
+    legend = _of_classes(classes, fills)
+    if not one:
+        legend = _signs(_target(classes, k), fills)
     caption = (
         "the larger a node, the more it counts; "
         + ("its colour: what it speaks for" if one else "its colour: which way")
-        + _more(len(found.parts) - len(parts), "node")
+        + more_of(len(found.parts) - len(parts), "node")
     )
     ids = model.graph_.ids
     plain = [LEADS] * len(pairs), np.zeros(len(pairs)), [""] * len(pairs)
     names = [str(ids[node]) for node in nodes]
-    return Sketch(names, pairs, fills, sizes, *plain, caption, 0, legend)
+    return Sketch(names, pairs, fills, sizes, *plain, caption, (0,), legend)
 
 
 def of_edges(model: "NodeModel", found: EdgeExplanation) -> Sketch:
@@ -167,11 +169,13 @@ def of_edges(model: "NodeModel", found: EdgeExplanation) -> Sketch:
         said = np.asarray(model.predicted()).argmax(axis=1)
         fills = [colour_of(int(said[node])) for node in nodes]
         legend = _of_classes(classes, fills)
-    legend += _signs(_target(classes, found.target), (FOR, AGAINST))
+    named = "; colours of nodes: what they are named" if legend else ""
+    legend += _signs(_target(classes, found.target), strokes, (FOR, AGAINST))
+    if LEADS in strokes:
+        legend.append(Key(LEADS, "only leads there"))
     caption = (
-        f"the wider an edge, the further it moves the {found.what}"
-        + ("; colours of nodes: what they are named" if len(legend) > 2 else "")
-        + _more(len(found.edges) - len(told), "edge")
+        f"the wider an edge, the further it moves the {found.what}{named}"
+        + more_of(len(found.edges) - len(told), "edge")
     )
     return Sketch(
         [str(model.graph_.ids[node]) for node in nodes],
@@ -182,7 +186,7 @@ def of_edges(model: "NodeModel", found: EdgeExplanation) -> Sketch:
         np.array(widths),
         notes,
         caption,
-        place[found.node],
+        (place[found.node],),
         legend,
     )
 
@@ -199,19 +203,20 @@ def of_graph(graph: "GraphSet", found: LeftOut, target: str) -> Sketch:
     }
     most = float(np.abs(found.costs).max(initial=0.0)) or 1.0
     costs = found.costs[order]
+    fills = [BLUE if cost >= 0 else ORANGE for cost in costs]
     left = len(found.costs) - len(order)
     return Sketch(
         [str(graph.nodes.ids[row]) for row in order],
         np.array(sorted(pairs)).reshape(-1, 2),
-        [BLUE if cost >= 0 else ORANGE for cost in costs],
+        fills,
         np.abs(costs) / most,
         [LEADS] * len(pairs),
         np.zeros(len(pairs)),
         [""] * len(pairs),
         f"the larger a node, the further it moves the {found.what}"
-        + _more(left, "node"),
-        None,
-        _signs(target),
+        + more_of(left, "node"),
+        (),
+        _signs(target, fills),
     )
 
 
@@ -220,10 +225,14 @@ def _target(classes: tuple[str, ...], k: int) -> str:
 
 
 def _signs(
-    target: str, looks: tuple[str | Stroke, str | Stroke] = (BLUE, ORANGE)
+    target: str,
+    there: Collection[str | Stroke],
+    looks: tuple[str | Stroke, str | Stroke] = (BLUE, ORANGE),
 ) -> list[Key]:
+    """What the looks of both signs mean, of those that are there."""
     words = f"speaks for {target}", f"speaks against {target}"
-    return [Key(look, what) for look, what in zip(looks, words, strict=True)]
+    keys = [Key(look, what) for look, what in zip(looks, words, strict=True)]
+    return [key for key in keys if key.look in there]
 
 
 def _of_classes(classes: tuple[str, ...], fills: Iterable[str]) -> list[Key]:
@@ -234,7 +243,8 @@ def _of_classes(classes: tuple[str, ...], fills: Iterable[str]) -> list[Key]:
     return [*found, *([Key(COLOURS[-1], "another class")] if more else [])]
 
 
-def _more(count: int, unit: str) -> str:
+def more_of(count: int, unit: str) -> str:
+    """How many are not drawn; nothing where all are."""
     return f"; {counted(count, unit)} of less weight not drawn" if count > 0 else ""
 
 
@@ -281,8 +291,7 @@ def _among(
 
 
 def draw_sketch(sketch: Sketch, title: str) -> "Figure":
-    """The sketch, laid out; the node that is explained has a black rim."""
-    import matplotlib.patheffects as effects
+    """The sketch, laid out; what is explained has a black rim."""
     from matplotlib.figure import Figure
 
     count = len(sketch.names)
@@ -291,7 +300,9 @@ def draw_sketch(sketch: Sketch, title: str) -> "Figure":
     axis: Any = sheet.subplots()
     axis.set_axis_off()
     at = positions(count, sketch.pairs)
-    halo = [effects.withStroke(linewidth=2.5, foreground="white")]
+    areas = 40 + 360 * sketch.sizes
+    lift = 3 + np.sqrt(areas) / 2  # of names above their nodes, in points
+    above = at + np.stack([0 * lift, (lift + 4) * 2.2 / (60 * side)], axis=1)
     for (a, b), stroke, width, note in zip(
         sketch.pairs, sketch.strokes, sketch.widths, sketch.notes, strict=True
     ):
@@ -301,27 +312,24 @@ def draw_sketch(sketch: Sketch, title: str) -> "Figure":
             *at[[a, b]].T, **look, linewidth=0.8 + 5 * width, alpha=faint, zorder=1
         )
         if note:
-            middle = at[[a, b]].mean(axis=0)
-            text = axis.text(*middle, note, fontsize=7, ha="center", zorder=4)
-            text.set_path_effects(halo)
-    rims = ["black" if k == sketch.middle else "white" for k in range(count)]
-    areas = 40 + 360 * sketch.sizes
+            place = _free_place(at[a], at[b], np.concatenate([at, above]))
+            axis.text(*place, note, fontsize=7, **CENTRED, bbox=PATCH, zorder=6)
+    rims = ["black" if k in sketch.marked else "white" for k in range(count)]
     axis.scatter(
         *at.T, s=areas, c=sketch.fills, edgecolors=rims, linewidths=1.5, zorder=2
     )
     for k, name in enumerate(sketch.names):
-        short = plain(name, LETTERS)
-        text = axis.annotate(
-            short,
+        axis.annotate(
+            plain(name, LETTERS),
             at[k],
-            xytext=(0, 3 + float(np.sqrt(areas[k])) / 2),
+            xytext=(0, float(lift[k])),
             textcoords="offset points",
             ha="center",
             fontsize=8,
-            fontweight="bold" if k == sketch.middle else "normal",
+            fontweight="bold" if k in sketch.marked else "normal",
+            bbox=PATCH,
             zorder=5,
         )
-        text.set_path_effects(halo)
     for look, what in sketch.legend:
         if isinstance(look, Stroke):
             axis.plot([], [], look.style, color=look.colour, label=key(what))
@@ -329,10 +337,23 @@ def draw_sketch(sketch: Sketch, title: str) -> "Figure":
             axis.plot([], [], "o", color=look, label=key(what))
     if sketch.legend:
         axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-    axis.set_title(plain(title), fontsize=11)
+    sheet.suptitle(plain(title), fontsize=11)
     axis.margins(0.12)
     sheet.supxlabel(sketch.caption, fontsize=8, color="#555555")
     return sheet
+
+
+CENTRED = {"ha": "center", "va": "center"}
+PATCH = {"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.85, "lw": 0}
+"""behind a text, so that it can be read where lines cross it"""
+
+
+def _free_place(a: np.ndarray, b: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """The place on the inner half of a line furthest from those taken [M, 2]."""
+    shares = np.linspace(0.25, 0.75, 11)[:, None]
+    places = (1 - shares) * a + shares * b
+    far = np.linalg.norm(places[:, None] - taken, axis=2).min(axis=1)
+    return places[far.argmax()]
 
 
 def positions(count: int, pairs: np.ndarray) -> np.ndarray:

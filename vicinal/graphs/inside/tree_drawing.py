@@ -30,7 +30,11 @@ CAPTION = (
 
 
 def draw_tree(
-    root: Heard, names: np.ndarray, said: np.ndarray, classes: tuple[str, ...]
+    root: Heard,
+    names: np.ndarray,
+    said: np.ndarray,
+    classes: tuple[str, ...],
+    title: str = "",
 ) -> "Figure":
     """The tree, the node at the right, what it rests on to its left, its scores beside.
 
@@ -85,6 +89,8 @@ def draw_tree(
         axis.legend(loc="lower right", fontsize=8, frameon=False, title="named")
     axis.set_xlim(root.layer - depth - 0.4, root.layer + 1.0)
     axis.set_ylim(-1, top + 0.6)
+    if title:
+        sheet.suptitle(plain(title), fontsize=11)
     sheet.supxlabel(CAPTION, fontsize=7, color="#555555")
     return sheet
 
@@ -134,7 +140,7 @@ def page_of_tree(
     title: str,
 ) -> str:
     """The picture, and below it every message, to be opened one by one; HTML."""
-    figure = draw_tree(root, names, said, classes)
+    figure = draw_tree(root, names, said, classes)  # the page has its title
     off = max(one.off for one in root.walk())
     scores = ", ".join(
         f"{name} {score:+.4f}" for name, score in scores_of(root, classes)

@@ -5,13 +5,21 @@ from typing import Any
 
 import numpy as np
 
-from vicinal.core.files import replace_file, write_text
+from vicinal.core.files import check_place, replace_file, write_text
 from vicinal.core.objective import Numeric
+from vicinal.core.words import percent
 from vicinal.errors import NoDataError, SettingError, near_names
 from vicinal.graphs.graph_set import GraphSet
-from vicinal.graphs.inside.explained import TOLD, Explained, class_row, explain_node
+from vicinal.graphs.inside.explained import (
+    TOLD,
+    Explained,
+    a_class,
+    class_row,
+    explain_node,
+)
 from vicinal.graphs.links import LinkPredictor
 from vicinal.graphs.node_model import NodeModel
+from vicinal.graphs.receptive_field import field_of
 from vicinal.graphs.verbs import say_aside
 from vicinal.graphs.whole_graphs import GraphModel
 from vicinal.voice import Voice
@@ -28,8 +36,15 @@ def explain(
     """What the answer for a node rests on: nodes for the first answer, edges for
     networks."""
     place = _place(output)
-    say_aside(model.graph_.set_aside, voice, "--json of `predict` lists all")
+    _say_newcomers(model, voice)
     return _told(explain_node(model, name, target, seed), place, voice)
+
+
+def _say_newcomers(model: NodeModel, voice: Voice) -> None:
+    """What was noted of nodes that came later, and what of them cannot be used."""
+    for note in model.graph_.notes:
+        voice.say(f"note: {note}")
+    say_aside(model.graph_.set_aside, voice, "--json of `predict` lists all")
 
 
 def explain_graphs(
@@ -59,6 +74,7 @@ def _place(output: str | None) -> Path | None:
             f"{output} is no page or picture by its ending: take .html, .png, .svg or "
             ".pdf."
         )
+    check_place(place)
     return place
 
 
@@ -77,20 +93,18 @@ def _told(found: Explained, place: Path | None, voice: Voice) -> dict[str, Any]:
 
 
 def _write_figure(figure: Any, place: Path) -> None:
+    from matplotlib import rc_context
+
     form = place.suffix[1:].lower()
-    replace_file(place, lambda t: figure.savefig(t, format=form, dpi=150))
+    with rc_context({"svg.fonttype": "none"}):  # texts stay texts
+        replace_file(place, lambda t: figure.savefig(t, format=form, dpi=150))
 
 
 def _graph_named(data: str, name: str) -> GraphSet:
     """The one graph of a name."""
     from vicinal.graphs.graph_set import read_graphs
 
-    found = read_graphs(data)
-    rows = np.flatnonzero(found.names == name)
-    if not len(rows):
-        hint = near_names(name, found.names.tolist()[:100_000], 10)
-        raise NoDataError(f"There is no graph {name!r}. {hint}")
-    return found.rows(rows[:1])
+    return read_graphs(data).named(name)
 
 
 def _row_named(name: str, ids: Any) -> int:
@@ -104,33 +118,17 @@ def _row_named(name: str, ids: Any) -> int:
 
 
 def explain_links(
-    model: LinkPredictor, source: str, target: str, relation: str | None, voice: Voice
+    model: LinkPredictor,
+    source: str,
+    target: str,
+    relation: str | None,
+    output: str | None,
+    voice: Voice,
 ) -> dict[str, Any]:
     """What the chance of an edge adds up to."""
+    place = _place(output)
     _wants_relation(model, relation)
-    found = model.explain(source, target, relation)
-    by = f" {relation} -" if relation else ""
-    voice.say(
-        f"{source} -{by} {target}: {100 * found.chance:.1f} % likely joined, by "
-        f"{model.delivered}"
-    )
-    voice.say(f"log-odds of the average pair {found.base:+.3f}, and from:")
-    for part in found.parts[:TOLD]:
-        voice.say(f"  {part.name:<44} {part.value:10.4g}   {part.adds:+.3f}")
-    rest = sum(part.adds for part in found.parts[TOLD:])
-    if len(found.parts) > TOLD:
-        more = len(found.parts) - TOLD
-        voice.say(f"  {f'{more} more, together':<44} {'':10}   {rest:+.3f}")
-    voice.say(f"all together, as a chance, off by {found.off:.1e}")
-    return {
-        "source": source,
-        "target": target,
-        "relation": relation,
-        "chance": found.chance,
-        "base": found.base,
-        "off": found.off,
-        "parts": [part._asdict() for part in found.parts],
-    }
+    return _told(model.explain(source, target, relation), place, voice)
 
 
 def inspect_graphs(
@@ -157,10 +155,13 @@ def inspect_graphs(
         layers = readouts.messages(model.network_, tensors, row)
         told = [_say_layer(one, ids, node, voice) for one in layers]
         return {"graph": name, "node": node, "layers": told}
-    k = class_row(model.objective_, target, model.predicted(graph)[0])
+    said = np.atleast_1d(model.predicted(graph)[0])
+    k = class_row(model.objective_, target, said)
     found = readouts.open_graph(model.network_, tensors, k)
     classes = model.objective_.classes
-    what = f"the score of {classes[k]}, above the mean" if classes else "the score"
+    what = "the score"
+    if classes:
+        what = f"the score of {a_class(classes[k])}, above the mean"
     voice.say(f"{name}: {what}, {found.computed:+.4f} = {found.base:+.4f} and")
     voice.say("  layer      " + "".join(f"{name:>12}" for name in readouts.READOUTS))
     for number, adds in enumerate(found.readouts):
@@ -173,10 +174,13 @@ def inspect_graphs(
     if len(order) > TOLD:
         voice.say(f"  ... and {len(order) - TOLD:,} more")
     voice.say(f"all together, off by {found.off:.1e}")
+    voice.say(_calibrated(model, k, said))
     return {
         "graph": name,
-        "target": classes[k] if classes else "the number",
+        "target": classes[k] if classes else None,
         "score": found.computed,
+        "answer": float(said[k]),
+        "temperature": model.temperature_,
         "base": found.base,
         "off": found.off,
         "readouts": [
@@ -260,7 +264,7 @@ def inspect(
     from vicinal.graphs.inside.computation_tree import tree
 
     place, row = _place(output), int(model._rows([name], model.graph_)[0])
-    say_aside(model.graph_.set_aside, voice, "--json of `predict` lists all")
+    _say_newcomers(model, voice)
     if model.members_ is None:
         raise SettingError(
             "The first answer has no layers: `vicinal explain RUN NODE` takes it "
@@ -268,10 +272,12 @@ def inspect(
         )
     if place is not None:
         return _drawn(model, row, name, place, voice)
-    ids, layers = model.graph_.ids, []
+    member, layers = model.members_[0], []
+    near = field_of(model.known_, np.array([row]), member.hops)
+    ids = model.graph_.ids[near.nodes]
     if len(model.members_) > 1:
-        voice.say(f"the first of {len(model.members_)} networks:")
-    for one in tree(model.members_[0], model.known_, row):
+        voice.say(f"{_which(model)}:")
+    for one in tree(member, near.known, int(near.rows[0])):
         layers.append(_say_layer(one, ids, name, voice))
     classes, values = model.objective_.classes, layers[-1]["value"]
     if isinstance(model.objective_, Numeric):
@@ -280,7 +286,30 @@ def inspect(
     else:
         logits = zip(classes, values, strict=True)
         voice.say("logits: " + ", ".join(f"{k} {v:.4f}" for k, v in logits))
-    return {"node": name, "layers": layers}
+    said = np.atleast_1d(model.predicted([name])[0])
+    k = class_row(model.objective_, None, said)
+    voice.say(_calibrated(model, k, said))
+    told = {"answer": float(said[k]), "temperature": model.temperature_}
+    return {"node": name, "layers": layers} | told
+
+
+def _which(model: NodeModel) -> str:
+    """Which network is opened."""
+    members = model.members_ or []
+    if len(members) == 1:
+        return members[0].name
+    return f"the first of {len(members)} networks, {members[0].name}"
+
+
+def _calibrated(model: NodeModel | GraphModel, k: int, said: np.ndarray) -> str:
+    """What the model makes of scores. k: row of the class; said: [K]."""
+    classes = model.objective_.classes
+    if not classes:
+        return f"the answer, by {model.delivered}: {said[k]:.4g}"
+    return (
+        f"the answer, by {model.delivered}, calibrated (temperature "
+        f"{model.temperature_:.3g}): {a_class(classes[k])} {percent(float(said[k]))}"
+    )
 
 
 def _say_layer(one: Any, ids: Any, name: str, voice: Voice) -> dict[str, Any]:
@@ -321,17 +350,18 @@ def _drawn(
     from vicinal.graphs.inside.tree_drawing import draw_tree, page_of_tree
     from vicinal.graphs.inside.unrolled import unrolled
 
-    root = unrolled((model.members_ or [])[0], model.known_, row)
-    objective = model.objective_
-    said = np.full(len(model.graph_), -1)
+    member, objective = (model.members_ or [])[0], model.objective_
+    near = field_of(model.known_, np.array([row]), member.hops)
+    root = unrolled(member, near.known, int(near.rows[0]))
+    said = np.full(len(near.nodes), -1)
     if objective.kind == "single_label":
-        said = np.asarray(model.predicted()).argmax(axis=1)
-    given = root, model.graph_.ids, said, objective.classes
+        said = np.asarray(model.predicted()).argmax(axis=1)[near.nodes]
+    given = root, model.graph_.ids[near.nodes], said, objective.classes
+    title = f"{name}: its computational graph, by {_which(model)}"
     if place.suffix.lower() == PAGE:
-        title = f"{name}: its computational graph"
         write_text(place, page_of_tree(*given, title))
     else:
-        _write_figure(draw_tree(*given), place)
+        _write_figure(draw_tree(*given, title), place)
     off = max(one.off for one in root.walk())
     voice.say(f"{place}: the parts are off by {off:.1e} at most")
     return {"node": name, "output": str(place), "off": off}
