@@ -52,11 +52,14 @@ def test_the_edge_that_counts_comes_first(model):
     # without another neighbour n3 is one of nine: 30 / 9 in place of 3
     others = [edge.cost for edge in found.edges[1:]]
     assert others == pytest.approx([-1 / 3] * 9, abs=1e-4)
-    assert found.p == pytest.approx(0.05, abs=0.3) and found.together > 0
+    assert found.chance.taken == 1 and found.chance.way == 1  # n3 alone speaks for it
+    assert found.chance.change == pytest.approx(3.0, abs=1e-5)
+    assert found.chance.p < 0.35  # a draw meets n3 one time in ten
     other = edges_that_count(model, hub, target=0)
     names = {model.graph_.ids[k] for k in other.edges[0][:2]}
     assert names == {"hub", "n3"}
     assert other.edges[0].cost == pytest.approx(-3.0, abs=1e-5)  # against that class
+    assert other.chance.way == -1 and other.chance.change == pytest.approx(-3, abs=1e-5)
 
 
 def test_nothing_leads_to_a_lonely_node(model):

@@ -11,12 +11,8 @@ import torch
 
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs.adjacency import Adjacency
-from vicinal.graphs.inside.deletion import (
-    RANDOM,
-    EdgeExplanation,
-    beside_chance,
-    odds,
-)
+from vicinal.graphs.inside.chance import RANDOM, Chance, beside_chance
+from vicinal.graphs.inside.deletion import EdgeExplanation, odds
 from vicinal.graphs.inside.explained import Listing, a_class
 from vicinal.graphs.inside.left_out import left_out, without
 from vicinal.graphs.inside.pair import (
@@ -187,7 +183,7 @@ def test_another_seed_draws_others_and_orders_alike(model):
     having_gcn(model)
     found = [model.explain("n7", seed=seed).found for seed in (0, 1, 0)]
     assert found[0].edges == found[1].edges and found[0] == found[2]
-    assert found[0].at_random != found[1].at_random
+    assert found[0].chance.at_random != found[1].chance.at_random
     assert "No seed changes it" in found[0].way
 
 
@@ -253,12 +249,13 @@ def test_a_node_of_a_graph_costs_what_the_model_says_without_it(rings):
         wanted = size(whole) - size(left)
         assert told.found.costs[node] == pytest.approx(wanted, abs=1e-3)
     order = np.argsort(-np.abs(told.found.costs), kind="stable")
-    assert told.found.taken == 1  # a fifth of six
+    chance = told.found.chance
+    assert chance.taken == 1 and chance.way == np.sign(told.found.costs[order[0]])
     left = whole.copy()
     left.remove_node(int(order[0]))
-    wanted = abs(size(whole) - size(left))
-    assert told.found.together == pytest.approx(wanted, abs=1e-3)
-    assert 1 / (RANDOM + 1) <= told.found.p <= 1
+    wanted = size(whole) - size(left)
+    assert chance.change == pytest.approx(wanted, abs=1e-3)
+    assert 1 / (RANDOM + 1) <= chance.p <= 1
     assert told.found.verdict in repr(told)
     sketch, costs = told.sketch, told.found.costs
     assert len(sketch.pairs) == 7
@@ -274,7 +271,7 @@ def test_a_node_of_a_graph_costs_what_the_model_says_without_it(rings):
 def test_where_all_cost_alike_chance_does_as_well(rings):
     told = rings.explain([nx.complete_graph(6)])
     costs = told.found.costs
-    assert np.ptp(costs) < 1e-3 * np.abs(costs).max() and told.found.p == 1
+    assert np.ptp(costs) < 1e-3 * np.abs(costs).max() and told.found.chance.p == 1
     assert "not shown to do better" in told.found.verdict
 
 
@@ -309,17 +306,43 @@ def test_a_number_of_a_graph_is_told_in_its_unit():
     assert found.answer == pytest.approx(said)
     assert found.costs[0] == pytest.approx(said - model.predict([shorter])[0], abs=0.01)
     assert "the number falls by" in found.verdict or "rises by" in found.verdict
-    assert abs(found.change) == found.together
 
 
 def test_a_verdict_tells_which_way_and_where_signs_do_not_hold():
-    told = beside_chance("edges", "log-odds", 3, -1.41, 0.4, 0.025, 0.48, 15)
-    assert "the log-odds rise by 1.41" in told and "add up to +0.48, the other" in told
-    told = beside_chance("edges", "number", 3, 1.41, 0.4, 0.2, 0.48, 15)
-    assert "the number falls by 1.41" in told and "the other way" not in told
+    told = Chance(3, 1, -1.41, 0.48, -0.4, 0.025, 15).verdict("edges", "log-odds")
+    assert "without the 3 that speak for it most the log-odds rise by 1.41" in told
+    assert "without as many at random rise by 0.4 on average" in told
+    assert told.startswith("What it marks") and "add up to +0.48, the other" in told
+    told = Chance(3, -1, -1.41, -0.48, 0.4, 0.2, 15).verdict("edges", "number")
+    assert "speak against it most the number rises by 1.41" in told
+    assert "falls by 0.4 on average" in told and "the other way" not in told
     assert told.startswith("This order is not shown") and "no order could" not in told
-    told = beside_chance("edges near", "number", 1, 1.41, 0.4, 0.2, 0.48, 5)
+    told = Chance(1, 1, 1.41, 0.48, 0.4, 0.2, 5).verdict("edges near", "number")
     assert "With 5 edges near no order could be: one draw in 5 is the same" in told
+
+
+def test_those_that_speak_one_way_are_held_against_chance():
+    costs = np.array([0.5, -3.0, 2.0, -1.0, 0.1, 1.0, 0.2, -0.4, 0.3, 2.5])
+    asked = []
+
+    def lost(sets: np.ndarray) -> np.ndarray:  # as if none depended on another
+        asked.append(sets)
+        return costs[sets].sum(axis=1)
+
+    found = beside_chance(costs, lost, 0)
+    (sets,) = asked
+    assert sets.shape == (RANDOM + 1, 2) and sets[0].tolist() == [1, 3]
+    assert (found.taken, found.way, found.among) == (2, -1, 10)
+    assert found.change == found.listed == pytest.approx(-4.0)
+    draws = costs[sets[1:]].sum(axis=1)
+    assert found.at_random == pytest.approx(draws.mean())
+    as_low = (draws <= -4.0 + 1e-9).sum()
+    assert found.p == pytest.approx((1 + as_low) / (RANDOM + 1))
+    found = beside_chance(-costs, lambda sets: -lost(sets), 0)
+    assert found.way == 1 and found.change == pytest.approx(4.0)
+    assert beside_chance(np.ones(3), lambda sets: np.ones(len(sets)), 0).p == 1
+    assert beside_chance(np.zeros(3), lambda sets: np.zeros(len(sets)), 0).p == 1
+    assert beside_chance(np.zeros(0), lost, 0).p == 1
 
 
 # --- pairs ------------------------------------------------------------------------

@@ -6,11 +6,10 @@ where there are many, the order is that of what they add (`masks`), which asks 1
 
 What counts is how far the log-odds of the class move, or the number, up or down: a
 probability near 1 hardly moves itself, and an edge may speak against the answer. How
-good the order is is held against chance: the first k edges, taken away together, should
-move it further than k edges at random do.
+good the order is is held against chance: the first k edges that speak one way, taken
+away together, should move it further that way than k edges at random do.
 """
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -20,6 +19,7 @@ import torch
 from vicinal.core.objective import Objective
 from vicinal.graphs.adjacency import Adjacency
 from vicinal.graphs.first_answer import Known
+from vicinal.graphs.inside.chance import Chance, beside_chance
 from vicinal.graphs.receptive_field import field_of, nodes_within
 
 if TYPE_CHECKING:
@@ -28,15 +28,8 @@ if TYPE_CHECKING:
 MOST = 400
 """edges that are taken away one by one: the nearest"""
 
-RANDOM = 39
-SHARE = 0.2
-"""of the edges that are taken away together, to hold the order against chance"""
-
 FEW = 60
 """edges up to which each is taken away, where the user does not say"""
-
-FEWEST_DRAWS = 20
-"""ways to take some of all, below which one at random is the same too often"""
 
 FAR = 3
 """hops within which edges are taken away, where the answer reaches further"""
@@ -68,17 +61,8 @@ class EdgeExplanation:
     edges: list[Edge]
     """those that move the log-odds furthest first, for or against"""
 
-    together: float
-    """how far the log-odds move where the first of them are taken away together"""
-
-    at_random: float
-    """the same for as many at random: the mean of RANDOM draws"""
-
-    taken: int
-    """how many those are"""
-
-    p: float
-    """share of the draws that move it as far, the order itself counted"""
+    chance: Chance
+    """the order beside chance"""
 
     left_out: int
     """edges near that were not tried"""
@@ -90,18 +74,12 @@ class EdgeExplanation:
     what: str = "log-odds"
     """that edges move: log-odds of the class, or number"""
 
-    change: float = 0.0
-    """`together` with its sign: above 0, they fall without the first edges"""
-
     @property
     def verdict(self) -> str:
         """What the order is worth, in a sentence."""
         if not self.edges:
             return "No edge leads here: the answer rests on the node's own features."
-        told = self.taken, self.change, self.at_random, self.p
-        listed = sum(edge.cost for edge in self.edges[: self.taken])
-        count = len(self.edges)
-        return beside_chance("edges near", self.what, *told, listed, count)
+        return self.chance.verdict("edges near", self.what)
 
     @property
     def way(self) -> str:
@@ -116,47 +94,6 @@ class EdgeExplanation:
             "Each edge near was taken away, and the model asked again: exact, one at a "
             "time. No seed changes it."
         )
-
-
-def beside_chance(
-    units: str,
-    what: str,
-    taken: int,
-    change: float,
-    at_random: float,
-    p: float,
-    listed: float,
-    count: int,
-) -> str:
-    """What an order is worth that takes away its first, and as many at random.
-
-    change: what the log-odds, or the number, lose without the first; listed: the sum of
-    what is listed of them, which may be another where they stand in for one another.
-    count: how many there are; where they are few, chance often draws the same ones.
-    """
-    s = "" if what == "log-odds" else "s"
-    way = f"fall{s}" if change >= 0 else f"rise{s}"
-    beside = (
-        f"without the first {taken} the {what} {way} by {abs(change):.3g}, as many at "
-        f"random move it by {at_random:.3g} (p = {p:.2g}, of {RANDOM} draws)"
-    )
-    against = ""
-    if change * listed < 0:
-        against = (
-            f" Listed one by one they add up to {listed:+.3g}, the other way: what one "
-            "counts depends on the others, so their signs do not hold for all together."
-        )
-    if p > 0.05:
-        draws = math.comb(count, taken)
-        few = ""
-        if draws < FEWEST_DRAWS:
-            few = (
-                f" With {count} {units} no order could be: one draw in {draws} is the "
-                "same."
-            )
-        beside = f"{beside}.{few}{against}"
-        return f"This order is not shown to do better than chance: {beside}"
-    return f"What it marks counts more than other {units}: {beside}.{against}"
 
 
 def edges_that_count(
@@ -196,19 +133,10 @@ def edges_that_count(
         each = [whole - size(without(known, pair[None])) for pair in pairs]
         costs = np.array(each)
     order = np.argsort(-np.abs(costs), kind="stable")
-    taken = max(1, round(SHARE * len(pairs))) if len(pairs) else 0
-    rng = np.random.default_rng(seed)
 
-    def lost(rows: np.ndarray) -> float:
-        return whole - size(without(known, pairs[rows]))
+    def lost(sets: np.ndarray) -> np.ndarray:
+        return np.array([whole - size(without(known, pairs[rows])) for rows in sets])
 
-    change = lost(order[:taken]) if taken else 0.0
-    together = abs(change)
-    drawn = [
-        abs(lost(rng.permutation(len(pairs))[:taken]))
-        for _ in range(RANDOM if taken else 0)
-    ]
-    as_good = sum(cost >= together for cost in drawn)
     edges = []
     for k in order:
         low, high = np.sort(near.nodes[pairs[k]]).tolist()
@@ -218,14 +146,10 @@ def edges_that_count(
         target,
         float(answer[target]),
         edges,
-        together,
-        float(np.mean(drawn)) if drawn else 0.0,
-        taken,
-        (as_good + 1) / (RANDOM + 1),
+        beside_chance(costs, lost, seed),
         rest,
         method,
         "number" if numeric else "log-odds",
-        change,
     )
 
 

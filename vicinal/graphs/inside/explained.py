@@ -204,7 +204,7 @@ def explain_graph(
         "score": found.answer,
         "what": found.what,
         "verdict": found.verdict,
-        "p": found.p,
+        "p": found.chance.p,
         "nodes": [{"id": ids[k], "cost": float(found.costs[k])} for k in order],
     }
     title = f"{name}: {what} {shown}, by {model.delivered}"
@@ -393,7 +393,7 @@ def _of_networks(model: "NodeModel", found: EdgeExplanation, k: int) -> Told:
         "method": found.method,
         "what": found.what,
         "verdict": found.verdict,
-        "p": found.p,
+        "p": found.chance.p,
         "edges": [
             {"source": ids[e.source], "target": ids[e.target], "cost": e.cost}
             for e in found.edges

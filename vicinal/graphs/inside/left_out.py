@@ -6,8 +6,8 @@
 
 Each is computed exactly, for all nodes at once: the graphs that are left stand side by
 side. What it costs to leave out two nodes may be more or less than the sum of both, so
-the order is held against chance: the first k nodes, left out together, should move the
-answer further than k nodes at random do.
+the order is held against chance: the first k nodes that speak one way, left out
+together, should move the answer further that way than k nodes at random do.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ from torch import Tensor
 
 from vicinal.core.objective import Objective
 from vicinal.graphs.graph_set import GraphSet
-from vicinal.graphs.inside.deletion import RANDOM, SHARE, beside_chance, odds
+from vicinal.graphs.inside.chance import Chance, beside_chance
+from vicinal.graphs.inside.deletion import odds
 
 MOST = 2_000_000
 """nodes, or edges, of all graphs side by side that are computed at a time"""
@@ -38,10 +39,6 @@ class WholeModel(Protocol):
     def logits(self, X: Any) -> Tensor: ...
 
 
-TINY = 1e-4
-"""by which two copies of one graph may differ in float32, as a share"""
-
-
 @dataclass(frozen=True)
 class LeftOut:
     """What each node of one graph costs."""
@@ -52,34 +49,18 @@ class LeftOut:
     costs: np.ndarray
     """[N], in the order of the graph's nodes. Below 0: the node speaks against it"""
 
-    together: float
-    """how far the log-odds, or the number, move without the first of them"""
-
-    at_random: float
-    """the same without as many at random: the mean of RANDOM draws"""
-
-    taken: int
-    """how many those are"""
-
-    p: float
-    """share of the draws that move it as far, the order itself counted"""
+    chance: Chance
+    """the order beside chance"""
 
     what: str = "log-odds"
     """that nodes move: log-odds, or number"""
 
-    change: float = 0.0
-    """`together` with its sign: above 0, they fall without the first nodes"""
-
     @property
     def verdict(self) -> str:
         """What the order is worth, in a sentence."""
-        if not self.taken:
+        if not self.chance.taken:
             return "It is one node: there is nothing to leave out."
-        told = self.taken, self.change, self.at_random, self.p
-        first = np.argsort(-np.abs(self.costs), kind="stable")[: self.taken]
-        listed = float(self.costs[first].sum())
-        count = len(self.costs)
-        return beside_chance("nodes of it", self.what, *told, listed, count)
+        return self.chance.verdict("nodes of it", self.what)
 
 
 def left_out(model: WholeModel, graph: GraphSet, k: int, seed: int = 0) -> LeftOut:
@@ -91,19 +72,15 @@ def left_out(model: WholeModel, graph: GraphSet, k: int, seed: int = 0) -> LeftO
     said = model.predicted(graph)
     answer = float(said[0] if numeric else said[0, k])
     if count < 2:
-        return LeftOut(answer, np.zeros(count), 0.0, 0.0, 0, 1.0, what)
+        none = beside_chance(np.zeros(0), np.zeros_like, seed)
+        return LeftOut(answer, np.zeros(count), none, what)
     whole = _sizes(model, graph, k)[0]
-    costs = whole - _sizes_without(model, graph, np.arange(count)[:, None], k)
-    taken = max(1, round(SHARE * count))
-    rng = np.random.default_rng(seed)
-    first = np.argsort(-np.abs(costs), kind="stable")[:taken]
-    drawn = [rng.permutation(count)[:taken] for _ in range(RANDOM)]
-    lost = whole - _sizes_without(model, graph, np.array([first, *drawn]), k)
-    moved = np.abs(lost)
-    p = float((moved >= moved[0] * (1 - TINY)).mean())
-    mean = float(moved[1:].mean())
-    told = float(moved[0]), mean, taken, p, what, float(lost[0])
-    return LeftOut(answer, costs, *told)
+
+    def lost(sets: np.ndarray) -> np.ndarray:
+        return whole - _sizes_without(model, graph, sets, k)
+
+    costs = lost(np.arange(count)[:, None])
+    return LeftOut(answer, costs, beside_chance(costs, lost, seed), what)
 
 
 def _sizes_without(
