@@ -570,6 +570,16 @@ def test_facts_without_a_first_line_that_names_columns(mark, tmp_path):
     plain = read_graph(path)
     assert plain.ids.tolist() == ["a", "b", "c"] and plain.num_edges == 3
     assert any("--relation-column relation" in note for note in plain.notes)
+    for rows in (  # few, and one of them of a year
+        [("a", "likes", "b"), ("b", "likes", "c")],
+        [("a", "wrote", "1984"), ("b", "wrote", "a"), ("a", "knows", "b")],
+    ):
+        path.write_text("\n".join(mark.join(row) for row in rows))
+        found = read_graph(path, relation="relation")
+        assert found.num_edges == len(rows) and found.set_aside == []
+    if mark == ",":
+        path.write_text('a,likes,"b"\nb,likes,"c"\n')
+        assert read_graph(path).ids.tolist() == ["a", "b", "c"]
     path.write_text(f"a{mark}b{mark}red\nb{mark}c{mark}blue\n")  # what is the third?
     with pytest.raises(NoDataError, match="its weight 'red' is none"):
         read_graph(path)

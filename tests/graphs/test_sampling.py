@@ -19,7 +19,13 @@ from vicinal.graphs.members import Rows
 from vicinal.graphs.networks import NETWORKS, Shape, Stack, build
 from vicinal.graphs.nodes import NodeClassifier
 from vicinal.graphs.read import read_graph
-from vicinal.graphs.sampled import Batches, OnSamples, layer_by_layer, through
+from vicinal.graphs.sampled import (
+    Batches,
+    OnSamples,
+    bytes_of_a_step,
+    layer_by_layer,
+    through,
+)
 from vicinal.graphs.sampling import Sampler, draw
 
 STACKS = [name for name, network in NETWORKS.items() if network.stacked]
@@ -237,6 +243,30 @@ def test_little_memory_changes_how_and_not_what(block_graph, monkeypatch, on_dis
     edges = small.known_.graph.num_edges
     assert set(on_disk) == {(150, 16), (edges,), (edges + 150,)}
     # what a layer gave, and edges, also with a loop at each node
+
+
+@pytest.mark.parametrize("name", ["gat", "gatv2"])
+def test_what_attention_keeps_of_each_edge_is_counted(name):
+    shape = Shape(5, 16, 2, 3, 0.0, 8)
+    network = build(name, shape).train()
+    x, g = torch.randn(200, 5), torch.Generator().manual_seed(0)
+
+    def kept(edges: int) -> int:
+        graph = Adjacency.of(torch.randint(0, 200, (2, edges), generator=g), 200)
+        sizes: dict[int, int] = {}
+
+        def pack(t: Tensor) -> Tensor:
+            sizes[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
+            return t
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+            said = network(x, graph, None)
+        assert said.requires_grad  # what it keeps is there while it is counted
+        return sum(sizes.values())
+
+    more = kept(8000) - kept(4000)
+    few, many = (bytes_of_a_step(name, shape, 200, edges) for edges in (4000, 8000))
+    assert more < many - few < 3 * more  # slopes come on top
 
 
 def test_features_for_which_there_is_no_room_lie_on_disk(block_graph, on_disk):

@@ -1,10 +1,20 @@
-"""Counts and times as a person says them."""
+"""Counts, times and names as a person says them."""
+
+import re
+
+NUMBER = r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?"
+"""a name that is one"""
 
 
 def counted(n: int, noun: str) -> str:
     """`1 picture`, `2,500 pictures`, `3 classes`."""
     plural = noun + ("es" if noun.endswith("s") else "s")
     return f"{n:,} {noun if n == 1 else plural}"
+
+
+def a_class(name: str) -> str:
+    """A class in a sentence: one whose name is a number is called a class."""
+    return f"class {name}" if re.fullmatch(NUMBER, name) else name
 
 
 def duration(seconds: float) -> str:

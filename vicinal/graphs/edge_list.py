@@ -5,6 +5,7 @@ of nodes does not list, a weight that is no number, or below 0. Names are texts 
 what they are: nothing is renumbered.
 """
 
+import csv
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -348,12 +349,19 @@ def _is_amount(text: str) -> bool:
 
 
 def _are_facts(path: Path, separator: str | None) -> bool:
-    """Whether the first lines are of two nodes with a relation between them."""
+    """Whether the first lines are of two nodes with a relation between them: most of
+    the third cells are no numbers, and some are nodes that the first names."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        lines = file.read(1 << 16).splitlines()
+        begins = file.read(1 << 16)
+    lines = begins.splitlines()
+    if len(begins) == 1 << 16:  # the last may be cut
+        lines = lines[:-1]
     told = [line for line in lines if line.strip() and not line.startswith(COMMENTS)]
-    rows = [line.split(separator) for line in told[:-1] or told]  # the last may be cut
-    if not all(len(row) == 3 for row in rows) or any(_is_amount(r[2]) for r in rows):
+    rows = [line.split() for line in told]
+    if separator is not None:
+        rows = list(csv.reader(told, delimiter=separator))
+    amounts = sum(_is_amount(row[-1]) for row in rows)
+    if not all(len(row) == 3 for row in rows) or 2 * amounts > len(rows):
         return False
     first, _, third = (
         {cell.strip() for cell in own} for own in zip(*rows, strict=True)

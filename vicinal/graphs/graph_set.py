@@ -18,7 +18,7 @@ They are held as one graph in which no edge leads from one to another, which is 
 layers want them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
@@ -145,13 +145,21 @@ def read_graphs(
         found = _of_objects(data, task)
     elif isinstance(data, (str, PathLike)):
         found = _of_path(Path(data), task, target)
-    else:
+    elif _is_graph(data):
         found = _of_objects([data], task)
+    elif isinstance(data, Iterable):
+        found = _of_objects(list(data), task)
+    else:
+        raise DataError(f"Graphs were wanted. Got a {type(data).__name__}.")
     if not len(found):
         raise NoDataError("There are no graphs.")
     if y is None:
         return found
     return _labelled(found, list(y), task)
+
+
+def _is_graph(data: Any) -> bool:
+    return is_tensors(data) or is_networkx(data) or is_matrix(data)
 
 
 def _labelled(found: GraphSet, y: Sequence[Any], task: Task) -> GraphSet:

@@ -458,6 +458,7 @@ class LinkPredictor(Estimator):
         asked = (source, target) if relation is None else (source, relation, target)
         rows = self._rows([asked])
         pair, listed = in_order(rows), bool(self.listed(rows)[0])
+        learned = bool(among(pair, self.split_.train, len(self.graph_))[0])
         features = self._between(self.split_.train, pair).features
         names = list(NAMES if self.known_ is not None else NAMES[:-1])
         names += NAMES_OF_RELATIONS if self.relations_ else ()
@@ -474,7 +475,8 @@ class LinkPredictor(Estimator):
         parts.sort(key=lambda part: -abs(part.adds))
         ends, edges = rows[0].tolist()[:2], np.unique(self.split_.train[:, :2], axis=0)
         name = None if relation is None else str(relation)
-        between = Pair((ends[0], ends[1]), name, listed, self.graph_.ids, edges)
+        told = name, listed, learned, self.graph_.ids, edges
+        between = Pair((ends[0], ends[1]), *told)
         found = PairExplanation(chance, base, parts)
         return explain_pair(found, between, self.delivered)
 

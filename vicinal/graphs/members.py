@@ -105,8 +105,9 @@ class Members:
         settings, graph = self.settings, self.known.graph
         given, auto = settings.neighbours, settings.network == "auto"
         if given is None:
-            shape = self._shape("gcnii" if auto else settings.network)
-            needed = bytes_of_a_step(shape, graph.num_nodes, graph.num_edges)
+            name = "gcnii" if auto else settings.network
+            size = graph.num_nodes, graph.num_edges
+            needed = bytes_of_a_step(name, self._shape(name), *size)
             if needed <= 1e9 * settings.memory:
                 return None
         name = "sage" if auto else settings.network
@@ -344,7 +345,8 @@ def embedded(network: NodeNetwork, known: Known, settings: NodeSettings) -> Tens
     """Embeddings [N, hidden] of all nodes: at once, or where --memory has no room for
     that, layer by layer."""
     graph = known.graph
-    needed = bytes_of_a_step(network.shape, graph.num_nodes, graph.num_edges)
+    size = graph.num_nodes, graph.num_edges
+    needed = bytes_of_a_step(network.name, network.shape, *size)
     if isinstance(network, Stack) and needed > 1e9 * settings.memory:
         make = in_room(1e9 * settings.memory / 4)
         given = known.x, graph, known.weight

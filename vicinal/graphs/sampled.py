@@ -23,6 +23,9 @@ COUNTS = 15, 10, 5
 """neighbours of a node that a step sees, of each of those, and so on outward (Hamilton
 et al. use 25 and 10; for three layers PyG's and DGL's examples use these)"""
 
+ATTEND = ("gat", "gatv2")
+"""networks that keep numbers of each edge"""
+
 EDGES = 1 << 17
 """edges of a block where all neighbours are taken"""
 
@@ -117,8 +120,10 @@ def layer_by_layer(
     return x
 
 
-def bytes_of_a_step(shape: Shape, nodes: int, edges: int) -> int:
+def bytes_of_a_step(name: str, shape: Shape, nodes: int, edges: int) -> int:
     """What a step over a whole graph takes, about: each layer keeps what it is given,
-    its sum and its product, and makes slopes of the same size."""
+    its sum and its product, and makes slopes of the same size; attention keeps the
+    score, the share and their slopes of each head of each edge as well."""
     width = shape.features + 6 * shape.layers * shape.hidden
-    return 4 * nodes * width + 16 * edges
+    heads = shape.layers * shape.heads if name in ATTEND else 0
+    return 4 * nodes * width + (16 + 20 * heads) * edges

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from vicinal.errors import SettingError
+from vicinal.graphs.inside.deletion import edges_that_count
 from vicinal.graphs.inside.masks import Masked, added, along, masked, normalised
 from vicinal.graphs.inside.tree_drawing import draw_tree, page_of_tree
 from vicinal.graphs.inside.unrolled import unrolled
@@ -65,6 +66,16 @@ def test_what_edges_add_makes_the_difference(name, model):
     )
     assert found.off_edges < 0.01
     assert (np.diff(found.edges) <= 0).all()
+
+
+def test_what_far_edges_add_is_told_beside_those_that_are_listed(model):
+    having(model, "gcn", layers=6)
+    model._said = None
+    found, whole = edges_that_count(model, 7, 1, method="masks"), added(model, 7, 1)
+    assert found.whole == pytest.approx(whole.all_messages - whole.no_message)
+    listed = sum(edge.cost for edge in found.edges)
+    assert found.whole is not None and abs(found.whole - listed) > 1e-6
+    assert f"All edges add {found.whole:+.4f}, those that are not listed" in found.way
 
 
 def test_edges_too_far_away_add_nothing(model):

@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 import torch
 
+from vicinal.core.words import a_class
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs.adjacency import Adjacency
 from vicinal.graphs.inside.chance import RANDOM, Chance, beside_chance
 from vicinal.graphs.inside.deletion import EdgeExplanation, odds
-from vicinal.graphs.inside.explained import Listing, a_class
+from vicinal.graphs.inside.explained import Listing
 from vicinal.graphs.inside.left_out import left_out, without
 from vicinal.graphs.inside.pair import (
     ASKED,
     HELD_OUT,
     KNOWN,
+    OTHER,
     Pair,
     PairExplanation,
     of_pair,
@@ -291,6 +293,12 @@ def test_one_graph_at_a_time_and_one_node_has_nothing_to_leave_out(rings):
         rings.explain(two, name="7")
     assert rings.explain(two, name=1).score == rings.explain(two[1:]).score
     assert len(rings.explain(two[1]).found.costs) == 4  # one that is in no list
+    several = np.empty(2, dtype=object)
+    several[:] = two
+    assert rings.predict(several).tolist() == rings.predict(two).tolist()
+    assert rings.predict(g for g in two).tolist() == rings.predict(two).tolist()
+    with pytest.raises(DataError, match=r"Graphs were wanted\. Got a NoneType"):
+        rings.predict(None)
     lone = nx.Graph()
     lone.add_node(0)
     told = rings.explain([lone])
@@ -309,16 +317,22 @@ def test_a_number_of_a_graph_is_told_in_its_unit():
 
 
 def test_a_verdict_tells_which_way_and_where_signs_do_not_hold():
-    told = Chance(3, 1, -1.41, 0.48, -0.4, 0.025, 15).verdict("edges", "log-odds")
+    told = Chance(3, 1, -1.41, 0.48, -0.4, 0.025, 15, 39).verdict("edges", "log-odds")
     assert "without the 3 that speak for it most the log-odds rise by 1.41" in told
     assert "without as many at random rise by 0.4 on average" in told
     assert told.startswith("What it marks") and "add up to +0.48, the other" in told
-    told = Chance(3, -1, -1.41, -0.48, 0.4, 0.2, 15).verdict("edges", "number")
+    assert "of 39 draws" in told
+    told = Chance(3, -1, -1.41, -0.48, 0.4, 0.2, 15, 39).verdict("edges", "number")
     assert "speak against it most the number rises by 1.41" in told
     assert "falls by 0.4 on average" in told and "the other way" not in told
     assert told.startswith("This order is not shown") and "no order could" not in told
-    told = Chance(1, 1, 1.41, 0.48, 0.4, 0.2, 5).verdict("edges near", "number")
-    assert "With 5 edges near no order could be: one draw in 5 is the same" in told
+    told = Chance(1, 1, 1.41, 0.48, 0.4, 0.2, 5, 4).verdict("edges near", "number")
+    assert "without the 1 that speaks for it" in told and "all 5 ways to take" in told
+    assert "With 5 edges near no order could be." in told
+    assert "moves the number" in Chance(1, 1, 0.0, 0.0, 0, 1, 5, 4).verdict(
+        "", "number"
+    )
+    assert "nothing else" in Chance(1, 1, 2.0, 2.0, 0, 1, 1, 0).verdict("", "number")
 
 
 def test_those_that_speak_one_way_are_held_against_chance():
@@ -343,14 +357,20 @@ def test_those_that_speak_one_way_are_held_against_chance():
     assert beside_chance(np.ones(3), lambda sets: np.ones(len(sets)), 0).p == 1
     assert beside_chance(np.zeros(3), lambda sets: np.zeros(len(sets)), 0).p == 1
     assert beside_chance(np.zeros(0), lost, 0).p == 1
+    few = np.array([4.0, -1.0, 0.5, 0.2, -0.1])  # each of five is tried, whatever seed
+    found = [beside_chance(few, lambda sets: few[sets[:, 0]], seed) for seed in (0, 1)]
+    assert found[0] == found[1] and found[0].p == 0.2 and found[0].tried == 4
+    assert found[0].at_random == pytest.approx((few.sum() - 4) / 4)
 
 
 # --- pairs ------------------------------------------------------------------------
 
 
-def pair_of(graph: Any, ends: tuple[int, int], listed: bool) -> Pair:
+def pair_of(
+    graph: Any, ends: tuple[int, int], listed: bool, learned: bool = False
+) -> Pair:
     ids = np.array([f"n{k}" for k in range(len(graph))], dtype=object)
-    return Pair(ends, None, listed, ids, np.array(graph.edges))
+    return Pair(ends, None, listed, learned, ids, np.array(graph.edges))
 
 
 def test_a_pair_is_drawn_with_the_neighbours_of_both():
@@ -364,7 +384,9 @@ def test_a_pair_is_drawn_with_the_neighbours_of_both():
     assert drawn == set(map(frozenset, [(0, 1), *joined]))
     assert sketch.legend == [ASKED] and sketch.strokes[0] == ASKED.look
     graph.add_edge(0, 1)
-    assert of_pair(pair_of(graph, (0, 1), True)).legend == [KNOWN]
+    assert of_pair(pair_of(graph, (0, 1), True, True)).legend == [KNOWN]
+    assert of_pair(pair_of(graph, (0, 1), True)).legend == [HELD_OUT]
+    assert of_pair(pair_of(graph, (0, 1), False)).legend == [OTHER]
     graph.remove_edge(0, 1)
     assert of_pair(pair_of(graph, (1, 0), True)).legend == [HELD_OUT]
 
@@ -377,6 +399,10 @@ def test_a_pair_without_a_neighbour_in_common_is_drawn_with_a_way():
     assert "a shortest way" in sketch.caption and len(sketch.pairs) == 5
     sketch = of_pair(pair_of(graph, (0, 6), False))
     assert sketch.names == ["n0", "n6"] and "no way leads" in sketch.caption
+    sketch = of_pair(pair_of(graph, (0, 1), True, True))
+    assert sketch.names == ["n0", "n1"] and "no neighbour in common" in sketch.caption
+    sketch = of_pair(pair_of(nx.path_graph(400), (0, 399), False))
+    assert sketch.names == ["n0", "n399"] and "has 399 steps" in sketch.caption
 
 
 def test_the_chance_of_a_pair_is_told_drawn_and_paged(block_tables):
@@ -401,9 +427,9 @@ def test_figures_of_edges_keep_away_from_what_is_there():
     assert at[1] == 0 and 0.2 <= min(at[0], 1 - at[0]) <= 0.3
 
 
-@pytest.mark.parametrize("name", ["2", "2.5", "7a", "x.1"])
+@pytest.mark.parametrize("name", ["2", "2.5", "-1", "1e3", "7a", "x.1", "nan", "²"])
 def test_a_class_whose_name_is_a_number_is_called_a_class(name):
-    number = name in ("2", "2.5")
+    number = name in ("2", "2.5", "-1", "1e3")
     assert a_class(name) == (f"class {name}" if number else name)
 
 

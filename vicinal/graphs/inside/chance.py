@@ -3,11 +3,13 @@
 The first of those that speak one way are taken away together, and so are as many at
 random, over and over. An order that says more than chance moves the answer further than
 most of these do; the share that does as well, the order itself counted, is p (a
-permutation test: R. A. Fisher, The Design of Experiments, 1935).
+permutation test: R. A. Fisher, The Design of Experiments, 1935). Where there are few
+ways to take as many, each of them is tried.
 """
 
 import math
 from collections.abc import Callable
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +23,8 @@ SHARE = 0.2
 TINY = 1e-4
 """by which the same may differ in float32, as a share"""
 
-FEWEST_DRAWS = 20
-"""ways to take some of all, below which one at random is the same too often"""
+LEVEL = 0.05
+"""p up to which an order is said to do better"""
 
 
 class Chance(NamedTuple):
@@ -43,22 +45,31 @@ class Chance(NamedTuple):
     one another"""
 
     at_random: float
-    """what is lost without as many at random: the mean of RANDOM draws"""
+    """what is lost without as many of the others' ways: their mean"""
 
     p: float
-    """share of the draws that lose as much, the order itself counted"""
+    """share of all that were tried that lose as much, the order itself counted"""
 
     among: int
-    """how many there are; where they are few, chance often draws the same ones"""
+    """how many there are to take from"""
+
+    tried: int
+    """draws, or all ways to take as many where those are no more, without the order"""
 
     def verdict(self, units: str, what: str) -> str:
         """The same in a sentence."""
+        if not self.change and not self.listed:
+            return f"Nothing that was taken away moves the {what}."
+        if not self.tried:
+            return "There is nothing else to hold this against."
         side = "for" if self.way > 0 else "against"
+        one = "s" if self.taken == 1 else ""
+        ways = math.comb(self.among, self.taken)
+        drawn = f"{RANDOM} draws" if ways > RANDOM else f"all {ways} ways to take them"
         beside = (
-            f"without the {self.taken} that speak {side} it most the {what} "
+            f"without the {self.taken} that speak{one} {side} it most the {what} "
             f"{_moves(self.change, what)}, without as many at random "
-            f"{_moves(self.at_random, what)} on average (p = {self.p:.2g}, of {RANDOM} "
-            "draws)."
+            f"{_moves(self.at_random, what)} on average (p = {self.p:.2g}, of {drawn})."
         )
         if self.change * self.listed < 0:
             beside += (
@@ -66,14 +77,10 @@ class Chance(NamedTuple):
                 "what one counts depends on the others, so their signs do not hold for "
                 "all together."
             )
-        if self.p <= 0.05:
+        if self.p <= LEVEL:
             return f"What it marks counts more than other {units}: {beside}"
-        draws = math.comb(self.among, self.taken)
-        if draws < FEWEST_DRAWS:
-            beside += (
-                f" With {self.among} {units} no order could be: one draw in {draws} is "
-                "the same."
-            )
+        if 1 / ways > LEVEL:
+            beside += f" With {self.among} {units} no order could be."
         return f"This order is not shown to do better than chance: {beside}"
 
 
@@ -93,13 +100,17 @@ def beside_chance(
     """
     count = len(costs)
     if not count:
-        return Chance(0, 1, 0.0, 0.0, 0.0, 1.0, 0)
+        return Chance(0, 1, 0.0, 0.0, 0.0, 1.0, 0, 0)
     order = np.argsort(-np.abs(costs), kind="stable")
     way = 1 if costs[order[0]] >= 0 else -1
     speak = order[way * costs[order] > 0]
     first = (speak if len(speak) else order)[: max(1, round(SHARE * count))]
-    rng = np.random.default_rng(seed)
-    drawn = [rng.permutation(count)[: len(first)] for _ in range(RANDOM)]
+    if math.comb(count, len(first)) <= RANDOM:
+        every = map(list, combinations(range(count), len(first)))
+        drawn = [rows for rows in every if set(rows) != set(first.tolist())]
+    else:
+        rng = np.random.default_rng(seed)
+        drawn = [rng.permutation(count)[: len(first)] for _ in range(RANDOM)]
     found = way * lost(np.array([first, *drawn]))
     as_good = found >= found[0] - TINY * abs(found[0])
     return Chance(
@@ -107,7 +118,8 @@ def beside_chance(
         way,
         float(way * found[0]),
         float(costs[first].sum()),
-        float(way * found[1:].mean()),
+        float(way * found[1:].mean()) if drawn else 0.0,
         float(as_good.mean()),
         count,
+        len(drawn),
     )

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from vicinal.core.objective import Objective
+from vicinal.core.words import counted
 from vicinal.graphs.adjacency import Adjacency
 from vicinal.graphs.first_answer import Known
 from vicinal.graphs.inside.chance import Chance, beside_chance
@@ -67,6 +68,9 @@ class EdgeExplanation:
     left_out: int
     """edges near that were not tried"""
 
+    whole: float | None = None
+    """by masks: what all edges add, those far away and not listed as well"""
+
     method: str = "deletion"
     """deletion: each edge is taken away; masks: what each adds, of the networks on
     average"""
@@ -85,14 +89,19 @@ class EdgeExplanation:
     def way(self) -> str:
         """How the order was found, in a sentence."""
         if self.method == "masks":
+            listed = sum(edge.cost for edge in self.edges)
             return (
                 "Many edges are near, so each is told by what it adds on the way from "
                 "no message at all to all of them (integrated slopes of a mask on "
-                "every edge); what they add sums to the whole. No seed changes it."
+                f"every edge). All edges add {self.whole:+.4f}, those that are not "
+                f"listed {(self.whole or 0.0) - listed:+.4f}. No seed changes it."
             )
+        more = ""
+        if self.left_out:
+            more = f" {counted(self.left_out, 'more edge')} near were not tried."
         return (
             "Each edge near was taken away, and the model asked again: exact, one at a "
-            "time. No seed changes it."
+            f"time. No seed changes it.{more}"
         )
 
 
@@ -122,13 +131,13 @@ def edges_that_count(
         z = model._logits(known)[row]
         return float(model._predict(z[None])[0]) if numeric else odds(model, z, target)
 
-    whole = size(known)
+    whole, all_add = size(known), None
     pairs, rest = _pairs_near(known.graph, row, hops)
     if method == "auto":
         few = len(pairs) <= FEW or model.members_ is None
         method = "deletion" if few else "masks"
     if method == "masks":
-        costs = _added(model, node, target, near.nodes[pairs])
+        costs, all_add = _added(model, node, target, near.nodes[pairs])
     else:
         each = [whole - size(without(known, pair[None])) for pair in pairs]
         costs = np.array(each)
@@ -148,18 +157,21 @@ def edges_that_count(
         edges,
         beside_chance(costs, lost, seed),
         rest,
+        all_add,
         method,
         "number" if numeric else "log-odds",
     )
 
 
-def _added(model: "NodeModel", node: int, target: int, pairs: np.ndarray) -> np.ndarray:
-    """What each of the pairs [P, 2] of rows adds to the log-odds, or to the number, on
-    average."""
+def _added(
+    model: "NodeModel", node: int, target: int, pairs: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """What each of the pairs [P, 2] of rows adds to the log-odds, or to the number, and
+    what all edges do: means over the networks."""
     from vicinal.graphs.inside.masks import added
 
     members = model.members_ or []
-    total = np.zeros(len(pairs))
+    total, whole = np.zeros(len(pairs)), 0.0
     low, high = np.sort(pairs, axis=1).T.reshape(2, -1)
     keys = low * len(model.known_.x) + high
     for member in range(len(members)):
@@ -167,7 +179,8 @@ def _added(model: "NodeModel", node: int, target: int, pairs: np.ndarray) -> np.
         own = found.source * len(model.known_.x) + found.target
         place = dict(zip(own.tolist(), found.edges.tolist(), strict=True))
         total += [place.get(key, 0.0) for key in keys.tolist()]
-    return total / max(len(members), 1)
+        whole += found.all_messages - found.no_message
+    return total / max(len(members), 1), whole / max(len(members), 1)
 
 
 class Calibrated(Protocol):

@@ -14,7 +14,7 @@ import numpy as np
 from vicinal.core.notebook import drawing, paragraph
 from vicinal.core.objective import Objective
 from vicinal.core.report import Figure, Report, Section, Table, Text, to_svg
-from vicinal.core.words import counted, percent
+from vicinal.core.words import a_class, counted, percent
 from vicinal.errors import SettingError
 from vicinal.graphs.first_answer import VIEWS
 from vicinal.graphs.graph_set import GraphSet
@@ -99,12 +99,13 @@ class Explained:
 
     @property
     def target(self) -> str | None:
-        """The class that is explained; None: a number."""
-        return self.data["target"]
+        """The class that is explained; None: a number, or the chance of a pair."""
+        pair = isinstance(self.found, PairExplanation)
+        return None if pair else self.data["target"]
 
     @property
     def score(self) -> float:
-        """Its calibrated probability, or the number."""
+        """Its calibrated probability, the chance of a pair, or the number."""
         return self.data["score"]
 
     @property
@@ -242,11 +243,6 @@ def explain_pair(found: PairExplanation, pair: Pair, by: str) -> Explained:
     return Explained(title, [listing, together], data, found, of_pair(pair))
 
 
-def a_class(name: str) -> str:
-    """A class in a sentence: one whose name is a number is called a class."""
-    return f"class {name}" if name.replace(".", "", 1).isdigit() else name
-
-
 def _refuse_seed(seed: int) -> None:
     if seed < 0:
         raise SettingError(f"seed must be a whole number, 0 or more. Got {seed}.")
@@ -377,7 +373,8 @@ def _of_networks(model: "NodeModel", found: EdgeExplanation, k: int) -> Told:
         against = f"it speaks against {a_class(classes[k])}"
     together = ()
     if found.method == "masks":
-        together = "all together", f"{sum(edge.cost for edge in found.edges):+.4f}"
+        listed = sum(edge.cost for edge in found.edges)
+        together = "those near together", f"{listed:+.4f}"
     edges = Listing(
         f"{how}; below 0 {against}",
         ("edge", "cost"),
@@ -394,6 +391,8 @@ def _of_networks(model: "NodeModel", found: EdgeExplanation, k: int) -> Told:
         "what": found.what,
         "verdict": found.verdict,
         "p": found.chance.p,
+        "not_tried": found.left_out,
+        "whole": found.whole,
         "edges": [
             {"source": ids[e.source], "target": ids[e.target], "cost": e.cost}
             for e in found.edges

@@ -72,11 +72,14 @@ class Pair(NamedTuple):
     listed: bool
     """whether the two are an edge of the graph already, by this relation"""
 
+    learned: bool
+    """whether that edge was learned from"""
+
     ids: np.ndarray
     """[N] names"""
 
     edges: np.ndarray
-    """[E, 2] pairs that were learned from"""
+    """[E, 2] pairs that were learned from, by any relation"""
 
     @property
     def title(self) -> str:
@@ -88,6 +91,7 @@ class Pair(NamedTuple):
 KNOWN = Key(FOR, "an edge that was learned from")
 HELD_OUT = Key(AGAINST, "an edge that was not learned from")
 ASKED = Key(Stroke(AGAINST.colour, ":"), "asked for, no edge")
+OTHER = Key(Stroke(FOR.colour, ":"), "an edge by another relation")
 
 
 def of_pair(pair: Pair) -> Sketch:
@@ -102,12 +106,16 @@ def of_pair(pair: Pair) -> Sketch:
     counts = 1 / np.log(np.maximum(degree[both], 2))
     order = np.argsort(-counts, kind="stable")[:MOST_NODES]
     between = both[order].tolist() if len(both) else _way(graph, a, b)
+    steps = len(between) + 1
+    if steps > MOST_NODES:
+        between = []
     nodes = [a, b, *between]
     inside = graph[nodes][:, nodes].tocoo()
     ends = zip(inside.row.tolist(), inside.col.tolist(), strict=True)
     pairs = {(i, j) for i, j in ends if i < j}
-    joined = (0, 1) in pairs
-    direct = KNOWN if joined else HELD_OUT if pair.listed else ASKED
+    direct = KNOWN if pair.learned else HELD_OUT if pair.listed else ASKED
+    if direct is ASKED and (0, 1) in pairs:
+        direct = OTHER
     rest = sorted(pairs - {(0, 1)})
     sizes = np.full(len(nodes), 0.3)
     if len(both):
@@ -116,6 +124,10 @@ def of_pair(pair: Pair) -> Sketch:
         caption = f"{told} it{more_of(len(both) - len(between), 'neighbour')}"
     elif between:
         caption = "they have no neighbour in common: this is a shortest way"
+    elif steps > MOST_NODES:
+        caption = f"no neighbour in common: a shortest way has {steps:,} steps"
+    elif (0, 1) in pairs:
+        caption = "they have no neighbour in common"
     else:
         caption = "no way leads from one to the other"
     return Sketch(

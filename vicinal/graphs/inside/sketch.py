@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vicinal.core.report import BLUE, ORANGE
-from vicinal.core.words import counted
+from vicinal.core.words import a_class, counted
 from vicinal.graphs.adjacency import Adjacency
 from vicinal.graphs.inside.deletion import EdgeExplanation
 from vicinal.graphs.inside.left_out import LeftOut
@@ -221,7 +221,7 @@ def of_graph(graph: "GraphSet", found: LeftOut, target: str) -> Sketch:
 
 
 def _target(classes: tuple[str, ...], k: int) -> str:
-    return classes[k] if classes else "a higher number"
+    return a_class(classes[k]) if classes else "a higher number"
 
 
 def _signs(

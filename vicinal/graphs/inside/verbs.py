@@ -7,13 +7,12 @@ import numpy as np
 
 from vicinal.core.files import check_place, replace_file, write_text
 from vicinal.core.objective import Numeric
-from vicinal.core.words import percent
+from vicinal.core.words import a_class, percent
 from vicinal.errors import NoDataError, SettingError, near_names
 from vicinal.graphs.graph_set import GraphSet
 from vicinal.graphs.inside.explained import (
     TOLD,
     Explained,
-    a_class,
     class_row,
     explain_node,
 )
