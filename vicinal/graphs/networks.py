@@ -8,7 +8,7 @@ sage        (GraphSAGE, ReLU)                                       2         us
 gin         (GIN with two dense layers, batch norm, ReLU)           2         used
 gat, gatv2  (attention with heads side by side, ELU)                2         not used
 appnp       dense, ReLU, then spread                                10 steps  used
-gcnii       dense, ReLU, then (GCNII, ReLU)                         16        used
+gcnii       dense, ReLU, then (GCNII, ReLU)                         24        used
 ==========  ======================================================  ========  =======
 
 Dropout stands before each layer, and one dense layer, the head, scores the embedding.
@@ -206,7 +206,7 @@ NETWORKS: dict[str, Architecture] = {
         lambda shape: _attention(GATv2, shape), 2, "Brody et al. 2022", False
     ),
     "appnp": Architecture(Spread, 10, "Klicpera et al. 2019", stacked=False),
-    "gcnii": Architecture(Deep, 16, "Chen et al. 2020", stacked=False),
+    "gcnii": Architecture(Deep, 24, "Chen et al. 2020", stacked=False),
 }
 
 
