@@ -580,6 +580,8 @@ def test_facts_without_a_first_line_that_names_columns(mark, tmp_path):
     if mark == ",":
         path.write_text('a,likes,"b"\nb,likes,"c"\n')
         assert read_graph(path).ids.tolist() == ["a", "b", "c"]
+    path.write_text("# much is said before\n" * 4000 + f"a{mark}b{mark}2\n")
+    assert read_graph(path).num_edges == 1
     path.write_text(f"a{mark}b{mark}red\nb{mark}c{mark}blue\n")  # what is the third?
     with pytest.raises(NoDataError, match="its weight 'red' is none"):
         read_graph(path)

@@ -360,8 +360,9 @@ def _are_facts(path: Path, separator: str | None) -> bool:
     rows = [line.split() for line in told]
     if separator is not None:
         rows = list(csv.reader(told, delimiter=separator))
-    amounts = sum(_is_amount(row[-1]) for row in rows)
-    if not all(len(row) == 3 for row in rows) or 2 * amounts > len(rows):
+    if not rows or any(len(row) != 3 for row in rows):
+        return False
+    if 2 * sum(_is_amount(row[2]) for row in rows) > len(rows):
         return False
     first, _, third = (
         {cell.strip() for cell in own} for own in zip(*rows, strict=True)

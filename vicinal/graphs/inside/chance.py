@@ -45,7 +45,7 @@ class Chance(NamedTuple):
     one another"""
 
     at_random: float
-    """what is lost without as many of the others' ways: their mean"""
+    """the mean of what is lost without as many in the other ways that were tried"""
 
     p: float
     """share of all that were tried that lose as much, the order itself counted"""
