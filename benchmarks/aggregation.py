@@ -27,9 +27,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.measure import Work, in_turns, ratios, tell
-from vicinal.core.memory import keep_memory
-from vicinal.graphs.adjacency import Adjacency, aggregate
-from vicinal.graphs.networks import OnGraph, Shape, build
+from vicinal.core.compute.memory import keep_memory
+from vicinal.graphs.nodes.networks import OnGraph, Shape, build
+from vicinal.graphs.sparse.adjacency import Adjacency, aggregate
 
 NODES, EDGES, WIDTH, CLASSES = 169_343, 2_332_486, 128, 40
 HEADS = 4

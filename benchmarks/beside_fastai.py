@@ -36,8 +36,8 @@ import pandas as pd
 from benchmarks.measure import Timing, in_turns, ratios, tell
 from benchmarks.transfer import divided, emptied, run
 
-TRAIN_MODULES = "vicinal.cli, vicinal.tasks, vicinal.images.training_run"
-PREDICT_MODULES = "vicinal.cli, vicinal.tasks, vicinal.images.prediction"
+TRAIN_MODULES = "vicinal.cli.app, vicinal.domains, vicinal.images.run"
+PREDICT_MODULES = "vicinal.cli.app, vicinal.domains, vicinal.images.predict"
 
 EPOCHS = 3
 TIMES_FASTER, POINTS, PREDICT_TIMES = 40, 10, 4

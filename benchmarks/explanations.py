@@ -37,17 +37,17 @@ from torch import Tensor, nn
 
 from benchmarks.imagenet_sample import HOW, read_pixels
 from benchmarks.measure import tell
-from vicinal.core.explanation import Faithfulness
-from vicinal.images.as_it_came import as_it_came
-from vicinal.images.augment import to_input
-from vicinal.images.inside.explain import METHODS, asking, seen_pixels
-from vicinal.images.inside.faithfulness import faithfulness
-from vicinal.images.inside.forms import forms_of
-from vicinal.images.inside.gradcam import grad_cam
-from vicinal.images.inside.integrated_gradients import integrated_gradients
-from vicinal.images.inside.occlusion import occlusion
-from vicinal.images.inside.slopes import Asked
-from vicinal.images.inside.target import Target
+from vicinal.core.report.explanation import Faithfulness
+from vicinal.images.data.preprocess import to_input
+from vicinal.images.explain.explain import METHODS, asking, seen_pixels
+from vicinal.images.explain.faithfulness import faithfulness
+from vicinal.images.explain.gradcam import grad_cam
+from vicinal.images.explain.integrated_gradients import integrated_gradients
+from vicinal.images.explain.occlusion import occlusion
+from vicinal.images.pretrained_classifier import as_it_came
+from vicinal.images.tracing.explained_network import forms_of
+from vicinal.images.tracing.gradients import Asked
+from vicinal.images.tracing.target import Target
 
 WINDOW, STRIDE = 32, 16
 """pixels, of the square that is covered"""

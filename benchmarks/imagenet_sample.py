@@ -15,13 +15,13 @@ import torch
 
 import vicinal
 from benchmarks.measure import tell
-from vicinal.core.checkpoint import load_tensors
+from vicinal.core.compute.runtime import Runtime
 from vicinal.core.metrics import Score, accuracy
-from vicinal.core.runtime import Runtime
-from vicinal.images.audit import Eye, looks
-from vicinal.images.augment import to_input
-from vicinal.images.decode import Preprocessing, to_channels
-from vicinal.images.inputs import list_pictures
+from vicinal.core.storage.checkpoint import load_tensors
+from vicinal.images.data.audit import Eye, looks
+from vicinal.images.data.decode import Preprocessing, to_channels
+from vicinal.images.data.inputs import list_pictures
+from vicinal.images.data.preprocess import to_input
 from vicinal.images.networks import build
 from vicinal.images.networks.mobilenet import Padding
 

@@ -14,10 +14,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import arguments, in_turns, ratios, tell
-from vicinal.core.parallel import cores
-from vicinal.images.audit import Eye
-from vicinal.images.pictures import look_over
-from vicinal.images.table import ImageTable, read_images
+from vicinal.core.compute.threads import cores
+from vicinal.images.data.audit import Eye
+from vicinal.images.data.dataset import look_over
+from vicinal.images.data.read import ImageTable, read_images
 
 COUNT = 200
 WIDTH, HEIGHT = 1520, 1120  # 1.7 megapixels

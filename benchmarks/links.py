@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import tell
-from vicinal.graphs.links import LinkPredictor
+from vicinal.graphs.link_predictor import LinkPredictor
 
 WANTED = {"USAir": 0.95, "Yeast": 0.95, "PB": 0.94}
 

@@ -12,7 +12,7 @@ import time
 import vicinal
 from benchmarks.measure import tell
 from vicinal.images.classifier import ImageClassifier
-from vicinal.images.table import ImageTable, read_images
+from vicinal.images.data.read import ImageTable, read_images
 
 EPOCHS = 12
 SEEDS = 3

@@ -29,11 +29,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.measure import tell
-from vicinal.graphs.inside.deletion import edges_that_count
-from vicinal.graphs.inside.masks import added
-from vicinal.graphs.link_scores import auroc
-from vicinal.graphs.nodes import NodeClassifier
-from vicinal.graphs.receptive_field import nodes_within
+from vicinal.graphs.explain.edge_attribution import added
+from vicinal.graphs.explain.edge_deletion import edges_that_count
+from vicinal.graphs.links.metrics import auroc
+from vicinal.graphs.node_estimators import NodeClassifier
+from vicinal.graphs.nodes.receptive_field import nodes_within
 
 BASE, HOUSES, LINKS = 300, 80, 5
 ROOF = ((0, 1), (1, 2), (2, 3), (3, 0), (0, 4), (1, 4))

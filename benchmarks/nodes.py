@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from benchmarks.measure import tell
-from vicinal.graphs.nodes import NodeClassifier
+from vicinal.graphs.node_estimators import NodeClassifier
 
 SETTINGS: dict[str, tuple[dict[str, Any], float]] = {
     "first answer": ({"network": "none"}, 82.0),

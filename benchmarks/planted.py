@@ -27,11 +27,11 @@ from sklearn.datasets import load_digits
 
 from benchmarks.measure import tell
 from vicinal import ImageClassifier
-from vicinal.core.head import cross_fit, fit_head
+from vicinal.core.data.splits import deal
+from vicinal.core.evaluation.label_issues import corrected, find_suspects
 from vicinal.core.objective import SingleLabel
-from vicinal.core.splits import deal
-from vicinal.core.suspects import corrected, find_suspects
-from vicinal.images.probe import fit_probe, naive_score
+from vicinal.core.training.linear_head import cross_fit, fit_head
+from vicinal.images.training.linear_probe import fit_probe, naive_score
 
 SHARES = 0.05, 0.1
 COPIES = 100

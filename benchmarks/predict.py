@@ -23,11 +23,11 @@ import numpy as np
 
 from benchmarks.measure import in_turns, ratios, tell
 from vicinal import ImageClassifier
-from vicinal.images.audit import Eye, looks
-from vicinal.images.engines import engine
-from vicinal.images.inputs import list_pictures
+from vicinal.images.data.audit import Eye, looks
+from vicinal.images.data.inputs import list_pictures
+from vicinal.images.data.read import ImageTable
+from vicinal.images.inference.engines import engine
 from vicinal.images.model import PREDICT_BATCH, PictureModel
-from vicinal.images.table import ImageTable
 
 
 def fitted(folder: Path, weights: str) -> PictureModel:
@@ -74,8 +74,8 @@ def rates(model: PictureModel, table: ImageTable, n: int) -> list[dict[str, Any]
 MEMORY = """
 import json, resource, sys
 import vicinal
-from vicinal.images.inputs import list_pictures
-from vicinal.images.table import ImageTable
+from vicinal.images.data.inputs import list_pictures
+from vicinal.images.data.read import ImageTable
 model, folder, count = vicinal.load(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 names = list_pictures([folder]).names
 names = (names * (count // len(names) + 1))[:count]

@@ -27,8 +27,8 @@ import torch
 
 from benchmarks.aggregation import rmat
 from benchmarks.measure import tell
-from vicinal.graphs.adjacency import Adjacency
-from vicinal.graphs.sampling import Sampler
+from vicinal.graphs.sparse.adjacency import Adjacency
+from vicinal.graphs.sparse.neighbor_sampler import Sampler
 
 NODES, EDGES, WIDTH, CLASSES = 2_400_000, 60_000_000, 100, 40
 SEEDS, COUNTS = 1024, (15, 10, 5)
@@ -91,7 +91,7 @@ def theirs(edge_index: torch.Tensor, n: int) -> Any:
 
 def learn(folder: str, answer: Any) -> None:
     """Learn from samples for one pass over 100,000 nodes; tell what it took."""
-    from vicinal.graphs.nodes import NodeClassifier
+    from vicinal.graphs.node_estimators import NodeClassifier
 
     begun, own = time.perf_counter(), [0.0]
 

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.measure import tell
-from vicinal.core.splits import TEST, TRAIN, Fractions, split
-from vicinal.images.audit import Eye
-from vicinal.images.beside_dense import small
+from vicinal.core.data.splits import TEST, TRAIN, Fractions, split
 from vicinal.images.classifier import ImageClassifier
-from vicinal.images.inside.evidence import evidence
-from vicinal.images.pictures import look_over
-from vicinal.images.table import read_images
+from vicinal.images.data.audit import Eye
+from vicinal.images.data.dataset import look_over
+from vicinal.images.data.read import read_images
+from vicinal.images.explain.evidence import evidence
+from vicinal.images.report.dense_comparison import small
 
 SIZE = 64
 """pixels a side, of photographs"""

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from benchmarks.measure import Work, arguments, in_turns, ratios, tell
-from vicinal.core.memory import keep_memory
-from vicinal.core.runtime import Runtime, candidates, fastest
-from vicinal.images.decode import Preprocessing
-from vicinal.images.engines import engine, fastest_forward
+from vicinal.core.compute.memory import keep_memory
+from vicinal.core.compute.runtime import Runtime, candidates, fastest
+from vicinal.images.data.decode import Preprocessing
+from vicinal.images.inference.engines import engine, fastest_forward
 from vicinal.images.networks import build
-from vicinal.images.networks.network import Network
+from vicinal.images.networks.base import Network
 
 BATCH = 32
 CLAIMS = {"resnet18": (1.9, 2.0), "mobilenet_v2": (2.3, 3.5)}

@@ -56,7 +56,7 @@ def row_of(run: Path) -> dict[str, Any]:
 
 
 def _metrics(run: Path) -> dict[str, Any]:
-    from vicinal.core.files import read_json
+    from vicinal.core.storage.files import read_json
 
     return read_json(run / "metrics.json")
 

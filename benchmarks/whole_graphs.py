@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import tell
-from vicinal.graphs.graph_set import GraphSet, read_graphs
-from vicinal.graphs.whole_graphs import GraphClassifier
+from vicinal.graphs.data.graph_collection import GraphSet, read_graphs
+from vicinal.graphs.graph_estimators import GraphClassifier
 
 WANTED = {"PROTEINS": 75.5, "MUTAG": 86.0}
 

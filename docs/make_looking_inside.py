@@ -22,13 +22,14 @@ from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
 import vicinal
-from vicinal.core.splits import TEST, TRAIN, Fractions, split
-from vicinal.images.as_it_came import as_it_came
-from vicinal.images.inside import gallery, inspection
-from vicinal.images.inside.drawings import draw_maps, draw_number
-from vicinal.images.inside.evidence import evidence, section
-from vicinal.images.inside.explain import METHODS
-from vicinal.images.inside.picture_explanation import draw_explanations
+from vicinal.core.data.splits import TEST, TRAIN, Fractions, split
+from vicinal.images.explain.evidence import evidence, section
+from vicinal.images.explain.explain import METHODS
+from vicinal.images.explain.explanation import draw_explanations
+from vicinal.images.inspect import gallery
+from vicinal.images.inspect import inspect as inspection
+from vicinal.images.inspect.plots import draw_maps, draw_number
+from vicinal.images.pretrained_classifier import as_it_came
 
 HERE = Path(__file__).parent
 PAGE, TEMPLATE = HERE / "looking-inside.md", HERE / "looking-inside.md.jinja"

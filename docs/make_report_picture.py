@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from vicinal.cli import main
+from vicinal.cli.app import main
 
 TARGET = Path(__file__).parent / "images" / "report.png"
 NAMES = "zero one two three four five six seven eight nine".split()

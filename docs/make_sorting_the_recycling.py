@@ -20,7 +20,7 @@ import pandas as pd
 from jinja2 import Template
 from matplotlib.figure import Figure
 
-from vicinal.cli import main as vicinal
+from vicinal.cli.app import main as vicinal
 
 HERE = Path(__file__).parent
 PAGE = HERE / "sorting-the-recycling.md"

@@ -29,7 +29,7 @@ def test_the_readme_shows_the_example_itself():
 
 
 def test_commands_in_the_readme_are_verbs_that_exist():
-    from vicinal.cli import VERBS
+    from vicinal.cli.app import VERBS
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = [line.split() for line in text.splitlines()]

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 import vicinal
-from vicinal.core.checkpoint import load_tensors
-from vicinal.core.run import CHECKPOINT
+from vicinal.core.storage.checkpoint import load_tensors
+from vicinal.core.storage.run_folder import CHECKPOINT
 
 EPOCHS = 36
 SETTINGS = (
@@ -170,9 +170,9 @@ def serve() -> None:
     import pandas  # noqa: F401
     import sklearn.linear_model  # noqa: F401
 
-    import vicinal.images.training_run  # noqa: F401
-    from vicinal.cli import main
-    from vicinal.core.runtime import deterministic
+    import vicinal.images.run  # noqa: F401
+    from vicinal.cli.app import main
+    from vicinal.core.compute.runtime import deterministic
 
     with deterministic(True):
         pass

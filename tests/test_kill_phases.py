@@ -37,27 +37,32 @@ if count:
         return plain(*args, **named)
 
     setattr(place, name, counted)
-from vicinal.cli import main
+from vicinal.cli.app import main
 sys.exit(main(sys.argv[5:]))
 """
 
 PHASES = {
-    "scan": ("vicinal.images.audit", "Eye", "look", 20),
-    "before the parts are written": ("vicinal.images.training_run", "", "divide", 1),
-    "features": ("vicinal.images.pictures", "Pictures", "batch", 3),
-    "probe": ("vicinal.images.probe", "", "cross_fit", 1),
-    "the first model": ("vicinal.core.estimator", "", "write_json", 1),
-    "fine-tune, in an epoch": ("vicinal.core.training", "Trainer", "_step", 8),
-    "fine-tune, in a checkpoint": ("vicinal.core.checkpoint", "", "save_tensors", 4),
+    "scan": ("vicinal.images.data.audit", "Eye", "look", 20),
+    "before the parts are written": ("vicinal.images.run", "", "divide", 1),
+    "features": ("vicinal.images.data.dataset", "Pictures", "batch", 3),
+    "probe": ("vicinal.images.training.linear_probe", "", "cross_fit", 1),
+    "the first model": ("vicinal.core.estimators.estimator", "", "write_json", 1),
+    "fine-tune, in an epoch": ("vicinal.core.training.trainer", "Trainer", "_step", 8),
+    "fine-tune, in a checkpoint": (
+        "vicinal.core.storage.checkpoint",
+        "",
+        "save_tensors",
+        4,
+    ),
     "comparing with the first answer": (
-        "vicinal.images.learner",
+        "vicinal.images.estimator",
         "",
         "compare_predictions",
         1,
     ),
-    "test": ("vicinal.images.training_run", "", "fit_linear", 1),
-    "report": ("vicinal.images.training_run", "", "make_report", 1),
-    "the last file": ("vicinal.images.training_run", "", "write_text", 4),
+    "test": ("vicinal.images.run", "", "fit_linear", 1),
+    "report": ("vicinal.images.run", "", "make_report", 1),
+    "the last file": ("vicinal.images.run", "", "write_text", 4),
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import vicinal
-from vicinal.cli import OK
+from vicinal.cli.app import OK
 from vicinal.images.classifier import ImageClassifier
 
 
@@ -38,7 +38,7 @@ def words(tmp_path_factory) -> list[str]:
 MEETING = """
 import sys, time, pathlib
 from vicinal.images import cache, features
-from vicinal.cli import main
+from vicinal.cli.app import main
 
 here, name, *words = sys.argv[1:]
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import vicinal
-from vicinal.cli import MISTAKE, OK, main
-from vicinal.core.checkpoint import load_tensors
-from vicinal.core.run import CHECKPOINT
+from vicinal.cli.app import MISTAKE, OK, main
+from vicinal.core.storage.checkpoint import load_tensors
+from vicinal.core.storage.run_folder import CHECKPOINT
 from vicinal.images.classifier import ImageClassifier
 
 HOW = "--exact --no-cache --batch-size 5 --lr 0.005".split()

@@ -16,34 +16,34 @@ __version__ = "0.1.0"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
-    from vicinal.core.evaluation import Evaluation
-    from vicinal.graphs.graph import Graph, GraphBatch
-    from vicinal.graphs.links import LinkPredictor
-    from vicinal.graphs.nodes import NodeClassifier, NodeRegressor
-    from vicinal.graphs.read import read_graph
-    from vicinal.graphs.table import GraphTable
-    from vicinal.graphs.whole_graphs import GraphClassifier, GraphRegressor
+    from vicinal.core.evaluation.evaluation import Evaluation
+    from vicinal.domains import load
+    from vicinal.graphs.data.graph_table import GraphTable
+    from vicinal.graphs.data.read import read_graph
+    from vicinal.graphs.data.tensors import Graph, GraphBatch
+    from vicinal.graphs.graph_estimators import GraphClassifier, GraphRegressor
+    from vicinal.graphs.link_predictor import LinkPredictor
+    from vicinal.graphs.node_estimators import NodeClassifier, NodeRegressor
     from vicinal.images.classifier import ImageClassifier
+    from vicinal.images.data.read import ImageTable, read_images
     from vicinal.images.regressor import ImageRegressor
-    from vicinal.images.table import ImageTable, read_images
-    from vicinal.tasks import load
 
 _ROOMS = {
-    "Evaluation": "vicinal.core.evaluation",
-    "Graph": "vicinal.graphs.graph",
-    "GraphBatch": "vicinal.graphs.graph",
-    "GraphClassifier": "vicinal.graphs.whole_graphs",
-    "GraphRegressor": "vicinal.graphs.whole_graphs",
-    "GraphTable": "vicinal.graphs.table",
+    "Evaluation": "vicinal.core.evaluation.evaluation",
+    "Graph": "vicinal.graphs.data.tensors",
+    "GraphBatch": "vicinal.graphs.data.tensors",
+    "GraphClassifier": "vicinal.graphs.graph_estimators",
+    "GraphRegressor": "vicinal.graphs.graph_estimators",
+    "GraphTable": "vicinal.graphs.data.graph_table",
     "ImageClassifier": "vicinal.images.classifier",
     "ImageRegressor": "vicinal.images.regressor",
-    "ImageTable": "vicinal.images.table",
-    "LinkPredictor": "vicinal.graphs.links",
-    "NodeClassifier": "vicinal.graphs.nodes",
-    "NodeRegressor": "vicinal.graphs.nodes",
-    "load": "vicinal.tasks",
-    "read_graph": "vicinal.graphs.read",
-    "read_images": "vicinal.images.table",
+    "ImageTable": "vicinal.images.data.read",
+    "LinkPredictor": "vicinal.graphs.link_predictor",
+    "NodeClassifier": "vicinal.graphs.node_estimators",
+    "NodeRegressor": "vicinal.graphs.node_estimators",
+    "load": "vicinal.domains",
+    "read_graph": "vicinal.graphs.data.read",
+    "read_images": "vicinal.images.data.read",
 }
 
 __all__ = [

@@ -1,6 +1,6 @@
 """`python -m vicinal` is `vicinal`."""
 
-from vicinal.cli import main
+from vicinal.cli.app import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

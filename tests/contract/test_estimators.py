@@ -16,7 +16,7 @@ from sklearn.model_selection import cross_val_score
 
 import vicinal
 from vicinal import Evaluation, ImageClassifier, ImageRegressor
-from vicinal.core.estimator import MODEL_JSON, MODEL_TENSORS
+from vicinal.core.estimators.estimator import MODEL_JSON, MODEL_TENSORS
 from vicinal.errors import (
     ClassError,
     DataError,
@@ -712,7 +712,7 @@ def test_a_second_fit_that_fails_leaves_nothing_half_learned(monkeypatch):
     def diverge(self: Any, loss: float) -> float:
         raise TrainingError("The loss became nan")
 
-    monkeypatch.setattr("vicinal.core.training.Trainer._finite", diverge)
+    monkeypatch.setattr("vicinal.core.training.trainer.Trainer._finite", diverge)
     with pytest.raises(TrainingError):
         model.fit(shades(), CASES["names"].y)
     with pytest.raises(NotFittedError):

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vicinal.graphs.read import read_graph
-from vicinal.graphs.table import GraphTable
+from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.read import read_graph
 
 
 def blocks(

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from vicinal.graphs.adjacency import Adjacency, aggregate, softmax
-from vicinal.graphs.networks import NETWORKS, Shape, build
+from vicinal.graphs.nodes.networks import NETWORKS, Shape, build
+from vicinal.graphs.sparse.adjacency import Adjacency, aggregate
+from vicinal.graphs.sparse.edge_functions import softmax
 
 pytestmark = pytest.mark.gpu
 

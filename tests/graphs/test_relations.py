@@ -9,21 +9,21 @@ import pytest
 import torch
 
 import vicinal
-from vicinal.cli import main
+from vicinal.cli.app import main
 from vicinal.errors import DataError, NoDataError, SettingError
-from vicinal.graphs import links
-from vicinal.graphs.inside.pair import PairExplanation
-from vicinal.graphs.link_features import (
+from vicinal.graphs import link_predictor as links
+from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.read import read_graph
+from vicinal.graphs.explain.pair_contributions import PairExplanation
+from vicinal.graphs.link_predictor import LinkPredictor
+from vicinal.graphs.links.features import (
     NAMES,
     NAMES_OF_RELATIONS,
     between,
     between_relations,
 )
-from vicinal.graphs.link_networks import LinkNetwork, OnLinks
-from vicinal.graphs.link_split import among, no_edges, pairs_of, split_links
-from vicinal.graphs.links import LinkPredictor
-from vicinal.graphs.read import read_graph
-from vicinal.graphs.table import GraphTable
+from vicinal.graphs.links.networks import LinkNetwork, OnLinks
+from vicinal.graphs.links.split import among, no_edges, pairs_of, split_links
 
 GROUPS, SIZE = 6, 12
 """of people who know each other within a group, and work with the group next to it"""

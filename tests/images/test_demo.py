@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits as plain_digits
 
-from vicinal.core.runtime import count_parameters
+from vicinal.core.compute.runtime import count_parameters
 from vicinal.images import demo
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.demo import (

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from vicinal.core.words import percent
-from vicinal.graphs.facts import facts_of, told
-from vicinal.graphs.inside.surroundings import of_model
-from vicinal.graphs.links import LinkPredictor
-from vicinal.graphs.nodes import NodeClassifier
-from vicinal.graphs.read import read_graph
-from vicinal.graphs.table import GraphTable
-from vicinal.voice import Voice
+from vicinal.core.report.console import Voice
+from vicinal.core.text import percent
+from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.read import read_graph
+from vicinal.graphs.data.statistics import facts_of, told
+from vicinal.graphs.explain.contributions import of_model
+from vicinal.graphs.link_predictor import LinkPredictor
+from vicinal.graphs.node_estimators import NodeClassifier
 
 LEADERS = ("0", "33")
 SEEDS = 10

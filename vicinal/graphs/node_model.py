@@ -15,29 +15,30 @@ import torch
 from torch import Tensor
 
 from vicinal.core import objective as objectives
-from vicinal.core.checkpoint import Tensors, under
-from vicinal.core.estimator import Estimator, read_weights, save_model
-from vicinal.core.evaluation import Evaluation, judge
-from vicinal.core.head import Head
-from vicinal.core.labels import Kind
+from vicinal.core.data.labels import Kind
+from vicinal.core.data.quarantine import Quarantined
+from vicinal.core.data.splits import TEST
+from vicinal.core.estimators.estimator import Estimator, read_weights, save_model
+from vicinal.core.evaluation.evaluation import Evaluation, judge
 from vicinal.core.objective import Objective
-from vicinal.core.quarantine import Quarantined
-from vicinal.core.splits import TEST
-from vicinal.core.training import Epoch
-from vicinal.core.words import counted
+from vicinal.core.storage.checkpoint import Tensors, under
+from vicinal.core.text import counted
+from vicinal.core.training.linear_head import Head
+from vicinal.core.training.trainer import Epoch
 from vicinal.errors import ClassError, DataError, NoDataError, near_names
-from vicinal.graphs.columns import Columns
-from vicinal.graphs.first_answer import FirstAnswer, Known, by_labels
-from vicinal.graphs.members import averaged, embedded, together
-from vicinal.graphs.networks import NodeNetwork, Shape, build
-from vicinal.graphs.newcomers import Joined, joined
-from vicinal.graphs.read import read_graph
-from vicinal.graphs.receptive_field import field_of
-from vicinal.graphs.room import in_room
+from vicinal.graphs.data.degree_features import seen_as
+from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.node_features import Columns
+from vicinal.graphs.data.output_tables import predictions_frame
+from vicinal.graphs.data.read import read_graph
+from vicinal.graphs.nodes.ensemble import averaged, embedded, together
+from vicinal.graphs.nodes.labelled_graph import Known
+from vicinal.graphs.nodes.networks import NodeNetwork, Shape, build
+from vicinal.graphs.nodes.new_nodes import Joined, joined
+from vicinal.graphs.nodes.propagated_features import FirstAnswer, by_labels
+from vicinal.graphs.nodes.receptive_field import field_of
 from vicinal.graphs.settings import NodeSettings
-from vicinal.graphs.structure import seen_as
-from vicinal.graphs.table import GraphTable
-from vicinal.graphs.tables import predictions_frame
+from vicinal.graphs.sparse.memmap import in_room
 
 CONSTANT_NAMES = {
     "single_label": "most frequent class",

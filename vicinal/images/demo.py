@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vicinal.core.compute.runtime import count_parameters
+from vicinal.core.data.splits import TEST, TRAIN, Fractions, split
 from vicinal.core.metrics import Score
-from vicinal.core.runtime import count_parameters
-from vicinal.core.splits import TEST, TRAIN, Fractions, split
-from vicinal.images.beside_dense import DenseClassifier
 from vicinal.images.classifier import ImageClassifier
-from vicinal.images.prediction import Speaker
+from vicinal.images.predict import Speaker
+from vicinal.images.report.dense_comparison import DenseClassifier
 
 MARGIN = 2  # pixels of empty paper around each digit, so that it can be moved
 SIZE = 24  # pixels: the sheet of 12 x 12 is shown to the networks twice as large

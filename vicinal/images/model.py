@@ -13,34 +13,34 @@ import torch
 from torch import Tensor
 
 from vicinal.core import objective as objectives
-from vicinal.core.checkpoint import under
-from vicinal.core.estimator import Estimator, read_weights, save_model
-from vicinal.core.evaluation import Evaluation, judge
+from vicinal.core.compute.runtime import Runtime, find_device
+from vicinal.core.compute.threads import prefetch
+from vicinal.core.data.quarantine import Quarantined
+from vicinal.core.data.splits import TEST
+from vicinal.core.estimators.estimator import Estimator, read_weights, save_model
+from vicinal.core.evaluation.evaluation import Evaluation, judge
 from vicinal.core.metrics import wilson
 from vicinal.core.objective import Objective
-from vicinal.core.parallel import prefetch
-from vicinal.core.quarantine import Quarantined
-from vicinal.core.runtime import Runtime, find_device
-from vicinal.core.splits import TEST
-from vicinal.core.training import Epoch
-from vicinal.core.words import counted, percent
+from vicinal.core.storage.checkpoint import under
+from vicinal.core.text import counted, percent
+from vicinal.core.training.trainer import Epoch
 from vicinal.errors import ClassError, DataError, PictureError, SettingError
-from vicinal.images.audit import Eye, looks, names_in
-from vicinal.images.baselines import NAME as LINEAR
-from vicinal.images.baselines import LinearModel
-from vicinal.images.decode import Preprocessing, to_channels
-from vicinal.images.engines import MANY, Engines, engine
-from vicinal.images.inputs import list_pictures
-from vicinal.images.known import Known, Seen
+from vicinal.images.data.audit import Eye, looks, names_in
+from vicinal.images.data.csv_tables import listed
+from vicinal.images.data.dataset import Pictures, look_over
+from vicinal.images.data.decode import Preprocessing, to_channels
+from vicinal.images.data.inputs import list_pictures
+from vicinal.images.data.read import ImageTable, read_images
+from vicinal.images.inference.engines import MANY, Engines, engine
+from vicinal.images.inference.out_of_distribution import Known, Seen
+from vicinal.images.inference.pixel_statistics import surface
 from vicinal.images.networks import build
-from vicinal.images.networks.network import Network
-from vicinal.images.parts import given_parts, grouped
-from vicinal.images.pictures import Pictures, look_over
+from vicinal.images.networks.base import Network
 from vicinal.images.settings import ImageSettings
-from vicinal.images.spreadsheets import listed
-from vicinal.images.surface import surface
-from vicinal.images.table import ImageTable, read_images
-from vicinal.images.transfer import KNOWN
+from vicinal.images.splits.split import given_parts, grouped
+from vicinal.images.training.linear_baseline import NAME as LINEAR
+from vicinal.images.training.linear_baseline import LinearModel
+from vicinal.images.weights.transfer import KNOWN
 
 PREDICT_BATCH = 64
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from vicinal.core.metrics import r2
 from vicinal.core.objective import Numeric, Objective
-from vicinal.images.learner import ImageLearner
+from vicinal.images.data.read import ImageTable, read_images
+from vicinal.images.estimator import ImageLearner
 from vicinal.images.settings import ImageSettings
-from vicinal.images.table import ImageTable, read_images
 
 
 class ImageRegressor(ImageLearner):

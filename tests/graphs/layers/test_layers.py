@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency
 from vicinal.graphs.layers.appnp import APPNP
 from vicinal.graphs.layers.gat import GAT
 from vicinal.graphs.layers.gatv2 import GATv2
@@ -20,6 +19,7 @@ from vicinal.graphs.layers.gine import GINE
 from vicinal.graphs.layers.readout import AttentionReadout, Readout
 from vicinal.graphs.layers.relational import RelationalGCN
 from vicinal.graphs.layers.sage import GraphSAGE
+from vicinal.graphs.sparse.adjacency import Adjacency
 
 N, IN, OUT, EDGE, KINDS = 12, 6, 4, 3, 3
 

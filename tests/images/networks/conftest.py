@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.images.networks import build
-from vicinal.images.networks.network import Network
+from vicinal.images.networks.base import Network
 
 SHARED = Path(__file__).parents[3].parent / "shared"
 

@@ -13,9 +13,9 @@ meet Personalized PageRank, ICLR 2019, https://arxiv.org/abs/1810.05997.
 
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.layers.gcn import smoothed
+from vicinal.graphs.sparse.adjacency import Adjacency
 
 
 class APPNP(nn.Module):

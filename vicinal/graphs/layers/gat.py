@@ -18,8 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency, of_ends, softmax, weighted_sum
 from vicinal.graphs.layers.dropout import Dropout
+from vicinal.graphs.sparse.adjacency import Adjacency, weighted_sum
+from vicinal.graphs.sparse.edge_functions import of_ends, softmax
 
 
 class GAT(nn.Module):

@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency, edge_by_edge, softmax, weighted_sum
 from vicinal.graphs.layers.dropout import Dropout
+from vicinal.graphs.sparse.adjacency import Adjacency, weighted_sum
+from vicinal.graphs.sparse.edge_functions import edge_by_edge, softmax
 
 
 class GATv2(nn.Module):

@@ -15,7 +15,7 @@ ICLR 2017, https://arxiv.org/abs/1609.02907.
 import torch
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency, aggregate
+from vicinal.graphs.sparse.adjacency import Adjacency, aggregate
 
 MANY = 20_000_000
 """edges above which no weights of them are kept: a gigabyte of them"""

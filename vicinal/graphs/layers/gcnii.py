@@ -15,8 +15,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency
 from vicinal.graphs.layers.gcn import smoothed
+from vicinal.graphs.sparse.adjacency import Adjacency
 
 
 class GCNII(nn.Module):

@@ -13,7 +13,7 @@ K. Xu, W. Hu, J. Leskovec, S. Jegelka: How Powerful are Graph Neural Networks?, 
 import torch
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency, sum_and_own
+from vicinal.graphs.sparse.adjacency import Adjacency, sum_and_own
 
 
 class GIN(nn.Module):

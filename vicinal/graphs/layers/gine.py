@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency, edge_sum
+from vicinal.graphs.sparse.adjacency import Adjacency
+from vicinal.graphs.sparse.edge_functions import edge_sum
 
 
 class GINE(nn.Module):

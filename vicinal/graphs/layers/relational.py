@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency, aggregate
+from vicinal.graphs.sparse.adjacency import Adjacency, aggregate
 
 
 class RelationalGCN(nn.Module):

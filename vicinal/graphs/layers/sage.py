@@ -14,7 +14,7 @@ NeurIPS 2017, https://arxiv.org/abs/1706.02216.
 import torch
 from torch import Tensor, nn
 
-from vicinal.graphs.adjacency import Adjacency, Reduce, aggregate
+from vicinal.graphs.sparse.adjacency import Adjacency, Reduce, aggregate
 
 
 class GraphSAGE(nn.Module):

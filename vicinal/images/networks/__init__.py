@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from vicinal.errors import SettingError, near_names
 
 if TYPE_CHECKING:
+    from vicinal.images.networks.base import Network
     from vicinal.images.networks.mobilenet import Padding
-    from vicinal.images.networks.network import Network
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,11 @@ def architecture(name: str) -> Architecture:
 
 
 def _of_timm(name: str) -> Architecture:
-    from vicinal.images.networks.of_timm import SMALLEST, parameters_of, timm_config
+    from vicinal.images.networks.timm_network import (
+        SMALLEST,
+        parameters_of,
+        timm_config,
+    )
 
     config = timm_config(name)
     channels, size, _ = config.input_size
@@ -142,7 +146,7 @@ def build(
             f"there. Got {option}={given[option]!r}. It is an option of: {takers}."
         )
     if name.startswith("timm:"):
-        from vicinal.images.networks.of_timm import TimmNetwork
+        from vicinal.images.networks.timm_network import TimmNetwork
 
         own = name.removeprefix("timm:")
         return TimmNetwork(own, num_classes, in_channels, image_size)

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.images.networks.network import Network
+from vicinal.images.networks.base import Network
 
 
 class LayerNorm2d(nn.LayerNorm):

@@ -15,7 +15,7 @@ Errors, Nature 323, 1986; ReLU from X. Glorot, A. Bordes, Y. Bengio, AISTATS 201
 
 from torch import Tensor, nn
 
-from vicinal.images.networks.network import Network
+from vicinal.images.networks.base import Network
 
 NARROWEST = 32
 """Units of a hidden layer at the least: fewer would not be a fair partner."""

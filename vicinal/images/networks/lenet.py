@@ -21,7 +21,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from vicinal.images.networks.network import Network
+from vicinal.images.networks.base import Network
 
 FIELD = 32
 """Pixels on a side of the paper's input field; smaller pictures are centred in it."""

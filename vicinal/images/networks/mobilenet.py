@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.errors import SettingError
-from vicinal.images.networks.network import Network, he_init
+from vicinal.images.networks.base import Network, he_init
 from vicinal.ops.depthwise import depthwise
 from vicinal.ops.padding import amounts, pad
 

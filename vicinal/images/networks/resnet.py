@@ -22,7 +22,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.images.networks.network import Network, he_init
+from vicinal.images.networks.base import Network, he_init
 
 Shortcut = Callable[[int, int, int], nn.Module]
 """Makes the way around a block: (in_channels, out_channels, stride) to a module."""

@@ -29,7 +29,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from vicinal.images.networks.network import Network, he_init
+from vicinal.images.networks.base import Network, he_init
 
 FIRST, WIDEST = 16, 256
 """Channels of the first stage, and the most that any stage has."""

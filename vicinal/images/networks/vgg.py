@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from vicinal.images.networks.network import Network, he_init
+from vicinal.images.networks.base import Network, he_init
 
 CONFIGURATION_A = ((64,), (128,), (256, 256), (512, 512), (512, 512))
 """Output channels of each convolution; a pooling ends each group (Table 1)."""

@@ -1,0 +1,184 @@
+"""Ordered work in threads: equal to `map`, bounded, and never stuck."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import count, islice
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vicinal.core.compute.threads import cores, ordered_map, prefetch
+
+sweep = settings(max_examples=30, deadline=None, database=None)
+
+
+def within(seconds: float, work: Callable[[], object]) -> None:
+    """Do the work, and fail where it is still at it after some seconds."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert not thread.is_alive(), f"still at work after {seconds} s: stuck"
+
+
+class Counted:
+    """Whole numbers, and how many of them were taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[int]:
+        for n in range(1000):
+            self.taken += 1
+            yield n
+
+
+def settle(value: Callable[[], int]) -> int:
+    """The value once it has stood still for a while."""
+    before, now = -1, value()
+    while before != now:
+        time.sleep(0.03)
+        before, now = now, value()
+    return now
+
+
+@sweep
+@given(st.lists(st.integers(0, 3), max_size=40), st.integers(1, 5))
+def test_ordered_map_is_map(waits, threads):
+    def work(wait: int) -> int:
+        time.sleep(wait / 5000)
+        return wait * wait
+
+    assert list(ordered_map(work, waits, threads)) == [w * w for w in waits]
+
+
+def test_ordered_map_takes_every_core_when_not_told():
+    assert cores() >= 1
+    assert list(ordered_map(str, range(100))) == [str(n) for n in range(100)]
+
+
+def test_the_work_is_done_at_the_same_time():
+    together = threading.Barrier(3)
+    done = ordered_map(lambda _: together.wait(timeout=5), range(6), threads=3)
+    assert sorted(done) == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_few_items_are_under_way(threads):
+    items = Counted()
+    results = ordered_map(lambda n: n, items, threads)
+    assert items.taken == 0
+    for told in range(1, 30):
+        next(results)
+        assert items.taken <= told + 4 * threads
+    results.close()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_an_error_comes_in_its_place_and_ends_the_rest():
+    def work(n: int) -> int:
+        if n == 5:
+            raise KeyError("five")
+        return n
+
+    items, got = Counted(), []
+    with pytest.raises(KeyError, match="five"):
+        got += iter_into(got, ordered_map(work, items, 2))
+    assert got == [0, 1, 2, 3, 4]
+    assert settle(lambda: items.taken) <= 5 + 8
+
+
+def iter_into(got: list, results: Iterator) -> list:
+    for result in results:
+        got.append(result)
+    return []
+
+
+@pytest.mark.parametrize("make", [lambda i: ordered_map(abs, i, 2), prefetch])
+def test_an_error_of_the_items_reaches_the_reader(make):
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise OSError("gone")
+
+    got: list[int] = []
+    with pytest.raises(OSError, match="gone"):
+        iter_into(got, make(items()))
+    assert got in ([1, 2], [])  # ordered_map reads ahead, so it may come early
+
+
+def test_leaving_early_starts_no_more_work():
+    begun: list[int] = []
+    go_on, busy = threading.Event(), threading.Semaphore(0)
+
+    def work(n: int) -> int:
+        begun.append(n)
+        if n == 0:
+            return n
+        busy.release()
+        return go_on.wait(5)
+
+    def leave() -> None:
+        results = ordered_map(work, count(), 2)
+        assert next(results) == 0
+        assert busy.acquire(timeout=5) and busy.acquire(timeout=5)  # both threads work
+        threading.Timer(0.05, go_on.set).start()
+        results.close()  # pyright: ignore[reportAttributeAccessIssue]
+
+    within(5, leave)
+    assert sorted(begun) == [0, 1, 2]  # the one read, and one in each thread
+
+
+@sweep
+@given(st.lists(st.integers()), st.integers(1, 4))
+def test_prefetch_gives_the_same_items(items, depth):
+    assert list(prefetch(items, depth)) == items
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_prefetch_is_ahead_by_its_depth(depth):
+    items = Counted()
+    ready = prefetch(items, depth)
+    assert items.taken == 0
+    for told in range(1, 5):
+        next(ready)
+        assert settle(lambda: items.taken) == told + depth + 1
+    within(5, ready.close)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("read", [0, 1, 3])
+def test_prefetch_ends_its_thread_when_the_reader_leaves(read):
+    before = threading.active_count()
+
+    def leave() -> None:
+        ready = prefetch(count())
+        assert list(islice(ready, read)) == list(range(read))
+        ready.close()  # pyright: ignore[reportAttributeAccessIssue]
+
+    within(5, leave)
+    assert threading.active_count() == before
+
+
+def test_prefetch_ends_its_thread_when_the_reader_fails():
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError):
+        for n in prefetch(count(1)):
+            _ = 1 // (3 - n)
+    assert settle(threading.active_count) == before
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_error_inside_prefetch_comes_after_what_was_made(error):
+    def items() -> Iterator[int]:
+        yield from (1, 2, 3)
+        raise error("inside")
+
+    got: list[int] = []
+    with pytest.raises(error, match="inside"):
+        iter_into(got, prefetch(items()))
+    assert got == [1, 2, 3]
+
+
+def test_the_two_together():
+    squares = prefetch(ordered_map(lambda n: n * n, range(50), 3))
+    assert list(squares) == [n * n for n in range(50)]

@@ -1,0 +1,227 @@
+"""Checkpoints: not a bit is lost, and nothing but safetensors is opened."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vicinal.core.storage.checkpoint import (
+    load_tensors,
+    pack,
+    save_tensors,
+    under,
+    unpack,
+)
+from vicinal.errors import ModelFileError, RunError
+
+sweep = settings(max_examples=30, deadline=None, database=None)
+DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.bool]
+opened: list[str] = []
+
+
+def bits(t: Tensor) -> list[int]:
+    """The bytes of a tensor, so that NaN and -0 count too."""
+    return t.contiguous().reshape(-1).view(torch.uint8).tolist()
+
+
+def assert_same(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name, t in a.items():
+        assert (t.dtype, t.shape) == (b[name].dtype, b[name].shape), name
+        assert bits(t) == bits(b[name]), name
+
+
+@sweep
+@given(st.sampled_from(DTYPES), st.lists(st.integers(0, 3), max_size=4))
+def test_every_bit_comes_back(tmp_path_factory, dtype, shape):
+    path = tmp_path_factory.mktemp("tensors") / "a.safetensors"
+    tensors = {"w": (100 * torch.randn(shape)).to(dtype)}
+    save_tensors(path, tensors, {})
+    assert_same(load_tensors(path)[0], tensors)
+
+
+def test_strange_numbers_and_layouts_come_back(tmp_path):
+    tensors = {
+        "strange": torch.tensor([float("nan"), float("inf"), -0.0, 1e-45]),
+        "channels last": torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last),
+        "turned": torch.randn(3, 4).T,
+        "spread": torch.ones(1).expand(5),
+        "learned": nn.Parameter(torch.randn(3)),
+    }
+    tensors["the same"] = tensors["learned"]
+    save_tensors(tmp_path / "a", tensors, {})
+    assert_same(load_tensors(tmp_path / "a")[0], tensors)
+
+
+def test_metadata_come_back(tmp_path):
+    metadata = {"name": "Öl", "history": [[1, 0.1, None]], "none": {}}
+    save_tensors(tmp_path / "a", {}, metadata)
+    assert load_tensors(tmp_path / "a") == ({}, metadata)
+
+
+def test_files_of_others_have_no_metadata_of_ours(tmp_path):
+    save_file({"w": torch.ones(2)}, tmp_path / "a", {"format": "pt"})
+    tensors, metadata = load_tensors(tmp_path / "a")
+    assert tensors["w"].tolist() == [1, 1] and metadata == {}
+
+
+def test_what_was_loaded_does_not_change_with_the_file(tmp_path):
+    path = tmp_path / "a"
+    save_tensors(path, {"w": torch.ones(1000)}, {})
+    loaded = load_tensors(path)[0]["w"]
+    with path.open("r+b") as file:
+        file.seek(-4000, 2)
+        file.write(bytes(4000))
+    assert loaded.tolist() == [1] * 1000
+
+
+# --- files that are refused ------------------------------------------------------
+
+
+class Evil:
+    def __reduce__(self):
+        return opened.append, ("pickle",)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    for path in (tmp_path / "missing.safetensors", tmp_path):
+        with pytest.raises(ModelFileError, match=r"There is no file .*Name a"):
+            load_tensors(path)
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a.pth", "a.bin", "A.PKL", "a.ckpt"])
+def test_a_pickle_is_refused_by_name(tmp_path, name):
+    save_tensors(tmp_path / name, {"w": torch.ones(1)}, {})
+    with pytest.raises(ModelFileError, match=r"is a pickle by its name.*Convert"):
+        load_tensors(tmp_path / name)
+
+
+def test_a_pickle_under_another_name_is_not_run(tmp_path):
+    for path in (tmp_path / "a.safetensors", tmp_path / "b.safetensors"):
+        if path.name[0] == "a":
+            path.write_bytes(pickle.dumps(Evil()))
+        else:
+            torch.save(Evil(), path)
+        with pytest.raises(ModelFileError, match="not a whole safetensors file"):
+            load_tensors(path)
+    assert opened == []
+
+
+def test_a_file_cut_short_anywhere_is_refused(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, {"w": torch.randn(50), "b": torch.randn(3)}, {"epoch": 3})
+    whole = path.read_bytes()
+    for length in [*range(20), *range(20, len(whole), 7), len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        with pytest.raises(ModelFileError, match="not a whole safetensors file"):
+            load_tensors(path)
+
+
+@pytest.mark.parametrize("data", [b"\xff" * 100, b"\2" + bytes(7) + b"{]", b"hello"])
+def test_a_file_with_a_damaged_head_is_refused(tmp_path, data):
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(ModelFileError, match="not a whole safetensors file"):
+        load_tensors(tmp_path / "a")
+
+
+def test_damaged_metadata_are_refused(tmp_path):
+    save_file({"w": torch.ones(2)}, tmp_path / "a", {"vicinal": "{half"})
+    with pytest.raises(ModelFileError, match="not a whole safetensors file"):
+        load_tensors(tmp_path / "a")
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(small_disk):
+    path = small_disk / "last.safetensors"
+    save_tensors(path, {"w": torch.ones(3)}, {"epoch": 1})
+    with pytest.raises(RunError, match="disk is full"):
+        save_tensors(path, {"w": torch.ones(1_000_000)}, {"epoch": 2})
+    assert load_tensors(path)[1] == {"epoch": 1}
+    assert [p.name for p in small_disk.iterdir()] == [path.name]
+
+
+# --- a training state ------------------------------------------------------------
+
+
+def network(order: torch.memory_format) -> nn.Module:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Conv2d(4, 1, 1),
+        nn.Flatten(),
+        nn.Linear(16, 2),
+    )
+    net[3].requires_grad_(False)
+    return net.to(memory_format=order)  # pyright: ignore[reportCallIssue]
+
+
+def optimizer(net: nn.Module) -> torch.optim.AdamW:
+    learned = [p for p in net.parameters() if p.requires_grad]
+    return torch.optim.AdamW(learned, lr=0.01, fused=True)
+
+
+def steps(net: nn.Module, adam: torch.optim.Optimizer, number: int) -> None:
+    x = torch.randn(5, 3, 6, 6, generator=torch.Generator().manual_seed(1))
+    for _ in range(number):
+        adam.zero_grad()
+        net(x).square().mean().backward()
+        adam.step()
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_training_goes_on_as_if_it_had_never_stopped(tmp_path, order):
+    net = network(order)
+    adam = optimizer(net)
+    steps(net, adam, 3)
+    save_tensors(tmp_path / "a", pack(net, adam), {})
+
+    again = network(order)
+    with torch.no_grad():
+        for p in again.parameters():
+            p.fill_(7)
+    adam_again = optimizer(again)
+    unpack(load_tensors(tmp_path / "a")[0], again, adam_again)
+    assert_same(pack(again, adam_again), pack(net, adam))
+    for p, q in zip(net.parameters(), again.parameters(), strict=True):
+        assert p.stride() == q.stride()
+        for moment in ("exp_avg", "exp_avg_sq"):
+            if p.requires_grad:
+                a, b = adam.state[p][moment], adam_again.state[q][moment]
+                assert a.stride() == b.stride()
+
+    steps(net, adam, 3)
+    steps(again, adam_again, 3)
+    assert_same(pack(again, adam_again), pack(net, adam))
+
+
+def test_a_packed_state_names_its_parts():
+    net = nn.Linear(2, 3)
+    adam = optimizer(net)
+    assert set(pack(net, adam)) == {"model.weight", "model.bias"}
+    adam.zero_grad()
+    net(torch.ones(1, 2)).sum().backward()
+    adam.step()
+    moments = {f"optimizer.{k}.{m}" for k in (0, 1) for m in ("exp_avg", "exp_avg_sq")}
+    wanted = {"model.weight", "model.bias", "optimizer.0.step", "optimizer.1.step"}
+    assert set(pack(net, adam)) == wanted | moments
+
+
+def test_a_step_not_taken_leaves_no_moments(tmp_path):
+    net = nn.Linear(2, 3)
+    fresh = copy.deepcopy(net)
+    save_tensors(tmp_path / "a", pack(net, optimizer(net)), {})
+    adam = optimizer(fresh)
+    unpack(load_tensors(tmp_path / "a")[0], fresh, adam)
+    assert not adam.state
+
+
+def test_under_a_prefix():
+    tensors = {"model.model.w": torch.ones(1), "modelled.w": torch.zeros(1)}
+    assert list(under("model", tensors)) == ["model.w"]
+    assert under("best", tensors) == {}

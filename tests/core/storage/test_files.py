@@ -1,0 +1,182 @@
+"""Files are whole or not there: whatever fails, and whenever the process is killed."""
+
+import errno
+import hashlib
+import os
+import random
+import sys
+import time
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from vicinal.core.storage.files import (
+    answers_file,
+    check_place,
+    make_folder,
+    read_json,
+    replace_file,
+    sha256,
+    write_json,
+    write_text,
+)
+from vicinal.errors import RunError, SettingError
+
+LENGTH = 300_000
+
+
+def fails(error: BaseException):
+    """Write half a file, then raise."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_text("half")
+        raise error
+
+    return write
+
+
+def test_text_and_json_come_back(tmp_path):
+    write_text(tmp_path / "a.txt", "grüße\n")
+    assert (tmp_path / "a.txt").read_bytes() == b"gr\xc3\xbc\xc3\x9fe\n"
+    value = {"name": "Öl", "scores": [0.1, 1e-300, None, True]}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == value
+    assert "Öl" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+def test_sha256_of_the_standard(tmp_path):
+    # FIPS 180-2, appendix B.1
+    write_text(tmp_path / "abc", "abc")
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256(tmp_path / "abc") == known == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("mine"), KeyboardInterrupt(), MemoryError()]
+)
+def test_what_write_raises_comes_out_and_the_old_file_stays(tmp_path, error):
+    write_text(tmp_path / "a", "old")
+    with pytest.raises(type(error)) as caught:
+        replace_file(tmp_path / "a", fails(error))
+    assert caught.value is error
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),
+        ValueError("I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path, error):
+    write_text(tmp_path / "a", "old")
+    with pytest.raises(RunError, match="disk is full") as caught:
+        replace_file(tmp_path / "a", fails(error))
+    assert str(tmp_path / "a") in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_a_disk_that_is_really_full(small_disk):
+    write_text(small_disk / "a", "old")
+    with pytest.raises(RunError, match="disk is full"):
+        write_text(small_disk / "a", "new" * 1_000_000)
+    assert [p.name for p in small_disk.iterdir()] == ["a"]
+    assert (small_disk / "a").read_text() == "old"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    write_text(tmp_path / "file", "")
+    for path in (tmp_path / "file" / "below", tmp_path / "missing" / "below"):
+        with pytest.raises(RunError, match=r"cannot be written.*may write to"):
+            write_text(path, "text")
+    with pytest.raises(RunError, match=r"cannot be written.*may write to"):
+        make_folder(tmp_path / "file" / "below")
+
+
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    link, target = tmp_path / "link.csv", tmp_path / "elsewhere" / "out.csv"
+    link.symlink_to(target)
+    for text in ("first", "second"):
+        write_text(link, text)
+        assert link.is_symlink() and target.read_text() == text
+    assert [p.name for p in target.parent.iterdir()] == ["out.csv"]
+
+
+def test_a_folder_in_the_file_s_place_stays(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    with pytest.raises(RunError, match="cannot be written"):
+        write_text(tmp_path / "a", "text")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_that_cannot_be_flushed_is_no_failure(tmp_path, monkeypatch):
+    flush = os.fsync
+
+    def only_files(descriptor: int) -> None:
+        if os.path.isdir(f"/dev/fd/{descriptor}"):  # noqa: PTH112
+            raise OSError(errno.EINVAL, "Invalid argument")
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    write_text(tmp_path / "a", "text")
+    assert (tmp_path / "a").read_text() == "text"
+
+
+def test_the_file_is_as_readable_as_one_made_by_open(tmp_path):
+    (tmp_path / "plain").write_text("")
+    write_text(tmp_path / "ours", "")
+    plain, ours = ((tmp_path / name).stat().st_mode for name in ("plain", "ours"))
+    assert plain == ours
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path, start):
+    path, draw, halves = tmp_path / "a", random.Random(0), 0
+    write_text(path, "x" * LENGTH)
+    for _ in range(12):
+        with start(__file__, path) as child:
+            assert child.stdout is not None and child.stdout.readline() == "ready\n"
+            time.sleep(draw.uniform(0, 0.02))
+            child.kill()
+        text = path.read_text()
+        assert len(text) == LENGTH and len(set(text)) == 1
+        halves += len(list(tmp_path.glob(".a.*")))
+    assert halves, "no kill came in mid-write: the test has shown nothing"
+
+
+def replace_for_ever(path: Path) -> None:
+    """Replace a file by texts of one letter, each written in small pieces."""
+    print("ready", flush=True)
+    for k in count():
+        letter = "abcdefgh"[k % 8]
+
+        def write(temporary: Path, letter: str = letter) -> None:
+            with temporary.open("w") as file:
+                for _ in range(LENGTH // 1000):
+                    file.write(letter * 1000)
+                    file.flush()
+
+        replace_file(path, write)
+
+
+if __name__ == "__main__":
+    replace_for_ever(Path(sys.argv[1]))
+
+
+def test_a_place_is_looked_at_before_the_work(tmp_path):
+    check_place(tmp_path / "new.csv")
+    assert not list(tmp_path.iterdir())
+    write_text(tmp_path / "old.csv", "kept")
+    assert answers_file(str(tmp_path / "old.csv")) == tmp_path / "old.csv"
+    assert (tmp_path / "old.csv").read_text() == "kept" and answers_file(None) is None
+    with pytest.raises(RunError, match="cannot be written: No such file"):
+        check_place(tmp_path / "gone" / "new.csv")
+    with pytest.raises(RunError, match=r"it is a folder\. Name a file"):
+        answers_file(str(tmp_path))
+    with pytest.raises(SettingError, match=r"must be a \.csv file"):
+        answers_file("said.json")

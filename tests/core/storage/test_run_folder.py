@@ -1,0 +1,144 @@
+"""Run folders: never overwritten, held by one process, honest about what is missing."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from vicinal.core.storage.run_folder import CHECKPOINT, Run, environment, read
+from vicinal.errors import RunError
+
+
+def test_a_run_is_never_overwritten(tmp_path):
+    for name in ("first", "first-2", "first-3"):
+        with Run.create(tmp_path / "first") as run:
+            assert run.folder == tmp_path / name
+            run.write("settings.json", {"name": name})
+    (tmp_path / "first-2" / "settings.json").unlink()
+    (tmp_path / "v1.0").mkdir()  # empty, and still somebody's
+    with Run.create(str(tmp_path / "v1.0")) as run:
+        assert run.folder == tmp_path / "v1.0-2"
+    assert read(tmp_path / "first", "settings.json") == {"name": "first"}
+    assert read(tmp_path / "first-3", "settings.json") == {"name": "first-3"}
+
+
+def test_folders_above_are_made(tmp_path):
+    with Run.create(tmp_path / "a" / "b" / "c") as run:
+        assert run.folder.is_dir()
+        run.write("data/deep/index.json", [1])
+        assert run.path("data/x.csv").parent.is_dir()
+        assert read(run.folder, "data/deep/index.json") == [1]
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_run_has_a_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match="does not name a new folder"):
+        Run.create(name)
+
+
+def test_a_run_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "run", tmp_path / "file" / "a" / "run"):
+        with pytest.raises(RunError, match=r"cannot be used.*Choose a folder"):
+            Run.create(path)
+    with Run.create(tmp_path / "run") as run:
+        run.write("data", {})
+        with pytest.raises(RunError, match="cannot be written"):
+            run.path("data/index.csv")
+
+
+def test_a_run_that_cannot_be_locked(tmp_path):
+    (tmp_path / "run" / ".lock").mkdir(parents=True)
+    with pytest.raises(RunError, match=r"cannot be used.*Choose a folder"):
+        Run.resume(tmp_path / "run")
+
+
+def test_resuming_goes_on_in_the_same_folder(tmp_path):
+    with Run.create(tmp_path / "run") as run:
+        run.write("settings.json", {"epochs": 3})
+        run.path(CHECKPOINT).write_bytes(b"kept")
+        run.path(CHECKPOINT).with_name(".last.safetensors.x1.part").write_bytes(b"half")
+    with Run.resume(tmp_path / "run") as run:
+        assert run.folder == tmp_path / "run"
+        assert read(run.folder, "settings.json") == {"epochs": 3}
+        left = [p.name for p in run.path(CHECKPOINT).parent.iterdir()]
+        assert left == ["last.safetensors"]  # and not what a kill left of a save
+
+
+def test_there_is_nothing_to_resume(tmp_path):
+    (tmp_path / "file").write_text("")
+    for name in ("missing", "file"):
+        with pytest.raises(RunError, match=r"no run to resume.*--resume"):
+            Run.resume(tmp_path / name)
+
+
+def test_two_processes_do_not_share_a_run(tmp_path, start):
+    with start(__file__, tmp_path / "run") as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        with pytest.raises(RunError, match="Another process is at work"):
+            Run.resume(tmp_path / "run")
+        with Run.create(tmp_path / "run") as run:
+            assert run.folder == tmp_path / "run-2"
+        other.kill()
+    # a lock dies with its process, even a killed one
+    with Run.resume(tmp_path / "run") as run:
+        assert run.folder == tmp_path / "run"
+
+
+def test_a_run_is_free_after_its_with(tmp_path):
+    with Run.create(tmp_path / "run"), pytest.raises(RunError, match="Another process"):
+        Run.resume(tmp_path / "run")
+    with pytest.raises(KeyError), Run.resume(tmp_path / "run"):
+        raise KeyError
+    with Run.resume(tmp_path / "run"):
+        pass
+
+
+def test_reading_what_is_not_there(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path, tmp_path / "missing", tmp_path / "file"):
+        with pytest.raises(RunError, match=r"holds no metrics\.json.*Name the folder"):
+            read(folder, "metrics.json")
+
+
+@pytest.mark.parametrize("data", [b"", b'{"score": 0.', b"\xff\xfe{}"])
+def test_reading_what_is_damaged(tmp_path, data):
+    (tmp_path / "metrics.json").write_bytes(data)
+    with pytest.raises(RunError, match=r"metrics\.json is damaged"):
+        read(tmp_path, "metrics.json")
+
+
+def test_the_environment_is_what_python_says():
+    import torch
+
+    told = environment()
+    assert json.loads(json.dumps(told)) == told
+    assert told["python"] == ".".join(map(str, sys.version_info[:3]))
+    # the wheel's version has no "+cpu", torch's own has
+    assert torch.__version__.startswith(told["packages"]["torch"].split("+")[0])
+    assert set(told["packages"]) >= {"torch", "numpy", "safetensors"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", told["started"])
+
+
+def test_a_package_that_is_not_there_has_no_version(monkeypatch):
+    monkeypatch.setattr(
+        "vicinal.core.storage.run_folder.PACKAGES", ("no-such-package-at-all",)
+    )
+    monkeypatch.setattr("vicinal.core.storage.run_folder.EXTRAS", ("another", "pip"))
+    told = environment()["packages"]
+    assert told.pop("no-such-package-at-all") is None
+    assert list(told) == ["pip"]  # an extra is told where it is there
+
+
+def hold(folder: Path) -> None:
+    """Hold a run until killed."""
+    with Run.create(folder):
+        print("held", flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    hold(Path(sys.argv[1]))

@@ -1,0 +1,204 @@
+"""Arrays and lists of paths: pixels by their type, labels in every usual form."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from vicinal.errors import DataError, NoDataError
+from vicinal.images.data.read import ImageTable, read_images
+
+
+def reasons(table: ImageTable) -> dict[str, str]:
+    return {q.name: q.reason for q in table.set_aside}
+
+
+def test_arrays():
+    for shape in [(3, 4, 5), (3, 4, 5, 1), (3, 4, 5, 3)]:
+        pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+        table = read_images(pixels, ["b", "a", "b"])
+        assert len(table) == 3 and table.classes == ("a", "b")
+        assert table.pixels is not None and np.array_equal(table.pixels, pixels)
+        as_tensor = read_images(torch.from_numpy(pixels), torch.tensor([1, 0, 1]))
+        assert as_tensor.pixels is not None
+        assert np.array_equal(as_tensor.pixels, pixels)
+        assert as_tensor.labels.tolist() == ["1", "0", "1"]
+    table = read_images(np.zeros((2, 4, 4), np.uint8))
+    assert (table.kind, table.labels.tolist()) == ("none", [None, None])
+    assert read_images([np.zeros((4, 4)), np.ones((4, 4))], [0, 1]).classes == (
+        "0",
+        "1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("pixels", "wanted"),
+    [
+        (np.array([0, 0.5, 1]), [0, 128, 255]),
+        (np.array([0, 0.5, 1], np.float16), [0, 128, 255]),
+        (np.array([-1e-7, 0.01, 1 + 1e-7], np.float32), [0, 3, 255]),
+        (np.array([0, 1, 255], np.int64), [0, 1, 255]),
+        (np.array([0, 1, 1], np.int32), [0, 1, 1]),
+        (np.array([True, False, True]), [255, 0, 255]),
+    ],
+)
+def test_pixels_become_bytes(pixels, wanted):
+    table = read_images(pixels.reshape(1, 1, 3), ["x"])
+    assert table.pixels is not None and table.pixels.dtype == np.uint8
+    assert table.pixels.ravel().tolist() == wanted
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32, np.float64])
+def test_a_picture_is_read_alike_whatever_lies_beside_it(kind):
+    top = 1 if np.issubdtype(kind, np.floating) else 255
+    dark = np.full((1, 4, 4), top / 255).astype(kind)  # one level above black
+    bright = np.full((1, 4, 4), top).astype(kind)
+    alone = read_images(dark).pixels
+    beside = read_images(np.concatenate([dark, bright])).pixels
+    assert alone is not None and (alone == 1).all()
+    assert beside is not None and beside[:, 0, 0].tolist() == [1, 255]
+
+
+def test_arrays_that_are_no_pictures():
+    square = np.zeros((2, 4, 4))
+    cases = [
+        (np.zeros((4, 4)), r"Got shape \[4, 4\]"),
+        (np.zeros((2, 3, 4, 4)), r"channels last: x.transpose\(0, 2, 3, 1\)"),
+        (np.zeros((2, 4, 4, 4)), r"Got shape \[2, 4, 4, 4\]"),
+        (np.zeros((2, 0, 4)), r"Got shape \[2, 0, 4\]"),
+        (np.zeros((2, 4, 4, 0)), r"Got shape \[2, 4, 4, 0\]"),
+        (None, r"Got shape \[\]"),
+        (np.full((2, 4, 4), np.nan), "NaN or infinite"),
+        (np.full((2, 4, 4), np.inf), "NaN or infinite"),
+        (square - 0.1, "-0.1 to -0.1"),
+        (square + 1.01, r"0\.\.1\. Got 1.01 to 1.01 .* Divide by 255.* uint8"),
+        (square + 254.6, r"0\.\.1\. Got 254.6 to 254.6"),
+        (square + 1e300, r"0\.\.1\. Got 1e\+300"),
+        (square.astype(int) + 256, r"0\.\.255\. Got 256 to 256"),
+        (square.astype(np.uint16) + 60000, "Divide 16-bit pixels by 257"),
+        (square.astype(np.int8) - 1, "-1 to -1"),
+        (np.zeros((1, 2, 2), dtype=object), "must be numbers"),
+        (np.zeros((1, 2, 2), dtype=complex), "must be numbers"),
+        ([np.zeros((4, 4)), np.zeros((5, 4))], "one array.*one size"),
+    ]
+    for pixels, message in cases:
+        with pytest.raises(DataError, match=message):
+            read_images(pixels)
+    for nothing in ([], np.zeros((0, 4, 4))):
+        with pytest.raises(NoDataError, match="no pictures"):
+            read_images(nothing)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array([10, 2, 0]),
+        [10, 2, 0],
+        (np.int64(10), np.uint8(2), 0),
+        torch.tensor([10, 2, 0]),
+        [torch.tensor(10), torch.tensor(2), torch.tensor(0)],
+        pd.Series([10, 2, 0], index=[7, 8, 9]),
+        np.array([[10], [2], [0]]),  # a column
+    ],
+)
+def test_whole_numbers_are_classes_in_the_order_of_numbers(y):
+    table = read_images(np.zeros((3, 4, 4)), y)
+    assert (table.kind, table.classes) == ("single_label", ("0", "2", "10"))
+    assert (table.labels.tolist(), table.whole_numbers) == (["10", "2", "0"], True)
+
+
+def test_many_whole_numbers_are_classes_in_an_array_and_in_a_list():
+    y = np.arange(100)
+    for labels in (y, y.tolist(), pd.Series(y), torch.from_numpy(y)):
+        table = read_images(np.zeros((100, 2, 2)), labels)
+        assert table.classes == tuple(map(str, range(100)))
+
+
+@pytest.mark.parametrize(
+    ("y", "kind", "labels"),
+    [
+        (["a", "b", "a"], "single_label", ["a", "b", "a"]),
+        (np.array(["None", "NA", "01"]), "single_label", ["None", "NA", "01"]),
+        (["cafe\u0301", "caf\u00e9", "x"], "single_label", ["caf\u00e9"] * 2 + ["x"]),
+        (["1", 1, "a"], "single_label", ["1", "1", "a"]),
+        ([True, False, True], "single_label", ["1", "0", "1"]),
+        (["a|b", "b", "-"], "multi_label", ["a|b", "b", "-"]),
+        ([["b", "a"], ["b"], []], "multi_label", ["a|b", "b", "-"]),
+        ([["a"], ("b",), []], "multi_label", ["a", "b", "-"]),
+        ([[0, 1], [1, 1], [0, 0]], "multi_label", ["1", "0|1", "-"]),
+        (np.array([[0, 1], [1, 1], [0, 0]]), "multi_label", ["1", "0|1", "-"]),
+        (torch.tensor([[0, 1.0], [1, 1], [0, 0]]), "multi_label", ["1", "0|1", "-"]),
+        (np.array([1.0, 2, 3]), "numeric", [1, 2, 3]),
+        ([1.5, 2, 3], "numeric", [1.5, 2, 3]),
+    ],
+)
+def test_labels_of_arrays(y, kind, labels):
+    table = read_images(np.zeros((3, 4, 4)), y)
+    assert (table.kind, table.labels.tolist()) == (kind, labels)
+
+
+def test_marks_name_their_columns_in_the_order_of_numbers():
+    table = read_images(np.zeros((12, 2, 2)), np.eye(12, dtype=int))
+    assert table.classes == tuple(map(str, range(12)))
+
+
+def test_a_column_of_marks_without_a_picture_is_a_class():
+    y = np.array([[0, 1, 0], [0, 1, 0]])
+    table = read_images(np.zeros((2, 2, 2)), y)
+    assert table.classes == ("0", "1", "2") and table.counts() == {"1": 2}
+    assert table.rows(np.array([0])).classes == ("0", "1", "2")
+    assert read_images(np.zeros((2, 2, 2)), [[], ["a"]]).classes == ("a",)
+
+
+def test_floats_that_are_whole_are_noted_as_amounts():
+    table = read_images(np.zeros((2, 2, 2)), np.array([1.0, 2.0]))
+    assert table.kind == "numeric" and "--task classification" in table.notes[0]
+    assert read_images(np.zeros((2, 2, 2)), [0.5, 2.0]).notes == []
+
+
+def test_the_task_decides_what_numbers_are():
+    pixels = np.zeros((3, 4, 4))
+    table = read_images(pixels, [1, 2, 3], task="regression")
+    assert (table.kind, table.labels.tolist()) == ("numeric", [1, 2, 3])
+    assert not table.whole_numbers
+    table = read_images(pixels, [1, 2, 3], task="classification")
+    assert (table.kind, table.whole_numbers) == ("single_label", True)
+    with pytest.raises(DataError, match="'a'"):
+        read_images(pixels, ["a", "b", "c"], task="regression")
+
+
+@pytest.mark.parametrize(
+    "y", [["a", None, "b"], ["a", float("nan"), "b"], pd.Series(["a", pd.NA, "b"])]
+)
+def test_a_missing_label_is_set_aside(y):
+    pixels = np.arange(3, dtype=np.uint8).repeat(4).reshape(3, 2, 2)
+    table = read_images(pixels, y)
+    assert (table.names, table.classes) == (["picture 0", "picture 2"], ("a", "b"))
+    assert table.pixels is not None and table.pixels[:, 0, 0].tolist() == [0, 2]
+    assert reasons(table) == {"picture 1": "row 1 has an empty label"}
+
+
+def test_labels_that_do_not_fit():
+    pixels = np.zeros((3, 4, 4))
+    cases = [
+        ([1, 2], "3 pictures and 2 labels"),
+        ([[0, 2], [1, 1], [0, 0]], "0 and 1"),
+        (np.array([[0.5, 1], [1, 1], [0, 0]]), "0 and 1"),
+        ([[1, 2], [3], [1]], "lists of names"),
+        (np.zeros((3, 2, 2)), "0 and 1"),
+        ([None, None, None], "All 3 labels are empty"),
+    ]
+    for y, message in cases:
+        with pytest.raises(DataError, match=message):
+            read_images(pixels, y)
+
+
+def test_lists_of_paths():
+    for paths in (["a.png", Path("b.png")], np.array(["a.png", "b.png"])):
+        table = read_images(paths, [3, 1])
+        assert (table.names, table.classes) == (["a.png", "b.png"], ("1", "3"))
+        assert table.whole_numbers and table.path(0) == Path("a.png")
+    assert read_images(pd.Series(["a.png"], index=[5])).names == ["a.png"]
+    assert read_images(["a.png"]).kind == "none"

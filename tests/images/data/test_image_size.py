@@ -1,0 +1,90 @@
+"""The input's size suits the pictures and the network."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vicinal.images.data import image_size as sizes
+from vicinal.images.data.image_size import natural_size
+from vicinal.images.data.read import ImageTable, read_images
+from vicinal.images.networks import NETWORKS
+
+
+def table_of(*sides: tuple[int, int]) -> ImageTable:
+    """Arrays of these heights and widths."""
+    pictures = np.empty(len(sides), dtype=object)
+    pictures[:] = [np.zeros(side, dtype=np.uint8) for side in sides]
+    names = [str(k) for k in range(len(sides))]
+    return ImageTable(names, np.array(["a"] * len(sides)), pixels=pictures)
+
+
+@pytest.mark.parametrize("backbone", ["small", "dense", "lenet5"])
+@pytest.mark.parametrize(
+    ("pixels", "size"),
+    [
+        (4, 8), (8, 8), (28, 28), (32, 32), (48, 48), (49, 64), (60, 64), (96, 64),
+        (97, 128), (300, 128), (4000, 128),
+    ],
+)  # fmt: skip
+def test_sizes_that_suit_the_pictures(pixels, size, backbone):
+    assert natural_size(table_of((pixels, pixels)), backbone) == size
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet20", "mobilenet_v2"])
+def test_networks_that_were_designed_for_a_size(backbone):
+    for side in (8, 300):
+        wanted = NETWORKS[backbone].image_size
+        assert natural_size(table_of((side, side)), backbone) == wanted
+
+
+def test_the_order_of_rows_does_not_count(make_folder):
+    root = make_folder({"a": 130}, height=40, width=40, channels=1)
+    for k in range(65):  # half of them large, so that the median is a near thing
+        Image.new("L", (300, 300)).save(root / "a" / f"{2 * k}.png")
+    whole = read_images(root)
+    rng = np.random.default_rng(0)
+    sizes = {natural_size(whole.rows(rng.permutation(130)), "small") for _ in range(20)}
+    assert len(sizes) == 1
+
+
+def test_the_shorter_side_counts_and_the_median_of_it():
+    assert natural_size(table_of((28, 300)), "small") == 28
+    assert natural_size(table_of((300, 28)), "small") == 28
+    assert natural_size(table_of((8, 8), (30, 40), (500, 500)), "small") == 30
+
+
+def test_files_are_opened_for_it(make_folder, tmp_path):
+    root = make_folder({"cat": 3, "dog": 2}, height=20, width=50)
+    assert natural_size(read_images(root), "small") == 20
+    for path in root.glob("cat/*.png"):
+        path.write_bytes(b"")
+    assert natural_size(read_images(root), "small") == 20  # by those that can be read
+    for path in root.glob("dog/*.png"):
+        path.unlink()
+        path.symlink_to(tmp_path / "gone.png")
+    assert natural_size(read_images(root), "small") == 32
+
+
+def test_a_turned_picture_is_as_small(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    (tmp_path / "cat").mkdir()
+    Image.new("L", (40, 24)).save(tmp_path / "cat" / "0.jpg", exif=exif)
+    assert natural_size(read_images(tmp_path), "small") == 24
+
+
+def test_a_few_pictures_tell(make_folder, monkeypatch):
+    opened: list[Path] = []
+    real = sizes.read_file
+
+    def spy(path: Path) -> bytes:
+        opened.append(path)
+        return real(path)
+
+    monkeypatch.setattr(sizes, "read_file", spy)
+    table = read_images(make_folder({"cat": 200}, height=8, width=8, channels=1))
+    assert natural_size(table, "small") == 8
+    assert len(opened) == len(set(opened)) == 64
+    assert table.path(0) in opened and table.path(199) in opened

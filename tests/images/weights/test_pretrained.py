@@ -1,0 +1,787 @@
+"""Weights by name, file, folder and timm: what is read, and what is refused."""
+
+import importlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+import vicinal
+from vicinal.core.compute.batchnorm_folding import (
+    fixed_norms,
+    folded,
+    followed_by_norms,
+)
+from vicinal.core.storage import download
+from vicinal.core.storage.files import sha256
+from vicinal.errors import (
+    MissingExtraError,
+    ModelFileError,
+    RunError,
+    SettingError,
+    VicinalError,
+)
+from vicinal.images.classifier import ImageClassifier
+from vicinal.images.data.decode import Preprocessing
+from vicinal.images.networks import NETWORKS, architecture, build
+from vicinal.images.networks import timm_network as of_timm
+from vicinal.images.regressor import ImageRegressor
+from vicinal.images.weights import pretrained
+from vicinal.images.weights import state_dict_names as key_names
+from vicinal.images.weights.pretrained import (
+    IMAGENET,
+    TIMM,
+    WEIGHTS,
+    Source,
+    Weights,
+    on_disk,
+    open_weights,
+)
+from vicinal.images.weights.transfer import is_head
+
+SHARED = Path(__file__).parents[3].parent / "shared" / "weights"
+QUICK: dict[str, Any] = {"epochs": 1, "augment": "none", "exact": True, "cache": False}
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch, tmp_path) -> None:
+    """Without a network, and with no other program's cache."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+
+
+@pytest.fixture(scope="module")
+def network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build("resnet20", num_classes=7)
+
+
+@pytest.fixture
+def file(network, tmp_path) -> Path:
+    """A file of weights that is in no table."""
+    path = tmp_path / "body.safetensors"
+    save_file(network.state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def row(file, monkeypatch) -> Weights:
+    """The same file as a row of the table, `tiny`."""
+    tiny = replace(
+        WEIGHTS["resnet20_cifar10"],
+        repository="somebody/tiny",
+        revision="0123456789",
+        file="model.safetensors",
+        sha256=sha256(file),
+        bytes=file.stat().st_size,
+        classes=7,
+    )
+    monkeypatch.setitem(WEIGHTS, "tiny", tiny)
+    return tiny
+
+
+def bring(row: Weights, file: Path, cache: Path) -> Path:
+    """Put a file where it would be fetched to."""
+    assert row.hub_file is not None
+    place = row.hub_file.place(cache / "weights")
+    place.parent.mkdir(parents=True)
+    place.write_bytes(file.read_bytes())
+    return place
+
+
+def fits(source: Source, network: torch.nn.Module) -> bool:
+    """Whether the weights are a network's, to the last bit."""
+    classes = source.classes or 1
+    own = build(source.backbone, num_classes=classes, **source.options)
+    own.load_state_dict(source.tensors)
+    state = network.state_dict()
+    return all(t.equal(state[name]) for name, t in own.state_dict().items())
+
+
+# --- the table -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_every_row_is_whole(name):
+    row = WEIGHTS[name]
+    assert row.parameters == NETWORKS[row.backbone].parameters
+    assert row.classes == NETWORKS[row.backbone].num_classes
+    assert row.preprocessing.image_size == NETWORKS[row.backbone].image_size
+    assert row.options.keys() <= set(NETWORKS[row.backbone].options)
+    assert row.repository in row.origin and row.licence in row.origin
+    assert f"{row.top1} % top-1 ({row.published})" in row.origin
+    if row.sha256 is not None:
+        assert len(bytes.fromhex(row.sha256)) == 32
+    if row.hub_file is not None and row.revision != "main":
+        assert len(bytes.fromhex(row.revision)) == 20 and row.bytes is not None
+        # float32, and some more for the header and batch norm's statistics
+        assert 1 < row.bytes / (4 * row.parameters) < 1.02
+    assert row.sha256 or row.revision == "main"
+
+
+def test_a_name_is_fetched_and_read(row, file, network, own_cache):
+    assert on_disk() == []
+    bring(row, file, own_cache)
+    assert on_disk() == ["tiny"]
+    source = open_weights("tiny")
+    assert fits(source, network)
+    assert source.backbone == "resnet20" and source.classes == 7
+    assert source.preprocessing == row.preprocessing
+    assert source.sha256 == row.sha256
+    assert source.origin.startswith(
+        "tiny: huggingface.co/somebody/tiny @ 01234567, BSD"
+    )
+    assert open_weights("tiny", "resnet20").sha256 == row.sha256
+    with pytest.raises(SettingError, match=r"tiny holds weights of resnet20, and --ba"):
+        open_weights("tiny", "resnet18")
+
+
+def test_a_name_counts_before_a_folder(row, file, own_cache, monkeypatch, tmp_path):
+    bring(row, file, own_cache)
+    monkeypatch.chdir(tmp_path)
+    Path("tiny").mkdir()
+    assert open_weights("tiny").origin.startswith("tiny: huggingface")
+    with pytest.raises(ModelFileError, match=r"tiny is not the folder of a model"):
+        open_weights("./tiny")
+
+
+def test_without_a_network_it_says_what_is_there_and_what_to_bring(
+    row, file, own_cache
+):
+    place = own_cache / "weights" / "timm--resnet18.tv_in1k"
+    with pytest.raises(RunError) as caught:
+        open_weights("resnet18")
+    told = str(caught.value)
+    assert told.startswith("resnet18 cannot be had.") and "HF_HUB_OFFLINE" in told
+    assert "fetch https://huggingface.co/timm/resnet18.tv_in1k/resolve/bbd144b" in told
+    assert f"put it at {place}" in told and "--weights FILE" in told
+    assert told.endswith("Weights that are on disk: none of the table.")
+    bring(row, file, own_cache)
+    with pytest.raises(RunError, match="Weights that are on disk: tiny"):
+        open_weights("convnext_atto")
+
+
+def test_a_network_that_fails_is_told_as_well(monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(download, "PAUSE", 0)
+    told: list[str] = []
+    with pytest.raises(RunError, match=r"resnet34 cannot be had.*Weights that are on"):
+        open_weights("resnet34", tell=told.append)
+    assert told[0].startswith("Fetching http://127.0.0.1:1/timm/resnet34")
+
+
+def test_a_wrong_file_under_the_name_is_not_used(row, file, own_cache):
+    place = bring(row, file, own_cache)
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    place.write_bytes(data)
+    with pytest.raises(RunError, match=r"tiny cannot be had.*is damaged"):
+        open_weights("tiny")
+
+
+def test_a_wrong_answer_keeps_its_kind(monkeypatch):
+    def fails(*_: object, **__: object) -> None:
+        raise ModelFileError("not the file that was wanted")
+
+    monkeypatch.setattr(pretrained, "fetch", fails)
+    with pytest.raises(ModelFileError, match=r"^not the file that was wanted$"):
+        open_weights("resnet50")
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2_tensorflow", "resnet20_cifar10"])
+def test_what_is_on_no_hub_is_known_by_its_content(name):
+    with pytest.raises(
+        ModelFileError, match=r"is on no hub.*--weights FILE.*content"
+    ) as e:
+        open_weights(name)
+    assert str(WEIGHTS[name].sha256) in str(e.value)
+
+
+def test_a_file_of_the_table_is_known_by_its_content(row, file, network):
+    source = open_weights(str(file))
+    assert fits(source, network)
+    assert source.preprocessing == row.preprocessing
+    assert source.origin.startswith("tiny: huggingface.co/somebody/tiny")
+    with pytest.raises(SettingError, match=r"body\.safetensors \(tiny\) holds weights"):
+        open_weights(str(file), "small")
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "file", "options"),
+    [
+        (
+            "mobilenet_v2_tensorflow",
+            "mobilenet_v2_1.0_224.safetensors",
+            {"padding": "tensorflow"},
+        ),
+        ("resnet20_cifar10", "resnet20_cifar10.safetensors", {}),
+    ],
+)
+def test_the_real_files_are_known(name, file, options):
+    if not (SHARED / file).exists():
+        pytest.skip("the real weights are not there: shared/weights/")
+    source = open_weights(str(SHARED / file))
+    row = WEIGHTS[name]
+    assert source.origin.startswith(f"{name}: github.com/{row.repository}")
+    assert source.options == options and source.classes == row.classes
+    assert source.preprocessing == row.preprocessing
+    network = build(row.backbone, num_classes=row.classes, **options)
+    network.load_state_dict(source.tensors)
+
+
+@pytest.mark.parametrize("name", ["resnet81", "", "mobilenetv2", "timm/resnet18"])
+def test_a_name_that_is_unknown(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        VicinalError, match=r"There (is|are) no (weights|file)"
+    ) as caught:
+        open_weights(name)
+    if name == "resnet81":
+        assert "Did you mean 'resnet18'" in str(caught.value)
+    with pytest.raises(SettingError, match=r"no backbone 'resnet81'. Did you mean"):
+        open_weights("resnet18", "resnet81")
+
+
+# --- files ---------------------------------------------------------------------------
+
+
+def test_a_file_is_recognised_and_what_is_assumed_is_said(file, network):
+    source = open_weights(str(file))
+    assert fits(source, network) and source.classes == 7
+    assert source.backbone == "resnet20" and source.options == {}
+    assert source.preprocessing == replace(IMAGENET, image_size=32, store_size=32)
+    assert source.sha256 == sha256(file)
+    assert "prepared as for most ImageNet weights" in source.origin
+    assert "body.safetensors.json" in source.origin
+    bare = file.parent / "bare"
+    bare.mkdir()
+    file.rename(bare / "model.safetensors")
+    assert fits(open_weights(str(bare), "resnet20"), network)
+
+
+def test_grey_pictures_have_a_mean_of_their_own(tmp_path):
+    grey = build("resnet18", num_classes=2, in_channels=1)
+    save_file(grey.state_dict(), tmp_path / "grey.safetensors")
+    source = open_weights(str(tmp_path / "grey.safetensors"))
+    assert source.preprocessing == Preprocessing(224, 256, channels=1)
+
+
+def test_a_network_made_for_a_size_is_taken_as_it_is(tmp_path):
+    small = build("small", num_classes=3, in_channels=1, image_size=8)
+    save_file(small.state_dict(), tmp_path / "small.safetensors")
+    source = open_weights(str(tmp_path / "small.safetensors"), "small")
+    assert source.classes == 3 and source.preprocessing.channels == 1
+    beside = tmp_path / "small.safetensors.json"
+    beside.write_text('{"image_size": 8}')
+    source = open_weights(str(tmp_path / "small.safetensors"), "small")
+    assert source.preprocessing == Preprocessing(8, 8, channels=1)
+    assert source.origin.endswith("(say otherwise in small.safetensors.json)")
+    beside.write_text('{"image_size": 28}')
+    with pytest.raises(SettingError, match="do not fit small"):
+        open_weights(str(tmp_path / "small.safetensors"), "small")
+
+
+def test_a_file_beside_says_how_pictures_are_prepared(tmp_path):
+    network = build("mobilenet_v2", num_classes=5)
+    path = tmp_path / "mine.safetensors"
+    save_file(network.state_dict(), path)
+    told = {"mean": [0.5, 0.4, 0.3], "std": [1, 0.5, 0.25], "image_size": 160}
+    told |= {"store_size": 200, "resize": "pad", "padding": "tensorflow"}
+    path.with_name("mine.safetensors.json").write_text(
+        json.dumps(told | {"norm_eps": 0.001})
+    )
+    source = open_weights(str(path))
+    assert source.options == {"padding": "tensorflow", "norm_eps": 0.001}
+    assert source.preprocessing == Preprocessing(
+        160, 200, resize="pad", mean=(0.5, 0.4, 0.3), std=(1, 0.5, 0.25)
+    )
+    assert source.origin.endswith("prepared as mine.safetensors.json says")
+    assert fits(source, network)
+
+
+def test_what_the_file_beside_leaves_out_is_assumed(file):
+    beside = file.with_name("body.safetensors.json")
+    beside.write_text('{"image_size": 64}')
+    source = open_weights(str(file))
+    assert source.preprocessing == replace(IMAGENET, image_size=64, store_size=73)
+    assert "image_size from body.safetensors.json; for want of" in source.origin
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[1]", r"must hold an object, \{\.\.\.\}\. Got \[1\]"),
+        ('{"maen": [1, 1, 1]}', "says 'maen', which is unknown. Did you mean 'mean'"),
+        ('{"mean": [1, 1]}', r"mean must be a list of 3 numbers\. Got \[1, 1\]"),
+        ('{"mean": 0.5}', "mean must be a list of 3 numbers"),
+        ('{"std": [1, 0, 1]}', "std must be a list of 3 numbers above 0"),
+        ('{"std": ["a", 1, 1]}', "std must be a list of 3 numbers above 0"),
+        ('{"image_size": 224.5}', "image_size must be 8 to 2048 pixels"),
+        ('{"image_size": true}', "image_size must be 8 to 2048 pixels"),
+        ('{"store_size": 16}', r"store_size must be image_size \(32\) or more"),
+        ('{"resize": "zoom"}', "resize must be crop or squish or pad. Got 'zoom'"),
+        ('{"padding": "tensorflow"}', "says 'padding', which is unknown"),
+    ],
+)
+def test_a_file_beside_that_is_wrong(text, reason, file):
+    file.with_name("body.safetensors.json").write_text(text)
+    with pytest.raises(ModelFileError, match=rf"body\.safetensors\.json.*{reason}"):
+        open_weights(str(file))
+
+
+def test_weights_of_another_network_are_refused_with_a_table(file):
+    with pytest.raises(SettingError) as caught:
+        open_weights(str(file), "resnet18")
+    lines = str(caught.value).splitlines()
+    assert lines[0].endswith("body.safetensors do not fit resnet18, 145 tensors:")
+    assert lines[1].split() == ["tensor", "wanted", "got"]
+    assert lines[2].split("  ")[0] == "conv1.weight"
+    assert lines[-2].startswith("and ") and lines[-1].startswith(
+        "Choose the --backbone"
+    )
+
+
+def test_a_file_of_no_network_is_refused(tmp_path):
+    path = tmp_path / "strange.safetensors"
+    save_file({f"layer.{k}": torch.ones(2) for k in range(5)}, path)
+    with pytest.raises(
+        SettingError, match=r"named layer\.0, layer\.1, layer\.2 \.\.\."
+    ):
+        open_weights(str(path))
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.pth", "model.bin"])
+def test_a_pickle_is_refused_by_name(name, tmp_path):
+    torch.save({"conv1.weight": torch.ones(2)}, tmp_path / name)
+    with pytest.raises(ModelFileError, match=rf"{name} is a pickle by its name"):
+        open_weights(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("cut", [0, 5, 1000, -1])
+def test_a_file_that_is_cut_off_is_refused(cut, file):
+    file.write_bytes(file.read_bytes()[:cut])
+    with pytest.raises(ModelFileError, match="is not a whole safetensors file"):
+        open_weights(str(file))
+
+
+def test_a_file_that_is_missing(tmp_path):
+    with pytest.raises(ModelFileError, match=r"There is no file .*gone\.safetensors"):
+        open_weights(str(tmp_path / "gone.safetensors"))
+
+
+# --- folders of models ---------------------------------------------------------------
+
+
+def pictures() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (24, 8, 8)).astype(np.uint8)
+
+
+def test_a_model_of_vicinal_says_all_itself(tmp_path):
+    model = ImageClassifier(**QUICK).fit(pictures(), ["a", "b", "c"] * 8)
+    source = open_weights(str(model.save(tmp_path / "run")))
+    assert source.backbone == "small" and source.classes == 3
+    assert source.preprocessing == model.preprocessing_
+    state = model.network_.state_dict()
+    assert all(t.equal(state[name]) for name, t in source.tensors.items())
+    assert source.sha256 == sha256(tmp_path / "run" / "model.safetensors")
+    assert (
+        source.origin == f"{tmp_path}/run: small, trained by vicinal (ImageClassifier)"
+    )
+    with pytest.raises(SettingError, match="holds weights of small, and --backbone is"):
+        open_weights(str(tmp_path / "run"), "resnet18")
+    model = ImageRegressor(**QUICK).fit(pictures(), np.arange(24.0))
+    assert open_weights(str(model.save(tmp_path / "numbers"))).classes is None
+
+
+def test_a_model_of_another_kind_is_refused(tmp_path):
+    model = ImageClassifier(**QUICK).fit(pictures(), ["a", "b", "c"] * 8)
+    folder = model.save(tmp_path / "run")
+    said = json.loads((folder / "model.json").read_text())
+    said |= {"estimator": "NodeClassifier", "network": {"layers": 2}}
+    (folder / "model.json").write_text(json.dumps(said))
+    with pytest.raises(
+        ModelFileError, match="of another kind, NodeClassifier; a model"
+    ):
+        open_weights(str(folder))
+
+
+# --- timm ----------------------------------------------------------------------------
+
+
+def config(architecture: str, **settings: Any) -> SimpleNamespace:
+    """timm's description of weights, as its `get_pretrained_cfg` gives it."""
+    usual: dict[str, Any] = {
+        "architecture": architecture,
+        "hf_hub_id": f"timm/{architecture}.x_in1k",
+        "hf_hub_filename": None,
+        "input_size": (3, 224, 224),
+        "crop_pct": 0.875,
+        "crop_mode": "center",
+        "interpolation": "bicubic",
+        "mean": (0.485, 0.456, 0.406),
+        "std": (0.229, 0.224, 0.225),
+        "num_classes": 1000,
+        "license": "apache-2.0",
+        "fixed_input_size": False,
+        "paper_name": None,
+    }
+    return SimpleNamespace(**usual | settings)
+
+
+class Toy(nn.Module):
+    """A network as timm writes them: a batch norm that also activates, then a head."""
+
+    def __init__(self, num_classes: int, in_chans: int, img_size: int = 224) -> None:
+        super().__init__()
+        self.conv_stem = nn.Conv2d(in_chans, 6, 3, 2)
+        self.bn1 = NormAndRelu(6)
+        self.place = nn.Parameter(torch.full((img_size,), 0.5))
+        self.fc = nn.Linear(6, num_classes)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        return self.bn1(self.conv_stem(x)) * self.place.mean()
+
+    def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
+        z = maps.mean((2, 3))
+        return z if pre_logits else self.fc(z)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+
+    def get_classifier(self) -> nn.Module:
+        return self.fc
+
+    def group_matcher(self, coarse: bool) -> dict[str, int]:
+        return {"conv_stem": 0, "bn1": 0, "place": 0, "fc": 1}
+
+
+class NormAndRelu(nn.BatchNorm2d):
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input).relu()
+
+
+class Odd(Toy):
+    """One that ends in a convolution."""
+
+    def get_classifier(self) -> nn.Module:
+        return self.conv_stem
+
+
+class Late(Toy):
+    """One whose first tensors are of places, four-dimensional, as VOLO's are."""
+
+    def __init__(self, num_classes: int, in_chans: int, img_size: int = 224) -> None:
+        super().__init__(num_classes, in_chans, img_size)
+        self.place = nn.Parameter(torch.ones(1, 8, 8, 5))
+
+
+class Halving(Toy):
+    """One that takes pictures of an even number of windows only, as maxvit does."""
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        assert x.shape[-1] % 32 == 0, "height must be divisible by window"
+        return super().forward_features(x)
+
+
+def group_parameters(network: nn.Module, groups: dict[str, int]) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    for name, _ in network.named_parameters():
+        found.setdefault((groups[name.split(".")[0]],), []).append(name)
+    return found
+
+
+@pytest.fixture
+def timm(monkeypatch) -> dict[str, SimpleNamespace]:
+    """A timm that knows the weights and networks of this dictionary."""
+    known = {
+        "resnet18.x_in1k": config("resnet18", crop_pct=0.95),
+        "toy.x_in1k": config("toy", input_size=(3, 32, 32), crop_pct=1.0),
+        "resnet34.x_in1k": config("resnet34", hf_hub_id=None),
+    }
+    known |= {name: known[f"{name}.x_in1k"] for name in ("toy", "resnet18")}
+    known["odd"] = config("odd", input_size=(3, 32, 32), fixed_input_size=True)
+    known["halving"] = config("halving", input_size=(3, 64, 64))
+    kinds = {"toy": Toy, "odd": Odd, "late": Late, "halving": Halving}
+
+    def get_pretrained_cfg(name: str) -> SimpleNamespace | None:
+        if name.endswith(".nonsense"):
+            raise RuntimeError("Invalid pretrained tag (nonsense).")
+        return known.get(name)
+
+    def create_model(name: str, num_classes: int = 1000, in_chans: int = 3, **more):
+        return kinds[name.split(".")[0]](num_classes, in_chans, **more)
+
+    library: Any = ModuleType("timm")
+    library.get_pretrained_cfg = get_pretrained_cfg
+    library.list_pretrained = library.list_models = lambda: list(known)
+    library.create_model = create_model
+    models: Any = ModuleType("timm.models")
+    models.group_parameters = group_parameters
+    monkeypatch.setitem(sys.modules, "timm", library)
+    monkeypatch.setitem(sys.modules, "timm.models", models)
+    for kept in (of_timm.parameters_of, key_names.outline):
+        kept.cache_clear()
+    return known
+
+
+@pytest.fixture
+def toy(timm, own_cache) -> Toy:
+    """A network of timm whose weights are in the cache."""
+    torch.manual_seed(0)
+    network = Toy(1000, 3)
+    file = own_cache / "weights/timm--toy.x_in1k/main/model.safetensors"
+    file.parent.mkdir(parents=True)
+    save_file(network.state_dict(), file)
+    return network
+
+
+def test_any_network_of_timm_by_its_name(toy):
+    source = open_weights("timm:toy.x_in1k")
+    assert (source.backbone, source.classes) == ("timm:toy", 1000)
+    assert source.preprocessing == replace(IMAGENET, image_size=32, store_size=32)
+    network = build("timm:toy", num_classes=1000).eval()
+    network.load_state_dict(source.tensors)
+    x = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(network(x), toy.eval()(x))
+    torch.testing.assert_close(toy.fc(network.embed(x)), toy(x))
+    assert network.head_name == "network.fc" and network.embedding_size == 6
+    first, last = network.blocks()
+    assert set(first) == {
+        "network.place",
+        *(f"network.{a}.{b}" for a in ("conv_stem", "bn1") for b in ("weight", "bias")),
+    }
+    assert last == ["network.fc.weight", "network.fc.bias"]
+    row = architecture("timm:toy")
+    wanted = sum(p.numel() for p in Toy(1000, 3).parameters())
+    assert (row.parameters, row.image_size, row.in_channels) == (wanted, 32, 3)
+
+
+def test_learning_from_weights_of_timm(toy, tmp_path):
+    x = np.random.default_rng(0).integers(0, 90, (60, 40, 40, 3), np.uint8)
+    y = np.arange(60) % 2
+    x[y == 1] += 100
+    model = ImageClassifier(**QUICK, weights="timm:toy.x_in1k", val_fraction=0.3)
+    model.fit(x, y)
+    assert model.backbone_ == "timm:toy" and model.score(x, y) > 0.9
+    again = vicinal.load(model.save(tmp_path / "model"))
+    np.testing.assert_allclose(again.predict_proba(x), model.predict_proba(x), 1e-4)
+    frozen = ImageClassifier(**QUICK, weights=str(tmp_path / "model"), freeze="all")
+    assert frozen.fit(x, y).backbone_ == "timm:toy"
+
+
+@pytest.mark.parametrize("named", ["timm:toy", "timm:toy.x_in1k"])
+def test_a_model_that_was_made_of_a_network_of_timm(named, toy, tmp_path):
+    x = np.random.default_rng(0).integers(0, 255, (24, 40, 40, 3), np.uint8)
+    own = ImageClassifier(**QUICK, backbone=named).fit(x, np.arange(24) % 2)
+    folder = str(own.save(tmp_path / "model"))
+    for again in (named, "timm:toy", None):
+        assert open_weights(folder, again).backbone in ("timm:toy", named)
+    with pytest.raises(SettingError, match="and --backbone is small"):
+        open_weights(folder, "small")
+
+
+def test_a_file_with_weights_of_timm_s(toy, timm, own_cache):
+    file = next((own_cache / "weights").rglob("model.safetensors"))
+    source = open_weights(str(file), "timm:toy")
+    assert source.backbone == "timm:toy" and source.preprocessing.image_size == 32
+    with pytest.raises(SettingError, match=r"no network that is known.*timm:NAME"):
+        open_weights(str(file))
+    with pytest.raises(SettingError, match=r"knows no network named 'toi'.*mean toy"):
+        open_weights(str(file), "timm:toi")
+
+
+def test_a_file_with_weights_of_timm_s_is_prepared_as_timm_says(toy, timm, own_cache):
+    timm["toy.x_in1k"].mean, timm["toy.x_in1k"].crop_pct = (0.5, 0.4, 0.3), 0.8
+    file = next((own_cache / "weights").rglob("model.safetensors"))
+    source = open_weights(str(file), "timm:toy.x_in1k")
+    assert source.backbone == "timm:toy"
+    assert source.preprocessing.mean == (0.5, 0.4, 0.3)
+    sizes = source.preprocessing.image_size, source.preprocessing.store_size
+    assert sizes == (32, 40)
+    assert "pictures prepared as timm says of toy.x_in1k" in source.origin
+    beside = file.with_name("model.safetensors.json")
+    beside.write_text('{"image_size": 64, "std": [1, 1, 1]}')
+    told = open_weights(str(file), "timm:toy").preprocessing
+    assert (told.image_size, told.store_size) == (64, 80)
+    assert told.mean == (0.5, 0.4, 0.3) and told.std == (1, 1, 1)
+    origin = open_weights(str(file), "timm:toy").origin
+    assert "image_size, std from model.safetensors.json; pictures prep" in origin
+
+
+@pytest.mark.parametrize("named", ["timm:toy", "timm:toy.x_in1k"])
+def test_a_network_of_timm_may_be_named_beside_its_weights(named, toy):
+    assert open_weights("timm:toy.x_in1k", named).backbone == "timm:toy"
+    model = ImageClassifier(backbone=named, weights="timm:toy.x_in1k")
+    assert model.start.backbone == "timm:toy"
+
+
+@pytest.mark.parametrize("named", ["timm:resnet18", "timm:resnet18.x_in1k", "resnet18"])
+def test_a_network_of_timm_s_that_is_here_may_be_named_either_way(
+    named, timm, own_cache, tmp_path
+):
+    network = build("resnet18", num_classes=1000)
+    file = tmp_path / "body.safetensors"
+    save_file(network.state_dict(), file)
+    source = open_weights(str(file), named)
+    assert source.backbone == "resnet18" and fits(source, network)
+    kept = own_cache / "weights/timm--resnet18.x_in1k/main/model.safetensors"
+    kept.parent.mkdir(parents=True)
+    save_file(network.state_dict(), kept)
+    assert open_weights("timm:resnet18.x_in1k", named).backbone == "resnet18"
+    with pytest.raises(SettingError, match="holds weights of resnet18, and --backbone"):
+        open_weights("timm:resnet18.x_in1k", "resnet34")
+
+
+def test_weights_of_timm_without_a_head(toy, timm, own_cache):
+    timm["toy.x_in1k"].num_classes = 0
+    source = open_weights("timm:toy.x_in1k")
+    assert (source.classes, source.backbone) == (None, "timm:toy")
+    x = np.random.default_rng(0).integers(0, 255, (12, 40, 40, 3), np.uint8)
+    how = {**QUICK, "weights": "timm:toy.x_in1k", "freeze": "all"}
+    model = ImageClassifier(**how).fit(x, np.arange(12) % 2)
+    assert model.network_.head.out_features == 2
+
+
+def test_grey_weights_of_a_network_that_begins_with_no_convolution(timm, own_cache):
+    timm["late"] = config("late", input_size=(3, 32, 32))
+    network = Late(2, 1)
+    file = own_cache / "late.safetensors"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file(network.state_dict(), file)
+    source = open_weights(str(file), "timm:late")
+    assert source.preprocessing.channels == 1
+    timm["late"].crop_pct = 0.8
+    sizes = open_weights(str(file), "timm:late").preprocessing
+    assert (sizes.image_size, sizes.store_size, len(sizes.mean)) == (32, 40, 1)
+
+
+def test_networks_of_timm_that_cannot_be_used(timm):
+    with pytest.raises(SettingError, match=r"timm:odd does not end in one dense layer"):
+        build("timm:odd", num_classes=2)
+    assert build("timm:toy", num_classes=2, image_size=64).embedding_size == 6
+    timm["toy"].fixed_input_size = True
+    sized: Any = build("timm:toy", num_classes=2, image_size=64)
+    assert len(sized.network.place) == 64
+    with pytest.raises(SettingError, match="image_size must be 32 pixels or more"):
+        ImageClassifier(**QUICK, backbone="timm:toy", image_size=16).fit(
+            np.zeros((4, 16, 16, 3), np.uint8), [0, 1, 0, 1]
+        )
+
+
+def test_a_size_that_fails_on_the_way_is_refused(timm):
+    assert build("timm:halving", num_classes=2, image_size=96).training
+    with pytest.raises(
+        SettingError, match=r"no pictures of 100 pixels \(height must be"
+    ):
+        build("timm:halving", num_classes=2, image_size=100)
+
+
+def test_a_network_that_takes_one_size_says_so(timm, monkeypatch):
+    def refuses(name: str, img_size: int | None = None, **_: object) -> None:
+        raise TypeError("got an unexpected keyword argument 'img_size'")
+
+    timm["toy"].fixed_input_size = True
+    assert architecture("timm:toy").parameters > 0
+    monkeypatch.setattr(sys.modules["timm"], "create_model", refuses)
+    with pytest.raises(SettingError, match=r"takes pictures of 32 pixels and no other"):
+        build("timm:toy", num_classes=2, image_size=64)
+    with pytest.raises(TypeError):  # that is another matter
+        build("timm:toy", num_classes=2)
+
+
+def test_weights_of_timm_are_prepared_as_timm_says(timm, own_cache):
+    network = build("resnet18", num_classes=1000)
+    file = own_cache / "weights/timm--resnet18.x_in1k/main/model.safetensors"
+    file.parent.mkdir(parents=True)
+    save_file(network.state_dict(), file)
+    source = open_weights("timm:resnet18.x_in1k")
+    assert fits(source, network)
+    assert source.preprocessing == replace(IMAGENET, store_size=235)
+    assert source.sha256 == sha256(file)
+    assert source.origin == (
+        "timm:resnet18.x_in1k: huggingface.co/timm/resnet18.x_in1k @ main, apache-2.0"
+    )
+    timm["resnet18.x_in1k"].crop_mode = "squash"
+    assert open_weights("timm:resnet18.x_in1k").preprocessing.resize == "squish"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("resnet18.y_in1k", r"knows no weights named 'resnet18.y_in1k'. Did you mean"),
+        ("resnet18.nonsense", r"knows no weights named .*timm\.list_pretrained\(\)"),
+        ("toi", r"knows no network named 'toi'. Did you mean toy.*list_models\(\)"),
+        ("resnet34.x_in1k", "timm has no weights for resnet34.x_in1k on the hub"),
+    ],
+)
+def test_weights_of_timm_that_cannot_be_used(name, reason, timm):
+    with pytest.raises(SettingError, match=reason):
+        open_weights(f"timm:{name}")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModuleNotFoundError("No module named 'timm'"),
+        RuntimeError("operator torchvision::nms does not exist"),
+    ],
+)
+def test_without_timm_it_says_how_to_get_it(error, monkeypatch):
+    def fails(name: str) -> None:
+        raise error
+
+    monkeypatch.setattr(of_timm, "import_module", fails)
+    with pytest.raises(MissingExtraError, match="timm:vit_tiny needs timm"):
+        build("timm:vit_tiny", num_classes=2)
+    with pytest.raises(MissingExtraError, match=r"pip install 'vicinal\[timm\]'"):
+        open_weights("timm:resnet18")
+
+
+def test_every_architecture_of_timm_is_in_the_table_of_networks():
+    assert set(TIMM.values()) <= NETWORKS.keys()
+
+
+REAL = (
+    "efficientnet_b0 mobilenetv3_small_100 vit_tiny_patch16_224 densenet121 nf_resnet26"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL.split())
+def test_networks_of_timm_itself(name):
+    try:
+        library: Any = importlib.import_module("timm")
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"timm cannot be imported: {error}")
+    torch.manual_seed(0)
+    own = library.create_model(name, num_classes=7).eval()
+    network = build(f"timm:{name}", num_classes=7).eval()
+    tensors = key_names.convert(own.state_dict(), f"timm:{name}")
+    assert key_names.misfits(tensors, f"timm:{name}") == []
+    network.load_state_dict(tensors)
+    x = torch.randn(2, 3, 224, 224)
+    with torch.no_grad():
+        wanted = own(x)
+        torch.testing.assert_close(network(x), wanted)
+        torch.testing.assert_close(network.head(network.embed(x)), wanted)
+        torch.testing.assert_close(folded(network, x)(x), wanted, rtol=1e-4, atol=1e-4)
+        with fixed_norms(network, followed_by_norms(network, x)):
+            torch.testing.assert_close(network(x), wanted, rtol=1e-4, atol=1e-4)
+    blocks = network.blocks()
+    names = [name for block in blocks for name in block]
+    assert sorted(names) == sorted(n for n, _ in network.named_parameters())
+    assert len(blocks) > 8 and is_head(network, blocks[-1])
+    assert not any(is_head(network, [name]) for block in blocks[:-1] for name in block)

@@ -1,0 +1,1 @@
+"""The commands, each written once for all domains."""

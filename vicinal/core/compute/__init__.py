@@ -1,0 +1,1 @@
+"""Devices, threads, memory, signals, OpenVINO and data parallelism."""

@@ -1,0 +1,1 @@
+"""Labels, CSV tables, quarantine and splits."""

@@ -1,0 +1,1 @@
+"""Scores with intervals, significance, calibration and label issues."""

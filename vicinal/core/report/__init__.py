@@ -1,0 +1,1 @@
+"""The report page, explanations and console output."""

@@ -1,0 +1,1 @@
+"""Files, downloads, checkpoints and run directories."""

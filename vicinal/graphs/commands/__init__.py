@@ -1,0 +1,1 @@
+"""What the commands do for nodes, links and graphs."""

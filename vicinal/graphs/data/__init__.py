@@ -1,0 +1,1 @@
+"""Read graphs from tables, edge lists, files and Python objects."""

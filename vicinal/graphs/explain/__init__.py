@@ -1,0 +1,1 @@
+"""Attributions of graph predictions to edges, nodes and features, each tested."""

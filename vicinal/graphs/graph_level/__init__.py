@@ -1,0 +1,1 @@
+"""Features and networks of whole graphs."""

@@ -1,0 +1,1 @@
+"""Link prediction: splits without leaks, pair features, decoders, metrics."""

@@ -1,0 +1,1 @@
+"""Training runs on graphs, and their reports."""

@@ -1,0 +1,1 @@
+"""Sparse adjacency, its products, neighbour sampling, and arrays on disk."""

@@ -1,0 +1,1 @@
+"""Read, decode, audit and cache images."""

@@ -1,0 +1,1 @@
+"""Inference engines, out-of-distribution detection and pixel statistics."""

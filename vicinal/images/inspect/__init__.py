@@ -1,0 +1,1 @@
+"""Look inside a network: layers, filters, feature maps, single numbers."""

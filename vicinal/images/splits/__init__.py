@@ -1,0 +1,1 @@
+"""Near-duplicate search and train, validation and test splits."""

@@ -1,0 +1,1 @@
+"""Run a network step by step: activations, gradients and targets."""

@@ -1,0 +1,1 @@
+"""Linear probe, fine-tuning, augmentation and time budget."""

@@ -1,0 +1,1 @@
+"""Pretrained weights: download, names, preprocessing, transfer."""
