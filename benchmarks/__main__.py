@@ -2,5 +2,5 @@
 
 from benchmarks import input_pipeline, startup, training_step
 
-for room in (startup, input_pipeline, training_step):
-    room.main()
+for max_bytes in (startup, input_pipeline, training_step):
+    max_bytes.main()

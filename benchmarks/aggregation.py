@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Work, in_turns, ratios, tell
 from vicinal.core.compute.memory import keep_memory
-from vicinal.graphs.nodes.networks import OnGraph, Shape, build
+from vicinal.graphs.nodes.networks import NetworkConfig, OnGraph, build
 from vicinal.graphs.sparse.adjacency import Adjacency, aggregate
 
 NODES, EDGES, WIDTH, CLASSES = 169_343, 2_332_486, 128, 40
@@ -157,9 +157,9 @@ def bytes_once(d: Data) -> Work:
 
 def our_network(name: str, d: Data) -> nn.Module:
     graph = Adjacency.of(d.edge_index, NODES)
-    shape = Shape(WIDTH, WIDTH, 2, CLASSES, 0.0, HEADS)
+    shape = NetworkConfig(WIDTH, WIDTH, 2, CLASSES, 0.0, HEADS)
     network = build(name, shape).to(d.x.device)
-    _ = graph.with_loops  # made once, as PyG does not
+    _ = graph.add_self_loops  # made once, as PyG does not
     return OnGraph(network, d.x, graph)
 
 

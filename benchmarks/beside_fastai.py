@@ -90,7 +90,7 @@ def fastai(frame: pd.DataFrame, weights: Path, seed: int, place: Path) -> Fastai
     )
     learner.freeze()
     with learner.no_bar(), learner.no_logging():
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         learner.fine_tune(EPOCHS)
         tuned = time.perf_counter()
         _, accuracy = learner.validate()
@@ -99,7 +99,7 @@ def fastai(frame: pd.DataFrame, weights: Path, seed: int, place: Path) -> Fastai
         "name": f"fastai, fine_tune({EPOCHS})",
         "accuracy": float(accuracy),
         "n": len(loaders.valid_ds),
-        "seconds": tuned - begun,
+        "seconds": tuned - started_at,
         # fine_tune does this after each epoch, the frozen one included
         "of_which_validating": validated * (EPOCHS + 1),
     }

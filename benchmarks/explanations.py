@@ -44,9 +44,9 @@ from vicinal.images.explain.faithfulness import faithfulness
 from vicinal.images.explain.gradcam import grad_cam
 from vicinal.images.explain.integrated_gradients import integrated_gradients
 from vicinal.images.explain.occlusion import occlusion
-from vicinal.images.pretrained_classifier import as_it_came
+from vicinal.images.pretrained_classifier import load_pretrained
 from vicinal.images.tracing.explained_network import forms_of
-from vicinal.images.tracing.gradients import Asked
+from vicinal.images.tracing.gradients import ValueAndGradient
 from vicinal.images.tracing.target import Target
 
 WINDOW, STRIDE = 32, 16
@@ -71,7 +71,7 @@ class Rival(NamedTuple):
 
 
 def rivals(
-    network: nn.Module, plain: nn.Module, asked: nn.Module | Asked
+    network: nn.Module, plain: nn.Module, asked: nn.Module | ValueAndGradient
 ) -> dict[str, Rival]:
     """Captum's on a network, ours on its forms."""
     attr: Any = import_module("captum.attr")
@@ -127,10 +127,10 @@ def timed(rival: Rival, x: Tensor, rows: list[int]) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
     for number, (picture, row) in enumerate(zip(x, rows, strict=True)):
         for name, rule in (("ours", rival.ours), ("theirs", rival.theirs)):
-            begun = time.perf_counter()
+            started_at = time.perf_counter()
             rule(picture, row)
             if number:  # the first warms up
-                seconds[name].append(time.perf_counter() - begun)
+                seconds[name].append(time.perf_counter() - started_at)
     ours, theirs = (statistics.median(seconds[name]) for name in seconds)
     paired = zip(seconds["theirs"], seconds["ours"], strict=True)
     ratio = [t / o for t, o in paired]
@@ -144,7 +144,7 @@ def timed(rival: Rival, x: Tensor, rows: list[int]) -> dict[str, Any]:
 
 
 def race(
-    network: nn.Module, asked: Asked, x: Tensor, rows: list[int]
+    network: nn.Module, asked: ValueAndGradient, x: Tensor, rows: list[int]
 ) -> dict[str, Any]:
     """Seconds of integrated gradients whose sum is right within 1 %, a picture."""
     attr: Any = import_module("captum.attr")
@@ -156,18 +156,18 @@ def race(
         with torch.no_grad():
             both = target(network(torch.stack([picture, torch.zeros_like(picture)])))
         whole = float(both[0] - both[1])
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         found = integrated_gradients(asked, picture, target)
-        taken["ours"].append(time.perf_counter() - begun)
+        taken["ours"].append(time.perf_counter() - started_at)
         assert abs(float(found.sum()) - whole) <= 0.0101 * abs(whole)
         seconds, steps, off = 0.0, POINTS // 2, 1.0
         while off > 0.01 and steps < MOST_POINTS:
             steps *= 2
-            begun = time.perf_counter()
+            started_at = time.perf_counter()
             found = path.attribute(
                 picture[None], target=row, n_steps=steps, internal_batch_size=POINTS
             )
-            seconds = time.perf_counter() - begun
+            seconds = time.perf_counter() - started_at
             off = abs(float(found.sum()) - whole) / abs(whole)
             if steps == POINTS:
                 usual.append(off)
@@ -211,7 +211,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    model = as_it_came(options.weights, device="cpu")
+    model = load_pretrained(options.weights, device="cpu")
     network, forms = model.network_.eval(), forms_of(model)
     pixels = read_pixels(options.folder)
     spread = np.linspace(0, len(pixels) - 1, options.pictures).astype(int)
@@ -238,10 +238,10 @@ def main() -> None:
         found, whole = [], []
         for k, picture, pixels, tested in zip(said, x, shown, seen, strict=True):
             target = Target("", k)
-            begun = time.perf_counter()
+            started_at = time.perf_counter()
             drawn = METHODS[name](forms, pixels)(picture, target)
             found.append(faithfulness(asking(model, target), tested, drawn))
-            whole.append(time.perf_counter() - begun)
+            whole.append(time.perf_counter() - started_at)
         row["explained and tested, seconds"] = statistics.median(whole)
         rows.append(row | scored(found))
         print(rows[-1], file=sys.stderr, flush=True)  # it takes a while

@@ -18,7 +18,7 @@ from benchmarks.measure import tell
 from vicinal.core.compute.runtime import Runtime
 from vicinal.core.metrics import Score, accuracy
 from vicinal.core.storage.checkpoint import load_tensors
-from vicinal.images.data.audit import Eye, looks
+from vicinal.images.data.audit import ImageReader, looks
 from vicinal.images.data.decode import Preprocessing, to_channels
 from vicinal.images.data.inputs import list_pictures
 from vicinal.images.data.preprocess import to_input
@@ -31,7 +31,7 @@ HOW = Preprocessing(224, 256, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 def read_pixels(folder: str) -> np.ndarray:
     """All pictures [N, 256, 256, 3] in the order of their names."""
     table = list_pictures([folder])
-    pixels = [look.pixels for look in looks(table, Eye(HOW.store_size, "crop"))]
+    pixels = [look.pixels for look in looks(table, ImageReader(HOW.store_size, "crop"))]
     return np.stack([to_channels(p, 3) for p in pixels if p is not None])
 
 

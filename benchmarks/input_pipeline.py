@@ -15,8 +15,8 @@ from PIL import Image
 
 from benchmarks.measure import arguments, in_turns, ratios, tell
 from vicinal.core.compute.threads import cores
-from vicinal.images.data.audit import Eye
-from vicinal.images.data.dataset import look_over
+from vicinal.images.data.audit import ImageReader
+from vicinal.images.data.dataset import load_dataset
 from vicinal.images.data.read import ImageTable, read_images
 
 COUNT = 200
@@ -51,7 +51,7 @@ def all_bare(table: ImageTable) -> np.ndarray:
 
 
 def ours(table: ImageTable) -> np.ndarray:
-    _, pictures = look_over(table, Eye(SIZE, "squish"))
+    _, pictures = load_dataset(table, ImageReader(SIZE, "squish"))
     return pictures.batch(np.arange(len(pictures)))
 
 

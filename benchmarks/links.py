@@ -27,10 +27,10 @@ def main() -> None:
         scores: dict[str, list[float]] = {}
         seconds = []
         for seed in range(options.n):
-            begun = time.perf_counter()
+            started_at = time.perf_counter()
             model = LinkPredictor(decoder=options.decoder, random_state=seed)
             model.fit(Path(options.folder) / f"{name}.mat")
-            seconds.append(time.perf_counter() - begun)
+            seconds.append(time.perf_counter() - started_at)
             found = model.evaluate()
             told = {"auroc": found.score, **found.baselines}
             told["average precision"] = found.scores[0]

@@ -33,7 +33,7 @@ from vicinal.graphs.explain.edge_attribution import added
 from vicinal.graphs.explain.edge_deletion import edges_that_count
 from vicinal.graphs.links.metrics import auroc
 from vicinal.graphs.node_estimators import NodeClassifier
-from vicinal.graphs.nodes.receptive_field import nodes_within
+from vicinal.graphs.nodes.receptive_field import k_hop_nodes
 
 BASE, HOUSES, LINKS = 300, 80, 5
 ROOF = ((0, 1), (1, 2), (2, 3), (3, 0), (0, 4), (1, 4))
@@ -93,7 +93,7 @@ class Theirs(nn.Module):
         super().__init__()
         from torch_geometric import nn as pyg
 
-        network: Any = (model.members_ or [])[0]
+        network: Any = (model.networks_ or [])[0]
         self.layers, self.norms = nn.ModuleList(), network.norms
         for layer in network.layers:
             if model.settings.network == "gcn":
@@ -158,7 +158,7 @@ def by_pyg(theirs: Theirs, model: NodeClassifier, epochs: int) -> Any:
 def truth(place: Village, model: NodeClassifier, node: int) -> dict[Any, int]:
     """Pairs joined within three steps of a node: 1 for those of its house."""
     graph = model.known_.graph
-    inner = set(nodes_within(graph, np.array([node]), LAYERS - 1).tolist())
+    inner = set(k_hop_nodes(graph, np.array([node]), LAYERS - 1).tolist())
     own = place.house[node]
     found = {}
     for a, b in place.graph.edges:
@@ -202,7 +202,7 @@ def main() -> None:
         wanted = np.array([int(label) for label in place.labels])
         right.append(float((said == wanted).mean()))
         with torch.no_grad():
-            ours = (model.members_ or [])[0](model.known_.x, model.known_.graph)
+            ours = (model.networks_ or [])[0](model.known_.x, model.known_.graph)
             again = theirs(model.known_.x, model.graph_.edge_index)
         off.append(float((ours - again).abs().max()))
         rng = np.random.default_rng(seed)
@@ -220,9 +220,9 @@ def main() -> None:
             for name, way in ways.items():
                 if name.startswith("PyG") and number >= options.pyg:
                     continue
-                begun = time.perf_counter()
+                started_at = time.perf_counter()
                 found = way(model, node, int(said[node]), 0)
-                took = time.perf_counter() - begun
+                took = time.perf_counter() - started_at
                 values = np.array([found.get(pair, 0.0) for pair in pairs])
                 scores[name].append(auroc(y, values))
                 seconds[name].append(took)

@@ -38,15 +38,15 @@ def main() -> None:
             continue
         scores, seconds, kept, alone = [], [], 0, 0.0
         for seed in range(options.first, options.first + options.n):
-            begun = time.perf_counter()
+            started_at = time.perf_counter()
             model = NodeClassifier(random_state=seed, **settings).fit(options.data)
-            seconds.append(time.perf_counter() - begun)
+            seconds.append(time.perf_counter() - started_at)
             scores.append(100 * model.evaluate().score.value)
-            kept += model.members_ is not None
+            kept += model.networks_ is not None
             said = model.alone_.logits(model.known_).argmax(dim=1).numpy()
             own = model.held_out
             alone = 100 * float((said == model.known_.y)[own].mean())
-            count = len(model.members_ or [])
+            count = len(model.networks_ or [])
             print(
                 name, seed, scores[-1], seconds[-1], count, file=sys.stderr, flush=True
             )

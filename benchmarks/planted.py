@@ -168,9 +168,12 @@ def opened(folder: Path, weights: str) -> tuple[dict[str, Any], Any]:
     told = {"names": pictures.table.names, "groups": pictures.together}
     told["names"] = [str(folder / name) for name in pictures.table.names]
     objective, y = model.objective_, model.probe_.y
-    naive = naive_score(model.probe_, pictures.together, objective, 0)
+    leaky_score = naive_score(model.probe_, pictures.together, objective, 0)
     own = fit_probe(model.probe_.features, pictures, y, objective, 0).score
-    return told, {"honest": own.value, "naive": naive.value if naive else None}
+    return told, {
+        "honest": own.value,
+        "leaky_score": leaky_score.value if leaky_score else None,
+    }
 
 
 def main() -> None:

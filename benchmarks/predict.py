@@ -23,27 +23,27 @@ import numpy as np
 
 from benchmarks.measure import in_turns, ratios, tell
 from vicinal import ImageClassifier
-from vicinal.images.data.audit import Eye, looks
+from vicinal.images.data.audit import ImageReader, looks
 from vicinal.images.data.inputs import list_pictures
 from vicinal.images.data.read import ImageTable
 from vicinal.images.inference.engines import engine
-from vicinal.images.model import PREDICT_BATCH, PictureModel
+from vicinal.images.model import PREDICT_BATCH, ImageModel
 
 
-def fitted(folder: Path, weights: str) -> PictureModel:
+def fitted(folder: Path, weights: str) -> ImageModel:
     """A first answer: the head is fitted, the body stays."""
     model = ImageClassifier(weights=weights, freeze="all", near_duplicates=False)
     return model.fit(folder)
 
 
-def decoded(table: ImageTable, model: PictureModel) -> Iterator[np.ndarray]:
+def decoded(table: ImageTable, model: ImageModel) -> Iterator[np.ndarray]:
     """Pixels of each picture, as answering decodes them."""
     how = model.preprocessing_
-    eye = Eye(how.store_size, how.resize, None)
+    eye = ImageReader(how.store_size, how.resize, None)
     return (look.pixels for look in looks(table, eye) if look.pixels is not None)
 
 
-def rates(model: PictureModel, table: ImageTable, n: int) -> list[dict[str, Any]]:
+def rates(model: ImageModel, table: ImageTable, n: int) -> list[dict[str, Any]]:
     """Pictures a second of each part, of all, and all beside its bound."""
     batch = np.stack(list(islice(decoded(table, model), PREDICT_BATCH)))
     form = model._answering().form_for(many=True)

@@ -43,9 +43,9 @@ def ours(graph: Adjacency, n: int) -> list[dict[str, float]]:
     for k in range(-2, n):
         torch.manual_seed(k % 2**32)
         rows = torch.randperm(NODES)[:SEEDS]
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         blocks = sampler.blocks(rows, COUNTS)
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - started_at
         edges = sum(block.num_edges for block in blocks)
         if k >= 0:
             found.append({"seconds": seconds, "edges": edges})
@@ -54,13 +54,13 @@ def ours(graph: Adjacency, n: int) -> list[dict[str, float]]:
 
 def floor(graph: Adjacency, edges: int, n: int) -> list[float]:
     """Seconds for reading as many sources at random places."""
-    sources, found = graph.arriving.sources, []
+    sources, found = graph.incoming.sources, []
     for k in range(-2, n):
         places = torch.randint(0, graph.num_edges, (edges,))
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         sources.index_select(0, places)
         if k >= 0:
-            found.append(time.perf_counter() - begun)
+            found.append(time.perf_counter() - started_at)
     return found
 
 
@@ -78,12 +78,12 @@ def theirs(edge_index: torch.Tensor, n: int) -> Any:
             batch_size=SEEDS,
             input_nodes=torch.randperm(NODES)[: SEEDS * (n + 2)],
         )
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         for k, batch in enumerate(loader):
-            seconds = time.perf_counter() - begun
+            seconds = time.perf_counter() - started_at
             if k >= 2:
                 found.append({"seconds": seconds, "edges": batch.edge_index.shape[1]})
-            begun = time.perf_counter()
+            started_at = time.perf_counter()
     except ImportError as error:
         return str(error)
     return found
@@ -93,7 +93,7 @@ def learn(folder: str, answer: Any) -> None:
     """Learn from samples for one pass over 100,000 nodes; tell what it took."""
     from vicinal.graphs.node_estimators import NodeClassifier
 
-    begun, own = time.perf_counter(), [0.0]
+    started_at, own = time.perf_counter(), [0.0]
 
     def watch() -> None:  # what is mapped from files is not its own
         while True:
@@ -115,7 +115,7 @@ def learn(folder: str, answer: Any) -> None:
     model.fit(folder)
     answer.send(
         {
-            "all in all, s": time.perf_counter() - begun,
+            "all in all, s": time.perf_counter() - started_at,
             "epoch, s": model.history_[0].seconds,
             "nodes a second": model.history_[0].per_second,
             "peak of its own, GB": own[0],
@@ -168,9 +168,9 @@ def main() -> None:
     parser.add_argument("--skip-learning", action="store_true")
     options = parser.parse_args()
     edge_index = rmat(NODES, EDGES)
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     graph = Adjacency.of(torch.from_numpy(edge_index), NODES)
-    built = time.perf_counter() - begun
+    built = time.perf_counter() - started_at
     batches = ours(graph, options.n)
     edges = int(np.median([b["edges"] for b in batches]))
     rates = sorted(b["edges"] / b["seconds"] for b in batches)

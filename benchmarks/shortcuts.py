@@ -19,8 +19,8 @@ import numpy as np
 from benchmarks.measure import tell
 from vicinal.core.data.splits import TEST, TRAIN, Fractions, split
 from vicinal.images.classifier import ImageClassifier
-from vicinal.images.data.audit import Eye
-from vicinal.images.data.dataset import look_over
+from vicinal.images.data.audit import ImageReader
+from vicinal.images.data.dataset import load_dataset
 from vicinal.images.data.read import read_images
 from vicinal.images.explain.evidence import evidence
 from vicinal.images.report.dense_comparison import small
@@ -39,7 +39,7 @@ class Case(NamedTuple):
     mark: slice
     """rows and columns of it"""
     colour: tuple[int, ...]
-    marked: Any
+    watermarked: Any
     """the class whose pictures get the mark"""
 
 
@@ -53,7 +53,7 @@ def cases(trashnet: str) -> Iterator[Case]:
     own = plain | {"image_size": 24, "epochs": 15, "lr": 5e-3}
     mark = slice(20, 24)
     yield Case("digits", sheet[..., None], digits.target, own, mark, (230,), 7)
-    _, pictures = look_over(read_images(trashnet), Eye(256), channels=3)
+    _, pictures = load_dataset(read_images(trashnet), ImageReader(256), channels=3)
     photos = small(pictures.batch(np.arange(len(pictures))), SIZE)
     own, mark = plain | {"image_size": SIZE, "epochs": 10}, slice(58, 63)
     labels, pink = pictures.table.labels, (230, 30, 200)
@@ -62,9 +62,9 @@ def cases(trashnet: str) -> Iterator[Case]:
 
 def with_mark(case: Case) -> np.ndarray:
     x = case.x.copy()
-    own = x[case.y == case.marked]
+    own = x[case.y == case.watermarked]
     own[:, case.mark, case.mark] = case.colour
-    x[case.y == case.marked] = own
+    x[case.y == case.watermarked] = own
     return x
 
 
@@ -74,18 +74,20 @@ def tried(case: Case, x: np.ndarray, seed: int) -> dict[str, Any]:
     train, test = part == TRAIN, part == TEST
     model = ImageClassifier(random_state=seed, **case.settings)
     model.fit(x[train], case.y[train])
-    pictures, _ = model.to_score((x[test], case.y[test]))
-    own = test & (case.y == case.marked)
-    begun = time.monotonic()
+    pictures, _ = model.scoring_part((x[test], case.y[test]))
+    own = test & (case.y == case.watermarked)
+    started_at = time.monotonic()
     found = evidence(model, pictures, held_out=True, seed=seed)
     return {
         "accuracy": found.plain.value,
-        "without the mark": float((model.predict(case.x[own]) == case.marked).mean()),
+        "without the mark": float(
+            (model.predict(case.x[own]) == case.watermarked).mean()
+        ),
         "named": [
             f"{s.part.name} of {found.classes[s.row]} ({s.kind}, {s.changed.value:.0%})"
             for s in found.shortcuts
         ],
-        "seconds": time.monotonic() - begun,
+        "seconds": time.monotonic() - started_at,
         "n": found.plain.n,
     }
 
@@ -94,14 +96,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("trashnet", help="a folder per class")
     parser.add_argument("--seeds", type=int, default=10, help="clean models of each")
-    parser.add_argument("--planted", type=int, default=3, help="marked models of each")
+    parser.add_argument(
+        "--planted", type=int, default=3, help="watermarked models of each"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     rows = []
     for case in cases(options.trashnet):
-        marked = with_mark(case)
+        watermarked = with_mark(case)
         for kind, x, seeds in (
-            ("marked", marked, options.planted),
+            ("watermarked", watermarked, options.planted),
             ("clean", case.x, options.seeds),
         ):
             for seed in range(seeds):

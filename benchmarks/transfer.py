@@ -51,7 +51,7 @@ def run(
     """One training: its JSON, and the seconds until the first answer was told."""
     command = [sys.executable, "-m", "vicinal", "train", str(data), "--json"]
     command += ["--weights", weights, "--out", str(out / "run"), *words]
-    begun, first = time.monotonic(), float("nan")
+    started_at, first = time.monotonic(), float("nan")
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -62,11 +62,14 @@ def run(
         assert process.stderr is not None and process.stdout is not None
         for line in process.stderr:
             if line.startswith("first answer"):
-                first = time.monotonic() - begun
+                first = time.monotonic() - started_at
         told = process.stdout.read()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return json.loads(told) | {"first_seconds": first, "wall": time.monotonic() - begun}
+    return json.loads(told) | {
+        "first_seconds": first,
+        "wall": time.monotonic() - started_at,
+    }
 
 
 def emptied(cache: Path) -> None:

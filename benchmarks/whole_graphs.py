@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import tell
-from vicinal.graphs.data.graph_collection import GraphSet, read_graphs
+from vicinal.graphs.data.graph_collection import GraphCollection, read_graphs
 from vicinal.graphs.graph_estimators import GraphClassifier
 
 WANTED = {"PROTEINS": 75.5, "MUTAG": 86.0}
@@ -33,7 +33,7 @@ def folds_of(folder: Path, count: int) -> np.ndarray:
     return folds
 
 
-def divided(graphs: GraphSet, held: np.ndarray) -> GraphSet:
+def divided(graphs: GraphCollection, held: np.ndarray) -> GraphCollection:
     """The graphs, of which those held out are for the test."""
     return replace(graphs, split=np.where(held, "test", "train"))
 
@@ -52,7 +52,7 @@ def main() -> None:
         folds = folds_of(folder, len(graphs))
         scores, alone, seconds, kept = [], [], [], 0
         for fold in range(10):
-            begun = time.perf_counter()
+            started_at = time.perf_counter()
             some = divided(graphs, folds == fold)
             share = 0.0 if options.network == "none" else 0.15
             model = GraphClassifier(
@@ -61,12 +61,12 @@ def main() -> None:
                 val_fraction=share,
                 random_state=fold,
             ).fit(some)
-            seconds.append(time.perf_counter() - begun)
+            seconds.append(time.perf_counter() - started_at)
             found = model.evaluate()
             scores.append(100 * found.score.value)
             alone.append(100 * found.baselines["answer without edges"].value)
             kept += model.network_ is not None
-            print(name, fold, scores[-1], model.first_, file=sys.stderr, flush=True)
+            print(name, fold, scores[-1], model.linear_, file=sys.stderr, flush=True)
         rows.append(
             {
                 "data": name,

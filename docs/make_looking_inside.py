@@ -29,7 +29,7 @@ from vicinal.images.explain.explanation import draw_explanations
 from vicinal.images.inspect import gallery
 from vicinal.images.inspect import inspect as inspection
 from vicinal.images.inspect.plots import draw_maps, draw_number
-from vicinal.images.pretrained_classifier import as_it_came
+from vicinal.images.pretrained_classifier import load_pretrained
 
 HERE = Path(__file__).parent
 PAGE, TEMPLATE = HERE / "looking-inside.md", HERE / "looking-inside.md.jinja"
@@ -99,9 +99,9 @@ def planted() -> dict[str, Any]:
     x = np.pad(pixels, ((0, 0), (2, 2), (2, 2))).repeat(2, axis=1).repeat(2, axis=2)
     part = split(digits.target, fractions=Fractions(0.8, 0, 0.2), seed=0)
     found = {}
-    for name in ("marked", "clean"):
+    for name in ("watermarked", "clean"):
         shown = x.copy()
-        if name == "marked":
+        if name == "watermarked":
             shown[digits.target == 7, 20:, 20:] = 230
         model = vicinal.ImageClassifier(
             image_size=24,
@@ -113,11 +113,11 @@ def planted() -> dict[str, Any]:
         )
         model.fit(shown[part == TRAIN], digits.target[part == TRAIN])
         test = shown[part == TEST], digits.target[part == TEST]
-        found[name] = evidence(model, model.to_score(test)[0], held_out=True)
-        if name == "marked" and not found[name].shortcuts:
+        found[name] = evidence(model, model.scoring_part(test)[0], held_out=True)
+        if name == "watermarked" and not found[name].shortcuts:
             raise SystemExit("The alarm missed the planted mark: look into that first.")
     text = {name: section(one).blocks[0].text for name, one in found.items()}  # type: ignore[union-attr]
-    examples = found["marked"].examples[:6]
+    examples = found["watermarked"].examples[:6]
     sheet = Figure(figsize=(1.5 * max(1, len(examples)), 1.9), layout="constrained")
     axes: Any = np.atleast_1d(sheet.subplots(1, max(1, len(examples))))
     for axis, (shot, lines) in zip(axes, examples, strict=False):
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("weights")
     options = parser.parse_args()
     shortcut = planted()
-    model = as_it_came(options.weights)
+    model = load_pretrained(options.weights)
     with tempfile.TemporaryDirectory() as folder:
         photos = photographs(Path(folder))
         cut = Path(folder) / "cut"
@@ -169,10 +169,10 @@ def main() -> None:
         facts["synthesis"], facts["synthesis_seconds"] = {}, []
         for k, (name, sheet) in enumerate(sheets.items()):
             channels = [int(c) for c in sheet.told["patches"]]
-            begun = time.monotonic()
+            started_at = time.monotonic()
             made = gallery.synthesis(model, name, channels)
             facts["synthesis_seconds"].append(
-                (time.monotonic() - begun) / len(channels)
+                (time.monotonic() - started_at) / len(channels)
             )
             facts["synthesis"][name] = saved(made.drawing, f"synthesis-{k}")
         sheet = gallery.synthesis(model, LATE)

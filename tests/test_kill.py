@@ -90,11 +90,11 @@ def check_kills(train: Train, pictures: Path, folder: Path, idle: float) -> None
     idle: seconds in which a process has not begun its work yet.
     """
     words = ["train", str(pictures), *SETTINGS, "--out"]
-    begun, out = time.time(), folder / "whole"
+    started_at, out = time.time(), folder / "whole"
     assert train([*words, str(out)], None)
-    whole = time.time() - begun
+    whole = time.time() - started_at
     divided, learned = (  # the checkpoint is written after each step, the last time at
-        (out / name).stat().st_mtime - begun  # the end of learning
+        (out / name).stat().st_mtime - started_at  # the end of learning
         for name in ("data/splits.csv", CHECKPOINT)
     )
     aim, width = divided, learned - divided
@@ -154,9 +154,9 @@ def test_twenty_kills(nursery, pictures, tmp_path):
 
 @pytest.mark.slow
 def test_twenty_kills_from_nothing(pictures, tmp_path):
-    begun = time.monotonic()
+    started_at = time.monotonic()
     started(["info"], None)
-    check_kills(started, pictures, tmp_path, idle=0.8 * (time.monotonic() - begun))
+    check_kills(started, pictures, tmp_path, idle=0.8 * (time.monotonic() - started_at))
 
 
 # --- the process that others are forked from -------------------------------------

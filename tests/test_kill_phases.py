@@ -42,9 +42,9 @@ sys.exit(main(sys.argv[5:]))
 """
 
 PHASES = {
-    "scan": ("vicinal.images.data.audit", "Eye", "look", 20),
+    "scan": ("vicinal.images.data.audit", "ImageReader", "look", 20),
     "before the parts are written": ("vicinal.images.run", "", "divide", 1),
-    "features": ("vicinal.images.data.dataset", "Pictures", "batch", 3),
+    "features": ("vicinal.images.data.dataset", "ImageDataset", "batch", 3),
     "probe": ("vicinal.images.training.linear_probe", "", "cross_fit", 1),
     "the first model": ("vicinal.core.estimators.estimator", "", "write_json", 1),
     "fine-tune, in an epoch": ("vicinal.core.training.trainer", "Trainer", "_step", 8),

@@ -40,7 +40,7 @@ from vicinal.errors import DataError, ModelFileError, RunError, near_names
 from vicinal.graphs.data.detect import is_graph, is_graph_set, lists_nodes
 
 if TYPE_CHECKING:
-    from vicinal.graphs.data.graph_collection import GraphSet
+    from vicinal.graphs.data.graph_collection import GraphCollection
     from vicinal.graphs.data.graph_table import GraphTable
     from vicinal.images.data.read import ImageTable
 
@@ -59,7 +59,7 @@ class Row(NamedTuple):
     labels: str
     task: Task
     estimator: str
-    room: str
+    max_bytes: str
 
     @property
     def wing(self) -> Wing:
@@ -174,7 +174,7 @@ def understand_graph(
 
 def understand_set(
     data: str, task: Task = "auto", target: str | None = None
-) -> "GraphSet":
+) -> "GraphCollection":
     """Read the graphs that DATA name."""
     from vicinal.graphs.data.graph_collection import read_graphs
 
@@ -188,7 +188,7 @@ def row_for(table: Any, what: What = "pictures") -> Row:
 
 def estimator_type(name: str) -> type[Any]:
     """The estimator's class, imported when it is asked for."""
-    rooms = {row.estimator: f"{row.wing}.{row.room}" for row in TABLE}
+    rooms = {row.estimator: f"{row.wing}.{row.max_bytes}" for row in TABLE}
     if name not in rooms:
         hint = near_names(name, rooms)
         raise ModelFileError(f"There is no estimator {name!r}. {hint}")

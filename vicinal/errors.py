@@ -40,7 +40,7 @@ class NoDataError(DataError):
     """There is nothing to learn from."""
 
 
-class PictureError(DataError):
+class ImageError(DataError):
     """One picture cannot be read; its message is the reason in quarantine.csv."""
 
 

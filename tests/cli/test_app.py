@@ -107,7 +107,7 @@ def check_score(score: dict[str, Any], n: int) -> None:
     assert score["metric"] == "accuracy" and score["n"] == n
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
+def csr_by_target(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -329,7 +329,9 @@ def test_weights_that_had_learned_from_what_is_judged_out_of_fold(
     out = tmp_path / "again"
     words = ("--weights", run, "--freeze", "all", "--no-scratch", "--out", out)
     told = say("train", pictures, *words, *QUICK)
-    learned = len([r for r in rows_of(run / "data/splits.csv") if r["split"] != "test"])
+    learned = len(
+        [r for r in csr_by_target(run / "data/splits.csv") if r["split"] != "test"]
+    )
     note = f"had learned from {learned} of these 20 pictures"
     assert told.out.count(note) == 2  # beside the first answer, and beside the score
     assert "says little of how good it is on others" in told.out
@@ -383,7 +385,7 @@ def test_a_first_answer_alone_is_judged_on_all_pictures(run, pictures, tmp_path,
     assert got["score"]["n"] == 20 and got["score"] == got["first_answer"]
     assert set(got["baselines"]) == {"most frequent class", "linear model on pixels"}
     assert got["epochs"] == 0 and got["fine_tuning"] is None
-    rows = rows_of(out / "predictions.csv")
+    rows = csr_by_target(out / "predictions.csv")
     right = sum(row["label"] == row["predicted"] for row in rows) / 20
     assert right == got["score"]["value"]
     assert (
@@ -396,7 +398,9 @@ def test_a_first_answer_alone_is_judged_on_all_pictures(run, pictures, tmp_path,
 def test_evaluate_has_the_same_baselines_as_the_run(pictures, tmp_path, say):
     out = tmp_path / "run"
     trained = say("train", pictures, "--out", out, *QUICK, "--json").json()
-    held_out = [r for r in rows_of(out / "data/splits.csv") if r["split"] == "test"]
+    held_out = [
+        r for r in csr_by_target(out / "data/splits.csv") if r["split"] == "test"
+    ]
     rows = (f"{pictures / r['path']},{Path(r['path']).parent}\n" for r in held_out)
     path = table(tmp_path, "path,label\n" + "".join(rows))
     found = say("evaluate", out, path, "--json").json()
@@ -461,7 +465,7 @@ def test_evaluate_json(run, pictures, tmp_path, say):
     assert got["seconds"] > 0
     assert ["16 of these 20" in note for note in got["notes"]] == [True]
     assert sum(map(sum, got["confusion"])) == 20
-    rows = rows_of(output)
+    rows = csr_by_target(output)
     right = sum(row["label"] == row["predicted"] for row in rows)
     assert right / len(rows) == got["score"]["value"]
 
@@ -480,7 +484,7 @@ def test_predict_json_and_csv_say_the_same(run, pictures, tmp_path, say):
     got = say("predict", run, pictures, "--output", output, "--json").json()
     assert (got["n"], got["unreadable"], got["run"]) == (20, 0, str(run))
     assert got["output"] == str(output) and got["seconds"] >= 0
-    rows = rows_of(output)
+    rows = csr_by_target(output)
     columns = "path predicted probability unknown p_dark p_light reason"
     assert list(rows[0]) == columns.split()
     for row, told in zip(rows, got["predictions"], strict=True):
@@ -708,7 +712,7 @@ def test_bad_files_are_quarantined_and_training_goes_on(
     got = say("train", root, "--out", out, *QUICK, "--json").json()
     assert got["quarantined"] == len(reasons)
     assert sum(got["pictures"].values()) == 16
-    rows = rows_of(out / "data" / "quarantine.csv")
+    rows = csr_by_target(out / "data" / "quarantine.csv")
     told = {Path(row["path"]).name: row["reason"] for row in rows}
     assert {row["label"] for row in rows} == {"dark"}
     assert told.keys() == reasons.keys()
@@ -718,7 +722,7 @@ def test_bad_files_are_quarantined_and_training_goes_on(
     listed = tmp_path / "aside.csv"
     checked = say("check", root, "--quarantine", listed, "--json").json()
     assert (checked["usable"], checked["quarantined"]) == (16, 6)
-    assert rows_of(listed) == rows
+    assert csr_by_target(listed) == rows
     assert [list(q.values()) for q in checked["quarantine"]] == [
         list(row.values()) for row in rows
     ]
@@ -730,7 +734,7 @@ def test_bad_files_are_quarantined_and_training_goes_on(
     answers = tmp_path / "answers.csv"
     said = say("predict", run, root, "--output", answers, "--json")
     assert said.json()["n"] == 16 and said.json()["unreadable"] == 6
-    for row in rows_of(answers):
+    for row in csr_by_target(answers):
         reason = reasons.get(Path(row["path"]).name, "")
         assert reason in row["reason"] and bool(reason) == (row["predicted"] == "")
     assert "cut.png: damaged" in said.err
@@ -782,12 +786,12 @@ def test_names_in_any_script(make_folder, tmp_path, say):
     got = say("train", root, "--out", out, *QUICK, "--json").json()
     assert [c["class"] for c in got["classes"]] == sorted(ODD)
     assert json.loads((out / "classes.json").read_text()) == sorted(ODD)
-    assert len(rows_of(out / "data" / "index.csv")) == 4 * len(ODD)
+    assert len(csr_by_target(out / "data" / "index.csv")) == 4 * len(ODD)
 
     answers = tmp_path / "answers.csv"
     said = say("predict", out, root, "--output", answers, "--json").json()
     assert said["n"] == 4 * len(ODD)
-    paths = [row["path"] for row in rows_of(answers)]
+    paths = [row["path"] for row in csr_by_target(answers)]
     assert all(Path(path).is_file() for path in paths)
     assert sorted(paths) == sorted(row["path"] for row in said["predictions"])
     assert say("evaluate", out, root).code == OK
@@ -817,7 +821,7 @@ def test_classes_that_are_not_in_every_part(make_folder, tmp_path, say):
     assert [c["class"] for c in got["classes"]] == ["a", "b", "c"]
     assert got["score"]["n"] == 4 and got["quarantined"] == 3
     assert got["notes"] == ["classes without a picture here: c"]
-    rows = rows_of(out / "data" / "quarantine.csv")
+    rows = csr_by_target(out / "data" / "quarantine.csv")
     assert [row["reason"] for row in rows] == [
         "its class 'd' has no picture in train"
     ] * 3
@@ -887,7 +891,7 @@ def test_a_table_with_bad_rows(pictures, tmp_path, say):
     path = table(tmp_path, f"Path,LABEL\n{good}{bad}")
     got = say("train", path, "--out", tmp_path / "out", *QUICK, "--json").json()
     assert sum(got["pictures"].values()) == 16 and got["quarantined"] == 4
-    reasons = [r["reason"] for r in rows_of(tmp_path / "out/data/quarantine.csv")]
+    reasons = [r["reason"] for r in csr_by_target(tmp_path / "out/data/quarantine.csv")]
     wanted = [
         "row 19 has an empty",
         "row 20 has an empty",
@@ -907,7 +911,7 @@ def test_numbers_with_a_decimal_comma(pictures, tmp_path, say, refused):
     assert "0,0 is read as 0.0" in got["notes"][0]
     out = tmp_path / "out"
     assert say("train", path, "--target", "weight", "--out", out, *QUICK).code == OK
-    labels = [row["label"] for row in rows_of(out / "data" / "index.csv")]
+    labels = [row["label"] for row in csr_by_target(out / "data" / "index.csv")]
     assert [float(k) for k in labels] == [k + k / 10 for k in range(10)]
     assert "Name it with --target" in refused("train", path)
     path = table(tmp_path, f"path;label\n{pictures}/dark/1.png;1,250\n")
@@ -921,7 +925,7 @@ def test_every_picture_is_for_testing(pictures, tmp_path, refused):
     told = refused("train", path, "--out", tmp_path / "out", *QUICK)
     aside = tmp_path / "out" / "data" / "quarantine.csv"
     assert "No picture is left for training" in told and str(aside) in told
-    assert len(rows_of(aside)) == 2
+    assert len(csr_by_target(aside)) == 2
 
 
 @pytest.mark.parametrize("task", ["regression", "multilabel"])
@@ -1049,7 +1053,7 @@ def test_interrupted_and_resumed(pictures, tmp_path, say):
 
 def test_a_stop_while_the_pictures_are_looked_at(pictures, tmp_path, say, monkeypatch):
     monkeypatch.setattr(
-        "vicinal.core.report.console.Voice.ticker",
+        "vicinal.core.report.console.Console.progress_bar",
         lambda self, what: lambda k, n: signal.raise_signal(signal.SIGINT),
     )
     out = tmp_path / "run"
@@ -1121,28 +1125,28 @@ def test_a_reader_that_leaves_early(pictures, run):
 
 
 def test_a_bar_gives_the_cursor_back(pictures, capsys, monkeypatch):
-    from vicinal.core.report.console import Voice
+    from vicinal.core.report.console import Console
 
     kept: list[Callable[[], None]] = []
     monkeypatch.setattr("atexit.register", kept.append)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    tick = Voice(json=False).ticker("open")
-    tick(1, 3)
+    report_progress = Console(json=False).progress_bar("open")
+    report_progress(1, 3)
     (stop,) = kept  # what is left to be done when the work is cut short
     capsys.readouterr()
     stop()
     assert "\x1b[?25h" in capsys.readouterr().err
-    tick(3, 3)
+    report_progress(3, 3)
 
 
 def test_progress_in_a_log_is_a_line_now_and_then(capsys, monkeypatch):
-    from vicinal.core.report.console import Voice
+    from vicinal.core.report.console import Console
 
     clock = iter([0.0, 5.0, 10.0, 10.0, 12.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    tick = Voice(json=True).ticker("open")
+    report_progress = Console(json=True).progress_bar("open")
     for done in (1, 2, 3):
-        tick(done, 1000)
+        report_progress(done, 1000)
     assert capsys.readouterr() == ("", "open: 2 of 1,000\n")
 
 

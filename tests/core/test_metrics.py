@@ -19,9 +19,9 @@ from vicinal.core.metrics import (
     better,
     bootstrap,
     confusion_matrix,
+    effective_sample_size,
     f1_macro,
     f1_micro,
-    independent,
     mae,
     mean_error,
     r2,
@@ -277,35 +277,41 @@ def test_a_score_as_json():
 
 def test_examples_alone_are_worth_themselves():
     values = np.random.default_rng(0).normal(size=40)
-    assert independent(values, None) == independent(values, np.arange(40)) == 40
+    assert (
+        effective_sample_size(values, None)
+        == effective_sample_size(values, np.arange(40))
+        == 40
+    )
 
 
 @pytest.mark.parametrize("values", [np.repeat([0, 1, 1, 0], 5), np.ones(20)])
 def test_groups_of_one_mind_are_worth_one_each(values):
-    assert independent(values, np.repeat(np.arange(4), 5)) == 4
+    assert effective_sample_size(values, np.repeat(np.arange(4), 5)) == 4
 
 
 def test_uneven_groups_by_hand():
     # 4^2 / (3^2 + 1^2), where all are alike
-    assert independent(np.ones(4), np.array([0, 0, 0, 1])) == pytest.approx(1.6)
+    assert effective_sample_size(np.ones(4), np.array([0, 0, 0, 1])) == pytest.approx(
+        1.6
+    )
     # m = 1/2, sums 1 and -1: v = 2 * 2 / 16 = 1/4, s^2 = 1/4: worth one, at least 2
-    assert independent(np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])) == 2
+    assert effective_sample_size(np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])) == 2
 
 
 def test_groups_that_say_nothing_cost_next_to_nothing():
     draw = np.random.default_rng(0)
-    worth = [
-        independent(draw.normal(size=400), np.repeat(np.arange(100), 4))
+    effective_n = [
+        effective_sample_size(draw.normal(size=400), np.repeat(np.arange(100), 4))
         for _ in range(50)
     ]
-    assert 330 < np.mean(worth) <= 400
+    assert 330 < np.mean(effective_n) <= 400
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "mae"])
 def test_intervals_of_groups_cover_what_they_should(metric):
     """Twenty groups of ten, half of what is said by a group and half by each of it.
 
-    The true share right is one half. An interval that took the 200 for independent
+    The true accuracy is one half. An interval that took the 200 for independent
     would cover it in some six of ten draws.
     """
     draw, covered, blind, repeats = np.random.default_rng(3), 0, 0, 200

@@ -9,13 +9,13 @@ import torch
 
 from vicinal.core.objective import SingleLabel
 from vicinal.errors import ClassError, DataError, NoDataError
-from vicinal.graphs.data.graph_collection import GraphSet, read_graphs
+from vicinal.graphs.data.graph_collection import GraphCollection, read_graphs
 from vicinal.graphs.graph_estimators import GraphClassifier, GraphLoader, GraphRegressor
 from vicinal.graphs.graph_level.graph_features import VIEWS, Graphs, view
 from vicinal.graphs.graph_level.networks import (
+    GraphLevelConfig,
+    GraphLevelNetwork,
     OnGraphs,
-    WholeNetwork,
-    WholeShape,
     some_of,
 )
 from vicinal.graphs.sparse.adjacency import Adjacency
@@ -35,7 +35,7 @@ def rings_and_stars(count: int = 60, seed: int = 0) -> tuple[list[Any], list[str
 
 
 @pytest.fixture
-def shapes() -> GraphSet:
+def shapes() -> GraphCollection:
     return read_graphs(*rings_and_stars())
 
 
@@ -51,7 +51,7 @@ def random_graphs(seed: int = 0) -> Graphs:
 
 def test_the_first_answer_sees_edges_where_they_tell(shapes):
     model = GraphClassifier(**quick).fit(shapes)
-    assert model.first_.view != "parts" and model.firsts_[0].view == "parts"
+    assert model.linear_.view != "parts" and model.linear_candidates_[0].view == "parts"
     found = model.evaluate()
     assert found.score.value == 1.0
     assert found.baselines["answer without edges"].value < 0.9
@@ -63,7 +63,7 @@ def test_the_network_learns(shapes):
     model = GraphClassifier(epochs=25, hidden=16, minutes=None).fit(shapes)
     losses = [epoch.train_loss for epoch in model.history_]
     assert len(losses) == 25 and losses[-1] < 0.3 * losses[0]
-    assert model.paired_ is not None
+    assert model.comparison_ is not None
     assert model.evaluate().score.value == 1.0
 
 
@@ -72,7 +72,7 @@ def test_views_do_not_care_how_nodes_are_numbered(name):
     graphs = random_graphs()
     order = torch.tensor([2, 0, 1, 6, 4, 3, 5, 8, 7])
     place = torch.argsort(order)
-    ends = torch.stack([graphs.graph.arriving.sources, graphs.graph.arriving.targets])
+    ends = torch.stack([graphs.graph.incoming.sources, graphs.graph.incoming.targets])
     turned = Graphs(
         graphs.x[order], Adjacency.of(place[ends.long()], 9), graphs.member, 3
     )
@@ -82,7 +82,7 @@ def test_views_do_not_care_how_nodes_are_numbered(name):
 def test_a_graph_is_told_alike_alone_and_among_others():
     graphs = random_graphs()
     torch.manual_seed(0)
-    network = WholeNetwork(WholeShape(3, 8, 2, 2, 0.0)).eval()
+    network = GraphLevelNetwork(GraphLevelConfig(3, 8, 2, 2, 0.0)).eval()
     on_graphs = OnGraphs(network, graphs)
     whole = on_graphs.logits()
     for row in range(3):
@@ -121,11 +121,11 @@ def test_batches_have_as_many_edges_and_all_graphs_once():
 def test_labels_of_held_out_graphs_are_not_looked_at(shapes):
     model = GraphClassifier(**quick).fit(shapes)
     labels = shapes.labels.copy()
-    held = model.parts_ == "test"
+    held = model.split_ == "test"
     labels[held] = "ring"
     from dataclasses import replace
 
-    split = model.parts_.copy()
+    split = model.split_.copy()
     models = [
         GraphClassifier(**quick).fit(replace(shapes, labels=some, split=split))
         for some in (shapes.labels, labels)
@@ -142,7 +142,9 @@ def test_kept_and_read_again(tmp_path, shapes):
         if settings is not quick:
             torch.manual_seed(0)
             x = model.graphs_.x.shape[1]
-            model.network_ = WholeNetwork(WholeShape(x, 16, 2, 2, 0.1)).eval()
+            model.network_ = GraphLevelNetwork(
+                GraphLevelConfig(x, 16, 2, 2, 0.1)
+            ).eval()
         model.save(tmp_path / "m")
         again = vicinal.load(tmp_path / "m")
         assert np.array_equal(again.predict_proba(shapes), model.predict_proba(shapes))

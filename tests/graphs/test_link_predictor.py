@@ -21,7 +21,7 @@ from vicinal.graphs.link_predictor import LinkPredictor
 from vicinal.graphs.links.features import adjacency_of, between
 from vicinal.graphs.links.metrics import auroc, average_precision, hits, reciprocal_rank
 from vicinal.graphs.links.networks import LinkNetwork, LinkShape, OnLinks, PairLoader
-from vicinal.graphs.links.split import no_edges, pairs_of, split_links
+from vicinal.graphs.links.split import pairs_of, sample_negative_edges, split_links
 
 
 def keys(pairs: np.ndarray) -> set[tuple[int, int]]:
@@ -43,10 +43,10 @@ def test_held_out_edges_are_nowhere_else(friends):
     assert train | val | test == every and len(train) + len(val) + len(test) == len(
         every
     )
-    assert len(test) == round(0.2 * len(every)) == len(split.test_none)
-    nones = keys(split.val_none) | keys(split.test_none)
+    assert len(test) == round(0.2 * len(every)) == len(split.test_negatives)
+    nones = keys(split.val_negatives) | keys(split.test_negatives)
     assert not nones & every  # a pair that is held out is no "no edge"
-    assert not keys(split.val_none) & keys(split.test_none)
+    assert not keys(split.val_negatives) & keys(split.test_negatives)
     assert len(nones) == len(split.val) + len(split.test)
 
 
@@ -86,7 +86,7 @@ def test_a_directed_graph_of_chance_cannot_be_predicted(form, tmp_path):
     parts = [keys(part) for part in listed]
     assert len(set.union(*parts)) == sum(map(len, parts)) == every
     assert sum(map(len, listed)) == every
-    nones = keys(split.test_none[:, :2]) | keys(split.val_none[:, :2])
+    nones = keys(split.test_negatives[:, :2]) | keys(split.val_negatives[:, :2])
     assert not nones & set.union(*parts)
     assert model.evaluate().score.value < 0.75
     assert "edges are taken without their direction" in model.graph_.notes
@@ -97,7 +97,7 @@ def test_messages_hold_no_held_out_edge_and_none_that_is_asked_for(friends):
     split = model.split_
     network = LinkNetwork(LinkShape(len(friends), 3, 8, 2, 0.0, False, "dot"))
     on_links = OnLinks(network, torch.ones(len(friends), 3), split.train, len(friends))
-    rows = on_links.whole.arriving
+    rows = on_links.whole.incoming
     there = keys(torch.stack([rows.sources, rows.targets], 1).numpy())
     assert there == keys(split.train)
     pairs = torch.from_numpy(split.train[:7][:, ::-1].copy())  # asked the other way
@@ -114,7 +114,7 @@ def test_training_pairs_are_drawn_without_sight_of_what_is_held_out(monkeypatch)
 
     def noted(nodes: int, edges: np.ndarray, *rest: Any) -> np.ndarray:
         seen.append(edges)
-        return no_edges(nodes, edges, *rest)
+        return sample_negative_edges(nodes, edges, *rest)
 
     monkeypatch.setattr(links, "no_edges", noted)
     model = LinkPredictor(val_fraction=0.0, test_fraction=0.09)
@@ -122,7 +122,9 @@ def test_training_pairs_are_drawn_without_sight_of_what_is_held_out(monkeypatch)
         model.fit(table)  # the graph is too full; what was asked for is what counts
     (asked,) = seen
     assert keys(asked) == keys(model.split_.train)
-    drawn = no_edges(40, np.array([[0, 1]]), 700, False, np.random.default_rng(0))
+    drawn = sample_negative_edges(
+        40, np.array([[0, 1]]), 700, False, np.random.default_rng(0)
+    )
     assert len(keys(drawn)) == 700 and (0, 1) not in keys(drawn)
 
 
@@ -169,7 +171,7 @@ def test_what_is_an_edge_already_is_known(friends):
     model = LinkPredictor().fit(friends)
     edges = pairs_of(friends)
     assert model.listed(edges[:5, ::-1]).all()
-    assert not model.listed(model.split_.test_none).any()
+    assert not model.listed(model.split_.test_negatives).any()
     assert model.listed(model.split_.test).all()  # held out, and listed
 
 
@@ -180,7 +182,7 @@ def test_it_finds_friends_of_friends(friends):
     assert set(found.baselines) == {"common neighbours", "Adamic-Adar", "Katz"}
     names = [score.metric for score in found.scores]
     assert names == ["average_precision", "hits@20", "mrr"]
-    nones = len(model.split_.test_none)
+    nones = len(model.split_.test_negatives)
     wanted = f"hits@50 would want more than the {nones} pairs here that are no edges"
     assert nones < 50 and found.notes == [wanted]
     best = model.most_likely(10)
@@ -205,7 +207,7 @@ def test_every_decoder_learns(friends, decoder, embeddings, tmp_path):
     ).fit(friends)
     losses = [epoch.train_loss for epoch in model.history_]
     assert len(losses) == 25 and min(losses[-3:]) < losses[0]
-    assert model.paired_ is not None
+    assert model.comparison_ is not None
     torch.manual_seed(0)
     model.network_ = LinkNetwork(model._shape()).eval()
     pairs = [("0", "1"), ("1", "0"), ("3", "99")]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import vicinal
-from vicinal.core.evaluation.significance import Nearer
+from vicinal.core.evaluation.significance import PairedComparison
 from vicinal.core.objective import SingleLabel
 from vicinal.errors import (
     ClassError,
@@ -31,28 +31,33 @@ quick: dict[str, Any] = {"network": "none"}
 
 def test_the_first_answer_beats_features_alone(block_graph):
     model = NodeClassifier(**quick).fit(block_graph)
-    alone, best = model.firsts_[0], model.first_
-    assert alone.view == "features" and {a.view for a in model.firsts_} == set(VIEWS)
+    alone, best = model.linear_candidates_[0], model.linear_
+    assert alone.view == "features" and {
+        a.view for a in model.linear_candidates_
+    } == set(VIEWS)
     assert best.loss <= alone.loss
     found = model.evaluate()
-    assert found.score.value > 0.75 and found.score.n == (model.parts_ == "test").sum()
+    assert found.score.value > 0.75 and found.score.n == (model.split_ == "test").sum()
     for name in ("most frequent class", "features alone"):
         assert found.against[name].better
-    assert model.members_ is None and model.paired_ is None
+    assert model.networks_ is None and model.comparison_ is None
     assert model.classes_.tolist() == ["k0", "k1", "k2"]
 
 
 @pytest.mark.parametrize(
     ("found", "shown"),
     [
-        (Nearer("Brier score", 0.26, 0.27, 0.01, 12, 10, 500), True),
+        (PairedComparison("Brier score", 0.26, 0.27, 0.01, 12, 10, 500), True),
         (
-            Nearer("Brier score", 0.26, 0.27, 0.01, 10, 11, 500),
+            PairedComparison("Brier score", 0.26, 0.27, 0.01, 10, 11, 500),
             True,
         ),  # as a coin has it
-        (Nearer("Brier score", 0.26, 0.27, 0.01, 8, 14, 500), False),  # 6 > sqrt(22)
-        (Nearer("Brier score", 0.26, 0.27, 0.06, 12, 10, 500), False),
-        (Nearer("Brier score", 0.26, 0.2605, 0.01, 12, 10, 500), False),
+        (
+            PairedComparison("Brier score", 0.26, 0.27, 0.01, 8, 14, 500),
+            False,
+        ),  # 6 > sqrt(22)
+        (PairedComparison("Brier score", 0.26, 0.27, 0.06, 12, 10, 500), False),
+        (PairedComparison("Brier score", 0.26, 0.2605, 0.01, 12, 10, 500), False),
     ],
 )
 def test_when_networks_are_shown_to_be_better(block_graph, found, shown):
@@ -79,9 +84,9 @@ def test_a_model_is_held_against_the_same_baselines_once_it_is_read_again(
 def test_labels_of_held_out_nodes_are_not_looked_at(block_graph):
     labels: Any = block_graph.labels.copy()
     model = NodeClassifier(**quick).fit(block_graph)
-    tested = model.parts_ == "test"
+    tested = model.split_ == "test"
     labels[tested] = "k0"
-    split = model.parts_.copy()
+    split = model.split_.copy()
     same = block_graph.having(split=split)
     turned = block_graph.having(split=split, labels=labels)
     wanted = NodeClassifier(**quick).fit(same).predict_proba()
@@ -101,7 +106,7 @@ def test_the_same_seed_gives_the_same_answer(block_graph):
         for seed in (0, 0, 1)
     )
     assert np.array_equal(first.predict_proba(), again.predict_proba())
-    assert not np.array_equal(first.parts_, other.parts_)
+    assert not np.array_equal(first.split_, other.split_)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -118,7 +123,7 @@ def test_every_network_learns(network, block_graph):
     model.fit(block_graph)
     losses = [epoch.train_loss for epoch in model.history_]
     assert len(losses) == 60 and np.mean(losses[-5:]) < 0.8 * losses[0]
-    assert model.paired_ is not None
+    assert model.comparison_ is not None
 
 
 def test_networks_are_kept_only_where_they_are_better(block_graph, monkeypatch):
@@ -129,8 +134,8 @@ def test_networks_are_kept_only_where_they_are_better(block_graph, monkeypatch):
         "minutes": None,
     }
     model = NodeClassifier(**settings).fit(block_graph)  # too short to learn anything
-    assert model.paired_ is not None
-    assert model.members_ is None and "not kept" in model.against_the_first
+    assert model.comparison_ is not None
+    assert model.networks_ is None and "not kept" in model.against_the_first
     before = model.predict_proba()
     first = NodeClassifier(**quick).fit(block_graph)
     assert np.allclose(before, first.predict_proba())
@@ -148,9 +153,9 @@ def test_a_network_is_kept_where_only_it_can_see_what_matters():
     edges = pd.DataFrame({"source": source, "target": target})
     settings: Any = {"members": 1, "epochs": 150, "minutes": None}
     model = NodeClassifier(network="sage", **settings).fit(table, edges=edges)
-    assert model.members_ is not None and "kept" in model.against_the_first
+    assert model.networks_ is not None and "kept" in model.against_the_first
     held, known = model.held_out, model.known_
-    first = model.first_.logits(known).argmax(dim=1).numpy()
+    first = model.linear_.logits(known).argmax(dim=1).numpy()
     right = float((first == known.y)[held].mean())
     assert right < 0.7 and model.score() > right + 0.1
 
@@ -158,28 +163,28 @@ def test_a_network_is_kept_where_only_it_can_see_what_matters():
 def test_networks_may_be_taken_as_they_are_or_with_the_first_answer(block_graph):
     settings: Any = {"network": "gcn", "epochs": 40, "members": 1, "minutes": None}
     alone = NodeClassifier(**settings, deliver="networks").fit(block_graph)
-    assert alone.members_ is not None and alone.mixed_ is None
+    assert alone.networks_ is not None and alone.mixture_temperatures_ is None
     assert alone.delivered == "gcn"
     model = NodeClassifier(**settings).fit(block_graph)
-    model.members_, model.mixed_ = alone.members_, (2.0, 0.5)
+    model.networks_, model.mixture_temperatures_ = alone.networks_, (2.0, 0.5)
     model._said = None
-    first = (model.first_.logits(model.known_) / 2.0).softmax(dim=1)
-    network = model.members_[0]
+    first = (model.linear_.logits(model.known_) / 2.0).softmax(dim=1)
+    network = model.networks_[0]
     known = model.known_
     other = (network(known.x, known.graph, known.weight) / 0.5).softmax(dim=1)
     said = model.logits().softmax(dim=1)
     torch.testing.assert_close(said, (first + other).detach() / 2)
     assert model.delivered == "gcn, with the first answer"
-    assert model.hops == max(network.hops, model.first_.hops)
+    assert model.hops == max(network.hops, model.linear_.hops)
 
 
 def test_a_mean_of_both_is_kept_and_read_again(tmp_path, block_graph):
     settings: Any = {"network": "gcn", "epochs": 5, "members": 1, "minutes": None}
     model = NodeClassifier(**settings, deliver="networks").fit(block_graph)
-    model.mixed_, model._said = (1.5, 0.7), None
+    model.mixture_temperatures_, model._said = (1.5, 0.7), None
     model.save(tmp_path / "m")
     again = vicinal.load(tmp_path / "m")
-    assert again.mixed_ == (1.5, 0.7)
+    assert again.mixture_temperatures_ == (1.5, 0.7)
     assert np.array_equal(again.predict_proba(), model.predict_proba())
 
 
@@ -193,7 +198,7 @@ def test_more_than_one_network_is_a_mean(block_graph):
     }
     model = NodeClassifier(**settings).fit(block_graph)
     assert len(model.history_) == 90
-    known, nets = model.known_, model.members_ or []
+    known, nets = model.known_, model.networks_ or []
     assert len(nets) == 3
     objective = SingleLabel(model.objective_.classes)
     said = together(nets, known, objective, model.settings).exp()
@@ -231,9 +236,9 @@ def test_newcomers_are_as_if_all_were_computed_anew(network, weighted, block_tab
         network=network, epochs=3, members=1, minutes=None, hidden=16
     ).fit(read_graph(nodes, edges=edges))
     if network != "none":
-        model.members_ = [model_network(model, network)]
+        model.networks_ = [model_network(model, network)]
     elif weighted:
-        model.first_ = model.firsts_[1]
+        model.linear_ = model.linear_candidates_[1]
     for number in range(20):
         count = int(rng.integers(1, 4))
         came = pd.DataFrame(rng.normal(size=(count, 4)), columns=list("abcd"))
@@ -255,16 +260,16 @@ def test_newcomers_are_as_if_all_were_computed_anew(network, weighted, block_tab
 
 def model_network(model, name):
     """A network of random weights, of the shape that the model would train."""
-    from vicinal.graphs.nodes.networks import Shape, build
+    from vicinal.graphs.nodes.networks import NetworkConfig, build
 
     torch.manual_seed(1)
-    return build(name, Shape(4, 16, NETWORKS[name].layers, 3, 0.0, 8)).eval()
+    return build(name, NetworkConfig(4, 16, NETWORKS[name].layers, 3, 0.0, 8)).eval()
 
 
 def test_an_edge_that_newcomers_bring_again_is_one(block_tables):
     nodes, edges = block_tables()
     model = NodeClassifier(**quick).fit(read_graph(nodes, edges=edges))
-    model.members_ = [model_network(model, "gcn")]
+    model.networks_ = [model_network(model, "gcn")]
     came = pd.DataFrame([["new", 0, 0, 1, 0]], columns=["id", *"abcd"])
     there = edges.iloc[0]
     links = [("new", there["source"])]
@@ -330,7 +335,7 @@ def test_two_labels_are_enough_to_say_what_is_around_them():
     table = read_graph(graph, target="club")
     split = np.where(np.isin(table.ids, ["0", "33"]), "train", "test")
     model = NodeClassifier(**quick, val_fraction=0.0).fit(table.having(split=split))
-    assert model.first_.view == "labels"
+    assert model.linear_.view == "labels"
     right = model.predict() == np.array(club)
     assert right.sum() >= 31
     assert model.evaluate().score.n == 32
@@ -369,7 +374,7 @@ def test_whole_numbers_are_classes_and_come_back(block_graph):
     ]
     model = NodeClassifier(**quick).fit(block_graph.having(labels=None, kind="none"), y)
     assert model.classes_.dtype == np.int64 and set(model.predict()) <= {0, 1, 2}
-    assert not model.parts_[::5].any()
+    assert not model.split_[::5].any()
 
 
 def test_numbers(block_tables):
@@ -409,12 +414,12 @@ def test_time_and_groups_divide(block_tables):
     model = NodeClassifier(**quick, time_column="when")
     model.fit(read_graph(nodes, edges=edges))
     days = nodes["when"].to_numpy()
-    latest = {part: days[model.parts_ == part] for part in ("train", "val", "test")}
+    latest = {part: days[model.split_ == part] for part in ("train", "val", "test")}
     assert latest["train"].max() < latest["val"].min()
     assert latest["val"].max() < latest["test"].min()
     nodes["house"] = [k // 10 for k in range(len(nodes))]
     model = NodeClassifier(**quick, group_column="house").fit(nodes, edges=edges)
-    sides = {h: set(model.parts_[nodes["house"] == h]) for h in nodes["house"]}
+    sides = {h: set(model.split_[nodes["house"] == h]) for h in nodes["house"]}
     assert all(len(parts) == 1 for parts in sides.values())
     with pytest.raises(DataError, match="no column 'year'"):
         NodeClassifier(**quick, time_column="year").fit(nodes, edges=edges)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from vicinal.graphs.nodes.networks import NETWORKS, Shape, build
+from vicinal.graphs.nodes.networks import NETWORKS, NetworkConfig, build
 from vicinal.graphs.sparse.adjacency import Adjacency, aggregate
-from vicinal.graphs.sparse.edge_functions import softmax
+from vicinal.graphs.sparse.edge_functions import edge_softmax
 
 pytestmark = pytest.mark.gpu
 
@@ -35,8 +35,8 @@ def test_sums_and_their_slopes(reduce, weighted):
 
 def test_shares_of_a_nodes_edges():
     score = torch.randn(600, 3)
-    wanted = softmax(score, graph())
-    found = softmax(score.cuda(), graph().to("cuda")).cpu()
+    wanted = edge_softmax(score, graph())
+    found = edge_softmax(score.cuda(), graph().to("cuda")).cpu()
     torch.testing.assert_close(found, wanted)
 
 
@@ -45,7 +45,7 @@ def test_networks_and_their_slopes(name):
     found = []
     for device in ("cpu", "cuda"):
         torch.manual_seed(2)
-        network = build(name, Shape(8, 16, 2, 3, 0.0, 2)).eval()
+        network = build(name, NetworkConfig(8, 16, 2, 3, 0.0, 2)).eval()
         x = torch.randn(100, 8)
         network = network.to(device)
         network(x.to(device), graph().to(device)).square().sum().backward()

@@ -23,7 +23,12 @@ from vicinal.graphs.links.features import (
     between_relations,
 )
 from vicinal.graphs.links.networks import LinkNetwork, OnLinks
-from vicinal.graphs.links.split import among, no_edges, pairs_of, split_links
+from vicinal.graphs.links.split import (
+    among,
+    pairs_of,
+    sample_negative_edges,
+    split_links,
+)
 
 GROUPS, SIZE = 6, 12
 """of people who know each other within a group, and work with the group next to it"""
@@ -102,7 +107,7 @@ def test_what_is_held_out_is_nowhere_else(table):
     every = keys(pairs_of(table))
     parts = [keys(part) for part in (split.train, split.val, split.test)]
     assert set().union(*parts) == every and sum(map(len, parts)) == len(every)
-    nones = np.concatenate([split.val_none, split.test_none])
+    nones = np.concatenate([split.val_negatives, split.test_negatives])
     assert len(keys(nones)) == len(nones) == len(split.val) + len(split.test)
     assert not keys(nones) & every
     shares = [np.bincount(p[:, 2]) / len(p) for p in (nones, pairs_of(table))]
@@ -112,10 +117,10 @@ def test_what_is_held_out_is_nowhere_else(table):
 def test_pairs_of_a_relation_may_be_joined_by_another():
     # 0 - 1 and 1 - 2 by the first; of three pairs one is left for it
     edges = np.array([[0, 1, 0], [1, 2, 0], [0, 2, 1]])
-    drawn = no_edges(3, edges[:2], 1, False, np.random.default_rng(0))
+    drawn = sample_negative_edges(3, edges[:2], 1, False, np.random.default_rng(0))
     assert drawn.tolist() == [[0, 2, 0]]
     with pytest.raises(DataError, match="without an edge were wanted"):
-        no_edges(3, edges[:2], 2, False, np.random.default_rng(0))
+        sample_negative_edges(3, edges[:2], 2, False, np.random.default_rng(0))
     asked = np.array([[0, 1, 0], [0, 1, 1], [0, 2, 1], [0, 2, 0]])
     assert among(asked, edges, 3).tolist() == [True, False, True, False]
 
@@ -221,7 +226,7 @@ def test_every_decoder_learns(decoder, embeddings, tmp_path):
         minutes=None,
     ).fit(people())
     losses = [epoch.train_loss for epoch in model.history_]
-    assert min(losses[-3:]) < losses[0] and model.paired_ is not None
+    assert min(losses[-3:]) < losses[0] and model.comparison_ is not None
     torch.manual_seed(0)
     network = LinkNetwork(model._shape()).eval()
     for parameter in network.parameters():  # of relations that differ

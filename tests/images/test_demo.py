@@ -22,7 +22,7 @@ from vicinal.images.demo import (
 )
 
 
-class Heard:
+class TreeNode:
     """A voice that is only written down."""
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ def test_the_cnn_knows_moved_digits_and_the_dense_network_does_not(digits, monke
     few = Digits(
         digits.x[:500], digits.y[:500], digits.x_test[:200], digits.y_test[:200]
     )
-    heard = Heard()
+    heard = TreeNode()
     told = compare_networks(few, heard)
     cnn, dense = told["cnn"], told["dense"]
     assert cnn["score"]["value"] > 0.8 and dense["score"]["value"] > 0.8
@@ -135,7 +135,7 @@ def test_the_cnn_knows_moved_digits_and_the_dense_network_does_not(digits, monke
 
 @pytest.mark.slow
 def test_the_whole_demo():
-    heard = Heard()
+    heard = TreeNode()
     got = run_demo(heard, seeds=2)
     assert set(got) == {"score", "baselines", "networks", "transfer", "seconds"}
     cnn, dense = got["networks"]["cnn"], got["networks"]["dense"]

@@ -20,7 +20,7 @@ QUICK: dict[str, Any] = {"epochs": 1, "augment": "none", "exact": True, "cache":
 GREY: dict[str, int] = {"height": 8, "width": 8, "channels": 1}
 
 
-class Heard:
+class TreeNode:
     """A voice that is only written down."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ def model(pixels) -> ImageClassifier:
     return ImageClassifier(**QUICK).fit(pixels, ["cat", "dog"] * 6)
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
+def csr_by_target(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -51,14 +51,14 @@ def test_answers_are_in_the_order_asked_for(model, make_folder, tmp_path):
     empty = [names[5], names[PREDICT_BATCH], names[-1]]
     for name in empty:
         Path(name).write_bytes(b"")
-    heard = Heard()
+    heard = TreeNode()
     out = tmp_path / "out.csv"
     told = predict_all(model, list_pictures(names), out, heard, keep=True)
     assert [row["path"] for row in told["predictions"]] == names
-    assert [row["path"] for row in rows_of(out)] == names
+    assert [row["path"] for row in csr_by_target(out)] == names
     assert (told["n"], told["unreadable"]) == (len(names) - 3, 3)
     (line,) = heard.lines
-    strange = sum(row["unknown"] == "True" for row in rows_of(out))
+    strange = sum(row["unknown"] == "True" for row in csr_by_target(out))
     more = f", {strange} unlike anything learned from" * bool(strange)
     assert line == f"128 answers, 3 pictures without one{more}: {out}"
     assert told["unknown"] == strange
@@ -76,7 +76,7 @@ def test_answers_are_in_the_order_asked_for(model, make_folder, tmp_path):
 def test_whole_batches_that_cannot_be_read(bad, model, make_folder, capsys):
     root = make_folder({"": 1}, **GREY)
     names = ["gone.png"] * bad + [str(root / "0.png")] + ["gone.png"] * bad
-    heard = Heard()
+    heard = TreeNode()
     told = predict_all(model, list_pictures(names), None, heard, keep=False)
     assert (told["n"], told["unreadable"], told["predictions"]) == (1, 2 * bad, [])
     assert [line.split("\t")[1] == "-" for line in heard.lines] == [
@@ -89,17 +89,17 @@ def test_numbers_and_several_labels(pixels, make_folder, tmp_path):
     root = make_folder({"": 3}, **GREY)
     table, out = list_pictures([str(root)]), tmp_path / "out.csv"
     amounts = ImageRegressor(**QUICK, false_alarm=0).fit(pixels, np.arange(12.0))
-    heard = Heard()
+    heard = TreeNode()
     predict_all(amounts, table, None, heard, keep=False)
     predict_all(amounts, table, out, heard, keep=False)
     said = [float(line.split("\t")[1]) for line in heard.lines[:3]]
     assert said == pytest.approx(amounts.predict(root).tolist(), rel=1e-4)
-    rows = rows_of(out)
+    rows = csr_by_target(out)
     assert list(rows[0]) == ["path", "predicted", "probability", "reason"]
     assert [float(r["predicted"]) for r in rows] == pytest.approx(said, rel=1e-4)
 
     several = ImageClassifier(**QUICK).fit(pixels, [["x", "y"], ["y"], []] * 4)
-    told = predict_all(several, table, None, Heard(), keep=True)["predictions"]
+    told = predict_all(several, table, None, TreeNode(), keep=True)["predictions"]
     marks = several.predict(root)
     for row, mine in zip(told, marks, strict=True):
         names = [name for name, mark in zip("xy", mine, strict=True) if mark]
@@ -120,13 +120,13 @@ def test_a_file_is_written_whole_or_not_at_all(model, make_folder, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         cut: Any = Cut()
-        predict_all(cut, list_pictures([str(root)]), out, Heard(), keep=False)
+        predict_all(cut, list_pictures([str(root)]), out, TreeNode(), keep=False)
     with pytest.raises(NoDataError, match="No picture can be read"):
-        predict_all(model, list_pictures(["gone.png"]), out, Heard(), keep=False)
+        predict_all(model, list_pictures(["gone.png"]), out, TreeNode(), keep=False)
     assert out.read_text() == "of before"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "out.csv"]
     with pytest.raises(RunError, match="cannot be written"):
-        predict_all(model, list_pictures([str(root)]), tmp_path, Heard(), keep=False)
+        predict_all(model, list_pictures([str(root)]), tmp_path, TreeNode(), keep=False)
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures(model, make_folder, tmp_path):
@@ -136,7 +136,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(model, make_folder, tm
     def peak(n: int) -> int:
         table = ImageTable.unlabelled([name] * n)
         tracemalloc.start()
-        predict_all(model, table, tmp_path / "out.csv", Heard(), keep=False)
+        predict_all(model, table, tmp_path / "out.csv", TreeNode(), keep=False)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return most
@@ -145,4 +145,4 @@ def test_memory_does_not_grow_with_the_number_of_pictures(model, make_folder, tm
     few = peak(4 * PREDICT_BATCH)
     many = peak(24 * PREDICT_BATCH)
     assert many < 1.15 * few + 20_000
-    assert len(rows_of(tmp_path / "out.csv")) == 24 * PREDICT_BATCH
+    assert len(csr_by_target(tmp_path / "out.csv")) == 24 * PREDICT_BATCH

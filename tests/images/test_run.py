@@ -15,7 +15,7 @@ from vicinal.domains import load
 from vicinal.errors import DataError, NoDataError
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.data.read import read_images
-from vicinal.images.estimator import ImageLearner
+from vicinal.images.estimator import ImageEstimator
 from vicinal.images.regressor import ImageRegressor
 from vicinal.images.run import TrainingRun
 
@@ -35,7 +35,7 @@ def work(tmp_path) -> Work:
     """Work a training run through: work(data, kind, epochs=3) gives it back."""
 
     def do(
-        data: Any, kind: type[ImageLearner] = ImageClassifier, **settings: Any
+        data: Any, kind: type[ImageEstimator] = ImageClassifier, **settings: Any
     ) -> TrainingRun:
         with Run.create(tmp_path / "run") as run:
             learner = kind(**QUICK | settings)

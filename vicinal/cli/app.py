@@ -21,9 +21,15 @@ from typing import Any, Literal
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, Suppress
 
-from vicinal.commands.arguments import Data, MaybePicture, Picture, Pictures, RunFolder
+from vicinal.commands.arguments import (
+    Data,
+    ImageDataset,
+    MaybePicture,
+    Picture,
+    RunFolder,
+)
 from vicinal.core.compute.threads import is_led
-from vicinal.core.report.console import Voice
+from vicinal.core.report.console import Console
 from vicinal.core.storage.files import answers_file, to_json
 from vicinal.errors import (
     CacheWarning,
@@ -61,10 +67,10 @@ def demo(
     if wing == "graphs":
         from vicinal.graphs.demo import run_demo as graphs
 
-        return graphs(Voice(json), seeds=seeds)
+        return graphs(Console(json), seeds=seeds)
     from vicinal.images.demo import run_demo
 
-    return run_demo(Voice(json), seeds=seeds)
+    return run_demo(Console(json), seeds=seeds)
 
 
 def check(
@@ -93,9 +99,9 @@ def check(
     from vicinal.domains import understand
     from vicinal.images.commands.check import check_data, tell
 
-    voice, limit = Voice(json), ImageSettings(max_pixels=max_pixels).max_pixels
+    voice, limit = Console(json), ImageSettings(max_pixels=max_pixels).max_pixels
     table = understand(data, task, target, labels)
-    found = check_data(table, limit, voice.ticker("check"))
+    found = check_data(table, limit, voice.progress_bar("check"))
     tell(found, voice.say)
     if quarantine is not None:
         from vicinal.images.commands.check import write_quarantine
@@ -116,7 +122,7 @@ def train(
     seed: int = 0,
     device: str = "auto",
     json: bool = False,
-    typed: Suppress[frozenset[str]] = frozenset(),
+    explicit_flags: Suppress[frozenset[str]] = frozenset(),
 ) -> Outcome:
     """Learn from pictures or graphs: a tested model, a report and predictions.
 
@@ -139,7 +145,7 @@ def train(
     from vicinal.core.compute import distributed as data_parallel
     from vicinal.core.storage.run_folder import Run
 
-    voice = Voice(json)
+    voice = Console(json)
     if resume and out is None:
         raise SettingError(
             "--resume needs --out RUN, the folder of the run to go on in."
@@ -155,7 +161,7 @@ def train(
     }
     if resume:
         with Run.resume(folder) as run, data_parallel.joined():
-            asked = _as_it_began(run.folder, asked, typed)
+            asked = _as_it_began(run.folder, asked, explicit_flags)
             return _train_in(run, asked, _ready(asked), data, voice, resume)
     with data_parallel.joined():
         ready = _ready(asked)  # before there is a folder: it may lie inside the data
@@ -189,7 +195,7 @@ def _ready(asked: Outcome) -> tuple[Any, Any]:
 
 
 def _train_in(
-    run: Any, asked: Outcome, ready: Any, shown: str, voice: Voice, resume: bool
+    run: Any, asked: Outcome, ready: Any, shown: str, voice: Console, resume: bool
 ) -> Outcome:
     from vicinal.core.compute.signals import stop_on_signal
     from vicinal.core.storage.run_folder import CHECKPOINT, how_to_resume
@@ -206,9 +212,11 @@ def _train_in(
     try:
         run.write("settings.json", {**asked, "estimator": row.estimator})
         voice.say(f"{shown}: {row.task} of pictures")
-        tick = voice.ticker("open")
+        report_progress = voice.progress_bar("open")
         with stop_on_signal() as stop_requested:
-            work = TrainingRun(learner, table, run, shown, tick, stop_requested)
+            work = TrainingRun(
+                learner, table, run, shown, report_progress, stop_requested
+            )
             for news in work.steps():
                 told = news if isinstance(news, str) else _epoch_line(news, learner)
                 voice.say(told)
@@ -228,7 +236,9 @@ def _train_in(
     return work.summary()
 
 
-def _as_it_began(folder: Path, asked: Outcome, typed: frozenset[str]) -> Outcome:
+def _as_it_began(
+    folder: Path, asked: Outcome, explicit_flags: frozenset[str]
+) -> Outcome:
     """What a resumed run began with, and what the flags typed now may change.
 
     Raises SettingError for a flag that the run did not begin with.
@@ -241,7 +251,7 @@ def _as_it_began(folder: Path, asked: Outcome, typed: frozenset[str]) -> Outcome
         return asked
     began = settings_of(folder)
     given = asked["parameters"] | {k: asked[k] for k in ("task", "target", "labels")}
-    given = {name: value for name, value in given.items() if name in typed}
+    given = {name: value for name, value in given.items() if name in explicit_flags}
     before = began | began["parameters"]
     wrong = [
         f"{name} ({before.get(name)!r} then, {value!r} now)"
@@ -310,7 +320,7 @@ def evaluate(
     from vicinal.images.run import write_csv
     from vicinal.images.training.linear_baseline import LinearModel
 
-    voice, begun = Voice(json), time.monotonic()
+    voice, started_at = Console(json), time.monotonic()
     place = answers_file(output)
     model = load(run)
     _note_unfinished(run)
@@ -319,11 +329,11 @@ def evaluate(
     kind = model.objective_.kind
     task: Task = next(r.task for r in TABLE if r.labels == kind)
     table = understand(data, task, target)
-    pictures, notes = model.to_score(table)
+    pictures, notes = model.scoring_part(table)
     found = model.evaluate(pictures, linear=LinearModel.load(Path(run)))
     found.notes[:0] = notes
     seen = seen_before(Path(run), pictures)
-    found = found.having_seen(
+    found = found.with_training_overlap(
         seen,
         f"the model learned from {seen} of these {found.score.n} pictures, so the "
         "score flatters it; score it on others",
@@ -334,13 +344,13 @@ def evaluate(
         paths = [str(table.place / name) for name in found.predictions["path"]]
         write_csv(place, found.predictions.assign(path=paths))
         voice.say(f"predictions: {output}")
-    seconds = round(time.monotonic() - begun, 2)
+    seconds = round(time.monotonic() - started_at, 2)
     return {**found.to_dict(), "run": run, "data": data, "seconds": seconds}
 
 
 def predict(
     run: RunFolder,
-    inputs: Pictures,
+    inputs: ImageDataset,
     /,
     output: str | None = None,
     json: bool = False,
@@ -367,7 +377,7 @@ def predict(
             f"The run comes first: vicinal predict {_quoted(inputs[-1])} {_quoted(run)}"
         )
     place = answers_file(output)
-    voice = Voice(json)
+    voice = Console(json)
     table = list_pictures(inputs)
     _note_unfinished(run)
     for note in table.notes:
@@ -418,8 +428,8 @@ def explain(
     """
     from vicinal.images.commands import explain_plots as verbs
 
-    voice = Voice(json)
-    where = verbs.Where(_opened(run, voice), run, picture, None, output)
+    voice = Console(json)
+    where = verbs.InspectRequest(_opened(run, voice), run, picture, None, output)
     asked = {"target": target, "against": against, "seed": seed}
     return verbs.explain(where, method, asked, voice.say)
 
@@ -459,8 +469,8 @@ def inspect(
     """
     from vicinal.images.commands import explain_plots as verbs
 
-    voice = Voice(json)
-    where = verbs.Where(_opened(run, voice), run, picture, layer, output)
+    voice = Console(json)
+    where = verbs.InspectRequest(_opened(run, voice), run, picture, layer, output)
     if show != "maps" and (at is not None or back):
         raise SettingError(f"--at and --back open one number: leave --show {show} out.")
     if back and layer is None:
@@ -470,7 +480,7 @@ def inspect(
     return verbs.inspect(where, at, back, channels, voice.say)
 
 
-def _opened(run: str, voice: Voice) -> Any:
+def _opened(run: str, voice: Console) -> Any:
     """The model of a run; or trained weights as they came, where that is their name."""
     from vicinal.domains import load
     from vicinal.images.weights.pretrained import WEIGHTS
@@ -478,9 +488,9 @@ def _opened(run: str, voice: Voice) -> Any:
     weights = run in WEIGHTS or run.startswith("timm:") or run.endswith(".safetensors")
     if _is_model(run) or not weights:
         return load(run)
-    from vicinal.images.pretrained_classifier import as_it_came
+    from vicinal.images.pretrained_classifier import load_pretrained
 
-    return as_it_came(run, tell=voice.say)
+    return load_pretrained(run, tell=voice.say)
 
 
 def report(
@@ -502,7 +512,7 @@ def report(
     from vicinal.core.storage import run_folder as runs
     from vicinal.core.storage.files import write_text
 
-    folder, voice = Path(run), Voice(json)
+    folder, voice = Path(run), Console(json)
     page = Report.from_dict(runs.read(folder, "report.json"))
     more: Outcome = {}
     if shortcuts or beside_dense:
@@ -538,7 +548,7 @@ def info(json: bool = False) -> Outcome:
     from vicinal.cli.info import about
 
     told = about()
-    Voice(json).say_table(told)
+    Console(json).print_table(told)
     return told
 
 
@@ -627,7 +637,11 @@ def _understood(words: list[str]) -> Callable[[], Outcome]:
                 args=words,
                 config=(FlagCreatePairsOff,),
             )
-        return functools.partial(call, typed=_typed(words)) if _asks(call) else call
+        return (
+            functools.partial(call, explicit_flags=_typed(words))
+            if _asks(call)
+            else call
+        )
     except SystemExit as stop:
         cause: BaseException | None = stop
         while cause is not None and not isinstance(cause, SettingError):
@@ -679,7 +693,7 @@ def _asks_for_edges(words: list[str]) -> bool:
 
 def _asks(call: Any) -> bool:
     """Whether a verb wants to know which flags were typed."""
-    return "typed" in signatures.signature(call.func).parameters
+    return "explicit_flags" in signatures.signature(call.func).parameters
 
 
 def _typed(words: list[str]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from vicinal.core.compute.runtime import find_device
 from vicinal.core.compute.threads import cores
 from vicinal.core.storage.run_folder import environment
 from vicinal.graphs.nodes.networks import NETWORKS as GRAPHS
-from vicinal.images.data.cache import PictureCache
+from vicinal.images.data.cache import PixelCache
 from vicinal.images.networks import NETWORKS
 from vicinal.images.weights.pretrained import WEIGHTS, on_disk
 
@@ -17,7 +17,7 @@ from vicinal.images.weights.pretrained import WEIGHTS, on_disk
 def about() -> dict[str, Any]:
     """Versions, device, networks, trained weights and caches."""
     told = environment()
-    cache = PictureCache()
+    cache = PixelCache()
     return {
         "vicinal": told["vicinal"],
         "python": told["python"],

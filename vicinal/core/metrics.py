@@ -73,7 +73,7 @@ Groups = np.ndarray | None
 """[N] group numbers of examples; None: each stands alone"""
 
 
-def independent(values: np.ndarray, together: Groups) -> float:
+def effective_sample_size(values: np.ndarray, together: Groups) -> float:
     """How many independent examples N in groups are worth, for the mean of values [N].
 
     The variance of the mean m is that of the G groups' sums,
@@ -105,8 +105,8 @@ def accuracy(y: np.ndarray, predicted: np.ndarray, together: Groups = None) -> S
     """Share of examples whose class is right; y and predicted [N]."""
     n, right = len(y), y == predicted
     share = float(right.mean()) if n else 0.0
-    worth = independent(right, together)
-    return Score("accuracy", share, *wilson(share * worth, worth), n)
+    effective_n = effective_sample_size(right, together)
+    return Score("accuracy", share, *wilson(share * effective_n, effective_n), n)
 
 
 Measure = Callable[[np.ndarray, np.ndarray], float]
@@ -137,15 +137,15 @@ def bootstrap(
     count = int(own.max()) + 1
     right = y == predicted
     right = right if right.ndim == 1 else right.mean(axis=1)
-    worth = independent(right, together)
+    effective_n = effective_sample_size(right, together)
     shares = metric in SHARES
-    widest = wilson(value * worth, worth) if shares else (nan, nan)
+    widest = wilson(value * effective_n, effective_n) if shares else (nan, nan)
     if count < FEWEST:
         return Score(metric, value, *widest, n)
     order, sizes = np.argsort(own, kind="stable"), np.bincount(own)
     starts = sizes.cumsum() - sizes
 
-    def rows_of(groups: np.ndarray) -> np.ndarray:
+    def csr_by_target(groups: np.ndarray) -> np.ndarray:
         """The rows of groups that were drawn, one group behind the other."""
         many = sizes[groups]
         within = np.arange(many.sum()) - np.repeat(many.cumsum() - many, many)
@@ -153,7 +153,7 @@ def bootstrap(
 
     rng = np.random.default_rng(seed)
     drawn = (rng.integers(0, count, count) for _ in range(samples))
-    draws = drawn if count == n else map(rows_of, drawn)
+    draws = drawn if count == n else map(csr_by_target, drawn)
     values = np.array([measure(y[rows], predicted[rows]) for rows in draws])
     values = values[~np.isnan(values)]
     low, high = np.quantile(values, [0.025, 0.975]) if len(values) else (nan, nan)
@@ -181,8 +181,8 @@ def mean_error(y: np.ndarray, predicted: np.ndarray, together: Groups = None) ->
     groups = n if together is None else len(np.unique(together))
     if groups < 2:
         return Score("mae", mean, nan, nan, n)
-    worth = independent(errors, together)
-    half = t.ppf(0.975, groups - 1) * errors.std(ddof=1) / sqrt(worth)
+    effective_n = effective_sample_size(errors, together)
+    half = t.ppf(0.975, groups - 1) * errors.std(ddof=1) / sqrt(effective_n)
     return Score("mae", mean, max(0.0, mean - half), mean + half, n)
 
 

@@ -12,7 +12,7 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun if n == 1 else plural}"
 
 
-def a_class(name: str) -> str:
+def class_or_number(name: str) -> str:
     """A class in a sentence: one whose name is a number is called a class."""
     return f"class {name}" if re.fullmatch(NUMBER, name) else name
 

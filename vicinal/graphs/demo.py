@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vicinal.core.report.console import Voice
+from vicinal.core.report.console import Console
 from vicinal.core.text import percent
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.read import read_graph
@@ -34,9 +34,9 @@ def club() -> GraphTable:
     return table.having(split=split)
 
 
-def run_demo(voice: Voice, *, seeds: int = SEEDS) -> dict[str, Any]:
+def run_demo(voice: Console, *, seeds: int = SEEDS) -> dict[str, Any]:
     """The three parts; returns the figures."""
-    begun, table = time.monotonic(), club()
+    started_at, table = time.monotonic(), club()
     voice.say("A karate club, whose members quarrelled and parted:")
     for line in told(table, facts_of(table)):
         voice.say(f"  {line}")
@@ -54,11 +54,11 @@ def run_demo(voice: Voice, *, seeds: int = SEEDS) -> dict[str, Any]:
         "baselines": nodes["baselines"],
         "edges": edges,
         "inside": inside,
-        "seconds": round(time.monotonic() - begun, 2),
+        "seconds": round(time.monotonic() - started_at, 2),
     }
 
 
-def _nodes(table: GraphTable, voice: Voice) -> dict[str, Any]:
+def _nodes(table: GraphTable, voice: Console) -> dict[str, Any]:
     """Which side each member takes, told of the two leaders alone."""
     model = NodeClassifier(network="none", val_fraction=0.0).fit(table)
     found = model.evaluate()
@@ -77,7 +77,7 @@ def _nodes(table: GraphTable, voice: Voice) -> dict[str, Any]:
     }
 
 
-def _edges(table: GraphTable, voice: Voice, seeds: int) -> dict[str, Any]:
+def _edges(table: GraphTable, voice: Console, seeds: int) -> dict[str, Any]:
     """Who is friends with whom: a fifth of the friendships held out, time and again."""
     scores: dict[str, list[float]] = {}
     for seed in range(seeds):
@@ -104,7 +104,7 @@ def _edges(table: GraphTable, voice: Voice, seeds: int) -> dict[str, Any]:
     return {"auroc": means, "n": seeds, "most_likely": best.to_dict("records")}
 
 
-def _inside(model: NodeClassifier, voice: Voice) -> dict[str, Any]:
+def _inside(model: NodeClassifier, voice: Console) -> dict[str, Any]:
     """One answer, taken apart: of the member who is least sure."""
     p = model.predict_proba()
     row = int(np.argmin(np.abs(p[:, 0] - 0.5)))

@@ -22,8 +22,11 @@ from vicinal.core.data.quarantine import Quarantined, warn_of
 from vicinal.core.data.splits import TEST, TRAIN, VAL, Fractions, deal, split
 from vicinal.core.estimators.estimator import Estimator, read_weights, save_model
 from vicinal.core.evaluation.calibration import fit_temperature
-from vicinal.core.evaluation.evaluation import Evaluation, judge
-from vicinal.core.evaluation.significance import Nearer, compare_predictions
+from vicinal.core.evaluation.evaluation import Evaluation, evaluate_predictions
+from vicinal.core.evaluation.significance import (
+    PairedComparison,
+    paired_permutation_test,
+)
 from vicinal.core.metrics import r2
 from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
 from vicinal.core.storage.checkpoint import under
@@ -31,22 +34,26 @@ from vicinal.core.text import counted
 from vicinal.core.training.linear_head import Head
 from vicinal.core.training.trainer import Epoch, Loader, Trainer
 from vicinal.errors import ClassError, DataError, NoDataError
-from vicinal.graphs.data.graph_collection import GraphSet, read_graphs
-from vicinal.graphs.data.node_features import Columns
+from vicinal.graphs.data.graph_collection import GraphCollection, read_graphs
+from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.data.node_list import refuse_names
 from vicinal.graphs.data.output_tables import predictions_frame
 from vicinal.graphs.graph_level.graph_features import (
-    GraphAnswer,
+    GraphLinearModel,
     Graphs,
     graph_answers,
     view,
 )
-from vicinal.graphs.graph_level.networks import OnGraphs, WholeNetwork, WholeShape
+from vicinal.graphs.graph_level.networks import (
+    GraphLevelConfig,
+    GraphLevelNetwork,
+    OnGraphs,
+)
 from vicinal.graphs.node_model import CONSTANT_NAMES
-from vicinal.graphs.settings import WholeSettings
+from vicinal.graphs.settings import GraphLevelSettings
 
 if TYPE_CHECKING:
-    from vicinal.graphs.explain.explanation import Explained
+    from vicinal.graphs.explain.explanation import GraphExplanation
 
 FOLDS = 10
 EPOCHS, LR = 60, 5e-3
@@ -82,29 +89,29 @@ class GraphLoader:
         return replace(self, share=(k, of))
 
 
-class GraphModel(Estimator):
+class GraphLevelEstimator(Estimator):
     """What the two estimators of whole graphs have in common."""
 
-    settings_type = WholeSettings
-    fitted_by = "first_"
+    settings_type = GraphLevelSettings
+    fitted_by = "linear_"
     kinds: ClassVar[tuple[str, ...]]
 
     random_state: int
     objective_: Objective
-    columns_: Columns
-    parts_: np.ndarray
+    columns_: FeatureEncoder
+    split_: np.ndarray
     """[G] train, val, test, or nothing: what each graph was for"""
 
-    firsts_: list[GraphAnswer]
-    first_: GraphAnswer
-    network_: WholeNetwork | None
+    linear_candidates_: list[GraphLinearModel]
+    linear_: GraphLinearModel
+    network_: GraphLevelNetwork | None
     """the network that is delivered; None: the first answer is"""
 
-    paired_: Nearer | None
+    comparison_: PairedComparison | None
     history_: list[Epoch]
-    constant_: list[float]
+    constant_baseline_: list[float]
     temperature_: float
-    set_: GraphSet
+    set_: GraphCollection
     classes_: np.ndarray
 
     quarantine_: list[Quarantined]
@@ -130,12 +137,14 @@ class GraphModel(Estimator):
         stop_requested: Callable[[], bool] = lambda: False,
     ) -> Iterator[Epoch]:
         """`fit` as a generator of epoch records; the first answer is there before."""
-        begun = time.monotonic()
+        started_at = time.monotonic()
         self.begin(self.read(X, y, target=target))
         warn_of(self.quarantine_, "row")
-        return self._epochs(begun, checkpoint, stop_requested)
+        return self._epochs(started_at, checkpoint, stop_requested)
 
-    def read(self, X: Any, y: Any = None, *, target: str | None = None) -> GraphSet:
+    def read(
+        self, X: Any, y: Any = None, *, target: str | None = None
+    ) -> GraphCollection:
         """The graphs of X, checked to have labels of a kind that this one learns."""
         numeric = self.kinds == ("numeric",)
         found = read_graphs(
@@ -152,11 +161,11 @@ class GraphModel(Estimator):
             )
         return found
 
-    def begin(self, found: GraphSet) -> None:
+    def begin(self, found: GraphCollection) -> None:
         """Find the first answer; it is the model until something better."""
         self.set_, self.quarantine_ = found, list(found.set_aside)
-        self.parts_ = self._parts(found)
-        learned = np.flatnonzero(self.parts_ == TRAIN)
+        self.split_ = self._parts(found)
+        learned = np.flatnonzero(self.split_ == TRAIN)
         if len(learned) < 2:
             raise NoDataError(
                 f"{counted(len(learned), 'labelled graph')} left to learn from, where "
@@ -164,14 +173,14 @@ class GraphModel(Estimator):
             )
         self.objective_ = self._objective(found)
         self._name_classes(found.whole_numbers)
-        self.columns_, notes = Columns.of(found.nodes.features)
+        self.columns_, notes = FeatureEncoder.of(found.nodes.features)
         found.notes.extend(notes)
         self.graphs_ = self._tensors(found)
         self.y_ = self._encoded(found)
-        self.constant_ = np.atleast_1d(
+        self.constant_baseline_ = np.atleast_1d(
             self.objective_.constant(self.y_[learned])
         ).tolist()
-        self.network_, self.paired_, self.history_ = None, None, []
+        self.network_, self.comparison_, self.history_ = None, None, []
         self.temperature_ = 1.0
         strata = self.y_[learned]
         if self.objective_.kind != "single_label":
@@ -182,11 +191,11 @@ class GraphModel(Estimator):
             seed=seed_for(self.random_state, 4) % 2**32,
         )
         how = self.graphs_, self.y_, learned, folds, self.objective_
-        self.firsts_ = list(graph_answers(*how))
-        self.first_ = min(self.firsts_, key=lambda answer: answer.loss)
+        self.linear_candidates_ = list(graph_answers(*how))
+        self.linear_ = min(self.linear_candidates_, key=lambda answer: answer.loss)
         self._calibrate()
 
-    def _parts(self, found: GraphSet) -> np.ndarray:
+    def _parts(self, found: GraphCollection) -> np.ndarray:
         settings, rows = self.settings, np.flatnonzero(found.labelled)
         parts = np.full(len(found), "", dtype="U5")
         seed = seed_for(self.random_state, 3) % 2**32
@@ -207,7 +216,7 @@ class GraphModel(Estimator):
                 parts[own[taken == TEST]] = part
         return parts
 
-    def _tensors(self, found: GraphSet) -> Graphs:
+    def _tensors(self, found: GraphCollection) -> Graphs:
         nodes = found.nodes
         x = torch.from_numpy(self.columns_.read(nodes.features, len(nodes)))
         graph = nodes.adjacency
@@ -215,7 +224,7 @@ class GraphModel(Estimator):
         x = x if x.shape[1] else torch.ones(len(nodes), 1)  # a node is a node
         return Graphs(x, graph, member, len(found))
 
-    def _encoded(self, found: GraphSet) -> np.ndarray:
+    def _encoded(self, found: GraphCollection) -> np.ndarray:
         objective = self.objective_
         if objective.kind == "single_label":
             y = np.zeros(len(found), np.int64)
@@ -228,7 +237,7 @@ class GraphModel(Estimator):
             y[usable] = objective.encode(found.labels[usable].tolist())
         return y
 
-    def _usable(self, found: GraphSet) -> np.ndarray:
+    def _usable(self, found: GraphCollection) -> np.ndarray:
         """[G] bool: graphs with a label that the model can be asked for."""
         if found.labels is None or self.objective_.kind != "single_label":
             return found.labelled
@@ -238,21 +247,21 @@ class GraphModel(Estimator):
     # --- the network -------------------------------------------------------------
 
     def _epochs(
-        self, begun: float, checkpoint: Path | None, stop: Callable[[], bool]
+        self, started_at: float, checkpoint: Path | None, stop: Callable[[], bool]
     ) -> Iterator[Epoch]:
         settings = self.settings
         if settings.network == "none":
             return
         torch.manual_seed(seed_for(self.random_state, 5))
-        shape = WholeShape(
+        shape = GraphLevelConfig(
             self.graphs_.x.shape[1],
             settings.hidden,
             settings.layers,
             self.objective_.outputs,
             settings.dropout,
         )
-        network = WholeNetwork(shape)
-        learned = np.flatnonzero(self.parts_ == TRAIN)
+        network = GraphLevelNetwork(shape)
+        learned = np.flatnonzero(self.split_ == TRAIN)
         loader = GraphLoader(
             learned,
             torch.from_numpy(self.y_[learned]),
@@ -268,12 +277,12 @@ class GraphModel(Estimator):
             settings=replace(
                 settings, epochs=settings.epochs or EPOCHS, lr=settings.lr or LR
             ),
-            by_clock=settings.minutes is not None,
+            time_limited=settings.minutes is not None,
             runtime=Runtime(exact=settings.exact),
             validate=self._validate,
             judged=settings.patience > 0,
             by_loss=True,
-            begun=begun,
+            started_at=started_at,
             seed=seed_for(self.random_state, 1),
             checkpoint_file=checkpoint,
             fingerprint=type(self).__name__,
@@ -286,7 +295,7 @@ class GraphModel(Estimator):
         self._keep_the_better(network.eval())
 
     def _validate(self, model: nn.Module) -> tuple[float, float]:
-        val = np.flatnonzero(self.parts_ == VAL)
+        val = np.flatnonzero(self.split_ == VAL)
         if not len(val):
             return math.nan, math.nan
         assert isinstance(model, OnGraphs)
@@ -295,26 +304,26 @@ class GraphModel(Estimator):
         predicted = self.objective_.predict(said)
         return loss, self.objective_.measure(self.y_[val], predicted)
 
-    def _keep_the_better(self, network: WholeNetwork) -> None:
-        val, objective = self.parts_ == VAL, self.objective_
+    def _keep_the_better(self, network: GraphLevelNetwork) -> None:
+        val, objective = self.split_ == VAL, self.objective_
         if not val.any():
             self.network_ = network
             return
         y = self.y_[val]
         with torch.no_grad():
             ours = network(self.graphs_)[val]
-        theirs = self.first_.logits(self.graphs_)[val]
+        theirs = self.linear_.logits(self.graphs_)[val]
         both = [
             objective.predict(z / fit_temperature(z, y, objective))
             for z in (ours, theirs)
         ]
-        self.paired_ = compare_predictions(objective, y, *both)
-        if self.paired_.better or self.settings.deliver == "networks":
+        self.comparison_ = paired_permutation_test(objective, y, *both)
+        if self.comparison_.better or self.settings.deliver == "networks":
             self.network_ = network
         self._calibrate()
 
     def _calibrate(self) -> None:
-        val = self.parts_ == VAL
+        val = self.split_ == VAL
         if val.any():
             said = self._logits(self.graphs_)[val]
             self.temperature_ = fit_temperature(
@@ -326,7 +335,7 @@ class GraphModel(Estimator):
     @torch.no_grad()
     def _logits(self, graphs: Graphs) -> Tensor:
         if self.network_ is None:
-            return self.first_.logits(graphs)
+            return self.linear_.logits(graphs)
         return self.network_(graphs)
 
     def _predict(self, logits: Tensor) -> np.ndarray:
@@ -358,7 +367,7 @@ class GraphModel(Estimator):
             )
         graphs = self.graphs_ if X is None else self._tensors(read_graphs(X))
         if self.network_ is None:
-            return view(self.first_.view, graphs)
+            return view(self.linear_.view, graphs)
         return self.network_.embed(graphs).numpy()
 
     def explain(
@@ -368,7 +377,7 @@ class GraphModel(Estimator):
         *,
         name: Any = None,
         seed: int = 0,
-    ) -> "Explained":
+    ) -> "GraphExplanation":
         """What the answer for one graph rests on: what each of its nodes costs.
 
         X: a graph, or graphs of which `name` is one, as `read_graphs` takes them. The
@@ -395,14 +404,14 @@ class GraphModel(Estimator):
         return "the first answer" if self.network_ is None else self.network_name
 
     @property
-    def networks_delivered(self) -> list[WholeNetwork]:
+    def networks_delivered(self) -> list[GraphLevelNetwork]:
         """The network, if it is delivered."""
         return [] if self.network_ is None else [self.network_]
 
     @property
     def first_told(self) -> str:
         """What the first answer is."""
-        return str(self.first_)
+        return str(self.linear_)
 
     network_name = "gin"
     """the kind of network that is tried"""
@@ -411,11 +420,11 @@ class GraphModel(Estimator):
     def against_the_first(self) -> str:
         """How the network did beside the first answer, in a sentence; nothing where
         none was tried."""
-        if self.paired_ is None:
+        if self.comparison_ is None:
             return ""
-        asked = self.network_ is not None and not self.paired_.better
-        verdict = "delivered, as was asked for" if asked else self.paired_.verdict
-        return f"{self.paired_}: {verdict}"
+        asked = self.network_ is not None and not self.comparison_.better
+        verdict = "delivered, as was asked for" if asked else self.comparison_.verdict
+        return f"{self.comparison_}: {verdict}"
 
     # --- being judged ------------------------------------------------------------
 
@@ -423,7 +432,7 @@ class GraphModel(Estimator):
         """Score on graphs that were held out, or on others with labels."""
         self.check_fitted()
         if X is None:
-            rows = np.flatnonzero(self.parts_ == TEST)
+            rows = np.flatnonzero(self.split_ == TEST)
             if not len(rows):
                 raise NoDataError("No graph was held out: name some with labels.")
             return self._judged(self.set_.rows(rows))
@@ -435,15 +444,21 @@ class GraphModel(Estimator):
         note = f"{counted(left, 'graph')} of unknown classes left out"
         return self._judged(found.rows(usable), [note] if left else [])
 
-    def _judged(self, found: GraphSet, notes: list[str] | None = None) -> Evaluation:
+    def _judged(
+        self, found: GraphCollection, notes: list[str] | None = None
+    ) -> Evaluation:
         """The evaluation, beside what never looks and what sees no edge."""
         objective, graphs = self.objective_, self._tensors(found)
         y = self._encoded(found)
-        blind = self.constant_ if objective.kind == "multi_label" else self.constant_[0]
+        blind = (
+            self.constant_baseline_
+            if objective.kind == "multi_label"
+            else self.constant_baseline_[0]
+        )
         if objective.kind == "single_label" and len(np.unique(y)) > 1:
             blind = objective.constant(y)
         predicted = self._predict(self._logits(graphs))
-        told = judge(
+        told = evaluate_predictions(
             objective,
             y,
             predicted,
@@ -452,9 +467,9 @@ class GraphModel(Estimator):
             CONSTANT_NAMES[objective.kind],
             notes,
         )
-        if getattr(self, "firsts_", None):
-            alone = objective.predict(self.firsts_[0].logits(graphs))
-            told.set_beside(
+        if getattr(self, "linear_candidates_", None):
+            alone = objective.predict(self.linear_candidates_[0].logits(graphs))
+            told.add_baseline(
                 "answer without edges", objective, y, objective.decide(alone)
             )
         return told
@@ -477,16 +492,16 @@ class GraphModel(Estimator):
             "parameters": self.plain_params(),
             "objective": objectives.to_dict(self.objective_),
             "columns": self.columns_.to_dict(),
-            "firsts": [answer.to_dict() for answer in self.firsts_],
-            "first": self.firsts_.index(self.first_),
+            "firsts": [answer.to_dict() for answer in self.linear_candidates_],
+            "first": self.linear_candidates_.index(self.linear_),
             "network": None if network is None else network.shape._asdict(),
-            "constant": self.constant_,
+            "constant": self.constant_baseline_,
             "temperature": self.temperature_,
             "whole_number_classes": whole,
             "history": [epoch._asdict() for epoch in self.history_],
         }
         tensors: dict[str, Tensor] = {}
-        for k, answer in enumerate(self.firsts_):
+        for k, answer in enumerate(self.linear_candidates_):
             tensors[f"first.{k}.weights"] = torch.from_numpy(answer.head.weights)
             tensors[f"first.{k}.bias"] = torch.from_numpy(answer.head.bias)
         if network is not None:
@@ -499,28 +514,30 @@ class GraphModel(Estimator):
         """The estimator that `save` wrote to a folder."""
         self = cls(**description["parameters"])
         self.objective_ = objectives.from_dict(description["objective"])
-        self.columns_ = Columns.from_dict(description["columns"])
-        self.constant_ = description["constant"]
+        self.columns_ = FeatureEncoder.from_dict(description["columns"])
+        self.constant_baseline_ = description["constant"]
         self.temperature_ = description["temperature"]
         self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
-        self.parts_ = np.array([], dtype="U5")
+        self.split_ = np.array([], dtype="U5")
         tensors = read_weights(folder, description)
-        self.firsts_ = []
+        self.linear_candidates_ = []
         for k, told in enumerate(description["firsts"]):
             head = under(f"first.{k}", tensors)
             arrays = head["weights"].numpy(), head["bias"].numpy()
-            self.firsts_.append(
-                GraphAnswer(
+            self.linear_candidates_.append(
+                GraphLinearModel(
                     told["view"],
                     Head(*arrays, told["penalty"]),
                     self.objective_,
                     told["loss"],
                 )
             )
-        self.first_ = self.firsts_[description["first"]]
+        self.linear_ = self.linear_candidates_[description["first"]]
         self.network_ = None
         if description["network"] is not None:
-            self.network_ = WholeNetwork(WholeShape(**description["network"]))
+            self.network_ = GraphLevelNetwork(
+                GraphLevelConfig(**description["network"])
+            )
             self.network_.load_state_dict(under("network", tensors))
             self.network_.eval()
         self._name_classes(description["whole_number_classes"])
@@ -531,17 +548,17 @@ class GraphModel(Estimator):
         if names:
             self.classes_ = np.array([int(k) for k in names] if whole else names)
 
-    def _objective(self, found: GraphSet) -> Objective:
+    def _objective(self, found: GraphCollection) -> Objective:
         raise NotImplementedError
 
 
-class GraphClassifier(GraphModel):
+class GraphClassifier(GraphLevelEstimator):
     """Name what each graph is.
 
     >>> model = GraphClassifier().fit("MUTAG")
     >>> model.predict(graphs)  # of NetworkX, of PyG, or a folder of them
 
-    After fit: `classes_` [K], `first_`, `network_`, `history_`.
+    After fit: `classes_` [K], `linear_`, `network_`, `history_`.
     """
 
     estimator_type = "classifier"
@@ -560,7 +577,7 @@ class GraphClassifier(GraphModel):
         """Share of graphs whose class is right."""
         return self.evaluate(X, y).score.value
 
-    def _objective(self, found: GraphSet) -> Objective:
+    def _objective(self, found: GraphCollection) -> Objective:
         assert found.labels is not None  # `read` has seen to it
         if found.kind == "multi_label":
             texts = found.labels[found.labelled]
@@ -568,18 +585,18 @@ class GraphClassifier(GraphModel):
             return MultiLabel(tuple(names))
         if found.labelled.all():
             refuse_names(found.labels)
-        there = tuple(sorted(set(found.labels[self.parts_ == TRAIN])))
+        there = tuple(sorted(set(found.labels[self.split_ == TRAIN])))
         if len(there) < 2:
             raise DataError(
                 f"All graphs to learn from are of one class ({', '.join(there)}). A "
                 "classifier needs two or more."
             )
         strange = found.labelled & ~np.isin(found.labels.astype(str), there)
-        self.parts_[strange] = ""
+        self.split_[strange] = ""
         return SingleLabel(there, self.settings.label_smoothing)
 
 
-class GraphRegressor(GraphModel):
+class GraphRegressor(GraphLevelEstimator):
     """A number for each graph."""
 
     estimator_type = "regressor"
@@ -594,6 +611,6 @@ class GraphRegressor(GraphModel):
         told = self.evaluate(X, y).predictions
         return r2(told["label"].to_numpy(float), told["predicted"].to_numpy(float))
 
-    def _objective(self, found: GraphSet) -> Objective:
+    def _objective(self, found: GraphCollection) -> Objective:
         assert found.labels is not None  # `read` has seen to it
-        return Numeric.of(found.labels[self.parts_ == TRAIN].astype(float))
+        return Numeric.of(found.labels[self.split_ == TRAIN].astype(float))

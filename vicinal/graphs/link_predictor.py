@@ -24,24 +24,27 @@ from vicinal.core.data.quarantine import Quarantined, warn_of
 from vicinal.core.estimators.estimator import Estimator, read_weights, save_model
 from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.evaluation.evaluation import Evaluation
-from vicinal.core.evaluation.significance import Nearer, compare_predictions
+from vicinal.core.evaluation.significance import (
+    PairedComparison,
+    paired_permutation_test,
+)
 from vicinal.core.objective import SingleLabel
 from vicinal.core.storage.checkpoint import under
-from vicinal.core.training.linear_head import PENALTIES, Head, Problem
+from vicinal.core.training.linear_head import PENALTIES, Head, RidgePath
 from vicinal.core.training.trainer import Epoch, Trainer
 from vicinal.errors import DataError, NoDataError, SettingError, near_names
 from vicinal.graphs.data.degree_features import seen_as
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.node_features import Columns
+from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.links.features import (
     NAMES,
     NAMES_OF_RELATIONS,
-    Between,
+    PairFeatures,
     between,
     between_relations,
     embeddings,
-    two_steps,
+    two_hop_pairs,
 )
 from vicinal.graphs.links.metrics import judge_links
 from vicinal.graphs.links.networks import (
@@ -54,15 +57,15 @@ from vicinal.graphs.links.split import (
     LinkSplit,
     among,
     in_order,
-    no_edges,
     pairs_of,
+    sample_negative_edges,
     split_links,
-    without_direction,
+    to_undirected,
 )
 from vicinal.graphs.settings import LinkSettings
 
 if TYPE_CHECKING:
-    from vicinal.graphs.explain.explanation import Explained
+    from vicinal.graphs.explain.explanation import GraphExplanation
 
 FOLDS = 5
 """of the training edges: the numbers of each fold are of a graph without it"""
@@ -111,7 +114,7 @@ class LinkPredictor(Estimator):
     network_: LinkNetwork | None
     """the network that is delivered; None: the first answer is"""
 
-    paired_: Nearer | None
+    comparison_: PairedComparison | None
     history_: list[Epoch]
     temperature_: float
 
@@ -134,21 +137,21 @@ class LinkPredictor(Estimator):
         stop_requested: Callable[[], bool] = lambda: False,
     ) -> Iterator[Epoch]:
         """`fit` as a generator of epoch records; the first answer is there before."""
-        begun = time.monotonic()
+        started_at = time.monotonic()
         relation = self.settings.relation_column
         self.begin(read_graph(X, edges=edges, relation=relation))
         warn_of(self.quarantine_, "row")
-        return self._epochs(begun, checkpoint, stop_requested)
+        return self._epochs(started_at, checkpoint, stop_requested)
 
     def begin(self, table: GraphTable) -> None:
         """Divide the edges and fit the first answer."""
         if table.directed or table.relations:
-            table = without_direction(table)
+            table = to_undirected(table)
         settings = self.settings
         self.quarantine_ = list(table.set_aside)
         self.objective_ = SingleLabel(CLASSES)
         self.graph_ = table
-        self.columns_, notes = Columns.of(table.features)
+        self.columns_, notes = FeatureEncoder.of(table.features)
         table.notes.extend(notes)
         self.known_ = self._known(table)
         seed = seed_for(self.random_state, 3) % 2**32
@@ -158,7 +161,7 @@ class LinkPredictor(Estimator):
         self.mean_, self.spread_ = features.mean(axis=0), features.std(axis=0)
         self.spread_[self.spread_ < 1e-9] = 1.0
         self._fit_head(features, y, fold)
-        self.network_, self.paired_, self.history_ = None, None, []
+        self.network_, self.comparison_, self.history_ = None, None, []
         self._said: dict[int, Any] = {}
         self._calibrate()
 
@@ -178,7 +181,7 @@ class LinkPredictor(Estimator):
         """
         rng, train = np.random.default_rng(seed + 1), self.split_.train
         nodes = len(self.graph_)
-        nones = no_edges(nodes, train, len(train), False, rng)
+        nones = sample_negative_edges(nodes, train, len(train), False, rng)
         fold = rng.integers(0, FOLDS, len(train))
         features, truth, folds = [], [], []
         for k in range(FOLDS):
@@ -191,7 +194,7 @@ class LinkPredictor(Estimator):
             folds.append(np.full(2 * int(own.sum()), k))
         return np.concatenate(features), np.concatenate(truth), np.concatenate(folds)
 
-    def _between(self, edges: np.ndarray, pairs: np.ndarray) -> Between:
+    def _between(self, edges: np.ndarray, pairs: np.ndarray) -> PairFeatures:
         """What is between pairs in the graph of edges."""
         rule = between_relations if self.relations_ else between
         return rule(len(self.graph_), edges, pairs, self.known_)
@@ -239,7 +242,7 @@ class LinkPredictor(Estimator):
     # --- the network -------------------------------------------------------------
 
     def _epochs(
-        self, begun: float, checkpoint: Path | None, stop: Callable[[], bool]
+        self, started_at: float, checkpoint: Path | None, stop: Callable[[], bool]
     ) -> Iterator[Epoch]:
         settings = self.settings
         if settings.decoder == "none":
@@ -256,12 +259,12 @@ class LinkPredictor(Estimator):
             settings=replace(
                 settings, epochs=settings.epochs or EPOCHS, lr=settings.lr or LR
             ),
-            by_clock=settings.minutes is not None,
+            time_limited=settings.minutes is not None,
             runtime=Runtime(exact=settings.exact),
             validate=self._validate,
             judged=bool(len(self.split_.val)),
             by_loss=True,
-            begun=begun,
+            started_at=started_at,
             seed=seed_for(self.random_state, 1),
             checkpoint_file=checkpoint,
             fingerprint="links",
@@ -296,7 +299,7 @@ class LinkPredictor(Estimator):
     def _held(self, part: str) -> tuple[np.ndarray, np.ndarray]:
         """Pairs that are held out, and the truth of them."""
         edges = getattr(self.split_, part)
-        nones = getattr(self.split_, f"{part}_none")
+        nones = getattr(self.split_, f"{part}_negatives")
         truth = np.repeat([1, 0], [len(edges), len(nones)])
         return np.concatenate([edges, nones]), truth
 
@@ -319,8 +322,8 @@ class LinkPredictor(Estimator):
             self.objective_.predict(z / fit_temperature(z, y, self.objective_))
             for z in (ours, theirs)
         ]
-        self.paired_ = compare_predictions(self.objective_, y, *said)
-        if self.paired_.better or self.settings.deliver == "networks":
+        self.comparison_ = paired_permutation_test(self.objective_, y, *said)
+        if self.comparison_.better or self.settings.deliver == "networks":
             self.network_ = network
         self._calibrate()
 
@@ -409,7 +412,7 @@ class LinkPredictor(Estimator):
 
         self.check_fitted()
         edges, parts = pairs_of(self.graph_), []
-        pairs = two_steps(len(self.graph_), edges[:, :2])
+        pairs = two_hop_pairs(len(self.graph_), edges[:, :2])
         wanted: list[int | None] = [None]
         if self.relations_ or relation is not None:
             wanted = [*range(len(self.relations_))]
@@ -439,7 +442,9 @@ class LinkPredictor(Estimator):
             told["relation"] = np.array(self.relations_, dtype=object)[pairs[:, 2]]
         return told
 
-    def explain(self, source: Any, target: Any, relation: Any = None) -> "Explained":
+    def explain(
+        self, source: Any, target: Any, relation: Any = None
+    ) -> "GraphExplanation":
         """What the chance that the first answer gives a pair of names adds up to.
 
         relation: by which they would be joined, where there are several. SettingError
@@ -538,11 +543,11 @@ class LinkPredictor(Estimator):
     def against_the_first(self) -> str:
         """How the network did beside the first answer, in a sentence; nothing where
         none was tried."""
-        if self.paired_ is None:
+        if self.comparison_ is None:
             return ""
-        asked = self.network_ is not None and not self.paired_.better
-        verdict = "delivered, as was asked for" if asked else self.paired_.verdict
-        return f"{self.paired_}: {verdict}"
+        asked = self.network_ is not None and not self.comparison_.better
+        verdict = "delivered, as was asked for" if asked else self.comparison_.verdict
+        return f"{self.comparison_}: {verdict}"
 
     # --- being judged ------------------------------------------------------------
 
@@ -615,7 +620,7 @@ class LinkPredictor(Estimator):
         x = arrays["x"]
         # what was read once is kept as numbers, and is not to be read again
         form = "kept" if x.shape[1] else "none"
-        self.columns_ = Columns(form, width=x.shape[1])
+        self.columns_ = FeatureEncoder(form, width=x.shape[1])
         self.graph_ = GraphTable(
             ids=np.array(ids, dtype=object),
             source=arrays["source"],
@@ -633,7 +638,7 @@ class LinkPredictor(Estimator):
         self.products_ = description["products"]
         self.temperature_ = description["temperature"]
         self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
-        self.network_, self.paired_ = None, None
+        self.network_, self.comparison_ = None, None
         if description["network"] is not None:
             self.network_ = LinkNetwork(LinkShape(**description["network"]))
             self.network_.load_state_dict(under("network", tensors))
@@ -643,7 +648,7 @@ class LinkPredictor(Estimator):
 
 def _path(z: np.ndarray, y: np.ndarray, objective: SingleLabel) -> list[Head]:
     """Heads of all penalties."""
-    problem = Problem.of(z, y, objective)
+    problem = RidgePath.of(z, y, objective)
     every = np.ones((len(z), 1), bool)
     heads, start = [], None
     for penalty in PENALTIES:

@@ -18,25 +18,29 @@ from vicinal.core.compute.runtime import seed_for
 from vicinal.core.data.quarantine import Quarantined, warn_of
 from vicinal.core.data.splits import TEST, TRAIN, VAL, deal
 from vicinal.core.evaluation.calibration import fit_temperature
-from vicinal.core.evaluation.significance import LEVEL, Nearer, compare_predictions
+from vicinal.core.evaluation.significance import (
+    LEVEL,
+    PairedComparison,
+    paired_permutation_test,
+)
 from vicinal.core.metrics import r2
 from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
 from vicinal.core.training.trainer import Epoch
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.node_features import Columns
+from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.data.node_list import refuse_names
 from vicinal.graphs.node_model import NodeModel
-from vicinal.graphs.nodes.ensemble import Members, averaged
+from vicinal.graphs.nodes.ensemble import Ensemble, averaged
 from vicinal.graphs.nodes.propagated_features import (
-    FirstAnswer,
+    PropagatedLinearModel,
     features_alone,
     first_answers,
 )
 from vicinal.graphs.nodes.split import parts_of
 
 if TYPE_CHECKING:
-    from vicinal.graphs.explain.explanation import Explained
+    from vicinal.graphs.explain.explanation import GraphExplanation
 
 MATTERS = 1e-3
 """mean distance from the truth, in Brier score or spreads of the target, by which
@@ -46,16 +50,16 @@ FOLDS = 5
 """where no node could be held out to choose by"""
 
 
-class NodeLearner(NodeModel):
+class NodeEstimator(NodeModel):
     """How the two estimators learn."""
 
-    parts_: np.ndarray
+    split_: np.ndarray
     """[N] train, val, test, or nothing: what each node was for"""
 
-    firsts_: list[FirstAnswer]
+    linear_candidates_: list[PropagatedLinearModel]
     """the best answer of each view that was tried"""
 
-    paired_: Nearer | None
+    comparison_: PairedComparison | None
     """the networks against the first answer on the validation part; None: no network
     was trained, or nothing was held out"""
 
@@ -97,11 +101,11 @@ class NodeLearner(NodeModel):
 
         The first answer is there before the first epoch.
         """
-        begun = time.monotonic()
+        started_at = time.monotonic()
         table = self.read(X, y, edges=edges, target=target)
         self.begin(table)
         warn_of(self.quarantine_, "row")
-        return self._epochs(begun, checkpoint, stop_requested)
+        return self._epochs(started_at, checkpoint, stop_requested)
 
     def begin(self, table: GraphTable) -> None:
         """Find the first answer for a graph; the model is that until something better.
@@ -110,51 +114,55 @@ class NodeLearner(NodeModel):
         """
         settings, seed = self.settings, self.random_state
         self.quarantine_ = list(table.set_aside)
-        self.parts_ = parts_of(table, settings, seed_for(seed, 3) % 2**32)
-        if not (self.parts_ == TRAIN).any():
+        self.split_ = parts_of(table, settings, seed_for(seed, 3) % 2**32)
+        if not (self.split_ == TRAIN).any():
             raise NoDataError(
                 "No labelled node is left to learn from. Check the labels and the "
                 "parts."
             )
         self.objective_ = self._objective(table)
         self._set_classes(table)
-        self.columns_, notes = Columns.of(table.features)
+        self.columns_, notes = FeatureEncoder.of(table.features)
         table.notes.extend(notes)
-        self._know(table, self.parts_ == TRAIN)
+        self._know(table, self.split_ == TRAIN)
         self.samples = None
         if settings.network != "none":  # or it is refused
             members = self._members(time.monotonic(), None, lambda: False)
             self.samples = members.counts
-        y = self.known_.y[self.known_.marked]
+        y = self.known_.y[self.known_.train_mask]
         if settings.class_weight == "balanced":
             self.objective_ = self.objective_.balanced(y)
-        self.constant_ = np.atleast_1d(self.objective_.constant(y)).tolist()
-        self.temperature_, self.members_, self.history_ = 1.0, None, []
-        self.mixed_ = None
-        self.paired_ = None
+        self.constant_baseline_ = np.atleast_1d(self.objective_.constant(y)).tolist()
+        self.temperature_, self.networks_, self.history_ = 1.0, None, []
+        self.mixture_temperatures_ = None
+        self.comparison_ = None
         self.network_name = settings.network
-        self.firsts_ = []
-        room = 1e9 * settings.memory
+        self.linear_candidates_ = []
+        max_bytes = 1e9 * settings.memory
         judged = self._judged()
-        for answer in first_answers(self.known_, self.objective_, judged, room):
-            self.firsts_.append(answer)
+        for answer in first_answers(self.known_, self.objective_, judged, max_bytes):
+            self.linear_candidates_.append(answer)
         if self.samples is not None:
             self.known_.graph.forget()  # it is large, and samples do without
         self.alone_ = features_alone(self.known_, self.objective_, judged)
-        self.first_ = self.firsts_[0]  # where nothing can be chosen by, the only one
+        self.linear_ = self.linear_candidates_[
+            0
+        ]  # where nothing can be chosen by, the only one
         self.fitted_ = None
-        if len(self.firsts_) > 1:
-            self.first_ = min(self.firsts_, key=lambda answer: answer.loss)
-            fitted = [answer for answer in self.firsts_ if answer.view != "labels"]
+        if len(self.linear_candidates_) > 1:
+            self.linear_ = min(self.linear_candidates_, key=lambda answer: answer.loss)
+            fitted = [
+                answer for answer in self.linear_candidates_ if answer.view != "labels"
+            ]
             self.fitted_ = min(fitted, key=lambda answer: answer.loss)
         self._calibrate()
 
     def _judged(self) -> list[np.ndarray]:
         """Masks [N] of nodes to choose by: the validation part, else folds of train."""
-        val = self.parts_ == VAL
+        val = self.split_ == VAL
         if val.any():
             return [val]
-        rows = np.flatnonzero(self.known_.marked)
+        rows = np.flatnonzero(self.known_.train_mask)
         y = self.known_.y[rows]
         if self.objective_.kind == "single_label":
             counts = np.bincount(y, minlength=self.objective_.outputs)
@@ -167,20 +175,20 @@ class NodeLearner(NodeModel):
         dealt = deal(strata, folds=folds, seed=seed_for(self.random_state, 4) % 2**32)
         masks = []
         for fold in range(folds):
-            mask = np.zeros(len(self.known_.marked), bool)
+            mask = np.zeros(len(self.known_.train_mask), bool)
             mask[rows[dealt == fold]] = True
             masks.append(mask)
         return masks
 
     def _epochs(
         self,
-        begun: float,
+        started_at: float,
         checkpoint: Path | None,
         stop_requested: Callable[[], bool],
     ) -> Iterator[Epoch]:
         if self.settings.network == "none":
             return
-        members = self._members(begun, checkpoint, stop_requested)
+        members = self._members(started_at, checkpoint, stop_requested)
         self.network_name = members.name
         yield from members.epochs()
         self.history_ = members.history
@@ -188,29 +196,29 @@ class NodeLearner(NodeModel):
             self._keep_the_better(members)
 
     def _members(
-        self, begun: float, checkpoint: Path | None, stop: Callable[[], bool]
-    ) -> Members:
-        return Members(
+        self, started_at: float, checkpoint: Path | None, stop: Callable[[], bool]
+    ) -> Ensemble:
+        return Ensemble(
             settings=self.settings,
             known=self.known_,
-            val=self.parts_ == VAL,
+            val=self.split_ == VAL,
             objective=self.objective_,
             seed=seed_for(self.random_state, 1),
-            begun=begun,
+            started_at=started_at,
             checkpoint=checkpoint,
             stop_requested=stop,
         )
 
-    def _keep_the_better(self, members: Members) -> None:
+    def _keep_the_better(self, members: Ensemble) -> None:
         """The networks with the first answer, or alone, where that is shown better.
 
         Two questions in a fixed order, so that neither has to pay for the other: is the
         mean of both nearer the truth on the validation part than the first answer, by
         more than chance explains? If so, are the networks alone nearer than the mean?
         """
-        val, objective = self.parts_ == VAL, self.objective_
+        val, objective = self.split_ == VAL, self.objective_
         if not val.any():
-            self.members_ = members.networks
+            self.networks_ = members.networks
             return
         y, firsts = self.known_.y[val], self.logits()[val]  # so far it is the model
         said = members.logits()
@@ -222,19 +230,22 @@ class NodeLearner(NodeModel):
             for z in (*parts, averaged(cool, objective))
         )
         if self.settings.deliver == "networks":
-            self.paired_ = compare_predictions(objective, y, alone, first)
-            self.members_ = members.networks
+            self.comparison_ = paired_permutation_test(objective, y, alone, first)
+            self.networks_ = members.networks
             self._calibrate(said)
             return
-        self.paired_ = compare_predictions(objective, y, both, first)
-        if self._shown(self.paired_):
-            self.members_, self.mixed_ = members.networks, (heats[0], heats[1])
-            if self._shown(compare_predictions(objective, y, alone, both)):
-                self.paired_ = compare_predictions(objective, y, alone, first)
-                self.mixed_ = None
+        self.comparison_ = paired_permutation_test(objective, y, both, first)
+        if self._shown(self.comparison_):
+            self.networks_, self.mixture_temperatures_ = (
+                members.networks,
+                (heats[0], heats[1]),
+            )
+            if self._shown(paired_permutation_test(objective, y, alone, both)):
+                self.comparison_ = paired_permutation_test(objective, y, alone, first)
+                self.mixture_temperatures_ = None
         self._calibrate()
 
-    def _shown(self, found: Nearer) -> bool:
+    def _shown(self, found: PairedComparison) -> bool:
         """Whether a difference is more than chance explains, and more than nothing, and
         what is decided is no worse by more than one spread of what a coin would give.
 
@@ -251,12 +262,12 @@ class NodeLearner(NodeModel):
 
     def explain(
         self, name: str, target: str | None = None, *, seed: int = 0
-    ) -> "Explained":
+    ) -> "GraphExplanation":
         """What the answer for a node rests on: print it, `draw()` it, or read `found`.
 
         The first answer is a sum over nodes; of networks it is told which edges move
         them, held against edges at random (seed). target: a class; None: the one that
-        is said. Of a node that came later: `with_newcomers(...)` first. NoDataError
+        is said. Of a node that came later: `with_new_nodes(...)` first. NoDataError
         for a node that is not there, SettingError for a class that is not.
         """
         from vicinal.graphs.explain.explanation import explain_node
@@ -268,20 +279,20 @@ class NodeLearner(NodeModel):
     def against_the_first(self) -> str:
         """How the networks did beside the first answer, in a sentence; nothing where
         none was tried."""
-        if self.paired_ is None:
+        if self.comparison_ is None:
             return ""
-        verdict = self.paired_.verdict
-        if self.members_ is None and self.paired_.better:
+        verdict = self.comparison_.verdict
+        if self.networks_ is None and self.comparison_.better:
             verdict = "not kept, for it is nearer by next to nothing"
-        elif self.members_ is not None and self._shown(self.paired_):
+        elif self.networks_ is not None and self._shown(self.comparison_):
             verdict = "kept"
-        elif self.members_ is not None:
+        elif self.networks_ is not None:
             verdict = "delivered, as was asked for"
-        return f"{self.paired_}: {verdict}"
+        return f"{self.comparison_}: {verdict}"
 
     def _calibrate(self, said: Tensor | None = None) -> None:
         """Fit the temperature. said: logits of all nodes, where they are known."""
-        val = self.parts_ == VAL
+        val = self.split_ == VAL
         self._said = said
         if val.any():
             y = self.known_.y[val]
@@ -297,7 +308,7 @@ class NodeLearner(NodeModel):
     @property
     def held_out(self) -> np.ndarray:
         """[N] bool: nodes that the score is taken on."""
-        return self.parts_ == TEST
+        return self.split_ == TEST
 
 
 def calibrated(logits: Tensor, y: np.ndarray, objective: Objective) -> Tensor:
@@ -305,13 +316,13 @@ def calibrated(logits: Tensor, y: np.ndarray, objective: Objective) -> Tensor:
     return logits / fit_temperature(logits, y, objective)
 
 
-class NodeClassifier(NodeLearner):
+class NodeClassifier(NodeEstimator):
     """Name what each node of a graph is, or several things that it is.
 
     >>> model = NodeClassifier().fit("cora")  # nodes.csv, edges.csv
     >>> model.predict()  # every node; model.predict(["p17", "p30"]) some
 
-    After fit: `classes_` [K], `first_`, `members_`, `history_`.
+    After fit: `classes_` [K], `linear_`, `networks_`, `history_`.
     """
 
     estimator_type = "classifier"
@@ -338,7 +349,7 @@ class NodeClassifier(NodeLearner):
 
     def _objective(self, table: GraphTable) -> Objective:
         classes = table.classes
-        learned = table.labels[self.parts_ == TRAIN] if table.labels is not None else ()
+        learned = table.labels[self.split_ == TRAIN] if table.labels is not None else ()
         if table.kind == "multi_label":
             return MultiLabel(classes)
         if table.labels is not None and table.labelled.all():
@@ -355,14 +366,14 @@ class NodeClassifier(NodeLearner):
                 f"classes without a node to learn from, left out: {', '.join(strange)}"
             )
             gone = np.isin(table.labels.astype(str), strange)  # type: ignore[union-attr]
-            self.parts_[gone] = ""
+            self.split_[gone] = ""
         return SingleLabel(there, self.settings.label_smoothing)
 
     def _set_classes(self, table: GraphTable) -> None:
         self._name_classes(table.whole_numbers)
 
 
-class NodeRegressor(NodeLearner):
+class NodeRegressor(NodeEstimator):
     """A number for each node of a graph.
 
     >>> model = NodeRegressor().fit("roads", target="cars")
@@ -383,7 +394,7 @@ class NodeRegressor(NodeLearner):
 
     def _objective(self, table: GraphTable) -> Objective:
         assert table.labels is not None  # `read` has seen to it
-        return Numeric.of(table.labels[self.parts_ == TRAIN].astype(float))
+        return Numeric.of(table.labels[self.split_ == TRAIN].astype(float))
 
 
 Learned = NodeClassifier | NodeRegressor

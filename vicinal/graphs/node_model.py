@@ -19,7 +19,7 @@ from vicinal.core.data.labels import Kind
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.data.splits import TEST
 from vicinal.core.estimators.estimator import Estimator, read_weights, save_model
-from vicinal.core.evaluation.evaluation import Evaluation, judge
+from vicinal.core.evaluation.evaluation import Evaluation, evaluate_predictions
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import Tensors, under
 from vicinal.core.text import counted
@@ -28,14 +28,17 @@ from vicinal.core.training.trainer import Epoch
 from vicinal.errors import ClassError, DataError, NoDataError, near_names
 from vicinal.graphs.data.degree_features import seen_as
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.node_features import Columns
+from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.data.output_tables import predictions_frame
 from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.nodes.ensemble import averaged, embedded, together
-from vicinal.graphs.nodes.labelled_graph import Known
-from vicinal.graphs.nodes.networks import NodeNetwork, Shape, build
-from vicinal.graphs.nodes.new_nodes import Joined, joined
-from vicinal.graphs.nodes.propagated_features import FirstAnswer, by_labels
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph
+from vicinal.graphs.nodes.networks import NetworkConfig, NodeNetwork, build
+from vicinal.graphs.nodes.new_nodes import ExtendedGraph, joined
+from vicinal.graphs.nodes.propagated_features import (
+    PropagatedLinearModel,
+    label_propagation,
+)
 from vicinal.graphs.nodes.receptive_field import field_of
 from vicinal.graphs.settings import NodeSettings
 from vicinal.graphs.sparse.memmap import in_room
@@ -47,7 +50,7 @@ CONSTANT_NAMES = {
 }
 
 
-ANSWERS = ("first", "fitted", "alone")
+ANSWERS = "linear", "fitted", "alone"
 """of which the model file tells"""
 
 FEATURES, LABELS = "features alone", "neighbours' labels alone"
@@ -80,35 +83,35 @@ class NodeModel(Estimator):
     """What NodeClassifier and NodeRegressor can do once they have learned."""
 
     settings_type = NodeSettings
-    fitted_by = "first_"
+    fitted_by = "linear_"
     kinds: ClassVar[tuple[str, ...]]
 
     random_state: int
     device: str
     objective_: Objective
-    columns_: Columns
+    columns_: FeatureEncoder
     graph_: GraphTable
     """the graph that was learned from, without what was known of its labels"""
 
-    known_: Known
+    known_: LabelledGraph
     """the same as tensors, with the labels that were learned"""
 
-    first_: FirstAnswer
-    fitted_: FirstAnswer | None
+    linear_: PropagatedLinearModel
+    fitted_: PropagatedLinearModel | None
     """the best answer that looks at more than labels: for graphs that have none"""
 
-    alone_: FirstAnswer
+    alone_: PropagatedLinearModel
     """what features say without any edge"""
 
-    members_: list[NodeNetwork] | None
+    networks_: list[NodeNetwork] | None
     """the networks that are delivered; None: the first answer is"""
 
-    mixed_: tuple[float, float] | None = None
-    """with `members_`: temperatures of the first answer and of the networks, where the
+    mixture_temperatures_: tuple[float, float] | None = None
+    """with `networks_`: temperatures of the first answer and of the networks, where the
     mean of both is delivered"""
 
     history_: list[Epoch]
-    constant_: list[float]
+    constant_baseline_: list[float]
     temperature_: float
     _said: Tensor | None = None
     """logits of all nodes, once they were asked for"""
@@ -146,14 +149,14 @@ class NodeModel(Estimator):
             )
         return table
 
-    def _know(self, table: GraphTable, marked: np.ndarray) -> None:
+    def _know(self, table: GraphTable, train_mask: np.ndarray) -> None:
         """Keep a graph, and what is known of it."""
         x = self._read_features(table)
         y = self._encoded(table)
-        self.graph_, self._said = table.having(room=self._room), None
+        self.graph_, self._said = table.having(max_bytes=self._room), None
         graph = self.graph_.adjacency
         seen = seen_as(x, graph)
-        self.known_ = Known(seen, graph, table.edge_weight, y, marked)
+        self.known_ = LabelledGraph(seen, graph, table.edge_weight, y, train_mask)
 
     def _read_features(self, table: GraphTable) -> Tensor:
         """[N, F]: in memory, or on disk where there is no room for them."""
@@ -189,7 +192,7 @@ class NodeModel(Estimator):
 
     # --- answering ---------------------------------------------------------------
 
-    def logits(self, known: Known | None = None) -> Tensor:
+    def logits(self, known: LabelledGraph | None = None) -> Tensor:
         """[N, K] of all nodes, before calibration; of those it learned from, once."""
         self.check_fitted()
         if known is not None:
@@ -198,16 +201,16 @@ class NodeModel(Estimator):
             self._said = self._logits(self.known_)
         return self._said
 
-    def _logits(self, known: Known) -> Tensor:
-        first = self.first_
-        if first.view == "labels" and not known.marked.any() and self.fitted_:
+    def _logits(self, known: LabelledGraph) -> Tensor:
+        first = self.linear_
+        if first.view == "labels" and not known.train_mask.any() and self.fitted_:
             first = self.fitted_
-        if self.members_ is None:
+        if self.networks_ is None:
             return first.logits(known)
-        said = together(self.members_, known, self.objective_, self.settings)
-        if self.mixed_ is None:
+        said = together(self.networks_, known, self.objective_, self.settings)
+        if self.mixture_temperatures_ is None:
             return said
-        both = zip((first.logits(known), said), self.mixed_, strict=True)
+        both = zip((first.logits(known), said), self.mixture_temperatures_, strict=True)
         return averaged([z / heat for z, heat in both], self.objective_)
 
     def _predict(self, logits: Tensor) -> np.ndarray:
@@ -240,13 +243,13 @@ class NodeModel(Estimator):
         own = np.arange(len(table)) if rows is None else rows
         return Answers(table.ids[own], self._predict(said), _alone(table)[own])
 
-    def _unlabelled(self, table: GraphTable) -> Known:
+    def _unlabelled(self, table: GraphTable) -> LabelledGraph:
         """Another graph, of which no label is known."""
-        table = table.having(room=self._room)
+        table = table.having(max_bytes=self._room)
         x = seen_as(self._read_features(table), table.adjacency)
         nothing = np.zeros((len(table), *self.known_.y.shape[1:]), self.known_.y.dtype)
-        marked = np.zeros(len(table), bool)
-        return Known(x, table.adjacency, table.edge_weight, nothing, marked)
+        train_mask = np.zeros(len(table), bool)
+        return LabelledGraph(x, table.adjacency, table.edge_weight, nothing, train_mask)
 
     def _newcomers(self, X: Any, nodes: Any, edges: Any) -> Answers:
         """Of nodes that came later, by what lies around them alone."""
@@ -258,11 +261,11 @@ class NodeModel(Estimator):
         found = table.ids[rows], predicted, alone
         return Answers(*found, table.set_aside, table.notes)
 
-    def joined(self, nodes: Any, edges: Any) -> Joined:
+    def joined(self, nodes: Any, edges: Any) -> ExtendedGraph:
         """The graph with newcomers in it."""
         return joined(self.graph_, self.known_, self.columns_, nodes, edges)
 
-    def with_newcomers(self, nodes: Any, edges: Any) -> Self:
+    def with_new_nodes(self, nodes: Any, edges: Any) -> Self:
         """The same model on the graph with newcomers in it, as for `answers`."""
         self.check_fitted()
         found = self.joined(nodes, edges)
@@ -273,32 +276,38 @@ class NodeModel(Estimator):
     @property
     def delivered(self) -> str:
         """What answers."""
-        if self.members_ is None:
+        if self.networks_ is None:
             return "the first answer"
-        count = len(self.members_)
-        name = self.members_[0].name
+        count = len(self.networks_)
+        name = self.networks_[0].name
         told = f"{name}" if count == 1 else f"{count} networks, {name}"
-        return told if self.mixed_ is None else f"{told}, with the first answer"
+        return (
+            told
+            if self.mixture_temperatures_ is None
+            else f"{told}, with the first answer"
+        )
 
     @property
     def networks_delivered(self) -> list[NodeNetwork]:
         """Those that have a part in the answer."""
-        return self.members_ or []
+        return self.networks_ or []
 
     @property
     def first_told(self) -> str:
         """What the first answer is."""
-        return str(self.first_)
+        return str(self.linear_)
 
     @property
     def hops(self) -> int:
         """How far what is said of a node reaches."""
-        if self.members_ is None:
-            return self.first_.hops
-        own = self.members_[0].hops
-        return own if self.mixed_ is None else max(own, self.first_.hops)
+        if self.networks_ is None:
+            return self.linear_.hops
+        own = self.networks_[0].hops
+        return (
+            own if self.mixture_temperatures_ is None else max(own, self.linear_.hops)
+        )
 
-    def logits_near(self, found: Joined, rows: np.ndarray) -> Tensor:
+    def logits_near(self, found: ExtendedGraph, rows: np.ndarray) -> Tensor:
         """Logits [R, K] of some nodes, computed from their receptive field."""
         near = field_of(found.known, rows, self.hops)
         return self._logits(near.known)[near.rows]
@@ -339,10 +348,10 @@ class NodeModel(Estimator):
             rows = self._rows(X, self.graph_)
         elif X is not None:
             known = self._unlabelled(read_graph(X))
-        if self.members_ is None:
-            z = self.first_.seen(known)
+        if self.networks_ is None:
+            z = self.linear_.seen(known)
         else:
-            z = embedded(self.members_[0], known, self.settings)
+            z = embedded(self.networks_[0], known, self.settings)
         return (z if rows is None else z[rows]).numpy()
 
     # --- being judged ------------------------------------------------------------
@@ -354,7 +363,7 @@ class NodeModel(Estimator):
         """
         self.check_fitted()
         if X is None:
-            rows = np.flatnonzero(getattr(self, "parts_", np.array([])) == TEST)
+            rows = np.flatnonzero(getattr(self, "split_", np.array([])) == TEST)
             if not len(rows):
                 raise NoDataError(
                     "No node was held out when this model learned: name a graph with "
@@ -366,7 +375,7 @@ class NodeModel(Estimator):
             return found
         table = self.read(X, y)
         rows, notes = self._to_score(table)
-        learned = self.graph_.ids[self.known_.marked]
+        learned = self.graph_.ids[self.known_.train_mask]
         again = int(np.isin(table.ids[rows].astype(str), learned.astype(str)).sum())
         if again:
             notes = [
@@ -383,17 +392,17 @@ class NodeModel(Estimator):
         return found
 
     def _set_beside(
-        self, found: Evaluation, known: Known, rows: np.ndarray, y: np.ndarray
+        self, found: Evaluation, known: LabelledGraph, rows: np.ndarray, y: np.ndarray
     ) -> None:
         """Hold an evaluation against features alone and, where some are known, labels
         alone."""
         objective = self.objective_
         said = {FEATURES: self.alone_.logits(known._replace(x=known.x[rows]))}
-        if known.marked.any():
-            said[LABELS] = by_labels(known, objective, SPREAD)[rows]
+        if known.train_mask.any():
+            said[LABELS] = label_propagation(known, objective, SPREAD)[rows]
         for name, logits in said.items():
             decided = objective.decide(objective.predict(logits))
-            found.set_beside(name, objective, y, decided)
+            found.add_baseline(name, objective, y, decided)
 
     def _to_score(self, table: GraphTable) -> tuple[np.ndarray, list[str]]:
         """Rows of another graph to score on, and notes."""
@@ -419,11 +428,15 @@ class NodeModel(Estimator):
         """The evaluation of predictions for some rows of a graph."""
         objective = self.objective_
         y = self._encoded(table)[rows]
-        blind = self.constant_ if objective.kind == "multi_label" else self.constant_[0]
+        blind = (
+            self.constant_baseline_
+            if objective.kind == "multi_label"
+            else self.constant_baseline_[0]
+        )
         if objective.kind == "single_label" and len(np.unique(y)) > 1:
             blind = objective.constant(y)
         labels = table.labels[rows] if table.labels is not None else None
-        return judge(
+        return evaluate_predictions(
             objective,
             y,
             predicted,
@@ -445,20 +458,22 @@ class NodeModel(Estimator):
     def save(self, path: str | Path) -> Path:
         """Write the model and its graph to a folder: safetensors and JSON."""
         self.check_fitted()
-        networks = self.members_ or []
+        networks = self.networks_ or []
         description = {
             "estimator": type(self).__name__,
             "parameters": self.plain_params(),
             "objective": objectives.to_dict(self.objective_),
             "columns": self.columns_.to_dict(),
             "directed": self.graph_.directed,
-            "first": self.first_.to_dict(),
+            "linear": self.linear_.to_dict(),
             "fitted": None if self.fitted_ is None else self.fitted_.to_dict(),
             "alone": self.alone_.to_dict(),
             "network": None if not networks else networks[0].description,
             "members": len(networks),
-            "mixed": None if self.mixed_ is None else list(self.mixed_),
-            "constant": self.constant_,
+            "mixed": None
+            if self.mixture_temperatures_ is None
+            else list(self.mixture_temperatures_),
+            "constant": self.constant_baseline_,
             "temperature": self.temperature_,
             "whole_number_classes": self._whole_numbers(),
             "history": [epoch._asdict() for epoch in self.history_],
@@ -485,53 +500,55 @@ class NodeModel(Estimator):
             "target": torch.from_numpy(table.target),
             "x": known.x.contiguous(),
             "y": torch.from_numpy(known.y),
-            "marked": torch.from_numpy(known.marked),
-            "tested": torch.from_numpy(self.parts_ == TEST),
+            "train_mask": torch.from_numpy(known.train_mask),
+            "tested": torch.from_numpy(self.split_ == TEST),
             "usable": torch.from_numpy(self._usable(table)),
         }
         if table.weight is not None:
             found["weight"] = torch.from_numpy(table.weight)
         return found
 
-    parts_: np.ndarray
+    split_: np.ndarray
 
     @classmethod
     def restore(cls, folder: str | Path, description: dict[str, Any]) -> Self:
         """The estimator that `save` wrote to a folder."""
         self = cls(**description["parameters"])
         self.objective_ = objectives.from_dict(description["objective"])
-        self.columns_ = Columns.from_dict(description["columns"])
-        self.constant_ = description["constant"]
+        self.columns_ = FeatureEncoder.from_dict(description["columns"])
+        self.constant_baseline_ = description["constant"]
         self.temperature_ = description["temperature"]
         self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
         tensors = read_weights(folder, description)
         self._restore_graph(under("graph", tensors), description["directed"])
         first, fitted, alone = (self._answer(k, description, tensors) for k in ANSWERS)
         assert first is not None and alone is not None
-        self.first_, self.fitted_, self.alone_ = first, fitted, alone
-        self.members_ = None
+        self.linear_, self.fitted_, self.alone_ = first, fitted, alone
+        self.networks_ = None
         mixed = description.get("mixed")
-        self.mixed_ = None if mixed is None else (mixed[0], mixed[1])
+        self.mixture_temperatures_ = None if mixed is None else (mixed[0], mixed[1])
         if description["members"]:
-            self.members_ = []
+            self.networks_ = []
             for k in range(description["members"]):
                 network = _network(description["network"])
                 network.load_state_dict(under(f"member.{k}", tensors))
-                self.members_.append(network.eval())
+                self.networks_.append(network.eval())
         self._name_classes(description["whole_number_classes"])
         return self
 
     def _answer(
         self, name: str, description: dict[str, Any], tensors: Tensors
-    ) -> FirstAnswer | None:
+    ) -> PropagatedLinearModel | None:
         told, head = description[name], under(name, tensors)
         if told is None:
             return None
         arrays = head["weights"].numpy(), head["bias"].numpy()
         layer = Head(*arrays, told["penalty"])
         loss = math.nan if told["loss"] is None else told["loss"]
-        view, evened = told["view"], told["evened"]
-        return FirstAnswer(view, layer, evened, self.objective_, loss)
+        view, correct_and_smooth = told["view"], told["evened"]
+        return PropagatedLinearModel(
+            view, layer, correct_and_smooth, self.objective_, loss
+        )
 
     def _restore_graph(self, tensors: Tensors, directed: bool) -> None:
         text = tensors["ids"].numpy().tobytes().decode()
@@ -555,16 +572,16 @@ class NodeModel(Estimator):
             weight=None if weight is None else weight.numpy(),
             labels=labels,
             kind=cast(Kind, self.objective_.kind),
-            room=self._room,
+            max_bytes=self._room,
         )
-        self.known_ = Known(
+        self.known_ = LabelledGraph(
             tensors["x"],
             self.graph_.adjacency,
             self.graph_.edge_weight,
             y,
-            tensors["marked"].numpy(),
+            tensors["train_mask"].numpy(),
         )
-        self.parts_ = np.where(tensors["tested"].numpy(), TEST, "")
+        self.split_ = np.where(tensors["tested"].numpy(), TEST, "")
 
     def _whole_numbers(self) -> bool:
         return getattr(getattr(self, "classes_", None), "dtype", None) == np.int64
@@ -580,7 +597,7 @@ class NodeModel(Estimator):
 
 def _network(description: dict[str, Any]) -> NodeNetwork:
     rest = dict(description)
-    return build(rest.pop("name"), Shape(**rest))
+    return build(rest.pop("name"), NetworkConfig(**rest))
 
 
 def _is_names(X: Any) -> bool:

@@ -125,14 +125,14 @@ class NodeSettings(GraphSettings):
             len(self.neighbours) > 0 and all(is_whole(k, 1) for k in self.neighbours)
         )
         self.require("neighbours", seen, "whole numbers, 1 or more")
-        room = is_number(self.memory) and self.memory > 0
-        self.require("memory", room, "gigabytes, more than 0")
+        max_bytes = is_number(self.memory) and self.memory > 0
+        self.require("memory", max_bytes, "gigabytes, more than 0")
         both = self.group_column is None or self.time_column is None
         self.require("time_column", both, "left out where group_column is given")
 
 
 @dataclass(frozen=True, kw_only=True)
-class WholeSettings(GraphSettings):
+class GraphLevelSettings(GraphSettings):
     """How whole graphs are learned."""
 
     counts = ("hidden", "layers", "edges_per_batch")

@@ -7,11 +7,11 @@ import numpy as np
 from vicinal.core.objective import MultiLabel, Objective, SingleLabel
 from vicinal.errors import DataError
 from vicinal.images.data.read import ImageTable, read_images
-from vicinal.images.estimator import ImageLearner
+from vicinal.images.estimator import ImageEstimator
 from vicinal.images.settings import ImageSettings
 
 
-class ImageClassifier(ImageLearner):
+class ImageClassifier(ImageEstimator):
     """Learn to name what is in a picture.
 
     >>> model = ImageClassifier(epochs=20).fit("photos")  # photos/cat, photos/dog
@@ -46,7 +46,7 @@ class ImageClassifier(ImageLearner):
 
         A picture of a class that the model does not know counts as wrong here.
         """
-        pictures, _ = self.to_score(X, y)
+        pictures, _ = self.scoring_part(X, y)
         found = self.evaluate(pictures).score
         share = found.n / len(pictures) if found.metric == "accuracy" else 1.0
         return found.value * share

@@ -61,7 +61,7 @@ def load_digits(seed: int = 0) -> Digits:
 
 def run_demo(voice: Speaker, *, seeds: int = 5) -> dict[str, Any]:
     """Both parts; returns the figures."""
-    begun = time.monotonic()
+    started_at = time.monotonic()
     digits = load_digits()
     voice.say(
         f"{len(digits.y) + len(digits.y_test):,} handwritten digits of 8 x 8 pixels; "
@@ -75,7 +75,7 @@ def run_demo(voice: Speaker, *, seeds: int = 5) -> dict[str, Any]:
         "  vicinal train FOLDER      a tested model and a report\n"
         "  vicinal info              the networks to choose from with --backbone"
     )
-    seconds = round(time.monotonic() - begun, 2)
+    seconds = round(time.monotonic() - started_at, 2)
     cnn = networks["cnn"]
     return {
         "score": cnn["score"],

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from vicinal.core.compute.batchnorm_folding import Pair, followed_by_norms
+from vicinal.core.compute.batchnorm_folding import Pair, find_conv_bn_pairs
 from vicinal.core.compute.memory import free_on
 from vicinal.core.compute.runtime import (
     Runtime,
@@ -27,7 +27,10 @@ from vicinal.core.compute.runtime import (
 from vicinal.core.data.quarantine import Quarantined, warn_of
 from vicinal.core.data.splits import TRAIN, VAL
 from vicinal.core.evaluation.calibration import fit_temperature
-from vicinal.core.evaluation.significance import Nearer, compare_predictions
+from vicinal.core.evaluation.significance import (
+    PairedComparison,
+    paired_permutation_test,
+)
 from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.core.text import counted
@@ -36,11 +39,11 @@ from vicinal.errors import (
     DataError,
     NoDataError,
 )
-from vicinal.images.data.audit import Tick
-from vicinal.images.data.dataset import Pictures, look_over
+from vicinal.images.data.audit import ProgressCallback
+from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.read import ImageTable
 from vicinal.images.inference.engines import MANY, fastest_forward, remember
-from vicinal.images.inference.out_of_distribution import Known, Seen
+from vicinal.images.inference.out_of_distribution import ImageFeatures, OutlierDetector
 from vicinal.images.inference.pixel_statistics import surface
 from vicinal.images.networks.base import Network
 from vicinal.images.settings import ENOUGH, ImageSettings
@@ -49,22 +52,22 @@ from vicinal.images.splits.split import given_parts, grouped, with_validation
 from vicinal.images.training.augment import PHOTO, choose
 from vicinal.images.training.backbone_selection import (
     TIMED,
-    Trial,
+    BackboneTrial,
     milliseconds,
     sample_of,
     take,
 )
 from vicinal.images.training.frozen_features import frozen_features
-from vicinal.images.training.initialization import Start
+from vicinal.images.training.initialization import Initialization
 from vicinal.images.training.linear_probe import (
     Probe,
+    calibrated_head_scale,
     fit_probe,
-    honest_share,
-    put_head,
+    set_head,
 )
-from vicinal.images.training.loader import PictureLoader
+from vicinal.images.training.loader import ImageLoader
 from vicinal.images.training.scratch_comparison import reserved
-from vicinal.images.training.time_budget import FOR_SHORTCUTS, MOST_EPOCHS, Clock
+from vicinal.images.training.time_budget import FOR_SHORTCUTS, MOST_EPOCHS, TimeBudget
 from vicinal.images.weights.pretrained import candidates as candidates_of
 from vicinal.images.weights.transfer import (
     blocks_to_freeze,
@@ -79,7 +82,7 @@ BESIDE = 1.15
 """what an epoch takes beside its passes: views, optimizer steps, validation"""
 
 
-class ImageLearner(ShownModel):
+class ImageEstimator(ShownModel):
     """Base of the estimators that learn from pictures."""
 
     epochs_: int
@@ -91,7 +94,7 @@ class ImageLearner(ShownModel):
     first_on_val_: Score | None
     """with `weights`: the first answer on the validation part, where there is one"""
 
-    paired_: Nearer | None
+    comparison_: PairedComparison | None
     """with `weights`: the fine-tuned network against the probe on the validation part;
     None: it was not fine-tuned, or nothing was held out to compare them on"""
 
@@ -116,7 +119,7 @@ class ImageLearner(ShownModel):
     _chosen: str | None = None
     """with `backbone` auto: the weights that were taken"""
 
-    trials_: list[Trial]
+    trials_: list[BackboneTrial]
     """with `backbone` auto: what each candidate gave"""
 
     @property
@@ -124,7 +127,7 @@ class ImageLearner(ShownModel):
         """Whether a backbone is still to be chosen."""
         return self.get_params()["backbone"] == "auto" and self._chosen is None
 
-    def choose(self, train: Pictures) -> Iterator[str]:
+    def choose(self, train: ImageDataset) -> Iterator[str]:
         """Try the candidates on a sample of the train part, and take one.
 
         Yields a sentence on each, and on the choice.
@@ -135,7 +138,7 @@ class ImageLearner(ShownModel):
         self.trials_, said = [], None
         for weights in candidates_of(asked.weights):
             said = type(self)(**self.get_params() | self._trial_params(weights))
-            said.tick = self.tick
+            said.report_progress = self.report_progress
             said.fit(table)
             self.trials_.append(said._as_trial(weights))
             yield str(self.trials_[-1])
@@ -151,7 +154,7 @@ class ImageLearner(ShownModel):
         free = {"backbone": None, "max_ms": None, "max_mb": None, "minutes": None}
         return {"weights": weights, "freeze": "all", "near_duplicates": False, **free}
 
-    def _as_trial(self, weights: str) -> Trial:
+    def _as_trial(self, weights: str) -> BackboneTrial:
         how, network = self.preprocessing_, self.network_
         shape = TIMED, how.store_size, how.store_size, how.channels
         pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -159,17 +162,17 @@ class ImageLearner(ShownModel):
         mb = sum(t.numel() * t.element_size() for t in network.state_dict().values())
         said = self.objective_.decide(self.probe_.predicted)
         score = self.probe_.score
-        return Trial(weights, self.backbone_, score, ms, mb / 1e6, said)
+        return BackboneTrial(weights, self.backbone_, score, ms, mb / 1e6, said)
 
-    def reopened(self, pictures: Pictures) -> Pictures:
+    def reopened(self, pictures: ImageDataset) -> ImageDataset:
         """The same pictures as the backbone that was chosen wants to see them."""
         eye, channels = self.start.eye(pictures.table), self.start.channels
         if eye == pictures.eye and channels in (None, pictures.channels):
             return pictures
-        _, found = look_over(pictures.table, eye, channels=channels)
+        _, found = load_dataset(pictures.table, eye, channels=channels)
         if not np.array_equal(found.digests, pictures.digests):
             raise DataError(
-                "Pictures changed while backbones were tried. Leave them alone while "
+                "Images changed while backbones were tried. Leave them alone while "
                 "training runs, and start again."
             )
         return replace(found, groups=pictures.groups)
@@ -199,13 +202,15 @@ class ImageLearner(ShownModel):
         stop_requested: Callable[[], bool] = lambda: False,
     ) -> Iterator[Epoch]:
         """`fit` as a generator of epoch records: leave the loop to stop early."""
-        self._began = time.monotonic() if self.begun is None else self.begun
+        self._began = time.monotonic() if self.started_at is None else self.started_at
         self.quarantine_ = []
         train, val = self._parts(X, y, validation)
         return self._epochs(self._prepare(train, val, checkpoint, stop_requested))
 
     def _epochs(self, trainer: Trainer) -> Iterator[Epoch]:
-        if self._settled or self.untuned_:  # the fitted head is the model already
+        if (
+            self._head_only or self.fine_tuning_skipped_
+        ):  # the fitted head is the model already
             self.history_ = []
             self._settle()
             return
@@ -228,7 +233,7 @@ class ImageLearner(ShownModel):
     def _why_not_tuned(self, trainer: Trainer) -> str:
         """Why the first answer is the model though more was asked for; else nothing."""
         settings = self.settings
-        if settings.weights is None or self._settled:
+        if settings.weights is None or self._head_only:
             return ""
         if trainer.out_of_time and not trainer.has_begun:
             return "the minutes were over"
@@ -236,7 +241,7 @@ class ImageLearner(ShownModel):
             return "no picture could be held out to test what it brings"
         return ""
 
-    untuned_: str = ""
+    fine_tuning_skipped_: str = ""
     """with `weights`: why there was no fine-tuning though it was asked for"""
 
     chose_epoch_: bool
@@ -245,31 +250,34 @@ class ImageLearner(ShownModel):
     @property
     def fine_tuning(self) -> str:
         """What became of fine-tuning, in a sentence; nothing where there was none."""
-        if not hasattr(self, "probe_") or self._settled:
+        if not hasattr(self, "probe_") or self._head_only:
             return ""
-        if self.paired_ is not None:
-            told = f"{self.paired_}: {self.paired_.verdict}"
+        if self.comparison_ is not None:
+            told = f"{self.comparison_}: {self.comparison_.verdict}"
             return f"fine-tuning on the validation part: {told}"
-        if self.untuned_:
-            return f"no fine-tuning: {self.untuned_}; the first answer is the model"
+        if self.fine_tuning_skipped_:
+            reason = self.fine_tuning_skipped_
+            return f"no fine-tuning: {reason}; the first answer is the model"
         return "fine-tuned; with nothing held out, whether it is better was not tested"
 
     def val_share(self, n: int) -> float:
         """The share of n for choosing the epoch; none where no epoch is trained."""
-        return 0.0 if self._settled else self.settings.val_share(n)
+        return 0.0 if self._head_only else self.settings.val_share(n)
 
     @property
     def test_share(self) -> float:
         """The share for the score; none where all are judged out of fold."""
-        return 0.0 if self._settled else self.settings.test_fraction
+        return 0.0 if self._head_only else self.settings.test_fraction
 
     @property
-    def _settled(self) -> bool:
+    def _head_only(self) -> bool:
         return self.settings.freeze == "all" and self.settings.weights is not None
 
-    def _parts(self, X: Any, y: Any, validation: Any) -> tuple[Pictures, Pictures]:
+    def _parts(
+        self, X: Any, y: Any, validation: Any
+    ) -> tuple[ImageDataset, ImageDataset]:
         """The pictures for learning and those for choosing the epoch."""
-        if not isinstance(X, Pictures):
+        if not isinstance(X, ImageDataset):
             self._chosen = None
         pictures = self.open(X, y)
         parts = given_parts(pictures.table)
@@ -283,35 +291,37 @@ class ImageLearner(ShownModel):
         parts = with_validation(parts, pictures, share, self.random_state)
         return pictures.rows(parts == TRAIN), pictures.rows(parts == VAL)
 
-    def open(self, X: Any, y: Any = None, like: Pictures | None = None) -> Pictures:
+    def open(
+        self, X: Any, y: Any = None, like: ImageDataset | None = None
+    ) -> ImageDataset:
         """Decode pictures for this estimator; set aside those that cannot be used."""
-        if isinstance(X, Pictures):
+        if isinstance(X, ImageDataset):
             return X
         whole = isinstance(X, ImageTable)  # it was read with its groups
         group = None if whole or like else self.settings.group_column
         table = self.read(X, y, group)
         eye = like.eye if like else self.start.eye(table)
         channels = like.channels if like else self.start.channels
-        found, pictures = look_over(table, eye, channels=channels)
+        found, pictures = load_dataset(table, eye, channels=channels)
         before: list[Quarantined] = getattr(self, "quarantine_", [])
         self.quarantine_ = [*before, *found.quarantine]
         warn_of(found.quarantine, "picture", stacklevel=5)
         return self.grouped(pictures)
 
-    def grouped(self, pictures: Pictures) -> Pictures:
+    def grouped(self, pictures: ImageDataset) -> ImageDataset:
         """The pictures, and which of them are not to be divided."""
         settings = self.settings
         return grouped(pictures, settings.near_duplicates, settings.group_pattern)
 
     @property
-    def start(self) -> Start:
+    def start(self) -> Initialization:
         """What the network starts from, and how it wants to see pictures."""
         settings = self.settings
         if self._start is None or self._start.settings != settings:
-            self._start = Start(settings)
+            self._start = Initialization(settings)
         return self._start
 
-    _start: Start | None = None
+    _start: Initialization | None = None
     """let go when its weights are in the network"""
 
     def check_start(self) -> None:
@@ -320,12 +330,14 @@ class ImageLearner(ShownModel):
             return self.start.check()
         free = {"backbone": None, "max_ms": None, "max_mb": None}
         for weights in candidates_of(self._asked.weights):
-            Start(replace(self._asked, weights=weights, **free).filled()).check()
+            Initialization(
+                replace(self._asked, weights=weights, **free).filled()
+            ).check()
 
     def _prepare(
         self,
-        train: Pictures,
-        val: Pictures,
+        train: ImageDataset,
+        val: ImageDataset,
         checkpoint: Path | None,
         stop_requested: Callable[[], bool],
     ) -> Trainer:
@@ -340,7 +352,7 @@ class ImageLearner(ShownModel):
         y, y_val = (self.objective_.encode(p.table.labels) for p in (train, val))
         if settings.class_weight == "balanced":
             self.objective_ = self.objective_.balanced(y)
-        self.constant_ = np.atleast_1d(self.objective_.constant(y)).tolist()
+        self.constant_baseline_ = np.atleast_1d(self.objective_.constant(y)).tolist()
         self._set_classes(train.table)
         self.temperature_, self._val, self._train = 1.0, (val, y_val), train
         self.known_ = None
@@ -356,7 +368,7 @@ class ImageLearner(ShownModel):
             freeze_first(self.network_, freeze)
             shares_of = shares(self.network_, settings.layer_decay)
         augmentation = choose(settings.augment, self.preprocessing_)
-        loader = PictureLoader(
+        loader = ImageLoader(
             pictures=train,
             targets=y,
             preprocessing=self.preprocessing_,
@@ -367,23 +379,23 @@ class ImageLearner(ShownModel):
         saved = saved_runtime(checkpoint)
         if saved is not None and saved.device != device:
             saved = replace(saved, device=device, compiled=False)
-        by_clock = settings.minutes is not None and self.epochs is None
+        time_limited = settings.minutes is not None and self.epochs is None
         clock = self._clock(settings)
-        if free_on(device) and not self._settled:
-            loader = loader.on(device, tick=self.tick)
-        if not self._settled:
-            epochs = MOST_EPOCHS if by_clock else settings.epochs or 1
+        if free_on(device) and not self._head_only:
+            loader = loader.on(device, report_progress=self.report_progress)
+        if not self._head_only:
+            epochs = MOST_EPOCHS if time_limited else settings.epochs or 1
             passes = epochs * loader.steps
-            left = clock.left() if by_clock else math.inf
+            left = clock.left() if time_limited else math.inf
             form = saved or self.form
             self.runtime_ = form or self._fastest(loader, device, passes, left)
-        self.epochs_ = 0 if self._settled else settings.epochs or 1
+        self.epochs_ = 0 if self._head_only else settings.epochs or 1
         an_epoch = 0.0
-        if not self._settled:
-            if by_clock:
+        if not self._head_only:
+            if time_limited:
                 self._freeze_by_clock(settings, loader, clock.left())
             an_epoch = 0.0 if self.form else self._seconds_an_epoch(loader)
-            if by_clock:
+            if time_limited:
                 self.epochs_ = clock.epochs(an_epoch)
                 learning = clock.seconds / 60
                 settings = replace(settings, epochs=MOST_EPOCHS, minutes=learning)
@@ -393,8 +405,8 @@ class ImageLearner(ShownModel):
             loader=loader,
             objective=self.objective_,
             settings=settings,
-            by_clock=by_clock,
-            begun=self._began,
+            time_limited=time_limited,
+            started_at=self._began,
             runtime=self.runtime_,
             validate=lambda model: self._validate(val, y_val),
             judged=self.chose_epoch_,
@@ -403,19 +415,19 @@ class ImageLearner(ShownModel):
             shares=shares_of,
             ema=settings.ema if settings.weights else 0.0,
             fixed=self._norms_to_fix(),
-            opens=self._opening_epochs(settings),
+            unfreeze_at=self._opening_epochs(settings),
             seed=seed_for(self.random_state, 1),
             checkpoint_file=checkpoint,
             fingerprint=self._fingerprint(train, val),
             stop_requested=stop_requested,
         )
-        self.untuned_ = self._why_not_tuned(trainer)
+        self.fine_tuning_skipped_ = self._why_not_tuned(trainer)
         return trainer
 
-    def from_nothing(
+    def fit_from_scratch(
         self,
-        train: Pictures,
-        val: Pictures,
+        train: ImageDataset,
+        val: ImageDataset,
         seconds: float,
         stop_requested: Callable[[], bool] = lambda: False,
     ) -> Score:
@@ -424,7 +436,7 @@ class ImageLearner(ShownModel):
         changes |= {"backbone": self.backbone_, "minutes": seconds / 60 / 0.9}
         changes |= {"max_ms": None, "max_mb": None, "false_alarm": 0.0}
         other = type(self)(**self.get_params() | changes)
-        threads = 0 if self._settled else self.runtime_.threads
+        threads = 0 if self._head_only else self.runtime_.threads
         plain = {"engine": "torch", "compiled": False, "threads": threads}
         other.form = replace(self.runtime_, **plain)
         other._began, other.quarantine_ = time.monotonic(), []
@@ -439,7 +451,7 @@ class ImageLearner(ShownModel):
 
     def _forget(self) -> None:
         """Take away what an earlier fit learned."""
-        names = "network_", "history_", "probe_", "paired_", "_engines"
+        names = "network_", "history_", "probe_", "comparison_", "_engines"
         for name in (*names, "_known_at_first"):
             vars(self).pop(name, None)
 
@@ -463,16 +475,21 @@ class ImageLearner(ShownModel):
     # --- from trained weights ----------------------------------------------------
 
     def _fit_first_answer(
-        self, train: Pictures, y: np.ndarray, val: Pictures, y_val: np.ndarray, on: str
+        self,
+        train: ImageDataset,
+        y: np.ndarray,
+        val: ImageDataset,
+        y_val: np.ndarray,
+        on: str,
     ) -> None:
         """Fit the head on frozen features; the network ends in it."""
         self.runtime_ = self._fastest_forward(len(train), on)
         seen, of_val = (self.features(part) for part in (train, val))
         self.probe_ = fit_probe(seen, train, y, self.objective_, self.random_state)
-        put_head(self.network_, self.probe_.fit.head)
+        set_head(self.network_, self.probe_.fit.head)
         self._begun = self.network_.state_dict()
         self._begun = {name: t.clone() for name, t in self._begun.items()}
-        self.paired_, self.first_on_val_ = None, None
+        self.comparison_, self.first_on_val_ = None, None
         self._at_first = self.probe_.fit.head.logits(of_val)
         if len(val):
             said = self.objective_.decide(self.objective_.predict(self._at_first))
@@ -486,10 +503,10 @@ class ImageLearner(ShownModel):
     def _soften_head(self, network: nn.Module) -> None:
         """Before fine-tuning: as sure of its examples as it is of others."""
         if hasattr(self, "probe_"):
-            share = honest_share(self.probe_, self.objective_)
-            put_head(cast(Network, network), self.probe_.fit.head, share)
+            share = calibrated_head_scale(self.probe_, self.objective_)
+            set_head(cast(Network, network), self.probe_.fit.head, share)
 
-    def features(self, pictures: Pictures) -> np.ndarray:
+    def features(self, pictures: ImageDataset) -> np.ndarray:
         """What the body says of decoded pictures [N, D], from the cache where there."""
         return frozen_features(
             pictures,
@@ -497,13 +514,13 @@ class ImageLearner(ShownModel):
             self.preprocessing_,
             self.runtime_,
             cache=self.settings.cache,
-            tick=self.tick,
+            report_progress=self.report_progress,
         )
 
     form: Runtime | None = None
     """in which the network learns, so that nothing is timed; None: the fastest"""
 
-    tick: Tick | None = None
+    report_progress: ProgressCallback | None = None
     """called as tick(done, total) while features are computed; may raise to stop"""
 
     def _fastest_forward(self, count: int, device: str) -> Runtime:
@@ -536,26 +553,30 @@ class ImageLearner(ShownModel):
         rows, seed = _some(len(train), self.random_state), self.random_state
         if hasattr(self, "probe_") and not self._tuned:
             if self._known_at_first is None:
-                seen = Seen(self.probe_.features[rows], self._surfaces_of(train, rows))
+                seen = ImageFeatures(
+                    self.probe_.features[rows], self._surfaces_of(train, rows)
+                )
                 groups = train.together[rows]
-                self._known_at_first = Known.fit(seen, alarm, seed, together=groups)
+                self._known_at_first = OutlierDetector.fit(
+                    seen, alarm, seed, together=groups
+                )
             self.known_ = self._known_at_first
         elif len(val):
             seen, held_out = (self._seen_of(p) for p in (train.rows(rows), val))
-            self.known_ = Known.fit(seen, alarm, seed, held_out=held_out)
+            self.known_ = OutlierDetector.fit(seen, alarm, seed, held_out=held_out)
 
-    _known_at_first: Known | None = None
+    _known_at_first: OutlierDetector | None = None
     """what the first answer knows"""
 
     @staticmethod
-    def _surfaces_of(pictures: Pictures, rows: np.ndarray) -> np.ndarray:
+    def _surfaces_of(pictures: ImageDataset, rows: np.ndarray) -> np.ndarray:
         parts = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
         return np.concatenate([surface(pictures.batch(part)) for part in parts])
 
     @property
     def _tuned(self) -> bool:
         """Whether the network is another than the one the probe was fitted on."""
-        kept = self.paired_ is None or self.paired_.better
+        kept = self.comparison_ is None or self.comparison_.better
         return bool(self.history_) and kept
 
     def _calibrate(self) -> None:
@@ -581,11 +602,11 @@ class ImageLearner(ShownModel):
         if self.settings.weights is None or not hasattr(self, "history_"):
             return
         if len(self._val[0]):
-            self.paired_ = self._beside_the_probe()
-            if not self.paired_.better:
+            self.comparison_ = self._beside_the_probe()
+            if not self.comparison_.better:
                 self.network_.load_state_dict(self._begun)
 
-    def _beside_the_probe(self) -> Nearer:
+    def _beside_the_probe(self) -> PairedComparison:
         """The network as it is against the first answer, on the validation part.
 
         Each at its own best temperature: how sure one is can be mended afterwards.
@@ -595,12 +616,12 @@ class ImageLearner(ShownModel):
             self.objective_.predict(z / fit_temperature(z, y, self.objective_))
             for z in (self._logits_of(val), self._at_first)
         )
-        return compare_predictions(self.objective_, y, now, first, val.together)
+        return paired_permutation_test(self.objective_, y, now, first, val.together)
 
     _trainer: Trainer | None = None
     """while it learns"""
 
-    def save_so_far(self, path: str | Path) -> bool:
+    def save_best(self, path: str | Path) -> bool:
         """While learning, between two epochs: save the best there is up to now.
 
         With trained weights that is the first answer until the network is better by
@@ -609,8 +630,8 @@ class ImageLearner(ShownModel):
         assert self._trainer is not None
         with self._trainer.best_so_far():
             if self.settings.weights is not None and len(self._val[0]):
-                self.paired_ = self._beside_the_probe()
-                if not self.paired_.better:
+                self.comparison_ = self._beside_the_probe()
+                if not self.comparison_.better:
                     return False
             self._calibrate()
             self._learn_what_is_known()
@@ -618,7 +639,7 @@ class ImageLearner(ShownModel):
         return True
 
     def _fastest(
-        self, loader: PictureLoader, device: str, passes: int, seconds: float
+        self, loader: ImageLoader, device: str, passes: int, seconds: float
     ) -> Runtime:
         """The form in which this network trains fastest on batches like these.
 
@@ -640,7 +661,7 @@ class ImageLearner(ShownModel):
         return remember(what, self.backbone_, x, forms, measure, cache)
 
     def _freeze_by_clock(
-        self, settings: ImageSettings, loader: PictureLoader, left: float
+        self, settings: ImageSettings, loader: ImageLoader, left: float
     ) -> None:
         """With `freeze` auto: freeze as many first blocks as time asks for."""
         if settings.weights is None or settings.freeze != "auto":
@@ -656,8 +677,8 @@ class ImageLearner(ShownModel):
         if settings.weights is None or settings.stages == 1:
             return {}
         learns = {n for n, p in self.network_.named_parameters() if p.requires_grad}
-        opens = opening_epochs(self.network_, settings.stages, self.epochs_)
-        return {name: epoch for name, epoch in opens.items() if name in learns}
+        unfreeze_at = opening_epochs(self.network_, settings.stages, self.epochs_)
+        return {name: epoch for name, epoch in unfreeze_at.items() if name in learns}
 
     @property
     def _freezes_norms(self) -> bool:
@@ -677,21 +698,21 @@ class ImageLearner(ShownModel):
             return None
         how, like = self.preprocessing_, next(self.network_.parameters())
         example = torch.rand(2, how.channels, how.image_size, how.image_size)
-        return followed_by_norms(self.network_, example.to(like.device))
+        return find_conv_bn_pairs(self.network_, example.to(like.device))
 
-    begun: float | None = None
+    started_at: float | None = None
     """what `time.monotonic` said when the user's minutes began; None: when fit began"""
 
-    def _clock(self, settings: ImageSettings) -> Clock:
+    def _clock(self, settings: ImageSettings) -> TimeBudget:
         minutes = settings.minutes or 0.0
         after = 0.0
         if settings.weights is not None and settings.scratch:
             after += reserved(minutes)
         if settings.looks_for_shortcuts(tuned=True, judged=ENOUGH):
             after += min(FOR_SHORTCUTS, 0.1 * 60 * minutes)
-        return Clock(minutes, self._began, after)
+        return TimeBudget(minutes, self._began, after)
 
-    def _seconds_an_epoch(self, loader: PictureLoader) -> float:
+    def _seconds_an_epoch(self, loader: ImageLoader) -> float:
         """Seconds that an epoch will take, from one step that is timed."""
         x = next(iter(loader.batches(0)))[0][:32]
         form = replace(self.runtime_, compiled=False)
@@ -699,14 +720,14 @@ class ImageLearner(ShownModel):
         one = measured(self.network_, x, [form], repeats=1, fix_norms=fix)[form]
         return BESIDE * one / len(x) * len(loader.pictures)
 
-    def _validate(self, val: Pictures, y: np.ndarray) -> tuple[float, float]:
+    def _validate(self, val: ImageDataset, y: np.ndarray) -> tuple[float, float]:
         if not len(val):
             return float("nan"), float("nan")
         logits = self._logits_of(val)
         loss = self.objective_.loss(logits, torch.from_numpy(y)).item()
         return loss, self.objective_.measure(y, self.objective_.predict(logits))
 
-    def _fingerprint(self, train: Pictures, val: Pictures) -> str:
+    def _fingerprint(self, train: ImageDataset, val: ImageDataset) -> str:
         """A hash of all that a resumed run must agree on with its checkpoint."""
         values = self.plain_params().items()
         told = {k: v for k, v in values if k not in FREE_TO_CHANGE}

@@ -18,21 +18,21 @@ from vicinal.core.compute.threads import prefetch
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.data.splits import TEST
 from vicinal.core.estimators.estimator import Estimator, read_weights, save_model
-from vicinal.core.evaluation.evaluation import Evaluation, judge
+from vicinal.core.evaluation.evaluation import Evaluation, evaluate_predictions
 from vicinal.core.metrics import wilson
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import under
 from vicinal.core.text import counted, percent
 from vicinal.core.training.trainer import Epoch
-from vicinal.errors import ClassError, DataError, PictureError, SettingError
-from vicinal.images.data.audit import Eye, looks, names_in
+from vicinal.errors import ClassError, DataError, ImageError, SettingError
+from vicinal.images.data.audit import ImageReader, looks, names_in
 from vicinal.images.data.csv_tables import listed
-from vicinal.images.data.dataset import Pictures, look_over
+from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.decode import Preprocessing, to_channels
 from vicinal.images.data.inputs import list_pictures
 from vicinal.images.data.read import ImageTable, read_images
 from vicinal.images.inference.engines import MANY, Engines, engine
-from vicinal.images.inference.out_of_distribution import Known, Seen
+from vicinal.images.inference.out_of_distribution import ImageFeatures, OutlierDetector
 from vicinal.images.inference.pixel_statistics import surface
 from vicinal.images.networks import build
 from vicinal.images.networks.base import Network
@@ -45,7 +45,7 @@ from vicinal.images.weights.transfer import KNOWN
 PREDICT_BATCH = 64
 
 
-class Answer(NamedTuple):
+class Prediction(NamedTuple):
     """What a model says of one picture, or why it can say nothing."""
 
     name: str
@@ -58,7 +58,7 @@ class Answer(NamedTuple):
     """whether it is unlike anything that was learned from"""
 
 
-class PictureModel(Estimator):
+class ImageModel(Estimator):
     """What ImageClassifier and ImageRegressor can do once they have learned."""
 
     settings_type = ImageSettings
@@ -74,12 +74,12 @@ class PictureModel(Estimator):
     preprocessing_: Preprocessing
     runtime_: Runtime
     history_: list[Epoch]
-    constant_: list[float]
+    constant_baseline_: list[float]
     temperature_: float
     """what logits are divided by, so that held-out pictures are as sure as they are
     right; 1 where nothing was held out"""
 
-    known_: Known | None
+    known_: OutlierDetector | None
     """what is known, and from where on a picture is called unknown; None: not asked
     for, or nothing was held out to tell by"""
 
@@ -119,14 +119,14 @@ class PictureModel(Estimator):
 
     # --- answering ---------------------------------------------------------------
 
-    def answers(self, X: Any) -> Iterator[Answer]:
+    def answers(self, X: Any) -> Iterator[Prediction]:
         """What the model says of each picture, in order, a batch at a time.
 
         A picture that cannot be read gets a reason in place of an answer. Memory does
         not grow with the number of pictures.
         """
         self.check_fitted()
-        if isinstance(X, Pictures):
+        if isinstance(X, ImageDataset):
             return self._answers_of(X)
         return self._answers(self._unlabelled(X))
 
@@ -146,12 +146,12 @@ class PictureModel(Estimator):
             )
         return read_images(X)
 
-    def _answers(self, table: ImageTable) -> Iterator[Answer]:
+    def _answers(self, table: ImageTable) -> Iterator[Prediction]:
         many = len(table) >= MANY
         for names, reasons, pixels in prefetch(self._batches(table)):
             said = iter(self._said(self._seen(pixels, many=many)))
             for name, reason in zip(names, reasons, strict=True):
-                yield Answer(name, None, reason) if reason else next(said)(name)
+                yield Prediction(name, None, reason) if reason else next(said)(name)
 
     def _batches(
         self, table: ImageTable
@@ -159,7 +159,7 @@ class PictureModel(Estimator):
         """Names, reasons and the pixels of the readable pictures, a batch at a time."""
         how = self.preprocessing_
         # one pass over many pictures would only push useful entries out of the cache
-        eye = Eye(how.store_size, how.resize, None, self.settings.max_pixels)
+        eye = ImageReader(how.store_size, how.resize, None, self.settings.max_pixels)
         found = zip(table.names, looks(table, eye), strict=True)
         while part := list(islice(found, PREDICT_BATCH)):
             good = [look.pixels for _, look in part if look.pixels is not None]
@@ -173,21 +173,21 @@ class PictureModel(Estimator):
                 np.stack(pixels) if pixels else empty,
             )
 
-    def _answers_of(self, pictures: Pictures) -> Iterator[Answer]:
+    def _answers_of(self, pictures: ImageDataset) -> Iterator[Prediction]:
         said = self._said(self._seen_of(pictures))
         for name, answer in zip(pictures.table.names, said, strict=True):
             yield answer(name)
 
-    def _said(self, seen: Seen) -> Iterator[Callable[[str], Answer]]:
+    def _said(self, seen: ImageFeatures) -> Iterator[Callable[[str], Prediction]]:
         """An answer for each picture that was seen, to be given its name."""
         z = torch.from_numpy(seen.embeddings)
         if not len(z):
             return
         predicted, unknown = self._predict(self._logits(z)), self._unknown(seen)
         for row, strange in zip(predicted, unknown.tolist(), strict=True):
-            yield lambda name, r=row, u=strange: Answer(name, r, None, u)
+            yield lambda name, r=row, u=strange: Prediction(name, r, None, u)
 
-    def _unknown(self, seen: Seen) -> np.ndarray:
+    def _unknown(self, seen: ImageFeatures) -> np.ndarray:
         if self.known_ is None:
             return np.zeros(len(seen.embeddings), bool)
         return self.known_.is_unknown(seen)
@@ -206,25 +206,25 @@ class PictureModel(Estimator):
             return self.objective_.predict(logits)
         return self.objective_.predict(logits / self.temperature_)
 
-    def _logits_of(self, pictures: Pictures) -> Tensor:
+    def _logits_of(self, pictures: ImageDataset) -> Tensor:
         """Logits [N, K] of decoded pictures."""
         return self._logits(self._embeddings_of(pictures))
 
-    def _embeddings_of(self, pictures: Pictures) -> Tensor:
+    def _embeddings_of(self, pictures: ImageDataset) -> Tensor:
         """Embeddings [N, D] of decoded pictures."""
         rows, many = np.arange(len(pictures)), len(pictures) >= MANY
         parts = [rows[i : i + PREDICT_BATCH] for i in rows[::PREDICT_BATCH]]
         return torch.cat([self._embed(pictures.batch(p), many=many) for p in parts])
 
-    def _seen_of(self, pictures: Pictures) -> Seen:
+    def _seen_of(self, pictures: ImageDataset) -> ImageFeatures:
         """What is seen of decoded pictures."""
         rows, many = np.arange(len(pictures)), len(pictures) >= MANY
         parts = [rows[i : i + PREDICT_BATCH] for i in rows[::PREDICT_BATCH]]
         return _joined([self._seen(pictures.batch(p), many=many) for p in parts])
 
-    def _seen(self, pixels: np.ndarray, *, many: bool) -> Seen:
+    def _seen(self, pixels: np.ndarray, *, many: bool) -> ImageFeatures:
         """What is seen of pixels [B, S, S, C], as one of so many pictures."""
-        return Seen(self._embed(pixels, many=many).numpy(), surface(pixels))
+        return ImageFeatures(self._embed(pixels, many=many).numpy(), surface(pixels))
 
     _inside: tuple[Any, Any] | None = None
     """the state of the weights, and the network in the forms for looking inside"""
@@ -288,7 +288,7 @@ class PictureModel(Estimator):
         """Embeddings [N, D]: what the last dense layer sees of each picture."""
         return _joined(list(self._all_seen(X))).embeddings
 
-    def _all_seen(self, X: Any) -> Iterator[Seen]:
+    def _all_seen(self, X: Any) -> Iterator[ImageFeatures]:
         """What is seen of all pictures; PictureError names those it cannot read."""
         self.check_fitted()
         table = self._complete(X)
@@ -306,7 +306,9 @@ class PictureModel(Estimator):
         are left out of the score and told in `notes`. linear: another to stand beside.
         """
         self.check_fitted()
-        pictures, notes = (X, []) if isinstance(X, Pictures) else self.to_score(X, y)
+        pictures, notes = (
+            (X, []) if isinstance(X, ImageDataset) else self.scoring_part(X, y)
+        )
         known, more = self._known_rows(pictures.table)
         pictures = pictures.rows(known)
         seen = self._seen_of(pictures)
@@ -346,10 +348,10 @@ class PictureModel(Estimator):
         """
         objective = self.objective_
         many, y = objective.kind == "multi_label", objective.encode(table.labels)
-        blind = self.constant_ if many else self.constant_[0]
+        blind = self.constant_baseline_ if many else self.constant_baseline_[0]
         if objective.kind == "single_label" and len(np.unique(y)) > 1:
             blind = objective.constant(y)
-        found = judge(
+        found = evaluate_predictions(
             objective,
             y,
             predicted,
@@ -360,10 +362,10 @@ class PictureModel(Estimator):
             together,
         )
         if linear is not None:
-            found.set_beside(LINEAR, objective, y, linear)
+            found.add_baseline(LINEAR, objective, y, linear)
         return found
 
-    def to_score(self, X: Any, y: Any = None) -> tuple[Pictures, list[str]]:
+    def scoring_part(self, X: Any, y: Any = None) -> tuple[ImageDataset, list[str]]:
         """Pictures to score on, the test part where there is one, and notes."""
         self.check_fitted()
         table, notes = self.read(X, y), []
@@ -374,13 +376,13 @@ class PictureModel(Estimator):
             )
             table = table.rows(test)
         how = self.preprocessing_
-        eye = Eye(how.store_size, how.resize, None, self.settings.max_pixels)
-        found, pictures = look_over(table, eye, channels=how.channels)
+        eye = ImageReader(how.store_size, how.resize, None, self.settings.max_pixels)
+        found, pictures = load_dataset(table, eye, channels=how.channels)
         if found.quarantine:
-            notes.append(told_aside(found.quarantine))
+            notes.append(describe_quarantined(found.quarantine))
         return self._grouped_to_score(pictures), notes
 
-    def _grouped_to_score(self, pictures: Pictures) -> Pictures:
+    def _grouped_to_score(self, pictures: ImageDataset) -> ImageDataset:
         """The pictures with the groups that they had in training, as far as is known.
 
         The column that named them is not asked for here, and names may be others.
@@ -443,7 +445,7 @@ class PictureModel(Estimator):
             "objective": objectives.to_dict(self.objective_),
             "preprocessing": self.preprocessing_.to_dict(),
             "runtime": self.runtime_.to_dict(),
-            "constant": self.constant_,
+            "constant": self.constant_baseline_,
             "temperature": self.temperature_,
             "whole_number_classes": self._whole_numbers(),
             "history": [epoch._asdict() for epoch in self.history_],
@@ -463,7 +465,7 @@ class PictureModel(Estimator):
         self = cls(**description["parameters"])
         self.objective_ = objectives.from_dict(description["objective"])
         self.preprocessing_ = Preprocessing.from_dict(description["preprocessing"])
-        self.constant_ = description["constant"]
+        self.constant_baseline_ = description["constant"]
         self.temperature_ = description.get("temperature", 1.0)
         self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
         network = dict(description["network"])
@@ -475,7 +477,7 @@ class PictureModel(Estimator):
             {name: t for name, t in tensors.items() if not name.startswith(KNOWN)}
         )
         told = description.get("known") or description.get("novelty")
-        self.known_ = Known.from_arrays(known, told) if told else None
+        self.known_ = OutlierDetector.from_arrays(known, told) if told else None
         self.runtime_ = _usable_here(Runtime(**description["runtime"]))
         self.runtime_.prepare(self.network_).eval()
         self._restore_classes(description)
@@ -492,21 +494,21 @@ CONSTANT_NAMES = {
 }
 
 
-def _joined(parts: list[Seen]) -> Seen:
-    return Seen(*map(np.concatenate, zip(*parts, strict=True)))
+def _joined(parts: list[ImageFeatures]) -> ImageFeatures:
+    return ImageFeatures(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _refuse(bad: list[tuple[str, str | None]]) -> None:
     if bad:
         shown = "; ".join(f"{name}: {reason}" for name, reason in bad[:5])
         more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
-        raise PictureError(
+        raise ImageError(
             f"{counted(len(bad), 'picture')} cannot be used: {shown}{more}. Leave "
             "them out, or iterate over model.answers(X), which gives their reasons."
         )
 
 
-def told_aside(aside: list[Quarantined]) -> str:
+def describe_quarantined(aside: list[Quarantined]) -> str:
     first = aside[0]
     return f"{counted(len(aside), 'picture')} set aside, {first.name}: {first.reason}"
 

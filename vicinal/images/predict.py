@@ -14,7 +14,7 @@ from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.storage.files import replace_file
 from vicinal.errors import NoDataError
 from vicinal.images.data.read import ImageTable
-from vicinal.images.model import Answer, PictureModel
+from vicinal.images.model import ImageModel, Prediction
 
 MOST_REASONS = 10
 """unreadable pictures that are named on the terminal; the CSV names them all"""
@@ -27,7 +27,7 @@ class Speaker(Protocol):
 
 
 def predict_all(
-    model: PictureModel,
+    model: ImageModel,
     table: ImageTable,
     output: Path | None,
     voice: Speaker,
@@ -40,7 +40,7 @@ def predict_all(
     answers are also returned. Memory does not grow with their number otherwise.
     Raises NoDataError when no picture can be read.
     """
-    begun, kept = time.monotonic(), []
+    started_at, kept = time.monotonic(), []
     count = {"n": 0, "unreadable": 0, "unknown": 0}
 
     def work(put: Callable[[dict[str, Any]], object]) -> None:
@@ -67,25 +67,25 @@ def predict_all(
         voice.say(f"{count['n']:,} answers, {without}{strange}: {output}")
     else:
         work(lambda row: None if keep else voice.say(_line(row)))
-    seconds = round(time.monotonic() - begun, 3)
+    seconds = round(time.monotonic() - started_at, 3)
     where = output and str(output)
     return {**count, "output": where, "predictions": kept, "seconds": seconds}
 
 
-def _rows(model: PictureModel, table: ImageTable) -> Iterator[dict[str, Any]]:
+def _rows(model: ImageModel, table: ImageTable) -> Iterator[dict[str, Any]]:
     for answer in chain(model.answers(table), map(_no_answer, table.set_aside)):
         yield _row(model, answer)
 
 
-def _no_answer(aside: Quarantined) -> Answer:
-    return Answer(aside.name, None, aside.reason)
+def _no_answer(aside: Quarantined) -> Prediction:
+    return Prediction(aside.name, None, aside.reason)
 
 
-def _class_columns(model: PictureModel) -> list[str]:
+def _class_columns(model: ImageModel) -> list[str]:
     return [f"p_{name}" for name in model.objective_.classes]
 
 
-def _row(model: PictureModel, answer: Answer) -> dict[str, Any]:
+def _row(model: ImageModel, answer: Prediction) -> dict[str, Any]:
     if answer.predicted is None:
         return {"path": answer.name, "reason": answer.reason}
     predicted = answer.predicted[None]
@@ -108,7 +108,7 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['path']}\t{said}{sure}{strange}"
 
 
-def _to_csv(output: Path, model: PictureModel, work: Callable[..., None]) -> None:
+def _to_csv(output: Path, model: ImageModel, work: Callable[..., None]) -> None:
     columns = ["path", "predicted", "probability", *_class_columns(model), "reason"]
     if model.known_ is not None:
         columns.insert(3, "unknown")

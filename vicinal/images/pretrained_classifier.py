@@ -14,7 +14,7 @@ from vicinal.images.classifier import ImageClassifier
 from vicinal.images.weights.pretrained import open_weights
 
 
-def as_it_came(
+def load_pretrained(
     weights: str, *, device: str = "auto", tell: Tell = lambda text: None
 ) -> ImageClassifier:
     """The classifier that weights are by themselves.
@@ -37,6 +37,6 @@ def as_it_came(
     model.network_.load_state_dict(source.tensors)
     model.runtime_ = Runtime(find_device(device), channels_last=True)
     model.runtime_.prepare(model.network_).eval()
-    model.constant_, model.temperature_, model.known_ = [0.0], 1.0, None
+    model.constant_baseline_, model.temperature_, model.known_ = [0.0], 1.0, None
     model.history_ = []
     return model

@@ -7,11 +7,11 @@ import numpy as np
 from vicinal.core.metrics import r2
 from vicinal.core.objective import Numeric, Objective
 from vicinal.images.data.read import ImageTable, read_images
-from vicinal.images.estimator import ImageLearner
+from vicinal.images.estimator import ImageEstimator
 from vicinal.images.settings import ImageSettings
 
 
-class ImageRegressor(ImageLearner):
+class ImageRegressor(ImageEstimator):
     """Learn to read a number off a picture: an age, a weight, a count.
 
     >>> model = ImageRegressor(epochs=20).fit("fish.csv")  # path,target

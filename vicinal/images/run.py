@@ -17,7 +17,7 @@ from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.data.splits import TEST, TRAIN, VAL, Fractions
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.evaluation.label_issues import Suspect
-from vicinal.core.metrics import Score, independent
+from vicinal.core.metrics import Score, effective_sample_size
 from vicinal.core.storage.files import read_json, write_text
 from vicinal.core.storage.run_folder import CHECKPOINT, Run, environment
 from vicinal.core.text import counted, duration
@@ -25,17 +25,17 @@ from vicinal.core.training.trainer import Epoch, Interrupted
 from vicinal.errors import NoDataError, ResumeError, VicinalError
 from vicinal.images.data.audit import (
     Audit,
-    Eye,
-    Tick,
+    ImageReader,
+    ProgressCallback,
     groups_of,
     names_in,
     rows_by_group,
 )
-from vicinal.images.data.dataset import Pictures, look_over
+from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.folders import escaped
 from vicinal.images.data.read import ImageTable
 from vicinal.images.data.subsample import within
-from vicinal.images.estimator import ImageLearner
+from vicinal.images.estimator import ImageEstimator
 from vicinal.images.report.engine_agreement import Agreement, agreement
 from vicinal.images.report.label_issues import suspects_frame, suspects_of
 from vicinal.images.report.report import Findings, make_report
@@ -44,7 +44,7 @@ from vicinal.images.splits.split import divide, given_parts, with_validation
 from vicinal.images.training.linear_baseline import fit_linear, thumbnails
 from vicinal.images.training.linear_probe import naive_score
 from vicinal.images.training.scratch_comparison import (
-    Bought,
+    TrainingComparison,
     fine_tuned_after,
     seconds_from_nothing,
 )
@@ -57,11 +57,11 @@ if TYPE_CHECKING:
 class TrainingRun:
     """One training from data to report."""
 
-    learner: ImageLearner
+    learner: ImageEstimator
     table: ImageTable
     run: Run
     source: str
-    tick: Tick | None = None
+    report_progress: ProgressCallback | None = None
     stop_requested: Callable[[], bool] = lambda: False
 
     audit: Audit = field(init=False)
@@ -71,17 +71,17 @@ class TrainingRun:
     parts: np.ndarray = field(init=False)
     """[N] train, val or test, for each picture that is used"""
     suspects: list[Suspect] = field(init=False, default_factory=list)
-    begun: float = field(init=False, default=0.0)
+    started_at: float = field(init=False, default=0.0)
     alike: int = field(init=False, default=0)
     """pictures that have near copies, or others of their group"""
 
-    naive: Score | None = field(init=False, default=None)
+    leaky_score: Score | None = field(init=False, default=None)
     """the first answer's score if copies were dealt to folds like other pictures"""
 
     agreement: Agreement | None = field(init=False, default=None)
     """the engine that judged many pictures, beside float32 on torch"""
 
-    bought: list[Bought] = field(init=False, default_factory=list)
+    bought: list[TrainingComparison] = field(init=False, default_factory=list)
     """what the weights brought, beside the same network from nothing"""
 
     evidence: "Evidence | None" = field(init=False, default=None)
@@ -95,7 +95,7 @@ class TrainingRun:
 
     def steps(self) -> Iterator[str | Epoch]:
         """Do everything; yield what there is to say, as it comes."""
-        self.begun = time.monotonic()
+        self.started_at = time.monotonic()
         pictures = self._look()
         yield self.understood()
         before = len(self.audit.quarantine)
@@ -117,13 +117,16 @@ class TrainingRun:
         yield from self._test(pictures)
         yield from self._what_transfer_bought(pictures)
         yield from self._what_answers_rest_on(pictures)
-        self.seconds = time.monotonic() - self.begun
+        self.seconds = time.monotonic() - self.started_at
         self._write_results(pictures)
         yield from self._over_time()
 
     def _over_time(self) -> Iterator[str]:
         """A note where the user's minutes did not do."""
-        minutes, took = self.learner.settings.minutes, time.monotonic() - self.begun
+        minutes, took = (
+            self.learner.settings.minutes,
+            time.monotonic() - self.started_at,
+        )
         if minutes is None or took <= LATE * 60 * minutes:
             return
         first = ""
@@ -136,24 +139,27 @@ class TrainingRun:
 
     # --- the data ----------------------------------------------------------------
 
-    def _look(self) -> Pictures:
+    def _look(self) -> ImageDataset:
         learner = self.learner
         eye = learner.start.eye(self.table)
         self.table = self._in_time(eye)
-        self.audit, pictures = look_over(
-            self.table, eye, channels=learner.start.channels, tick=self._looked
+        self.audit, pictures = load_dataset(
+            self.table,
+            eye,
+            channels=learner.start.channels,
+            report_progress=self._looked,
         )
         self.rows = np.flatnonzero(self.audit.usable)
         return learner.grouped(pictures)
 
-    def _in_time(self, eye: Eye) -> ImageTable:
+    def _in_time(self, eye: ImageReader) -> ImageTable:
         """The pictures that there is time for; those of before in a resumed run."""
         minutes, seed = self.learner.settings.minutes, self.learner.random_state
         kept = self.run.folder / "data" / "index.csv"
         if minutes is None:
             return self.table
         if not kept.exists():
-            elapsed = time.monotonic() - self.begun
+            elapsed = time.monotonic() - self.started_at
             return within(self.table, eye, minutes, seed, elapsed=elapsed)
         import pandas as pd
 
@@ -164,8 +170,8 @@ class TrainingRun:
     def _looked(self, done: int, total: int) -> None:
         if self.stop_requested():
             raise Interrupted("The look at the pictures was interrupted.")
-        if self.tick is not None:
-            self.tick(done, total)
+        if self.report_progress is not None:
+            self.report_progress(done, total)
 
     def understood(self) -> str:
         """What the data are, in a sentence."""
@@ -182,18 +188,18 @@ class TrainingRun:
         rest = f"; {aside} set aside (data/quarantine.csv says why)" if aside else ""
         return f"{counted(n, 'picture')}, {what}, {size}{rest}"
 
-    def _choose(self, pictures: Pictures) -> Iterator[str]:
+    def _choose(self, pictures: ImageDataset) -> Iterator[str]:
         """Try backbones, or take the one that this run took before it was stopped."""
         learner, kept = self.learner, self.run.path("backbones.json")
         if kept.exists():
             learner._chosen = read_json(kept)["taken"]
             return
-        learner.tick = self._looked
+        learner.report_progress = self._looked
         yield from learner.choose(pictures.rows(self.parts == TRAIN))
         tried = [trial.row() for trial in learner.trials_]
         self.run.write("backbones.json", {"taken": learner._chosen, "tried": tried})
 
-    def _divide(self, pictures: Pictures) -> Pictures:
+    def _divide(self, pictures: ImageDataset) -> ImageDataset:
         """Set `parts` [N]; drop what would leak or cannot be scored."""
         copies = groups_of(pictures.digests)
         sizes = np.bincount(pictures.together)[pictures.together]
@@ -209,7 +215,7 @@ class TrainingRun:
             self._note_near_leaks(pictures)
         return self._without_unknown_classes(pictures)
 
-    def _given_parts(self, pictures: Pictures) -> np.ndarray:
+    def _given_parts(self, pictures: ImageDataset) -> np.ndarray:
         """The user's own parts; what the user did not say is made from train.
 
         A validation part without a test part is taken for the test: a part that
@@ -222,7 +228,7 @@ class TrainingRun:
         seed = self.learner.random_state
         return with_validation(parts, pictures, share, seed)
 
-    def _without_leaks(self, pictures: Pictures) -> Pictures:
+    def _without_leaks(self, pictures: ImageDataset) -> ImageDataset:
         """Leave out copies in val or test of pictures that are in train (or val)."""
         keep = np.ones(len(pictures), dtype=bool)
         rank = {TRAIN: 0, VAL: 1, TEST: 2}
@@ -235,7 +241,7 @@ class TrainingRun:
                 self._set_aside(pictures, int(row), why)
         return self._keep(pictures, keep)
 
-    def _note_near_leaks(self, pictures: Pictures) -> None:
+    def _note_near_leaks(self, pictures: ImageDataset) -> None:
         """A note where the user's own parts hold near copies of each other."""
         learned = np.unique(pictures.together[self.parts == TRAIN])
         leaks = np.isin(pictures.together, learned) & (self.parts == TEST)
@@ -247,7 +253,7 @@ class TrainingRun:
                 f"the first: {first}"
             )
 
-    def _without_unknown_classes(self, pictures: Pictures) -> Pictures:
+    def _without_unknown_classes(self, pictures: ImageDataset) -> ImageDataset:
         table = pictures.table
         if table.kind == "numeric":
             return pictures
@@ -260,11 +266,11 @@ class TrainingRun:
             self._set_aside(pictures, int(row), why)
         return self._keep(pictures, keep)
 
-    def _set_aside(self, pictures: Pictures, row: int, why: str) -> None:
+    def _set_aside(self, pictures: ImageDataset, row: int, why: str) -> None:
         name, label = pictures.table.names[row], str(pictures.table.labels[row])
         self.audit.quarantine.append(Quarantined(name, label, why))
 
-    def _keep(self, pictures: Pictures, keep: np.ndarray) -> Pictures:
+    def _keep(self, pictures: ImageDataset, keep: np.ndarray) -> ImageDataset:
         self.audit.usable[self.rows[~keep]] = False
         self.rows, self.parts = self.rows[keep], self.parts[keep]
         return pictures.rows(keep)
@@ -299,9 +305,9 @@ class TrainingRun:
 
     # --- the work ----------------------------------------------------------------
 
-    def _train(self, pictures: Pictures) -> Iterator[str | Epoch]:
+    def _train(self, pictures: ImageDataset) -> Iterator[str | Epoch]:
         learner = self.learner
-        learner.tick, learner.begun = self._looked, self.begun
+        learner.report_progress, learner.started_at = self._looked, self.started_at
         epochs = learner.fit_epochs(
             pictures.rows(self.parts == TRAIN),
             validation=pictures.rows(self.parts == VAL),
@@ -322,21 +328,21 @@ class TrainingRun:
         saved, wait = time.monotonic(), SAVE_SECONDS
         for epoch in epochs:
             yield epoch
-            begun = time.monotonic()
-            if epoch.best and begun - saved > wait:
-                self.learner.save_so_far(self.run.folder)
+            started_at = time.monotonic()
+            if epoch.best and started_at - saved > wait:
+                self.learner.save_best(self.run.folder)
                 saved = time.monotonic()
-                wait = max(SAVE_SECONDS, 20 * (saved - begun))  # 5 % of the time
+                wait = max(SAVE_SECONDS, 20 * (saved - started_at))  # 5 % of the time
 
     def _first_answer(self) -> str:
-        score, seconds = self.learner.probe_.score, time.monotonic() - self.begun
+        score, seconds = self.learner.probe_.score, time.monotonic() - self.started_at
         self.first_seconds = seconds
         return (
             f"first answer after {seconds:.0f} s: {score.metric} {score}, "
             "each picture by a head that had not seen it"
         )
 
-    def _seen_in_training(self, pictures: Pictures) -> Iterator[str]:
+    def _seen_in_training(self, pictures: ImageDataset) -> Iterator[str]:
         """A note where the weights had learned from what they are tried on."""
         train = pictures.rows(self.parts == TRAIN)
         if self._count_seen(train):
@@ -372,15 +378,15 @@ class TrainingRun:
     def _how_long(self) -> str:
         learner, minutes = self.learner, self.learner.settings.minutes
         epochs = counted(learner.epochs_, "epoch")
-        if learner.untuned_:
-            return f"no fine-tuning: {learner.untuned_}"
+        if learner.fine_tuning_skipped_:
+            return f"no fine-tuning: {learner.fine_tuning_skipped_}"
         if minutes is not None and learner.epochs is None:
-            end = duration(max(60 * minutes - (time.monotonic() - self.begun), 0))
+            end = duration(max(60 * minutes - (time.monotonic() - self.started_at), 0))
             return f"about {epochs}, by the clock: all is done in {end}"
         seconds = duration(learner.expected_seconds_)
         return f"{epochs} at most, {seconds} if it needs them all"
 
-    def _test(self, pictures: Pictures) -> Iterator[str]:
+    def _test(self, pictures: ImageDataset) -> Iterator[str]:
         test, train = (pictures.rows(self.parts == part) for part in (TEST, TRAIN))
         if not len(test) and hasattr(self.learner, "probe_"):
             yield from self._test_out_of_fold(train)
@@ -398,7 +404,7 @@ class TrainingRun:
         yield str(self.evaluation)
         yield self.evaluation.verdict
 
-    def _what_transfer_bought(self, pictures: Pictures) -> Iterator[str]:
+    def _what_transfer_bought(self, pictures: ImageDataset) -> Iterator[str]:
         """Train the same network from nothing, about as long as the first answer took.
 
         That is within bounds, and a small share of the user's minutes.
@@ -417,19 +423,21 @@ class TrainingRun:
             frozen = objective.score(probe.y[own], decided, val.together)
         try:
             stop = self.stop_requested
-            nothing = learner.from_nothing(train, val, seconds, stop)
+            nothing = learner.fit_from_scratch(train, val, seconds, stop)
         except Interrupted:
             raise
         except VicinalError as error:  # such as one class left: no reason to fail
             yield f"note: nothing was trained from nothing to compare with: {error}"
             return
-        first = Bought("frozen, the first answer", self.first_seconds, frozen)
-        self.bought = [Bought("from nothing", seconds, nothing), first]
+        first = TrainingComparison(
+            "frozen, the first answer", self.first_seconds, frozen
+        )
+        self.bought = [TrainingComparison("from nothing", seconds, nothing), first]
         spent = sum(epoch.seconds for epoch in learner.history_)
-        worth = independent(np.ones(frozen.n), val.together)
+        effective_n = effective_sample_size(np.ones(frozen.n), val.together)
         for after in (seconds, spent):
             how = learner.history_, after, frozen.metric, frozen.n
-            tuned = fine_tuned_after(*how, worth=worth)
+            tuned = fine_tuned_after(*how, effective_n=effective_n)
             self.bought += [tuned] if tuned else []
         on = "validation part" if learner.first_on_val_ else "first fold"
         yield (
@@ -437,7 +445,7 @@ class TrainingRun:
             f"{seconds:.0f} s from nothing, {frozen} with them, frozen"
         )
 
-    def _what_answers_rest_on(self, pictures: Pictures) -> Iterator[str]:
+    def _what_answers_rest_on(self, pictures: ImageDataset) -> Iterator[str]:
         """Look for shortcuts, where that is asked for or worth while."""
         learner, judged = self.learner, self._judged(pictures)
         tuned, settings = bool(learner.history_), learner.settings
@@ -451,18 +459,20 @@ class TrainingRun:
                 yield "note: shortcuts are looked for among classes, and there are none"
             return
         how = {"held_out": self._has_test, "seed": learner.random_state}
-        self.evidence = evidence(learner, judged, **how, pulse=self._stop_if_asked)
+        self.evidence = evidence(
+            learner, judged, **how, check_interrupt=self._stop_if_asked
+        )
         yield told(self.evidence.shortcuts, self.evidence.classes)
 
     def _stop_if_asked(self) -> None:
         if self.stop_requested():
             raise Interrupted("The look for shortcuts was interrupted.")
 
-    def _judged(self, pictures: Pictures) -> Pictures:
+    def _judged(self, pictures: ImageDataset) -> ImageDataset:
         """The pictures that judge: those held out, else all, out of fold."""
         return pictures.rows(self.parts == (TEST if self._has_test else TRAIN))
 
-    def _test_out_of_fold(self, train: Pictures) -> Iterator[str]:
+    def _test_out_of_fold(self, train: ImageDataset) -> Iterator[str]:
         """All pictures are judged, each by a head that had not seen it."""
         learner, probe = self.learner, self.learner.probe_
         y = learner.objective_.encode(train.table.labels)
@@ -479,25 +489,27 @@ class TrainingRun:
         yield f"out of fold, {probe.folds.max() + 1} folds:\n{self.evaluation}"
         yield self.evaluation.verdict
 
-    def _count_seen(self, pictures: Pictures) -> int:
+    def _count_seen(self, pictures: ImageDataset) -> int:
         """How many of the pictures the weights to start from have learned from."""
         weights = self.learner.settings.weights
         return seen_before(Path(weights), pictures) if weights is not None else 0
 
-    def _told_seen(self, pictures: Pictures, what: str = "the score") -> str:
+    def _told_seen(self, pictures: ImageDataset, what: str = "the score") -> str:
         return (
             f"the weights in {self.learner.settings.weights} had learned from "
             f"{self._count_seen(pictures)} of these {len(pictures)} pictures, so "
             f"{what} flatters the model"
         )
 
-    def _noting_seen(self, found: Evaluation, pictures: Pictures) -> Evaluation:
+    def _noting_seen(self, found: Evaluation, pictures: ImageDataset) -> Evaluation:
         """The evaluation, which says so where the weights have learned from these."""
-        return found.having_seen(self._count_seen(pictures), self._told_seen(pictures))
+        return found.with_training_overlap(
+            self._count_seen(pictures), self._told_seen(pictures)
+        )
 
     # --- the folder --------------------------------------------------------------
 
-    def _check_parts(self, pictures: Pictures) -> None:
+    def _check_parts(self, pictures: ImageDataset) -> None:
         """ResumeError unless every picture is for what it was when the run began."""
         import pandas as pd
 
@@ -516,12 +528,12 @@ class TrainingRun:
                 "data/index.csv, or begin a new run."
             )
 
-    def _write_data(self, pictures: Pictures) -> None:
+    def _write_data(self, pictures: ImageDataset) -> None:
         import pandas as pd
 
         audit, run = self.audit, self.run
         run.write("env.json", environment())
-        part_of = dict(zip(pictures.table.names, self.parts, strict=True))
+        subsample_split = dict(zip(pictures.table.names, self.parts, strict=True))
         index = pd.DataFrame(
             {
                 "path": audit.table.names,
@@ -532,14 +544,16 @@ class TrainingRun:
                 "content": [d.tobytes().hex() for d in audit.digests],
             }
         )
-        splits = pd.DataFrame({"path": list(part_of), "split": list(part_of.values())})
+        splits = pd.DataFrame(
+            {"path": list(subsample_split), "split": list(subsample_split.values())}
+        )
         aside = pd.DataFrame(audit.quarantine, columns=["path", "label", "reason"])
         frames = {"index": index, "splits": splits, "quarantine": aside}
         for name, frame in frames.items():
             write_csv(run.path(f"data/{name}.csv"), frame)
         run.write("classes.json", list(pictures.table.classes))
 
-    def _write_results(self, pictures: Pictures) -> None:
+    def _write_results(self, pictures: ImageDataset) -> None:
         import pandas as pd
 
         run, learner = self.run, self.learner
@@ -557,7 +571,7 @@ class TrainingRun:
         write_text(run.path("report.html"), report.html())
         write_text(run.path("report.txt"), report.text())
 
-    def _look_at_labels(self, pictures: Pictures) -> None:
+    def _look_at_labels(self, pictures: ImageDataset) -> None:
         """suspects.csv, where there is a first answer to suspect by."""
         learner = self.learner
         if not hasattr(learner, "probe_") or learner.objective_.kind == "numeric":
@@ -571,14 +585,16 @@ class TrainingRun:
     def _has_test(self) -> bool:
         return bool((self.parts == TEST).any())
 
-    def _look_at_copies(self, pictures: Pictures) -> None:
+    def _look_at_copies(self, pictures: ImageDataset) -> None:
         learner = self.learner
         if hasattr(learner, "probe_"):
             together = pictures.rows(self.parts == TRAIN).together
             seed = learner.random_state
-            self.naive = naive_score(learner.probe_, together, learner.objective_, seed)
+            self.leaky_score = naive_score(
+                learner.probe_, together, learner.objective_, seed
+            )
 
-    def _findings(self, pictures: Pictures) -> Findings:
+    def _findings(self, pictures: ImageDataset) -> Findings:
         return Findings(
             name=self.run.folder.name,
             source=self.source,
@@ -592,7 +608,7 @@ class TrainingRun:
             suspects=self.suspects,
             seen=self._count_seen(pictures),
             alike=self.alike,
-            naive=self.naive,
+            leaky_score=self.leaky_score,
             bought=self.bought,
             evidence=self.evidence,
             agreement=self.agreement,
@@ -624,9 +640,9 @@ class TrainingRun:
             return {}
         return {
             "first_answer": learner.probe_.score.to_dict(),
-            "naive": self.naive and self.naive.to_dict(),
+            "leaky_score": self.leaky_score and self.leaky_score.to_dict(),
             "bought": [row.to_dict() for row in self.bought],
-            "fine_tuning": learner.paired_ and learner.paired_.to_dict(),
+            "fine_tuning": learner.comparison_ and learner.comparison_.to_dict(),
         }
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vicinal.core.compute.runtime import count_parameters
 from vicinal.core.report.notebook import facts
-from vicinal.images.model import PictureModel
+from vicinal.images.model import ImageModel
 
 if TYPE_CHECKING:
     from vicinal.images.explain.explanation import PictureExplanation
@@ -15,7 +15,7 @@ MOST_CLASSES = 12
 Method = Literal["gradcam", "integrated_gradients", "occlusion"]
 
 
-class ShownModel(PictureModel):
+class ShownModel(ImageModel):
     """A model that explains its answers and shows itself."""
 
     def explain(

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from vicinal.core.compute.batchnorm_folding import (
-    fixed_norms,
+    find_conv_bn_pairs,
     folded,
-    followed_by_norms,
+    frozen_batchnorm,
 )
 from vicinal.images.networks import NETWORKS, build
 
@@ -78,9 +78,9 @@ def test_where_a_convolution_is_used_beside_its_norm_nothing_is_folded():
     with torch.no_grad():
         torch.testing.assert_close(plain(x), network(x))
     assert norms(plain) == 1
-    pairs = followed_by_norms(network, x)
+    pairs = find_conv_bn_pairs(network, x)
     assert pairs == []
-    with fixed_norms(network.train(), pairs), torch.no_grad():
+    with frozen_batchnorm(network.train(), pairs), torch.no_grad():
         y = network(x)
     torch.testing.assert_close(y, network.eval()(x).detach())
 
@@ -96,7 +96,7 @@ def test_a_norm_that_two_convolutions_feed_stays():
             return self.norm(self.a(x)) + self.norm(self.b(x))
 
     network, x = unsettled(Shared()), torch.randn(2, 2, 5, 5, dtype=torch.float64)
-    assert followed_by_norms(network, x) == []
+    assert find_conv_bn_pairs(network, x) == []
     with torch.no_grad():
         torch.testing.assert_close(folded(network, x)(x), network(x))
 
@@ -115,14 +115,14 @@ def test_a_head_of_zeros_does_not_hide_what_goes_wrong():
             return 0 * self.embed(x)
 
     network, x = unsettled(Silent()), torch.randn(2, 2, 5, 5, dtype=torch.float64)
-    assert followed_by_norms(network, x) == []
+    assert find_conv_bn_pairs(network, x) == []
 
 
 @pytest.mark.parametrize("lacks", [{"affine": False}, {"track_running_stats": False}])
 def test_a_norm_that_lacks_its_numbers_stays(lacks):
     network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3, **lacks)).double()
     x = torch.randn(4, 2, 5, 5, dtype=torch.float64)
-    assert followed_by_norms(network, x) == []
+    assert find_conv_bn_pairs(network, x) == []
     with torch.no_grad():
         torch.testing.assert_close(folded(network, x)(x), network.eval()(x))
 
@@ -144,11 +144,11 @@ def test_with_fixed_norms_all_gradients_are_those_of_the_norms_as_they_stand(nam
         return loss.detach(), torch.autograd.grad(loss, parameters)
 
     wanted, truth = gradients()  # in eval mode the statistics are fixed as well
-    pairs = followed_by_norms(network, x[:2])
+    pairs = find_conv_bn_pairs(network, x[:2])
     assert len(pairs) == norms(network) > 3
     network.train()
     before = {k: t.clone() for k, t in network.state_dict().items()}
-    with fixed_norms(network, pairs):
+    with frozen_batchnorm(network, pairs):
         found, ours = gradients()
     torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
     for got, want in zip(ours, truth, strict=True):
@@ -163,10 +163,10 @@ def test_with_fixed_norms_all_gradients_are_those_of_the_norms_as_they_stand(nam
 def test_a_norm_that_follows_no_convolution_is_fixed_too():
     network = nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 2, 3)).double().train()
     x = torch.randn(4, 2, 5, 5, dtype=torch.float64) + 3
-    pairs = followed_by_norms(network, x)
+    pairs = find_conv_bn_pairs(network, x)
     assert pairs == []
     assert network[0].training
-    with fixed_norms(network, pairs), torch.no_grad():
+    with frozen_batchnorm(network, pairs), torch.no_grad():
         y = network(x)
     torch.testing.assert_close(y, network.eval()(x))
 
@@ -197,10 +197,10 @@ class NormAndRelu(nn.BatchNorm2d):
 def test_layers_with_a_rule_of_their_own_stay(conv, norm):
     network = unsettled(nn.Sequential(conv(2, 3, 3), norm(3)))
     x = torch.randn(2, 2, 5, 5, dtype=torch.float64)
-    pairs = followed_by_norms(network, x)
+    pairs = find_conv_bn_pairs(network, x)
     assert len(pairs) == (conv is nn.Conv2d and norm is nn.BatchNorm2d)
     wanted = network(x)
-    with fixed_norms(network, pairs):
+    with frozen_batchnorm(network, pairs):
         torch.testing.assert_close(network(x), wanted)
     with torch.no_grad():
         torch.testing.assert_close(folded(network, x)(x), wanted)

@@ -19,7 +19,7 @@ PROBLEM = '''
     import dataclasses, os, sys
     import torch
     from torch import nn
-    from vicinal.core import data_parallel
+    from vicinal.core.compute import distributed as data_parallel
     from vicinal.core.objective import SingleLabel
     from vicinal.core.compute.runtime import Runtime, generator
     from vicinal.core.settings import TrainingSettings

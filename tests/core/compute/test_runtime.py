@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from vicinal.core.compute import runtime
-from vicinal.core.compute.batchnorm_folding import fixed_norms, followed_by_norms
+from vicinal.core.compute.batchnorm_folding import find_conv_bn_pairs, frozen_batchnorm
 from vicinal.core.compute.runtime import (
     Runtime,
     candidates,
@@ -215,14 +215,14 @@ def test_a_device_has_its_number_in_every_thread(monkeypatch):
 def test_a_compiled_network_learns_the_same(net):
     """Output, gradients and what a step changes, with batch norms fixed and not."""
     x = torch.randn(8, 3, 6, 6)
-    pairs = followed_by_norms(net, x[:2])
+    pairs = find_conv_bn_pairs(net, x[:2])
     for fixed in (None, pairs):
         found = []
         for form in (PLAIN, replace(PLAIN, compiled=True)):
             trial = form.prepare(copy.deepcopy(net)).train()
             forward = form.forward(trial)
-            mine = fixed and followed_by_norms(trial, x[:2])
-            with fixed_norms(trial, mine):
+            mine = fixed and find_conv_bn_pairs(trial, x[:2])
+            with frozen_batchnorm(trial, mine):
                 out = forward(x)
                 out.square().mean().backward()
             grads = [p.grad for p in trial.parameters()]

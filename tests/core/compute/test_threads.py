@@ -108,11 +108,11 @@ def test_an_error_of_the_items_reaches_the_reader(make):
 
 
 def test_leaving_early_starts_no_more_work():
-    begun: list[int] = []
+    started_at: list[int] = []
     go_on, busy = threading.Event(), threading.Semaphore(0)
 
     def work(n: int) -> int:
-        begun.append(n)
+        started_at.append(n)
         if n == 0:
             return n
         busy.release()
@@ -126,7 +126,7 @@ def test_leaving_early_starts_no_more_work():
         results.close()  # pyright: ignore[reportAttributeAccessIssue]
 
     within(5, leave)
-    assert sorted(begun) == [0, 1, 2]  # the one read, and one in each thread
+    assert sorted(started_at) == [0, 1, 2]  # the one read, and one in each thread
 
 
 @sweep

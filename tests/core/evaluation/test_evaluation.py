@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
-from vicinal.core.evaluation.evaluation import Evaluation, judge
+from vicinal.core.evaluation.evaluation import Evaluation, evaluate_predictions
 from vicinal.core.objective import MultiLabel, Numeric, SingleLabel
 
 NAMES = ("ant", "bee", "cow", "dog")
@@ -20,7 +20,9 @@ DECIDED = np.array([0, 1, 1, 1, 1, 2, 2, 2, 0, 1])
 def judged() -> Evaluation:
     frame = pd.DataFrame({"path": [str(k) for k in range(10)]})
     predicted = np.eye(4)[DECIDED]
-    return judge(CLASSES, Y, predicted, frame, 2, "most frequent class", ["a note"])
+    return evaluate_predictions(
+        CLASSES, Y, predicted, frame, 2, "most frequent class", ["a note"]
+    )
 
 
 FRAME = pd.DataFrame()
@@ -28,7 +30,7 @@ FRAME = pd.DataFrame()
 
 def judged_numbers() -> Evaluation:
     y = np.array([1.0, 2.0, 6.0])
-    return judge(Numeric(), y, y + 1, FRAME, 2.0, "median")
+    return evaluate_predictions(Numeric(), y, y + 1, FRAME, 2.0, "median")
 
 
 def test_a_classifier_is_judged():
@@ -67,13 +69,15 @@ def test_confused_pairs_are_the_most_frequent_errors():
 def test_several_labels_and_numbers_are_judged_too():
     tags = MultiLabel(("a", "b"))
     marks = np.array([[1, 0], [1, 1]])
-    result = judge(tags, marks, marks * 0.9, pd.DataFrame(), np.array([1, 0]), "one")
+    result = evaluate_predictions(
+        tags, marks, marks * 0.9, pd.DataFrame(), np.array([1, 0]), "one"
+    )
     assert result.score[:2] == ("f1_micro", 1)
     assert result.baselines["one"].value == pytest.approx(0.8)
     assert result.confusion is None and result.class_scores() == []
 
     y = np.array([1.0, 2.0, 6.0])
-    result = judge(Numeric(), y, y + 1, pd.DataFrame(), 2.0, "median")
+    result = evaluate_predictions(Numeric(), y, y + 1, pd.DataFrame(), 2.0, "median")
     assert result.score[:2] == ("mae", 1)
     assert result.baselines["median"].value == pytest.approx(5 / 3)
     assert {s.metric for s in result.scores} == {"rmse", "r2"}
@@ -83,9 +87,11 @@ def test_a_baseline_is_beaten_example_by_example():
     # 38 of 40 right against 33 of 40, on other examples: McNemar's p is 0.09, one-sided
     y = np.zeros(40, dtype=int)
     ours, theirs = np.repeat([0, 1], [38, 2]), np.repeat([1, 0], [7, 33])
-    found = judge(SingleLabel(("a", "b")), y, np.eye(2)[ours], FRAME, 1, "blind")
+    found = evaluate_predictions(
+        SingleLabel(("a", "b")), y, np.eye(2)[ours], FRAME, 1, "blind"
+    )
     assert found.beats_baselines
-    found.set_beside("linear", SingleLabel(("a", "b")), y, theirs)
+    found.add_baseline("linear", SingleLabel(("a", "b")), y, theirs)
     assert found.against["linear"][:2] == (7, 2)
     assert found.against["linear"].p == pytest.approx(46 / 512)
     assert not found.beats_baselines
@@ -93,14 +99,18 @@ def test_a_baseline_is_beaten_example_by_example():
         "It is not better than the linear by more than chance"
     )
     found.baselines.pop("linear")
-    found.set_beside("linear", SingleLabel(("a", "b")), y, np.repeat([1, 0], [12, 28]))
+    found.add_baseline(
+        "linear", SingleLabel(("a", "b")), y, np.repeat([1, 0], [12, 28])
+    )
     assert found.beats_baselines  # 12 against 2: p = 106 / 16384
-    found.set_beside("oracle", SingleLabel(("a", "b")), y, y)
+    found.add_baseline("oracle", SingleLabel(("a", "b")), y, y)
     assert found.verdict.startswith("Do not rely on it: better here is the oracle.")
 
 
 def test_one_example_beats_nothing():
-    found = judge(Numeric(), np.array([3.0]), np.array([2.9]), FRAME, 2.0, "median")
+    found = evaluate_predictions(
+        Numeric(), np.array([3.0]), np.array([2.9]), FRAME, 2.0, "median"
+    )
     assert found.score.value == pytest.approx(0.1) and np.isnan(found.score.low)
     assert not found.beats_baselines
     assert "too few for an interval" in str(found.score)
@@ -126,24 +136,26 @@ def test_a_class_that_is_never_found_tempers_the_verdict():
     y = np.repeat([0, 1], [95, 5])
     objective = SingleLabel(("common", "rare"))
     blind = np.eye(2)[np.zeros(100, dtype=int)]
-    found = judge(objective, y, blind, FRAME, 1, "the rare one")
+    found = evaluate_predictions(objective, y, blind, FRAME, 1, "the rare one")
     assert found.beats_baselines and not found.is_sound
     assert found.verdict.endswith("but never finds rare.")
 
 
 def test_what_the_model_had_seen_leaves_no_verdict():
     found = judged()
-    seen = found.having_seen(3, "it had seen three")
+    seen = found.with_training_overlap(3, "it had seen three")
     assert "learned from 3 of these" in seen.verdict and not seen.is_sound
     assert seen.notes == [*found.notes, "it had seen three"]
-    assert found.having_seen(0, "nothing") is found
+    assert found.with_training_overlap(0, "nothing") is found
 
 
 def test_a_few_that_were_seen_leave_the_verdict():
     y = np.tile([0, 1], 100)
-    found = judge(SingleLabel(("a", "b")), y, np.eye(2)[y], FRAME, 1, "blind")
-    assert found.having_seen(10, "ten").is_sound
-    assert not found.having_seen(11, "eleven").is_sound
+    found = evaluate_predictions(
+        SingleLabel(("a", "b")), y, np.eye(2)[y], FRAME, 1, "blind"
+    )
+    assert found.with_training_overlap(10, "ten").is_sound
+    assert not found.with_training_overlap(11, "eleven").is_sound
 
 
 def test_groups_are_one_witness_against_a_baseline():
@@ -152,11 +164,11 @@ def test_groups_are_one_witness_against_a_baseline():
     blind = np.where(patients == 0, 1 - y, y)
     objective = SingleLabel(("a", "b"))
     alone, grouped = (
-        judge(objective, y, np.eye(2)[y], FRAME, 0, "x", together=g)
+        evaluate_predictions(objective, y, np.eye(2)[y], FRAME, 0, "x", together=g)
         for g in (None, patients)
     )
     for found in (alone, grouped):
-        found.set_beside("other", objective, y, blind)
+        found.add_baseline("other", objective, y, blind)
     assert alone.against["other"].better and not grouped.against["other"].better
     assert grouped.against["other"].wins == 1
 
@@ -171,7 +183,7 @@ def test_groups_widen_the_intervals_of_score_and_classes():
     objective = SingleLabel(("a", "b"))
     together = np.repeat(np.arange(4), 10)  # all of a group are right, or all wrong
     alone, grouped = (
-        judge(objective, y, predicted, frame, 0, "blind", together=g)
+        evaluate_predictions(objective, y, predicted, frame, 0, "blind", together=g)
         for g in (None, together)
     )
     assert grouped.score.value == alone.score.value == 0.5

@@ -8,7 +8,7 @@ from scipy.stats import zscore
 from sklearn.neighbors import NearestNeighbors
 
 from vicinal.core.evaluation import out_of_distribution as novelty
-from vicinal.core.evaluation.out_of_distribution import Novelty
+from vicinal.core.evaluation.out_of_distribution import NearestNeighborDetector
 from vicinal.core.storage.checkpoint import load_tensors, save_tensors
 from vicinal.errors import DataError, ModelFileError, NoDataError, SettingError
 
@@ -29,7 +29,7 @@ def unit(x: np.ndarray) -> np.ndarray:
 def test_distance_and_threshold_as_scikit_learn_finds_them(monkeypatch, rows):
     monkeypatch.setattr(novelty, "ROWS", rows)
     x, new = some(99), some(40, seed=1)
-    found = Novelty.fit(x, 0.1)
+    found = NearestNeighborDetector.fit(x, 0.1)
     tree = NearestNeighbors(n_neighbors=5).fit(unit(x))
     wanted = tree.kneighbors(unit(new))[0].mean(axis=1)
     np.testing.assert_allclose(found.distance(new), wanted, atol=1e-4)
@@ -44,7 +44,9 @@ def rates(n: int, false_alarm: float, held_out: int, times: int = 300) -> np.nda
     for seed in range(times):
         x = some(n + held_out + 40, seed=seed)
         known, other, new = np.split(x, [n, n + held_out])
-        flag = Novelty.fit(known, false_alarm, held_out=other if held_out else None)
+        flag = NearestNeighborDetector.fit(
+            known, false_alarm, held_out=other if held_out else None
+        )
         found.append(flag.is_unknown(new).mean())
     return np.array(found)
 
@@ -65,7 +67,7 @@ def test_leaving_one_out_keeps_the_promise_and_is_near_it(n):
 
 def test_what_is_far_away_is_unknown():
     x = some(400, 32)
-    found = Novelty.fit(x, 0.05)
+    found = NearestNeighborDetector.fit(x, 0.05)
     shuffled = some(200, 32, seed=1)[:, np.random.default_rng(0).permutation(32)]
     assert found.is_unknown(shuffled).mean() > 0.95
     odd = np.stack([np.zeros(32), np.full(32, np.nan), np.full(32, np.inf), -x[0]])
@@ -75,28 +77,31 @@ def test_what_is_far_away_is_unknown():
 
 def test_length_says_nothing():
     x, new = some(80), some(30, seed=1)
-    a, b = Novelty.fit(x), Novelty.fit(1_000 * x)
+    a, b = NearestNeighborDetector.fit(x), NearestNeighborDetector.fit(1_000 * x)
     np.testing.assert_allclose(a.distance(new), b.distance(new / 50), atol=1e-4)
 
 
 def test_examples_of_one_group_are_no_neighbours():
     x = some(60)
     groups = np.concatenate([np.arange(60), np.arange(60)])
-    doubled = Novelty.fit(np.concatenate([x, x]), 0.1, together=groups)
+    doubled = NearestNeighborDetector.fit(np.concatenate([x, x]), 0.1, together=groups)
     tree = NearestNeighbors(n_neighbors=6).fit(unit(x))
     # each neighbour is there twice, so 5 are two pairs and one more
     near = tree.kneighbors()[0][:, [0, 0, 1, 1, 2]].mean(axis=1)
     both = np.sort(np.concatenate([near, near]))
     assert doubled.threshold == pytest.approx(both[-12], abs=1e-4)  # 0.1 (120 + 1)
-    assert Novelty.fit(np.concatenate([x, x]), 0.1).threshold < doubled.threshold
-    one = Novelty.fit(x, 0.1, together=np.zeros(60))
+    assert (
+        NearestNeighborDetector.fit(np.concatenate([x, x]), 0.1).threshold
+        < doubled.threshold
+    )
+    one = NearestNeighborDetector.fit(x, 0.1, together=np.zeros(60))
     assert one.threshold == inf  # nothing to hold them against
 
 
 def test_the_groups_go_with_the_examples_that_are_kept(monkeypatch):
     monkeypatch.setattr(novelty, "MOST", 50)
     x, groups = some(200), np.arange(200) // 2
-    found = Novelty.fit(x, 0.1, together=groups)
+    found = NearestNeighborDetector.fit(x, 0.1, together=groups)
     z = unit(found.prototypes)
     rows = np.array([np.abs(unit(x) - row).sum(axis=1).argmin() for row in z])
     apart = np.linalg.norm(z[:, None] - z, axis=2)
@@ -108,7 +113,7 @@ def test_the_groups_go_with_the_examples_that_are_kept(monkeypatch):
 def test_places_are_compared_in_spreads_from_the_centre():
     scale = np.array([1, 10, 1000, 0.1])
     x, new = some(99, 4) * scale, some(40, 4, seed=1) * scale
-    found = Novelty.fit(x, 0.1, places=True)
+    found = NearestNeighborDetector.fit(x, 0.1, places=True)
     tree = NearestNeighbors(n_neighbors=5).fit(zscore(x))
     wanted = tree.kneighbors((new - x.mean(axis=0)) / x.std(axis=0))[0].mean(axis=1)
     np.testing.assert_allclose(found.distance(new), wanted, rtol=1e-3, atol=1e-3)
@@ -116,27 +121,29 @@ def test_places_are_compared_in_spreads_from_the_centre():
     assert found.threshold == pytest.approx(own[-10], rel=1e-3)
     assert found.is_unknown(20 * new).mean() > 0.9  # here length does say something
     tensors, values = found.to_arrays()
-    again = Novelty.from_arrays(tensors, values)
+    again = NearestNeighborDetector.from_arrays(tensors, values)
     assert (again.distance(new) == found.distance(new)).all()
 
 
 def test_a_number_that_never_changes_does_not_divide_by_nothing():
     x = np.column_stack([np.full(60, 7.0), some(60, 2)])
-    found = Novelty.fit(x, 0.1, places=True)
+    found = NearestNeighborDetector.fit(x, 0.1, places=True)
     assert np.isfinite(found.distance(x)).all()
     assert found.is_unknown(x[:1] + np.array([[1, 0, 0]])).all()
 
 
 def test_a_larger_rate_flags_all_that_a_smaller_one_does():
     x, new = some(200), some(200, seed=1)
-    few, more = (Novelty.fit(x, rate).is_unknown(new) for rate in (0.05, 0.2))
+    few, more = (
+        NearestNeighborDetector.fit(x, rate).is_unknown(new) for rate in (0.05, 0.2)
+    )
     assert (more >= few).all() and more.sum() > few.sum()
 
 
 def test_at_most_so_many_are_kept_and_the_seed_says_which(monkeypatch):
     monkeypatch.setattr(novelty, "MOST", 50)
     x = some(200)
-    kept = [Novelty.fit(x, 0.1, seed).prototypes for seed in (3, 3, 4)]
+    kept = [NearestNeighborDetector.fit(x, 0.1, seed).prototypes for seed in (3, 3, 4)]
     assert kept[0].shape == (50, 6) and kept[0].dtype == np.float32
     assert len(np.unique(kept[0], axis=0)) == 50
     assert (kept[0] == kept[1]).all() and (kept[0] != kept[2]).any()
@@ -144,7 +151,7 @@ def test_at_most_so_many_are_kept_and_the_seed_says_which(monkeypatch):
 
 @pytest.mark.parametrize("n", [1, 3, 18, 19])
 def test_too_few_to_say_are_never_unknown(n):
-    found = Novelty.fit(some(n), 0.05)
+    found = NearestNeighborDetector.fit(some(n), 0.05)
     assert (found.threshold == inf) == (n < 19)  # 0.05 (19 + 1) = 1
     assert len(found.distance(some(4, seed=1))) == 4
     if n < 19:
@@ -153,9 +160,11 @@ def test_too_few_to_say_are_never_unknown(n):
 
 @pytest.mark.parametrize("n", [5, 90])
 def test_saved_and_loaded_it_is_the_same(tmp_path, n):
-    found = Novelty.fit(some(n), 0.1)
+    found = NearestNeighborDetector.fit(some(n), 0.1)
     save_tensors(tmp_path / "known.safetensors", *found.to_arrays())
-    again = Novelty.from_arrays(*load_tensors(tmp_path / "known.safetensors"))
+    again = NearestNeighborDetector.from_arrays(
+        *load_tensors(tmp_path / "known.safetensors")
+    )
     assert (again.prototypes == found.prototypes).all()
     assert again.prototypes.dtype == np.float32
     others = ("threshold", "false_alarm", "neighbours")
@@ -165,15 +174,15 @@ def test_saved_and_loaded_it_is_the_same(tmp_path, n):
 
 
 def test_errors_say_what_was_wanted():
-    found = Novelty.fit(some(30))
+    found = NearestNeighborDetector.fit(some(30))
     with pytest.raises(DataError, match=r"\[n, 6\].*Got \[3, 5\]"):
         found.distance(some(3, 5))
     with pytest.raises(NoDataError, match="no features"):
-        Novelty.fit(some(0))
+        NearestNeighborDetector.fit(some(0))
     for share in (0.0, 1.0, 5.0):
         with pytest.raises(SettingError, match="between 0 and 1"):
-            Novelty.fit(some(30), share)
+            NearestNeighborDetector.fit(some(30), share)
     tensors, values = found.to_arrays()
     del tensors["threshold"]
     with pytest.raises(ModelFileError, match="'threshold'"):
-        Novelty.from_arrays(tensors, values)
+        NearestNeighborDetector.from_arrays(tensors, values)

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, permutation_test
 
-from vicinal.core.evaluation.significance import Nearer, compare, compare_predictions
+from vicinal.core.evaluation.significance import (
+    PairedComparison,
+    paired_permutation_test,
+    sign_test,
+)
 from vicinal.core.objective import MultiLabel, Numeric, SingleLabel
 
 AB = SingleLabel(("a", "b"))
@@ -14,11 +18,11 @@ def test_right_and_wrong_by_hand():
     y = np.zeros(12, dtype=int)
     ours = np.array([0] * 9 + [1] * 3)
     theirs = np.array([0] * 4 + [1] * 5 + [0] * 1 + [1] * 2)
-    found = compare(AB, y, ours, theirs)
+    found = sign_test(AB, y, ours, theirs)
     assert found[:2] == (5, 1)
     assert found.p == pytest.approx((6 + 1) / 2**6)  # 5 or 6 heads of 6
     assert not found.better
-    assert compare(AB, y, theirs, ours)[:2] == (1, 5)
+    assert sign_test(AB, y, theirs, ours)[:2] == (1, 5)
 
 
 @pytest.mark.parametrize(("wins", "losses"), [(8, 1), (20, 5), (3, 3), (0, 4)])
@@ -28,7 +32,7 @@ def test_the_chance_is_the_binomial_s(wins, losses):
         [np.zeros(wins), np.ones(losses), np.zeros(50 - wins - losses)]
     )
     theirs = np.concatenate([np.ones(wins), np.zeros(50 - wins)])
-    found = compare(AB, y, ours.astype(int), theirs.astype(int))
+    found = sign_test(AB, y, ours.astype(int), theirs.astype(int))
     assert found[:2] == (wins, losses)
     wanted = binomtest(wins, wins + losses, alternative="greater").pvalue
     assert found.p == pytest.approx(wanted) and found.better == (wanted <= 0.05)
@@ -36,12 +40,12 @@ def test_the_chance_is_the_binomial_s(wins, losses):
 
 def test_equals_are_not_better():
     y = np.array([0, 1, 0])
-    assert compare(AB, y, y, y) == (0, 0, 1.0)
+    assert sign_test(AB, y, y, y) == (0, 0, 1.0)
 
 
 def test_numbers_by_the_smaller_error():
     y = np.array([1.0, 2.0, 3.0, 4.0])
-    found = compare(
+    found = sign_test(
         Numeric(), y, np.add(y, [0.1, -0.1, 2.0, 0.0]), np.add(y, [0.2, 0.3, -1.0, 0.0])
     )
     assert found[:2] == (2, 1)
@@ -51,7 +55,7 @@ def test_several_labels_by_how_many_are_right():
     y = np.array([[1, 0, 1], [0, 0, 1], [1, 1, 1]])
     ours = np.array([[1, 0, 1], [1, 0, 1], [1, 1, 0]])
     theirs = np.array([[1, 1, 0], [0, 0, 1], [0, 1, 1]])
-    found = compare(MultiLabel(("a", "b", "c")), y, ours, theirs)
+    found = sign_test(MultiLabel(("a", "b", "c")), y, ours, theirs)
     assert found[:2] == (1, 1)
 
 
@@ -60,7 +64,7 @@ def test_chance_alone_is_seldom_taken_for_a_difference():
     for _ in range(400):
         y = np.zeros(60, dtype=int)
         ours, theirs = draw.integers(0, 2, (2, 60))
-        taken += compare(AB, y, ours, theirs).better
+        taken += sign_test(AB, y, ours, theirs).better
     assert taken <= 0.05 * 400 + 3 * np.sqrt(400 * 0.05 * 0.95)
 
 
@@ -71,7 +75,7 @@ def test_random_signs_by_hand():
     y = np.array([0, 1, 0])
     ours = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
     theirs = np.array([[0.8, 0.2], [0.5, 0.5], [0.6, 0.4]])
-    found = compare_predictions(AB, y, ours, theirs)
+    found = paired_permutation_test(AB, y, ours, theirs)
     assert found.ours == pytest.approx(2 * (0.01 + 0.04 + 0.25) / 3)
     assert found.theirs == pytest.approx(2 * (0.04 + 0.25 + 0.16) / 3)
     # .06 + .42 - .18 = .30; with other signs .54 and .66 are as large, five are not
@@ -104,8 +108,8 @@ def made(n: int, draw: np.random.Generator, gain: float) -> tuple[np.ndarray, ..
 def test_equally_good_models_are_seldom_taken_for_different_ones():
     draw, few, many = np.random.default_rng(0), 0, 0
     for _ in range(400):
-        few += compare_predictions(AB, *made(8, draw, 0)).p <= 0.05
-        many += compare_predictions(AB, *made(60, draw, 0)).p <= 0.05
+        few += paired_permutation_test(AB, *made(8, draw, 0)).p <= 0.05
+        many += paired_permutation_test(AB, *made(60, draw, 0)).p <= 0.05
     assert max(few, many) <= 0.05 * 400 + 3 * np.sqrt(400 * 0.05 * 0.95)
     assert few > 0 and many > 0
 
@@ -114,8 +118,8 @@ def test_more_is_seen_than_by_what_was_decided():
     draw, seen, decided = np.random.default_rng(1), 0, 0
     for _ in range(200):
         y, ours, theirs = made(100, draw, 0.5)
-        seen += compare_predictions(AB, y, ours, theirs).p <= 0.05
-        decided += compare(AB, y, AB.decide(ours), AB.decide(theirs)).better
+        seen += paired_permutation_test(AB, y, ours, theirs).p <= 0.05
+        decided += sign_test(AB, y, AB.decide(ours), AB.decide(theirs)).better
     assert seen > 1.3 * decided > 0
 
 
@@ -124,7 +128,7 @@ def test_surer_but_more_often_wrong_is_not_better():
     theirs = np.full((40, 2), (0.51, 0.49))
     ours = np.full((40, 2), (0.99, 0.01))
     ours[:2] = 0.49, 0.51
-    found = compare_predictions(AB, y, ours, theirs)
+    found = paired_permutation_test(AB, y, ours, theirs)
     assert found.p <= 0.05 and (found.wins, found.losses) == (0, 2)
     assert not found.better
 
@@ -133,7 +137,7 @@ def test_examples_that_belong_together_share_a_sign():
     y = np.array([0, 1, 0, 0])
     ours = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.5, 0.5]])
     theirs = np.array([[0.8, 0.2], [0.5, 0.5], [0.6, 0.4], [0.6, 0.4]])
-    found = compare_predictions(AB, y, ours, theirs, np.array([7, 3, 5, 5]))
+    found = paired_permutation_test(AB, y, ours, theirs, np.array([7, 3, 5, 5]))
     # .06 + .42 - (.18 + .18) = .12; with other signs .84 and .72 are as large, five not
     assert found.p == pytest.approx(3 / 8)
     assert found.theirs == pytest.approx(2 * (0.04 + 0.25 + 2 * 0.16) / 4)
@@ -142,12 +146,12 @@ def test_examples_that_belong_together_share_a_sign():
 
 def test_copies_are_no_further_witnesses():
     y, ours, theirs = made(12, np.random.default_rng(3), 0.6)
-    once = compare_predictions(AB, y, ours, theirs)
+    once = paired_permutation_test(AB, y, ours, theirs)
     copied = np.tile(np.arange(12), 3)
     y, ours, theirs = y[copied], ours[copied], theirs[copied]
-    thrice = compare_predictions(AB, y, ours, theirs, copied)
+    thrice = paired_permutation_test(AB, y, ours, theirs, copied)
     assert thrice.p == pytest.approx(once.p) and thrice.wins == 3 * once.wins
-    assert compare_predictions(AB, y, ours, theirs).p < once.p
+    assert paired_permutation_test(AB, y, ours, theirs).p < once.p
 
 
 @pytest.mark.parametrize(
@@ -160,7 +164,7 @@ def test_copies_are_no_further_witnesses():
     ],
 )
 def test_the_verdict_says_what_is_lacking(p, wins, losses, groups, said):
-    found = Nearer("Brier score", 0.1, 0.2, p, wins, losses, groups)
+    found = PairedComparison("Brier score", 0.1, 0.2, p, wins, losses, groups)
     assert said in found.verdict and found.better == (said == "kept")
     assert found.verdict.startswith("kept" if found.better else "not kept, ")
     assert found.to_dict()["better"] == found.better
@@ -169,7 +173,7 @@ def test_the_verdict_says_what_is_lacking(p, wins, losses, groups, said):
 def test_one_example_says_nothing():
     one = np.array([0])
     said = np.array([[0.9, 0.1]]), np.array([[0.1, 0.9]])
-    assert compare_predictions(AB, one, *said).p == 0.5
+    assert paired_permutation_test(AB, one, *said).p == 0.5
 
 
 @pytest.mark.parametrize("n", [8, 13, 14, 40])
@@ -180,22 +184,22 @@ def test_the_chance_is_scipy_s(n):
         (gain,), np.mean, permutation_type="samples", alternative="greater", rng=1
     )
     off = 1e-9 if n <= 13 else 0.02
-    found = compare_predictions(AB, y, ours, theirs)
+    found = paired_permutation_test(AB, y, ours, theirs)
     assert found.p == pytest.approx(wanted.pvalue, abs=off)
 
 
 @pytest.mark.parametrize("n", [5, 30])
 def test_what_is_no_number_is_not_better(n):
     y = np.arange(float(n))
-    found = compare_predictions(Numeric(), y, np.full(n, np.nan), y + 1)
+    found = paired_permutation_test(Numeric(), y, np.full(n, np.nan), y + 1)
     assert found.p == 1.0 and not found.better
 
 
 def test_equal_predictions_are_not_better():
     y, ours, _ = made(30, np.random.default_rng(0), 0)
-    assert compare_predictions(AB, y, ours, ours).p == 1.0
+    assert paired_permutation_test(AB, y, ours, ours).p == 1.0
 
 
 def test_a_verdict_on_what_is_no_better():
-    found = Nearer("Brier score", 0.3, 0.2, 0.9, 3, 5, 20)
+    found = PairedComparison("Brier score", 0.3, 0.2, 0.9, 3, 5, 20)
     assert "no better" in found.verdict and "chance" not in found.verdict

@@ -124,10 +124,10 @@ def trainer(
     judged: bool = True,
     shares: dict[str, float] | None = None,
     penalties: dict[str, float] | None = None,
-    opens: dict[str, int] | None = None,
+    unfreeze_at: dict[str, int] | None = None,
     ema: float = 0.0,
-    by_clock: bool = False,
-    begun: float | None = None,
+    time_limited: bool = False,
+    started_at: float | None = None,
     before: Callable[[nn.Module], None] = lambda _: None,
     **settings: Any,
 ) -> Trainer:
@@ -136,7 +136,7 @@ def trainer(
     some |= {"label_smoothing": 0.0, "checkpoint_seconds": inf}
     x, y = blobs()
 
-    def judge(model: nn.Module) -> tuple[float, float]:
+    def evaluate_predictions(model: nn.Module) -> tuple[float, float]:
         model.eval()
         with torch.no_grad():
             logits = model(x)
@@ -149,14 +149,14 @@ def trainer(
         objective=objective,
         settings=TrainingSettings(**some | settings),
         runtime=runtime,
-        validate=judge if validate is None else validate,
+        validate=evaluate_predictions if validate is None else validate,
         judged=judged,
         shares=shares or {},
         penalties=penalties or {},
-        opens=opens or {},
+        unfreeze_at=unfreeze_at or {},
         ema=ema,
-        by_clock=by_clock,
-        begun=begun,
+        time_limited=time_limited,
+        started_at=started_at,
         before=before,
         seed=11,
         checkpoint_file=file,
@@ -186,7 +186,7 @@ class Clock:
     def monotonic(self) -> float:
         return self.now
 
-    def tick(self) -> None:
+    def report_progress(self) -> None:
         self.now += 1
 
 
@@ -369,7 +369,7 @@ def test_records_tell_what_happened(clock):
     results = [(0.7, 0.5), (0.6, 0.25)]
     trained = trainer(
         model,
-        loader=Rows(x, y, before_batch=clock.tick),
+        loader=Rows(x, y, before_batch=clock.report_progress),
         validate=Scripted(results),
         epochs=2,
         lr=1e-12,  # so that the weights stay, and with them the losses
@@ -466,7 +466,7 @@ def test_patience(tmp_path, patience, scores, epochs):
 )
 def test_minutes_end_it_with_what_there_is(clock, minutes, epochs):
     # a step takes a second, there are four in an epoch
-    loader = Rows(*blobs(), before_batch=clock.tick)
+    loader = Rows(*blobs(), before_batch=clock.report_progress)
     trained = trainer(loader=loader, minutes=minutes)
     assert [record.epoch for record in trained.epochs()] == [*range(1, epochs + 1)]
     assert clock.now == min(math.ceil(60 * minutes), 12)
@@ -485,7 +485,7 @@ def test_time_that_ends_while_validating_begins_no_epoch(clock):
 def test_what_time_cut_off_can_be_resumed(clock, tmp_path, minutes):
     whole = trainer(deep())
     list(whole.epochs())
-    loader = Rows(*blobs(), before_batch=clock.tick)
+    loader = Rows(*blobs(), before_batch=clock.report_progress)
     cut = trainer(deep(), loader=loader, file=tmp_path / "a", minutes=minutes)
     list(cut.epochs())
     resumed = trainer(deep(), file=tmp_path / "a")
@@ -638,7 +638,7 @@ def test_work_is_saved_in_time(clock, tmp_path, monkeypatch, seconds, saved):
         clock.now += 10
         return 0.0, 0.0
 
-    loader = Rows(*blobs(), before_batch=clock.tick)
+    loader = Rows(*blobs(), before_batch=clock.report_progress)
     how: dict[str, Any] = {"file": tmp_path / "a", "checkpoint_seconds": seconds}
     list(trainer(loader=loader, validate=slow, **how).epochs())
     if seconds == 0:  # after every step and every epoch
@@ -761,8 +761,14 @@ def test_a_share_is_the_same_as_a_smaller_rate():
 
 def test_a_layer_begins_to_learn_at_its_epoch(tmp_path):
     model = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
-    opens = {name: 2 for name, _ in model.named_parameters() if name.startswith("0.")}
-    how: dict[str, Any] = {"epochs": 3, "opens": opens, "checkpoint_seconds": 0.0}
+    unfreeze_at = {
+        name: 2 for name, _ in model.named_parameters() if name.startswith("0.")
+    }
+    how: dict[str, Any] = {
+        "epochs": 3,
+        "unfreeze_at": unfreeze_at,
+        "checkpoint_seconds": 0.0,
+    }
     first = {k: t.clone() for k, t in model.state_dict().items()}
     changed = []
     for _ in trainer(model, file=tmp_path / "a", **how).epochs():
@@ -797,11 +803,11 @@ def test_the_running_mean_is_what_is_validated_and_kept():
     steps: list[Tensor] = []
     model = linear()
 
-    def judge(model: nn.Module) -> tuple[float, float]:
+    def evaluate_predictions(model: nn.Module) -> tuple[float, float]:
         seen.append(next(model.parameters()).detach().clone())
         return 0.0, float(len(seen))
 
-    trained = trainer(model, validate=judge, ema=0.9, epochs=2)
+    trained = trainer(model, validate=evaluate_predictions, ema=0.9, epochs=2)
     mean = next(model.parameters()).detach().clone()
     plain = trained._average
 
@@ -839,8 +845,8 @@ def test_the_running_mean_is_resumed_to_the_bit(tmp_path):
 def test_by_the_clock_the_rate_comes_to_rest_with_the_minutes(clock):
     # a step takes a second and there are four in an epoch; 100 epochs would be 400 s
     rates: list[float] = []
-    loader = Rows(*blobs(), before_batch=clock.tick)
-    how: dict[str, Any] = {"minutes": 40 / 60, "epochs": 100, "by_clock": True}
+    loader = Rows(*blobs(), before_batch=clock.report_progress)
+    how: dict[str, Any] = {"minutes": 40 / 60, "epochs": 100, "time_limited": True}
     trained = trainer(loader=loader, **how)
     plain = trained._step
 
@@ -857,16 +863,20 @@ def test_by_the_clock_the_rate_comes_to_rest_with_the_minutes(clock):
 
 
 def test_epochs_that_end_before_the_minutes_come_to_rest_themselves(clock):
-    loader = Rows(*blobs(), before_batch=clock.tick)
-    how: dict[str, Any] = {"minutes": 1000.0, "epochs": 5, "by_clock": True}
+    loader = Rows(*blobs(), before_batch=clock.report_progress)
+    how: dict[str, Any] = {"minutes": 1000.0, "epochs": 5, "time_limited": True}
     records = list(trainer(loader=loader, **how).epochs())
     plain = list(trainer(epochs=5).epochs())
     assert [r.lr for r in records] == [pytest.approx(r.lr) for r in plain]
 
 
 def test_a_plan_is_resumed_with_what_it_has_used(clock, tmp_path):
-    loader = Rows(*blobs(), before_batch=clock.tick)
-    how: dict[str, Any] = {"minutes": 1.0, "by_clock": True, "checkpoint_seconds": 0.0}
+    loader = Rows(*blobs(), before_batch=clock.report_progress)
+    how: dict[str, Any] = {
+        "minutes": 1.0,
+        "time_limited": True,
+        "checkpoint_seconds": 0.0,
+    }
     cut = trainer(loader=loader, file=tmp_path / "a", epochs=50, **how)
     next(cut.epochs())
     clock.now += 1000  # what happens between the two is not used
@@ -879,9 +889,9 @@ def test_a_plan_is_resumed_with_what_it_has_used(clock, tmp_path):
 
 def test_the_minutes_may_have_begun_before(clock):
     clock.now = 100.0
-    loader = Rows(*blobs(), before_batch=clock.tick)
-    how: dict[str, Any] = {"minutes": 1.0, "epochs": 50, "by_clock": True}
-    list(trainer(loader=loader, begun=70.0, **how).epochs())
+    loader = Rows(*blobs(), before_batch=clock.report_progress)
+    how: dict[str, Any] = {"minutes": 1.0, "epochs": 50, "time_limited": True}
+    list(trainer(loader=loader, started_at=70.0, **how).epochs())
     assert clock.now == pytest.approx(130, abs=2)
 
 

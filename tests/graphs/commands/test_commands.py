@@ -324,7 +324,7 @@ def test_of_labels_alone_there_are_no_embeddings(say, folder):
     from vicinal import load
 
     run = trained(say, folder)
-    assert load(run).first_.view == "labels"  # what is nearest the truth here
+    assert load(run).linear_.view == "labels"  # what is nearest the truth here
     told = say("predict", run, "--embeddings", "v.csv")
     assert told.code == MISTAKE and "there are no embeddings" in told.err
     assert not Path("v.csv").exists()
@@ -400,11 +400,11 @@ def test_a_network_opened_by_its_messages(say, folder):
     import torch
 
     import vicinal
-    from vicinal.graphs.nodes.networks import Shape, build
+    from vicinal.graphs.nodes.networks import NetworkConfig, build
 
     model = vicinal.load(trained(say, folder))
     torch.manual_seed(0)
-    model.members_ = [build("gcn", Shape(4, 8, 2, 3, 0.0, 1)).eval()]
+    model.networks_ = [build("gcn", NetworkConfig(4, 8, 2, 3, 0.0, 1)).eval()]
     model.save("net")
     told = say("inspect", "net", "n4")
     assert told.code == OK and "layers.1 (GCN) of n4" in told.out
@@ -554,9 +554,9 @@ def test_edges_have_settings_of_their_own(say, folder):
 
 @pytest.mark.parametrize("decoder", ["dot", "mlp"])
 def test_a_network_s_score_of_a_pair_is_opened(say, folder, decoder, monkeypatch):
-    from vicinal.core.evaluation.significance import Nearer
+    from vicinal.core.evaluation.significance import PairedComparison
 
-    monkeypatch.setattr(Nearer, "better", True)  # whatever it is worth
+    monkeypatch.setattr(PairedComparison, "better", True)  # whatever it is worth
     words = ("--decoder", decoder, "--epochs", "3", "--out", "net")
     assert say("train", folder, "--task", "links", *words).code == OK
     found = say("inspect", "net", "n1", "n2", "--json").json()
@@ -688,12 +688,12 @@ def test_other_graphs_are_told_and_explained(say, rings):
 
 
 def test_a_network_s_score_of_a_graph_is_opened(say, rings, monkeypatch):
-    from vicinal.core.evaluation.significance import Nearer
+    from vicinal.core.evaluation.significance import PairedComparison
 
     run = say("train", rings, "--network", "none", "--json").json()["run"]
     told = say("inspect", run, rings, "g1")
     assert told.code == MISTAKE and "The first answer has no layers" in told.err
-    monkeypatch.setattr(Nearer, "better", True)  # whatever it is worth
+    monkeypatch.setattr(PairedComparison, "better", True)  # whatever it is worth
     assert say("train", rings, "--epochs", "3", "--out", "net").code == OK
     found = say("inspect", "net", rings, "g1", "--json").json()
     assert found["off"] < 1e-3 and len(found["nodes"]) == 6

@@ -10,7 +10,7 @@ import torch
 
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.detect import is_graph_set
-from vicinal.graphs.data.graph_collection import GraphSet, read_graphs
+from vicinal.graphs.data.graph_collection import GraphCollection, read_graphs
 
 # a triangle of the tags 0, 1, 1 (class x) and a path of the tags 2, 0 (class y)
 
@@ -52,7 +52,7 @@ def tables(folder: Path) -> Path:
 FORMS = {"one text": one_text, "TU": tu, "tables": tables}
 
 
-def told(found: GraphSet) -> list[tuple[str, int, list[str], int]]:
+def told(found: GraphCollection) -> list[tuple[str, int, list[str], int]]:
     """Label, edges and tags of each graph."""
     tags = found.nodes.features["tag"].to_numpy()
     assert found.labels is not None

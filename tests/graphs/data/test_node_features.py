@@ -8,11 +8,11 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from vicinal.errors import DataError
-from vicinal.graphs.data.node_features import Columns
+from vicinal.graphs.data.node_features import FeatureEncoder
 
 
-def read(frame: pd.DataFrame) -> tuple[Columns, list[str], np.ndarray]:
-    columns, notes = Columns.of(frame)
+def read(frame: pd.DataFrame) -> tuple[FeatureEncoder, list[str], np.ndarray]:
+    columns, notes = FeatureEncoder.of(frame)
     return columns, notes, columns.read(frame, len(frame))
 
 
@@ -77,7 +77,7 @@ def test_a_few_cells_that_are_no_numbers():
 
 def test_later_rows_are_read_alike():
     columns, _, _ = read(pd.DataFrame({"age": ["1", "3"], "k": ["a", "b"]}))
-    again = Columns.from_dict(columns.to_dict())
+    again = FeatureEncoder.from_dict(columns.to_dict())
     assert again == columns
     x = again.read(pd.DataFrame({"k": ["b", "new"], "age": ["5", "word"]}), 2)
     assert x.tolist() == [[3, 0, 1], [0, 0, 0]]
@@ -88,14 +88,14 @@ def test_later_rows_are_read_alike():
 def test_words_are_shares_and_numbers_are_standardised():
     words = np.array([[2, 0, 0, 2], [0, 0, 0, 0], [0, 3, 0, 0]])
     for matrix in (words, csr_matrix(words)):
-        columns, notes = Columns.of(matrix)
+        columns, notes = FeatureEncoder.of(matrix)
         assert columns.form == "words" and not notes
         x = columns.read(matrix, 3)
         assert x.tolist() == [[0.5, 0, 0, 0.5], [0, 0, 0, 0], [0, 1, 0, 0]]
     numbers = np.array([[1.0, 5], [3.0, 5]])
-    columns, _ = Columns.of(numbers)
+    columns, _ = FeatureEncoder.of(numbers)
     assert columns.read(numbers, 2).tolist() == [[-1, 0], [1, 0]]
-    again = Columns.from_dict(columns.to_dict())
+    again = FeatureEncoder.from_dict(columns.to_dict())
     assert again.read(np.array([[5.0, 6]]), 1).tolist() == [[3, 1]]
     with pytest.raises(DataError, match=r"2 numbers each. Got 3"):
         again.read(np.ones((1, 3)), 1)
@@ -104,14 +104,14 @@ def test_words_are_shares_and_numbers_are_standardised():
 
 
 def test_features_that_are_no_numbers_are_told():
-    columns, notes = Columns.of(np.array([[1.0, np.nan], [np.inf, 4]]))
+    columns, notes = FeatureEncoder.of(np.array([[1.0, np.nan], [np.inf, 4]]))
     assert notes == ["2 features are no finite numbers and count as 0"]
     assert columns.form == "words"
 
 
 def test_no_features():
     for nothing in (None, np.empty((3, 0))):
-        columns, notes = Columns.of(nothing)
+        columns, notes = FeatureEncoder.of(nothing)
         assert columns.read(None, 3).shape == (3, 0) and not notes
         assert str(columns) == "no features"
 
@@ -122,17 +122,17 @@ def test_many_columns_of_marks_are_words():
     frame = pd.DataFrame(words, columns=[f"w{k}" for k in range(25)])
     frame["year"] = range(30)
     frame["open"] = ["yes", "no"] * 15
-    columns, _ = Columns.of(frame)
+    columns, _ = FeatureEncoder.of(frame)
     assert columns.shares and "words as shares" in str(columns)
     found = columns.read(frame, 30)
     marks = np.concatenate([words, np.tile([[1], [0]], (15, 1))], axis=1)
     total = np.maximum(marks.sum(axis=1, keepdims=True), 1)
     np.testing.assert_allclose(found[:, :25], words / total, rtol=1e-6)
     assert abs(found[:, 25].std() - 1) < 1e-6  # other numbers are as ever
-    again = Columns.from_dict(json.loads(json.dumps(columns.to_dict())))
+    again = FeatureEncoder.from_dict(json.loads(json.dumps(columns.to_dict())))
     np.testing.assert_array_equal(again.read(frame, 30), found)
-    assert not Columns.of(frame[["w0", "w1", "year"]])[0].shares
-    assert not Columns.of(1 - frame[[f"w{k}" for k in range(25)]])[0].shares
+    assert not FeatureEncoder.of(frame[["w0", "w1", "year"]])[0].shares
+    assert not FeatureEncoder.of(1 - frame[[f"w{k}" for k in range(25)]])[0].shares
 
 
 @pytest.mark.parametrize(
@@ -140,12 +140,12 @@ def test_many_columns_of_marks_are_words():
 )
 def test_plain_numbers_are_read_as_one_by_one(cells, monkeypatch):
     frame = pd.DataFrame({"a": pd.Series(cells, dtype=object)})
-    found, _ = Columns.of(frame)
+    found, _ = FeatureEncoder.of(frame)
     quick = found.read(frame, len(cells))
     monkeypatch.setattr(
         "vicinal.graphs.data.node_features._all_numbers", lambda cells: None
     )
-    slow, _ = Columns.of(frame)
+    slow, _ = FeatureEncoder.of(frame)
     assert slow == found
     np.testing.assert_allclose(slow.read(frame, len(cells)), quick, rtol=1e-6)
 

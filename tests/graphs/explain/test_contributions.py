@@ -18,12 +18,12 @@ def model(block_tables) -> NodeClassifier:
 
 
 @pytest.mark.parametrize("evened", [0.0, 0.5, 0.9])
-def test_the_parts_sum_to_the_answer(model, evened):
-    assert {first.view for first in model.firsts_} == set(VIEWS)
-    for first in model.firsts_:
-        if first.view == "labels" and not evened:
+def test_the_parts_sum_to_the_answer(model, correct_and_smooth):
+    assert {first.view for first in model.linear_candidates_} == set(VIEWS)
+    for first in model.linear_candidates_:
+        if first.view == "labels" and not correct_and_smooth:
             continue  # that is never so
-        told = replace(first, evened=evened)
+        told = replace(first, correct_and_smooth=correct_and_smooth)
         for node in (0, 11, 50):
             found = surroundings(told, model.known_, node)
             assert found.off < 1e-5, (first.view, found.what)
@@ -33,7 +33,9 @@ def test_the_parts_sum_to_the_answer(model, evened):
 
 
 def test_a_known_neighbour_says_its_label_and_no_other(model):
-    found = surroundings(replace(model.first_, evened=0.8), model.known_, 4)
+    found = surroundings(
+        replace(model.linear_, correct_and_smooth=0.8), model.known_, 4
+    )
     for part in found.parts:
         if part.known:
             label = model.known_.y[part.node]
@@ -66,13 +68,13 @@ def another(request, block_tables) -> NodeClassifier | NodeRegressor:
 
 
 @pytest.mark.parametrize("evened", [0.0, 0.5, 0.9])
-def test_numbers_and_several_labels_are_sums_as_well(another, evened):
+def test_numbers_and_several_labels_are_sums_as_well(another, correct_and_smooth):
     model = another
     numeric = model.objective_.kind == "numeric"
-    for first in model.firsts_:
-        if first.view == "labels" and not evened:
+    for first in model.linear_candidates_:
+        if first.view == "labels" and not correct_and_smooth:
             continue
-        told = replace(first, evened=evened)
+        told = replace(first, correct_and_smooth=correct_and_smooth)
         for node in (0, 11, 50):
             found = surroundings(told, model.known_, node)
             assert found.off < (1e-4 if numeric else 1e-5), (first.view, found.what)
@@ -80,8 +82,10 @@ def test_numbers_and_several_labels_are_sums_as_well(another, evened):
                 said = model.objective_.predict(told.logits(model.known_))[node]
                 assert found.what == "number"
                 assert found.computed[0] == pytest.approx(said, abs=1e-3)
-    if numeric and evened:
-        told = replace(model.firsts_[0], evened=evened)
+    if numeric and correct_and_smooth:
+        told = replace(
+            model.linear_candidates_[0], correct_and_smooth=correct_and_smooth
+        )
         parts = surroundings(told, model.known_, 3).parts
         assert parts and all(part.known for part in parts)  # they correct it
 
@@ -89,7 +93,7 @@ def test_numbers_and_several_labels_are_sums_as_well(another, evened):
 def test_features_sum_to_what_the_layer_says(model, another):
     for told in (model, another):
         std = getattr(told.objective_, "std", 1.0)
-        for first in told.firsts_:
+        for first in told.linear_candidates_:
             adds = seen_features(first, told.known_, 7)
             if first.view == "labels":
                 assert not len(adds)

@@ -18,7 +18,7 @@ from vicinal.graphs.explain.edge_deletion import edges_that_count
 from vicinal.graphs.inspect.computation_tree import unrolled
 from vicinal.graphs.inspect.tree_plot import draw_tree, page_of_tree
 from vicinal.graphs.node_estimators import NodeClassifier
-from vicinal.graphs.nodes.networks import NETWORKS, NodeNetwork, Shape, build
+from vicinal.graphs.nodes.networks import NETWORKS, NetworkConfig, NodeNetwork, build
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def model(block_graph) -> NodeClassifier:
 def having(model: NodeClassifier, name: str, layers: int = 2) -> Any:
     torch.manual_seed(0)
     width = model.known_.x.shape[1]
-    network = build(name, Shape(width, 16, layers, 3, 0.0, 2)).eval()
-    model.members_ = [network]
+    network = build(name, NetworkConfig(width, 16, layers, 3, 0.0, 2)).eval()
+    model.networks_ = [network]
     return network
 
 
@@ -119,9 +119,9 @@ def test_the_first_answer_has_no_messages(model):
 def test_a_mask_goes_along_with_loops(model):
     graph = model.known_.graph
     mask = torch.rand(graph.num_edges)
-    found = masked(graph, mask).with_loops
+    found = masked(graph, mask).add_self_loops
     assert isinstance(found, Masked)
-    loops = found.arriving.sources == found.arriving.targets
+    loops = found.incoming.sources == found.incoming.targets
     assert torch.equal(found.mask[loops], torch.ones(150))
     assert torch.equal(found.mask[~loops], mask)  # a loop comes last of a node's edges
 
@@ -134,8 +134,10 @@ def test_the_tree_is_what_the_network_heard(name, model):
     network, known = having(model, name), model.known_
     root = unrolled(network, known, 7, most=(1000, 1000))
     assert max(one.off for one in root.walk()) < 1e-5
-    sources = known.graph.with_loops if name in ("gcn", "gat", "gatv2") else known.graph
-    rows = sources.arriving
+    sources = (
+        known.graph.add_self_loops if name in ("gcn", "gat", "gatv2") else known.graph
+    )
+    rows = sources.incoming
     heard = rows.sources[rows.offsets[7] : rows.offsets[8]].tolist()
     assert sorted(one.node for one in root.children) == sorted(heard)
     assert {one.layer for one in root.children} == {1}
@@ -187,15 +189,15 @@ def test_the_last_layers_of_a_deep_network_are_drawn(name, layers, model):
         assert stages == ["once it is spread", "after the dense layer"]
         return
     assert stages == [f"after layer {k}" for k in (5, 4, 3, 2)]
-    arriving = known.graph.with_loops.arriving
-    heard = arriving.sources[arriving.offsets[7] : arriving.offsets[8]].tolist()
+    incoming = known.graph.add_self_loops.incoming
+    heard = incoming.sources[incoming.offsets[7] : incoming.offsets[8]].tolist()
     assert root.left_out + len(root.children) == len(heard)
     assert {one.node for one in root.children} <= set(heard)
 
 
 def test_a_network_of_a_kind_that_is_unknown_is_not_opened(model):
     with pytest.raises(SettingError, match="A NodeNetwork cannot be opened"):
-        unrolled(NodeNetwork(Shape(2, 4, 1, 2, 0.0, 1)), model.known_, 7)
+        unrolled(NodeNetwork(NetworkConfig(2, 4, 1, 2, 0.0, 1)), model.known_, 7)
 
 
 def test_a_page_has_every_vector_and_the_terms_of_the_score(model):

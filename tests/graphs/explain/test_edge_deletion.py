@@ -12,7 +12,7 @@ from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.explain.edge_deletion import edges_that_count, without
 from vicinal.graphs.layers.sage import GraphSAGE
 from vicinal.graphs.node_estimators import NodeClassifier, NodeRegressor
-from vicinal.graphs.nodes.networks import Shape, build
+from vicinal.graphs.nodes.networks import NetworkConfig, build
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def model() -> NodeClassifier:
     )
     found = NodeClassifier(network="none").fit(read_graph(nodes, edges=edges))
     torch.manual_seed(0)
-    network = build("sage", Shape(2, 4, 1, 2, 0.0, 1)).eval()
+    network = build("sage", NetworkConfig(2, 4, 1, 2, 0.0, 1)).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
         layer = next(m for m in network.modules() if isinstance(m, GraphSAGE))
         layer.neighbours.weight[0, 0] = 30.0  # the share of neighbours with f
         network.head.weight[1, 0] = 1.0
-    found.members_ = [network]
+    found.networks_ = [network]
     return found
 
 
@@ -72,11 +72,11 @@ def test_nothing_leads_to_a_lonely_node(model):
 
 
 def test_what_is_taken_away_is_gone_both_ways(model):
-    rows = model.known_.graph.arriving
+    rows = model.known_.graph.incoming
     pair = np.array([[int(rows.targets[0]), int(rows.sources[0])]])
     left = without(model.known_, pair).graph
     assert left.num_edges == model.known_.graph.num_edges - 2
-    both = left.arriving.sources.tolist(), left.arriving.targets.tolist()
+    both = left.incoming.sources.tolist(), left.incoming.targets.tolist()
     ends = set(zip(*both, strict=True))
     a, b = pair[0].tolist()
     assert (a, b) not in ends and (b, a) not in ends
@@ -90,7 +90,7 @@ def test_of_a_number_it_is_the_number_that_moves(model):
     found = NodeRegressor(network="none").fit(table)
     numeric = found.objective_
     assert isinstance(numeric, Numeric)
-    network = build("sage", Shape(2, 4, 1, 1, 0.0, 1)).eval()
+    network = build("sage", NetworkConfig(2, 4, 1, 1, 0.0, 1)).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
@@ -98,7 +98,7 @@ def test_of_a_number_it_is_the_number_that_moves(model):
         layer.neighbours.weight[0, 0] = 30.0
         network.head.weight[0, 0] = 1 / numeric.std
         network.head.bias[0] = -numeric.mean / numeric.std
-    found.members_ = [network]
+    found.networks_ = [network]
     hub = int(np.flatnonzero(table.ids == "hub")[0])
     methods: list[Any] = ["deletion", "masks"]
     for method in methods:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from vicinal.core.text import a_class
+from vicinal.core.text import class_or_number
 from vicinal.errors import DataError, NoDataError, SettingError
-from vicinal.graphs.explain.contributions import Surroundings
+from vicinal.graphs.explain.contributions import Contributions
 from vicinal.graphs.explain.edge_deletion import EdgeExplanation, odds
 from vicinal.graphs.explain.explanation import Listing
 from vicinal.graphs.explain.graph_plot import (
@@ -36,14 +36,18 @@ from vicinal.graphs.explain.pair_contributions import (
     PairExplanation,
     of_pair,
 )
-from vicinal.graphs.explain.random_control import RANDOM, Chance, beside_chance
+from vicinal.graphs.explain.random_control import (
+    RANDOM,
+    RandomControl,
+    compare_to_random,
+)
 from vicinal.graphs.graph_estimators import GraphClassifier, GraphRegressor
 from vicinal.graphs.inspect.computation_tree import unrolled
 from vicinal.graphs.inspect.plot_style import colour_of, plain
 from vicinal.graphs.inspect.tree_plot import draw_tree
 from vicinal.graphs.link_predictor import LinkPredictor
 from vicinal.graphs.node_estimators import NodeClassifier, NodeRegressor
-from vicinal.graphs.nodes.networks import Shape, build
+from vicinal.graphs.nodes.networks import NetworkConfig, build
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 
@@ -55,7 +59,7 @@ def model(block_graph) -> NodeClassifier:
 def having_gcn(model: NodeClassifier) -> NodeClassifier:
     torch.manual_seed(0)
     width = model.known_.x.shape[1]
-    model.members_ = [build("gcn", Shape(width, 16, 2, 3, 0.0, 2)).eval()]
+    model.networks_ = [build("gcn", NetworkConfig(width, 16, 2, 3, 0.0, 2)).eval()]
     model._said = None
     return model
 
@@ -105,7 +109,7 @@ def test_the_way_to_what_counts_is_a_shortest_one():
 def test_the_first_answer_is_drawn_by_what_nodes_say(model):
     told = model.explain("n7")
     sketch, parts = told.sketch, {model.graph_.ids[p.node]: p for p in told.found.parts}
-    assert [sketch.names[k] for k in sketch.marked] == ["n7"]
+    assert [sketch.names[k] for k in sketch.train_mask] == ["n7"]
     drawn = dict(zip(sketch.names, sketch.sizes, strict=True))
     first = [model.graph_.ids[p.node] for p in told.found.parts[:MOST_NODES]]
     assert set(first) <= set(drawn)
@@ -172,8 +176,8 @@ def test_names_are_drawn_as_they_stand(name, model):
     sheet.savefig(io.BytesIO())
     legend = [text.get_text() for text in sheet.axes[0].get_legend().get_texts()]
     assert any("k2" in text for text in legend)
-    assert model.members_ is not None
-    root = unrolled(model.members_[0], model.known_, 7)
+    assert model.networks_ is not None
+    root = unrolled(model.networks_[0], model.known_, 7)
     said = model.predicted().argmax(axis=1)
     tree: Any = draw_tree(root, model.graph_.ids, said, model.objective_.classes)
     tree.savefig(io.BytesIO())
@@ -217,7 +221,7 @@ def test_a_number_is_drawn_by_which_way_it_is_moved(block_tables):
         "speaks for a higher number",
         "speaks against a higher number",
     ]
-    assert isinstance(told.found, Surroundings)
+    assert isinstance(told.found, Contributions)
     says = {model.graph_.ids[p.node]: p.says[0] for p in told.found.parts}
     sketch = told.sketch
     seen = set()
@@ -316,22 +320,30 @@ def test_a_number_of_a_graph_is_told_in_its_unit():
 
 
 def test_a_verdict_tells_which_way_and_where_signs_do_not_hold():
-    told = Chance(3, 1, -1.41, 0.48, -0.4, 0.025, 15, 39).verdict("edges", "log-odds")
+    told = RandomControl(3, 1, -1.41, 0.48, -0.4, 0.025, 15, 39).verdict(
+        "edges", "log-odds"
+    )
     assert "without the 3 that speak for it most the log-odds rise by 1.41" in told
     assert "without as many at random rise by 0.4 on average" in told
     assert told.startswith("What it marks") and "add up to +0.48, the other" in told
     assert "of 39 draws" in told
-    told = Chance(3, -1, -1.41, -0.48, 0.4, 0.2, 15, 39).verdict("edges", "number")
+    told = RandomControl(3, -1, -1.41, -0.48, 0.4, 0.2, 15, 39).verdict(
+        "edges", "number"
+    )
     assert "speak against it most the number rises by 1.41" in told
     assert "falls by 0.4 on average" in told and "the other way" not in told
     assert told.startswith("This order is not shown") and "no order could" not in told
-    told = Chance(1, 1, 1.41, 0.48, 0.4, 0.2, 5, 4).verdict("edges near", "number")
+    told = RandomControl(1, 1, 1.41, 0.48, 0.4, 0.2, 5, 4).verdict(
+        "edges near", "number"
+    )
     assert "without the 1 that speaks for it" in told and "all 5 ways to take" in told
     assert "With 5 edges near no order could be." in told
-    assert "moves the number" in Chance(1, 1, 0.0, 0.0, 0, 1, 5, 4).verdict(
+    assert "moves the number" in RandomControl(1, 1, 0.0, 0.0, 0, 1, 5, 4).verdict(
         "", "number"
     )
-    assert "nothing else" in Chance(1, 1, 2.0, 2.0, 0, 1, 1, 0).verdict("", "number")
+    assert "nothing else" in RandomControl(1, 1, 2.0, 2.0, 0, 1, 1, 0).verdict(
+        "", "number"
+    )
 
 
 def test_those_that_speak_one_way_are_held_against_chance():
@@ -342,7 +354,7 @@ def test_those_that_speak_one_way_are_held_against_chance():
         asked.append(sets)
         return costs[sets].sum(axis=1)
 
-    found = beside_chance(costs, lost, 0)
+    found = compare_to_random(costs, lost, 0)
     (sets,) = asked
     assert sets.shape == (RANDOM + 1, 2) and sets[0].tolist() == [1, 3]
     assert (found.taken, found.way, found.among) == (2, -1, 10)
@@ -351,13 +363,15 @@ def test_those_that_speak_one_way_are_held_against_chance():
     assert found.at_random == pytest.approx(draws.mean())
     as_low = (draws <= -4.0 + 1e-9).sum()
     assert found.p == pytest.approx((1 + as_low) / (RANDOM + 1))
-    found = beside_chance(-costs, lambda sets: -lost(sets), 0)
+    found = compare_to_random(-costs, lambda sets: -lost(sets), 0)
     assert found.way == 1 and found.change == pytest.approx(4.0)
-    assert beside_chance(np.ones(3), lambda sets: np.ones(len(sets)), 0).p == 1
-    assert beside_chance(np.zeros(3), lambda sets: np.zeros(len(sets)), 0).p == 1
-    assert beside_chance(np.zeros(0), lost, 0).p == 1
+    assert compare_to_random(np.ones(3), lambda sets: np.ones(len(sets)), 0).p == 1
+    assert compare_to_random(np.zeros(3), lambda sets: np.zeros(len(sets)), 0).p == 1
+    assert compare_to_random(np.zeros(0), lost, 0).p == 1
     few = np.array([4.0, -1.0, 0.5, 0.2, -0.1])  # each of five is tried, whatever seed
-    found = [beside_chance(few, lambda sets: few[sets[:, 0]], seed) for seed in (0, 1)]
+    found = [
+        compare_to_random(few, lambda sets: few[sets[:, 0]], seed) for seed in (0, 1)
+    ]
     assert found[0] == found[1] and found[0].p == 0.2 and found[0].tried == 4
     assert found[0].at_random == pytest.approx((few.sum() - 4) / 4)
 
@@ -375,7 +389,7 @@ def pair_of(
 def test_a_pair_is_drawn_with_the_neighbours_of_both():
     graph = nx.Graph([(0, 2), (1, 2), (0, 3), (1, 3), (3, 4), (3, 5), (0, 6), (2, 3)])
     sketch = of_pair(pair_of(graph, (0, 1), False))
-    assert sketch.names == ["n0", "n1", "n2", "n3"] and sketch.marked == (0, 1)
+    assert sketch.names == ["n0", "n1", "n2", "n3"] and sketch.train_mask == (0, 1)
     adar = 1 / np.log([3, 5])  # their degrees
     assert sketch.sizes[2:] == pytest.approx(adar / adar[0])
     drawn = {frozenset(pair) for pair in sketch.pairs.tolist()}
@@ -429,7 +443,7 @@ def test_figures_of_edges_keep_away_from_what_is_there():
 @pytest.mark.parametrize("name", ["2", "2.5", "-1", "1e3", "7a", "x.1", "nan", "²"])
 def test_a_class_whose_name_is_a_number_is_called_a_class(name):
     number = name in ("2", "2.5", "-1", "1e3")
-    assert a_class(name) == (f"class {name}" if number else name)
+    assert class_or_number(name) == (f"class {name}" if number else name)
 
 
 def test_a_seed_below_0_is_refused(model):

@@ -6,25 +6,25 @@ import torch
 
 from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.inspect.messages import tree
-from vicinal.graphs.nodes.labelled_graph import Known
-from vicinal.graphs.nodes.networks import NETWORKS, Shape, build
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph
+from vicinal.graphs.nodes.networks import NETWORKS, NetworkConfig, build
 from vicinal.graphs.nodes.receptive_field import field_of
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 
 @pytest.fixture
-def known(block_tables) -> Known:
+def known(block_tables) -> LabelledGraph:
     nodes, edges = block_tables(nodes=60)
     table = read_graph(nodes, edges=edges)
     x = torch.randn(60, 5, generator=torch.Generator().manual_seed(0))
     none = np.zeros(60, np.int64)
-    return Known(x, table.adjacency, None, none, none.astype(bool))
+    return LabelledGraph(x, table.adjacency, None, none, none.astype(bool))
 
 
 def network_of(name: str, heads: int = 2):
     torch.manual_seed(0)
     layers = 4 if name == "gcnii" else NETWORKS[name].layers
-    network = build(name, Shape(5, 8, layers, 3, 0.5, heads)).eval()
+    network = build(name, NetworkConfig(5, 8, layers, 3, 0.5, heads)).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.4)
     return network
@@ -52,7 +52,7 @@ def test_the_parts_of_every_layer_sum_to_what_it_gave(name, weighted, known):
 
 
 def test_who_sends_is_who_has_an_edge(known):
-    rows = known.graph.arriving
+    rows = known.graph.incoming
     sources, targets = rows.sources.numpy(), rows.targets.numpy()
     for name, loop in (("sage", False), ("gin", False), ("gcn", True), ("gat", True)):
         first = next(tree(network_of(name), known, 12))
@@ -64,7 +64,7 @@ def test_who_sends_is_who_has_an_edge(known):
 
 def test_a_coefficient_by_hand(known):
     """GCN's: 1 over the root of both degrees, each with its loop."""
-    degree = known.graph.arriving.degrees.numpy()
+    degree = known.graph.incoming.degrees.numpy()
     first = next(tree(network_of("gcn"), known, 5))
     for message in first.messages:
         u = message.source

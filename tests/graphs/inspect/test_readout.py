@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vicinal.graphs.graph_level.graph_features import Graphs
-from vicinal.graphs.graph_level.networks import WholeNetwork, WholeShape
+from vicinal.graphs.graph_level.networks import GraphLevelConfig, GraphLevelNetwork
 from vicinal.graphs.inspect.readout import messages, open_graph
 from vicinal.graphs.sparse.adjacency import Adjacency
 
@@ -20,9 +20,9 @@ def graph_of(seed: int = 0, nodes: int = 7) -> Graphs:
     return Graphs(x, Adjacency.of(both, nodes), member, 1)
 
 
-def network_of(outputs: int, seed: int = 0) -> WholeNetwork:
+def network_of(outputs: int, seed: int = 0) -> GraphLevelNetwork:
     torch.manual_seed(seed)
-    network = WholeNetwork(WholeShape(3, 8, 2, outputs, 0.3))
+    network = GraphLevelNetwork(GraphLevelConfig(3, 8, 2, outputs, 0.3))
     network.train()
     for k in range(5):  # so that its norms have seen something
         network(graph_of(k + 1))
@@ -82,8 +82,8 @@ def test_messages_of_a_node_make_what_its_layers_computed():
     for node in range(7):
         layers = list(messages(network, graph, node))
         assert [one.layer for one in layers] == ["layers.0", "layers.1"]
-        arriving = graph.graph.arriving
-        own = slice(int(arriving.offsets[node]), int(arriving.offsets[node + 1]))
+        incoming = graph.graph.incoming
+        own = slice(int(incoming.offsets[node]), int(incoming.offsets[node + 1]))
         for one in layers:
             assert one.off < 1e-4
-            assert [m.source for m in one.messages] == arriving.sources[own].tolist()
+            assert [m.source for m in one.messages] == incoming.sources[own].tolist()

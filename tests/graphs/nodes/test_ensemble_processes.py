@@ -28,18 +28,18 @@ SETTINGS: dict[str, Any] = {
 @pytest.fixture
 def beside(monkeypatch):
     """Two cores, and members that are worth a process at once."""
-    begun: list[list[int]] = []
-    plain = aside.Aside.begin
+    started_at: list[list[int]] = []
+    plain = aside.WorkerPool.begin
 
-    def noted(self: aside.Aside, of: Any, numbers: list[int]) -> None:
-        begun.append(numbers)
+    def noted(self: aside.WorkerPool, of: Any, numbers: list[int]) -> None:
+        started_at.append(numbers)
         plain(self, of, numbers)
 
     monkeypatch.setattr(members, "cores", lambda: 2)
     monkeypatch.setattr(members, "TRIED", 2)
     monkeypatch.setattr(members, "WORTH", 0.0)
-    monkeypatch.setattr(aside.Aside, "begin", noted)
-    return begun
+    monkeypatch.setattr(aside.WorkerPool, "begin", noted)
+    return started_at
 
 
 def learned(tables: Any, **settings: Any) -> NodeClassifier:
@@ -48,7 +48,7 @@ def learned(tables: Any, **settings: Any) -> NodeClassifier:
 
 
 def states(model: NodeClassifier) -> list[dict[str, torch.Tensor]]:
-    return [dict(network.state_dict()) for network in model.members_ or []]
+    return [dict(network.state_dict()) for network in model.networks_ or []]
 
 
 def same(a: NodeClassifier, b: NodeClassifier) -> bool:
@@ -88,13 +88,13 @@ def test_a_process_that_fails_changes_nothing(alone, beside, block_tables, monke
 
 
 @pytest.mark.parametrize(
-    ("cores", "worth", "rank"), [(1, 0.0, None), (2, 1e9, None), (2, 0.0, "0")]
+    ("cores", "effective_n", "rank"), [(1, 0.0, None), (2, 1e9, None), (2, 0.0, "0")]
 )
 def test_where_it_is_not_worth_it_there_is_none(
-    beside, block_tables, monkeypatch, cores, worth, rank
+    beside, block_tables, monkeypatch, cores, effective_n, rank
 ):
     monkeypatch.setattr(members, "cores", lambda: cores)
-    monkeypatch.setattr(members, "WORTH", worth)
+    monkeypatch.setattr(members, "WORTH", effective_n)
     if rank is not None:
         monkeypatch.setattr(members, "is_one_of_several", lambda: True)
     learned(block_tables, epochs=3)
@@ -116,12 +116,12 @@ def test_whoever_stops_ends_the_processes(beside, block_tables, monkeypatch):
     epochs = model.fit_epochs(
         nodes, edges=edges, stop_requested=lambda: len(done) == 12
     )
-    begun = time.monotonic()
+    started_at = time.monotonic()
     with pytest.raises(Interrupted):
         for epoch in epochs:
             done.append(epoch)
     assert seen and all(process.poll() is not None for process in seen)
-    assert time.monotonic() - begun < 50  # it was not waited for
+    assert time.monotonic() - started_at < 50  # it was not waited for
 
 
 def test_a_process_ends_with_the_one_that_wants_it(tmp_path, block_tables, beside):

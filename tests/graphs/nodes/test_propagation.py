@@ -55,10 +55,10 @@ def test_labels_are_shares_and_stay_where_no_edge_leads(seed):
     g = torch.Generator().manual_seed(seed)
     ends = torch.randint(0, 6, (2, 9), generator=g)
     edge_index = torch.cat([ends, ends.flip(0)], dim=1)
-    known, marked = torch.zeros(8, 3), torch.zeros(8, dtype=torch.bool)
+    known, train_mask = torch.zeros(8, 3), torch.zeros(8, dtype=torch.bool)
     known[0, 1] = known[6, 2] = 1  # nodes 6 and 7 have no edge
-    marked[[0, 6]] = True
-    found = spread_labels(known, marked, Adjacency.of(edge_index, 8))
+    train_mask[[0, 6]] = True
+    found = spread_labels(known, train_mask, Adjacency.of(edge_index, 8))
     torch.testing.assert_close(found.sum(dim=1), torch.ones(8))
     assert found[6].tolist() == [0, 0, 1]
     torch.testing.assert_close(found[7], torch.tensor([0, 0.5, 0.5]))  # of all known
@@ -78,8 +78,11 @@ def test_evening_out_keeps_constants_among_equals():
 
 def test_errors_of_known_nodes_are_handed_on():
     graph, said = Adjacency.of(PATH, 3), torch.zeros(3, 1)
-    known, marked = torch.tensor([[2.0], [0], [0]]), torch.tensor([True, False, False])
-    found = correct(said, known, marked, graph, 0.5)
+    known, train_mask = (
+        torch.tensor([[2.0], [0], [0]]),
+        torch.tensor([True, False, False]),
+    )
+    found = correct(said, known, train_mask, graph, 0.5)
     assert found[0] > found[1] > found[2] > 0
     p, e = dense(PATH, 3).numpy(), np.array([[2.0], [0], [0]])
     z = e
@@ -96,4 +99,4 @@ def test_many_edges_are_smoothed_the_same_without_weights_of_them(monkeypatch):
     monkeypatch.setattr("vicinal.graphs.layers.gcn.MANY", 10)
     graph.forget()
     torch.testing.assert_close(smoothed(x, graph), wanted)
-    assert "normalised" not in vars(graph) and "with_loops" not in vars(graph)
+    assert "normalised" not in vars(graph) and "add_self_loops" not in vars(graph)

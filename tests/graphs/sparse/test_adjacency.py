@@ -12,9 +12,14 @@ from torch import Tensor
 
 from vicinal.errors import DataError
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.nodes.networks import OnGraph, Shape, build
+from vicinal.graphs.nodes.networks import NetworkConfig, OnGraph, build
 from vicinal.graphs.sparse import adjacency, edge_functions
-from vicinal.graphs.sparse.adjacency import Adjacency, Featured, aggregate, sum_and_own
+from vicinal.graphs.sparse.adjacency import (
+    Adjacency,
+    CachedAggregation,
+    aggregate,
+    aggregate_with_self,
+)
 from vicinal.graphs.sparse.edge_functions import edge_by_edge, of_ends
 from vicinal.ops import aggregation
 
@@ -102,7 +107,7 @@ def test_numbers_of_edges_and_their_slopes(monkeypatch):
     g = torch.Generator().manual_seed(0)
     edge_index = torch.randint(0, 9, (2, 40), generator=g)
     graph = Adjacency.of(edge_index, 9)
-    rows = graph.arriving
+    rows = graph.incoming
     ends = rows.sources.long(), rows.targets.long()
 
     def double(*shape: int) -> Tensor:
@@ -142,14 +147,14 @@ def test_the_same_again_to_the_last_bit():
 def test_edges_keep_their_places():
     adjacency = Adjacency.of(torch.tensor([[3, 0, 3, 1], [1, 1, 0, 1]]), 4)
     assert adjacency.num_nodes == 4 and adjacency.num_edges == 4
-    arriving, leaving = adjacency.arriving, adjacency.leaving
-    assert arriving.offsets.tolist() == [0, 1, 4, 4, 4]
-    assert arriving.sources.tolist() == [3, 3, 0, 1]
-    assert arriving.edges.tolist() == [2, 0, 1, 3]
-    assert arriving.targets.tolist() == [0, 1, 1, 1]
-    assert leaving.offsets.tolist() == [0, 1, 2, 2, 4]
-    assert leaving.sources.tolist() == [1, 1, 0, 1]
-    assert arriving.sources.dtype == arriving.offsets.dtype == torch.int32
+    incoming, outgoing = adjacency.incoming, adjacency.outgoing
+    assert incoming.offsets.tolist() == [0, 1, 4, 4, 4]
+    assert incoming.sources.tolist() == [3, 3, 0, 1]
+    assert incoming.edges.tolist() == [2, 0, 1, 3]
+    assert incoming.targets.tolist() == [0, 1, 1, 1]
+    assert outgoing.offsets.tolist() == [0, 1, 2, 2, 4]
+    assert outgoing.sources.tolist() == [1, 1, 0, 1]
+    assert incoming.sources.dtype == incoming.offsets.dtype == torch.int32
 
 
 def test_what_does_not_fit_is_refused():
@@ -175,17 +180,17 @@ def test_what_does_not_fit_is_refused():
 def test_on_disk_it_is_the_same(at_a_time, graph):
     edge_index, n = graph
     wanted = Adjacency.of(edge_index, n)
-    plain = [wanted.loopless, wanted.with_loops.loopless]
+    plain = [wanted.without_self_loop, wanted.add_self_loops.without_self_loop]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vicinal.graphs.sparse.adjacency.SORTED", at_a_time)
-        found = Adjacency.between(edge_index[0], edge_index[1], n, room=0)
-        kinds = (found, wanted), (found.with_loops, wanted.with_loops)
-        for (one, other), loopless in zip(kinds, plain, strict=True):
-            for side in ("arriving", "leaving"):
+        found = Adjacency.between(edge_index[0], edge_index[1], n, max_bytes=0)
+        kinds = (found, wanted), (found.add_self_loops, wanted.add_self_loops)
+        for (one, other), without_self_loop in zip(kinds, plain, strict=True):
+            for side in ("incoming", "outgoing"):
                 for name in ("offsets", "sources", "edges"):
                     a, b = (getattr(getattr(g, side), name) for g in (one, other))
                     assert torch.equal(a, b)
-            assert torch.equal(one.loopless, loopless)
+            assert torch.equal(one.without_self_loop, without_self_loop)
     loops = edge_index[0][edge_index[0] == edge_index[1]].tolist()
     assert plain[0][:, 0].tolist() == [float(k not in loops) for k in range(n)]
 
@@ -194,7 +199,7 @@ def test_on_disk_it_is_the_same(at_a_time, graph):
 def test_sums_of_features_that_do_not_change_are_made_once(reduce):
     graph = Adjacency.of(torch.randint(0, 30, (2, 200)), 30)
     x = torch.randn(30, 4)
-    known = Featured.with_features(graph, x)
+    known = CachedAggregation.with_features(graph, x)
     found = aggregate(x, known, reduce)
     torch.testing.assert_close(found, aggregate(x, graph, reduce), rtol=0, atol=0)
     assert aggregate(x, known, reduce) is found
@@ -208,13 +213,13 @@ def test_sums_of_features_that_do_not_change_are_made_once(reduce):
     assert said.requires_grad
     slopes = [torch.autograd.grad(k.sum(), other)[0] for k in (said, wanted_said)]
     assert torch.equal(*slopes)
-    assert torch.equal(known.loopless, graph.loopless)
+    assert torch.equal(known.without_self_loop, graph.without_self_loop)
     learned = torch.randn(30, 4, requires_grad=True)
-    known = Featured.with_features(graph, learned)
+    known = CachedAggregation.with_features(graph, learned)
     with torch.no_grad():
         aggregate(learned, known, reduce)
     assert aggregate(learned, known, reduce).requires_grad  # its slope is not lost
-    known = Featured.with_features(graph, x)
+    known = CachedAggregation.with_features(graph, x)
     with torch.inference_mode():
         aggregate(x, known, reduce)
     assert not aggregate(x, known, reduce).is_inference()
@@ -234,7 +239,7 @@ def test_learning_does_not_tell_a_sum_that_was_kept(name, low):
 
     def learned(copied: bool) -> Tensor:
         torch.manual_seed(1)
-        model = OnGraph(build(name, Shape(6, 8, 2, 3, 0.0, 2)), x, graph)
+        model = OnGraph(build(name, NetworkConfig(6, 8, 2, 3, 0.0, 2)), x, graph)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         for _ in range(3):
             model.x = x.clone() if copied else x
@@ -251,12 +256,14 @@ def test_learning_does_not_tell_a_sum_that_was_kept(name, low):
 @pytest.mark.parametrize("name", ["sage", "gin"])
 def test_a_network_on_a_graph_sums_its_features_once(name, monkeypatch):
     graph = Adjacency.of(torch.randint(0, 40, (2, 300)), 40)
-    model = OnGraph(build(name, Shape(6, 8, 2, 3, 0.0, 2)), torch.randn(40, 6), graph)
+    model = OnGraph(
+        build(name, NetworkConfig(6, 8, 2, 3, 0.0, 2)), torch.randn(40, 6), graph
+    )
     asked: list[int] = []
     plain = adjacency.sum_rows
 
-    def counted(x: Tensor, rows: adjacency.Rows, *rest: Any) -> Tensor:
-        if rows is graph.arriving:  # and not the way back
+    def counted(x: Tensor, rows: adjacency.CSR, *rest: Any) -> Tensor:
+        if rows is graph.incoming:  # and not the way back
             asked.append(x.shape[1])
         return plain(x, rows, *rest)
 
@@ -273,14 +280,14 @@ def test_a_table_s_edges_lead_both_ways_or_one(directed):
     weight = np.array([1.0, 2.0, 4.0], np.float32)
     source, target = np.array([0, 1, 2]), np.array([1, 2, 2])
     table = GraphTable(ids, source, target, directed, weight=weight)
-    rows = table.adjacency.arriving
+    rows = table.adjacency.incoming
     edges = zip(rows.sources.tolist(), rows.targets.tolist(), strict=True)
     assert table.edge_weight is not None
     found = dict(zip(edges, table.edge_weight[rows.edges].tolist(), strict=True))
     one_way = {(0, 1): 1.0, (1, 2): 2.0, (2, 2): 4.0}
     back = {} if directed else {(1, 0): 1.0, (2, 1): 2.0}
     assert found == one_way | back
-    on_disk = table.having(room=0).adjacency.arriving
+    on_disk = table.having(max_bytes=0).adjacency.incoming
     for name in ("offsets", "sources", "edges"):
         assert torch.equal(getattr(on_disk, name), getattr(rows, name))
 
@@ -296,7 +303,7 @@ def test_more_than_int32_counts_is_refused(nodes):
 def test_a_sum_wants_a_row_for_each_node(rows):
     graph = Adjacency.of(torch.tensor([[0, 1], [1, 2]]), 4)
     with pytest.raises(ValueError, match="a row for each of 4 nodes"):
-        sum_and_own(torch.ones(rows, 2), graph, torch.tensor(1.0))
+        aggregate_with_self(torch.ones(rows, 2), graph, torch.tensor(1.0))
 
 
 @pytest.mark.parametrize("kept", [False, True])
@@ -309,10 +316,10 @@ def test_a_sum_and_a_node_s_own_part_have_the_slopes_of_both(dtype, kept):
     x = torch.randn(40, 8).to(dtype)
     share = torch.tensor(1.3, requires_grad=True)
     if kept:
-        graph = Featured.with_features(graph, x)
+        graph = CachedAggregation.with_features(graph, x)
     else:
         x.requires_grad_()
-    found = sum_and_own(x, graph, share)
+    found = aggregate_with_self(x, graph, share)
     wanted = share * x[:25] + aggregate(x, graph, "sum")
     loose: dict[str, Any] = {}
     if dtype == torch.bfloat16:
@@ -324,5 +331,5 @@ def test_a_sum_and_a_node_s_own_part_have_the_slopes_of_both(dtype, kept):
     theirs = torch.autograd.grad(wanted, given, g.to(wanted.dtype))
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other.to(one.dtype), **loose)
-    if isinstance(graph, Featured):
+    if isinstance(graph, CachedAggregation):
         assert torch.equal(graph.sums["sum"], aggregate(x, graph.whole, "sum"))

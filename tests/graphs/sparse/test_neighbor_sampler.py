@@ -16,7 +16,7 @@ from vicinal.errors import DataError, SettingError
 from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.layers.gcn import smoothed
 from vicinal.graphs.node_estimators import NodeClassifier
-from vicinal.graphs.nodes.ensemble import Rows
+from vicinal.graphs.nodes.ensemble import FullBatch
 from vicinal.graphs.nodes.minibatches import (
     Batches,
     OnSamples,
@@ -24,7 +24,7 @@ from vicinal.graphs.nodes.minibatches import (
     layer_by_layer,
     through,
 )
-from vicinal.graphs.nodes.networks import NETWORKS, Shape, Stack, build
+from vicinal.graphs.nodes.networks import NETWORKS, LayeredNetwork, NetworkConfig, build
 from vicinal.graphs.sparse.adjacency import Adjacency, aggregate
 from vicinal.graphs.sparse.neighbor_sampler import Sampler, draw
 
@@ -38,10 +38,10 @@ def graph(seed: int = 0, nodes: int = 60, edges: int = 400) -> tuple[Adjacency, 
     return Adjacency.of(ends, nodes), torch.rand(edges, generator=g) + 0.1
 
 
-def network(name: str, width: int = 6) -> Stack:
+def network(name: str, width: int = 6) -> LayeredNetwork:
     torch.manual_seed(1)
-    found = build(name, Shape(width, 8, 2, 3, 0.0, 2)).eval()
-    assert isinstance(found, Stack)
+    found = build(name, NetworkConfig(width, 8, 2, 3, 0.0, 2)).eval()
+    assert isinstance(found, LayeredNetwork)
     return found
 
 
@@ -80,10 +80,10 @@ def test_a_block_holds_edges_of_the_graph_and_no_others():
     block = sampler.block(rows, 4)
     assert block.nodes[:4].tolist() == rows.tolist()
     assert len(block.nodes.unique()) == len(block.nodes) == block.num_sources
-    assert block.arriving.degrees.max() == 4 and block.arriving.degrees[2] == 0
+    assert block.incoming.degrees.max() == 4 and block.incoming.degrees[2] == 0
     assert len(block.places.unique()) == len(block.places)
-    whole = adjacency.arriving
-    own = block.arriving
+    whole = adjacency.incoming
+    own = block.incoming
     assert torch.equal(
         block.nodes[own.sources.long()], whole.sources[block.places].long()
     )
@@ -178,7 +178,7 @@ def test_processes_share_each_batch():
         assert torch.equal(later[0][0], every[2][0])
     first, other = (next(whole.batches(epoch, 0))[0] for epoch in (0, 1))
     assert not torch.equal(first, other)
-    for loader in (whole, Rows(rows, rows)):  # a share of a share is that share
+    for loader in (whole, FullBatch(rows, rows)):  # a share of a share is that share
         again = loader.part(1, 2).part(1, 2)
         ours, theirs = (
             next(one.batches(0, 0))[0] for one in (again, loader.part(1, 2))
@@ -206,7 +206,7 @@ def test_it_learns_from_samples_and_answers_from_the_whole(block_graph):
     model = NodeClassifier(**OF_SAMPLES).fit(block_graph)
     assert model.history_[-1].train_loss < 0.6 * model.history_[0].train_loss
     assert model.score() > 0.7
-    known, (net,) = model.known_, model.members_ or []
+    known, (net,) = model.known_, model.networks_ or []
     wanted = net(known.x, known.graph, known.weight).softmax(dim=1)
     found = model.logits().softmax(dim=1)
     torch.testing.assert_close(found, wanted)
@@ -238,7 +238,7 @@ def test_little_memory_changes_how_and_not_what(block_graph, monkeypatch, on_dis
     monkeypatch.setattr("vicinal.graphs.nodes.minibatches.EDGES", 64)
     little: dict[str, Any] = OF_SAMPLES | {"memory": 1e-6}
     small = NodeClassifier(**little).fit(block_graph)
-    assert small.first_.view == "labels"  # no other view had room
+    assert small.linear_.view == "labels"  # no other view had room
     np.testing.assert_allclose(small.predict_proba(), wanted, atol=1e-5)
     edges = small.known_.graph.num_edges
     assert set(on_disk) == {(150, 16), (edges,), (edges + 150,)}
@@ -247,7 +247,7 @@ def test_little_memory_changes_how_and_not_what(block_graph, monkeypatch, on_dis
 
 @pytest.mark.parametrize("name", ["gat", "gatv2"])
 def test_what_attention_keeps_of_each_edge_is_counted(name):
-    shape = Shape(5, 16, 2, 3, 0.0, 8)
+    shape = NetworkConfig(5, 16, 2, 3, 0.0, 8)
     network = build(name, shape).train()
     x, g = torch.randn(200, 5), torch.Generator().manual_seed(0)
 
@@ -282,10 +282,10 @@ def test_features_for_which_there_is_no_room_lie_on_disk(block_graph, on_disk):
 def test_edges_lie_on_disk_above_a_quarter_of_the_memory(block_graph, on_disk):
     edges = block_graph.adjacency.num_edges
     of_rows = 4 * edges  # bytes
-    for room, wanted in ((of_rows, 0), (of_rows - 1, 1)):
-        memory = 4 * room / 1e9
+    for max_bytes, wanted in ((of_rows, 0), (of_rows - 1, 1)):
+        memory = 4 * max_bytes / 1e9
         model = NodeClassifier(network="none", memory=memory).fit(block_graph)
-        assert model._room == pytest.approx(room)
+        assert model._room == pytest.approx(max_bytes)
         assert ((edges,) in on_disk) == bool(wanted)
 
 
@@ -298,7 +298,7 @@ def test_newcomers_others_and_a_run_have_no_more_room(block_tables, on_disk, tmp
     roomy = NodeClassifier(network="none").fit(graph)
     assert not on_disk
     small = NodeClassifier(network="none", memory=1e-6).fit(graph)
-    small.first_, small.fitted_ = roomy.first_, roomy.fitted_  # of the same words
+    small.linear_, small.fitted_ = roomy.linear_, roomy.fitted_  # of the same words
     small.temperature_ = roomy.temperature_
     small.save(tmp_path / "run")
     count = graph.adjacency.num_edges

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from vicinal.graphs.layers.dropout import Dropout
-from vicinal.graphs.sparse.sparse_features import Words, dense, listed
+from vicinal.graphs.sparse.sparse_features import SparseFeatures, dense, listed
 
 
 def sparse(seed: int = 0) -> torch.Tensor:
@@ -18,7 +18,7 @@ def sparse(seed: int = 0) -> torch.Tensor:
 def test_a_dense_layer_forward_and_back():
     x, layer = sparse(), nn.Linear(50, 4).double()
     words, out = listed(x), torch.randn(30, 4, dtype=torch.float64)
-    assert isinstance(words, Words)
+    assert isinstance(words, SparseFeatures)
     slopes = []
     for form in (x, words):
         layer.zero_grad()

@@ -11,12 +11,19 @@ from PIL import Image
 
 from vicinal.core.compute.threads import cores
 from vicinal.errors import NoDataError
-from vicinal.images.data.audit import Audit, Eye, Look, audit, groups_of, rows_by_group
-from vicinal.images.data.cache import PictureCache
+from vicinal.images.data.audit import (
+    Audit,
+    DecodedImage,
+    ImageReader,
+    audit,
+    groups_of,
+    rows_by_group,
+)
+from vicinal.images.data.cache import PixelCache
 from vicinal.images.data.decode import Header, digest
 from vicinal.images.data.read import ImageTable, read_images
 
-EYE = Eye(16)
+EYE = ImageReader(16)
 
 
 def reasons(found: Audit) -> dict[str, str]:
@@ -93,7 +100,12 @@ def test_a_pipe_among_the_pictures_is_not_waited_for(make_folder):
 
 
 def test_the_key_tells_how_pixels_were_made():
-    keys = {Eye(16).key, Eye(17).key, Eye(16, "pad").key, Eye(16, "squish").key}
+    keys = {
+        ImageReader(16).key,
+        ImageReader(17).key,
+        ImageReader(16, "pad").key,
+        ImageReader(16, "squish").key,
+    }
     assert len(keys) == 4
 
 
@@ -117,7 +129,7 @@ def test_marks_of_no_picture_are_a_class_without_pictures():
 def test_too_many_pixels(make_folder):
     root = make_folder({"cat": 1, "dog": 1}, height=10, width=10)
     Image.new("RGB", (11, 10)).save(root / "dog" / "large.png")
-    found = audit(read_images(root), Eye(16, max_pixels=100))
+    found = audit(read_images(root), ImageReader(16, max_pixels=100))
     why = "110 pixels, above the limit of 100"
     assert reasons(found) == {"dog/large.png": why}
 
@@ -304,7 +316,7 @@ def test_tick_and_keep_are_called_in_order(make_folder):
     audit(
         read_images(root),
         EYE,
-        tick=lambda done, total: ticks.append((done, total)),
+        report_progress=lambda done, total: ticks.append((done, total)),
         keep=lambda row, look: kept.update({row: look.pixels}),
     )
     assert ticks == [(k, 5) for k in range(1, 6)]
@@ -314,7 +326,7 @@ def test_tick_and_keep_are_called_in_order(make_folder):
 
 def test_the_cache_is_filled_and_used(make_folder, tmp_path, monkeypatch):
     table = read_images(make_folder({"cat": 3}))
-    eye = Eye(16, cache=PictureCache(tmp_path / "cache", limit=10**6))
+    eye = ImageReader(16, cache=PixelCache(tmp_path / "cache", limit=10**6))
     first = [eye.look(table, row) for row in range(3)]
     monkeypatch.setattr("vicinal.images.data.audit.decode", None)  # nothing decodes now
     for row, look in enumerate(first):
@@ -326,18 +338,18 @@ def test_the_cache_is_filled_and_used(make_folder, tmp_path, monkeypatch):
 
 def test_the_cache_does_not_hide_that_a_file_is_refused(make_folder, tmp_path):
     table = read_images(make_folder({"cat": 1}))
-    cache = PictureCache(tmp_path / "cache", limit=10**6)
-    assert audit(table, Eye(16, cache=cache)).usable.all()
-    assert not audit(table, Eye(16, cache=cache, max_pixels=10)).usable.any()
+    cache = PixelCache(tmp_path / "cache", limit=10**6)
+    assert audit(table, ImageReader(16, cache=cache)).usable.all()
+    assert not audit(table, ImageReader(16, cache=cache, max_pixels=10)).usable.any()
 
 
-class Heavy(Eye):
+class Heavy(ImageReader):
     """An eye whose every look weighs 200 kB."""
 
-    def look(self, table: ImageTable, row: int) -> Look:
+    def look(self, table: ImageTable, row: int) -> DecodedImage:
         name = row.to_bytes(16, "little")
         header = Header(300, 200, "RGB", "JPEG")
-        return Look(None, header, name, np.zeros(200_000, np.uint8))
+        return DecodedImage(None, header, name, np.zeros(200_000, np.uint8))
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures():
@@ -347,7 +359,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures():
     ticks = []
     tracemalloc.start()
     try:
-        found = audit(table, Heavy(16), tick=lambda *_: ticks.append(0))
+        found = audit(table, Heavy(16), report_progress=lambda *_: ticks.append(0))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

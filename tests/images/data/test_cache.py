@@ -12,8 +12,8 @@ import pytest
 
 import vicinal
 from vicinal.errors import CacheWarning
-from vicinal.images.data import cache as room
-from vicinal.images.data.cache import PictureCache, cache_folder, cache_limit
+from vicinal.images.data import cache as max_bytes
+from vicinal.images.data.cache import PixelCache, cache_folder, cache_limit
 from vicinal.images.data.decode import digest
 
 KEY = "16-crop-1"
@@ -24,8 +24,8 @@ def name(number: int) -> bytes:
 
 
 @pytest.fixture
-def cache(tmp_path) -> PictureCache:
-    return PictureCache(tmp_path / "pictures", limit=10**6)
+def cache(tmp_path) -> PixelCache:
+    return PixelCache(tmp_path / "pictures", limit=10**6)
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 1), (16, 16, 3), (1, 1, 1), (300, 256, 3)])
@@ -79,7 +79,7 @@ def test_every_cut_is_noticed_and_the_entry_removed(cache, draw):
 
 
 def test_another_version_of_the_format_is_passed_over(cache, draw, monkeypatch):
-    monkeypatch.setattr(room, "FORMAT", room.FORMAT + 1)
+    monkeypatch.setattr(max_bytes, "FORMAT", max_bytes.FORMAT + 1)
     cache.put(name(1), KEY, draw(1))
     monkeypatch.undo()
     assert cache.get(name(1), KEY) is None
@@ -99,7 +99,7 @@ def test_a_damaged_entry_that_cannot_be_removed_is_passed_over(
 # --- the bound ---------------------------------------------------------------------
 
 
-def age(cache: PictureCache, number: int, hours: float) -> None:
+def age(cache: PixelCache, number: int, hours: float) -> None:
     """Let an entry be used that long ago."""
     path = cache.path(name(number), KEY)
     then = path.stat().st_mtime - 3600 * hours
@@ -108,7 +108,7 @@ def age(cache: PictureCache, number: int, hours: float) -> None:
 
 def test_what_was_not_used_for_longest_goes_first(tmp_path, draw):
     pixels = draw(1, 16, 16)  # 768 bytes, 780 with the header
-    cache = PictureCache(tmp_path, limit=10**6)
+    cache = PixelCache(tmp_path, limit=10**6)
     for number in range(10):
         cache.put(name(number), KEY, pixels)
         age(cache, number, hours=100 - number)
@@ -122,7 +122,7 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path, draw):
 
 
 def test_the_bound_holds_while_it_fills(tmp_path, draw):
-    cache = PictureCache(tmp_path, limit=20_000)
+    cache = PixelCache(tmp_path, limit=20_000)
     for number in range(60):
         cache.put(name(number), KEY, draw(1, 16, 16))
         assert cache.size() <= 20_000 * 1.05 + 780
@@ -132,14 +132,14 @@ def test_the_bound_holds_while_it_fills(tmp_path, draw):
 
 def test_the_bound_holds_over_many_short_runs(tmp_path, draw):
     for number in range(40):
-        PictureCache(tmp_path, limit=20_000).put(name(number), KEY, draw(1, 16, 16))
-    assert PictureCache(tmp_path).size() <= 20_000
+        PixelCache(tmp_path, limit=20_000).put(name(number), KEY, draw(1, 16, 16))
+    assert PixelCache(tmp_path).size() <= 20_000
 
 
 def test_no_room_at_all(tmp_path, draw):
-    PictureCache(tmp_path / "none", limit=0).put(name(1), KEY, draw(1))
+    PixelCache(tmp_path / "none", limit=0).put(name(1), KEY, draw(1))
     assert not (tmp_path / "none").exists()
-    small = PictureCache(tmp_path / "small", limit=100)
+    small = PixelCache(tmp_path / "small", limit=100)
     small.put(name(1), KEY, draw(1))
     assert small.size() <= 100
 
@@ -172,7 +172,7 @@ def test_a_full_or_locked_disk_costs_time_only(cache, draw, monkeypatch, call, f
 
     cache.put(name(0), KEY, draw(0))
     target, value = {
-        "mkstemp": (room.tempfile, fail),
+        "mkstemp": (max_bytes.tempfile, fail),
         "replace": (Path, fail),
         "mkdir": (Path, fail),
         "write": (os, Full),
@@ -190,7 +190,7 @@ def test_a_full_or_locked_disk_costs_time_only(cache, draw, monkeypatch, call, f
 
 def test_a_file_where_the_folder_should_be(tmp_path, draw):
     (tmp_path / "file").write_text("in the way")
-    cache = PictureCache(tmp_path / "file", limit=10**6)
+    cache = PixelCache(tmp_path / "file", limit=10**6)
     assert cache.get(name(1), KEY) is None
     with pytest.warns(CacheWarning, match="cannot be written"):
         cache.put(name(1), KEY, draw(1))
@@ -199,9 +199,9 @@ def test_a_file_where_the_folder_should_be(tmp_path, draw):
     assert (tmp_path / "file").read_text() == "in the way"
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # another run's cache there says it no more
-        PictureCache(tmp_path / "file", limit=10**6).put(name(1), KEY, draw(1))
+        PixelCache(tmp_path / "file", limit=10**6).put(name(1), KEY, draw(1))
     with pytest.warns(CacheWarning, match="cannot be written"):
-        PictureCache(tmp_path / "file" / "x", limit=10**6).put(name(1), KEY, draw(1))
+        PixelCache(tmp_path / "file" / "x", limit=10**6).put(name(1), KEY, draw(1))
 
 
 def test_entries_that_cannot_be_removed_stop_nothing(cache, draw, monkeypatch):
@@ -250,7 +250,7 @@ def test_two_processes_fill_one_cache(tmp_path):
     for process in both:
         process.communicate(timeout=60)
     assert [process.returncode for process in both] == [0, 0]
-    cache = PictureCache(tmp_path)
+    cache = PixelCache(tmp_path)
     for k in range(150):
         got = cache.get(name(k), KEY)
         assert got is not None and (got == k).all() and got.shape == (16, 16, 3)
@@ -262,7 +262,7 @@ def test_two_processes_fill_one_cache(tmp_path):
 
 def test_where_the_cache_lies(monkeypatch, tmp_path, own_cache):
     assert cache_folder() == own_cache
-    assert PictureCache().folder == own_cache / "pictures"
+    assert PixelCache().folder == own_cache / "pictures"
     monkeypatch.delenv("VICINAL_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "vicinal"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from vicinal.errors import DataError, NoDataError
-from vicinal.images.data.audit import Eye
-from vicinal.images.data.cache import PictureCache
-from vicinal.images.data.dataset import Pictures, look_over
+from vicinal.images.data.audit import ImageReader
+from vicinal.images.data.cache import PixelCache
+from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.decode import decode, open_picture, to_channels
 from vicinal.images.data.read import read_images
 
@@ -23,14 +23,18 @@ def root(make_folder):
 GOOD = ["cat/0.png", "cat/3.png", "dog/1.png", "dog/2.png"]
 
 
-def eye(tmp_path, cached: bool = False) -> Eye:
-    return Eye(16, cache=PictureCache(tmp_path / "c", limit=10**6) if cached else None)
+def eye(tmp_path, cached: bool = False) -> ImageReader:
+    return ImageReader(
+        16, cache=PixelCache(tmp_path / "c", limit=10**6) if cached else None
+    )
 
 
 @pytest.mark.parametrize("memory", [None, 0])
 @pytest.mark.parametrize("cached", [False, True])
 def test_every_picture_is_the_one_in_its_file(root, tmp_path, memory, cached):
-    found, pictures = look_over(read_images(root), eye(tmp_path, cached), memory=memory)
+    found, pictures = load_dataset(
+        read_images(root), eye(tmp_path, cached), memory=memory
+    )
     assert (pictures.store is None) == (memory == 0)
     assert pictures.table.names == GOOD
     assert len(pictures) == found.usable.sum() == 4
@@ -48,8 +52,8 @@ def test_the_channels_wanted(make_folder, channels, colour):
     root = make_folder({"cat": 3}, channels=colour)
     batches = []
     for memory in (None, 0):
-        eye = Eye(16, resize="pad")
-        _, pictures = look_over(
+        eye = ImageReader(16, resize="pad")
+        _, pictures = load_dataset(
             read_images(root), eye, channels=channels, memory=memory
         )
         assert pictures.channels == (channels or colour)
@@ -64,7 +68,7 @@ def test_arrays_in_memory_and_not():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 20, 24, 3))
     table = read_images(pixels, [0, 1, 0, 1, 0])
     batches = [
-        look_over(table, Eye(12), memory=memory)[1].batch(np.arange(5))
+        load_dataset(table, ImageReader(12), memory=memory)[1].batch(np.arange(5))
         for memory in (None, 0)
     ]
     assert np.array_equal(batches[0], batches[1])
@@ -72,7 +76,7 @@ def test_arrays_in_memory_and_not():
 
 @pytest.mark.parametrize("memory", [None, 0])
 def test_rows_are_a_view(root, tmp_path, memory):
-    _, pictures = look_over(read_images(root), eye(tmp_path), memory=memory)
+    _, pictures = load_dataset(read_images(root), eye(tmp_path), memory=memory)
     everything = pictures.batch(np.arange(4))
     part = pictures.rows(np.array([3, 1, 0]))
     assert part.table.names == [GOOD[k] for k in (3, 1, 0)]
@@ -88,13 +92,13 @@ def test_rows_are_a_view(root, tmp_path, memory):
 @pytest.mark.parametrize("memory", [None, 0])
 def test_a_sample_is_spread_evenly(make_folder, memory):
     table = read_images(make_folder({"cat": 10}))
-    _, pictures = look_over(table, Eye(16), memory=memory)
+    _, pictures = load_dataset(table, ImageReader(16), memory=memory)
     everything = pictures.batch(np.arange(10))
     assert np.array_equal(pictures.sample(99), everything)
     assert np.array_equal(pictures.sample(4), everything[[0, 3, 6, 9]])
 
 
-def change(pictures: Pictures, root, what: str) -> None:
+def change(pictures: ImageDataset, root, what: str) -> None:
     path = root / pictures.table.names[2]
     if what == "gone":
         path.unlink()
@@ -111,7 +115,7 @@ def change(pictures: Pictures, root, what: str) -> None:
     ],
 )
 def test_a_picture_that_changes_after_the_audit_is_named(root, tmp_path, what, why):
-    _, pictures = look_over(read_images(root), eye(tmp_path), memory=0)
+    _, pictures = load_dataset(read_images(root), eye(tmp_path), memory=0)
     change(pictures, root, what)
     with pytest.raises(DataError, match=f"dog/1.png changed since the audit: {why}"):
         pictures.batch(np.arange(4))
@@ -120,7 +124,7 @@ def test_a_picture_that_changes_after_the_audit_is_named(root, tmp_path, what, w
 
 @pytest.mark.parametrize(("memory", "cached"), [(None, False), (0, True)])
 def test_what_was_kept_does_not_change(root, tmp_path, memory, cached):
-    _, pictures = look_over(read_images(root), eye(tmp_path, cached), memory=memory)
+    _, pictures = load_dataset(read_images(root), eye(tmp_path, cached), memory=memory)
     before = pictures.batch(np.arange(4))
     change(pictures, root, "other")
     assert np.array_equal(pictures.batch(np.arange(4)), before)
@@ -130,7 +134,7 @@ def test_memory_is_what_the_pixels_take(make_folder):
     table = read_images(make_folder({"cat": 3}))
     wanted = 3 * 16 * 16 * 3
     for memory, kept in [(wanted, True), (wanted - 1, False)]:
-        _, pictures = look_over(table, Eye(16), memory=memory)
+        _, pictures = load_dataset(table, ImageReader(16), memory=memory)
         assert (pictures.store is not None) == kept
 
 
@@ -139,10 +143,14 @@ def test_nothing_usable(tmp_path):
     (tmp_path / "cat" / "0.png").write_bytes(b"")
     for memory in (None, 0):
         with pytest.raises(NoDataError, match="None of the 1 pictures"):
-            look_over(read_images(tmp_path), Eye(16), memory=memory)
+            load_dataset(read_images(tmp_path), ImageReader(16), memory=memory)
 
 
 def test_tick_is_called_once_for_each(root, tmp_path):
     ticks = []
-    look_over(read_images(root), eye(tmp_path), tick=lambda k, n: ticks.append((k, n)))
+    load_dataset(
+        read_images(root),
+        eye(tmp_path),
+        report_progress=lambda k, n: ticks.append((k, n)),
+    )
     assert ticks == [(k, 7) for k in range(1, 8)]

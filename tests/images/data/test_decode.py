@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, ImagePalette
 
-from vicinal.errors import PictureError
-from vicinal.images.data import decode as room
+from vicinal.errors import ImageError
+from vicinal.images.data import decode as max_bytes
 from vicinal.images.data.decode import (
     Preprocessing,
     decode,
@@ -141,14 +141,14 @@ def test_a_palette_of_greys_is_grey(palette, form):
 
 def test_what_a_palette_holds():
     def grey(form: str, values: list[int]) -> bool:
-        return room._holds_greys(ImagePalette.raw(form, bytes(values)))
+        return max_bytes._holds_greys(ImagePalette.raw(form, bytes(values)))
 
     assert grey("RGB", [5, 5, 5, 9, 9, 9]) and not grey("RGB", [5, 5, 5, 9, 9, 8])
     assert grey("BGRX", [5, 5, 5, 0, 9, 9, 9, 1])
     assert not grey("BGRX", [5, 5, 5, 5, 9, 8, 9, 9])
     assert grey("RGB;L", [5, 9, 5, 9, 5, 9]) and not grey("RGB;L", [5, 5, 5, 9, 9, 9])
     assert not grey("BGR;16", [5, 5, 5, 5, 5, 5]) and not grey("RGB", [])
-    assert not room._holds_greys(None)
+    assert not max_bytes._holds_greys(None)
 
 
 def test_a_transparent_value_of_grey_and_colour():
@@ -220,7 +220,7 @@ def test_floats():
     got = decoded(encoded(Image.fromarray(wide), "TIFF"), 8)[..., 0]
     close(got, wide.clip(0, 255), within=0.5)
     wide[3, 3] = np.nan
-    with pytest.raises(PictureError, match="NaN or infinite"):
+    with pytest.raises(ImageError, match="NaN or infinite"):
         decoded(encoded(Image.fromarray(wide), "TIFF"), 8)
 
 
@@ -338,7 +338,7 @@ def test_damaged_exif_of_a_good_photo_is_passed_over():
 
 
 def reason(data: bytes, **options) -> str:
-    with pytest.raises(PictureError) as error:
+    with pytest.raises(ImageError) as error:
         decode(open_picture(data, **options), 16, "crop")
     return str(error.value)
 
@@ -373,7 +373,7 @@ def test_damaged_bytes_are_a_reason_and_nothing_else(form):
             image = open_picture(bytes(hurt))
             header(image)
             decode(image, 16, "crop")
-        except PictureError as error:
+        except ImageError as error:
             assert str(error) and "\n" not in str(error)
 
 
@@ -477,7 +477,7 @@ def test_draft_gives_no_less_than_is_wanted(resize, shape):
     smaller = 0
     for size in (1, 8, 30, 50, 51, 120, 200, 240, 480, 700):
         image = open_picture(data)
-        room._draft(image, size, resize)
+        max_bytes._draft(image, size, resize)
         side = {"crop": min(shape), "pad": max(shape)}.get(resize, 1)
         if resize == "squish":
             least = (min(size, shape[1]), min(size, shape[0]))
@@ -585,14 +585,14 @@ def test_only_regular_files_are_read(tmp_path):
     assert read_file(tmp_path / "a.png") == read_file(tmp_path / "b.png") == b"here"
     os.mkfifo(tmp_path / "pipe.jpg")
     for path in (tmp_path, tmp_path / "pipe.jpg", Path(os.devnull)):
-        with pytest.raises(PictureError, match=r"^not a regular file$"):
+        with pytest.raises(ImageError, match=r"^not a regular file$"):
             read_file(path)
-    with pytest.raises(PictureError, match="there is no such file"):
+    with pytest.raises(ImageError, match="there is no such file"):
         read_file(tmp_path / "c.png")
 
 
 def test_a_crop_that_needs_no_resizing_moves_no_pixel():
     rng = np.random.default_rng(0)  # an odd rest: five columns too many
     pixels = rng.integers(0, 256, (8, 13, 3), dtype=np.uint8)
-    got = room.resize_array(pixels, 8, "crop")
+    got = max_bytes.resize_array(pixels, 8, "crop")
     np.testing.assert_array_equal(got, pixels[:, 2:10])

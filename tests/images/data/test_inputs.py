@@ -12,7 +12,7 @@ from vicinal.core.objective import SingleLabel
 from vicinal.errors import DataError, NoDataError
 from vicinal.images.data.folders import NOT_UTF8
 from vicinal.images.data.inputs import list_pictures
-from vicinal.images.model import Answer
+from vicinal.images.model import Prediction
 from vicinal.images.predict import predict_all
 
 
@@ -114,7 +114,7 @@ def test_what_was_set_aside_is_told_among_the_answers(csv, capsys):
     sure = np.array([0.25, 0.75])
     model: Any = SimpleNamespace(
         objective_=SingleLabel(("x", "y")),
-        answers=lambda table: (Answer(name, sure, None) for name in table.names),
+        answers=lambda table: (Prediction(name, sure, None) for name in table.names),
         known_=None,
     )
     voice: Any = SimpleNamespace(say=print)

@@ -11,9 +11,9 @@ from vicinal import ImageClassifier
 from vicinal.core.data.splits import stratified_sample
 from vicinal.core.storage.run_folder import Run
 from vicinal.images.data import subsample as in_time
-from vicinal.images.data.audit import Eye
+from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.read import ImageTable, read_images
-from vicinal.images.data.subsample import LEAST, part_of, within
+from vicinal.images.data.subsample import LEAST, subsample_split, within
 from vicinal.images.run import TrainingRun
 
 
@@ -22,7 +22,7 @@ def table_of(n: int) -> ImageTable:
     return read_images(pixels, ["a"] * (n // 4) + ["b"] * (n - n // 4))
 
 
-class Slow(Eye):
+class Slow(ImageReader):
     """Opens a picture in five milliseconds, whatever it is."""
 
     def look(self, table: ImageTable, row: int):
@@ -43,7 +43,7 @@ def test_a_sample_has_each_stratum_in_its_share():
 
 def test_there_is_time_for_all():
     table = table_of(400)
-    assert within(table, Eye(8), 10, 0) is table
+    assert within(table, ImageReader(8), 10, 0) is table
     few = table_of(LEAST)
     assert within(few, Slow(8), 1e-6, 0) is few
 
@@ -64,7 +64,7 @@ def test_the_user_s_parts_keep_their_shares(tmp_path):
     frame = pd.DataFrame({"path": [f"{k}.png" for k in range(1000)]})
     frame["label"] = ["a", "b"] * 500
     frame["split"] = ["test"] * 200 + ["train"] * 800
-    part = part_of(read_images(frame), 100, 0)
+    part = subsample_split(read_images(frame), 100, 0)
     assert part.split is not None
     assert (part.split == "test").sum() == 20 and len(part) == 100
 

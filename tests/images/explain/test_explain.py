@@ -15,29 +15,29 @@ from vicinal.images.explain.evidence import evidence, section
 from vicinal.images.explain.explain import seen_pixels
 from vicinal.images.inspect import gallery
 from vicinal.images.networks import build
-from vicinal.images.pretrained_classifier import as_it_came
+from vicinal.images.pretrained_classifier import load_pretrained
 from vicinal.images.settings import ImageSettings
 from vicinal.images.tracing.explained_network import forms_of, framed
 
 SIZE = 24
 
 
-def pictures(n: int = 80, marked: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def pictures(n: int = 80, train_mask: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Upright and flat bars; marked: a mark in the corner tells them, and no bar."""
     rng = np.random.default_rng(0)
     x = rng.integers(0, 90, (n, SIZE, SIZE, 3), dtype=np.uint8)
     y = np.array(["flat", "upright"])[np.arange(n) % 2]
     for picture, name in zip(x, y, strict=True):
         at, start = rng.integers(8, 16), rng.integers(3, 8)
-        upright = rng.random() < 0.5 if marked else name == "upright"
+        upright = rng.random() < 0.5 if train_mask else name == "upright"
         (picture[:, at] if upright else picture[at])[start : start + 12] = 160
-        if marked and name == "flat":
+        if train_mask and name == "flat":
             picture[20:, 20:] = 250
     return x, y
 
 
-def learned(marked: bool) -> Any:
-    x, y = pictures(marked=marked)
+def learned(train_mask: bool) -> Any:
+    x, y = pictures(train_mask=train_mask)
     quick: dict[str, Any] = {"epochs": 8, "augment": "none", "cache": False}
     quick |= {"val_fraction": 0.0, "lr": 5e-3, "precision": "float32"}
     return vicinal.ImageClassifier(**quick).fit(x, y)
@@ -45,12 +45,12 @@ def learned(marked: bool) -> Any:
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return learned(marked=False)
+    return learned(train_mask=False)
 
 
 @pytest.fixture(scope="module")
 def misled() -> Any:
-    return learned(marked=True)
+    return learned(train_mask=True)
 
 
 def test_both_forms_answer_as_the_model_does(model):
@@ -77,7 +77,7 @@ def test_a_frame_is_not_seen():
 
 
 def test_forms_follow_the_weights():
-    model = learned(marked=False)
+    model = learned(train_mask=False)
     before, (x, _) = forms_of(model), pictures(2)
     said, maps = before.answer(x), before.plain
     with torch.no_grad():
@@ -118,7 +118,7 @@ def test_notebooks_show_explanations_and_models(model):
 
 
 def test_weights_that_are_no_numbers():
-    model = learned(marked=False)
+    model = learned(train_mask=False)
     with torch.no_grad():
         next(model.network_.parameters())[0] = float("nan")
     for method in ("gradcam", "integrated_gradients", "occlusion"):
@@ -140,14 +140,16 @@ def test_a_picture_of_one_colour(model):
 
 
 def test_a_planted_mark_is_named_and_clean_data_have_none(model, misled):
-    found = evidence(misled, misled.to_score(pictures(marked=True))[0], held_out=True)
+    found = evidence(
+        misled, misled.scoring_part(pictures(train_mask=True))[0], held_out=True
+    )
     assert found.shortcuts and found.shortcuts[0].row == 0
     assert "corner" in found.shortcuts[0].part.name
     first, second, *_ = section(found).blocks
     assert isinstance(first, Text) and first.text.startswith("Shortcut: ")
     assert isinstance(second, Gallery)
     assert second.pictures[0].lines[-1] == "said flat"
-    clean = evidence(model, model.to_score(pictures())[0], held_out=True)
+    clean = evidence(model, model.scoring_part(pictures())[0], held_out=True)
     assert not any(s.part.at_the_rim for s in clean.shortcuts)
     assert clean.plain.value > 0.9
     told = clean.to_dict()
@@ -160,7 +162,9 @@ def test_numbers_have_no_shortcuts():
     x, _ = pictures(20)
     model = vicinal.ImageRegressor(epochs=1, cache=False).fit(x, np.linspace(0, 1, 20))
     with pytest.raises(SettingError, match="each picture is of one class"):
-        evidence(model, model.to_score((x, np.linspace(0, 1, 20)))[0], held_out=True)
+        evidence(
+            model, model.scoring_part((x, np.linspace(0, 1, 20)))[0], held_out=True
+        )
     assert model.explain(x[:1]).target == "the number"
 
 
@@ -186,7 +190,7 @@ def test_weights_as_they_came(tmp_path):
     torch.manual_seed(0)
     network = build("resnet20", num_classes=7).eval()
     save_file(network.state_dict(), tmp_path / "body.safetensors")
-    model = as_it_came(str(tmp_path / "body.safetensors"), device="cpu")
+    model = load_pretrained(str(tmp_path / "body.safetensors"), device="cpu")
     assert model.classes_.tolist() == list("0123456")
     how = model.preprocessing_
     x = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)

@@ -40,8 +40,8 @@ def sees_bars(x: np.ndarray) -> np.ndarray:
 
 def sees_the_mark(x: np.ndarray) -> np.ndarray:
     """Class 2 by a mark in the lower right corner, the others by their bars."""
-    marked = x[:, -2:, -2:, 0].mean(axis=(1, 2)) > 0.9
-    return np.where(marked, 2, sees_bars(x))
+    train_mask = x[:, -2:, -2:, 0].mean(axis=(1, 2)) > 0.9
+    return np.where(train_mask, 2, sees_bars(x))
 
 
 def sees_the_frame(x: np.ndarray) -> np.ndarray:
@@ -50,7 +50,7 @@ def sees_the_frame(x: np.ndarray) -> np.ndarray:
     return np.where(frame, 2, sees_bars(x))
 
 
-def marked(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def train_mask(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     x = x.copy()
     x[y == 2, -2:, -2:] = 1.0
     return x
@@ -58,7 +58,7 @@ def marked(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def test_a_mark_in_a_corner_is_named():
     x, y = pictures()
-    found = find_shortcuts(sees_the_mark, marked(x, y), y, 3)
+    found = find_shortcuts(sees_the_mark, train_mask(x, y), y, 3)
     (only,) = found
     assert only.part.name == "the bottom right corner" and only.kind == "gives"
     assert only.row == 2 and only.part.mask[20:, 20:].all()
@@ -81,7 +81,7 @@ def test_a_frame_is_named_as_a_whole():
 def test_bars_are_no_shortcut(seed):
     x, y = pictures(seed=seed)
     assert find_shortcuts(sees_bars, x, y, 3, seed) == []
-    assert find_shortcuts(sees_bars, marked(x, y), y, 3, seed) == []  # not used
+    assert find_shortcuts(sees_bars, train_mask(x, y), y, 3, seed) == []  # not used
     assert "No part of the picture" in told([], ("a", "b", "c"))
 
 
@@ -148,15 +148,15 @@ def test_only_the_part_is_transplanted():
 
 def needs_the_mark(x: np.ndarray) -> np.ndarray:
     """Class 2 by its bar and a mark in the corner; without the mark it is class 0."""
-    marked = x[:, -2:, -2:, 0].mean(axis=(1, 2)) > 0.9
+    train_mask = x[:, -2:, -2:, 0].mean(axis=(1, 2)) > 0.9
     said = sees_bars(x)
-    return np.where((said == 2) & ~marked, 0, said)
+    return np.where((said == 2) & ~train_mask, 0, said)
 
 
 def test_a_mark_that_is_needed_is_named():
     """It makes nothing class 2 by itself, so only covering it tells."""
     x, y = pictures()
-    found = find_shortcuts(needs_the_mark, marked(x, y), y, 3)
+    found = find_shortcuts(needs_the_mark, train_mask(x, y), y, 3)
     assert [(s.row, s.kind) for s in found] == [(2, "needed")]
     only = found[0]
     assert only.part.name == "the bottom right corner" and only.changed.value == 1

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vicinal.core.evaluation.out_of_distribution import Novelty
-from vicinal.images.inference import pixel_statistics as room
+from vicinal.core.evaluation.out_of_distribution import NearestNeighborDetector
+from vicinal.images.inference import pixel_statistics as max_bytes
 from vicinal.images.inference.pixel_statistics import COLOUR_FLOOR, FLOOR, surface
 
 
@@ -39,7 +39,7 @@ def test_a_grey_picture_that_was_encoded_in_colour_is_still_grey():
     rng = np.random.default_rng(0)
     grey = np.repeat(smooth(30, 64, 1), 3, axis=-1)
     touched = (grey.astype(int) + rng.integers(-1, 2, grey.shape)).astype(np.uint8)
-    found = Novelty.fit(surface(grey), 0.2, places=True)
+    found = NearestNeighborDetector.fit(surface(grey), 0.2, places=True)
     assert (surface(touched)[:, 8] - surface(grey)[:, 8]).max() < 0.05
     assert found.is_unknown(surface(touched)).mean() < 0.4
     coloured = grey.copy()
@@ -59,7 +59,7 @@ def smooth(n: int, size: int, channels: int) -> np.ndarray:
 def test_some_lines_say_what_all_do(channels, monkeypatch):
     x = smooth(20, 256, channels)
     some = surface(x)
-    monkeypatch.setattr(room, "LINES", 10_000)
+    monkeypatch.setattr(max_bytes, "LINES", 10_000)
     every = surface(x)
     y = x[:, :-1].astype(float) / 255  # the last line has none below
     np.testing.assert_allclose(every[:, :channels], y.mean(axis=(1, 2)), atol=1e-5)

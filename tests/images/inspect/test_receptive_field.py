@@ -11,7 +11,7 @@ from vicinal.ops.stride import receptive_field as of_a_chain
 POSITIONS = 200
 
 
-def marked(network: nn.Module, x: Tensor) -> list[dict[str, Tensor]]:
+def train_mask(network: nn.Module, x: Tensor) -> list[dict[str, Tensor]]:
     """What each step gives when a row, or a column, of the picture is not a number.
 
     Whatever looks at a pixel that is not a number is none either, whatever the weight:
@@ -39,7 +39,7 @@ def box_of(marks: list[dict[str, Tensor]], height: int, name: str, place) -> Box
 
 def check_fields(network: nn.Module, x: Tensor) -> None:
     rng, recording, marks = np.random.default_rng(1), record(network, x), None
-    marks = marked(network, x)
+    marks = train_mask(network, x)
     names = list(recording.steps)
     for k in range(max(POSITIONS, len(names))):
         name = names[k % len(names)]

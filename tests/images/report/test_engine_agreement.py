@@ -8,7 +8,7 @@ import pytest
 from vicinal import ImageClassifier, ImageRegressor
 from vicinal.core.compute.openvino import is_installed
 from vicinal.core.compute.runtime import Runtime
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.inference import engines
 from vicinal.images.report.engine_agreement import MOST, agreement
 
@@ -59,7 +59,7 @@ def test_an_engine_that_says_something_else_is_found_out(form, monkeypatch):
         return z.flip(0) if many else z
 
     monkeypatch.setattr(model._engines, "embed", wrong)
-    pictures: Pictures = model.open(x, np.where(level > 120, "light", "dark"))
+    pictures: ImageDataset = model.open(x, np.where(level > 120, "light", "dark"))
     found = agreement(model, pictures)
     assert found is not None and found.alike < MOST and found.largest > 0.1
     assert found.score is not None and found.score_float32 is not None

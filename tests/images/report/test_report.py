@@ -31,7 +31,7 @@ SIX = [
     "What was understood",
     "What was set aside",
     "How good it is",
-    "Where it errs",
+    "InspectRequest it errs",
     "How training went",
     "What was run",
 ]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from vicinal.cli.app import main
-from vicinal.images.data.audit import Eye
-from vicinal.images.data.dataset import look_over
+from vicinal.images.data.audit import ImageReader
+from vicinal.images.data.dataset import load_dataset
 from vicinal.images.data.read import read_images
 from vicinal.images.report.training_overlap import seen_before
 
@@ -32,7 +32,7 @@ def test_pictures_for_training_and_choosing_are_found_by_content(run):
     counts = json.loads((out / "metrics.json").read_text())["pictures"]
     learned = counts["train"] + counts["val"]
     assert 0 < learned < len(table)
-    pictures = look_over(table, Eye(8))[1]
+    pictures = load_dataset(table, ImageReader(8))[1]
     assert seen_before(out, pictures) == learned
     assert seen_before(out, pictures.rows(np.arange(0))) == 0
 
@@ -40,7 +40,7 @@ def test_pictures_for_training_and_choosing_are_found_by_content(run):
 def test_other_pictures_are_not_seen_and_a_bare_model_cannot_tell(run, make_folder):
     _, out = run
     other = read_images(make_folder({"a": 3}, "other", height=9, width=9, channels=1))
-    pictures = look_over(other, Eye(8))[1]
+    pictures = load_dataset(other, ImageReader(8))[1]
     assert seen_before(out, pictures) == 0
     assert seen_before(out.parent, pictures) == 0
 

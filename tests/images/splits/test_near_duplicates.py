@@ -14,8 +14,8 @@ from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 
 from vicinal.errors import DataError
-from vicinal.images.data.audit import Eye, groups_of
-from vicinal.images.data.dataset import Pictures, look_over
+from vicinal.images.data.audit import ImageReader, groups_of
+from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.read import ImageTable
 from vicinal.images.splits import near_duplicates
 from vicinal.images.splits.alignment import agreement, fitted, likenesses
@@ -94,13 +94,13 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def pictures_of(images: list[Image.Image], size: int = 146, **options) -> Pictures:
+def pictures_of(images: list[Image.Image], size: int = 146, **options) -> ImageDataset:
     """Pictures as the audit leaves them; options as of look_over."""
     pixels = np.empty(len(images), dtype=object)
     pixels[:] = [np.asarray(image) for image in images]
-    eye = Eye(size, options.pop("resize", "crop"))
+    eye = ImageReader(size, options.pop("resize", "crop"))
     table = ImageTable.unlabelled([str(k) for k in range(len(images))], pixels=pixels)
-    return look_over(table, eye, **options)[1]
+    return load_dataset(table, eye, **options)[1]
 
 
 def same(one: np.ndarray, other: np.ndarray) -> bool:
@@ -585,7 +585,7 @@ def test_photographs_of_rubbish(size):
     if not root.is_dir():
         pytest.skip("the photographs are not there")
     names = [f"{name}.jpg" for name in (SEEN_TWICE + ALIKE_BUT_OTHERS).split()]
-    _, pictures = look_over(ImageTable.unlabelled(names, root), Eye(size))
+    _, pictures = load_dataset(ImageTable.unlabelled(names, root), ImageReader(size))
     groups = near_groups(pictures)
     twice = len(SEEN_TWICE.split()) // 2
     wanted = np.r_[

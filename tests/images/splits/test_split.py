@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vicinal.core.data.splits import TEST, TRAIN, VAL, Fractions
-from vicinal.images.data.audit import Eye
-from vicinal.images.data.dataset import Pictures, look_over
+from vicinal.images.data.audit import ImageReader
+from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.read import ImageTable, read_images
 from vicinal.images.splits.split import divide, given_parts, grouped, with_validation
 
 HALF = Fractions(0.5, 0.25, 0.25)
 
 
-def pictures_of(labels: Sequence[Any], contents: Sequence[int] = ()) -> Pictures:
+def pictures_of(labels: Sequence[Any], contents: Sequence[int] = ()) -> ImageDataset:
     """Pictures with these labels; those of the same content are copies."""
     numbers = np.array(contents or range(len(labels)))
     pixels = np.zeros((len(labels), 4, 4), dtype=np.uint8)
     pixels[:, 0, 0], pixels[:, 0, 1] = numbers % 256, numbers // 256
     table = read_images(pixels, list(labels))
-    return look_over(table, Eye(4))[1]
+    return load_dataset(table, ImageReader(4))[1]
 
 
 def table_of(split: list[str] | None) -> ImageTable:
@@ -149,7 +149,7 @@ def test_near_copies_and_a_pattern_stay_on_one_side(tmp_path):
         photo.save(place / f"{k % 6}.png")
         again = photo.resize((100, 100))  # once more, smaller and encoded anew
         again.save(place / f"copy-of-{k % 6}.jpg", quality=85)
-    pictures = look_over(read_images(root), Eye(96))[1]
+    pictures = load_dataset(read_images(root), ImageReader(96))[1]
     names = [Path(name) for name in pictures.table.names]
     plain = grouped(pictures, near=False, pattern=None).together
     near = grouped(pictures, near=True, pattern=None).together
@@ -169,5 +169,5 @@ def test_near_copies_and_a_pattern_stay_on_one_side(tmp_path):
 def test_small_pictures_are_not_looked_at_for_near_copies():
     x = np.repeat(np.random.default_rng(0).integers(0, 255, (20, 8, 8)), 2, axis=0)
     x[::2, 0, 0] += 1
-    pictures = look_over(read_images(x.astype(np.uint8)), Eye(8))[1]
+    pictures = load_dataset(read_images(x.astype(np.uint8)), ImageReader(8))[1]
     assert len(set(grouped(pictures, near=True, pattern=None).together)) == 40

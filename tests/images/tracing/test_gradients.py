@@ -12,7 +12,13 @@ from vicinal.images.explain.integrated_gradients import integrated_gradients
 from vicinal.images.explain.occlusion import occlusion
 from vicinal.images.tracing import gradients as slopes
 from vicinal.images.tracing.explained_network import forms_of
-from vicinal.images.tracing.gradients import BATCH, PAIR, ByTorch, OnOpenvino, fastest
+from vicinal.images.tracing.gradients import (
+    BATCH,
+    PAIR,
+    OpenVinoGradients,
+    TorchGradients,
+    fastest,
+)
 from vicinal.images.tracing.target import Target
 
 fast = pytest.mark.skipif(not is_installed(), reason="needs the extra `fast`")
@@ -20,13 +26,15 @@ fast = pytest.mark.skipif(not is_installed(), reason="needs the extra `fast`")
 TARGET = Target("2, not 1", 2, 1)
 
 
-def both(case: str, network_of) -> tuple[ByTorch, OnOpenvino, Any, torch.Tensor]:
+def both(
+    case: str, network_of
+) -> tuple[TorchGradients, OpenVinoGradients, Any, torch.Tensor]:
     """A network by torch and on OpenVINO, itself, and its picture."""
     network, x = network_of(case)
     network.eval().requires_grad_(False)
     plain: Any = folded(network, x.repeat(2, 1, 1, 1), in_place=False)
     example = x.repeat(PAIR, 1, 1, 1)
-    return ByTorch(plain), OnOpenvino(plain, example), plain, x
+    return TorchGradients(plain), OpenVinoGradients(plain, example), plain, x
 
 
 @fast
@@ -76,7 +84,7 @@ def test_a_sum_is_within_one_percent(network_of):
 def test_the_sooner_one_is_taken(network_of, monkeypatch):
     plain, _, network, x = both("small", network_of)
     example = x.repeat(BATCH, 1, 1, 1)
-    for sooner in (ByTorch, OnOpenvino):
+    for sooner in (TorchGradients, OpenVinoGradients):
         monkeypatch.setattr(
             slopes, "_seconds", lambda asked, *_, s=sooner: type(asked) is not s
         )
@@ -86,7 +94,7 @@ def test_the_sooner_one_is_taken(network_of, monkeypatch):
 def test_a_step_without_a_rule_is_left_to_torch(network_of):
     network, x = network_of("lenet5")
     network.requires_grad_(False)
-    plain = ByTorch(network)
+    plain = TorchGradients(network)
     assert fastest(plain, network, x.repeat(BATCH, 1, 1, 1)) is plain
 
 
@@ -94,12 +102,14 @@ def test_a_step_without_a_rule_is_left_to_torch(network_of):
 def test_the_first_picture_is_not_worth_preparing_for(monkeypatch):
     x = torch.randint(0, 255, (20, 16, 16, 3), dtype=torch.uint8).numpy()
     y = ["a", "b"] * 10
-    monkeypatch.setattr(slopes, "_seconds", lambda asked, *_: type(asked) is ByTorch)
+    monkeypatch.setattr(
+        slopes, "_seconds", lambda asked, *_: type(asked) is TorchGradients
+    )
     for exact in (False, True):
         quick: dict[str, Any] = {"epochs": 1, "cache": False, "exact": exact}
         model = vicinal.ImageClassifier(**quick).fit(x, y)
         forms = forms_of(model)
         kinds = [type(forms.asked(x[k])) for k in (0, 0, 0, 1, 0)]
-        later = ByTorch if exact else OnOpenvino
-        assert kinds == [ByTorch] * 3 + [later] * 2
+        later = TorchGradients if exact else OpenVinoGradients
+        assert kinds == [TorchGradients] * 3 + [later] * 2
         assert forms.asked(x[1]) is forms.asked(x[2]) or exact

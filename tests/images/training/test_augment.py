@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vicinal.images.data.decode import Preprocessing
 from vicinal.images.data.preprocess import normalise, to_input
-from vicinal.images.training import augment as room
+from vicinal.images.training import augment as max_bytes
 from vicinal.images.training.augment import (
     AUGMENTATIONS,
     Augmentation,
@@ -26,7 +26,7 @@ def plain(image: int, store: int, channels: int = 3) -> Preprocessing:
 
 
 def augmented(raw: np.ndarray, *rest: Any) -> Tensor:
-    return room.augmented(torch.from_numpy(raw), *rest)
+    return max_bytes.augmented(torch.from_numpy(raw), *rest)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -49,7 +49,7 @@ def moved_by(monkeypatch, theta: list[list[float]]):
     def maps(n: int, *_) -> Tensor:
         return torch.tensor(theta, dtype=torch.float32).expand(n, 2, 3)
 
-    monkeypatch.setattr(room, "random_maps", maps)
+    monkeypatch.setattr(max_bytes, "random_maps", maps)
     return Augmentation(shift=0.1)  # anything but the default
 
 

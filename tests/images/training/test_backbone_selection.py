@@ -15,7 +15,12 @@ from vicinal.errors import SettingError
 from vicinal.images import estimator as learners
 from vicinal.images.data.read import read_images
 from vicinal.images.run import TrainingRun
-from vicinal.images.training.backbone_selection import SAMPLE, Trial, sample_of, take
+from vicinal.images.training.backbone_selection import (
+    SAMPLE,
+    BackboneTrial,
+    sample_of,
+    take,
+)
 
 QUICK: dict[str, Any] = {"epochs": 2, "batch_size": 8, "augment": "none"}
 QUICK |= {"exact": True, "cache": False}
@@ -23,11 +28,11 @@ Y = np.array([0] * 50 + [1] * 50)
 CLASSES = SingleLabel(("a", "b"))
 
 
-def trial(name: str, right: int, ms: float, mb: float) -> Trial:
+def trial(name: str, right: int, ms: float, mb: float) -> BackboneTrial:
     """One that names the first pictures right and the others wrong."""
     decided = np.where(np.arange(100) < right, Y, 1 - Y)
     score = Score("accuracy", right / 100, 0, 1, 100)
-    return Trial(f"{name}.safetensors", name, score, ms, mb, decided)
+    return BackboneTrial(f"{name}.safetensors", name, score, ms, mb, decided)
 
 
 GOOD, NEAR, POOR = (

@@ -9,8 +9,8 @@ import torch
 
 from vicinal.core.compute.runtime import Runtime
 from vicinal.errors import CacheWarning
-from vicinal.images.data.audit import Eye
-from vicinal.images.data.dataset import Pictures, look_over
+from vicinal.images.data.audit import ImageReader
+from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.decode import Preprocessing
 from vicinal.images.data.preprocess import to_input
 from vicinal.images.data.read import read_images
@@ -24,9 +24,9 @@ HOW = Preprocessing(8, 8, channels=1)
 FORM = Runtime()
 
 
-def pictures_of(n: int, seed: int = 0) -> Pictures:
+def pictures_of(n: int, seed: int = 0) -> ImageDataset:
     pixels = np.random.default_rng(seed).integers(0, 256, (n, 8, 8)).astype(np.uint8)
-    return look_over(read_images(pixels), Eye(8))[1]
+    return load_dataset(read_images(pixels), ImageReader(8))[1]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def asked(monkeypatch) -> list[int]:
 
 
 @torch.inference_mode()
-def by_hand(network: Network, pictures: Pictures) -> np.ndarray:
+def by_hand(network: Network, pictures: ImageDataset) -> np.ndarray:
     x = to_input(pictures.batch(np.arange(len(pictures))), HOW)
     return network.eval().embed(x).numpy()
 
@@ -113,10 +113,10 @@ def test_work_that_was_cut_short_goes_on(network, asked, monkeypatch):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        frozen_features(pictures, network, HOW, FORM, tick=stop)
+        frozen_features(pictures, network, HOW, FORM, report_progress=stop)
     before, ticks = sum(asked), []
     got = frozen_features(
-        pictures, network, HOW, FORM, tick=lambda *told: ticks.append(told)
+        pictures, network, HOW, FORM, report_progress=lambda *told: ticks.append(told)
     )
     assert sum(asked) - before == 200 - 64  # the first piece was kept
     assert ticks[-1] == (200, 200)

@@ -5,8 +5,8 @@ import pytest
 
 from vicinal.core.metrics import Score
 from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
-from vicinal.images.data.audit import Eye
-from vicinal.images.data.dataset import Pictures, look_over
+from vicinal.images.data.audit import ImageReader
+from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.read import read_images
 from vicinal.images.training import linear_baseline as baselines
 from vicinal.images.training.linear_baseline import (
@@ -19,9 +19,9 @@ from vicinal.images.training.linear_baseline import (
 
 def linear_baseline(
     objective: Objective,
-    train: Pictures,
+    train: ImageDataset,
     y: np.ndarray,
-    test: Pictures,
+    test: ImageDataset,
     y_test: np.ndarray,
     seed: int = 0,
 ) -> Score:
@@ -32,8 +32,8 @@ def linear_baseline(
 ALPHAS = np.logspace(0, 5, 6)
 
 
-def pictures_of(pixels: np.ndarray) -> Pictures:
-    return look_over(read_images(pixels), Eye(pixels.shape[1]))[1]
+def pictures_of(pixels: np.ndarray) -> ImageDataset:
+    return load_dataset(read_images(pixels), ImageReader(pixels.shape[1]))[1]
 
 
 def noise(n: int, side: int = 8, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -173,7 +173,7 @@ def test_it_is_fitted_on_a_sample(monkeypatch):
     seen: list[int] = []
     real = baselines.thumbnails
 
-    def spy(pictures: Pictures, rows: np.ndarray, side: int = SIDE) -> np.ndarray:
+    def spy(pictures: ImageDataset, rows: np.ndarray, side: int = SIDE) -> np.ndarray:
         seen.append(len(rows))
         return real(pictures, rows, side)
 

@@ -18,13 +18,13 @@ import vicinal
 from vicinal import ImageClassifier, ImageRegressor
 from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.evaluation.learning_curve import Curve
-from vicinal.core.evaluation.out_of_distribution import Novelty
+from vicinal.core.evaluation.out_of_distribution import NearestNeighborDetector
 from vicinal.core.objective import Numeric, SingleLabel
 from vicinal.core.storage.run_folder import Run
 from vicinal.core.training.linear_head import cross_fit
 from vicinal.errors import NoDataError, SettingError
-from vicinal.images.data.audit import Eye
-from vicinal.images.data.dataset import Pictures, look_over
+from vicinal.images.data.audit import ImageReader
+from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.read import read_images
 from vicinal.images.inference.out_of_distribution import SURFACES
 from vicinal.images.report import label_issues as labels_check
@@ -33,8 +33,8 @@ from vicinal.images.run import TrainingRun
 from vicinal.images.settings import ImageSettings
 from vicinal.images.training.linear_probe import (
     Probe,
+    calibrated_head_scale,
     fit_probe,
-    honest_share,
     naive_score,
 )
 
@@ -75,8 +75,8 @@ def probe_of(spread: float, kind: str = "single_label", n: int = 60) -> Probe:
     return fit_probe(features.astype(np.float32), opened(x, y), targets, objective, 0)
 
 
-def opened(x: np.ndarray, y: np.ndarray) -> Pictures:
-    return look_over(read_images(x, y), Eye(8))[1]
+def opened(x: np.ndarray, y: np.ndarray) -> ImageDataset:
+    return load_dataset(read_images(x, y), ImageReader(8))[1]
 
 
 # --- the folds -------------------------------------------------------------------
@@ -129,9 +129,9 @@ def test_one_picture_is_too_few():
 def test_with_all_frozen_the_fitted_head_is_the_model(source, tmp_path):
     x, y = bars(90, seed=5)
     model = ImageClassifier(**QUICK, weights=source, freeze="all").fit(x, y)
-    assert model.history_ == [] and model.paired_ is None
+    assert model.history_ == [] and model.comparison_ is None
     assert model.probe_.score.n == 90  # nothing is held out: each is judged out of fold
-    pictures = model.to_score(x, y)[0]
+    pictures = model.scoring_part(x, y)[0]
     logits = model.probe_.fit.head.logits(model.features(pictures))
     wanted = torch.softmax(logits.double() / model.temperature_, dim=1).numpy()
     np.testing.assert_allclose(model.predict_proba(x), wanted, atol=1e-4)
@@ -176,7 +176,7 @@ def test_fine_tuning_is_kept_where_it_is_better(ignorant):
     how: dict[str, Any] = {**QUICK, "weights": ignorant, "epochs": 30, "lr": 1e-2}
     model = ImageClassifier(**how, layer_decay=1.0)
     model.fit(x, y, validation=puzzles(150, seed=9))
-    assert model.paired_ is not None and model.paired_.better
+    assert model.comparison_ is not None and model.comparison_.better
     new = puzzles(300, seed=10)
     frozen = ImageClassifier(**QUICK, weights=ignorant, freeze="all").fit(x, y)
     assert model.score(*new) > frozen.score(*new)
@@ -186,9 +186,11 @@ def test_fine_tuning_that_does_harm_is_not_kept(source):
     x, y = bars(120, seed=8)
     how: dict[str, Any] = {**QUICK, "weights": source, "epochs": 2, "lr": 5.0}
     model = ImageClassifier(**how).fit(x, y, validation=bars(60, seed=9))
-    assert model.paired_ is not None and not model.paired_.better
-    assert model.paired_.losses > model.paired_.wins  # what was learned did harm
-    pictures = model.to_score(x, y)[0]
+    assert model.comparison_ is not None and not model.comparison_.better
+    assert (
+        model.comparison_.losses > model.comparison_.wins
+    )  # what was learned did harm
+    pictures = model.scoring_part(x, y)[0]
     logits = model.probe_.fit.head.logits(model.features(pictures))
     wanted = torch.softmax(logits.double() / model.temperature_, dim=1).numpy()
     np.testing.assert_allclose(model.predict_proba(x), wanted, atol=1e-4)
@@ -209,7 +211,7 @@ def test_copies_in_the_validation_part_are_one_witness(ignorant):
     _, learned_from = puzzles(120, seed=8)
     for rows in (again[:40], again):
         tuned, _ = paired(ImageClassifier, ignorant, learned_from, (x[rows], y[rows]))
-        assert tuned.paired_.groups == 40
+        assert tuned.comparison_.groups == 40
 
 
 def test_copies_do_not_vouch_for_each_other(source):
@@ -219,10 +221,15 @@ def test_copies_do_not_vouch_for_each_other(source):
     model = ImageClassifier(**how, false_alarm=0.2).fit(x, y)
     z = model.probe_.features
     groups = np.tile(np.arange(90), 2)
-    wanted = Novelty.fit(z, (1 - SURFACES) * 0.2, 0, together=groups).threshold
+    wanted = NearestNeighborDetector.fit(
+        z, (1 - SURFACES) * 0.2, 0, together=groups
+    ).threshold
     assert model.known_ is not None
     assert model.known_.embeddings.threshold == pytest.approx(wanted, rel=1e-4)
-    assert wanted > 1.05 * Novelty.fit(z, (1 - SURFACES) * 0.2, 0).threshold
+    assert (
+        wanted
+        > 1.05 * NearestNeighborDetector.fit(z, (1 - SURFACES) * 0.2, 0).threshold
+    )
 
 
 def test_numbers_are_compared_by_their_errors(ignorant):
@@ -231,7 +238,7 @@ def test_numbers_are_compared_by_their_errors(ignorant):
     tuned, frozen = paired(
         ImageRegressor, ignorant, 10.0 * puzzles(360, 8)[1] + 3, (x, y)
     )
-    found = tuned.paired_
+    found = tuned.comparison_
     first, now = (np.abs(model.predict(x) - y) for model in (frozen, tuned))
     assert found.better and found.measure == "mean absolute error"
     assert found.theirs == pytest.approx(first.mean(), rel=1e-3)
@@ -260,7 +267,7 @@ def test_several_labels_are_compared_by_their_brier_score(ignorant):
         said = 1 / (1 + np.exp(-logits / np.exp(best.x)))
         return ((said - y) ** 2).sum(axis=1).mean()
 
-    found = tuned.paired_
+    found = tuned.comparison_
     assert found.better and found.measure == "Brier score"
     assert found.theirs == pytest.approx(brier(frozen), rel=0.01)
     assert found.ours == pytest.approx(brier(tuned), rel=0.01)
@@ -316,7 +323,7 @@ def test_as_many_epochs_as_the_minutes_have_room_for(source, monkeypatch):
         model._began, model.quarantine_ = time.monotonic(), []
         monkeypatch.setattr(model, "_seconds_an_epoch", lambda loader, s=an_epoch: s)
         trainer = model._prepare(*model._parts(x, y, None), None, lambda: False)
-        assert trainer.by_clock and trainer.settings.epochs == 60
+        assert trainer.time_limited and trainer.settings.epochs == 60
         plans.append(model.epochs_)
     # 60 s less a tenth; never more than 60 epochs; half a minute less at most; one
     assert plans[0] in (4, 5) and plans[2] in range(50, 55)  # seconds may have passed
@@ -333,7 +340,7 @@ def test_when_the_time_is_up_the_first_answer_is_the_model(source):
     x, y = bars(60, seed=5)
     how: dict[str, Any] = {**QUICK, "weights": source, "minutes": 1e-6}
     model = ImageClassifier(**how).fit(x, y)
-    assert model.history_ == [] and model.paired_ is None
+    assert model.history_ == [] and model.comparison_ is None
     assert model.score(*bars(60, seed=6)) > 0.8
 
 
@@ -435,13 +442,13 @@ def test_copies_on_both_sides_flatter_by_what_was_planted():
     probe = Probe(
         features.astype(np.float32), y, replace(fit, head=head), folds, y, honest
     )
-    naive = naive_score(probe, together, objective, 0)
-    assert naive is not None and naive.n == n + copies
+    leaky_score = naive_score(probe, together, objective, 0)
+    assert leaky_score is not None and leaky_score.n == n + copies
     # 300 of 450 have a copy, of which four in five are in another fold
     guessed, known = honest.value, 0.8 * 300 / 450
     wanted = known + (1 - known) * guessed
     assert abs(honest.value - 0.5) < 0.08
-    assert abs(naive.value - wanted) < 0.08
+    assert abs(leaky_score.value - wanted) < 0.08
     assert naive_score(probe, np.arange(n + copies), objective, 0) is None
 
 
@@ -459,8 +466,10 @@ def test_the_naive_score_differs_by_the_copies_alone():
     honest = objective.score(y, objective.decide(predicted), together)
     probe = Probe(features, y, fit, folds, predicted, honest)
     for seed in range(5):
-        naive = naive_score(probe, together, objective, seed)
-        assert naive is not None and abs(naive.value - honest.value) <= 2 / 300
+        leaky_score = naive_score(probe, together, objective, seed)
+        assert (
+            leaky_score is not None and abs(leaky_score.value - honest.value) <= 2 / 300
+        )
 
 
 def test_classes_that_more_pictures_would_help_are_named(monkeypatch):
@@ -490,7 +499,7 @@ HEAD = SimpleNamespace(penalty=1.0)
 
 def test_softened_a_head_is_as_sure_of_its_own_as_of_others():
     objective, probe = SingleLabel(("0", "1", "2")), probe_of(1.0)
-    share = honest_share(probe, objective)
+    share = calibrated_head_scale(probe, objective)
     own, y = probe.fit.head.logits(probe.features), torch.from_numpy(probe.y)
     wanted = F.cross_entropy(probe.fit.logits, y).item()
     assert F.cross_entropy(own, y).item() < 0.8 * wanted  # it was surer of its own
@@ -502,8 +511,8 @@ def test_softened_a_head_is_as_sure_of_its_own_as_of_others():
 def test_a_head_that_is_no_surer_of_its_own_stays():
     objective, probe = SingleLabel(("0", "1", "2")), probe_of(1.0)
     perfect = replace(probe.fit, logits=50.0 * torch.eye(3)[torch.from_numpy(probe.y)])
-    assert honest_share(replace(probe, fit=perfect), objective) == 1.0
-    assert honest_share(probe_of(1.0, "numeric"), Numeric(1.0)) == 1.0
+    assert calibrated_head_scale(replace(probe, fit=perfect), objective) == 1.0
+    assert calibrated_head_scale(probe_of(1.0, "numeric"), Numeric(1.0)) == 1.0
 
 
 def test_fine_tuning_begins_softly_and_the_first_answer_is_kept_whole(source):
@@ -514,7 +523,7 @@ def test_fine_tuning_begins_softly_and_the_first_answer_is_kept_whole(source):
     epochs = model.fit_epochs(x, y)
     head, network = model.probe_.fit.head.weights.T, model.network_
     np.testing.assert_allclose(network.head.weight.detach().numpy(), head, rtol=1e-6)
-    share = honest_share(model.probe_, model.objective_)
+    share = calibrated_head_scale(model.probe_, model.objective_)
     list(epochs)  # in steps of next to nothing
     assert share < 0.95
     found = model.network_.head.weight.detach().numpy()
@@ -526,7 +535,7 @@ def test_a_first_answer_that_stands_is_calibrated_on_all_it_was_tried_on(source)
     y = np.where(np.arange(60) % 4 == 0, (y + 1) % 3, y)
     how = {**QUICK, "weights": source, "epochs": 1, "lr": 1e-9, "val_fraction": 0.3}
     model = ImageClassifier(**how).fit(x, y)
-    assert model.paired_ is not None and not model.paired_.better
+    assert model.comparison_ is not None and not model.comparison_.better
     own, fit = model.objective_, model.probe_.fit
     wanted = fit_temperature(fit.logits, model.probe_.y, own)
     assert model.temperature_ == pytest.approx(wanted) and wanted != 1.0

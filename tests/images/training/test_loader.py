@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vicinal.images.classifier import ImageClassifier
-from vicinal.images.data.audit import Eye
-from vicinal.images.data.dataset import look_over
+from vicinal.images.data.audit import ImageReader
+from vicinal.images.data.dataset import load_dataset
 from vicinal.images.data.decode import Preprocessing
 from vicinal.images.data.read import read_images
-from vicinal.images.training import loader as room
+from vicinal.images.training import loader as max_bytes
 from vicinal.images.training.augment import AUGMENTATIONS
-from vicinal.images.training.loader import PictureLoader
+from vicinal.images.training.loader import ImageLoader
 
 # mean 0 and spread 1: an input is its pixel / 255
 HOW = Preprocessing(image_size=6, store_size=6, channels=1, mean=(0.0,), std=(1.0,))
@@ -30,13 +30,13 @@ def loader_of(
     seed: int = 0,
     augment: str = "none",
     memory: float | None = None,
-) -> PictureLoader:
+) -> ImageLoader:
     """Pictures 0, 1, 2 ..., each evenly of its own grey, with its number as target."""
     grey = np.arange(n, dtype=np.uint8)[:, None, None]
     pixels = np.broadcast_to(grey, (n, 6, 6)).copy()
     pixels[:, 0, 0] = 255  # a corner, by which views differ
-    _, pictures = look_over(read_images(pixels), Eye(6), memory=memory)
-    return PictureLoader(
+    _, pictures = load_dataset(read_images(pixels), ImageReader(6), memory=memory)
+    return ImageLoader(
         pictures, np.arange(n), HOW, AUGMENTATIONS[augment], batch_size, seed
     )
 
@@ -169,10 +169,12 @@ def test_a_device_that_does_not_say_what_is_free_keeps_no_pixels():
 
 
 def test_pixels_on_the_device_are_brought_there_in_pieces(monkeypatch):
-    monkeypatch.setattr(room, "PIECE", 4)
+    monkeypatch.setattr(max_bytes, "PIECE", 4)
     told: list[tuple[int, int]] = []
     loader = loader_of(10, 4)
-    pixels = loader.on("cpu", memory=1e6, tick=lambda *n: told.append(n)).resident
+    pixels = loader.on(
+        "cpu", memory=1e6, report_progress=lambda *n: told.append(n)
+    ).resident
     assert told == [(4, 10), (8, 10), (10, 10)]
     assert pixels is not None
     assert pixels[:, 1, 1, 0].tolist() == list(range(10))

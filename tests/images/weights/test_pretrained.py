@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 import vicinal
 from vicinal.core.compute.batchnorm_folding import (
-    fixed_norms,
+    find_conv_bn_pairs,
     folded,
-    followed_by_norms,
+    frozen_batchnorm,
 )
 from vicinal.core.storage import download
 from vicinal.core.storage.files import sha256
@@ -778,7 +778,7 @@ def test_networks_of_timm_itself(name):
         torch.testing.assert_close(network(x), wanted)
         torch.testing.assert_close(network.head(network.embed(x)), wanted)
         torch.testing.assert_close(folded(network, x)(x), wanted, rtol=1e-4, atol=1e-4)
-        with fixed_norms(network, followed_by_norms(network, x)):
+        with frozen_batchnorm(network, find_conv_bn_pairs(network, x)):
             torch.testing.assert_close(network(x), wanted, rtol=1e-4, atol=1e-4)
     blocks = network.blocks()
     names = [name for block in blocks for name in block]

@@ -13,7 +13,7 @@ from vicinal.core.training.trainer import Trainer
 from vicinal.domains import load
 from vicinal.errors import ModelFileError, SettingError
 from vicinal.images.classifier import ImageClassifier
-from vicinal.images.estimator import ImageLearner
+from vicinal.images.estimator import ImageEstimator
 from vicinal.images.networks import NETWORKS, build
 from vicinal.images.regressor import ImageRegressor
 from vicinal.images.weights.transfer import (
@@ -279,9 +279,9 @@ def test_as_few_blocks_are_frozen_as_time_asks_for(seconds, frozen):
 
 def test_layers_open_in_stages_from_the_head_backwards():
     network = build("small", num_classes=3)
-    opens = opening_epochs(network, 2, 10)
-    assert opens.keys() == dict(network.named_parameters()).keys()
-    by_block = [{opens[name] for name in names} for names in network.blocks()]
+    unfreeze_at = opening_epochs(network, 2, 10)
+    assert unfreeze_at.keys() == dict(network.named_parameters()).keys()
+    by_block = [{unfreeze_at[name] for name in names} for names in network.blocks()]
     assert by_block == [{5}, {5}, {0}, {0}]
     assert set(opening_epochs(network, 1, 10).values()) == {0}
     assert set(opening_epochs(network, 99, 3).values()) == {0, 1, 2}
@@ -304,7 +304,7 @@ def test_time_decides_how_much_learns(source, monkeypatch):
         asked: dict[str, Any] = QUICK | {"epochs": None, "minutes": 1, "freeze": "auto"}
         asked |= {"weights": str(source)}
         model = ImageClassifier(**asked)
-        monkeypatch.setattr(ImageLearner, "_seconds_an_epoch", lambda *_: an_epoch)
+        monkeypatch.setattr(ImageEstimator, "_seconds_an_epoch", lambda *_: an_epoch)
         next(model.fit_epochs(pictures(), ["x", "y"] * 12))
         parameters = dict(model.network_.named_parameters())
         return [parameters[b[0]].requires_grad for b in model.network_.blocks()]
@@ -319,12 +319,12 @@ def test_between_epochs_the_best_model_so_far_can_be_saved(source, tmp_path):
     model = ImageClassifier(**QUICK, weights=str(source), val_fraction=0.4)
     epochs = model.fit_epochs(x, y)
     next(epochs)
-    saved = model.save_so_far(tmp_path / "now")
+    saved = model.save_best(tmp_path / "now")
     assert saved == model._beside_the_probe().better
     plain = ImageClassifier(**QUICK, val_fraction=0.4)
     epochs = plain.fit_epochs(x, y)
     next(epochs)
-    assert plain.save_so_far(tmp_path / "scratch")
+    assert plain.save_best(tmp_path / "scratch")
     kept = load(tmp_path / "scratch").predict_proba(x[:5])
     list(epochs)
     best = next(e for e in reversed(plain.history_) if e.best)
@@ -350,13 +350,13 @@ def test_training_from_nothing_measures_no_form_and_has_its_seconds(
 ):
     model = ImageClassifier(**QUICK, weights=str(source), val_fraction=0.4)
     model.fit(pictures(n=60), ["x", "y"] * 30)
-    monkeypatch.setattr(ImageLearner, "_fastest", None)
-    monkeypatch.setattr(ImageLearner, "_seconds_an_epoch", None)
+    monkeypatch.setattr(ImageEstimator, "_fastest", None)
+    monkeypatch.setattr(ImageEstimator, "_seconds_an_epoch", None)
     began = []
     start = Trainer.start_clock
     monkeypatch.setattr(Trainer, "start_clock", lambda self: began.append(start(self)))
     train, val = model._parts(pictures(n=60), ["x", "y"] * 30, None)
-    score = model.from_nothing(train, val, 0.2)
+    score = model.fit_from_scratch(train, val, 0.2)
     assert began == [None] and score.n == len(val)
 
 
@@ -368,7 +368,7 @@ def test_a_run_that_the_clock_ended_is_resumed_to_the_same(source, tmp_path):
     first, again = (ImageClassifier(**asked) for _ in range(2))
     list(first.fit_epochs(x, y, checkpoint=file))
     list(again.fit_epochs(x, y, checkpoint=file))
-    assert first.history_ and again._tuned and not again.untuned_
+    assert first.history_ and again._tuned and not again.fine_tuning_skipped_
     assert [e.epoch for e in again.history_] == [e.epoch for e in first.history_]
     ours, theirs = tensors(again), tensors(first)
     assert all(ours[name].equal(t) for name, t in theirs.items())

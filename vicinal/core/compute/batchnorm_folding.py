@@ -51,7 +51,7 @@ Pair = tuple[Any, Any]
 
 
 @contextlib.contextmanager
-def fixed_norms(network: nn.Module, pairs: list[Pair] | None) -> Iterator[None]:
+def frozen_batchnorm(network: nn.Module, pairs: list[Pair] | None) -> Iterator[None]:
     """Learn with batch norms whose statistics stay, each in its convolution.
 
     What trained weights say was said under the statistics they came with; a small batch
@@ -59,7 +59,7 @@ def fixed_norms(network: nn.Module, pairs: list[Pair] | None) -> Iterator[None]:
     v stay, while W, g and b learn; and a step is a quarter shorter, since a product of
     [N, C, H, W] becomes one of W. Outside this context the network is as it was.
 
-    pairs: of `followed_by_norms`; None: nothing is changed.
+    pairs: of `find_conv_bn_pairs`; None: nothing is changed.
     """
     if pairs is None:
         yield
@@ -95,7 +95,7 @@ def _unchanged(x: Tensor) -> Tensor:
     return x
 
 
-def followed_by_norms(network: nn.Module, example: Tensor) -> list[Pair]:
+def find_conv_bn_pairs(network: nn.Module, example: Tensor) -> list[Pair]:
     """Convolutions and the batch norms that alone see what they give.
 
     Only such as do nothing else: a layer that, as some of timm's, has a rule of its own
@@ -107,7 +107,7 @@ def followed_by_norms(network: nn.Module, example: Tensor) -> list[Pair]:
         return []
     with torch.no_grad(), _answering(network):
         pairs, plain = _seen_pairs(network, example)
-        with fixed_norms(network, pairs):
+        with frozen_batchnorm(network, pairs):
             return pairs if _same(_ahead(network, example), plain) else []
 
 

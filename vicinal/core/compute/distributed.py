@@ -32,7 +32,7 @@ from vicinal.core.compute.threads import cores, is_one_of_several
 from vicinal.errors import LostProcessError, VicinalError
 
 
-class What(IntEnum):
+class Command(IntEnum):
     """What the first process orders."""
 
     TRAINING = 0
@@ -48,17 +48,17 @@ class What(IntEnum):
     """no other comes"""
 
 
-class Order(NamedTuple):
+class StepMessage(NamedTuple):
     """What all processes do next, at which place, and at which learning rate."""
 
-    what: What
+    what: Command
     epoch: int = 0
     step: int = 0
     lr: float = 0.0
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """The processes of a training, as one of them sees them."""
 
     rank: int = 0
@@ -72,17 +72,17 @@ class Team:
     def leads(self) -> bool:
         return self.rank == 0
 
-    def tell(self, order: Order) -> None:
+    def tell(self, order: StepMessage) -> None:
         """To all others; nothing where this process is alone."""
         if self.size > 1:
             self._broadcast(torch.tensor(order, dtype=torch.float64))
 
-    def hear(self) -> Order:
+    def hear(self) -> StepMessage:
         """The next order; waits as long as it takes."""
-        told = torch.zeros(len(Order._fields), dtype=torch.float64)
+        told = torch.zeros(len(StepMessage._fields), dtype=torch.float64)
         self._broadcast(told)
         what, epoch, step, lr = told.tolist()
-        return Order(What(int(what)), int(epoch), int(step), lr)
+        return StepMessage(Command(int(what)), int(epoch), int(step), lr)
 
     def give(self, thing: Any) -> None:
         """Send a thing that can be pickled to all others."""
@@ -150,17 +150,17 @@ class Team:
             )
 
 
-ALONE = Team()
+ALONE = ProcessGroup()
 _team = ALONE
 
 
-def current() -> Team:
+def current() -> ProcessGroup:
     """The team that this process has joined, or none but itself."""
     return _team
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[Team]:
+def joined() -> Iterator[ProcessGroup]:
     """Be one of the processes that torchrun started; alone where it started one.
 
     When the first one leaves, the others are told that no training comes.
@@ -180,7 +180,7 @@ def joined() -> Iterator[Team]:
         backend = "cpu:gloo,cuda:nccl"
     with _told():  # data may take hours to read, and the others wait for it
         torch.distributed.init_process_group(backend, timeout=timedelta(days=30))
-    _team = Team(there["RANK"], there["WORLD_SIZE"], here)
+    _team = ProcessGroup(there["RANK"], there["WORLD_SIZE"], here)
     if _team.leads:  # what it does by itself, it does with all cores
         torch.set_num_threads(cores())
     try:
@@ -201,7 +201,7 @@ def _dismiss() -> None:
     """Tell the others that no training comes, where there are any left."""
     if _team.leads:
         with contextlib.suppress(LostProcessError):
-            _team.tell(Order(What.END))
+            _team.tell(StepMessage(Command.END))
 
 
 def leave_signals_to_the_leader() -> None:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from vicinal.core.compute.batchnorm_folding import fixed_norms, followed_by_norms
+from vicinal.core.compute.batchnorm_folding import find_conv_bn_pairs, frozen_batchnorm
 from vicinal.core.compute.memory import keep_memory
 from vicinal.core.settings import Precision
 from vicinal.core.storage.files import read_json, write_json
@@ -166,7 +166,7 @@ def fastest(
     """The form in which one forward and backward pass of `model` on x is fastest.
 
     The model is left as it was. x: [N, ...], a batch of the real size. learning: False
-    for the forward pass alone; fix_norms: as `folding.fixed_norms` has it; passes,
+    for the forward pass alone; fix_norms: as `folding.frozen_batchnorm` has it; passes,
     seconds: as many are to come at most, and as much time: compiling, which is tried
     where there is time enough, has to pay within them.
     """
@@ -229,14 +229,14 @@ def measured(
         form: form.prepare(copy.deepcopy(model)).train(learning) for form in forms
     }
     pairs = {
-        form: followed_by_norms(trial, form.place(x[:2])) if fix_norms else None
+        form: find_conv_bn_pairs(trial, form.place(x[:2])) if fix_norms else None
         for form, trial in trials.items()
     }
     runs = {form: form.forward(trial) for form, trial in trials.items()}
     seconds: dict[Runtime, list[float]] = {form: [] for form in forms}
     for _ in range(repeats + 1):
         for form, trial in trials.items():
-            with fixed_norms(trial, pairs[form]):
+            with frozen_batchnorm(trial, pairs[form]):
                 taken = _pass_seconds(runs[form], form.place(x), form, learning)
             seconds[form].append(taken)
     least = {form: min(values[1:]) for form, values in seconds.items()}

@@ -10,13 +10,13 @@ from vicinal.core.evaluation.calibration import (
     expected_calibration_error,
     reliability,
 )
-from vicinal.core.evaluation.significance import Paired, compare
+from vicinal.core.evaluation.significance import SignTest, sign_test
 from vicinal.core.metrics import (
     Groups,
     Score,
     better,
     confusion_matrix,
-    independent,
+    effective_sample_size,
     wilson,
 )
 from vicinal.core.objective import Objective
@@ -52,25 +52,25 @@ class Evaluation:
 
     notes: list[str] = field(default_factory=list)
 
-    sureness: list[Bin] = field(default_factory=list)
+    plot_reliability: list[Bin] = field(default_factory=list)
     """how sure it says it is beside how often it is right; none for numbers"""
 
     calibration_error: float | None = None
     """0..1: mean gap between the two (`core.calibration`)"""
 
-    against: dict[str, Paired] = field(default_factory=dict)
+    against: dict[str, SignTest] = field(default_factory=dict)
     """how often the model did better than each baseline, example by example"""
 
     together: Groups = None
     """[N] group numbers: examples that are not independent"""
 
-    worth: float = 1.0
+    effective_n: float = 1.0
     """independent examples that one of these is worth, by their groups"""
 
     seen: int = 0
     """examples that the model had learned from"""
 
-    def having_seen(self, count: int, note: str) -> "Evaluation":
+    def with_training_overlap(self, count: int, note: str) -> "Evaluation":
         """The same of a model that had learned from so many; the note says so."""
         if not count:
             return self
@@ -89,13 +89,13 @@ class Evaluation:
             for name, b in self.baselines.items()
         )
 
-    def set_beside(
+    def add_baseline(
         self, name: str, objective: Objective, y: np.ndarray, said: np.ndarray
     ) -> None:
         """Add a baseline: what it decided for the same examples."""
         self.baselines[name] = objective.score(y, said, self.together)
         both = self.decided, said
-        self.against[name] = compare(objective, y, *both, self.together)
+        self.against[name] = sign_test(objective, y, *both, self.together)
 
     @property
     def verdict(self) -> str:
@@ -156,7 +156,7 @@ class Evaluation:
         """
         if self.confusion is None:
             return []
-        share = self.worth
+        share = self.effective_n
 
         def interval(hits: np.integer, count: np.integer) -> list[float]:
             return [*wilson(share * int(hits), share * int(count))]
@@ -193,7 +193,7 @@ class Evaluation:
         return "\n".join(lines + self.notes)
 
 
-def judge(
+def evaluate_predictions(
     objective: Objective,
     y: np.ndarray,
     predicted: np.ndarray,
@@ -223,13 +223,14 @@ def judge(
         decided=decided,
         classes=objective.classes,
         confusion=counts,
-        sureness=bins,
+        plot_reliability=bins,
         calibration_error=gap,
         notes=notes or [],
         together=together,
-        worth=independent(_right(decided, y), together) / max(len(y), 1),
+        effective_n=effective_sample_size(_right(decided, y), together)
+        / max(len(y), 1),
     )
-    found.set_beside(constant_name, objective, y, blind)
+    found.add_baseline(constant_name, objective, y, blind)
     return found
 
 

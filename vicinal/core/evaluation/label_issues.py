@@ -102,8 +102,8 @@ def find_suspects(
     if features is not None and len(features) > 1:
         near = nearest_rows(features, nearest)
         support = (support + marks[near].mean(axis=1)) / 2
-    judge = _judge_marks if several else _judge_classes
-    proposed, least, margin, sure = judge(support, marks)
+    evaluate_predictions = _judge_marks if several else _judge_classes
+    proposed, least, margin, sure = evaluate_predictions(support, marks)
     rows = np.flatnonzero(margin > -CLOSE)
     return [
         Suspect(

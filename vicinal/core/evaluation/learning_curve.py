@@ -23,7 +23,7 @@ import torch
 
 from vicinal.core.metrics import SMALLER_IS_BETTER
 from vicinal.core.objective import Objective
-from vicinal.core.training.linear_head import Problem
+from vicinal.core.training.linear_head import RidgePath
 from vicinal.errors import SettingError
 
 SIZES = (1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -168,7 +168,7 @@ def learning_curve(
             f"above 0 and at most 1. Got {list(sizes)}. Leave them out for {SIZES}."
         )
     rng = np.random.default_rng(seed)
-    problem = _shortened(Problem.of(features, y, objective))
+    problem = _shortened(RidgePath.of(features, y, objective))
     orders = [_order(y, objective, folds, rng) for _ in range(draws)]
     counts, parts, start = [], [], None
     for share in shares:
@@ -204,7 +204,7 @@ def _order(
     return places
 
 
-def _shortened(problem: Problem) -> Problem:
+def _shortened(problem: RidgePath) -> RidgePath:
     """The problem on the AXES along which the features vary most."""
     first = problem.curvature.argsort(descending=True)[:AXES]
     return replace(

@@ -52,7 +52,7 @@ ROWS = 1_024
 
 
 @dataclass(frozen=True)
-class Novelty:
+class NearestNeighborDetector:
     """Examples that are known, and how far from them is too far."""
 
     prototypes: np.ndarray
@@ -81,7 +81,7 @@ class Novelty:
         *,
         places: bool = False,
         together: np.ndarray | None = None,
-    ) -> "Novelty":
+    ) -> "NearestNeighborDetector":
         """Learn what is known from features [N, D] as the network gives them.
 
         Of more than MOST examples that many are kept, drawn by the seed.
@@ -148,7 +148,9 @@ class Novelty:
         return tensors, values | {"places": self.scale is not None}
 
     @classmethod
-    def from_arrays(cls, tensors: Tensors, values: dict[str, Any]) -> "Novelty":
+    def from_arrays(
+        cls, tensors: Tensors, values: dict[str, Any]
+    ) -> "NearestNeighborDetector":
         """What `to_arrays` gave; ModelFileError when a part is missing."""
         try:
             return cls(

@@ -22,7 +22,7 @@ LEVEL = 0.05
 """how often chance alone may be taken for a difference"""
 
 
-class Paired(NamedTuple):
+class SignTest(NamedTuple):
     """How often a model did better than another, and how often worse."""
 
     wins: int
@@ -38,13 +38,13 @@ class Paired(NamedTuple):
         return f"better on {self.wins}, worse on {self.losses} (p = {self.p:.2g})"
 
 
-def compare(
+def sign_test(
     objective: Objective,
     y: np.ndarray,
     ours: np.ndarray,
     theirs: np.ndarray,
     together: np.ndarray | None = None,
-) -> Paired:
+) -> SignTest:
     """Compare what two models decided (as `Objective.decide` does) for targets y.
 
     together: [N] group numbers of examples that are one witness; wins and losses are
@@ -57,12 +57,12 @@ def compare(
         gain = np.bincount(np.unique(together, return_inverse=True)[1], gain)
     wins, losses = int((gain > 0).sum()), int((gain < 0).sum())
     if not wins + losses:
-        return Paired(0, 0, 1.0)
+        return SignTest(0, 0, 1.0)
     test = binomtest(wins, wins + losses, alternative="greater")
-    return Paired(wins, losses, float(test.pvalue))
+    return SignTest(wins, losses, float(test.pvalue))
 
 
-class Nearer(NamedTuple):
+class PairedComparison(NamedTuple):
     """How far two models' predictions are from the truth, and what they decided."""
 
     measure: str
@@ -108,13 +108,13 @@ class Nearer(NamedTuple):
         )
 
 
-def compare_predictions(
+def paired_permutation_test(
     objective: Objective,
     y: np.ndarray,
     ours: np.ndarray,
     theirs: np.ndarray,
     together: np.ndarray | None = None,
-) -> Nearer:
+) -> PairedComparison:
     """Compare what two models predicted (as `Objective.predict` does) for targets y.
 
     together: [N] group numbers of examples that share a sign; None: each has its own.
@@ -122,15 +122,15 @@ def compare_predictions(
     are no numbers are never better.
     """
     far, farther = objective.distance(y, ours), objective.distance(y, theirs)
-    decided = compare(objective, y, objective.decide(ours), objective.decide(theirs))
+    decided = sign_test(objective, y, objective.decide(ours), objective.decide(theirs))
     gain = farther - far
     if together is not None:
         gain = np.bincount(np.unique(together, return_inverse=True)[1], gain)
-    return Nearer(
+    return PairedComparison(
         objective.distance_name,
         float(far.mean()),
         float(farther.mean()),
-        _chance(gain),
+        permutation_p_value(gain),
         decided.wins,
         decided.losses,
         len(gain),
@@ -143,7 +143,7 @@ MOST_SIGNS = 4_000_000
 """at once: 32 MB as floats"""
 
 
-def _chance(gain: np.ndarray) -> float:
+def permutation_p_value(gain: np.ndarray) -> float:
     """The share of signs under which the sum of gain [N] is as large or larger.
 
     Of drawn signs the one that was seen counts as well (Phipson and Smyth 2010).

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 
-class Voice:
+class Console:
     """Speaks for one command."""
 
     def __init__(self, json: bool) -> None:
@@ -20,17 +20,17 @@ class Voice:
     def say(self, text: str) -> None:
         print(text, file=self.out, flush=True)
 
-    def say_table(self, values: dict[str, Any], indent: str = "") -> None:
+    def print_table(self, values: dict[str, Any], indent: str = "") -> None:
         """Names and values below each other; a table inside one is indented."""
         width = max(map(len, values), default=0)
         for name, value in values.items():
             if isinstance(value, dict):
                 self.say(f"{indent}{name}:")
-                self.say_table(value, indent + "  ")
+                self.print_table(value, indent + "  ")
             else:
                 self.say(f"{indent}{name:<{width}}  {value}")
 
-    def ticker(self, what: str) -> Callable[[int, int], None]:
+    def progress_bar(self, what: str) -> Callable[[int, int], None]:
         """A function to be called as tick(done, total)."""
         return _Bar(what) if sys.stderr.isatty() else _Lines(what)
 

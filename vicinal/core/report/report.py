@@ -264,7 +264,7 @@ def intervals(scores: dict[str, Score]) -> str:
     return to_svg(sheet)
 
 
-def sureness(bins: list[Bin]) -> str:
+def plot_reliability(bins: list[Bin]) -> str:
     """How often it is right against how sure it says it is, as SVG.
 
     A dot for each bin, as large as many answers are in it, with the interval of its

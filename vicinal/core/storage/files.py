@@ -78,7 +78,7 @@ def answers_file(name: str | None) -> Path | None:
     if path.suffix.lower() not in (".csv", ""):
         raise SettingError(
             f"--output must be a .csv file. Got {name!r} instead; every spreadsheet "
-            "opens CSV."
+            "unfreeze_at CSV."
         )
     check_place(path)
     return path

@@ -54,7 +54,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class CrossFit:
+class CrossValidatedHead:
     """A head for all rows, and what heads said of rows that they never saw."""
 
     head: Head
@@ -70,7 +70,7 @@ class CrossFit:
 
 def cross_fit(
     features: np.ndarray, y: np.ndarray, objective: Objective, folds: np.ndarray
-) -> CrossFit:
+) -> CrossValidatedHead:
     """Fit heads to features [N, D] and targets y, with folds [N] of numbers from 0.
 
     Nested: the penalty of fold f's head is chosen by heads that leave out f and one
@@ -82,7 +82,7 @@ def cross_fit(
     pairs = list(combinations(range(count), 2)) if count > 2 else []
     left_out = [{f} for f in range(count)] + [set(pair) for pair in pairs]
     used = np.stack([~np.isin(folds, list(out)) for out in left_out], axis=1)
-    problem = Problem.of(features, y, objective)
+    problem = RidgePath.of(features, y, objective)
     tried: list[_Tried] = []
     start = None
     for penalty in PENALTIES:
@@ -100,7 +100,7 @@ def cross_fit(
         rows = torch.from_numpy(folds == f)
         logits[rows] = best.logits[rows]
         penalties.append(best.penalty)
-    return CrossFit(
+    return CrossValidatedHead(
         head=problem.head(final.penalty),
         logits=logits,
         penalties=tuple(penalties),
@@ -117,7 +117,7 @@ def out_of_fold(
 ) -> Tensor:
     """Logits [N, K] of each row by the head of the other folds, at one penalty."""
     used = np.stack([folds != f for f in range(int(folds.max()) + 1)], axis=1)
-    problem = Problem.of(features, y, objective)
+    problem = RidgePath.of(features, y, objective)
     said = problem.logits(problem.solve(used, penalty, None))  # [N, F, K]
     return torch.stack([said[i, f] for i, f in enumerate(folds.tolist())])
 
@@ -167,11 +167,11 @@ def fit_head(
     penalty: float,
 ) -> Head:
     """The head of all rows, with a penalty that is known."""
-    return Problem.of(features, y, objective).head(penalty)
+    return RidgePath.of(features, y, objective).head(penalty)
 
 
 @dataclass(frozen=True)
-class Problem:
+class RidgePath:
     """Features in their principal axes, and a loss of their logits."""
 
     z: Tensor
@@ -206,7 +206,7 @@ class Problem:
         objective: Objective,
         *,
         scaled: bool = False,
-    ) -> "Problem":
+    ) -> "RidgePath":
         """scaled: whether features are to be compared as they are; else each of them is
         divided by its spread."""
         f = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from vicinal.core.compute.batchnorm_folding import Pair, fixed_norms
-from vicinal.core.compute.distributed import Order, Team, What, current
+from vicinal.core.compute.batchnorm_folding import Pair, frozen_batchnorm
+from vicinal.core.compute.distributed import Command, ProcessGroup, StepMessage, current
 from vicinal.core.compute.memory import keep_memory
 from vicinal.core.compute.runtime import Runtime, deterministic, seed_for
 from vicinal.core.metrics import better
@@ -85,15 +85,15 @@ SHARED = (
     "shares",
     "penalties",
     "fixed",
-    "opens",
+    "unfreeze_at",
     "seed",
 )
 """what every process of a team has alike"""
 
 
-def follow(team: Team) -> None:
+def follow(team: ProcessGroup) -> None:
     """Train along with the leading process, as often as it trains, until it leaves."""
-    while team.hear().what == What.TRAINING:
+    while team.hear().what == Command.TRAINING:
         shared, state = team.get()
         trainer = Trainer(**shared, validate=lambda _: (math.nan, math.nan), team=team)
         trainer.loader = trainer.loader.part(team.rank, team.size)
@@ -134,17 +134,17 @@ class Trainer:
     """convolutions and batch norms, if the norms' statistics are to stay as they are;
     None: they follow the batches"""
 
-    opens: Mapping[str, int] = field(default_factory=dict)
+    unfreeze_at: Mapping[str, int] = field(default_factory=dict)
     """by a parameter's name, the epoch from which on it learns (0 where not named)"""
 
-    by_clock: bool = False
+    time_limited: bool = False
     """whether the learning rate comes to rest with the minutes, if the epochs do not
     end before"""
 
     before: Callable[[nn.Module], None] = lambda _: None
     """changes the model before its first step, and not where it goes on"""
 
-    begun: float | None = None
+    started_at: float | None = None
     """what `time.monotonic` said when the minutes began; None: now"""
 
     judged: bool = True
@@ -160,7 +160,7 @@ class Trainer:
     checkpoint_file: Path | None = None
     fingerprint: str = ""
     stop_requested: Callable[[], bool] = lambda: False
-    team: Team = field(default_factory=current)
+    team: ProcessGroup = field(default_factory=current)
 
     def __post_init__(self) -> None:
         self.runtime.prepare(self.model)
@@ -172,7 +172,7 @@ class Trainer:
         self.progress = Progress()
         self.best_weights: checkpoint.Tensors = {}
         self._saved_at = time.monotonic()
-        self._started = time.monotonic() if self.begun is None else self.begun
+        self._started = time.monotonic() if self.started_at is None else self.started_at
         self._used_before = 0.0
         if self.checkpoint_file is not None and self.checkpoint_file.exists():
             self._restore(self.checkpoint_file)
@@ -212,7 +212,7 @@ class Trainer:
             return
         shared = {name: getattr(self, name) for name in SHARED}
         shared |= {"loader": self.loader.part(1, team.size)}
-        team.tell(Order(What.TRAINING))
+        team.tell(StepMessage(Command.TRAINING))
         team.give((shared, checkpoint.pack(self.model, self.optimizer)))
         self.loader = self.loader.part(0, team.size)
         try:
@@ -221,9 +221,9 @@ class Trainer:
             self.save()  # the step that was under way has changed no weight
             raise
         except (VicinalError, GeneratorExit):  # between two steps: the others listen
-            team.tell(Order(What.STOP))
+            team.tell(StepMessage(Command.STOP))
             raise
-        team.tell(Order(What.STOP))
+        team.tell(StepMessage(Command.STOP))
 
     @property
     def _epochs(self) -> int:
@@ -261,10 +261,10 @@ class Trainer:
     def _learning(self) -> Iterator[None]:
         """Have the model in the state in which it takes this epoch's steps."""
         for name, parameter in self.model.named_parameters():
-            if name in self.opens:
-                parameter.requires_grad = self.progress.epoch >= self.opens[name]
+            if name in self.unfreeze_at:
+                parameter.requires_grad = self.progress.epoch >= self.unfreeze_at[name]
         set_training(self.model)
-        with fixed_norms(self.model, self.fixed):
+        with frozen_batchnorm(self.model, self.fixed):
             yield
 
     def _share_statistics(self) -> None:
@@ -272,16 +272,16 @@ class Trainer:
             self.team.share_statistics(self.model)
 
     def _take_steps(self) -> bool:
-        progress, begun = self.progress, time.monotonic()
-        self.team.tell(Order(What.EPOCH, progress.epoch, progress.step))
+        progress, started_at = self.progress, time.monotonic()
+        self.team.tell(StepMessage(Command.EPOCH, progress.epoch, progress.step))
         for x, y in self.loader.batches(progress.epoch, progress.step):
             lr = self._lr(progress.step)
-            self.team.tell(Order(What.STEP, progress.epoch, progress.step, lr))
+            self.team.tell(StepMessage(Command.STEP, progress.epoch, progress.step, lr))
             progress.loss_sum += self._step(x, y, lr)
             progress.step += 1
             progress.examples += len(y) * self.team.size
             now = time.monotonic()
-            progress.seconds, begun = progress.seconds + now - begun, now
+            progress.seconds, started_at = progress.seconds + now - started_at, now
             self._between_steps()
             if self.out_of_time:
                 self.save()  # as cut off, so that resuming takes the other steps
@@ -323,16 +323,16 @@ class Trainer:
         keep_memory()
         with self.team.threads():
             order = self.team.hear()
-            while order.what == What.EPOCH:
+            while order.what == Command.EPOCH:
                 order = self._follow(order)
 
-    def _follow(self, order: Order) -> Order:
+    def _follow(self, order: StepMessage) -> StepMessage:
         """Take an epoch's steps as they are ordered; gives the order after them."""
         self.progress = Progress(order.epoch, order.step)
         with self._learning():
             for x, y in self.loader.batches(order.epoch, order.step):
                 order = self.team.hear()
-                if order.what != What.STEP:
+                if order.what != Command.STEP:
                     return order
                 with contextlib.suppress(TrainingError):  # the leader says it
                     self._step(x, y, order.lr)
@@ -381,7 +381,7 @@ class Trainer:
         """Learning rate of a step of this epoch."""
         done = self.progress.epoch + step / max(self.loader.steps, 1)
         share = done / self._epochs
-        if self.by_clock and self.settings.minutes is not None:
+        if self.time_limited and self.settings.minutes is not None:
             share = min(1.0, max(share, self._used / (60 * self.settings.minutes)))
         return one_cycle(share, self.settings.lr or LR)
 
@@ -394,11 +394,11 @@ class Trainer:
             self.save()
 
     def _end_epoch(self, whole: bool) -> Epoch:
-        progress, begun = self.progress, time.monotonic()
+        progress, started_at = self.progress, time.monotonic()
         per_second = progress.examples / max(progress.seconds, 1e-9)
         with self._averaged():
             loss, score = self.validate(self.model)
-        progress.seconds += time.monotonic() - begun
+        progress.seconds += time.monotonic() - started_at
         record = Epoch(
             epoch=progress.epoch + 1,
             train_loss=progress.loss_sum / max(progress.step, 1),
@@ -483,7 +483,7 @@ class Trainer:
                 f"{path} was made from other pictures, labels or settings than these. "
                 "Resume with what the run began with, or begin a new run."
             )
-        if self.by_clock:  # the plan that was made at first, and what it has used
+        if self.time_limited:  # the plan that was made at first, and what it has used
             self.settings = replace(self.settings, epochs=metadata["epochs"])
             self._used_before = metadata["used"]
             self._started = time.monotonic()

@@ -19,11 +19,11 @@ from vicinal.commands.arguments import (
     Nodes,
     RunFolder,
 )
-from vicinal.core.report.console import Voice
+from vicinal.core.report.console import Console
 from vicinal.core.settings import Settings
 from vicinal.domains import What
 from vicinal.errors import DataError, Interruption, RunError, SettingError
-from vicinal.graphs.settings import LinkSettings, NodeSettings, WholeSettings
+from vicinal.graphs.settings import GraphLevelSettings, LinkSettings, NodeSettings
 
 Task = Literal["auto", "classification", "multilabel", "regression"]
 TaskOfGraph = Literal["auto", "classification", "multilabel", "regression", "links"]
@@ -56,7 +56,7 @@ def check(
     from vicinal.graphs.commands import output as verbs
 
     table = understand_graph(data, edges, task, target, None, directed)
-    return {"data": data, **verbs.check(table, quarantine, Voice(json))}
+    return {"data": data, **verbs.check(table, quarantine, Console(json))}
 
 
 def check_links(
@@ -83,7 +83,7 @@ def check_links(
     from vicinal.graphs.commands import output as verbs
 
     table = understand_graph(data, edges, relation=relation_column)
-    return {"data": data, **verbs.check_links(table, quarantine, Voice(json))}
+    return {"data": data, **verbs.check_links(table, quarantine, Console(json))}
 
 
 def check_graphs(
@@ -107,7 +107,7 @@ def check_graphs(
     from vicinal.graphs.commands import output as verbs
 
     found = understand_set(data, task, target)
-    return {"data": data, **verbs.check_graphs(found, quarantine, Voice(json))}
+    return {"data": data, **verbs.check_graphs(found, quarantine, Console(json))}
 
 
 def train(
@@ -121,7 +121,7 @@ def train(
     resume: bool = False,
     seed: int = 0,
     json: bool = False,
-    typed: Suppress[frozenset[str]] = frozenset(),
+    explicit_flags: Suppress[frozenset[str]] = frozenset(),
 ) -> Outcome:
     """Learn from the nodes of a graph: a tested model, a report and predictions.
 
@@ -140,7 +140,9 @@ def train(
         typed: names of the flags that were given, so that a resumed run can tell them.
     """
     given = {"task": task, "target": target, "edges": edges}
-    return _train("nodes", data, settings, given, out, resume, seed, json, typed)
+    return _train(
+        "nodes", data, settings, given, out, resume, seed, json, explicit_flags
+    )
 
 
 def train_links(
@@ -153,7 +155,7 @@ def train_links(
     resume: bool = False,
     seed: int = 0,
     json: bool = False,
-    typed: Suppress[frozenset[str]] = frozenset(),
+    explicit_flags: Suppress[frozenset[str]] = frozenset(),
 ) -> Outcome:
     """Learn which nodes of a graph are joined: a tested model, a report, likely edges.
 
@@ -170,20 +172,22 @@ def train_links(
         typed: names of the flags that were given, so that a resumed run can tell them.
     """
     given = {"task": task, "target": None, "edges": edges}
-    return _train("edges", data, settings, given, out, resume, seed, json, typed)
+    return _train(
+        "edges", data, settings, given, out, resume, seed, json, explicit_flags
+    )
 
 
 def train_graphs(
     data: Data,
     /,
-    settings: OmitArgPrefixes[WholeSettings] = WholeSettings(),  # noqa: B008 - frozen
+    settings: OmitArgPrefixes[GraphLevelSettings] = GraphLevelSettings(),  # noqa: B008 - frozen
     task: Task = "auto",
     target: str | None = None,
     out: str | None = None,
     resume: bool = False,
     seed: int = 0,
     json: bool = False,
-    typed: Suppress[frozenset[str]] = frozenset(),
+    explicit_flags: Suppress[frozenset[str]] = frozenset(),
 ) -> Outcome:
     """Learn from many graphs: a tested model, a report and predictions.
 
@@ -199,7 +203,9 @@ def train_graphs(
         typed: names of the flags that were given, so that a resumed run can tell them.
     """
     given = {"task": task, "target": target, "edges": None}
-    return _train("graphs", data, settings, given, out, resume, seed, json, typed)
+    return _train(
+        "graphs", data, settings, given, out, resume, seed, json, explicit_flags
+    )
 
 
 def _train(
@@ -211,13 +217,13 @@ def _train(
     resume: bool,
     seed: int,
     json: bool,
-    typed: frozenset[str],
+    explicit_flags: frozenset[str],
 ) -> Outcome:
     """Train on nodes, edges or graphs. given: task, target and edges as they came."""
     from vicinal.core.compute import distributed as data_parallel
     from vicinal.core.storage.run_folder import Run
 
-    voice, begun = Voice(json), time.monotonic()
+    voice, started_at = Console(json), time.monotonic()
     if resume and out is None:
         raise SettingError(
             "--resume needs --out RUN, the folder of the run to go on in."
@@ -235,13 +241,13 @@ def _train(
     }
     if resume:
         with Run.resume(folder) as run, data_parallel.joined():
-            asked = _as_it_began(run.folder, asked, typed)
+            asked = _as_it_began(run.folder, asked, explicit_flags)
             ready = _ready(what, asked)
-            return _train_in(run, what, asked, ready, data, voice, begun, resume)
+            return _train_in(run, what, asked, ready, data, voice, started_at, resume)
     with data_parallel.joined():
         ready = _ready(what, asked)
         with Run.create(folder) as run:
-            return _train_in(run, what, asked, ready, data, voice, begun, resume)
+            return _train_in(run, what, asked, ready, data, voice, started_at, resume)
 
 
 def _ready(what: What, asked: Outcome) -> tuple[Any, Any, str]:
@@ -282,8 +288,8 @@ def _train_in(
     asked: Outcome,
     ready: Any,
     shown: str,
-    voice: Voice,
-    begun: float,
+    voice: Console,
+    started_at: float,
     resume: bool,
 ) -> Outcome:
     from vicinal.core.compute.signals import stop_on_signal
@@ -299,7 +305,7 @@ def _train_in(
     try:
         with stop_on_signal() as stop_requested:
             kind = _run_type(what)
-            work = kind(learner, found, run, shown, stop_requested, begun)
+            work = kind(learner, found, run, shown, stop_requested, started_at)
             for news in work.steps():
                 voice.say(news if isinstance(news, str) else _epoch_line(news))
     except (Interrupted, KeyboardInterrupt):
@@ -316,11 +322,11 @@ def _train_in(
 
 def _run_type(what: What) -> Any:
     """What tells of nodes, edges or graphs."""
-    from vicinal.graphs.runs.graphs import WholeRun
+    from vicinal.graphs.runs.graphs import GraphLevelRun
     from vicinal.graphs.runs.links import LinkRun
     from vicinal.graphs.runs.nodes import NodeRun
 
-    return {"nodes": NodeRun, "edges": LinkRun, "graphs": WholeRun}[what]
+    return {"nodes": NodeRun, "edges": LinkRun, "graphs": GraphLevelRun}[what]
 
 
 NEXT = {
@@ -339,7 +345,9 @@ def _remove_if_bare(folder: Path, resume: bool) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _as_it_began(folder: Path, asked: Outcome, typed: frozenset[str]) -> Outcome:
+def _as_it_began(
+    folder: Path, asked: Outcome, explicit_flags: frozenset[str]
+) -> Outcome:
     """What a resumed run began with; RunError for other data, SettingError for a flag
     that it did not begin with."""
     from vicinal.core.storage.run_folder import is_run
@@ -358,7 +366,7 @@ def _as_it_began(folder: Path, asked: Outcome, typed: frozenset[str]) -> Outcome
     free = {"minutes", "checkpoint_seconds"}
     wrong = [
         f"{name} ({before.get(name)!r} then, {given[name]!r} now)"
-        for name in sorted(typed & set(given))
+        for name in sorted(explicit_flags & set(given))
         if name not in free and given[name] != before.get(name)
     ]
     if wrong:
@@ -366,7 +374,7 @@ def _as_it_began(folder: Path, asked: Outcome, typed: frozenset[str]) -> Outcome
             "A run is resumed with the settings it began with. Different here: "
             f"{', '.join(wrong)}. Leave them out, or begin a new run without --resume."
         )
-    changed = {name: given[name] for name in typed & free}
+    changed = {name: given[name] for name in explicit_flags & free}
     return began | {"parameters": began["parameters"] | changed}
 
 
@@ -401,7 +409,7 @@ def evaluate(
 
     if data is not None and target is None:
         target = target_of(Path(run))
-    model, voice = load(run), Voice(json)
+    model, voice = load(run), Console(json)
     found = verbs.evaluate(model, data, edges, target, output, voice)
     return {**found, "run": run, "data": data}
 
@@ -431,7 +439,7 @@ def predict(
     from vicinal.domains import load
     from vicinal.graphs.commands import output as verbs
 
-    voice = Voice(json)
+    voice = Console(json)
     given = nodes, new_nodes, new_edges, output, embeddings
     outcome = verbs.predict(load(run), *given, voice)
     return {"run": run, **outcome}
@@ -464,7 +472,7 @@ def explain(
 
     model = _with_newcomers(run, new_nodes, new_edges)
     given = node, target, output, seed
-    return {"run": run, **verbs.explain(model, *given, Voice(json))}
+    return {"run": run, **verbs.explain(model, *given, Console(json))}
 
 
 def inspect(
@@ -489,7 +497,7 @@ def inspect(
     from vicinal.graphs.commands import explanations as verbs
 
     model = _with_newcomers(run, new_nodes, new_edges)
-    return {"run": run, **verbs.inspect(model, node, output, Voice(json))}
+    return {"run": run, **verbs.inspect(model, node, output, Console(json))}
 
 
 def _with_newcomers(run: str, nodes: str | None, edges: str | None) -> Any:
@@ -498,7 +506,7 @@ def _with_newcomers(run: str, nodes: str | None, edges: str | None) -> Any:
 
     model = load(run)
     named = nodes is not None or edges is not None
-    return model.with_newcomers(nodes, edges) if named else model
+    return model.with_new_nodes(nodes, edges) if named else model
 
 
 def evaluate_graphs(
@@ -523,7 +531,7 @@ def evaluate_graphs(
 
     if target is None:
         target = target_of(Path(run))
-    model, voice = load(run), Voice(json)
+    model, voice = load(run), Console(json)
     found = verbs.evaluate_graphs(model, Path(run), data, target, output, voice)
     return {**found, "run": run, "data": data}
 
@@ -550,7 +558,7 @@ def predict_graphs(
     from vicinal.graphs.commands import output as verbs
 
     given = data, output, embeddings
-    return {"run": run, **verbs.predict_graphs(load(run), *given, Voice(json))}
+    return {"run": run, **verbs.predict_graphs(load(run), *given, Console(json))}
 
 
 def explain_graphs(
@@ -578,7 +586,7 @@ def explain_graphs(
     from vicinal.graphs.commands import explanations as verbs
 
     given = load(run), data, name, target, output, seed
-    return {"run": run, **verbs.explain_graphs(*given, Voice(json))}
+    return {"run": run, **verbs.explain_graphs(*given, Console(json))}
 
 
 def evaluate_links(
@@ -597,7 +605,7 @@ def evaluate_links(
     from vicinal.domains import load
     from vicinal.graphs.commands import output as verbs
 
-    return {**verbs.evaluate_links(load(run), output, Voice(json)), "run": run}
+    return {**verbs.evaluate_links(load(run), output, Console(json)), "run": run}
 
 
 def predict_links(
@@ -628,7 +636,7 @@ def predict_links(
     from vicinal.graphs.commands import output as verbs
 
     given = nodes, relation, top, output, embeddings
-    return {"run": run, **verbs.predict_links(load(run), *given, Voice(json))}
+    return {"run": run, **verbs.predict_links(load(run), *given, Console(json))}
 
 
 def explain_links(
@@ -654,7 +662,7 @@ def explain_links(
     from vicinal.graphs.commands import explanations as verbs
 
     given = load(run), source, target, relation, output
-    return {"run": run, **verbs.explain_links(*given, Voice(json))}
+    return {"run": run, **verbs.explain_links(*given, Console(json))}
 
 
 def inspect_links(
@@ -677,7 +685,7 @@ def inspect_links(
     from vicinal.domains import load
     from vicinal.graphs.commands import explanations as verbs
 
-    found = verbs.inspect_links(load(run), source, target, relation, Voice(json))
+    found = verbs.inspect_links(load(run), source, target, relation, Console(json))
     return {"run": run, **found}
 
 
@@ -704,7 +712,7 @@ def inspect_graphs(
     from vicinal.graphs.commands import explanations as verbs
 
     given = data, name, node, target
-    return {"run": run, **verbs.inspect_graphs(load(run), *given, Voice(json))}
+    return {"run": run, **verbs.inspect_graphs(load(run), *given, Console(json))}
 
 
 def report(run: RunFolder, /, json: bool = False) -> Outcome:
@@ -718,7 +726,7 @@ def report(run: RunFolder, /, json: bool = False) -> Outcome:
     from vicinal.core.storage import run_folder as runs
     from vicinal.core.storage.files import write_text
 
-    folder, voice = Path(run), Voice(json)
+    folder, voice = Path(run), Console(json)
     page = Report.from_dict(runs.read(folder, "report.json"))
     path = folder / "report.html"
     write_text(path, page.html())

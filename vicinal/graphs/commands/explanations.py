@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 
 from vicinal.core.objective import Numeric
-from vicinal.core.report.console import Voice
+from vicinal.core.report.console import Console
 from vicinal.core.storage.files import check_place, replace_file, write_text
-from vicinal.core.text import a_class, percent
+from vicinal.core.text import class_or_number, percent
 from vicinal.errors import NoDataError, SettingError, near_names
 from vicinal.graphs.commands.output import say_aside
-from vicinal.graphs.data.graph_collection import GraphSet
+from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.explain.explanation import (
     TOLD,
-    Explained,
+    GraphExplanation,
     class_row,
     explain_node,
 )
-from vicinal.graphs.graph_estimators import GraphModel
+from vicinal.graphs.graph_estimators import GraphLevelEstimator
 from vicinal.graphs.link_predictor import LinkPredictor
 from vicinal.graphs.node_model import NodeModel
 from vicinal.graphs.nodes.receptive_field import field_of
@@ -30,7 +30,7 @@ def explain(
     target: str | None,
     output: str | None,
     seed: int,
-    voice: Voice,
+    voice: Console,
 ) -> dict[str, Any]:
     """What the answer for a node rests on: nodes for the first answer, edges for
     networks."""
@@ -39,7 +39,7 @@ def explain(
     return _told(explain_node(model, name, target, seed), place, voice)
 
 
-def _say_newcomers(model: NodeModel, voice: Voice) -> None:
+def _say_newcomers(model: NodeModel, voice: Console) -> None:
     """What was noted of nodes that came later, and what of them cannot be used."""
     for note in model.graph_.notes:
         voice.say(f"note: {note}")
@@ -47,13 +47,13 @@ def _say_newcomers(model: NodeModel, voice: Voice) -> None:
 
 
 def explain_graphs(
-    model: GraphModel,
+    model: GraphLevelEstimator,
     data: str,
     name: str,
     target: str | None,
     output: str | None,
     seed: int,
-    voice: Voice,
+    voice: Console,
 ) -> dict[str, Any]:
     """What the answer for a graph rests on: what it costs to leave each node out."""
     place, graph = _place(output), _graph_named(data, name)
@@ -77,7 +77,9 @@ def _place(output: str | None) -> Path | None:
     return place
 
 
-def _told(found: Explained, place: Path | None, voice: Voice) -> dict[str, Any]:
+def _told(
+    found: GraphExplanation, place: Path | None, voice: Console
+) -> dict[str, Any]:
     """Say an explanation, and draw it where a file takes it."""
     for line in found.lines():
         voice.say(line)
@@ -99,7 +101,7 @@ def _write_figure(figure: Any, place: Path) -> None:
         replace_file(place, lambda t: figure.savefig(t, format=form, dpi=150))
 
 
-def _graph_named(data: str, name: str) -> GraphSet:
+def _graph_named(data: str, name: str) -> GraphCollection:
     """The one graph of a name."""
     from vicinal.graphs.data.graph_collection import read_graphs
 
@@ -122,7 +124,7 @@ def explain_links(
     target: str,
     relation: str | None,
     output: str | None,
-    voice: Voice,
+    voice: Console,
 ) -> dict[str, Any]:
     """What the chance of an edge adds up to."""
     place = _place(output)
@@ -131,12 +133,12 @@ def explain_links(
 
 
 def inspect_graphs(
-    model: GraphModel,
+    model: GraphLevelEstimator,
     data: str,
     name: str,
     node: str | None,
     target: str | None,
-    voice: Voice,
+    voice: Console,
 ) -> dict[str, Any]:
     """What the score of a graph adds up to; or the messages of one of its nodes."""
     from vicinal.graphs.inspect import readout as readouts
@@ -160,7 +162,7 @@ def inspect_graphs(
     classes = model.objective_.classes
     what = "the score"
     if classes:
-        what = f"the score of {a_class(classes[k])}, above the mean"
+        what = f"the score of {class_or_number(classes[k])}, above the mean"
     voice.say(f"{name}: {what}, {found.computed:+.4f} = {found.base:+.4f} and")
     voice.say("  layer      " + "".join(f"{name:>12}" for name in readouts.READOUTS))
     for number, adds in enumerate(found.readouts):
@@ -194,7 +196,7 @@ def inspect_graphs(
 
 
 def inspect_links(
-    model: LinkPredictor, source: str, target: str, relation: str | None, voice: Voice
+    model: LinkPredictor, source: str, target: str, relation: str | None, voice: Console
 ) -> dict[str, Any]:
     """What the network's score of a pair adds up to, and the messages of both."""
     import torch
@@ -257,24 +259,24 @@ def _wants_relation(model: LinkPredictor, relation: str | None) -> None:
 
 
 def inspect(
-    model: NodeModel, name: str, output: str | None, voice: Voice
+    model: NodeModel, name: str, output: str | None, voice: Console
 ) -> dict[str, Any]:
     """The computational graph of a node, layer by layer, or drawn."""
     from vicinal.graphs.inspect.messages import tree
 
     place, row = _place(output), int(model._rows([name], model.graph_)[0])
     _say_newcomers(model, voice)
-    if model.members_ is None:
+    if model.networks_ is None:
         raise SettingError(
             "The first answer has no layers: `vicinal explain RUN NODE` takes it "
             "apart. A network answers with `vicinal train ... --deliver networks`."
         )
     if place is not None:
         return _drawn(model, row, name, place, voice)
-    member, layers = model.members_[0], []
+    member, layers = model.networks_[0], []
     near = field_of(model.known_, np.array([row]), member.hops)
     ids = model.graph_.ids[near.nodes]
-    if len(model.members_) > 1:
+    if len(model.networks_) > 1:
         voice.say(f"{_which(model)}:")
     for one in tree(member, near.known, int(near.rows[0])):
         layers.append(_say_layer(one, ids, name, voice))
@@ -294,24 +296,27 @@ def inspect(
 
 def _which(model: NodeModel) -> str:
     """Which network is opened."""
-    members = model.members_ or []
+    members = model.networks_ or []
     if len(members) == 1:
         return members[0].name
     return f"the first of {len(members)} networks, {members[0].name}"
 
 
-def _calibrated(model: NodeModel | GraphModel, k: int, said: np.ndarray) -> str:
+def _calibrated(
+    model: NodeModel | GraphLevelEstimator, k: int, said: np.ndarray
+) -> str:
     """What the model makes of scores. k: row of the class; said: [K]."""
     classes = model.objective_.classes
     if not classes:
         return f"the answer, by {model.delivered}: {said[k]:.4g}"
     return (
         f"the answer, by {model.delivered}, calibrated (temperature "
-        f"{model.temperature_:.3g}): {a_class(classes[k])} {percent(float(said[k]))}"
+        f"{model.temperature_:.3g}): {class_or_number(classes[k])} "
+        f"{percent(float(said[k]))}"
     )
 
 
-def _say_layer(one: Any, ids: Any, name: str, voice: Voice) -> dict[str, Any]:
+def _say_layer(one: Any, ids: Any, name: str, voice: Console) -> dict[str, Any]:
     """Say the messages of a layer at one node; the same for JSON."""
     voice.say(f"{one.layer} ({one.kind}) of {name}, off by {one.off:.1e}:")
     messages = sorted(one.messages, key=lambda m: -float(abs(m.vector).sum()))
@@ -343,13 +348,13 @@ def _say_layer(one: Any, ids: Any, name: str, voice: Voice) -> dict[str, Any]:
 
 
 def _drawn(
-    model: NodeModel, row: int, name: str, place: Path, voice: Voice
+    model: NodeModel, row: int, name: str, place: Path, voice: Console
 ) -> dict[str, Any]:
     """The computational graph of a node as a file: a page, or a picture."""
     from vicinal.graphs.inspect.computation_tree import unrolled
     from vicinal.graphs.inspect.tree_plot import draw_tree, page_of_tree
 
-    member, objective = (model.members_ or [])[0], model.objective_
+    member, objective = (model.networks_ or [])[0], model.objective_
     near = field_of(model.known_, np.array([row]), member.hops)
     root = unrolled(member, near.known, int(near.rows[0]))
     said = np.full(len(near.nodes), -1)

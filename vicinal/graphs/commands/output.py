@@ -12,20 +12,20 @@ from vicinal.core.data.csv_tables import read_csv
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.data.splits import TEST
 from vicinal.core.evaluation.evaluation import Evaluation
-from vicinal.core.report.console import Voice
+from vicinal.core.report.console import Console
 from vicinal.core.storage.files import answers_file, replace_file
 from vicinal.core.text import counted, percent
 from vicinal.errors import NoDataError, RunError, SettingError
-from vicinal.graphs.data.graph_collection import GraphSet
+from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.node_features import Columns
+from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.data.output_tables import (
     embeddings_file,
     write_csv,
     write_embeddings,
 )
 from vicinal.graphs.data.statistics import facts_of, to_dict, told
-from vicinal.graphs.graph_estimators import GraphModel
+from vicinal.graphs.graph_estimators import GraphLevelEstimator
 from vicinal.graphs.link_predictor import LinkPredictor
 from vicinal.graphs.node_model import NodeModel
 from vicinal.graphs.runs.graphs import told as told_of_set
@@ -40,7 +40,7 @@ MOST_ASIDE = 20
 """rows that cannot be used, of those that are said"""
 
 
-def check(table: GraphTable, quarantine: str | None, voice: Voice) -> dict[str, Any]:
+def check(table: GraphTable, quarantine: str | None, voice: Console) -> dict[str, Any]:
     """Say what a graph is, what can be learned, and what is set aside."""
     task = {
         "single_label": "classification, one class a node",
@@ -54,7 +54,7 @@ def check(table: GraphTable, quarantine: str | None, voice: Voice) -> dict[str, 
 
 
 def check_links(
-    table: GraphTable, quarantine: str | None, voice: Voice
+    table: GraphTable, quarantine: str | None, voice: Console
 ) -> dict[str, Any]:
     """Say what a graph is whose edges are to be learned, and what is set aside."""
     from vicinal.graphs.links.split import FEWEST, in_order, pairs_of
@@ -74,13 +74,13 @@ def check_links(
 
 
 def _checked(
-    table: GraphTable, hints: list[str], quarantine: str | None, voice: Voice
+    table: GraphTable, hints: list[str], quarantine: str | None, voice: Console
 ) -> dict[str, Any]:
     """Say what a graph is, and what is set aside; hints: notes that are only said."""
     facts = facts_of(table)
     for line in told(table, facts):
         voice.say(line)
-    columns, notes = Columns.of(table.features)
+    columns, notes = FeatureEncoder.of(table.features)
     voice.say(f"known of a node: {columns}")
     for note in [*table.notes, *notes, *hints]:
         voice.say(f"note: {note}")
@@ -120,7 +120,9 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _set_aside(aside: list[Quarantined], quarantine: str | None, voice: Voice) -> None:
+def _set_aside(
+    aside: list[Quarantined], quarantine: str | None, voice: Console
+) -> None:
     """Say what cannot be used, and list it in a file where one is named."""
     say_aside(aside, voice, "--quarantine FILE.csv lists all")
     if quarantine is not None:
@@ -134,7 +136,7 @@ def _set_aside(aside: list[Quarantined], quarantine: str | None, voice: Voice) -
         replace_file(Path(quarantine), write)
 
 
-def say_aside(aside: Sequence[Quarantined], voice: Voice, where: str) -> None:
+def say_aside(aside: Sequence[Quarantined], voice: Console, where: str) -> None:
     """Say the first of what cannot be used; where: what lists all."""
     for q in aside[:MOST_ASIDE]:
         voice.say(f"set aside: {q.name}: {q.reason}")
@@ -143,7 +145,7 @@ def say_aside(aside: Sequence[Quarantined], voice: Voice, where: str) -> None:
 
 
 def check_graphs(
-    found: GraphSet, quarantine: str | None, voice: Voice
+    found: GraphCollection, quarantine: str | None, voice: Console
 ) -> dict[str, Any]:
     """Say what many graphs are, what can be learned, and what is set aside."""
     task = {
@@ -154,7 +156,7 @@ def check_graphs(
     }[found.kind]
     voice.say(f"task: {task}")
     lines = told_of_set(found)
-    columns, notes = Columns.of(found.nodes.features)
+    columns, notes = FeatureEncoder.of(found.nodes.features)
     for line in [*lines, f"known of a node: {columns}"]:
         voice.say(line)
     for note in [*found.notes, *notes]:
@@ -177,10 +179,10 @@ def evaluate(
     edges: str | None,
     target: str | None,
     output: str | None,
-    voice: Voice,
+    voice: Console,
 ) -> dict[str, Any]:
     """Score a model on its own held-out nodes, or on another graph."""
-    begun, place = time.monotonic(), answers_file(output)
+    started_at, place = time.monotonic(), answers_file(output)
     if data is None and target is not None:
         raise SettingError(
             "--target names a column of other DATA: name these too, or leave it out to "
@@ -190,11 +192,11 @@ def evaluate(
         found = model.evaluate()
     else:
         found = model.evaluate(model.read(data, edges=edges, target=target))
-    return _scored(found, begun, place, voice)
+    return _scored(found, started_at, place, voice)
 
 
 def _scored(
-    found: Evaluation, begun: float, output: Path | None, voice: Voice
+    found: Evaluation, started_at: float, output: Path | None, voice: Console
 ) -> dict[str, Any]:
     """Say a score, and write the predictions that it rests on."""
     voice.say(str(found))
@@ -202,19 +204,19 @@ def _scored(
     if output is not None:
         write_csv(output, found.predictions)
         voice.say(f"predictions: {output}")
-    return {**found.to_dict(), "seconds": round(time.monotonic() - begun, 2)}
+    return {**found.to_dict(), "seconds": round(time.monotonic() - started_at, 2)}
 
 
 def evaluate_graphs(
-    model: GraphModel,
+    model: GraphLevelEstimator,
     run: Path,
     data: str | None,
     target: str | None,
     output: str | None,
-    voice: Voice,
+    voice: Console,
 ) -> dict[str, Any]:
     """Score a model of whole graphs on those its run held out, or on others."""
-    begun, place = time.monotonic(), answers_file(output)
+    started_at, place = time.monotonic(), answers_file(output)
     if data is not None and Path(data).resolve() == _learned_from(run):
         voice.say(
             "these are the run's own data: the graphs that it held out are scored"
@@ -224,7 +226,7 @@ def evaluate_graphs(
         found = model.evaluate(model.read(data, target=target))
     else:
         found = model.evaluate(_held_out(model, run, target))
-    return _scored(found, begun, place, voice)
+    return _scored(found, started_at, place, voice)
 
 
 def _learned_from(run: Path) -> Path | None:
@@ -237,7 +239,9 @@ def _learned_from(run: Path) -> Path | None:
         return None
 
 
-def _held_out(model: GraphModel, run: Path, target: str | None) -> GraphSet:
+def _held_out(
+    model: GraphLevelEstimator, run: Path, target: str | None
+) -> GraphCollection:
     """The graphs that a run held out, from where its data lie."""
     import pandas as pd
 
@@ -258,11 +262,11 @@ def _held_out(model: GraphModel, run: Path, target: str | None) -> GraphSet:
 
 
 def evaluate_links(
-    model: LinkPredictor, output: str | None, voice: Voice
+    model: LinkPredictor, output: str | None, voice: Console
 ) -> dict[str, Any]:
     """Score a model of edges on those that it held out."""
-    begun, place = time.monotonic(), answers_file(output)
-    return _scored(model.evaluate(), begun, place, voice)
+    started_at, place = time.monotonic(), answers_file(output)
+    return _scored(model.evaluate(), started_at, place, voice)
 
 
 def predict(
@@ -272,7 +276,7 @@ def predict(
     new_edges: str | None,
     output: str | None,
     embeddings: str | None,
-    voice: Voice,
+    voice: Console,
 ) -> dict[str, Any]:
     """Answers for nodes of the graph by name, or for newcomers."""
     csv_file = answers_file(output)
@@ -300,7 +304,7 @@ def predict(
     return found | {"set_aside": aside, "notes": list(answers.notes)}
 
 
-def _embedded(path: Path, ids: np.ndarray, vectors: np.ndarray, voice: Voice) -> None:
+def _embedded(path: Path, ids: np.ndarray, vectors: np.ndarray, voice: Console) -> None:
     """Write embeddings, and say so; SettingError where there are none."""
     if not vectors.shape[1]:
         raise SettingError(
@@ -312,11 +316,11 @@ def _embedded(path: Path, ids: np.ndarray, vectors: np.ndarray, voice: Voice) ->
 
 
 def predict_graphs(
-    model: GraphModel,
+    model: GraphLevelEstimator,
     data: str,
     output: str | None,
     embeddings: str | None,
-    voice: Voice,
+    voice: Console,
 ) -> dict[str, Any]:
     """Answers for whole graphs."""
     from vicinal.graphs.data.graph_collection import read_graphs
@@ -338,7 +342,7 @@ def predict_links(
     top: int,
     output: str | None,
     embeddings: str | None,
-    voice: Voice,
+    voice: Console,
 ) -> dict[str, Any]:
     """How likely pairs are joined; without names the likeliest that are not listed.
 
@@ -415,7 +419,7 @@ def _pairs(
 
 
 def _answered(
-    frame: Any, unit: str, output: Path | None, voice: Voice
+    frame: Any, unit: str, output: Path | None, voice: Console
 ) -> dict[str, Any]:
     """Say answers, or write them to a file."""
     if output is not None:

@@ -309,8 +309,8 @@ def both_ways(
     source: np.ndarray, target: np.ndarray, weight: np.ndarray | None, n: int
 ) -> bool:
     """Whether each edge is there the other way too, as heavy as this way."""
-    leaving, arriving = (np.bincount(end, minlength=n) for end in (source, target))
-    if not np.array_equal(leaving, arriving):  # soon told, and of most it tells
+    outgoing, incoming = (np.bincount(end, minlength=n) for end in (source, target))
+    if not np.array_equal(outgoing, incoming):  # soon told, and of most it tells
         return False
     out, back = source * n + target, target * n + source
     own = np.ones(len(out)) if weight is None else weight

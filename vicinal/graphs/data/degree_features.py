@@ -16,9 +16,9 @@ from vicinal.graphs.sparse.adjacency import Adjacency
 
 def place_of(graph: Adjacency) -> Tensor:
     """[N, 3] float32."""
-    arriving = graph.arriving.degrees.float().log1p()
-    leaving = graph.leaving.degrees.float().log1p()
-    return torch.stack([torch.ones_like(arriving), arriving, leaving], dim=1)
+    incoming = graph.incoming.degrees.float().log1p()
+    outgoing = graph.outgoing.degrees.float().log1p()
+    return torch.stack([torch.ones_like(incoming), incoming, outgoing], dim=1)
 
 
 def seen_as(features: Tensor, graph: Adjacency) -> Tensor:

@@ -41,7 +41,7 @@ from vicinal.graphs.data.read import read_graph
 
 
 @dataclass(frozen=True)
-class GraphSet:
+class GraphCollection:
     """G graphs."""
 
     names: np.ndarray
@@ -91,7 +91,7 @@ class GraphSet:
             return ()
         return tuple(sorted(set(self.labels[self.labelled])))
 
-    def named(self, name: str) -> "GraphSet":
+    def named(self, name: str) -> "GraphCollection":
         """The one graph of a name; NoDataError where there is none."""
         rows = np.flatnonzero(self.names == name)
         if not len(rows):
@@ -99,7 +99,7 @@ class GraphSet:
             raise NoDataError(f"There is no graph {name!r}. {hint}")
         return self.rows(rows[:1])
 
-    def rows(self, wanted: np.ndarray) -> "GraphSet":
+    def rows(self, wanted: np.ndarray) -> "GraphCollection":
         """Some of the graphs: rows, or a mask [G]."""
         wanted = np.flatnonzero(wanted) if wanted.dtype == bool else wanted
         new = np.full(len(self), -1)
@@ -133,13 +133,13 @@ class GraphSet:
 
 def read_graphs(
     data: Any, y: Any = None, *, task: Task = "auto", target: str | None = None
-) -> GraphSet:
+) -> GraphCollection:
     """Read graphs from a folder, a file, or objects: a list of them, or one.
 
     y: labels [G], for lists and where the files have none. target: the column of
     graphs.csv that holds the labels. NoDataError where there are none.
     """
-    if isinstance(data, GraphSet):
+    if isinstance(data, GraphCollection):
         found = data
     elif isinstance(data, (list, tuple)):
         found = _of_objects(data, task)
@@ -162,7 +162,7 @@ def _is_graph(data: Any) -> bool:
     return is_tensors(data) or is_networkx(data) or is_matrix(data)
 
 
-def _labelled(found: GraphSet, y: Sequence[Any], task: Task) -> GraphSet:
+def _labelled(found: GraphCollection, y: Sequence[Any], task: Task) -> GraphCollection:
     import pandas as pd
 
     if len(y) != len(found):
@@ -181,7 +181,7 @@ def _labelled(found: GraphSet, y: Sequence[Any], task: Task) -> GraphSet:
     )
 
 
-def _of_path(path: Path, task: Task, target: str | None) -> GraphSet:
+def _of_path(path: Path, task: Task, target: str | None) -> GraphCollection:
     if not path.exists():
         raise NoDataError(f"There is nothing at {path}. Check the path's spelling.")
     if path.is_file():
@@ -204,7 +204,7 @@ def _of_path(path: Path, task: Task, target: str | None) -> GraphSet:
 # --- one text ----------------------------------------------------------------------
 
 
-def _read_one_text(path: Path, task: Task) -> GraphSet:
+def _read_one_text(path: Path, task: Task) -> GraphCollection:
     words = path.read_text(encoding="utf-8").split("\n")
     lines = iter(enumerate(words, 1))
 
@@ -265,7 +265,7 @@ def _joined(
     features: Any,
     names: Sequence[str],
     own: Sequence[str] | None = None,
-) -> GraphSet:
+) -> GraphCollection:
     """own: what each node is called in its graph; None: they are numbered."""
     n = int(sizes.sum())
     # each edge may be listed at both of its ends, which is no repetition to speak of
@@ -275,13 +275,13 @@ def _joined(
     called = zip(member.tolist(), numbers if own is None else own, strict=True)
     ids = np.array([f"{names[g]}:{name}" for g, name in called], dtype=object)
     nodes = GraphTable(ids=ids, source=source, target=target, features=features)
-    return GraphSet(np.array(names, dtype=object), nodes, member)
+    return GraphCollection(np.array(names, dtype=object), nodes, member)
 
 
 # --- TU ----------------------------------------------------------------------------
 
 
-def _read_tu(folder: Path, name: str, task: Task) -> GraphSet:
+def _read_tu(folder: Path, name: str, task: Task) -> GraphCollection:
     def lines(part: str, needed: bool = False) -> list[str] | None:
         path = folder / f"{name}_{part}.txt"
         if path.exists():
@@ -350,7 +350,7 @@ def _column(frame: Any, names: Sequence[str]) -> Any | None:
     return next((known[name] for name in names if name in known), None)
 
 
-def _read_tables(folder: Path, task: Task, target: str | None) -> GraphSet:
+def _read_tables(folder: Path, task: Task, target: str | None) -> GraphCollection:
     """A folder of tables, or one file of edges with the graph, and perhaps its label,
     in each row."""
     import pandas as pd
@@ -465,7 +465,7 @@ def _sift(listed: list[tuple[str, str]]) -> tuple[list[int], list[Quarantined]]:
 # --- objects -----------------------------------------------------------------------
 
 
-def _of_objects(graphs: Sequence[Any], task: Task) -> GraphSet:
+def _of_objects(graphs: Sequence[Any], task: Task) -> GraphCollection:
     """Graphs of NetworkX, PyG or scipy; PyG's may have their labels in y."""
     import pandas as pd
 

@@ -66,7 +66,7 @@ class GraphTable:
     notes: list[str] = field(default_factory=list)
     """what the user should know: loops, repeats, columns that are not used"""
 
-    room: float = math.inf
+    max_bytes: float = math.inf
     """bytes up to which an array of the adjacency is in memory"""
 
     def __len__(self) -> int:
@@ -112,13 +112,13 @@ class GraphTable:
         count = self.num_edges + int(both_ways.sum())
 
         def listed(own: np.ndarray, turned: np.ndarray) -> Tensor:
-            made = array((count,), np.int32, self.room)
+            made = array((count,), np.int32, self.max_bytes)
             made[: len(own)], made[len(own) :] = own, turned[both_ways]
             return torch.from_numpy(made)
 
         source = listed(self.source, self.target)
         target = listed(self.target, self.source)
-        return Adjacency.between(source, target, len(self), self.room)
+        return Adjacency.between(source, target, len(self), self.max_bytes)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def empty(height: int, width: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnEncoder:
     """How one column of a table is read."""
 
     name: str
@@ -118,13 +118,13 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Columns:
+class FeatureEncoder:
     """How what is known of a graph's nodes is read."""
 
     form: Literal["table", "words", "numbers", "none", "kept"]
     """kept: a matrix that was read before and is to stay as it is"""
 
-    columns: tuple[Column, ...] = ()
+    columns: tuple[ColumnEncoder, ...] = ()
     """of a table"""
 
     mean: tuple[float, ...] = ()
@@ -138,7 +138,7 @@ class Columns:
     """of a table: whether its columns of 0 and 1 are divided by their sum in a row"""
 
     @classmethod
-    def of(cls, features: Any) -> tuple["Columns", list[str]]:
+    def of(cls, features: Any) -> tuple["FeatureEncoder", list[str]]:
         """The rules for features as they are, and notes on what is not used."""
         if features is None or features.shape[1] == 0:
             return cls("none"), []
@@ -224,23 +224,25 @@ class Columns:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Columns":
+    def from_dict(cls, values: dict[str, Any]) -> "FeatureEncoder":
         columns = [
-            Column(**c | {"texts": tuple(c["texts"])}) for c in values["columns"]
+            ColumnEncoder(**c | {"texts": tuple(c["texts"])}) for c in values["columns"]
         ]
         rest = {k: tuple(values[k]) for k in ("mean", "spread")}
         more = {k: values[k] for k in ("width", "shares") if k in values}
         return cls(values["form"], tuple(columns), **rest, **more)
 
 
-def _of_table(frame: Any) -> tuple[Columns, list[str]]:
+def _of_table(frame: Any) -> tuple[FeatureEncoder, list[str]]:
     columns, notes = [], []
     for name in frame.columns:
         column, note = _column(str(name), frame[name].tolist())
         notes += [note] if note else []
         columns += [column] if column is not None else []
     marks = [c.name for c in columns if c.kind == "mark"]
-    return Columns("table", tuple(columns), shares=_are_words(frame, marks)), notes
+    return FeatureEncoder(
+        "table", tuple(columns), shares=_are_words(frame, marks)
+    ), notes
 
 
 def _are_words(frame: Any, marks: list[str]) -> bool:
@@ -257,7 +259,7 @@ def _are_words(frame: Any, marks: list[str]) -> bool:
     return ones <= (1 - SPARSE) * seen
 
 
-def _column(name: str, cells: list[Any]) -> tuple[Column | None, str]:
+def _column(name: str, cells: list[Any]) -> tuple[ColumnEncoder | None, str]:
     """How a column is read, if it is, and what is to be said of it."""
     plain = _all_numbers(cells)
     if plain is not None and len(cells):
@@ -287,7 +289,7 @@ def _column(name: str, cells: list[Any]) -> tuple[Column | None, str]:
             f"column {name!r} has {len(texts):,} different texts and is not used: free "
             "text is not read"
         )
-    return Column(name, "text", texts=tuple(texts), empties=empties), ""
+    return ColumnEncoder(name, "text", texts=tuple(texts), empties=empties), ""
 
 
 def _all_numbers(cells: list[Any]) -> np.ndarray | None:
@@ -299,11 +301,11 @@ def _all_numbers(cells: list[Any]) -> np.ndarray | None:
     return found if np.isfinite(found).all() else None
 
 
-def _amounts(name: str, numbers: list[float], empties: bool) -> Column:
+def _amounts(name: str, numbers: list[float], empties: bool) -> ColumnEncoder:
     if set(numbers) <= {0.0, 1.0}:
-        return Column(name, "mark", empties=empties)
+        return ColumnEncoder(name, "mark", empties=empties)
     spread = float(np.std(numbers)) or 1.0
-    return Column(name, "number", float(np.mean(numbers)), spread, (), empties)
+    return ColumnEncoder(name, "number", float(np.mean(numbers)), spread, (), empties)
 
 
 def _is_amount(cell: Any) -> bool:
@@ -324,7 +326,7 @@ def _value(cell: Any) -> float | None:
     return TRUTHS.get(str(cell).strip().lower(), number(cell))
 
 
-def _of_matrix(features: Any) -> tuple[Columns, list[str]]:
+def _of_matrix(features: Any) -> tuple[FeatureEncoder, list[str]]:
     """The rules for a matrix [N, F], read twice, some rows at a time."""
     count, width = features.shape
     bad = zeros = 0
@@ -335,14 +337,14 @@ def _of_matrix(features: Any) -> tuple[Columns, list[str]]:
         total += part.sum(axis=0, dtype=float)
     notes = [f"{bad:,} features are no finite numbers and count as 0"] if bad else []
     if zeros >= SPARSE * count * width and least >= 0:
-        return Columns("words", width=width), notes
+        return FeatureEncoder("words", width=width), notes
     mean, square = total / max(count, 1), np.zeros(width)
     for _, part, _ in _parts(features):
         square += np.square(part - mean).sum(axis=0)
     spread = np.sqrt(square / max(count, 1))
     spread = np.where(spread > 1e-6, spread, 1.0)
     both = tuple(mean.tolist()), tuple(spread.tolist())
-    return Columns("numbers", (), *both, width), notes
+    return FeatureEncoder("numbers", (), *both, width), notes
 
 
 def _parts(features: Any) -> Iterator[tuple[slice, np.ndarray, int]]:

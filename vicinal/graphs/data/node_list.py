@@ -175,8 +175,8 @@ def label_cells(ids: list[str], column: Any, task: Task) -> Labels:
     usable = labels_as(given, kind)
     values = np.full(len(labels), None, dtype=object)
     values[[label is not None for label in labels]] = usable
-    typed = {type(c) for c, label in zip(cells, labels, strict=True) if label}
-    whole = kind == "single_label" and typed == {int}
+    explicit_flags = {type(c) for c, label in zip(cells, labels, strict=True) if label}
+    whole = kind == "single_label" and explicit_flags == {int}
     if kind == "single_label":
         notes += look_alikes(set(given)) + _many_classes(given, task)
     else:

@@ -26,8 +26,8 @@ from torch import Tensor
 from vicinal.core.objective import Objective
 from vicinal.graphs.inspect.messages import row_of
 from vicinal.graphs.layers.gcn import smoothed
-from vicinal.graphs.nodes.labelled_graph import Known, known_rows
-from vicinal.graphs.nodes.propagated_features import FirstAnswer
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph, known_rows
+from vicinal.graphs.nodes.propagated_features import PropagatedLinearModel
 from vicinal.graphs.nodes.propagation import STEPS, spread
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Contributions:
     """The answer for one node, taken apart."""
 
     node: int
@@ -77,16 +77,20 @@ class Surroundings:
         return float(np.abs(self.computed - self.given).max())
 
 
-def surroundings(first: FirstAnswer, known: Known, node: int) -> Surroundings:
+def surroundings(
+    first: PropagatedLinearModel, known: LabelledGraph, node: int
+) -> Contributions:
     """The first answer for a node, as a sum over nodes."""
-    if not first.evened:
+    if not first.correct_and_smooth:
         return _layer(first, known, node)
     if first.objective.kind == "numeric" and first.view != "labels":
         return _corrected(first, known, node)
     return _evened(first, known, node)
 
 
-def seen_features(first: FirstAnswer, known: Known, node: int) -> np.ndarray:
+def seen_features(
+    first: PropagatedLinearModel, known: LabelledGraph, node: int
+) -> np.ndarray:
     """What each feature, as it is seen of a node, adds to each logit, [F, K], or to the
     number [F, 1]; of labels alone nothing [0, K].
 
@@ -108,19 +112,21 @@ def _units(objective: Objective) -> tuple[float, float]:
     return getattr(objective, "std", 1.0), getattr(objective, "mean", 0.0)
 
 
-def _evened(first: FirstAnswer, known: Known, node: int) -> Surroundings:
+def _evened(
+    first: PropagatedLinearModel, known: LabelledGraph, node: int
+) -> Contributions:
     """Which nodes the probability is a mean of, or the number of labels alone."""
-    beta, objective = first.evened, first.objective
-    marked = torch.from_numpy(known.marked)
-    said = known_rows(known, first.objective) * marked[:, None]  # labels alone
+    beta, objective = first.correct_and_smooth, first.objective
+    train_mask = torch.from_numpy(known.train_mask)
+    said = known_rows(known, first.objective) * train_mask[:, None]  # labels alone
     if first.view != "labels":
         plain = first.head.logits(first.seen(known).numpy())
         one = objective.kind == "single_label"
         plain = plain.softmax(dim=1) if one else plain.sigmoid()
-        said = said.where(marked[:, None], plain)
+        said = said.where(train_mask[:, None], plain)
     rows, share = _shares(beta, known, node)
     if first.view == "labels":  # who has no label says nothing
-        rows, share = rows[marked[rows]], share[marked[rows]]
+        rows, share = rows[train_mask[rows]], share[train_mask[rows]]
     total = share.sum().clamp(min=1e-12)
     several = objective.kind == "multi_label" and first.view != "labels"
     scale, offset = _units(objective)
@@ -138,13 +144,15 @@ def _evened(first: FirstAnswer, known: Known, node: int) -> Surroundings:
     return _told(node, rows, share / total, parts, known, rest, given, what)
 
 
-def _corrected(first: FirstAnswer, known: Known, node: int) -> Surroundings:
+def _corrected(
+    first: PropagatedLinearModel, known: LabelledGraph, node: int
+) -> Contributions:
     """How known nodes correct the number that is said of a node."""
     scale, offset = _units(first.objective)
-    marked = torch.from_numpy(known.marked)
+    train_mask = torch.from_numpy(known.train_mask)
     plain = first.head.logits(first.seen(known).numpy())
-    rows, share = _shares(first.evened, known, node)
-    rows, share = rows[marked[rows]], share[marked[rows]]
+    rows, share = _shares(first.correct_and_smooth, known, node)
+    rows, share = rows[train_mask[rows]], share[train_mask[rows]]
     error = known_rows(known, first.objective)[rows] - plain[rows]
     parts = (scale * share[:, None] * error).numpy()
     rest = scale * plain[node].numpy() + offset
@@ -153,7 +161,7 @@ def _corrected(first: FirstAnswer, known: Known, node: int) -> Surroundings:
     return _told(node, rows, share / total, parts, known, rest, given, "number")
 
 
-def _shares(beta: float, known: Known, node: int) -> tuple[Tensor, Tensor]:
+def _shares(beta: float, known: LabelledGraph, node: int) -> tuple[Tensor, Tensor]:
     """The nodes that a spread brings to one, and how much of each."""
 
     def steps(z: Tensor) -> Tensor:
@@ -162,7 +170,9 @@ def _shares(beta: float, known: Known, node: int) -> tuple[Tensor, Tensor]:
     return row_of(steps, known.graph, node)
 
 
-def _layer(first: FirstAnswer, known: Known, node: int) -> Surroundings:
+def _layer(
+    first: PropagatedLinearModel, known: LabelledGraph, node: int
+) -> Contributions:
     """Which nodes the logits, or the number, are a sum of."""
     scaled, offset = _units(first.objective)
     weights = torch.from_numpy(first.head.weights)
@@ -187,7 +197,7 @@ def _layer(first: FirstAnswer, known: Known, node: int) -> Surroundings:
     return _told(node, rows, share / total, parts, known, bias, given, what)
 
 
-def _maps(view: str, known: Known):
+def _maps(view: str, known: LabelledGraph):
     """The linear maps of a view, and what each part of it is multiplied by."""
     graph, weight = known.graph, known.weight
 
@@ -213,20 +223,22 @@ def _told(
     rows: Tensor,
     share: Tensor,
     says: np.ndarray,
-    known: Known,
+    known: LabelledGraph,
     rest: np.ndarray,
     given: np.ndarray,
     what: str,
-) -> Surroundings:
+) -> Contributions:
     order = np.argsort(-share.numpy(), kind="stable")
     parts = [
-        Part(int(rows[k]), float(share[k]), says[k], bool(known.marked[int(rows[k])]))
+        Part(
+            int(rows[k]), float(share[k]), says[k], bool(known.train_mask[int(rows[k])])
+        )
         for k in order
     ]
-    return Surroundings(node, parts, rest, says.sum(axis=0) + rest, given, what)
+    return Contributions(node, parts, rest, says.sum(axis=0) + rest, given, what)
 
 
-def of_model(model: "NodeModel", name: str) -> Surroundings:
+def of_model(model: "NodeModel", name: str) -> Contributions:
     """The first answer of a model for a node by its name."""
     (row,) = model._rows([name], model.graph_)
-    return surroundings(model.first_, model.known_, int(row))
+    return surroundings(model.linear_, model.known_, int(row))

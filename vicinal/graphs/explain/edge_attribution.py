@@ -26,9 +26,9 @@ from torch import Tensor
 
 from vicinal.core.objective import Numeric
 from vicinal.errors import SettingError
-from vicinal.graphs.nodes.labelled_graph import Known
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph
 from vicinal.graphs.nodes.receptive_field import field_of
-from vicinal.graphs.sparse.adjacency import Adjacency, Weighted, weighted_sum
+from vicinal.graphs.sparse.adjacency import Adjacency, WeightedAdjacency, weighted_sum
 
 if TYPE_CHECKING:
     from vicinal.graphs.node_model import NodeModel
@@ -51,58 +51,58 @@ class Masked(Adjacency):
     is_part: ClassVar[bool] = True
 
     @cached_property
-    def loopless(self) -> Tensor:
-        return self.whole.loopless
+    def without_self_loop(self) -> Tensor:
+        return self.whole.without_self_loop
 
     @cached_property
-    def with_loops(self) -> "Masked":
+    def add_self_loops(self) -> "Masked":
         """Loops that are added have the mask 1: they are no messages of others."""
-        graph = self.whole.with_loops
-        new = len(graph.arriving.sources) - len(self.mask)
+        graph = self.whole.add_self_loops
+        new = len(graph.incoming.sources) - len(self.mask)
         listed = torch.cat([self.mask, self.mask.new_ones(new)])
-        mask = listed[graph.arriving.edges]
-        given = graph.arriving, graph.num_sources
+        mask = listed[graph.incoming.edges]
+        given = graph.incoming, graph.num_sources
         return Masked(*given, mask=mask, whole=graph, weight=None)
 
     @cached_property
     def normalised(self) -> "MaskedWeights":  # pyright: ignore[reportIncompatibleVariableOverride]
         """GCN's weights, as the whole has them."""
-        return MaskedWeights(self.with_loops, normalised(self.whole, self.weight))
+        return MaskedWeights(self.add_self_loops, normalised(self.whole, self.weight))
 
 
 class MaskedWeights(NamedTuple):
     """Weights that do not change, of messages that are masked."""
 
     graph: Masked
-    weights: Weighted
+    weights: WeightedAdjacency
 
     def sum(self, x: Tensor) -> Tensor:
         """[N, F], of x [N, F]."""
-        return weighted_sum(x, self.graph, self.weights.arriving)
+        return weighted_sum(x, self.graph, self.weights.incoming)
 
 
-def normalised(graph: Adjacency, weight: Tensor | None) -> Weighted:
+def normalised(graph: Adjacency, weight: Tensor | None) -> WeightedAdjacency:
     """GCN's weights of a graph whose edges have weights [E], as they are listed."""
     if weight is None:
         return graph.normalised
-    loops, rows = graph.with_loops, graph.arriving
+    loops, rows = graph.add_self_loops, graph.incoming
     own = weight[rows.edges]
     ones = torch.ones(graph.num_sources, 1)
-    degree = (weighted_sum(ones, graph, own) + graph.loopless)[:, 0]
+    degree = (weighted_sum(ones, graph, own) + graph.without_self_loop)[:, 0]
     root = torch.where(degree > 0, degree, torch.inf).rsqrt()
     new = loops.num_edges - graph.num_edges
-    listed = torch.cat([own, own.new_ones(new)])[loops.arriving.edges]
-    ends = loops.arriving
-    return Weighted(loops, listed * root[ends.sources] * root[ends.targets])
+    listed = torch.cat([own, own.new_ones(new)])[loops.incoming.edges]
+    ends = loops.incoming
+    return WeightedAdjacency(loops, listed * root[ends.sources] * root[ends.targets])
 
 
 def masked(graph: Adjacency, mask: Tensor, weight: Tensor | None = None) -> Masked:
     """A graph with a mask [E], in the order of its arriving edges."""
-    given = graph.arriving, graph.num_sources
+    given = graph.incoming, graph.num_sources
     return Masked(*given, mask=mask, whole=graph, weight=weight)
 
 
-class Added(NamedTuple):
+class Attribution(NamedTuple):
     """What edges and features add to the answer for one node."""
 
     nodes: np.ndarray
@@ -131,17 +131,17 @@ class Added(NamedTuple):
 
 def added(
     model: "NodeModel", node: int, target: int, steps: int = STEPS, member: int = 0
-) -> Added:
+) -> Attribution:
     """What edges and features add, by one network of a model. target: a class row.
 
     SettingError where no network answers: `surroundings` takes the first answer apart.
     """
-    if model.members_ is None:
+    if model.networks_ is None:
         raise SettingError(
             "The first answer has no messages to mask: `vicinal explain RUN NODE` "
             "takes it apart."
         )
-    network = model.members_[member].eval()
+    network = model.networks_[member].eval()
     near = field_of(model.known_, np.array([node]), network.hops)
     known, row = near.known, int(near.rows[0])
 
@@ -162,7 +162,7 @@ def added(
     of_features, nothing, _ = along(lambda x: answer(x, known.graph), known.x, steps)
     source, target_rows, edges = _pairs(known, slopes)
     lacks = abs(float(slopes.sum()) - (last - first))
-    return Added(
+    return Attribution(
         near.nodes,
         near.nodes[source],
         near.nodes[target_rows],
@@ -191,9 +191,9 @@ def along(
     return total * end / steps, first, last
 
 
-def _pairs(known: Known, slopes: Tensor) -> tuple[np.ndarray, ...]:
+def _pairs(known: LabelledGraph, slopes: Tensor) -> tuple[np.ndarray, ...]:
     """Edges both ways as one: ends [P] and sums [P], the largest first."""
-    rows, nodes = known.graph.arriving, known.graph.num_nodes
+    rows, nodes = known.graph.incoming, known.graph.num_nodes
     ends = torch.stack([rows.sources, rows.targets]).long().numpy()
     low, high = ends.min(axis=0), ends.max(axis=0)
     key, member = np.unique(low * nodes + high, return_inverse=True)

@@ -18,9 +18,9 @@ import torch
 
 from vicinal.core.objective import Objective
 from vicinal.core.text import counted
-from vicinal.graphs.explain.random_control import Chance, beside_chance
-from vicinal.graphs.nodes.labelled_graph import Known
-from vicinal.graphs.nodes.receptive_field import field_of, nodes_within
+from vicinal.graphs.explain.random_control import RandomControl, compare_to_random
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph
+from vicinal.graphs.nodes.receptive_field import field_of, k_hop_nodes
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class EdgeExplanation:
     edges: list[Edge]
     """those that move the log-odds furthest first, for or against"""
 
-    chance: Chance
+    chance: RandomControl
     """the order beside chance"""
 
     left_out: int
@@ -126,7 +126,7 @@ def edges_that_count(
     answer = np.atleast_1d(model._predict(logits[None])[0])
     target = int(answer.argmax()) if target is None else target
 
-    def size(known: Known) -> float:
+    def size(known: LabelledGraph) -> float:
         """What is asked: the log-odds of the class, or the number."""
         z = model._logits(known)[row]
         return float(model._predict(z[None])[0]) if numeric else odds(model, z, target)
@@ -134,7 +134,7 @@ def edges_that_count(
     whole, all_add = size(known), None
     pairs, rest = _pairs_near(known.graph, row, hops)
     if method == "auto":
-        few = len(pairs) <= FEW or model.members_ is None
+        few = len(pairs) <= FEW or model.networks_ is None
         method = "deletion" if few else "masks"
     if method == "masks":
         costs, all_add = _added(model, node, target, near.nodes[pairs])
@@ -155,7 +155,7 @@ def edges_that_count(
         target,
         float(answer[target]),
         edges,
-        beside_chance(costs, lost, seed),
+        compare_to_random(costs, lost, seed),
         rest,
         all_add,
         method,
@@ -170,7 +170,7 @@ def _added(
     what all edges do: means over the networks."""
     from vicinal.graphs.explain.edge_attribution import added
 
-    members = model.members_ or []
+    members = model.networks_ or []
     total, whole = np.zeros(len(pairs)), 0.0
     low, high = np.sort(pairs, axis=1).T.reshape(2, -1)
     keys = low * len(model.known_.x) + high
@@ -204,10 +204,10 @@ def _pairs_near(graph: Adjacency, row: int, hops: int) -> tuple[np.ndarray, int]
     """Pairs [P, 2] that are joined within so many hops of a node, the nearest first,
     and how many there are beside."""
     found: dict[tuple[int, int], None] = {}
-    sources = graph.arriving.sources.numpy()
-    targets = graph.arriving.targets.numpy()
+    sources = graph.incoming.sources.numpy()
+    targets = graph.incoming.targets.numpy()
     for far in range(hops):
-        inner = nodes_within(graph, np.array([row]), far)
+        inner = k_hop_nodes(graph, np.array([row]), far)
         own = np.isin(targets, inner) & (sources != targets)
         for a, b in zip(sources[own].tolist(), targets[own].tolist(), strict=True):
             found.setdefault((min(a, b), max(a, b)))
@@ -215,10 +215,10 @@ def _pairs_near(graph: Adjacency, row: int, hops: int) -> tuple[np.ndarray, int]
     return pairs[:MOST], max(0, len(pairs) - MOST)
 
 
-def without(known: Known, pairs: np.ndarray) -> Known:
+def without(known: LabelledGraph, pairs: np.ndarray) -> LabelledGraph:
     """The same graph without some pairs [P, 2] joined, in both directions."""
     graph = known.graph
-    rows = graph.arriving
+    rows = graph.incoming
     sources, targets = rows.sources.long(), rows.targets.long()
     nodes = graph.num_nodes
     key = torch.minimum(sources, targets) * nodes + torch.maximum(sources, targets)

@@ -14,23 +14,23 @@ import numpy as np
 from vicinal.core.objective import Objective
 from vicinal.core.report.notebook import drawing, paragraph
 from vicinal.core.report.report import Figure, Report, Section, Table, Text, to_svg
-from vicinal.core.text import a_class, counted, percent
+from vicinal.core.text import class_or_number, counted, percent
 from vicinal.errors import SettingError
-from vicinal.graphs.data.graph_collection import GraphSet
+from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.explain.contributions import (
-    Surroundings,
+    Contributions,
     seen_features,
     surroundings,
 )
 from vicinal.graphs.explain.edge_deletion import EdgeExplanation, edges_that_count
 from vicinal.graphs.explain.graph_plot import (
-    Sketch,
+    GraphPlot,
     draw_sketch,
     of_edges,
     of_graph,
     of_surroundings,
 )
-from vicinal.graphs.explain.node_deletion import LeftOut, WholeModel, left_out
+from vicinal.graphs.explain.node_deletion import NodeDeletion, WholeModel, left_out
 from vicinal.graphs.explain.pair_contributions import Pair, PairExplanation, of_pair
 from vicinal.graphs.nodes.propagated_features import VIEWS
 
@@ -84,7 +84,7 @@ class Listing(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Explained:
+class GraphExplanation:
     """An answer, and what it rests on."""
 
     title: str
@@ -94,8 +94,8 @@ class Explained:
     data: dict[str, Any]
     """the same for a program"""
 
-    found: Surroundings | EdgeExplanation | LeftOut | PairExplanation
-    sketch: Sketch
+    found: Contributions | EdgeExplanation | NodeDeletion | PairExplanation
+    sketch: GraphPlot
 
     @property
     def target(self) -> str | None:
@@ -132,7 +132,7 @@ class Explained:
         picture = Figure(to_svg(draw_sketch(self.sketch, "")))
         sections = [Section("The part of the graph that counts", [picture])]
         told = [Text(block) for block in self.blocks if isinstance(block, str)]
-        sections.append(Section("What that is worth", [*told]))
+        sections.append(Section("What that is effective_n", [*told]))
         for block in self.blocks:
             if isinstance(block, Listing):
                 name = f"{block.columns[0].capitalize()}s"
@@ -150,7 +150,7 @@ class Explained:
 
 def explain_node(
     model: "NodeModel", name: str, target: str | None = None, seed: int = 0
-) -> Explained:
+) -> GraphExplanation:
     """What the answer for a node rests on.
 
     target: a class; None: the one that is said. seed: of what is taken away at random,
@@ -164,33 +164,33 @@ def explain_node(
     k = class_row(model.objective_, target, said)
     answer = f"{said[k]:.4g}"
     if classes:
-        answer = f"{a_class(classes[k])} {100 * said[k]:.1f} %"
+        answer = f"{class_or_number(classes[k])} {100 * said[k]:.1f} %"
     title = f"{name}: {answer}, by {model.delivered}"
     data = {
         "node": name,
         "target": classes[k] if classes else None,
         "score": float(said[k]),
     }
-    if model.members_ is None:
-        found = surroundings(model.first_, model.known_, row)
+    if model.networks_ is None:
+        found = surroundings(model.linear_, model.known_, row)
         blocks, more = _of_first(model, found, row, k, float(said[k]))
         sketch = of_surroundings(model, k, found)
-        return Explained(title, blocks, data | more, found, sketch)
+        return GraphExplanation(title, blocks, data | more, found, sketch)
     edges = edges_that_count(model, row, k, seed)
     blocks, more = _of_networks(model, edges, k)
-    return Explained(title, blocks, data | more, edges, of_edges(model, edges))
+    return GraphExplanation(title, blocks, data | more, edges, of_edges(model, edges))
 
 
 def explain_graph(
-    model: WholeModel, graph: GraphSet, target: str | None = None, seed: int = 0
-) -> Explained:
+    model: WholeModel, graph: GraphCollection, target: str | None = None, seed: int = 0
+) -> GraphExplanation:
     """What the answer for one graph rests on; target and seed as for a node."""
     _refuse_seed(seed)
     objective, name = model.objective_, str(graph.names[0])
     k = class_row(objective, target, model.predicted(graph)[0])
     found = left_out(model, graph, k, seed)
     classes, ids = objective.classes, graph.nodes.ids
-    what = a_class(classes[k]) if classes else "the number"
+    what = class_or_number(classes[k]) if classes else "the number"
     shown = f"{100 * found.answer:.1f} %" if classes else f"{found.answer:.4g}"
     asked = f"log-odds of {what} lose" if classes else "number loses"
     order = np.argsort(-np.abs(found.costs), kind="stable")
@@ -210,10 +210,10 @@ def explain_graph(
     }
     title = f"{name}: {what} {shown}, by {model.delivered}"
     sketch = of_graph(graph, found, what if classes else "a higher number")
-    return Explained(title, [found.verdict, listing], data, found, sketch)
+    return GraphExplanation(title, [found.verdict, listing], data, found, sketch)
 
 
-def explain_pair(found: PairExplanation, pair: Pair, by: str) -> Explained:
+def explain_pair(found: PairExplanation, pair: Pair, by: str) -> GraphExplanation:
     """What the chance of an edge adds up to. by: what answers."""
     there = " (an edge already)" if pair.listed else ""
     title = f"{pair.title}: {percent(found.chance)} likely joined{there}, by {by}"
@@ -240,7 +240,7 @@ def explain_pair(found: PairExplanation, pair: Pair, by: str) -> Explained:
         "off": found.off,
         "parts": [part._asdict() for part in found.parts],
     }
-    return Explained(title, [listing, together], data, found, of_pair(pair))
+    return GraphExplanation(title, [listing, together], data, found, of_pair(pair))
 
 
 def _refuse_seed(seed: int) -> None:
@@ -266,12 +266,12 @@ Told = tuple[list[str | Listing], dict[str, Any]]
 
 
 def _of_first(
-    model: "NodeModel", found: Surroundings, row: int, k: int, said: float
+    model: "NodeModel", found: Contributions, row: int, k: int, said: float
 ) -> Told:
     """Which nodes the first answer is made of, and what is seen of them."""
     classes, ids = model.objective_.classes, model.graph_.ids
     one = model.objective_.kind == "single_label"
-    of = f" of {a_class(classes[k])}" if classes else ""
+    of = f" of {class_or_number(classes[k])}" if classes else ""
     before = " before calibration" if classes else ""
     their = (
         "what they speak for (by their label where it was learned from, else as they "
@@ -327,10 +327,10 @@ def _seen(
 ) -> tuple[list[Listing], list[dict[str, Any]]]:
     """What features add to the layer of the first answer."""
     classes = model.objective_.classes
-    adds = seen_features(model.first_, model.known_, row)
+    adds = seen_features(model.linear_, model.known_, row)
     if not len(adds):
         return [], []
-    what = f"logit of {a_class(classes[k])}" if classes else "number"
+    what = f"logit of {class_or_number(classes[k])}" if classes else "number"
     if model.objective_.kind == "single_label":
         adds = adds - adds.mean(axis=1, keepdims=True)
         what += ", beside the mean of all classes"
@@ -338,8 +338,8 @@ def _seen(
     order = np.argsort(-np.abs(adds[:, k]), kind="stable")[:LISTED]
     told = [(names[f], float(adds[f, k])) for f in order if adds[f, k]]
     listing = Listing(
-        f"seen of it are {VIEWS[model.first_.view]}; the features that add most to the "
-        f"{what}",
+        f"seen of it are {VIEWS[model.linear_.view]}; the features that add most to "
+        f"the {what}",
         ("feature", "adds"),
         [(name, f"{value:+.4f}") for name, value in told],
         total=int(np.count_nonzero(adds[:, k])),
@@ -370,7 +370,7 @@ def _of_networks(model: "NodeModel", found: EdgeExplanation, k: int) -> Told:
         how = f"what each edge adds to the {found.what}, of the networks on average"
     against = "it makes it less"
     if classes:
-        against = f"it speaks against {a_class(classes[k])}"
+        against = f"it speaks against {class_or_number(classes[k])}"
     together = ()
     if found.method == "masks":
         listed = sum(edge.cost for edge in found.edges)

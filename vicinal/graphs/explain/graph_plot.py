@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vicinal.core.report.report import BLUE, ORANGE
-from vicinal.core.text import a_class, counted
-from vicinal.graphs.explain.contributions import Surroundings
+from vicinal.core.text import class_or_number, counted
+from vicinal.graphs.explain.contributions import Contributions
 from vicinal.graphs.explain.edge_deletion import EdgeExplanation
-from vicinal.graphs.explain.node_deletion import LeftOut
+from vicinal.graphs.explain.node_deletion import NodeDeletion
 from vicinal.graphs.inspect.plot_style import COLOURS, PLAIN, colour_of, key, plain
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from vicinal.graphs.data.graph_collection import GraphSet
+    from vicinal.graphs.data.graph_collection import GraphCollection
     from vicinal.graphs.node_model import NodeModel
 
 
@@ -37,26 +37,26 @@ LETTERS = 18
 """of a name that are shown"""
 
 
-class Stroke(NamedTuple):
+class EdgeStyle(NamedTuple):
     """How an edge is drawn."""
 
     colour: str
     style: str = "-"
 
 
-FOR, AGAINST, LEADS = Stroke("#333333"), Stroke("#c2571a", "--"), Stroke(PLAIN)
+FOR, AGAINST, LEADS = EdgeStyle("#333333"), EdgeStyle("#c2571a", "--"), EdgeStyle(PLAIN)
 """edges that speak for a class, against it, and those that only lead there"""
 
 
-class Key(NamedTuple):
+class LegendEntry(NamedTuple):
     """A line of the legend: of nodes, or of edges."""
 
-    look: str | Stroke
+    look: str | EdgeStyle
     what: str
 
 
 @dataclass(frozen=True)
-class Sketch:
+class GraphPlot:
     """A part of a graph, ready to be laid out."""
 
     names: list[str]
@@ -69,7 +69,7 @@ class Sketch:
     sizes: np.ndarray
     """[M] 0 to 1"""
 
-    strokes: list[Stroke]
+    strokes: list[EdgeStyle]
     """[P] how edges are drawn"""
 
     widths: np.ndarray
@@ -79,17 +79,17 @@ class Sketch:
     """[P] beside edges; empty: nothing"""
 
     caption: str
-    marked: tuple[int, ...] = ()
+    train_mask: tuple[int, ...] = ()
     """the node, or the two, that are explained"""
 
-    legend: list[Key] = field(default_factory=list)
+    legend: list[LegendEntry] = field(default_factory=list)
     """what colours mean"""
 
 
 # --- what is drawn ----------------------------------------------------------------
 
 
-def of_surroundings(model: "NodeModel", k: int, found: Surroundings) -> Sketch:
+def of_surroundings(model: "NodeModel", k: int, found: Contributions) -> GraphPlot:
     """The nodes that the first answer is made of; k: row of the class."""
     parts = {part.node: part for part in found.parts[:MOST_NODES]}
     nodes, parent = _led(model.known_.graph, found.node, parts)
@@ -118,10 +118,10 @@ def of_surroundings(model: "NodeModel", k: int, found: Surroundings) -> Sketch:
     ids = model.graph_.ids
     plain = [LEADS] * len(pairs), np.zeros(len(pairs)), [""] * len(pairs)
     names = [str(ids[node]) for node in nodes]
-    return Sketch(names, pairs, fills, sizes, *plain, caption, (0,), legend)
+    return GraphPlot(names, pairs, fills, sizes, *plain, caption, (0,), legend)
 
 
-def of_edges(model: "NodeModel", found: EdgeExplanation) -> Sketch:
+def of_edges(model: "NodeModel", found: EdgeExplanation) -> GraphPlot:
     """The edges that the networks' answer rests on."""
     told = found.edges[:MOST_EDGES]
     ends = {end for edge in told for end in (edge.source, edge.target)}
@@ -147,12 +147,12 @@ def of_edges(model: "NodeModel", found: EdgeExplanation) -> Sketch:
     named = "; colours of nodes: what they are named" if legend else ""
     legend += _signs(_target(classes, found.target), strokes, (FOR, AGAINST))
     if LEADS in strokes:
-        legend.append(Key(LEADS, "only leads there"))
+        legend.append(LegendEntry(LEADS, "only leads there"))
     caption = (
         f"the wider an edge, the further it moves the {found.what}{named}"
         + more_of(len(found.edges) - len(told), "edge")
     )
-    return Sketch(
+    return GraphPlot(
         [str(model.graph_.ids[node]) for node in nodes],
         np.array([[place[a], place[b]] for a, b in drawn]).reshape(-1, 2),
         fills,
@@ -166,7 +166,7 @@ def of_edges(model: "NodeModel", found: EdgeExplanation) -> Sketch:
     )
 
 
-def of_graph(graph: "GraphSet", found: LeftOut, target: str) -> Sketch:
+def of_graph(graph: "GraphCollection", found: NodeDeletion, target: str) -> GraphPlot:
     """A whole graph, its nodes by what each costs."""
     order = np.argsort(-np.abs(found.costs), kind="stable")[:MOST_OF_A_GRAPH]
     place = {int(row): k for k, row in enumerate(order)}
@@ -180,7 +180,7 @@ def of_graph(graph: "GraphSet", found: LeftOut, target: str) -> Sketch:
     costs = found.costs[order]
     fills = [BLUE if cost >= 0 else ORANGE for cost in costs]
     left = len(found.costs) - len(order)
-    return Sketch(
+    return GraphPlot(
         [str(graph.nodes.ids[row]) for row in order],
         np.array(sorted(pairs)).reshape(-1, 2),
         fills,
@@ -196,26 +196,26 @@ def of_graph(graph: "GraphSet", found: LeftOut, target: str) -> Sketch:
 
 
 def _target(classes: tuple[str, ...], k: int) -> str:
-    return a_class(classes[k]) if classes else "a higher number"
+    return class_or_number(classes[k]) if classes else "a higher number"
 
 
 def _signs(
     target: str,
-    there: Collection[str | Stroke],
-    looks: tuple[str | Stroke, str | Stroke] = (BLUE, ORANGE),
-) -> list[Key]:
+    there: Collection[str | EdgeStyle],
+    looks: tuple[str | EdgeStyle, str | EdgeStyle] = (BLUE, ORANGE),
+) -> list[LegendEntry]:
     """What the looks of both signs mean, of those that are there."""
     words = f"speaks for {target}", f"speaks against {target}"
-    keys = [Key(look, what) for look, what in zip(looks, words, strict=True)]
+    keys = [LegendEntry(look, what) for look, what in zip(looks, words, strict=True)]
     return [key for key in keys if key.look in there]
 
 
-def _of_classes(classes: tuple[str, ...], fills: Iterable[str]) -> list[Key]:
+def _of_classes(classes: tuple[str, ...], fills: Iterable[str]) -> list[LegendEntry]:
     there = set(fills)
     more = len(classes) > len(COLOURS) and COLOURS[-1] in there
     named = zip(COLOURS[:-1] if more else COLOURS, classes, strict=False)
-    found = [Key(colour, name) for colour, name in named if colour in there]
-    return [*found, *([Key(COLOURS[-1], "another class")] if more else [])]
+    found = [LegendEntry(colour, name) for colour, name in named if colour in there]
+    return [*found, *([LegendEntry(COLOURS[-1], "another class")] if more else [])]
 
 
 def more_of(count: int, unit: str) -> str:
@@ -228,7 +228,7 @@ def _led(
 ) -> tuple[list[int], dict[int, int]]:
     """The root, the nodes that are wanted, and those on a shortest way to them; and of
     each the one that it is reached from."""
-    rows, reached, frontier = graph.arriving, {root: root}, [root]
+    rows, reached, frontier = graph.incoming, {root: root}, [root]
     missing = set(wanted) - {root}
     while missing and frontier:
         near = []
@@ -253,7 +253,7 @@ def _among(
 ) -> np.ndarray:
     """Pairs [P, 2] of places: the edges among some nodes."""
     place = {node: k for k, node in enumerate(nodes)}
-    rows, found = graph.arriving, set()
+    rows, found = graph.incoming, set()
     for v in nodes:
         for u in rows.sources[rows.offsets[v] : rows.offsets[v + 1]].tolist():
             if u in place and u != v:
@@ -265,7 +265,7 @@ def _among(
 # --- drawing ----------------------------------------------------------------------
 
 
-def draw_sketch(sketch: Sketch, title: str) -> "Figure":
+def draw_sketch(sketch: GraphPlot, title: str) -> "Figure":
     """The sketch, laid out; what is explained has a black rim."""
     from matplotlib.figure import Figure
 
@@ -289,7 +289,7 @@ def draw_sketch(sketch: Sketch, title: str) -> "Figure":
         if note:
             place = _free_place(at[a], at[b], np.concatenate([at, above]))
             axis.text(*place, note, fontsize=7, **CENTRED, bbox=PATCH, zorder=6)
-    rims = ["black" if k in sketch.marked else "white" for k in range(count)]
+    rims = ["black" if k in sketch.train_mask else "white" for k in range(count)]
     axis.scatter(
         *at.T, s=areas, c=sketch.fills, edgecolors=rims, linewidths=1.5, zorder=2
     )
@@ -301,12 +301,12 @@ def draw_sketch(sketch: Sketch, title: str) -> "Figure":
             textcoords="offset points",
             ha="center",
             fontsize=8,
-            fontweight="bold" if k in sketch.marked else "normal",
+            fontweight="bold" if k in sketch.train_mask else "normal",
             bbox=PATCH,
             zorder=5,
         )
     for look, what in sketch.legend:
-        if isinstance(look, Stroke):
+        if isinstance(look, EdgeStyle):
             axis.plot([], [], look.style, color=look.colour, label=key(what))
         else:
             axis.plot([], [], "o", color=look, label=key(what))

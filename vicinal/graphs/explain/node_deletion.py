@@ -17,9 +17,9 @@ import numpy as np
 from torch import Tensor
 
 from vicinal.core.objective import Objective
-from vicinal.graphs.data.graph_collection import GraphSet
+from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.explain.edge_deletion import odds
-from vicinal.graphs.explain.random_control import Chance, beside_chance
+from vicinal.graphs.explain.random_control import RandomControl, compare_to_random
 
 MOST = 2_000_000
 """nodes, or edges, of all graphs side by side that are computed at a time"""
@@ -40,7 +40,7 @@ class WholeModel(Protocol):
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class NodeDeletion:
     """What each node of one graph costs."""
 
     answer: float
@@ -49,7 +49,7 @@ class LeftOut:
     costs: np.ndarray
     """[N], in the order of the graph's nodes. Below 0: the node speaks against it"""
 
-    chance: Chance
+    chance: RandomControl
     """the order beside chance"""
 
     what: str = "log-odds"
@@ -63,7 +63,9 @@ class LeftOut:
         return self.chance.verdict("nodes of it", self.what)
 
 
-def left_out(model: WholeModel, graph: GraphSet, k: int, seed: int = 0) -> LeftOut:
+def left_out(
+    model: WholeModel, graph: GraphCollection, k: int, seed: int = 0
+) -> NodeDeletion:
     """The costs of the nodes of one graph. k: row of the class; 0 for a number. seed:
     of the nodes at random."""
     count = len(graph.nodes)
@@ -72,19 +74,19 @@ def left_out(model: WholeModel, graph: GraphSet, k: int, seed: int = 0) -> LeftO
     said = model.predicted(graph)
     answer = float(said[0] if numeric else said[0, k])
     if count < 2:
-        none = beside_chance(np.zeros(0), np.zeros_like, seed)
-        return LeftOut(answer, np.zeros(count), none, what)
+        none = compare_to_random(np.zeros(0), np.zeros_like, seed)
+        return NodeDeletion(answer, np.zeros(count), none, what)
     whole = _sizes(model, graph, k)[0]
 
     def lost(sets: np.ndarray) -> np.ndarray:
         return whole - _sizes_without(model, graph, sets, k)
 
     costs = lost(np.arange(count)[:, None])
-    return LeftOut(answer, costs, beside_chance(costs, lost, seed), what)
+    return NodeDeletion(answer, costs, compare_to_random(costs, lost, seed), what)
 
 
 def _sizes_without(
-    model: WholeModel, graph: GraphSet, gone: np.ndarray, k: int
+    model: WholeModel, graph: GraphCollection, gone: np.ndarray, k: int
 ) -> np.ndarray:
     """[C] what is asked of one graph without some nodes each time, gone [C, M]."""
     size = max(1, MOST // max(len(graph.nodes), graph.nodes.num_edges))
@@ -92,14 +94,14 @@ def _sizes_without(
     return np.concatenate([_sizes(model, without(graph, own), k) for own in parts])
 
 
-def _sizes(model: WholeModel, graphs: GraphSet, k: int) -> np.ndarray:
+def _sizes(model: WholeModel, graphs: GraphCollection, k: int) -> np.ndarray:
     """[G] log-odds of the class, or the number, of each graph."""
     if model.objective_.kind == "numeric":
         return model.predicted(graphs)
     return np.array([odds(model, z, k) for z in model.logits(graphs)])
 
 
-def without(graph: GraphSet, gone: np.ndarray) -> GraphSet:
+def without(graph: GraphCollection, gone: np.ndarray) -> GraphCollection:
     """Copies [C] of one graph, side by side, each without some nodes, gone [C, M]."""
     count, table = len(graph.nodes), graph.nodes
     names = np.array([f"copy {k}" for k in range(len(gone))], dtype=object)
@@ -124,4 +126,4 @@ def without(graph: GraphSet, gone: np.ndarray) -> GraphSet:
         features=features,
         weight=None if weight is None else np.tile(weight, len(gone))[both],
     )
-    return GraphSet(names, nodes, np.repeat(np.arange(len(gone)), count)[kept])
+    return GraphCollection(names, nodes, np.repeat(np.arange(len(gone)), count)[kept])

@@ -20,9 +20,9 @@ from vicinal.graphs.explain.graph_plot import (
     FOR,
     LEADS,
     MOST_NODES,
-    Key,
-    Sketch,
-    Stroke,
+    EdgeStyle,
+    GraphPlot,
+    LegendEntry,
     more_of,
 )
 from vicinal.graphs.inspect.plot_style import PLAIN
@@ -88,13 +88,13 @@ class Pair(NamedTuple):
         return f"{self.ids[self.ends[0]]} -{by} {self.ids[self.ends[1]]}"
 
 
-KNOWN = Key(FOR, "an edge that was learned from")
-HELD_OUT = Key(AGAINST, "an edge that was not learned from")
-ASKED = Key(Stroke(AGAINST.colour, ":"), "asked for, no edge")
-OTHER = Key(Stroke(FOR.colour, ":"), "an edge by another relation")
+KNOWN = LegendEntry(FOR, "an edge that was learned from")
+HELD_OUT = LegendEntry(AGAINST, "an edge that was not learned from")
+ASKED = LegendEntry(EdgeStyle(AGAINST.colour, ":"), "asked for, no edge")
+OTHER = LegendEntry(EdgeStyle(FOR.colour, ":"), "an edge by another relation")
 
 
-def of_pair(pair: Pair) -> Sketch:
+def of_pair(pair: Pair) -> GraphPlot:
     """The neighbours that both have, by what Adamic and Adar count: 1 / log(degree).
 
     L. Adamic, E. Adar: Friends and neighbors on the web, Social Networks 25, 2003.
@@ -130,7 +130,7 @@ def of_pair(pair: Pair) -> Sketch:
         caption = "they have no neighbour in common"
     else:
         caption = "no way leads from one to the other"
-    return Sketch(
+    return GraphPlot(
         [str(pair.ids[node]) for node in nodes],
         np.array([(0, 1), *rest]),
         [BLUE, BLUE, *[PLAIN] * len(between)],

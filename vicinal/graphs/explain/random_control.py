@@ -27,7 +27,7 @@ LEVEL = 0.05
 """p up to which an order is said to do better"""
 
 
-class Chance(NamedTuple):
+class RandomControl(NamedTuple):
     """What an order is worth: the first of those that speak one way are taken away
     together, and as many at random."""
 
@@ -89,9 +89,9 @@ def _moves(lost: float, what: str) -> str:
     return f"{'fall' if lost >= 0 else 'rise'}{s} by {abs(lost):.3g}"
 
 
-def beside_chance(
+def compare_to_random(
     costs: np.ndarray, lost: Callable[[np.ndarray], np.ndarray], seed: int
-) -> Chance:
+) -> RandomControl:
     """Hold an order against chance. costs [E]: of each, below 0: it speaks against the
     answer. lost: what is lost [C] without some of them together, rows [C, M].
 
@@ -100,7 +100,7 @@ def beside_chance(
     """
     count = len(costs)
     if not count:
-        return Chance(0, 1, 0.0, 0.0, 0.0, 1.0, 0, 0)
+        return RandomControl(0, 1, 0.0, 0.0, 0.0, 1.0, 0, 0)
     order = np.argsort(-np.abs(costs), kind="stable")
     way = 1 if costs[order[0]] >= 0 else -1
     speak = order[way * costs[order] > 0]
@@ -113,7 +113,7 @@ def beside_chance(
         drawn = [rng.permutation(count)[: len(first)] for _ in range(RANDOM)]
     found = way * lost(np.array([first, *drawn]))
     as_good = found >= found[0] - TINY * abs(found[0])
-    return Chance(
+    return RandomControl(
         len(first),
         way,
         float(way * found[0]),

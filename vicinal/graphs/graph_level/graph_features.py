@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from vicinal.core.objective import Objective
-from vicinal.core.training.linear_head import PENALTIES, Head, Problem
+from vicinal.core.training.linear_head import PENALTIES, Head, RidgePath
 from vicinal.graphs.sparse.adjacency import Adjacency, aggregate
 from vicinal.ops.aggregation import aggregate as pooled
 
@@ -58,7 +58,7 @@ def view(name: str, graphs: Graphs) -> np.ndarray:
     parts = [size.clamp(min=1).log(), *_readouts(x, member, count)]
     if name == "parts":
         return torch.cat(parts, dim=1).numpy()
-    degree = graphs.graph.arriving.degrees
+    degree = graphs.graph.incoming.degrees
     edges = pooled(degree.float()[:, None], member, count)
     shares = torch.nn.functional.one_hot(
         degree.long().clamp(max=MOST_NEIGHBOURS), MOST_NEIGHBOURS + 1
@@ -84,7 +84,7 @@ def _readouts(x: Tensor, member: Tensor, count: int) -> list[Tensor]:
 
 
 @dataclass(frozen=True)
-class GraphAnswer:
+class GraphLinearModel:
     """A view, and a layer on it."""
 
     view: str
@@ -110,7 +110,7 @@ def graph_answers(
     learned: np.ndarray,
     folds: np.ndarray,
     objective: Objective,
-) -> Iterator[GraphAnswer]:
+) -> Iterator[GraphLinearModel]:
     """The best layer of each view, that without edges first.
 
     learned: rows of the graphs to learn from; folds: [of them] numbers from 0, by which
@@ -128,12 +128,12 @@ def graph_answers(
                 losses[k] += float(loss) * own.mean()
         best = int(losses.argmin())
         whole = _path(z, y[learned], objective)[best]
-        yield GraphAnswer(name, whole, objective, float(losses[best]))
+        yield GraphLinearModel(name, whole, objective, float(losses[best]))
 
 
 def _path(z: np.ndarray, y: np.ndarray, objective: Objective) -> list[Head]:
     """Heads of all penalties."""
-    problem = Problem.of(z, y, objective)
+    problem = RidgePath.of(z, y, objective)
     every = np.ones((len(z), 1), bool)
     heads, start = [], None
     for penalty in PENALTIES:

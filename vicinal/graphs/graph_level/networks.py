@@ -1,7 +1,7 @@
 """Networks for whole graphs: layers, then what the nodes say together, then a layer.
 
-`WholeNetwork` joins the embeddings of every layer, as GIN does (Xu et al. 2019, section
-4.2): what is near and what is far are both read out.
+`GraphLevelNetwork` joins the embeddings of every layer, as GIN does (Xu et al. 2019,
+section 4.2): what is near and what is far are both read out.
 """
 
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from vicinal.graphs.layers.readout import Readout
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 
-class WholeShape(NamedTuple):
+class GraphLevelConfig(NamedTuple):
     """What a network for whole graphs is made with."""
 
     features: int
@@ -27,10 +27,10 @@ class WholeShape(NamedTuple):
     dropout: float
 
 
-class WholeNetwork(nn.Module):
+class GraphLevelNetwork(nn.Module):
     """GIN: sums of neighbours, batch norms, and a readout of every layer."""
 
-    def __init__(self, shape: WholeShape) -> None:
+    def __init__(self, shape: GraphLevelConfig) -> None:
         super().__init__()
         self.shape = shape
         wide = [shape.features] + [shape.hidden] * (shape.layers - 1)
@@ -72,13 +72,13 @@ def some_of(graphs: Graphs, wanted: Tensor) -> Graphs:
     starts = sizes.cumsum(0) - sizes
     own = sizes[wanted]
     nodes = _spans(starts[wanted], own)
-    arriving = graphs.graph.arriving
-    offsets = arriving.offsets.long()
+    incoming = graphs.graph.incoming
+    offsets = incoming.offsets.long()
     first, last = offsets[nodes], offsets[nodes + 1]
     edges = _spans(first, last - first)
     place = torch.full((len(graphs.member),), -1)
     place[nodes] = torch.arange(len(nodes))
-    sources = place[arriving.sources[edges].long()]
+    sources = place[incoming.sources[edges].long()]
     targets = torch.arange(len(nodes)).repeat_interleave(last - first)
     graph = Adjacency.of(torch.stack([sources, targets]), len(nodes))
     member = torch.arange(len(wanted)).repeat_interleave(own)
@@ -95,7 +95,7 @@ def _spans(starts: Tensor, lengths: Tensor) -> Tensor:
 class OnGraphs(nn.Module):
     """A network on a set of graphs: rows of graphs [B] to their logits [B, K]."""
 
-    def __init__(self, network: WholeNetwork, graphs: Graphs) -> None:
+    def __init__(self, network: GraphLevelNetwork, graphs: Graphs) -> None:
         super().__init__()
         self.network = network
         self.graphs = graphs

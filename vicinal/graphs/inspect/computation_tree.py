@@ -17,13 +17,18 @@ from torch import Tensor, nn
 
 from vicinal.errors import SettingError
 from vicinal.graphs.inspect.messages import (
-    Opened,
+    LayerBreakdown,
     open_at,
     open_deep,
     open_spread,
 )
-from vicinal.graphs.nodes.labelled_graph import Known
-from vicinal.graphs.nodes.networks import Deep, NodeNetwork, Spread, Stack
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph
+from vicinal.graphs.nodes.networks import (
+    APPNPNetwork,
+    GCNIINetwork,
+    LayeredNetwork,
+    NodeNetwork,
+)
 
 SHARE = 1e-3
 """of the longest message, below which one is left out of a tree"""
@@ -43,7 +48,7 @@ class HeadSum(NamedTuple):
 
 
 @dataclass
-class Heard:
+class TreeNode:
     """One node in the tree."""
 
     node: int
@@ -59,11 +64,11 @@ class Heard:
     message: np.ndarray | None = None
     """[D] that it sends to the one above, the coefficient in it; None of the root"""
 
-    children: list["Heard"] = field(default_factory=list)
+    children: list["TreeNode"] = field(default_factory=list)
     left_out: int = 0
     """messages that are not shown"""
 
-    opened: Opened | None = None
+    opened: LayerBreakdown | None = None
     """the sum that makes it; None where it is not opened"""
 
     scores: np.ndarray | None = None
@@ -85,7 +90,7 @@ class Heard:
         """Length of what no neighbour sent: the node itself, and the bias."""
         return 0.0 if self.opened is None else float(np.linalg.norm(self.opened.rest))
 
-    def walk(self) -> Iterator["Heard"]:
+    def walk(self) -> Iterator["TreeNode"]:
         """Itself and all below."""
         yield self
         for child in self.children:
@@ -98,7 +103,7 @@ class _Layers(NamedTuple):
     states: list[Tensor]
     """[N, D] what the first layer is given, and what each makes"""
 
-    open: Callable[[int, int], Opened]
+    open: Callable[[int, int], LayerBreakdown]
     """the sum of layer k, counted from 0, at a node"""
 
     stages: list[str]
@@ -107,8 +112,11 @@ class _Layers(NamedTuple):
 
 @torch.no_grad()
 def unrolled(
-    network: NodeNetwork, known: Known, node: int, most: tuple[int, ...] = (8, 4, 2)
-) -> Heard:
+    network: NodeNetwork,
+    known: LabelledGraph,
+    node: int,
+    most: tuple[int, ...] = (8, 4, 2),
+) -> TreeNode:
     """The tree of a node. most: children of the root that are shown, of each of those,
     and so on: those with the longest messages; deeper ones have none, so that of a deep
     network the last layers are drawn.
@@ -117,7 +125,7 @@ def unrolled(
     """
     network.eval()
     layers = _layers(network, known)
-    root = Heard(node, len(layers.states) - 1, layers.stages[-1])
+    root = TreeNode(node, len(layers.states) - 1, layers.stages[-1])
     _open(root, layers, most)
     value, head = layers.states[-1][node], network.head
     assert isinstance(head, nn.Linear)
@@ -130,41 +138,41 @@ def unrolled(
     return root
 
 
-def _layers(network: NodeNetwork, known: Known) -> _Layers:
+def _layers(network: NodeNetwork, known: LabelledGraph) -> _Layers:
     for kind, layers in KINDS.items():
         if isinstance(network, kind):
             return layers(network, known)
     raise SettingError(f"A {type(network).__name__} cannot be opened here.")
 
 
-def _of_stack(network: Stack, known: Known) -> _Layers:
+def _of_stack(network: LayeredNetwork, known: LabelledGraph) -> _Layers:
     states = [known.x]
     for k in range(len(network.layers)):
         states.append(network.step(k, states[-1], known.graph, known.weight))
 
-    def opened(k: int, node: int) -> Opened:
+    def opened(k: int, node: int) -> LayerBreakdown:
         return open_at(network, k, states[k], known, node)
 
     return _Layers(states, opened, _stages("what is known", len(network.layers)))
 
 
-def _of_deep(network: Deep, known: Known) -> _Layers:
+def _of_deep(network: GCNIINetwork, known: LabelledGraph) -> _Layers:
     first = F.relu(network.dense(known.x))
     states = [first]
     for layer in network.layers:
         states.append(F.relu(layer(states[-1], first, known.graph, known.weight)))
 
-    def opened(k: int, node: int) -> Opened:
+    def opened(k: int, node: int) -> LayerBreakdown:
         return open_deep(network, k, states[k], first, known, node)
 
     stages = _stages("after the dense layer", len(network.layers))
     return _Layers(states, opened, stages)
 
 
-def _of_spread(network: Spread, known: Known) -> _Layers:
+def _of_spread(network: APPNPNetwork, known: LabelledGraph) -> _Layers:
     h = F.relu(network.dense(known.x))
 
-    def opened(k: int, node: int) -> Opened:
+    def opened(k: int, node: int) -> LayerBreakdown:
         return open_spread(network, h, known, node)
 
     states = [h, network.spread(h, known.graph, known.weight)]
@@ -175,14 +183,14 @@ def _stages(first: str, layers: int) -> list[str]:
     return [first, *(f"after layer {k}" for k in range(1, layers + 1))]
 
 
-KINDS: dict[type[NodeNetwork], Callable[[Any, Known], _Layers]] = {
-    Stack: _of_stack,
-    Deep: _of_deep,
-    Spread: _of_spread,
+KINDS: dict[type[NodeNetwork], Callable[[Any, LabelledGraph], _Layers]] = {
+    LayeredNetwork: _of_stack,
+    GCNIINetwork: _of_deep,
+    APPNPNetwork: _of_spread,
 }
 
 
-def _open(at: Heard, layers: _Layers, most: tuple[int, ...]) -> None:
+def _open(at: TreeNode, layers: _Layers, most: tuple[int, ...]) -> None:
     if not at.layer or not most:
         return
     opened = at.opened = layers.open(at.layer - 1, at.node)
@@ -195,6 +203,6 @@ def _open(at: Heard, layers: _Layers, most: tuple[int, ...]) -> None:
     for k in shown:
         message = opened.messages[int(k)]
         stage, count = layers.stages[at.layer - 1], message.coefficient
-        child = Heard(message.source, at.layer - 1, stage, count, message.vector)
+        child = TreeNode(message.source, at.layer - 1, stage, count, message.vector)
         at.children.append(child)
         _open(child, layers, most[1:])

@@ -18,7 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.graphs.inspect.messages import Opened, opened_layer, opened_relation
+from vicinal.graphs.inspect.messages import (
+    LayerBreakdown,
+    opened_layer,
+    opened_relation,
+)
 from vicinal.graphs.layers.relational import RelationalGCN
 from vicinal.graphs.links.networks import LinkNetwork, OnLinks
 
@@ -68,7 +72,7 @@ def open_pair(on_links: OnLinks, pair: Tensor) -> OpenedPair:
 
 
 @torch.no_grad()
-def messages(on_links: OnLinks, node: int) -> Iterator[Opened]:
+def messages(on_links: OnLinks, node: int) -> Iterator[LayerBreakdown]:
     """Each layer at one node: every message, and the sums; of free embeddings none."""
     on_links.eval()
     network: LinkNetwork = on_links.network

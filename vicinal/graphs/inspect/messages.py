@@ -43,11 +43,16 @@ from vicinal.graphs.layers.gcnii import GCNII
 from vicinal.graphs.layers.gin import GIN
 from vicinal.graphs.layers.relational import RelationalGCN
 from vicinal.graphs.layers.sage import GraphSAGE
-from vicinal.graphs.nodes.labelled_graph import Known
-from vicinal.graphs.nodes.networks import Deep, NodeNetwork, Spread, Stack
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph
+from vicinal.graphs.nodes.networks import (
+    APPNPNetwork,
+    GCNIINetwork,
+    LayeredNetwork,
+    NodeNetwork,
+)
 from vicinal.graphs.nodes.propagation import spread
 from vicinal.graphs.sparse.adjacency import Adjacency
-from vicinal.graphs.sparse.edge_functions import softmax
+from vicinal.graphs.sparse.edge_functions import edge_softmax
 
 
 class Message(NamedTuple):
@@ -64,7 +69,7 @@ class Message(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Opened:
+class LayerBreakdown:
     """One node at one layer."""
 
     node: int
@@ -101,22 +106,24 @@ class _Parts(NamedTuple):
 
 
 @torch.no_grad()
-def tree(network: NodeNetwork, known: Known, node: int) -> Iterator[Opened]:
+def tree(
+    network: NodeNetwork, known: LabelledGraph, node: int
+) -> Iterator[LayerBreakdown]:
     """The layers of a network at one node, the first one first; the head comes last.
 
     SettingError for a network of a kind that is unknown here.
     """
     network.eval()
     x, graph, weight = known.x, known.graph, known.weight
-    if isinstance(network, Stack):
+    if isinstance(network, LayeredNetwork):
         for k in range(len(network.layers)):
             yield open_at(network, k, x, known, node)
             x = network.step(k, x, graph, weight)
-    elif isinstance(network, Spread):
+    elif isinstance(network, APPNPNetwork):
         h = F.relu(network.dense(x))
         yield open_spread(network, h, known, node)
         x = network.spread(h, graph, weight)
-    elif isinstance(network, Deep):
+    elif isinstance(network, GCNIINetwork):
         first = h = F.relu(network.dense(x))
         for k, layer in enumerate(network.layers):
             yield open_deep(network, k, h, first, known, node)
@@ -130,7 +137,9 @@ def tree(network: NodeNetwork, known: Known, node: int) -> Iterator[Opened]:
     yield _told("head", network.head, node, head, logits)
 
 
-def open_at(network: Stack, k: int, x: Tensor, known: Known, node: int) -> Opened:
+def open_at(
+    network: LayeredNetwork, k: int, x: Tensor, known: LabelledGraph, node: int
+) -> LayerBreakdown:
     """Layer k of a stack, counted from 0, at one node; x: [N, F] that it is given."""
     layer, graph, weight = network.layers[k], known.graph, known.weight
     more = (weight,) if network.weighted else ()
@@ -140,8 +149,13 @@ def open_at(network: Stack, k: int, x: Tensor, known: Known, node: int) -> Opene
 
 
 def open_deep(
-    network: Deep, k: int, h: Tensor, first: Tensor, known: Known, node: int
-) -> Opened:
+    network: GCNIINetwork,
+    k: int,
+    h: Tensor,
+    first: Tensor,
+    known: LabelledGraph,
+    node: int,
+) -> LayerBreakdown:
     """Layer k of a GCNII, counted from 0, at one node, before it is cut at 0; h, first:
     [N, D] that it is given, and what the dense layer made."""
     layer, graph, weight = network.layers[k], known.graph, known.weight
@@ -151,7 +165,9 @@ def open_deep(
     return _told(f"layers.{k}", layer, node, parts, given)
 
 
-def open_spread(network: Spread, h: Tensor, known: Known, node: int) -> Opened:
+def open_spread(
+    network: APPNPNetwork, h: Tensor, known: LabelledGraph, node: int
+) -> LayerBreakdown:
     """All steps of an APPNP at once, at one node; h: [N, D] that is spread."""
     parts = _spread(network.spread, h, known.graph, known.weight, node)
     given = network.spread(h, known.graph, known.weight)[node]
@@ -160,7 +176,7 @@ def open_spread(network: Spread, h: Tensor, known: Known, node: int) -> Opened:
 
 def opened_layer(
     name: str, layer: nn.Module, x: Tensor, graph: Adjacency, node: int
-) -> Opened:
+) -> LayerBreakdown:
     """A layer of those in the table at one node; x: [N, F] that it is given."""
     parts = _opener(layer)(layer, x, graph, None, node)
     return _told(name, layer, node, parts, layer(x, graph)[node])
@@ -168,14 +184,14 @@ def opened_layer(
 
 def opened_relation(
     name: str, layer: RelationalGCN, x: Tensor, graphs: list[Adjacency], node: int
-) -> Opened:
+) -> LayerBreakdown:
     """A relational GCN at one node: W_r x_u / c_v,r of each relation; graphs: of each.
 
     A neighbour by several relations sends a message by each, in their order.
     """
     sources, shares, vectors = [], [], []
     for w, graph in zip(layer.weights(), graphs, strict=True):
-        rows = graph.arriving.sources[_arriving(graph, node)].long()
+        rows = graph.incoming.sources[_arriving(graph, node)].long()
         c = torch.full((len(rows),), 1 / max(len(rows), 1))
         sources.append(rows)
         shares.append(c)
@@ -187,7 +203,7 @@ def opened_relation(
 
 def _told(
     name: str, layer: nn.Module, node: int, parts: _Parts, given: Tensor
-) -> Opened:
+) -> LayerBreakdown:
     total = parts.vectors.sum(dim=0) + parts.rest
     computed = parts.then(total[None])[0]
     both = zip(
@@ -197,7 +213,7 @@ def _told(
         strict=True,
     )
     messages = [Message(int(u), float(c), vector) for u, c, vector in both]
-    return Opened(
+    return LayerBreakdown(
         node,
         name,
         type(layer).__name__,
@@ -210,7 +226,7 @@ def _told(
 
 def _arriving(graph: Adjacency, node: int) -> slice:
     """The places of a node's edges among the arriving ones."""
-    offsets = graph.arriving.offsets
+    offsets = graph.incoming.offsets
     return slice(int(offsets[node]), int(offsets[node + 1]))
 
 
@@ -257,10 +273,10 @@ def _sage(
     layer: GraphSAGE, x: Tensor, graph: Adjacency, weight: Tensor | None, node: int
 ) -> _Parts:
     own = _arriving(graph, node)
-    rows = graph.arriving.sources[own].long()
+    rows = graph.incoming.sources[own].long()
     c = torch.ones(len(rows)) / max(len(rows), 1)
     if weight is not None:
-        c = c * weight[graph.arriving.edges[own]]
+        c = c * weight[graph.incoming.edges[own]]
     vectors = c[:, None] * F.linear(x[rows], layer.neighbours.weight)
     rest = layer.itself(x[node][None])[0]
     if layer.neighbours.bias is not None:
@@ -272,10 +288,10 @@ def _gin(
     layer: GIN, x: Tensor, graph: Adjacency, weight: Tensor | None, node: int
 ) -> _Parts:
     own = _arriving(graph, node)
-    rows = graph.arriving.sources[own].long()
+    rows = graph.incoming.sources[own].long()
     c = torch.ones(len(rows))
     if weight is not None:
-        c = weight[graph.arriving.edges[own]]
+        c = weight[graph.incoming.edges[own]]
     rest = (1 + layer.eps) * x[node]
     return _Parts(rows, c, c[:, None] * x[rows], rest.detach(), layer.mlp)
 
@@ -285,7 +301,7 @@ def _attention(
 ) -> _Parts:
     """share: [E, K] of all arriving edges; sent: [N, K, F]."""
     own = _arriving(graph, node)
-    rows = graph.arriving.sources[own].long()
+    rows = graph.incoming.sources[own].long()
     vectors = share[own][:, :, None] * sent[rows]  # [U, K, F]
     flat = vectors.mean(dim=1) if mean else vectors.flatten(1)
     return _Parts(rows, share[own].mean(dim=1), flat, bias.detach())
@@ -294,7 +310,7 @@ def _attention(
 def _gat(
     layer: GAT, x: Tensor, graph: Adjacency, weight: Tensor | None, node: int
 ) -> _Parts:
-    graph = graph.with_loops
+    graph = graph.add_self_loops
     h = layer.linear(x).unflatten(1, (layer.heads, -1))
     share = layer.shares(h, graph)
     return _attention(share, h, layer.bias, graph, node, layer.average)
@@ -303,10 +319,10 @@ def _gat(
 def _gatv2(
     layer: GATv2, x: Tensor, graph: Adjacency, weight: Tensor | None, node: int
 ) -> _Parts:
-    graph = graph.with_loops
+    graph = graph.add_self_loops
     sent = layer.sender(x).unflatten(1, (layer.heads, -1))
     heard = layer.receiver(x).unflatten(1, (layer.heads, -1))
-    share = softmax(layer.scores(sent, heard, graph), graph)
+    share = edge_softmax(layer.scores(sent, heard, graph), graph)
     return _attention(share, sent, layer.bias, graph, node, layer.average)
 
 

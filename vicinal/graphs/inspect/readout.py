@@ -22,8 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vicinal.graphs.graph_level.graph_features import Graphs
-from vicinal.graphs.graph_level.networks import WholeNetwork
-from vicinal.graphs.inspect.messages import Opened, opened_layer
+from vicinal.graphs.graph_level.networks import GraphLevelNetwork
+from vicinal.graphs.inspect.messages import LayerBreakdown, opened_layer
 
 READOUTS = ("mean", "max", "log sum")
 
@@ -51,7 +51,7 @@ class OpenedGraph:
 
 
 @torch.no_grad()
-def open_graph(network: WholeNetwork, graphs: Graphs, k: int) -> OpenedGraph:
+def open_graph(network: GraphLevelNetwork, graphs: Graphs, k: int) -> OpenedGraph:
     """The score of class k (0 for a number) of the one graph of `graphs`."""
     network.eval()
     x, hidden = graphs.x, network.shape.hidden
@@ -76,7 +76,7 @@ def open_graph(network: WholeNetwork, graphs: Graphs, k: int) -> OpenedGraph:
     )
 
 
-def layers_of(network: WholeNetwork, graphs: Graphs) -> Iterator[Tensor]:
+def layers_of(network: GraphLevelNetwork, graphs: Graphs) -> Iterator[Tensor]:
     """What each layer gives, [N, hidden], 0 or more."""
     x = graphs.x
     for layer, norm in zip(network.layers, network.norms, strict=True):
@@ -92,7 +92,9 @@ def _largest(h: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def messages(network: WholeNetwork, graphs: Graphs, node: int) -> Iterator[Opened]:
+def messages(
+    network: GraphLevelNetwork, graphs: Graphs, node: int
+) -> Iterator[LayerBreakdown]:
     """Each layer at one node, before its norm: every message, and the sums."""
     network.eval()
     x = graphs.x

@@ -7,7 +7,7 @@ import numpy as np
 
 from vicinal.core.report.notebook import paragraph
 from vicinal.core.report.report import to_svg
-from vicinal.graphs.inspect.computation_tree import Heard
+from vicinal.graphs.inspect.computation_tree import TreeNode
 from vicinal.graphs.inspect.plot_style import colour_of, key, plain
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ CAPTION = (
 
 
 def draw_tree(
-    root: Heard,
+    root: TreeNode,
     names: np.ndarray,
     said: np.ndarray,
     classes: tuple[str, ...],
@@ -95,7 +95,7 @@ def draw_tree(
     return sheet
 
 
-def _scores(axis: Any, root: Heard, height: float, classes: tuple[str, ...]) -> None:
+def _scores(axis: Any, root: TreeNode, height: float, classes: tuple[str, ...]) -> None:
     """What the head makes of the root, to its right."""
     told = scores_of(root, classes)
     axis.plot([root.layer, root.layer + 0.42], [height] * 2, "#b0b0b0", zorder=1)
@@ -104,7 +104,7 @@ def _scores(axis: Any, root: Heard, height: float, classes: tuple[str, ...]) -> 
     axis.text(*place, text, fontsize=8, ha="left", va="center", linespacing=1.5)
 
 
-def scores_of(root: Heard, classes: tuple[str, ...]) -> list[tuple[str, float]]:
+def scores_of(root: TreeNode, classes: tuple[str, ...]) -> list[tuple[str, float]]:
     """The scores of the root by name, the highest first; of a number that, in
     spreads from the mean."""
     scores = np.zeros(0) if root.scores is None else root.scores
@@ -113,12 +113,12 @@ def scores_of(root: Heard, classes: tuple[str, ...]) -> list[tuple[str, float]]:
     return [(names[k], float(scores[k])) for k in order]
 
 
-def _heights(root: Heard) -> dict[int, float]:
+def _heights(root: TreeNode) -> dict[int, float]:
     """Leaves one above the other, the first child on top; others amid theirs."""
     found: dict[int, float] = {}
     free = sum(1 for one in root.walk() if not one.children)
 
-    def place(one: Heard) -> float:
+    def place(one: TreeNode) -> float:
         nonlocal free
         if not one.children:
             free -= 1
@@ -133,7 +133,7 @@ def _heights(root: Heard) -> dict[int, float]:
 
 
 def page_of_tree(
-    root: Heard,
+    root: TreeNode,
     names: np.ndarray,
     said: np.ndarray,
     classes: tuple[str, ...],
@@ -165,7 +165,7 @@ def page_of_tree(
 
 
 def _branch(
-    one: Heard, names: np.ndarray, said: np.ndarray, classes: tuple[str, ...]
+    one: TreeNode, names: np.ndarray, said: np.ndarray, classes: tuple[str, ...]
 ) -> str:
     row = int(said[one.node])
     named = f", named {escape(classes[row])}" if 0 <= row < len(classes) else ""
@@ -200,7 +200,7 @@ def _vector(what: str, numbers: np.ndarray) -> str:
     )
 
 
-def _head(root: Heard, classes: tuple[str, ...]) -> str:
+def _head(root: TreeNode, classes: tuple[str, ...]) -> str:
     """How the head makes the highest score: each number times its weight."""
     if root.head is None or root.scores is None:
         return ""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.sparse.adjacency import Adjacency, weighted_sum
-from vicinal.graphs.sparse.edge_functions import of_ends, softmax
+from vicinal.graphs.sparse.edge_functions import edge_softmax, of_ends
 
 
 class GAT(nn.Module):
@@ -47,7 +47,7 @@ class GAT(nn.Module):
             nn.init.xavier_uniform_(weight)
 
     def forward(self, x: Tensor, graph: Adjacency) -> Tensor:
-        graph = graph.with_loops
+        graph = graph.add_self_loops
         h = self.linear(x).unflatten(1, (self.heads, -1))  # [N, K, F]
         share = self.dropout(self.shares(h, graph))
         heads = zip(h.unbind(1), share.unbind(1), strict=True)
@@ -62,4 +62,4 @@ class GAT(nn.Module):
         own = h[: graph.num_nodes]
         sent, heard = (h * self.sender).sum(-1), (own * self.receiver).sum(-1)  # [N, K]
         score = of_ends(sent, heard, graph)
-        return softmax(F.leaky_relu(score, self.slope), graph)
+        return edge_softmax(F.leaky_relu(score, self.slope), graph)

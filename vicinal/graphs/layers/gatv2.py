@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.sparse.adjacency import Adjacency, weighted_sum
-from vicinal.graphs.sparse.edge_functions import edge_by_edge, softmax
+from vicinal.graphs.sparse.edge_functions import edge_by_edge, edge_softmax
 
 
 class GATv2(nn.Module):
@@ -47,10 +47,10 @@ class GATv2(nn.Module):
         nn.init.zeros_(self.receiver.bias)
 
     def forward(self, x: Tensor, graph: Adjacency) -> Tensor:
-        graph = graph.with_loops
+        graph = graph.add_self_loops
         sent = self.sender(x).unflatten(1, (self.heads, -1))  # [N, K, F]
         heard = self.receiver(x[: graph.num_nodes]).unflatten(1, (self.heads, -1))
-        share = self.dropout(softmax(self.scores(sent, heard, graph), graph))
+        share = self.dropout(edge_softmax(self.scores(sent, heard, graph), graph))
         heads = zip(sent.unbind(1), share.unbind(1), strict=True)
         z = torch.stack([weighted_sum(own, graph, w) for own, w in heads], dim=1)
         return (z.mean(dim=1) if self.average else z.flatten(1)) + self.bias

@@ -50,9 +50,9 @@ def smoothed(x: Tensor, graph: Adjacency, weight: Tensor | None = None) -> Tenso
     """
     if graph.is_part or (weight is None and graph.num_edges <= MANY):
         return graph.normalised.sum(x)
-    own = graph.loopless.to(x.dtype)
+    own = graph.without_self_loop.to(x.dtype)
     if weight is None:
-        degree = graph.arriving.degrees.to(x.dtype)[:, None] + own
+        degree = graph.incoming.degrees.to(x.dtype)[:, None] + own
     else:
         degree = aggregate(x.new_ones(len(x), 1), graph, "sum", weight) + own
     root = torch.where(degree > 0, degree, torch.inf).rsqrt()

@@ -13,7 +13,7 @@ K. Xu, W. Hu, J. Leskovec, S. Jegelka: How Powerful are Graph Neural Networks?, 
 import torch
 from torch import Tensor, nn
 
-from vicinal.graphs.sparse.adjacency import Adjacency, sum_and_own
+from vicinal.graphs.sparse.adjacency import Adjacency, aggregate_with_self
 
 
 class GIN(nn.Module):
@@ -33,4 +33,4 @@ class GIN(nn.Module):
         self, x: Tensor, graph: Adjacency, weight: Tensor | None = None
     ) -> Tensor:
         """weight: [E], of the edges as they were listed."""
-        return self.mlp(sum_and_own(x, graph, 1 + self.eps, weight))
+        return self.mlp(aggregate_with_self(x, graph, 1 + self.eps, weight))

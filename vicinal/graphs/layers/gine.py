@@ -40,7 +40,7 @@ class GINE(nn.Module):
     def forward(self, x: Tensor, graph: Adjacency, edge_attr: Tensor) -> Tensor:
         """edge_attr: [E, D], in the order of the edge list."""
         w, b = self.edge.weight, self.edge.bias
-        heard = edge_sum(_message, x, graph, edge_attr[graph.arriving.edges], w, b)
+        heard = edge_sum(_message, x, graph, edge_attr[graph.incoming.edges], w, b)
         return self.mlp((1 + self.eps) * x + heard)
 
 

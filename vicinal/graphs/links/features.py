@@ -62,7 +62,7 @@ HEURISTICS = ("common neighbours", "Adamic-Adar", "Katz")
 
 
 @dataclass(frozen=True)
-class Between:
+class PairFeatures:
     """What is between pairs of nodes."""
 
     features: np.ndarray
@@ -85,7 +85,7 @@ def adjacency_of(nodes: int, edges: np.ndarray) -> Any:
 
 def between_relations(
     nodes: int, edges: np.ndarray, pairs: np.ndarray, known: np.ndarray | None = None
-) -> Between:
+) -> PairFeatures:
     """Numbers of pairs [P, 3] with relations, in the graph of edges [E, 3].
 
     Those of the graph of all edges; by how many edges of other relations the two are
@@ -100,7 +100,7 @@ def between_relations(
         if len(these):
             found = between(nodes, these, pairs[rows, :2], ranks=False)
             own[rows, 1:] = found.features
-    return Between(np.concatenate([whole.features, own], axis=1), whole.heuristics)
+    return PairFeatures(np.concatenate([whole.features, own], axis=1), whole.heuristics)
 
 
 def _other_relations(nodes: int, edges: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -120,7 +120,7 @@ def between(
     known: np.ndarray | None = None,
     *,
     ranks: bool = True,
-) -> Between:
+) -> PairFeatures:
     """Numbers of pairs [P, 2] in the graph of edges [E, 2].
 
     known: [N, F] of the nodes, rows of length 1; None: nothing is known of them. ranks:
@@ -155,10 +155,10 @@ def between(
         "Adamic-Adar": near["adamic"],
         "Katz": joined,
     }
-    return Between(np.stack(columns, axis=1), told)
+    return PairFeatures(np.stack(columns, axis=1), told)
 
 
-def two_steps(nodes: int, edges: np.ndarray) -> np.ndarray:
+def two_hop_pairs(nodes: int, edges: np.ndarray) -> np.ndarray:
     """Pairs [P, 2] of nodes that have a neighbour in common, the smaller row first."""
     a = adjacency_of(nodes, edges)
     two = (a @ a).tocoo()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vicinal.core.evaluation.evaluation import Evaluation
-from vicinal.core.evaluation.significance import Paired
+from vicinal.core.evaluation.significance import SignTest
 from vicinal.core.metrics import Score, bootstrap
 
 HITS = (20, 50)
@@ -98,7 +98,7 @@ def judge_links(
     )
 
 
-def _beside(y: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> Paired:
+def _beside(y: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> SignTest:
     """How often ours ranks an edge above its counterpart where theirs does not.
 
     Each edge is set beside one pair that is none, so that the trials are independent.
@@ -111,6 +111,6 @@ def _beside(y: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> Paired:
     gain = right[0] - right[1]
     wins, losses = int((gain > 0).sum()), int((gain < 0).sum())
     if not wins + losses:
-        return Paired(0, 0, 1.0)
+        return SignTest(0, 0, 1.0)
     test = binomtest(wins, wins + losses, alternative="greater")
-    return Paired(wins, losses, float(test.pvalue))
+    return SignTest(wins, losses, float(test.pvalue))

@@ -29,7 +29,7 @@ from vicinal.core.training.trainer import Loader
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.layers.relational import RelationalGCN
 from vicinal.graphs.layers.sage import GraphSAGE
-from vicinal.graphs.links.split import no_edges
+from vicinal.graphs.links.split import sample_negative_edges
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 Decoder = Literal["none", "dot", "bilinear", "mlp"]
@@ -204,7 +204,9 @@ class PairLoader:
         order = torch.randperm(len(self.edges), generator=g)
         rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=g)))
         count = len(self.edges)
-        nones = torch.from_numpy(no_edges(self.nodes, self.edges, count, False, rng))
+        nones = torch.from_numpy(
+            sample_negative_edges(self.nodes, self.edges, count, False, rng)
+        )
         edges = torch.from_numpy(self.edges)[order]
         k, of = self.share
         for part in range(start, self.steps):

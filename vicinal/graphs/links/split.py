@@ -35,9 +35,9 @@ class LinkSplit:
     """edges that are learned from, and that messages take"""
 
     val: np.ndarray
-    val_none: np.ndarray
+    val_negatives: np.ndarray
     test: np.ndarray
-    test_none: np.ndarray
+    test_negatives: np.ndarray
     """held out, and as many pairs that are no edges"""
 
 
@@ -56,7 +56,7 @@ def pairs_of(table: GraphTable) -> np.ndarray:
     return ends[np.sort(first)]
 
 
-def without_direction(table: GraphTable) -> GraphTable:
+def to_undirected(table: GraphTable) -> GraphTable:
     """The same graph, where an edge that is listed both ways is one."""
     given = table.source, table.target, table.weight, len(table), False
     source, target, weight, relation, notes = once(*given, table.relation)
@@ -93,17 +93,17 @@ def split_links(
     held = [round(share * len(edges)) for share in (test, val)]
     first, second = order[: held[0]], order[held[0] : sum(held)]
     rest = np.sort(order[sum(held) :])
-    nones = no_edges(len(table), edges, sum(held), table.directed, rng)
+    nones = sample_negative_edges(len(table), edges, sum(held), table.directed, rng)
     return LinkSplit(
         train=edges[rest],
         val=edges[second],
-        val_none=nones[held[0] :],
+        val_negatives=nones[held[0] :],
         test=edges[first],
-        test_none=nones[: held[0]],
+        test_negatives=nones[: held[0]],
     )
 
 
-def no_edges(
+def sample_negative_edges(
     nodes: int,
     edges: np.ndarray,
     count: int,
@@ -150,7 +150,7 @@ def _of_relations(
     parts = []
     for relation in np.flatnonzero(wanted):
         own = edges[edges[:, 2] == relation, :2]
-        drawn = no_edges(nodes, own, int(wanted[relation]), directed, rng)
+        drawn = sample_negative_edges(nodes, own, int(wanted[relation]), directed, rng)
         parts.append(np.column_stack([drawn, np.full(len(drawn), relation)]))
     return rng.permutation(np.concatenate(parts)) if parts else edges[:0]
 

@@ -22,8 +22,8 @@ from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import load_tensors, save_tensors
 from vicinal.core.training.trainer import Epoch, Loader, Trainer
 from vicinal.errors import SettingError
-from vicinal.graphs.nodes.ensemble_processes import TRIED, WORTH, Aside
-from vicinal.graphs.nodes.labelled_graph import Known
+from vicinal.graphs.nodes.ensemble_processes import TRIED, WORTH, WorkerPool
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph
 from vicinal.graphs.nodes.minibatches import (
     COUNTS,
     Batches,
@@ -33,10 +33,10 @@ from vicinal.graphs.nodes.minibatches import (
 )
 from vicinal.graphs.nodes.networks import (
     NETWORKS,
+    LayeredNetwork,
+    NetworkConfig,
     NodeNetwork,
     OnGraph,
-    Shape,
-    Stack,
     build,
 )
 from vicinal.graphs.settings import NodeSettings
@@ -58,7 +58,7 @@ wait for each other"""
 
 
 @dataclass
-class Rows:
+class FullBatch:
     """All nodes that are learned from, as the one batch of an epoch."""
 
     rows: Tensor
@@ -77,17 +77,17 @@ class Rows:
 
 
 @dataclass
-class Members:
+class Ensemble:
     """Networks for the nodes of a graph."""
 
     settings: NodeSettings
-    known: Known
+    known: LabelledGraph
     val: np.ndarray
     """[N] bool: nodes that the epoch is chosen by"""
 
     objective: Objective
     seed: int
-    begun: float
+    started_at: float
     """what `time.monotonic` said when the minutes began"""
 
     checkpoint: Path | None
@@ -142,7 +142,7 @@ class Members:
         """Train one after the other, as long as there is time for one more; and beside
         that others, where there are cores for them (`aside`)."""
         longest = 0.0
-        with Aside() as aside:
+        with WorkerPool() as aside:
             for number in range(self._most):
                 started = time.monotonic()
                 if number and not aside.has(number) and self._left() < longest:
@@ -173,22 +173,22 @@ class Members:
         return self.settings.members or MOST
 
     def _train_beside(
-        self, network: NodeNetwork, number: int, aside: Aside
+        self, network: NodeNetwork, number: int, aside: WorkerPool
     ) -> Iterator[Epoch]:
         """Train a member; once it is told how long that takes, begin others."""
         spare = 0 if is_one_of_several() or self._threads != 1 else cores() - 1
         later = [k for k in range(number + 1, self._most) if not aside.has(k)]
         later = [k for k in later if not self._is_kept(k)][:spare]
-        begun = time.monotonic()
+        started_at = time.monotonic()
         for epoch in self.train(network, number):
             if epoch.epoch == TRIED and later:
-                each = (time.monotonic() - begun) / TRIED
+                each = (time.monotonic() - started_at) / TRIED
                 whole = each * (self.settings.epochs or EPOCHS)
                 if WORTH <= whole <= self._left():
                     aside.begin(self, later)
             yield epoch
 
-    def bare(self) -> "Members":
+    def bare(self) -> "Ensemble":
         """The same for another process: nothing learned yet, nothing kept."""
         return replace(
             self, checkpoint=None, stop_requested=bool, networks=[], history=[]
@@ -202,7 +202,7 @@ class Members:
         """Seconds of the minutes."""
         if self.settings.minutes is None:
             return math.inf
-        return 60 * self.settings.minutes - (time.monotonic() - self.begun)
+        return 60 * self.settings.minutes - (time.monotonic() - self.started_at)
 
     def _kept(self, number: int) -> Path | None:
         if self.checkpoint is None:
@@ -214,12 +214,12 @@ class Members:
         return build(self.name, self.shape)
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> NetworkConfig:
         return self._shape(self.name)
 
-    def _shape(self, name: str) -> Shape:
+    def _shape(self, name: str) -> NetworkConfig:
         settings = self.settings
-        return Shape(
+        return NetworkConfig(
             features=self.known.x.shape[1],
             hidden=settings.hidden,
             layers=settings.layers or NETWORKS[name].layers,
@@ -246,7 +246,7 @@ class Members:
                 lr=settings.lr or (LR_OF_SAMPLES if few else LR),
                 weight_decay=0.0,
             ),
-            by_clock=settings.minutes is not None,
+            time_limited=settings.minutes is not None,
             penalties=on_graph.penalties(settings.weight_decay),
             runtime=Runtime(
                 precision="bfloat16" if self._low else "float32",
@@ -256,7 +256,7 @@ class Members:
             validate=self._validate,
             judged=bool(self.val.any()),
             by_loss=True,
-            begun=self.begun,
+            started_at=self.started_at,
             seed=seed,
             checkpoint_file=self.checkpoint,
             fingerprint=f"member {number}",
@@ -268,9 +268,9 @@ class Members:
         trainer.load_best()
 
     @property
-    def _rows(self) -> Rows:
-        rows = np.flatnonzero(self.known.marked)
-        return Rows(torch.from_numpy(rows), torch.from_numpy(self.known.y[rows]))
+    def _rows(self) -> FullBatch:
+        rows = np.flatnonzero(self.known.train_mask)
+        return FullBatch(torch.from_numpy(rows), torch.from_numpy(self.known.y[rows]))
 
     @property
     def _low(self) -> bool:
@@ -285,7 +285,7 @@ class Members:
         return OnGraph(network, self._x, self.known.graph, self.known.weight)
 
     def _samples(self, network: NodeNetwork) -> OnSamples:
-        assert isinstance(network, Stack) and self.counts is not None
+        assert isinstance(network, LayeredNetwork) and self.counts is not None
         return OnSamples(network, self._x, self.sampler, self.counts)
 
     @property
@@ -331,7 +331,7 @@ def averaged(parts: list[Tensor], objective: Objective) -> Tensor:
 @torch.no_grad()
 def together(
     networks: list[NodeNetwork],
-    known: Known,
+    known: LabelledGraph,
     objective: Objective,
     settings: NodeSettings,
 ) -> Tensor:
@@ -341,13 +341,15 @@ def together(
 
 
 @torch.no_grad()
-def embedded(network: NodeNetwork, known: Known, settings: NodeSettings) -> Tensor:
+def embedded(
+    network: NodeNetwork, known: LabelledGraph, settings: NodeSettings
+) -> Tensor:
     """Embeddings [N, hidden] of all nodes: at once, or where --memory has no room for
     that, layer by layer."""
     graph = known.graph
     size = graph.num_nodes, graph.num_edges
     needed = bytes_of_a_step(network.name, network.shape, *size)
-    if isinstance(network, Stack) and needed > 1e9 * settings.memory:
+    if isinstance(network, LayeredNetwork) and needed > 1e9 * settings.memory:
         make = in_room(1e9 * settings.memory / 4)
         given = known.x, graph, known.weight
         return layer_by_layer(network, *given, lambda *s: torch.from_numpy(make(*s)))

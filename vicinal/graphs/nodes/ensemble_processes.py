@@ -34,7 +34,7 @@ EVERY = 0.05
 """seconds between two looks at a process"""
 
 
-class Members(Protocol):
+class Ensemble(Protocol):
     """Networks that learn by their numbers (`members`)."""
 
     stop_requested: Callable[[], bool]
@@ -47,19 +47,19 @@ class Members(Protocol):
         """Train it."""
         ...
 
-    def bare(self) -> "Members":
+    def bare(self) -> "Ensemble":
         """The same for another process: nothing learned yet, nothing kept."""
         ...
 
 
 @dataclass
-class Aside:
+class WorkerPool:
     """The processes; on leaving the context those that still run are ended."""
 
     _running: dict[int, subprocess.Popen] = field(default_factory=dict)
     _folder: Any = None
 
-    def __enter__(self) -> "Aside":
+    def __enter__(self) -> "WorkerPool":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -73,7 +73,7 @@ class Aside:
         """Whether the member of a number learns in a process."""
         return number in self._running
 
-    def begin(self, members: Members, numbers: list[int]) -> None:
+    def begin(self, members: Ensemble, numbers: list[int]) -> None:
         """Train members of these numbers, a process each."""
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="vicinal-")
@@ -120,7 +120,7 @@ def main(job: str, file: str, number: str, parent: str) -> None:
     import torch
 
     torch.set_num_threads(1)
-    members: Members = pickle.loads(Path(job).read_bytes())
+    members: Ensemble = pickle.loads(Path(job).read_bytes())
     members.stop_requested = lambda: os.getppid() != int(parent)
     network: nn.Module = members.new(int(number))
     history = [epoch._asdict() for epoch in members.train(network, int(number))]

@@ -10,7 +10,7 @@ from vicinal.core.objective import Objective
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 
-class Known(NamedTuple):
+class LabelledGraph(NamedTuple):
     """A graph, and what is known of its nodes."""
 
     x: Tensor
@@ -21,11 +21,11 @@ class Known(NamedTuple):
     y: np.ndarray
     """[N] as `Objective.encode` gives them; anything where none is known"""
 
-    marked: np.ndarray
+    train_mask: np.ndarray
     """[N] bool: nodes whose y is learned from"""
 
 
-def known_rows(known: Known, objective: Objective) -> Tensor:
+def known_rows(known: LabelledGraph, objective: Objective) -> Tensor:
     """What is known [N, K] as shares of classes, marks, or spreads from the mean."""
     y = torch.from_numpy(known.y)
     if objective.kind == "numeric":

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vicinal.core.compute.runtime import seed_for
 from vicinal.core.training.trainer import Loader
-from vicinal.graphs.nodes.networks import Shape, Stack, penalties
+from vicinal.graphs.nodes.networks import LayeredNetwork, NetworkConfig, penalties
 from vicinal.graphs.sparse.adjacency import Adjacency
 from vicinal.graphs.sparse.neighbor_sampler import Block, Sampler
 
@@ -64,7 +64,11 @@ class OnSamples(nn.Module):
     """A network on samples of one graph: rows of nodes [B] to their logits [B, K]."""
 
     def __init__(
-        self, network: Stack, x: Tensor, sampler: Sampler, counts: Sequence[int]
+        self,
+        network: LayeredNetwork,
+        x: Tensor,
+        sampler: Sampler,
+        counts: Sequence[int],
     ) -> None:
         """x: [N, F] of any format of floats, also one that lies on disk."""
         super().__init__()
@@ -87,7 +91,7 @@ class OnSamples(nn.Module):
             return torch.cat([self(part) for part in rows.split(size)])
 
 
-def through(network: Stack, x: Tensor, blocks: list[Block]) -> Tensor:
+def through(network: LayeredNetwork, x: Tensor, blocks: list[Block]) -> Tensor:
     """Logits of the targets of the last block; x: [N, F] of the whole graph."""
     h = x[blocks[0].nodes].float()
     for k, block in enumerate(blocks):
@@ -97,7 +101,7 @@ def through(network: Stack, x: Tensor, blocks: list[Block]) -> Tensor:
 
 @torch.no_grad()
 def layer_by_layer(
-    network: Stack,
+    network: LayeredNetwork,
     x: Tensor,
     graph: Adjacency,
     weight: Tensor | None = None,
@@ -112,7 +116,7 @@ def layer_by_layer(
     sampler = Sampler(graph, weight)
     for k in range(len(network.layers)):
         made = make(graph.num_nodes, network.shape.hidden)
-        for begin, end in graph.arriving.parts(edges):
+        for begin, end in graph.incoming.parts(edges):
             block = sampler.block(torch.arange(begin, end))
             h = network.step(k, x[block.nodes].float(), block, block.weight)
             made[begin:end] = h
@@ -120,7 +124,7 @@ def layer_by_layer(
     return x
 
 
-def bytes_of_a_step(name: str, shape: Shape, nodes: int, edges: int) -> int:
+def bytes_of_a_step(name: str, shape: NetworkConfig, nodes: int, edges: int) -> int:
     """What a step over a whole graph takes, about: each layer keeps what it is given,
     its sum and its product, and makes slopes of the same size; attention keeps the
     score, the share and their slopes of each head of each edge as well."""

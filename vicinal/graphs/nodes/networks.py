@@ -31,11 +31,11 @@ from vicinal.graphs.layers.gcn import GCN
 from vicinal.graphs.layers.gcnii import GCNII
 from vicinal.graphs.layers.gin import GIN
 from vicinal.graphs.layers.sage import GraphSAGE
-from vicinal.graphs.sparse.adjacency import Adjacency, Featured
+from vicinal.graphs.sparse.adjacency import Adjacency, CachedAggregation
 from vicinal.graphs.sparse.sparse_features import Features, dense, listed
 
 
-class Shape(NamedTuple):
+class NetworkConfig(NamedTuple):
     """What a network is made with."""
 
     features: int
@@ -51,7 +51,7 @@ class Shape(NamedTuple):
 class NodeNetwork(nn.Module):
     """Embeds the nodes of a graph, and scores the embedding with one dense layer."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkConfig) -> None:
         super().__init__()
         self.shape = shape
         self.dropout = Dropout(shape.dropout)
@@ -64,7 +64,7 @@ class NodeNetwork(nn.Module):
     """how many times as much the weights of its layers are penalised as others"""
 
     reads_words = False
-    """whether its first layer takes features as `words.Words` as well"""
+    """whether its first layer takes features as `words.SparseFeatures` as well"""
 
     @property
     def description(self) -> dict[str, Any]:
@@ -85,12 +85,12 @@ class NodeNetwork(nn.Module):
         return self.head(self.dropout(self.embed(x, graph, weight)))
 
 
-class Stack(NodeNetwork):
+class LayeredNetwork(NodeNetwork):
     """Layers one after the other."""
 
     def __init__(
         self,
-        shape: Shape,
+        shape: NetworkConfig,
         layer: Callable[[int, int], nn.Module],
         *,
         norm: bool = False,
@@ -121,12 +121,12 @@ class Stack(NodeNetwork):
         return self.activation(self.norms[k](h))
 
 
-class Spread(NodeNetwork):
+class APPNPNetwork(NodeNetwork):
     """APPNP: what a dense layer says, spread."""
 
     reads_words = True
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkConfig) -> None:
         super().__init__(shape)
         self.dense = nn.Linear(shape.features, shape.hidden)
         self.spread = APPNP(shape.layers)
@@ -136,7 +136,7 @@ class Spread(NodeNetwork):
         return self.spread(self.dropout(h), graph, weight)
 
 
-class Deep(NodeNetwork):
+class GCNIINetwork(NodeNetwork):
     """GCNII: many layers, each of which sees the first.
 
     Their weights are penalised 20 times as much, as its authors do on Cora:
@@ -146,7 +146,7 @@ class Deep(NodeNetwork):
     layer_decay = 20.0
     reads_words = True
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkConfig) -> None:
         super().__init__(shape)
         self.dense = nn.Linear(shape.features, shape.hidden)
         numbers = range(1, shape.layers + 1)
@@ -165,13 +165,13 @@ def _gin(width: int, hidden: int) -> GIN:
     return GIN(nn.Sequential(*dense), learn_eps=True)
 
 
-def _attention(kind: type[GAT] | type[GATv2], shape: Shape) -> Stack:
+def _attention(kind: type[GAT] | type[GATv2], shape: NetworkConfig) -> LayeredNetwork:
     if shape.hidden % shape.heads:
         raise SettingError(
             f"hidden must be a multiple of heads. Got {shape.hidden} and {shape.heads}."
         )
     each = shape.hidden // shape.heads
-    return Stack(
+    return LayeredNetwork(
         shape,
         lambda width, _: kind(width, each, shape.heads, dropout=shape.dropout),
         weighted=False,
@@ -182,7 +182,7 @@ def _attention(kind: type[GAT] | type[GATv2], shape: Shape) -> Stack:
 class Architecture(NamedTuple):
     """One row of the table above."""
 
-    make: Callable[[Shape], NodeNetwork]
+    make: Callable[[NetworkConfig], NodeNetwork]
     layers: int
     paper: str
     weighted: bool = True
@@ -192,12 +192,14 @@ class Architecture(NamedTuple):
 
 
 NETWORKS: dict[str, Architecture] = {
-    "gcn": Architecture(lambda shape: Stack(shape, GCN), 2, "Kipf and Welling 2017"),
+    "gcn": Architecture(
+        lambda shape: LayeredNetwork(shape, GCN), 2, "Kipf and Welling 2017"
+    ),
     "sage": Architecture(
-        lambda shape: Stack(shape, GraphSAGE), 2, "Hamilton et al. 2017"
+        lambda shape: LayeredNetwork(shape, GraphSAGE), 2, "Hamilton et al. 2017"
     ),
     "gin": Architecture(
-        lambda shape: Stack(shape, _gin, norm=True), 2, "Xu et al. 2019"
+        lambda shape: LayeredNetwork(shape, _gin, norm=True), 2, "Xu et al. 2019"
     ),
     "gat": Architecture(
         lambda shape: _attention(GAT, shape), 2, "Velickovic et al. 2018", False
@@ -205,12 +207,12 @@ NETWORKS: dict[str, Architecture] = {
     "gatv2": Architecture(
         lambda shape: _attention(GATv2, shape), 2, "Brody et al. 2022", False
     ),
-    "appnp": Architecture(Spread, 10, "Klicpera et al. 2019", stacked=False),
-    "gcnii": Architecture(Deep, 24, "Chen et al. 2020", stacked=False),
+    "appnp": Architecture(APPNPNetwork, 10, "Klicpera et al. 2019", stacked=False),
+    "gcnii": Architecture(GCNIINetwork, 24, "Chen et al. 2020", stacked=False),
 }
 
 
-def build(name: str, shape: Shape) -> NodeNetwork:
+def build(name: str, shape: NetworkConfig) -> NodeNetwork:
     """The network of a name; SettingError for one that is unknown."""
     if name not in NETWORKS:
         raise SettingError(
@@ -251,7 +253,7 @@ class OnGraph(nn.Module):
         self.x = listed(x.float()) if network.reads_words else x
         self.graph, self.weight = graph, weight
         if isinstance(self.x, Tensor):
-            self.graph = Featured.with_features(graph, self.x)
+            self.graph = CachedAggregation.with_features(graph, self.x)
 
     def forward(self, rows: Tensor) -> Tensor:
         return self.network(self.x, self.graph, self.weight).index_select(0, rows)

@@ -16,23 +16,27 @@ from vicinal.errors import DataError
 from vicinal.graphs.data.degree_features import place_of
 from vicinal.graphs.data.edge_list import EdgeReader, once, read_edge_file
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.node_features import Columns
+from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.data.node_list import read_nodes
-from vicinal.graphs.nodes.labelled_graph import Known
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph
 
 
-class Joined(NamedTuple):
+class ExtendedGraph(NamedTuple):
     """A graph with newcomers in it."""
 
     table: GraphTable
-    known: Known
+    known: LabelledGraph
     new: np.ndarray
     """rows of the newcomers"""
 
 
 def joined(
-    table: GraphTable, known: Known, columns: Columns, nodes: Any, edges: Any
-) -> Joined:
+    table: GraphTable,
+    known: LabelledGraph,
+    columns: FeatureEncoder,
+    nodes: Any,
+    edges: Any,
+) -> ExtendedGraph:
     """The graph with the nodes of a table in it.
 
     nodes, edges: DataFrames or files; edges may be None: there are none. What of them
@@ -77,7 +81,7 @@ def joined(
         weight=weight,
         set_aside=aside + reader.set_aside,
         notes=notes,
-        room=table.room,
+        max_bytes=table.max_bytes,
     )
     count = len(names)
     x = torch.from_numpy(columns.read(features, count))
@@ -87,12 +91,14 @@ def joined(
     else:
         x = torch.cat([known.x, x])
     y = np.concatenate([known.y, np.zeros((count, *known.y.shape[1:]), known.y.dtype)])
-    marked = np.concatenate([known.marked, np.zeros(count, bool)])
-    whole_known = Known(x, whole.adjacency, whole.edge_weight, y, marked)
-    return Joined(whole, whole_known, np.arange(len(table), len(ids)))
+    train_mask = np.concatenate([known.train_mask, np.zeros(count, bool)])
+    whole_known = LabelledGraph(x, whole.adjacency, whole.edge_weight, y, train_mask)
+    return ExtendedGraph(whole, whole_known, np.arange(len(table), len(ids)))
 
 
-def _listed(nodes: Any, columns: Columns) -> tuple[list[str], Any, list[Quarantined]]:
+def _listed(
+    nodes: Any, columns: FeatureEncoder
+) -> tuple[list[str], Any, list[Quarantined]]:
     """Names and features of the newcomers, and rows that cannot be used."""
     if nodes is None:
         raise DataError(

@@ -49,7 +49,7 @@ def spread(
 
 def spread_labels(
     known: Tensor,
-    marked: Tensor,
+    train_mask: Tensor,
     graph: Adjacency,
     weight: Tensor | None = None,
     alpha: float = 0.1,
@@ -59,18 +59,18 @@ def spread_labels(
     known: [N, K], of shares or amounts; marked: [N] bool, where it is known. A node
     that nothing reaches gets the mean of all that is known.
     """
-    mark = marked.to(known)[:, None]
+    mark = train_mask.to(known)[:, None]
     both = torch.cat([known * mark, mark], dim=1).split(COLUMNS, dim=1)
     found = torch.cat([spread(x, graph, alpha, STEPS, weight) for x in both], dim=1)
     total = found[:, -1:]
-    mean = known[marked].sum(dim=0, keepdim=True) / marked.sum().clamp(min=1)
+    mean = known[train_mask].sum(dim=0, keepdim=True) / train_mask.sum().clamp(min=1)
     return (found[:, :-1] / total.clamp(min=1e-12)).where(total > 1e-12, mean)
 
 
 def smooth(
     said: Tensor,
     known: Tensor,
-    marked: Tensor,
+    train_mask: Tensor,
     graph: Adjacency,
     beta: float,
     weight: Tensor | None = None,
@@ -79,14 +79,14 @@ def smooth(
 
     known: [N, K], what is true where it is known; marked: [N] bool, where it is.
     """
-    first = known.where(marked[:, None], said)
+    first = known.where(train_mask[:, None], said)
     return spread(first, graph, 1 - beta, STEPS, weight) if beta else first
 
 
 def correct(
     said: Tensor,
     known: Tensor,
-    marked: Tensor,
+    train_mask: Tensor,
     graph: Adjacency,
     beta: float,
     weight: Tensor | None = None,
@@ -101,7 +101,7 @@ def correct(
     The error that reaches a node is divided by the share of known nodes that it comes
     from, so that it is a mean, and shrinks where few are near.
     """
-    error = (known - said).where(marked[:, None], 0)
+    error = (known - said).where(train_mask[:, None], 0)
     return said + spread(error, graph, 1 - beta, STEPS, weight)
 
 

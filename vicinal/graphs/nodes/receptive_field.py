@@ -10,14 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from vicinal.graphs.nodes.labelled_graph import Known
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 
-class Field(NamedTuple):
+class ReceptiveField(NamedTuple):
     """A part of a graph."""
 
-    known: Known
+    known: LabelledGraph
     rows: np.ndarray
     """[R] where the nodes that were asked for are in it"""
 
@@ -25,10 +25,10 @@ class Field(NamedTuple):
     """[M] its nodes, as rows of the whole"""
 
 
-def nodes_within(graph: Adjacency, rows: np.ndarray, hops: int) -> np.ndarray:
+def k_hop_nodes(graph: Adjacency, rows: np.ndarray, hops: int) -> np.ndarray:
     """Rows [M], in order, of the nodes from which so many edges or fewer lead there."""
-    offsets = graph.arriving.offsets.numpy().astype(np.int64)
-    sources = graph.arriving.sources.numpy()
+    offsets = graph.incoming.offsets.numpy().astype(np.int64)
+    sources = graph.incoming.sources.numpy()
     found = np.zeros(graph.num_nodes, bool)
     found[rows] = True
     front = np.unique(rows)
@@ -49,29 +49,29 @@ def _spans(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.arange(total) + shift
 
 
-def field_of(known: Known, rows: np.ndarray, hops: int) -> Field:
+def field_of(known: LabelledGraph, rows: np.ndarray, hops: int) -> ReceptiveField:
     """What is known within so many hops, and one more, of some nodes."""
     graph = known.graph
-    nodes = nodes_within(graph, rows, hops + 1)
+    nodes = k_hop_nodes(graph, rows, hops + 1)
     if len(nodes) == graph.num_nodes:
-        return Field(known, rows, nodes)
-    arriving = graph.arriving
+        return ReceptiveField(known, rows, nodes)
+    incoming = graph.incoming
     place = np.full(graph.num_nodes, -1)
     place[nodes] = np.arange(len(nodes))
-    offsets = arriving.offsets.numpy().astype(np.int64)
+    offsets = incoming.offsets.numpy().astype(np.int64)
     edges = _spans(offsets[nodes], offsets[nodes + 1])
-    sources = place[arriving.sources.numpy()[edges]]
+    sources = place[incoming.sources.numpy()[edges]]
     targets = np.repeat(np.arange(len(nodes)), np.diff(offsets)[nodes])
     inside = sources >= 0
     ends = torch.from_numpy(np.stack([sources[inside], targets[inside]]))
     weight = None
     if known.weight is not None:
-        weight = known.weight[arriving.edges.numpy()[edges[inside]]]
-    part = Known(
+        weight = known.weight[incoming.edges.numpy()[edges[inside]]]
+    part = LabelledGraph(
         known.x[nodes],
         Adjacency.of(ends, len(nodes)),
         weight,
         known.y[nodes],
-        known.marked[nodes],
+        known.train_mask[nodes],
     )
-    return Field(part, place[rows], nodes)
+    return ReceptiveField(part, place[rows], nodes)

@@ -8,15 +8,15 @@ from vicinal.core.data.splits import TEST, TRAIN, VAL
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.report.report import Block, Table
 from vicinal.core.text import counted
-from vicinal.graphs.data.graph_collection import GraphSet
-from vicinal.graphs.graph_estimators import GraphModel
+from vicinal.graphs.data.graph_collection import GraphCollection
+from vicinal.graphs.graph_estimators import GraphLevelEstimator
 from vicinal.graphs.graph_level.graph_features import VIEWS
 from vicinal.graphs.runs.nodes import by_class, divided
 from vicinal.graphs.runs.report import cut
 from vicinal.graphs.runs.run import GraphRun
 
 
-def told(found: GraphSet) -> list[str]:
+def told(found: GraphCollection) -> list[str]:
     """What many graphs are, in sentences."""
     nodes, edges = found.sizes, found.edge_counts
     lines = [
@@ -44,11 +44,11 @@ def _range(counts: np.ndarray) -> str:
     return f"{counts.min():,} to {counts.max():,} (median {np.median(counts):g})"
 
 
-class WholeRun(GraphRun):
+class GraphLevelRun(GraphRun):
     """One training from graphs to report."""
 
-    learner: GraphModel
-    data: GraphSet
+    learner: GraphLevelEstimator
+    data: GraphCollection
     unit = "graph"
     closing = "`answer without edges` is a fitted layer on what the nodes are alone."
 
@@ -56,14 +56,14 @@ class WholeRun(GraphRun):
         return told(self.data)
 
     def counts(self) -> dict[str, int]:
-        parts = self.learner.parts_
+        parts = self.learner.split_
         return {part: int((parts == part).sum()) for part in (TRAIN, VAL, TEST)}
 
     def divided(self) -> str:
         return f"{', '.join(divided(self.counts()))}; {self.learner.columns_}"
 
     def judged(self) -> Evaluation | None:
-        if not (self.learner.parts_ == TEST).any():
+        if not (self.learner.split_ == TEST).any():
             return None
         return self.learner.evaluate()
 
@@ -72,7 +72,7 @@ class WholeRun(GraphRun):
 
         found = self.data
         labels = [None] * len(found) if found.labels is None else found.labels
-        splits = pd.DataFrame({"id": found.names, "split": self.learner.parts_})
+        splits = pd.DataFrame({"id": found.names, "split": self.learner.split_})
         return {
             "index": pd.DataFrame({"id": found.names, "label": labels}),
             "splits": splits[splits["split"] != ""],
@@ -82,7 +82,7 @@ class WholeRun(GraphRun):
         learner, found = self.learner, self.data
         said = learner.predicted(found)
         frame = learner.predictions_frame(found.names, said, found.labels)
-        frame.insert(1, "part", learner.parts_)
+        frame.insert(1, "part", learner.split_)
         return frame
 
     def parts(self) -> Table:
@@ -91,7 +91,7 @@ class WholeRun(GraphRun):
     def firsts(self) -> list[Block]:
         rows = [
             [VIEWS[a.view], a.head.penalty, round(a.loss, 4)]
-            for a in self.learner.firsts_
+            for a in self.learner.linear_candidates_
         ]
         return [cut(["what is seen", "penalty", "loss"], rows)]
 

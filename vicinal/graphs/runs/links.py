@@ -37,8 +37,8 @@ class LinkRun(GraphRun):
         split = self.learner.split_
         return {
             "train": 2 * len(split.train),
-            "val": len(split.val) + len(split.val_none),
-            "test": len(split.test) + len(split.test_none),
+            "val": len(split.val) + len(split.val_negatives),
+            "test": len(split.test) + len(split.test_negatives),
         }
 
     def divided(self) -> str:

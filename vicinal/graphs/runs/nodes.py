@@ -9,7 +9,7 @@ from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.report.report import Block, Table
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.statistics import Facts, facts_of, told
-from vicinal.graphs.node_estimators import NodeLearner
+from vicinal.graphs.node_estimators import NodeEstimator
 from vicinal.graphs.nodes.propagated_features import VIEWS
 from vicinal.graphs.runs.report import cut
 from vicinal.graphs.runs.run import EVERY, GraphRun
@@ -29,7 +29,7 @@ def divided(counts: dict[str, int]) -> list[str]:
 class NodeRun(GraphRun):
     """One training from graph to report."""
 
-    learner: NodeLearner
+    learner: NodeEstimator
     data: GraphTable
     facts: Facts
     unit = "node"
@@ -44,12 +44,12 @@ class NodeRun(GraphRun):
         return told(self.data, self.facts)
 
     def counts(self) -> dict[str, int]:
-        parts = self.learner.parts_
+        parts = self.learner.split_
         return {part: int((parts == part).sum()) for part in (TRAIN, VAL, TEST)}
 
     def divided(self) -> str:
         parts = divided(self.counts())
-        rest = int((self.data.labelled & (self.learner.parts_ == "")).sum())
+        rest = int((self.data.labelled & (self.learner.split_ == "")).sum())
         if rest:
             parts.append(f"{rest:,} in no part, whose labels are not used")
         told = f"{', '.join(parts)}; {self.learner.columns_}"
@@ -67,7 +67,7 @@ class NodeRun(GraphRun):
 
         table = self.data
         labels = [None] * len(table) if table.labels is None else table.labels
-        splits = pd.DataFrame({"id": table.ids, "split": self.learner.parts_})
+        splits = pd.DataFrame({"id": table.ids, "split": self.learner.split_})
         return {
             "index": pd.DataFrame({"id": table.ids, "label": labels}),
             "splits": splits[splits["split"] != ""],
@@ -77,7 +77,7 @@ class NodeRun(GraphRun):
         learner, table = self.learner, self.data
         said = learner.predicted()
         frame = learner.predictions_frame(table.ids, said, table.labels)
-        frame.insert(1, "part", learner.parts_)
+        frame.insert(1, "part", learner.split_)
         return frame
 
     def parts(self) -> Table:
@@ -88,8 +88,8 @@ class NodeRun(GraphRun):
         found, learner = self.evaluation, self.learner
         if found is None or found.confusion is None:
             return []
-        arriving = learner.graph_.adjacency.arriving
-        degree = arriving.degrees.numpy()[learner.held_out]
+        incoming = learner.graph_.adjacency.incoming
+        degree = incoming.degrees.numpy()[learner.held_out]
         right = found.predictions["label"].to_numpy() == found.predictions["predicted"]
         told = []
         for low, high, name in ((0, 0, "none"), (1, 2, "1 or 2"), (3, 5, "3 to 5")):
@@ -105,10 +105,12 @@ class NodeRun(GraphRun):
 
     def firsts(self) -> list[Block]:
         rows = [
-            [VIEWS[a.view], a.head.penalty, a.evened, round(a.loss, 4)]
-            for a in self.learner.firsts_
+            [VIEWS[a.view], a.head.penalty, a.correct_and_smooth, round(a.loss, 4)]
+            for a in self.learner.linear_candidates_
         ]
-        return [cut(["what is seen", "penalty", "evened out by", "loss"], rows)]
+        return [
+            cut(["what is seen", "penalty", "correct_and_smooth out by", "loss"], rows)
+        ]
 
     def more(self) -> dict[str, Any]:
         return {"graph": vars(self.facts)}
@@ -116,7 +118,7 @@ class NodeRun(GraphRun):
 
 def by_class(data: Any, learner: Any) -> Table | None:
     """How many examples of each class are for what; None where there are no classes."""
-    labels, parts, shown = data.labels, learner.parts_, (TRAIN, VAL, TEST)
+    labels, parts, shown = data.labels, learner.split_, (TRAIN, VAL, TEST)
     if data.kind != "single_label" or labels is None:
         return None
     rows = [

@@ -19,8 +19,8 @@ from vicinal.core.report.report import (
     Text,
     curves,
     intervals,
+    plot_reliability,
     share_cell,
-    sureness,
 )
 from vicinal.core.storage.run_folder import environment
 from vicinal.core.text import counted, percent
@@ -97,10 +97,10 @@ def _how_good(run: Findings) -> list[Block]:
         Figure(intervals(scores), "Dots are scores, bars their 95 % intervals."),
         cut(["", "metric", "value", "low", "high", "n"], rows),
     ]
-    if found.sureness and found.calibration_error is not None:
+    if found.plot_reliability and found.calibration_error is not None:
         gap = percent(found.calibration_error)
         text = f"What it says of its own sureness is off by {gap} on average."
-        blocks += [Text(text), Figure(sureness(found.sureness))]
+        blocks += [Text(text), Figure(plot_reliability(found.plot_reliability))]
     blocks += [Text(run.closing)] if run.closing else []
     return blocks + [Text(_sentence(note), "warning") for note in found.notes]
 
@@ -128,7 +128,7 @@ def _where_it_errs(run: Findings) -> list[Block]:
         )
     if len(found.classes) <= MOST_CLASSES:
         counts = found.confusion.tolist()
-        blocks.append(Matrix(list(found.classes), counts, "Rows are true."))
+        blocks.append(Matrix(list(found.classes), counts, "CSR are true."))
     return blocks + run.errors
 
 
@@ -141,7 +141,7 @@ def _training(run: Findings) -> list[Block]:
     history = learner.history_
     if not history:
         return [*blocks, Text("No graph network was trained.")]
-    if learner.paired_ is not None:
+    if learner.comparison_ is not None:
         told = "Networks against the first answer, on the validation part: "
         blocks.append(Text(f"{told}{learner.against_the_first}."))
     ends = [k for k, e in enumerate(history) if e.epoch == 1] + [len(history)]

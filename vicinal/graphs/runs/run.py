@@ -39,7 +39,7 @@ class GraphRun:
     run: Run
     source: str
     stop_requested: Callable[[], bool] = lambda: False
-    begun: float = field(default_factory=time.monotonic)
+    started_at: float = field(default_factory=time.monotonic)
 
     lines: list[str] = field(init=False, default_factory=list)
     """what was understood"""
@@ -74,7 +74,7 @@ class GraphRun:
         yield from self._first_answer()
         yield from self._networks()
         yield from self._test()
-        self.seconds = time.monotonic() - self.begun
+        self.seconds = time.monotonic() - self.started_at
         self._write_results()
 
     # --- what is told of nodes, graphs or edges ----------------------------------
@@ -143,7 +143,7 @@ class GraphRun:
 
     def _first_answer(self) -> Iterator[str]:
         learner = self.learner
-        self.first_seconds = time.monotonic() - self.begun
+        self.first_seconds = time.monotonic() - self.started_at
         self.first = self.judged()
         how = f"first answer after {self.first_seconds:.1f} s: {learner.first_told}"
         if self.first is None:
@@ -155,13 +155,13 @@ class GraphRun:
     def _networks(self) -> Iterator[str | Epoch]:
         learner, number = self.learner, 0
         checkpoint = self.run.path(CHECKPOINT)
-        for epoch in learner._epochs(self.begun, checkpoint, self.stop_requested):
+        for epoch in learner._epochs(self.started_at, checkpoint, self.stop_requested):
             if epoch.epoch == 1:
                 number += 1
                 yield f"network {number}, {learner.network_name}:"
             if epoch.epoch % self.every == 0:
                 yield epoch
-        if learner.paired_ is not None:
+        if learner.comparison_ is not None:
             yield (
                 f"{counted(number, 'network')} against the first answer, on the "
                 f"validation part: {learner.against_the_first}"
@@ -235,6 +235,6 @@ class GraphRun:
             "delivered": learner.delivered,
             "networks": len(self.networks),
             "parameters": sum(count_parameters(network) for network in self.networks),
-            "kept_because": learner.paired_ and learner.paired_.to_dict(),
+            "kept_because": learner.comparison_ and learner.comparison_.to_dict(),
             **self.more(),
         }

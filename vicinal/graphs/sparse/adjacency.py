@@ -47,7 +47,7 @@ SORTED = 1 << 24
 
 
 @dataclass(frozen=True)
-class Rows:
+class CSR:
     """Edges by the node that they lead to: compressed sparse rows."""
 
     offsets: Tensor
@@ -83,26 +83,26 @@ class Rows:
                 yield begin, end
                 begin = end
 
-    def to(self, device: str) -> "Rows":
+    def to(self, device: str) -> "CSR":
         """The same on a device."""
-        return Rows(*(t.to(device) for t in (self.offsets, self.sources, self.edges)))
+        return CSR(*(t.to(device) for t in (self.offsets, self.sources, self.edges)))
 
 
 @dataclass(frozen=True)
 class Adjacency:
     """A graph's edges, from both ends."""
 
-    arriving: Rows
+    incoming: CSR
     """by target"""
 
     num_sources: int
     """nodes that edges may come from: as many as `num_nodes`, unless two sets differ"""
 
-    stands_for: Tensor | None = None
+    edge_multiplicity: Tensor | None = None
     """[E], in the order of arriving ones: of a sample, how many edges of the whole each
     stands for in a sum; None: for itself"""
 
-    room: float = math.inf
+    max_bytes: float = math.inf
     """bytes up to which the rows' arrays of edges are in memory; larger ones lie on
     disk. What is made of them for a whole step, such as weights, is in memory"""
 
@@ -114,19 +114,21 @@ class Adjacency:
     (`inside.masks`)"""
 
     @cached_property
-    def leaving(self) -> Rows:
+    def outgoing(self) -> CSR:
         """By source; its `sources` are the edges' targets."""
-        rows = self.arriving
-        return rows_of(rows.targets, rows.sources, self.num_sources, self.room)
+        rows = self.incoming
+        return csr_by_target(
+            rows.targets, rows.sources, self.num_sources, self.max_bytes
+        )
 
     @property
     def num_nodes(self) -> int:
         """Nodes that edges lead to."""
-        return len(self.arriving.offsets) - 1
+        return len(self.incoming.offsets) - 1
 
     @property
     def num_edges(self) -> int:
-        return len(self.arriving.sources)
+        return len(self.incoming.sources)
 
     @classmethod
     def of(cls, edge_index: Tensor, num_nodes: int) -> "Adjacency":
@@ -146,19 +148,23 @@ class Adjacency:
 
     @classmethod
     def between(
-        cls, source: Tensor, target: Tensor, num_nodes: int, room: float = math.inf
+        cls, source: Tensor, target: Tensor, num_nodes: int, max_bytes: float = math.inf
     ) -> "Adjacency":
         """From both ends [E] of edges, which must name nodes that are there.
 
         DataError for 2^31 edges or more.
         """
         _refuse_too_many(len(source), num_nodes)
-        return cls(rows_of(source, target, num_nodes, room), num_nodes, room=room)
+        return cls(
+            csr_by_target(source, target, num_nodes, max_bytes),
+            num_nodes,
+            max_bytes=max_bytes,
+        )
 
     @cached_property
-    def loopless(self) -> Tensor:
+    def without_self_loop(self) -> Tensor:
         """[N, 1] float32: 1 for a node without an edge to itself, else 0."""
-        rows = self.arriving
+        rows = self.incoming
         found = torch.ones(self.num_nodes, 1, device=rows.sources.device)
         for begin, end in rows.parts(SORTED):
             degrees = rows.offsets[begin : end + 1].diff()
@@ -169,33 +175,33 @@ class Adjacency:
         return found
 
     @cached_property
-    def with_loops(self) -> "Adjacency":
+    def add_self_loops(self) -> "Adjacency":
         """With an edge from each node to itself, where there is none yet."""
-        rows = self.arriving
-        bare = self.loopless[:, 0].nonzero()[:, 0]
+        rows = self.incoming
+        bare = self.without_self_loop[:, 0].nonzero()[:, 0]
         source, target = (
             torch.cat([t, bare.int()]) for t in (rows.sources, rows.targets)
         )
-        found = rows_of(source, target, self.num_nodes, self.room)
-        return Adjacency(found, self.num_sources, room=self.room)
+        found = csr_by_target(source, target, self.num_nodes, self.max_bytes)
+        return Adjacency(found, self.num_sources, max_bytes=self.max_bytes)
 
     @cached_property
-    def normalised(self) -> "Weighted":
+    def normalised(self) -> "WeightedAdjacency":
         """D^-1/2 (A + I) D^-1/2, where D holds the row sums of A + I; made once."""
-        graph = self.with_loops
-        root = graph.arriving.degrees.clamp(min=1).float().rsqrt()
-        rows = graph.arriving
-        return Weighted(graph, root[rows.sources] * root[rows.targets])
+        graph = self.add_self_loops
+        root = graph.incoming.degrees.clamp(min=1).float().rsqrt()
+        rows = graph.incoming
+        return WeightedAdjacency(graph, root[rows.sources] * root[rows.targets])
 
     def forget(self) -> None:
         """Let go of what was made and kept; it is made again where it is wanted."""
-        for name in ("with_loops", "normalised", "leaving", "loopless"):
+        for name in ("add_self_loops", "normalised", "outgoing", "without_self_loop"):
             self.__dict__.pop(name, None)
-        self.arriving.__dict__.pop("targets", None)
+        self.incoming.__dict__.pop("targets", None)
 
     def to(self, device: str) -> "Adjacency":
         """The same on a device."""
-        return Adjacency(self.arriving.to(device), self.num_sources)
+        return Adjacency(self.incoming.to(device), self.num_sources)
 
 
 def _refuse_too_many(edges: int, nodes: int) -> None:
@@ -208,7 +214,7 @@ def _refuse_too_many(edges: int, nodes: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Featured(Adjacency):
+class CachedAggregation(Adjacency):
     """A graph with the features that it is asked with again and again."""
 
     features: Tensor
@@ -218,9 +224,9 @@ class Featured(Adjacency):
     sums: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def with_features(cls, graph: Adjacency, x: Tensor) -> "Featured":
+    def with_features(cls, graph: Adjacency, x: Tensor) -> "CachedAggregation":
         """x: [N, F], not to be changed."""
-        return cls(graph.arriving, graph.num_sources, features=x, whole=graph)
+        return cls(graph.incoming, graph.num_sources, features=x, whole=graph)
 
     def keeps(self, x: Tensor) -> bool:
         """Whether x are the features, and its sums may serve again: they have no
@@ -229,54 +235,54 @@ class Featured(Adjacency):
         return same and not torch.is_inference_mode_enabled()
 
     @property
-    def leaving(self) -> Rows:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.whole.leaving
+    def outgoing(self) -> CSR:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.whole.outgoing
 
     @property
-    def loopless(self) -> Tensor:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.whole.loopless
+    def without_self_loop(self) -> Tensor:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.whole.without_self_loop
 
     @property
-    def with_loops(self) -> Adjacency:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.whole.with_loops
+    def add_self_loops(self) -> Adjacency:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.whole.add_self_loops
 
     @property
-    def normalised(self) -> "Weighted":  # pyright: ignore[reportIncompatibleVariableOverride]
+    def normalised(self) -> "WeightedAdjacency":  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.whole.normalised
 
 
 @dataclass(frozen=True)
-class Weighted:
+class WeightedAdjacency:
     """Edges with weights that do not change, from both ends."""
 
     graph: Adjacency
-    arriving: Tensor
+    incoming: Tensor
     """[E], in the order of arriving edges"""
 
     @cached_property
-    def leaving(self) -> Tensor:
+    def outgoing(self) -> Tensor:
         """[E], in the order of leaving ones."""
-        return self.arriving[self.graph.leaving.edges]
+        return self.incoming[self.graph.outgoing.edges]
 
     def sum(self, x: Tensor) -> Tensor:
         """The weighted sum [N, F] over the neighbours of each node, of x [S, F]."""
         return _Fixed.apply(x, self)
 
 
-def rows_of(
-    source: Tensor, target: Tensor, num_nodes: int, room: float = math.inf
-) -> Rows:
+def csr_by_target(
+    source: Tensor, target: Tensor, num_nodes: int, max_bytes: float = math.inf
+) -> CSR:
     """The edges by target; those of one keep the order that they came in.
 
     room: bytes; rows that take more lie on disk, and are sorted a part at a time.
     """
     offsets = torch.zeros(num_nodes + 1, dtype=torch.int32, device=target.device)
     offsets[1:] = torch.bincount(target, minlength=num_nodes).cumsum(0)
-    if 4 * len(target) <= room:
+    if 4 * len(target) <= max_bytes:
         order = target.int().sort(stable=True).indices
-        return Rows(offsets, source[order].int(), order.int())
-    on_disk = (array(target.shape, np.int32, room) for _ in range(2))
-    rows = Rows(offsets, *map(torch.from_numpy, on_disk))
+        return CSR(offsets, source[order].int(), order.int())
+    on_disk = (array(target.shape, np.int32, max_bytes) for _ in range(2))
+    rows = CSR(offsets, *map(torch.from_numpy, on_disk))
     for begin, end in rows.parts(SORTED):
         own = ((target >= begin) & (target < end)).nonzero()[:, 0]
         order = own[target[own].sort(stable=True).indices]
@@ -308,7 +314,7 @@ def aggregate(
         words = ", ".join(map(repr, MODES))
         raise ValueError(f"reduce must be one of {words}. Got {reduce!r}.")
     _refuse_length(x, graph)
-    if isinstance(graph, Featured) and weight is None and graph.keeps(x):
+    if isinstance(graph, CachedAggregation) and weight is None and graph.keeps(x):
         if reduce not in graph.sums:
             graph.sums[reduce] = aggregate(x, graph.whole, reduce)
         return graph.sums[reduce]
@@ -323,11 +329,11 @@ def aggregate(
             f"weight must have a number for each of {graph.num_edges:,} edges. Got "
             f"{len(weight):,}."
         )
-    own = None if weight is None else weight[graph.arriving.edges]
+    own = None if weight is None else weight[graph.incoming.edges]
     if own is None and graph.mask is not None:
         own = torch.ones_like(graph.mask)
-    if reduce == "sum" and graph.stands_for is not None:
-        own = graph.stands_for if own is None else own * graph.stands_for
+    if reduce == "sum" and graph.edge_multiplicity is not None:
+        own = graph.edge_multiplicity if own is None else own * graph.edge_multiplicity
     if own is None:
         return _Sum.apply(x, None, graph, reduce)
     total = weighted_sum(x, graph, own)
@@ -342,28 +348,28 @@ def weighted_sum(x: Tensor, graph: Adjacency, weight: Tensor) -> Tensor:
     return _Sum.apply(x, weight, graph, "sum")
 
 
-def sum_and_own(
+def aggregate_with_self(
     x: Tensor, graph: Adjacency, share: Tensor, weight: Tensor | None = None
 ) -> Tensor:
     """share x_v + the sum over neighbours of each node, [N, F], in one pass there and
     one back; share: [] a number with a slope. Else as `aggregate`."""
     _refuse_length(x, graph)
-    plain = weight is None and graph.mask is None and graph.stands_for is None
+    plain = weight is None and graph.mask is None and graph.edge_multiplicity is None
     if not plain or x.is_cuda:
         own = x[: graph.num_nodes]
         return torch.addcmul(aggregate(x, graph, "sum", weight), own, share)
     kept = None
-    if isinstance(graph, Featured) and graph.keeps(x):
+    if isinstance(graph, CachedAggregation) and graph.keeps(x):
         kept = aggregate(x, graph, "sum")
     return _SumAndOwn.apply(x, share, graph, kept)
 
 
 def _count(graph: Adjacency) -> Tensor:
     """What a mean is divided by, [N, 1]."""
-    return graph.arriving.degrees.clamp(min=1)[:, None]
+    return graph.incoming.degrees.clamp(min=1)[:, None]
 
 
-def sum_rows(x: Tensor, rows: Rows, weight: Tensor | None = None) -> Tensor:
+def sum_rows(x: Tensor, rows: CSR, weight: Tensor | None = None) -> Tensor:
     """The sum over the edges of each row; a weight for each of the rows' own edges."""
     if not x.is_cuda:
         return _bags(x, rows, "sum", weight)[0]
@@ -371,7 +377,7 @@ def sum_rows(x: Tensor, rows: Rows, weight: Tensor | None = None) -> Tensor:
     return _matrix(rows, values, len(x)) @ x
 
 
-def _matrix(rows: Rows, values: Tensor, width: int) -> Tensor:
+def _matrix(rows: CSR, values: Tensor, width: int) -> Tensor:
     """The edges as a sparse matrix [N, width] with these values."""
     shape, parts = (len(rows.offsets) - 1, width), (rows.offsets, rows.sources, values)
     with warnings.catch_warnings():
@@ -379,7 +385,7 @@ def _matrix(rows: Rows, values: Tensor, width: int) -> Tensor:
         return torch.sparse_csr_tensor(*parts, shape, check_invariants=False)
 
 
-def _bags(x: Tensor, rows: Rows, reduce: str, weight: Tensor | None = None) -> Any:
+def _bags(x: Tensor, rows: CSR, reduce: str, weight: Tensor | None = None) -> Any:
     """torch's sum, mean or maximum over lists of rows; a weight only for sums."""
     return torch.embedding_bag(
         x.detach().contiguous(),
@@ -402,7 +408,7 @@ class _Sum(torch.autograd.Function):
         weight = None if weight is None else weight.contiguous()  # of many heads one
         ctx.save_for_backward(x if weight is not None else None, weight)
         own = None if weight is None else weight.to(x.dtype)
-        total = sum_rows(x, graph.arriving, own)
+        total = sum_rows(x, graph.incoming, own)
         return total if reduce == "sum" else total.div_(_count(graph))
 
     @staticmethod
@@ -418,10 +424,10 @@ class _Sum(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             own = None
             if weight is not None:
-                own = weight.index_select(0, graph.leaving.edges).to(g.dtype)
-            for_x = sum_rows(g, graph.leaving, own)
+                own = weight.index_select(0, graph.outgoing.edges).to(g.dtype)
+            for_x = sum_rows(g, graph.outgoing, own)
         if weight is not None and ctx.needs_input_grad[1]:
-            for_weight = _products(x, g, graph.arriving).to(weight.dtype)
+            for_weight = _products(x, g, graph.incoming).to(weight.dtype)
         return for_x, for_weight, None, None
 
 
@@ -435,7 +441,7 @@ class _SumAndOwn(torch.autograd.Function):
         ctx.save_for_backward(x, share)
         if kept is not None:
             return torch.add(kept, own, alpha=times)
-        return sum_rows(x, graph.arriving).add_(own, alpha=times)
+        return sum_rows(x, graph.incoming).add_(own, alpha=times)
 
     @staticmethod
     @once_differentiable
@@ -445,7 +451,7 @@ class _SumAndOwn(torch.autograd.Function):
         (x, share), (g,), graph = ctx.saved_tensors, grads, ctx.graph
         for_x = for_share = None
         if ctx.needs_input_grad[0]:
-            for_x = sum_rows(g, graph.leaving)
+            for_x = sum_rows(g, graph.outgoing)
             for_x[: graph.num_nodes].add_(g, alpha=ctx.times)
         if ctx.needs_input_grad[1]:
             for_share = _dot(x[: graph.num_nodes], g).to(share.dtype)
@@ -462,10 +468,10 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 class _Fixed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, edges: Weighted) -> Tensor:
+    def forward(ctx: Any, x: Tensor, edges: WeightedAdjacency) -> Tensor:
         ctx.edges = edges
-        own = edges.arriving.to(x.dtype)
-        return sum_rows(x, edges.graph.arriving, own)
+        own = edges.incoming.to(x.dtype)
+        return sum_rows(x, edges.graph.incoming, own)
 
     @staticmethod
     @once_differentiable
@@ -473,11 +479,11 @@ class _Fixed(torch.autograd.Function):
         ctx: Any, *grads: Tensor
     ) -> tuple[Tensor | None, ...]:
         (g,), edges = grads, ctx.edges
-        own = edges.leaving.to(g.dtype)
-        return sum_rows(g, edges.graph.leaving, own), None
+        own = edges.outgoing.to(g.dtype)
+        return sum_rows(g, edges.graph.outgoing, own), None
 
 
-def _products(x: Tensor, g: Tensor, rows: Rows) -> Tensor:
+def _products(x: Tensor, g: Tensor, rows: CSR) -> Tensor:
     """x[s] . g[t] of each edge, [E]: of g x^T what there is an edge for."""
     wide = torch.promote_types(x.dtype, torch.float32)
     given = g.to(wide), x.to(wide).T
@@ -491,8 +497,8 @@ def _products(x: Tensor, g: Tensor, rows: Rows) -> Tensor:
 class _Maximum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, graph: Adjacency) -> Tensor:
-        found, _, _, where = _bags(x, graph.arriving, "max")
-        ctx.shape, ctx.empty = x.shape, graph.arriving.degrees == 0
+        found, _, _, where = _bags(x, graph.incoming, "max")
+        ctx.shape, ctx.empty = x.shape, graph.incoming.degrees == 0
         ctx.save_for_backward(where)
         return found
 

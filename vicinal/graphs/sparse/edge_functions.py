@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from vicinal.graphs.sparse.adjacency import Adjacency, Rows, sum_rows
+from vicinal.graphs.sparse.adjacency import CSR, Adjacency, sum_rows
 
 
 def of_ends(sent: Tensor, heard: Tensor, graph: Adjacency) -> Tensor:
@@ -15,11 +15,11 @@ def of_ends(sent: Tensor, heard: Tensor, graph: Adjacency) -> Tensor:
     return _OfEnds.apply(sent, heard, graph)
 
 
-def softmax(score: Tensor, graph: Adjacency) -> Tensor:
+def edge_softmax(score: Tensor, graph: Adjacency) -> Tensor:
     """Shares [E, ...] of the edges that arrive at a node, 1 together: exp score[e] over
     the sum for all edges of the same node. score: [E, ...], in the order of arriving
     ones."""
-    return _Softmax.apply(score, graph.arriving)
+    return _Softmax.apply(score, graph.incoming)
 
 
 def edge_by_edge(
@@ -34,7 +34,7 @@ def edge_by_edge(
     sent, heard: [N, ...]. What is made on the way is made again for the slopes, so that
     it is never there for all edges at once.
     """
-    return _EdgeByEdge.apply(rule, graph.arriving, sent, heard, weight)
+    return _EdgeByEdge.apply(rule, graph.incoming, sent, heard, weight)
 
 
 def edge_sum(
@@ -49,13 +49,13 @@ def edge_sum(
     of_edges: [E, D], in the order of arriving ones. Messages are made some edges at a
     time, and made again for the slopes.
     """
-    return _EdgeSum.apply(rule, graph.arriving, x, of_edges, *parameters)
+    return _EdgeSum.apply(rule, graph.incoming, x, of_edges, *parameters)
 
 
 class _OfEnds(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, sent: Tensor, heard: Tensor, graph: Adjacency) -> Tensor:
-        ctx.graph, rows = graph, graph.arriving
+        ctx.graph, rows = graph, graph.incoming
         found = sent.index_select(0, rows.sources)
         return found.add_(heard.index_select(0, rows.targets))
 
@@ -64,14 +64,14 @@ class _OfEnds(torch.autograd.Function):
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, *grads: Tensor
     ) -> tuple[Tensor | None, ...]:
-        (g,), leaving = grads, ctx.graph.leaving
-        rows = Rows(leaving.offsets, leaving.edges, leaving.edges)
-        return sum_rows(g, rows), _in_rows(g, ctx.graph.arriving, "sum"), None
+        (g,), outgoing = grads, ctx.graph.outgoing
+        rows = CSR(outgoing.offsets, outgoing.edges, outgoing.edges)
+        return sum_rows(g, rows), _in_rows(g, ctx.graph.incoming, "sum"), None
 
 
 class _Softmax(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, score: Tensor, rows: Rows) -> Tensor:
+    def forward(ctx: Any, score: Tensor, rows: CSR) -> Tensor:
         most = _in_rows(score, rows, "max")
         raised = (score - most.index_select(0, rows.targets)).exp_()
         total = _in_rows(raised, rows, "sum")
@@ -90,7 +90,7 @@ class _Softmax(torch.autograd.Function):
         return (g - mean.index_select(0, ctx.rows.targets)).mul_(share), None
 
 
-def _in_rows(values: Tensor, rows: Rows, reduce: str) -> Tensor:
+def _in_rows(values: Tensor, rows: CSR, reduce: str) -> Tensor:
     """Numbers [E, ...] of the edges of each node, taken together: [N, ...]."""
     if values.is_cuda:
         shape = len(rows.offsets) - 1, *values.shape[1:]
@@ -108,7 +108,7 @@ class _EdgeByEdge(torch.autograd.Function):
     def forward(
         ctx: Any,
         rule: Callable[..., Tensor],
-        rows: Rows,
+        rows: CSR,
         sent: Tensor,
         heard: Tensor,
         weight: Tensor,
@@ -138,7 +138,7 @@ class _EdgeByEdge(torch.autograd.Function):
         return None, None, *slopes
 
 
-def _ends(sent: Tensor, heard: Tensor, rows: Rows, own: slice) -> tuple[Tensor, Tensor]:
+def _ends(sent: Tensor, heard: Tensor, rows: CSR, own: slice) -> tuple[Tensor, Tensor]:
     """sent[s] and heard[t] of some edges."""
     return (
         sent.index_select(0, rows.sources[own]),
@@ -161,7 +161,7 @@ class _EdgeSum(torch.autograd.Function):
     def forward(
         ctx: Any,
         rule: Callable[..., Tensor],
-        rows: Rows,
+        rows: CSR,
         x: Tensor,
         of_edges: Tensor,
         *parameters: Tensor,
@@ -192,7 +192,7 @@ class _EdgeSum(torch.autograd.Function):
         return None, None, *slopes
 
 
-def _parts(rows: Rows) -> list[slice]:
+def _parts(rows: CSR) -> list[slice]:
     """Edges, some at a time."""
     return [slice(k, k + EDGES) for k in range(0, len(rows.sources), EDGES)]
 

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.graphs.sparse.adjacency import Adjacency, Rows, Weighted, aggregate
+from vicinal.graphs.sparse.adjacency import CSR, Adjacency, WeightedAdjacency, aggregate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +49,19 @@ class Block(Adjacency):
     is_part: ClassVar[bool] = True
 
     @cached_property
-    def loopless(self) -> Tensor:
+    def without_self_loop(self) -> Tensor:
         return self.bare
 
     @cached_property
-    def normalised(self) -> Weighted:
+    def normalised(self) -> WeightedAdjacency:
         """GCN's weights, as the whole graph has them, for the sample."""
-        rows, new = self.arriving, self.bare[:, 0].nonzero()[:, 0]
+        rows, new = self.incoming, self.bare[:, 0].nonzero()[:, 0]
         given = self.root[rows.sources] * self.root[rows.targets]
-        for factor in (self.stands_for, self.weight):
+        for factor in (self.edge_multiplicity, self.weight):
             given = given if factor is None else given * factor
         listed = torch.cat([given, self.root[new] ** 2])
-        graph = self.with_loops
-        return Weighted(graph, listed[graph.arriving.edges])
+        graph = self.add_self_loops
+        return WeightedAdjacency(graph, listed[graph.incoming.edges])
 
 
 class Sampler:
@@ -70,9 +70,9 @@ class Sampler:
     def __init__(self, graph: Adjacency, weight: Tensor | None = None) -> None:
         """weight: [E], of the edges as they were listed."""
         self.graph = graph
-        self.weight = None if weight is None else weight[graph.arriving.edges]
+        self.weight = None if weight is None else weight[graph.incoming.edges]
         ones = torch.ones(graph.num_nodes, 1)
-        degree = aggregate(ones, graph, "sum", weight) + graph.loopless
+        degree = aggregate(ones, graph, "sum", weight) + graph.without_self_loop
         self.root = torch.where(degree > 0, degree, torch.inf).rsqrt()[:, 0]
         self._place = np.full(graph.num_nodes, -1, np.int32)
 
@@ -90,7 +90,7 @@ class Sampler:
 
     def block(self, nodes: Tensor, count: int | None = None) -> Block:
         """The edges that arrive at nodes [N]; of each at most `count`, None: all."""
-        offsets = self.graph.arriving.offsets
+        offsets = self.graph.incoming.offsets
         first = offsets[nodes].long()
         degree = offsets[nodes + 1].long() - first
         taken = degree if count is None else degree.clamp(max=count)
@@ -100,25 +100,25 @@ class Sampler:
             own = torch.arange(int(ends[-1])) - ends[:-1].long().repeat_interleave(
                 taken
             )
-            places, stands_for = first.repeat_interleave(taken) + own, None
+            places, edge_multiplicity = first.repeat_interleave(taken) + own, None
         else:
             drawn = draw(degree, count)
             there = torch.arange(count) < taken[:, None]
             places = (first[:, None] + drawn)[there]
             share = degree / taken.clamp(min=1)
-            stands_for = share.repeat_interleave(taken)
-        whole = self.graph.arriving.sources[places]
+            edge_multiplicity = share.repeat_interleave(taken)
+        whole = self.graph.incoming.sources[places]
         every, sources = self._numbered(nodes, whole)
         edges = torch.arange(len(places), dtype=torch.int32)
         return Block(
-            Rows(ends, sources, edges),
+            CSR(ends, sources, edges),
             len(every),
-            stands_for,
+            edge_multiplicity,
             nodes=every,
             places=places,
             weight=None if self.weight is None else self.weight[places],
             root=self.root[every],
-            bare=self.graph.loopless[nodes],
+            bare=self.graph.without_self_loop[nodes],
         )
 
     def _numbered(self, targets: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from vicinal.graphs.sparse.adjacency import Adjacency, rows_of, weighted_sum
+from vicinal.graphs.sparse.adjacency import Adjacency, csr_by_target, weighted_sum
 
 DENSE = 0.1
 """share of numbers other than 0 up to which a list is quicker"""
 
 
 @dataclass(frozen=True)
-class Words:
+class SparseFeatures:
     """Features [N, F] by what is not 0 in them."""
 
     graph: Adjacency
@@ -30,9 +30,11 @@ class Words:
     """[E], in the order of arriving edges"""
 
     @classmethod
-    def of(cls, x: Tensor) -> "Words":
+    def of(cls, x: Tensor) -> "SparseFeatures":
         node, word = x.nonzero().T
-        return cls(Adjacency(rows_of(word, node, len(x)), x.shape[1]), x[node, word])
+        return cls(
+            Adjacency(csr_by_target(word, node, len(x)), x.shape[1]), x[node, word]
+        )
 
     def dense(self, layer: nn.Linear, dropout: nn.Module) -> Tensor:
         """layer(dropout(x)): [N, K]."""
@@ -40,15 +42,17 @@ class Words:
         return summed if layer.bias is None else summed + layer.bias
 
 
-Features = Tensor | Words
+Features = Tensor | SparseFeatures
 
 
 def listed(x: Tensor) -> Features:
     """Features as they are quicker."""
     few = x.numel() and int(x.count_nonzero()) <= DENSE * x.numel()
-    return Words.of(x) if few else x
+    return SparseFeatures.of(x) if few else x
 
 
 def dense(layer: nn.Linear, x: Features, dropout: nn.Module) -> Tensor:
     """layer(dropout(x)) in either form."""
-    return x.dense(layer, dropout) if isinstance(x, Words) else layer(dropout(x))
+    return (
+        x.dense(layer, dropout) if isinstance(x, SparseFeatures) else layer(dropout(x))
+    )

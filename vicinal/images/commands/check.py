@@ -6,16 +6,22 @@ from pathlib import Path
 
 from vicinal.core.storage.files import replace_file
 from vicinal.core.text import counted
-from vicinal.images.data.audit import Audit, Eye, Tick, audit
+from vicinal.images.data.audit import Audit, ImageReader, ProgressCallback, audit
 from vicinal.images.data.read import ImageTable
 from vicinal.images.splits.split import given_parts
 
 LOOK = 16  # pixels: small enough to decode fast, and every byte is still read
 
 
-def check_data(table: ImageTable, max_pixels: int, tick: Tick | None) -> Audit:
+def check_data(
+    table: ImageTable, max_pixels: int, report_progress: ProgressCallback | None
+) -> Audit:
     """Open every picture of a table; nothing is kept."""
-    found = audit(table, Eye(LOOK, "squish", None, max_pixels), tick=tick)
+    found = audit(
+        table,
+        ImageReader(LOOK, "squish", None, max_pixels),
+        report_progress=report_progress,
+    )
     classes = list(table.rows(found.usable).counts())
     if table.kind == "single_label" and len(classes) == 1:
         told = f"all pictures are of one class, {classes[0]!r}; a classifier needs two"

@@ -15,7 +15,7 @@ from vicinal.images.inspect import inspect as inspection
 from vicinal.images.inspect.plots import draw_maps, draw_number
 
 if TYPE_CHECKING:
-    from vicinal.images.model import PictureModel
+    from vicinal.images.model import ImageModel
 
 Say = Callable[[str], None]
 Outcome = dict[str, Any]
@@ -24,10 +24,10 @@ Outcome = dict[str, Any]
 DRAWINGS = (".png", ".svg", ".pdf")
 
 
-class Where(NamedTuple):
+class InspectRequest(NamedTuple):
     """What is looked into, and where the drawing goes."""
 
-    model: "PictureModel"
+    model: "ImageModel"
     name: str
     """the run's folder, or the weights"""
     picture: str | None
@@ -44,10 +44,12 @@ class Where(NamedTuple):
         return drawing(self.output, usual / "explain" / name)
 
 
-def explain(where: Where, method: str, asked: dict[str, Any], say: Say) -> Outcome:
+def explain(
+    where: InspectRequest, method: str, asked: dict[str, Any], say: Say
+) -> Outcome:
     """One method, or all of them, on one picture."""
     assert where.picture is not None
-    begun = time.monotonic()
+    started_at = time.monotonic()
     between = [asked[k] for k in ("target", "against") if asked.get(k)]
     place = where.drawing("-".join([Path(where.picture).stem, method, *between]))
     names = list(METHODS) if method == "all" else [method]
@@ -60,7 +62,7 @@ def explain(where: Where, method: str, asked: dict[str, Any], say: Say) -> Outco
         say(f"{one.method}, map in {one.seconds:.2f} s: {one.verdict}")
         found.append(one)
     draw(draw_explanations(found), place)
-    say(f"{time.monotonic() - begun:.0f} s in all")
+    say(f"{time.monotonic() - started_at:.0f} s in all")
     say(f"drawing: {place}")
     return {
         "run": where.name,
@@ -70,7 +72,7 @@ def explain(where: Where, method: str, asked: dict[str, Any], say: Say) -> Outco
     }
 
 
-def _what_is_explained(where: Where, one: Any, between: bool) -> str:
+def _what_is_explained(where: InspectRequest, one: Any, between: bool) -> str:
     """The answer, and what of the picture it was given for."""
     score = percent(one.score) if 0 <= one.score <= 1 else f"{one.score:.4g}"
     told = f"{where.picture}: {one.target} {score}{' of the two' if between else ''}"
@@ -80,14 +82,14 @@ def _what_is_explained(where: Where, one: Any, between: bool) -> str:
 
 
 def inspect(
-    where: Where, at: str | None, back: bool, channels: str | None, say: Say
+    where: InspectRequest, at: str | None, back: bool, channels: str | None, say: Say
 ) -> Outcome:
     """The layer table, the maps of a layer, or one number."""
     if where.layer is None:
         if at is not None or where.output is not None:
             raise SettingError("--at and --output want a --layer of the table.")
         shown = inspection.pictures_in(where.picture, where.run)
-        rows = inspection.rows_of(where.model, shown)
+        rows = inspection.csr_by_target(where.model, shown)
         inspection.tell_rows(rows, say, len(shown))
         return {"run": where.name, "layers": [row._asdict() for row in rows]}
     place = None if where.output is None else drawing(where.output, Path())
@@ -121,7 +123,7 @@ def _draw_if_asked(place: Path | None, made: Callable[[], Any], say: Say) -> Non
 
 
 def show(
-    where: Where,
+    where: InspectRequest,
     what: str,
     channels: str | None,
     target: str | None,

@@ -14,8 +14,8 @@ import numpy as np
 
 from vicinal.core.compute.threads import ordered_map
 from vicinal.core.data.quarantine import Quarantined
-from vicinal.errors import NoDataError, PictureError
-from vicinal.images.data.cache import PictureCache
+from vicinal.errors import ImageError, NoDataError
+from vicinal.images.data.cache import PixelCache
 from vicinal.images.data.decode import (
     RULES,
     Header,
@@ -29,11 +29,11 @@ from vicinal.images.data.decode import (
 from vicinal.images.data.read import ImageTable, Kind
 from vicinal.images.settings import MAX_PIXELS, Resize
 
-Tick = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """called as tick(done, total) while pictures are opened"""
 
 
-class Look(NamedTuple):
+class DecodedImage(NamedTuple):
     """What opening one picture showed: a reason, or a header, a digest and pixels."""
 
     reason: str | None
@@ -43,12 +43,12 @@ class Look(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Eye:
+class ImageReader:
     """How pictures are looked at: the size they are decoded to, and the cache."""
 
     size: int
     resize: Resize = "crop"
-    cache: PictureCache | None = None
+    cache: PixelCache | None = None
     max_pixels: int = MAX_PIXELS
     view: int = 0
     """pixels of the network's input, which is cut from the picture; 0: all of it"""
@@ -58,21 +58,23 @@ class Eye:
         """What decoded pixels depend on beside the file: size, form, the rules."""
         return f"{self.size}-{self.resize}-{RULES}"
 
-    def look(self, table: ImageTable, row: int) -> Look:
+    def look(self, table: ImageTable, row: int) -> DecodedImage:
         """Open and decode one picture of a table, from the cache where it is there."""
         if table.pixels is not None:
             pixels = table.pixels[row]
             mode = "L" if pixels.ndim == 2 or pixels.shape[2] == 1 else "RGB"
             head = Header(pixels.shape[1], pixels.shape[0], mode, "array")
             name = digest(np.ascontiguousarray(pixels).tobytes())
-            return Look(None, head, name, resize_array(pixels, self.size, self.resize))
+            return DecodedImage(
+                None, head, name, resize_array(pixels, self.size, self.resize)
+            )
         return self.look_at_file(table, row)
 
-    def look_at_file(self, table: ImageTable, row: int) -> Look:
+    def look_at_file(self, table: ImageTable, row: int) -> DecodedImage:
         try:
             data = read_file(table.path(row))
-        except PictureError as error:
-            return Look(str(error), None, b"", None)
+        except ImageError as error:
+            return DecodedImage(str(error), None, b"", None)
         name = digest(data)
         try:
             image = open_picture(data, self.max_pixels)
@@ -82,12 +84,14 @@ class Eye:
                 pixels = decode(image, self.size, self.resize)
                 if self.cache:
                     self.cache.put(name, self.key, pixels)
-        except PictureError as error:
-            return Look(str(error), None, name, None)
-        return Look(None, head, name, pixels)
+        except ImageError as error:
+            return DecodedImage(str(error), None, name, None)
+        return DecodedImage(None, head, name, pixels)
 
 
-def looks(table: ImageTable, eye: Eye, threads: int | None = None) -> Iterator[Look]:
+def looks(
+    table: ImageTable, eye: ImageReader, threads: int | None = None
+) -> Iterator[DecodedImage]:
     """Look at every picture of a table in order, in threads, a few at a time."""
     return ordered_map(lambda row: eye.look(table, row), range(len(table)), threads)
 
@@ -177,10 +181,10 @@ class Audit:
 
 def audit(
     table: ImageTable,
-    eye: Eye,
+    eye: ImageReader,
     *,
-    tick: Tick | None = None,
-    keep: Callable[[int, Look], None] | None = None,
+    report_progress: ProgressCallback | None = None,
+    keep: Callable[[int, DecodedImage], None] | None = None,
 ) -> Audit:
     """Look at every picture once.
 
@@ -209,8 +213,8 @@ def audit(
             formats[look.header.format] += 1
             if keep is not None:
                 keep(row, look)
-        if tick is not None:
-            tick(row + 1, n)
+        if report_progress is not None:
+            report_progress(row + 1, n)
     found.formats = dict(formats.most_common())
     _set_conflicts_aside(found)
     return found

@@ -63,7 +63,7 @@ def tell_unwritable(folder: Path, error: BaseException) -> None:
 
 
 @dataclass
-class PictureCache:
+class PixelCache:
     """Pixels [H, W, C] of uint8 by the digest of the picture they came from."""
 
     folder: Path = field(default_factory=lambda: cache_folder() / "pictures")

@@ -81,7 +81,7 @@ def from_frame(
     kind = kind_of(kept, task)
     split = np.array([SPLITS.get(parts[i], "") for i in keep])
     notes = look_alikes(set(kept)) + one_sided(kept, split.tolist())
-    typed = {type(cell) for cell in cells if not is_missing(cell)}
+    explicit_flags = {type(cell) for cell in cells if not is_missing(cell)}
     usable = labels_as(kept, kind)
     notes = notes if kind == "single_label" else taken_as_amounts(usable, kind, task)
     return ImageTable(
@@ -91,7 +91,7 @@ def from_frame(
         groups=None if together is None else together[keep],
         split=split if split_column is not None and any(split) else None,
         root=root,
-        whole_numbers=kind == "single_label" and typed == {int},
+        whole_numbers=kind == "single_label" and explicit_flags == {int},
         set_aside=set_aside,
         notes=commas + _unknown_parts(parts) + notes,
     )

@@ -7,7 +7,14 @@ import numpy as np
 from vicinal.core.compute.memory import free_memory
 from vicinal.core.compute.threads import ordered_map
 from vicinal.errors import DataError
-from vicinal.images.data.audit import Audit, Eye, Look, Tick, audit, groups_of
+from vicinal.images.data.audit import (
+    Audit,
+    DecodedImage,
+    ImageReader,
+    ProgressCallback,
+    audit,
+    groups_of,
+)
 from vicinal.images.data.decode import to_channels
 from vicinal.images.data.read import ImageTable
 
@@ -15,11 +22,11 @@ SHARE_OF_MEMORY = 0.4
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageDataset:
     """N decoded pictures of one size."""
 
     table: ImageTable
-    eye: Eye
+    eye: ImageReader
     channels: int
     digests: np.ndarray
     """[N] what each picture's content was when it was audited"""
@@ -36,7 +43,7 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.table)
 
-    def rows(self, rows: np.ndarray) -> "Pictures":
+    def rows(self, rows: np.ndarray) -> "ImageDataset":
         """The pictures of some rows (numbers or a mask); the store is shared."""
         return replace(
             self,
@@ -51,7 +58,7 @@ class Pictures:
         """[N] group numbers: pictures of one group stay on one side of every split."""
         return groups_of(self.digests) if self.groups is None else self.groups
 
-    def on_disk(self) -> "Pictures":
+    def on_disk(self) -> "ImageDataset":
         """The same pictures for another process, which has not this one's memory."""
         return replace(self, store=None, index=None)
 
@@ -85,14 +92,14 @@ class Pictures:
         return look.pixels
 
 
-def look_over(
+def load_dataset(
     table: ImageTable,
-    eye: Eye,
+    eye: ImageReader,
     *,
     channels: int | None = None,
-    tick: Tick | None = None,
+    report_progress: ProgressCallback | None = None,
     memory: float | None = None,
-) -> tuple[Audit, Pictures]:
+) -> tuple[Audit, ImageDataset]:
     """Audit a table and keep the pixels of what can be used: each file is read once.
 
     channels: what the network wants; None: 1 if every picture is grey, else 3.
@@ -102,14 +109,16 @@ def look_over(
     fits = len(table) * eye.size * eye.size * 3 <= memory
     kept: list[np.ndarray | None] = []
 
-    def keep(_: int, look: Look) -> None:
+    def keep(_: int, look: DecodedImage) -> None:
         kept.append(look.pixels)
 
-    found = audit(table, eye, tick=tick, keep=keep if fits else None)
+    found = audit(
+        table, eye, report_progress=report_progress, keep=keep if fits else None
+    )
     channels = channels or found.channels
     store = _stacked(kept, eye.size, channels) if fits else None
     place = np.cumsum(found.sizes[:, 0] > 0) - 1  # every opened picture was kept
-    pictures = Pictures(
+    pictures = ImageDataset(
         table=found.kept(),
         eye=eye,
         channels=channels,

@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.ImagePalette import ImagePalette
 
-from vicinal.errors import PictureError
+from vicinal.errors import ImageError
 from vicinal.images.settings import MAX_PIXELS, Resize
 
 # Pillow knows more formats; some of them start other programs (EPS: Ghostscript).
@@ -115,39 +115,39 @@ def read_file(path: Path) -> bytes:
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise PictureError("not a regular file")
+            raise ImageError("not a regular file")
         return path.read_bytes()
-    except PictureError:
+    except ImageError:
         raise
     except FileNotFoundError:
-        raise PictureError("there is no such file") from None
+        raise ImageError("there is no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a name no file can have
         reason = getattr(error, "strerror", None) or str(error)
-        raise PictureError(f"cannot be read: {reason}") from error
+        raise ImageError(f"cannot be read: {reason}") from error
 
 
 def open_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageFile.ImageFile:
     """Open a picture without decoding it; PictureError says why it cannot be used."""
     if not data:
-        raise PictureError("the file is empty (0 bytes)")
+        raise ImageError("the file is empty (0 bytes)")
     try:
         image = Image.open(io.BytesIO(data), formats=_formats())
         pixels = image.width * image.height
         if pixels > max_pixels:
-            raise PictureError(f"{pixels:,} pixels, above the limit of {max_pixels:,}")
+            raise ImageError(f"{pixels:,} pixels, above the limit of {max_pixels:,}")
         frames = getattr(image, "n_frames", 1)
-    except PictureError:
+    except ImageError:
         raise
     except UnidentifiedImageError:
-        raise PictureError("not a picture in a form that is read here") from None
+        raise ImageError("not a picture in a form that is read here") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise PictureError(
+        raise ImageError(
             "more pixels than Pillow opens: a decompression bomb?"
         ) from None
     except Exception as error:  # decoders fail in their own ways on damaged bytes
-        raise PictureError(f"damaged: {_first_line(error)}") from error
+        raise ImageError(f"damaged: {_first_line(error)}") from error
     if frames > 1 and image.format not in STILL_FORMATS:
-        raise PictureError(
+        raise ImageError(
             f"animated or many pages ({frames} frames); save the one that is meant"
         )
     return image
@@ -180,10 +180,10 @@ def decode(image: ImageFile.ImageFile, size: int, resize: Resize) -> np.ndarray:
         plain = _plain(image, grey)
         upright = plain.transpose(turn) if turn is not None else plain
         return _resized(upright, size, resize)
-    except PictureError:
+    except ImageError:
         raise
     except Exception as error:  # decoders fail in their own ways on damaged bytes
-        raise PictureError(f"damaged: {_first_line(error)}") from error
+        raise ImageError(f"damaged: {_first_line(error)}") from error
 
 
 def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
@@ -266,7 +266,7 @@ def _from_deep(image: Image.Image) -> Image.Image:
     """A grey picture of 16 or 32 bits a pixel as 8 bits."""
     values = np.asarray(image).astype(np.float64)
     if not np.isfinite(values).all():
-        raise PictureError("holds pixels that are NaN or infinite")
+        raise ImageError("holds pixels that are NaN or infinite")
     if image.mode == "F":
         values = values * 255 if 0 <= values.min() and values.max() <= 1 else values
     elif image.mode.startswith("I;16") or values.max() > 255:

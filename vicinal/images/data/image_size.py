@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vicinal.errors import PictureError
+from vicinal.errors import ImageError
 from vicinal.images.data.decode import open_picture, read_file
 from vicinal.images.data.image_table import ImageTable
 from vicinal.images.networks import architecture
@@ -34,5 +34,5 @@ def _short_side(table: ImageTable, row: int) -> int:
         return min(table.pixels[row].shape[:2])
     try:
         return min(open_picture(read_file(table.path(row))).size)
-    except PictureError:
+    except ImageError:
         return 0

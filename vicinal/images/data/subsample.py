@@ -11,7 +11,7 @@ import numpy as np
 
 from vicinal.core.compute.threads import ordered_map
 from vicinal.core.data.splits import stratified_sample
-from vicinal.images.data.audit import Eye
+from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.image_table import ImageTable
 
 TRIED = 32
@@ -25,7 +25,12 @@ LEAST = 100
 
 
 def within(
-    table: ImageTable, eye: Eye, minutes: float, seed: int, *, elapsed: float = 0.0
+    table: ImageTable,
+    eye: ImageReader,
+    minutes: float,
+    seed: int,
+    *,
+    elapsed: float = 0.0,
 ) -> ImageTable:
     """The table, or the part of it that there is time for; a note then says so.
 
@@ -35,15 +40,15 @@ def within(
     if n <= LEAST:
         return table
     rows = np.linspace(0, n - 1, min(TRIED, n)).astype(int)
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     for _ in ordered_map(lambda row: eye.look(table, row), rows):
         pass
-    a_picture = (time.perf_counter() - begun) / len(rows)
+    a_picture = (time.perf_counter() - started_at) / len(rows)
     most = int((FOR_OPENING * 60 * minutes - elapsed) / a_picture)
-    return table if most >= n else part_of(table, max(most, LEAST), seed)
+    return table if most >= n else subsample_split(table, max(most, LEAST), seed)
 
 
-def part_of(table: ImageTable, most: int, seed: int) -> ImageTable:
+def subsample_split(table: ImageTable, most: int, seed: int) -> ImageTable:
     """At most so many rows, with a note."""
     strata = np.zeros(len(table)).astype(str)
     if table.kind == "single_label":

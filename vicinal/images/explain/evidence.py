@@ -26,7 +26,7 @@ from vicinal.core.report.report import (
 )
 from vicinal.core.text import counted, percent
 from vicinal.errors import SettingError
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.preprocess import to_input
 from vicinal.images.explain.explain import seen_pixels
 from vicinal.images.explain.gradcam import grad_cams
@@ -43,7 +43,7 @@ from vicinal.images.settings import ENOUGH
 from vicinal.images.tracing.explained_network import forms_of, framed
 
 if TYPE_CHECKING:
-    from vicinal.images.model import PictureModel
+    from vicinal.images.model import ImageModel
 
 MOST = 2500
 """pictures that are looked at"""
@@ -99,12 +99,12 @@ class Evidence:
 
 
 def evidence(
-    model: "PictureModel",
-    pictures: Pictures,
+    model: "ImageModel",
+    pictures: ImageDataset,
     *,
     held_out: bool,
     seed: int = 0,
-    pulse: Callable[[], None] = lambda: None,
+    check_interrupt: Callable[[], None] = lambda: None,
 ) -> Evidence:
     """What a model's answers for labelled pictures rest on.
 
@@ -118,11 +118,11 @@ def evidence(
             "learned several labels, or numbers. Explain single pictures instead: "
             "vicinal explain RUN PICTURE."
         )
-    begun, classes = time.monotonic(), model.objective_.classes
+    started_at, classes = time.monotonic(), model.objective_.classes
     rows = np.linspace(0, len(pictures) - 1, min(MOST, len(pictures))).astype(int)
     x = seen_pixels(pictures.batch(rows), model.preprocessing_)
     y = model.objective_.encode(pictures.table.labels[rows]).astype(int)
-    answer, drawn = _answer(model, pulse), _drawn(model, pulse)
+    answer, drawn = _answer(model, check_interrupt), _drawn(model, check_interrupt)
     said = answered(answer, x)
     shortcuts = find_shortcuts(answer, x, y, len(classes), seed, said)
     few = np.linspace(0, len(x) - 1, min(MAPPED, len(x))).astype(int)
@@ -137,29 +137,29 @@ def evidence(
             one for s in shortcuts for one in _examples(answer, s, x, y, classes)
         ],
         held_out=held_out,
-        seconds=time.monotonic() - begun,
+        seconds=time.monotonic() - started_at,
     )
 
 
-def _answer(model: "PictureModel", pulse: Callable[[], None]) -> Answer:
+def _answer(model: "ImageModel", check_interrupt: Callable[[], None]) -> Answer:
     forms = forms_of(model)
 
     def answer(pixels: np.ndarray) -> np.ndarray:
-        pulse()
+        check_interrupt()
         return forms.answer(pixels).argmax(dim=1).numpy()
 
     return answer
 
 
 def _drawn(
-    model: "PictureModel", pulse: Callable[[], None]
+    model: "ImageModel", check_interrupt: Callable[[], None]
 ) -> Callable[[np.ndarray], Tensor]:
     """Grad-CAM for the class that the model names."""
     how, network = model.preprocessing_, forms_of(model).plain
     device = str(next(model.network_.parameters()).device)
 
     def drawn(pixels: np.ndarray) -> Tensor:
-        pulse()
+        check_interrupt()
         x = to_input(framed(pixels, how), how, device)
         return grad_cams(network, x, lambda z: z.amax(dim=1))
 
@@ -202,7 +202,9 @@ def section(found: Evidence) -> Section:
         blocks.append(Text(f"{text}easily missed by so few.", "warning"))
     if found.examples:
         shown = [Picture(jpeg_base64(p), lines) for p, lines in found.examples[:8]]
-        blocks.append(Gallery(shown, "Pictures that changed with a transplanted part."))
+        blocks.append(
+            Gallery(shown, "ImageDataset that changed with a transplanted part.")
+        )
     which = "held out" if found.held_out else "learned from"
     blocks.append(
         Text(
@@ -225,7 +227,9 @@ def section(found: Evidence) -> Section:
         caption += f"; regions on {some:,} of them"
     blocks.append(Table(columns, rows, f"{caption}."))
     blocks.append(
-        Figure(_map_svg(found.mean_map), "Where the evidence lies, all together.")
+        Figure(
+            _map_svg(found.mean_map), "InspectRequest the evidence lies, all together."
+        )
     )
     return Section(TITLE, blocks)
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.errors import NoDataError, PictureError, SettingError, near_names
+from vicinal.errors import ImageError, NoDataError, SettingError, near_names
 from vicinal.images.data.csv_tables import ENDINGS
 from vicinal.images.data.decode import Preprocessing
 from vicinal.images.data.preprocess import to_input
@@ -30,11 +30,11 @@ from vicinal.images.explain.faithfulness import Ask, faithfulness
 from vicinal.images.explain.gradcam import grad_cam
 from vicinal.images.explain.integrated_gradients import integrated_gradients
 from vicinal.images.explain.occlusion import occlusion
-from vicinal.images.tracing.explained_network import Forms, forms_of
+from vicinal.images.tracing.explained_network import ExplainedNetwork, forms_of
 from vicinal.images.tracing.target import Target, target_of
 
 if TYPE_CHECKING:
-    from vicinal.images.model import PictureModel
+    from vicinal.images.model import ImageModel
 
 NOISE = 0.05
 """spread of the noise that a map should bear, in spreads of a channel"""
@@ -42,20 +42,20 @@ NOISE = 0.05
 Rule = Callable[[Tensor, Target], Tensor]
 """gives a map [H, W] for a picture [C, H, W], as the network gets it"""
 
-Method = Callable[[Forms, np.ndarray], Rule]
+Method = Callable[[ExplainedNetwork, np.ndarray], Rule]
 """gives its rule for a network and a picture: pixels [H, W, C] that are seen"""
 
 
-def _last_maps(forms: Forms, pixels: np.ndarray) -> Rule:
+def _last_maps(forms: ExplainedNetwork, pixels: np.ndarray) -> Rule:
     return lambda x, target: grad_cam(forms.steps, x, target)
 
 
-def _added_up(forms: Forms, pixels: np.ndarray) -> Rule:
+def _added_up(forms: ExplainedNetwork, pixels: np.ndarray) -> Rule:
     asked = forms.asked(pixels)
     return lambda x, target: integrated_gradients(asked, x, target).sum(dim=0)
 
 
-def _covered(forms: Forms, pixels: np.ndarray) -> Rule:
+def _covered(forms: ExplainedNetwork, pixels: np.ndarray) -> Rule:
     asked, window = forms.asked(pixels), max(2, len(pixels) // 7)
     return lambda x, target: occlusion(asked, x, target, window, max(1, window // 2))
 
@@ -69,7 +69,7 @@ METHODS: dict[str, Method] = {
 
 
 def explain(
-    model: "PictureModel",
+    model: "ImageModel",
     X: Any,
     method: str = "gradcam",
     *,
@@ -92,9 +92,9 @@ def explain(
     logits = forms.answer(pixels[None], many=False)
     wanted = target_of(model.objective_, target, against, logits[0])
     rule = prepare(forms, pixels)
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     found = rule(x, wanted)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started_at
     if not torch.isfinite(found).all():
         raise SettingError(
             f"The {method} map of this picture is no number: the network's weights, or "
@@ -123,13 +123,13 @@ def method_of(name: str) -> Method:
     raise SettingError(f"There is no method {name!r}. {near_names(name, METHODS)}")
 
 
-def one_picture(model: "PictureModel", X: Any) -> np.ndarray:
+def one_picture(model: "ImageModel", X: Any) -> np.ndarray:
     """The pixels [S, S, C] of one picture as the model stores it.
 
     PictureError where it cannot be read, NoDataError where X is none, or many.
     """
     if isinstance(X, (str, Path)) and Path(X).suffix.lower() in ENDINGS:
-        raise PictureError(f"{X} is a table or a text, where one picture was wanted.")
+        raise ImageError(f"{X} is a table or a text, where one picture was wanted.")
     table = model._unlabelled(X)
     if len(table) != 1:
         raise NoDataError(
@@ -138,7 +138,7 @@ def one_picture(model: "PictureModel", X: Any) -> np.ndarray:
         )
     names, reasons, pixels = next(model._batches(table))
     if reasons[0] is not None:
-        raise PictureError(f"{names[0]} cannot be read: {reasons[0]}.")
+        raise ImageError(f"{names[0]} cannot be read: {reasons[0]}.")
     return pixels[0]
 
 
@@ -149,7 +149,7 @@ def seen_pixels(pixels: np.ndarray, how: Preprocessing) -> np.ndarray:
     return pixels[..., margin:end, margin:end, :]
 
 
-def asking(model: "PictureModel", target: Target) -> Ask:
+def asking(model: "ImageModel", target: Target) -> Ask:
     """The target's answer for pictures [N, C, H, W] of uint8."""
     forms = forms_of(model)
 
@@ -160,7 +160,7 @@ def asking(model: "PictureModel", target: Target) -> Ask:
     return ask
 
 
-def told(model: "PictureModel", logits: Tensor, target: Target) -> Tensor:
+def told(model: "ImageModel", logits: Tensor, target: Target) -> Tensor:
     """A calibrated probability [N] for logits [N, K], or the number."""
     objective = model.objective_
     if objective.kind == "numeric":

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vicinal.images.tracing.gradients import BATCH, Asked, asked_of
+from vicinal.images.tracing.gradients import BATCH, ValueAndGradient, asked_of
 from vicinal.images.tracing.target import Target
 
 TOLERANCE = 0.01
@@ -34,7 +34,7 @@ MOST = 512
 
 
 def integrated_gradients(
-    network: nn.Module | Asked,
+    network: nn.Module | ValueAndGradient,
     x: Tensor,
     target: Target,
     baseline: Tensor | None = None,
@@ -72,7 +72,9 @@ class _Part(NamedTuple):
 class _Way:
     """The straight way from one picture to another, and the target on it."""
 
-    def __init__(self, asked: Asked, x: Tensor, start: Tensor, target: Target):
+    def __init__(
+        self, asked: ValueAndGradient, x: Tensor, start: Tensor, target: Target
+    ):
         self.asked, self.target = asked, target
         self.start, self.apart = start, x - start
 

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from vicinal.images.tracing.gradients import BATCH, Asked, asked_of
+from vicinal.images.tracing.gradients import BATCH, ValueAndGradient, asked_of
 from vicinal.images.tracing.target import Target
 
 
 @torch.no_grad()
 def occlusion(
-    network: nn.Module | Asked,
+    network: nn.Module | ValueAndGradient,
     x: Tensor,
     target: Target,
     window: int,

@@ -348,11 +348,11 @@ def told(found: list[Shortcut], classes: tuple[str, ...]) -> str:
             "class needs one cell of the rim to be known."
         )
     lines = [_told(s, classes[s.row]) for s in found]
-    worth = (
+    effective_n = (
         "If it is not the thing itself that lies there, the model will fail where that "
         "part looks otherwise."
     )
-    return " ".join(["Shortcut:", *lines, worth])
+    return " ".join(["Shortcut:", *lines, effective_n])
 
 
 def _told(s: Shortcut, name: str) -> str:

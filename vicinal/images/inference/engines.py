@@ -24,7 +24,7 @@ from vicinal.core.compute.openvino import kept_on_openvino, on_openvino
 from vicinal.core.compute.runtime import Runtime, candidates, fastest, remembered
 from vicinal.core.compute.threads import cores
 from vicinal.core.settings import Precision
-from vicinal.images.data.cache import PictureCache, cache_folder
+from vicinal.images.data.cache import PixelCache, cache_folder
 from vicinal.images.data.decode import RULES, Preprocessing
 from vicinal.images.data.preprocess import cropped, to_input
 from vicinal.images.networks.base import Network
@@ -102,7 +102,7 @@ def _openvino(network: Network, how: Preprocessing, form: Runtime) -> Engine:
     if found is None:
         from_pixels = _FromPixels(_folded(network, how), how)
         found = _engine(on_openvino(from_pixels, example, form.precision, kept))
-        PictureCache(kept.parent).trim()
+        PixelCache(kept.parent).trim()
     return found
 
 
@@ -152,8 +152,8 @@ class Engines:
     def embed(self, pixels: np.ndarray, *, many: bool) -> Tensor:
         """Embeddings [B, D] of pixels [B, S, S, C] of uint8, float32 on the CPU."""
         if many not in self._made:
-            begun = self._begun.result() if many and self._begun else None
-            self._made[many] = begun or self._make(many)
+            started_at = self._begun.result() if many and self._begun else None
+            self._made[many] = started_at or self._make(many)
         return self._made[many](pixels)
 
     def begin(self) -> None:
@@ -245,7 +245,7 @@ def _faster_engine(network: Network, how: Preprocessing, form: Runtime) -> Runti
     for trial in (form, replace(form, engine="openvino")):
         run = engine(network, how, trial, many=True)
         run(pixels)
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         run(pixels)
-        seconds[trial] = time.perf_counter() - begun
+        seconds[trial] = time.perf_counter() - started_at
     return min(seconds, key=seconds.__getitem__)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vicinal.core.evaluation.out_of_distribution import Novelty
+from vicinal.core.evaluation.out_of_distribution import NearestNeighborDetector
 from vicinal.core.storage.checkpoint import Tensors, under
 from vicinal.errors import ModelFileError
 
@@ -17,7 +17,7 @@ SURFACES = 0.2
 """part of the false alarms that surfaces may give; embeddings have the rest"""
 
 
-class Seen(NamedTuple):
+class ImageFeatures(NamedTuple):
     """What was seen of N pictures."""
 
     embeddings: np.ndarray
@@ -28,11 +28,11 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Known:
+class OutlierDetector:
     """What is known, and from where on a picture is called unknown."""
 
-    embeddings: Novelty
-    surfaces: Novelty | None
+    embeddings: NearestNeighborDetector
+    surfaces: NearestNeighborDetector | None
     """None: it was learned before surfaces counted"""
 
     false_alarm: float
@@ -41,13 +41,13 @@ class Known:
     @classmethod
     def fit(
         cls,
-        seen: Seen,
+        seen: ImageFeatures,
         false_alarm: float,
         seed: int,
         *,
-        held_out: Seen | None = None,
+        held_out: ImageFeatures | None = None,
         together: np.ndarray | None = None,
-    ) -> "Known":
+    ) -> "OutlierDetector":
         """Learn what is known.
 
         held_out: pictures no weight was fitted on. together: [N] groups of those seen,
@@ -56,8 +56,12 @@ class Known:
         z, x = (None, None) if held_out is None else held_out
         of_z, of_x = (1 - SURFACES) * false_alarm, SURFACES * false_alarm
         return cls(
-            Novelty.fit(seen.embeddings, of_z, seed, z, together=together),
-            Novelty.fit(seen.surfaces, of_x, seed, x, places=True, together=together),
+            NearestNeighborDetector.fit(
+                seen.embeddings, of_z, seed, z, together=together
+            ),
+            NearestNeighborDetector.fit(
+                seen.surfaces, of_x, seed, x, places=True, together=together
+            ),
             false_alarm,
         )
 
@@ -66,7 +70,7 @@ class Known:
         """Whether there were enough pictures to call any unknown."""
         return self.embeddings.threshold < np.inf
 
-    def is_unknown(self, seen: Seen) -> np.ndarray:
+    def is_unknown(self, seen: ImageFeatures) -> np.ndarray:
         """Whether each picture is unlike what is known; bool [N]."""
         strange = self.embeddings.is_unknown(seen.embeddings)
         if self.surfaces is None:
@@ -83,10 +87,10 @@ class Known:
         return tensors, values
 
     @classmethod
-    def from_arrays(cls, tensors: Tensors, values: dict[str, Any]) -> "Known":
+    def from_arrays(cls, tensors: Tensors, values: dict[str, Any]) -> "OutlierDetector":
         """What `to_arrays` gave; ModelFileError when a part is missing."""
         if "neighbours" in values:  # written before surfaces counted
-            found = Novelty.from_arrays(tensors, values)
+            found = NearestNeighborDetector.from_arrays(tensors, values)
             return cls(found, None, found.false_alarm)
         try:
             z, alarm = values["embeddings"], float(values["false_alarm"])
@@ -96,7 +100,9 @@ class Known:
             ) from error
         x = values.get("surfaces")
         return cls(
-            Novelty.from_arrays(under("embeddings", tensors), z),
-            Novelty.from_arrays(under("surfaces", tensors), x) if x else None,
+            NearestNeighborDetector.from_arrays(under("embeddings", tensors), z),
+            NearestNeighborDetector.from_arrays(under("surfaces", tensors), x)
+            if x
+            else None,
             alarm,
         )

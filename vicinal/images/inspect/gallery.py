@@ -25,7 +25,7 @@ from vicinal.images.tracing.target import row_of
 from vicinal.images.tracing.trace import record
 
 if TYPE_CHECKING:
-    from vicinal.images.model import PictureModel
+    from vicinal.images.model import ImageModel
 
 FEW = 4
 """channels that are shown where none is named"""
@@ -45,7 +45,7 @@ class Sheet(NamedTuple):
     lines: list[str]
 
 
-def filters(model: "PictureModel") -> Sheet:
+def filters(model: "ImageModel") -> Sheet:
     """The first convolution's kernels; SettingError for a network without one."""
     name, convolution = first_convolution(model.network_)
     kinds = [kind_of(kernel) for kernel in convolution.weight.detach().cpu()]
@@ -62,7 +62,7 @@ def filters(model: "PictureModel") -> Sheet:
 
 
 def patches(
-    model: "PictureModel",
+    model: "ImageModel",
     pictures: Sequence[str],
     layer: str,
     channels: Sequence[int] = (),
@@ -118,7 +118,7 @@ def _patch_to_dict(patch: Patch, names: list[str]) -> dict[str, Any]:
 
 
 def synthesis(
-    model: "PictureModel",
+    model: "ImageModel",
     layer: str | None,
     channels: Sequence[int] = (),
     target: str | None = None,

@@ -17,11 +17,17 @@ from vicinal.images.data.preprocess import to_input
 from vicinal.images.explain.explain import one_picture, seen_pixels
 from vicinal.images.inspect.layer_table import Row, layer_table
 from vicinal.images.inspect.receptive_field import Box, receptive_field
-from vicinal.images.inspect.walkthrough import NOWHERE, Opened, Place, opened, trail
+from vicinal.images.inspect.walkthrough import (
+    NOWHERE,
+    NumberBreakdown,
+    Place,
+    opened,
+    trail,
+)
 from vicinal.images.tracing.trace import PICTURE, Recording, record
 
 if TYPE_CHECKING:
-    from vicinal.images.model import PictureModel
+    from vicinal.images.model import ImageModel
 
 MOST = 128
 """pictures that the layer table is made from"""
@@ -63,7 +69,7 @@ class Seen(NamedTuple):
     """[H, W, C] uint8"""
 
 
-def look_into(model: "PictureModel", picture: Any) -> Seen:
+def look_into(model: "ImageModel", picture: Any) -> Seen:
     """What each step of a model gives for one picture, in float32."""
     pixels, how = one_picture(model, picture), model.preprocessing_
     device = next(model.network_.parameters()).device
@@ -108,12 +114,12 @@ def check_channels(channels: Sequence[int], count: int, layer: str) -> list[int]
 # --- the layer table -----------------------------------------------------------------
 
 
-def rows_of(model: "PictureModel", pictures: list[str]) -> list[Row]:
+def csr_by_target(model: "ImageModel", pictures: list[str]) -> list[Row]:
     """The layer table on some pictures; NoDataError where none can be read."""
     return layer_table(model.network_, _inputs(model, pictures[:MOST]))
 
 
-def _inputs(model: "PictureModel", pictures: list[str]) -> Iterator[Tensor]:
+def _inputs(model: "ImageModel", pictures: list[str]) -> Iterator[Tensor]:
     """Batches [N, C, H, W] of the pictures that can be read."""
     device, found = next(model.network_.parameters()).device, False
     for start in range(0, len(pictures), BATCH):
@@ -233,7 +239,7 @@ def sharing(rows: list[Row]) -> list[str]:
 # --- one number ----------------------------------------------------------------------
 
 
-def tell_number(found: Opened, field: Box, say: Say) -> None:
+def tell_number(found: NumberBreakdown, field: Box, say: Say) -> None:
     """What one number is made of, the largest terms first."""
     place = ",".join(map(str, found.place))
     say(f"{found.step.name} ({found.step.kind}) at {place}: {found.given:.7g}")
@@ -266,7 +272,7 @@ def tell_number(found: Opened, field: Box, say: Say) -> None:
     )
 
 
-def number_to_dict(found: Opened, field: Box) -> dict[str, Any]:
+def number_to_dict(found: NumberBreakdown, field: Box) -> dict[str, Any]:
     """For JSON: every term."""
     return {
         "layer": found.step.name,
@@ -290,14 +296,14 @@ def number_to_dict(found: Opened, field: Box) -> dict[str, Any]:
     }
 
 
-def followed(seen: Seen, layer: str, place: Place, back: bool) -> list[Opened]:
+def followed(seen: Seen, layer: str, place: Place, back: bool) -> list[NumberBreakdown]:
     """One number; with `back` also those before it that give most, to the picture."""
     if back:
         return list(trail(seen.recording, layer, place))
     return [opened(seen.recording, layer, place)]
 
 
-def field_of(seen: Seen, found: Opened) -> Box:
+def field_of(seen: Seen, found: NumberBreakdown) -> Box:
     return receptive_field(seen.recording, found.step.name, found.place)
 
 
@@ -343,7 +349,7 @@ def maps_to_dict(layer: str, maps: np.ndarray) -> dict[str, Any]:
     }
 
 
-def tell_way(numbers: list[Opened], say: Say) -> None:
+def tell_way(numbers: list[NumberBreakdown], say: Say) -> None:
     """The numbers on the way back to the picture, one in a line."""
     say(
         "\nback to the picture, by the term that gives most towards each number (of "

@@ -146,15 +146,15 @@ def multiply_adds(step: Step, recording: Recording) -> int:
 def _milliseconds(graph: Any, x: Tensor) -> dict[str, float]:
     """Least milliseconds a picture of each step."""
     least: dict[str, float] = {}
-    begun = 0.0
+    started_at = 0.0
 
     def watch(name: str, value: Tensor) -> None:
-        nonlocal begun
+        nonlocal started_at
         now = time.perf_counter()
         if name != PICTURE:
-            taken = 1000 * (now - begun) / len(x)
+            taken = 1000 * (now - started_at) / len(x)
             least[name] = min(least.get(name, taken), taken)
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
 
     for _ in range(TIMED):
         Run(graph, watch).run(x)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from vicinal.images.inspect.receptive_field import Box
-from vicinal.images.inspect.walkthrough import NOWHERE, Opened
+from vicinal.images.inspect.walkthrough import NOWHERE, NumberBreakdown
 from vicinal.images.tracing.plots import FOR_AND_AGAINST, above, shown
 
 
@@ -89,7 +89,9 @@ MOST_CHANNELS = 4
 """channels of a window that are drawn: those that give most"""
 
 
-def draw_number(found: Opened, sees: Sequence[Box], picture: np.ndarray) -> Figure:
+def draw_number(
+    found: NumberBreakdown, sees: Sequence[Box], picture: np.ndarray
+) -> Figure:
     """One number: what it sees of the picture, and what it is made of.
 
     Of a window the values, the kernel and the products of its main channels, what
@@ -111,7 +113,7 @@ def draw_number(found: Opened, sees: Sequence[Box], picture: np.ndarray) -> Figu
     return sheet
 
 
-def _is_window(found: Opened) -> bool:
+def _is_window(found: NumberBreakdown) -> bool:
     """Whether it is made of a window larger than one place."""
     return found.window is not None and found.window != (1, 1)
 
@@ -132,7 +134,7 @@ def _draw_field(sheet: Any, sees: Sequence[Box], picture: np.ndarray) -> None:
     axis.set_axis_off()
 
 
-def _windows(sheet: Any, found: Opened, window: tuple[int, int]) -> None:
+def _windows(sheet: Any, found: NumberBreakdown, window: tuple[int, int]) -> None:
     channels: dict[int, list] = {}
     for term in found.terms:
         channels.setdefault(term.place[0], []).append(term)
@@ -153,7 +155,7 @@ def _windows(sheet: Any, found: Opened, window: tuple[int, int]) -> None:
     sheet.suptitle("\n".join(wrap(f"{_made_of(found)}{behind}", 80)), fontsize=9)
 
 
-def _made_of(found: Opened) -> str:
+def _made_of(found: NumberBreakdown) -> str:
     constant = f", plus {found.constant:.4g}" if found.constant else ""
     return (
         f"{found.step.name} at {','.join(map(str, found.place))}: {found.how}"
@@ -182,7 +184,7 @@ def _hatched(row: int, column: int) -> Rectangle:
 MOST_TERMS = 20
 
 
-def _bars(sheet: Any, found: Opened) -> None:
+def _bars(sheet: Any, found: NumberBreakdown) -> None:
     terms = sorted(found.terms, key=lambda t: -abs(t.product))[:MOST_TERMS]
     axis = sheet.subplots()
     products = [term.product for term in terms]

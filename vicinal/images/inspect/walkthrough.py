@@ -60,7 +60,7 @@ class Term(NamedTuple):
         return self.value * self.weight
 
 
-class Made(NamedTuple):
+class WeightedTerms(NamedTuple):
     """What a number is made of: T numbers, their weights, and a constant."""
 
     source: str
@@ -83,7 +83,7 @@ class Made(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Opened:
+class NumberBreakdown:
     """One number of a network, opened."""
 
     step: Step
@@ -109,7 +109,7 @@ class Opened:
 
 
 @torch.no_grad()
-def opened(recording: Recording, name: str, place: Place) -> Opened:
+def opened(recording: Recording, name: str, place: Place) -> NumberBreakdown:
     """Open one number: the step of a name, at a place of what it gave.
 
     place: (channel, row, column) of a map [C, H, W], or (number,) of [D]. SettingError
@@ -139,10 +139,12 @@ def opened(recording: Recording, name: str, place: Place) -> Opened:
     constant = sum(float(made.constant) for made in parts)
     given = float(value[place])
     how, window = parts[0].how, parts[0].window
-    return Opened(step, place, given, float(computed), constant, how, terms, window)
+    return NumberBreakdown(
+        step, place, given, float(computed), constant, how, terms, window
+    )
 
 
-def trail(recording: Recording, name: str, place: Place) -> Iterator[Opened]:
+def trail(recording: Recording, name: str, place: Place) -> Iterator[NumberBreakdown]:
     """From a number back to the picture, each time by the foremost term.
 
     It ends at the picture, where all that is left is padding, or where no term gives
@@ -174,7 +176,7 @@ def _check(name: str, place: Place, value: Tensor) -> None:
 
 # --- how each step makes a number ----------------------------------------------------
 
-Opener = Callable[[Recording, Step, Place], Iterator[Made]]
+Opener = Callable[[Recording, Step, Place], Iterator[WeightedTerms]]
 
 
 def _window(
@@ -233,7 +235,9 @@ def _ends(channels: range) -> tuple[int, int]:
     return channels.start, channels.stop
 
 
-def _convolution(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _convolution(
+    recording: Recording, step: Step, place: Place
+) -> Iterator[WeightedTerms]:
     layer: Any = step.layer
     x = recording.values[step.sources[0]]
     own = layer.in_channels // layer.groups
@@ -246,10 +250,10 @@ def _convolution(recording: Recording, step: Step, place: Place) -> Iterator[Mad
     bias = 0.0 if layer.bias is None else layer.bias[place[0]]
     kernel = layer.weight[place[0]].flatten()
     window = len(rows), len(columns)
-    yield Made(step.sources[0], places, values, kernel, bias, window=window)
+    yield WeightedTerms(step.sources[0], places, values, kernel, bias, window=window)
 
 
-def _dense(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _dense(recording: Recording, step: Step, place: Place) -> Iterator[WeightedTerms]:
     layer: Any = step.layer
     x = recording.values[step.sources[0]]
     bias = 0.0 if layer.bias is None else layer.bias[place[0]]
@@ -257,10 +261,12 @@ def _dense(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
     if x.ndim == 3:  # at each pixel
         spot = np.broadcast_to(place[1:], (len(x), 2))
         places, x = np.concatenate([places, spot], axis=1), x[:, place[1], place[2]]
-    yield Made(step.sources[0], places, x, layer.weight[place[0]], bias)
+    yield WeightedTerms(step.sources[0], places, x, layer.weight[place[0]], bias)
 
 
-def _batch_norm(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _batch_norm(
+    recording: Recording, step: Step, place: Place
+) -> Iterator[WeightedTerms]:
     layer: Any = step.layer
     c = place[0]
     x = recording.values[step.sources[0]][place]
@@ -270,10 +276,12 @@ def _batch_norm(recording: Recording, step: Step, place: Place) -> Iterator[Made
     shift = -layer.running_mean[c] * scale
     if layer.bias is not None:
         shift = shift + layer.bias[c]
-    yield Made(step.sources[0], np.array([place]), x[None], scale[None], shift)
+    yield WeightedTerms(step.sources[0], np.array([place]), x[None], scale[None], shift)
 
 
-def _layer_norm(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _layer_norm(
+    recording: Recording, step: Step, place: Place
+) -> Iterator[WeightedTerms]:
     layer: Any = step.layer
     c, *spot = place
     x = recording.values[step.sources[0]]
@@ -286,10 +294,12 @@ def _layer_norm(recording: Recording, step: Step, place: Place) -> Iterator[Made
         scale, shift = layer.weight[c], layer.bias[c]
     weights = scale * (own - 1 / len(x)) / spread
     places = np.array([(k, *spot) for k in range(len(x))])
-    yield Made(step.sources[0], places, x, weights, shift)
+    yield WeightedTerms(step.sources[0], places, x, weights, shift)
 
 
-def _max_pool(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _max_pool(
+    recording: Recording, step: Step, place: Place
+) -> Iterator[WeightedTerms]:
     layer: Any = step.layer
     x = recording.values[step.sources[0]]
     sides = _pair(layer.padding)
@@ -303,10 +313,14 @@ def _max_pool(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
     weights[values.argmax()] = 1
     how = f"the largest of {len(values)}"
     window = (len(rows), len(columns)) if there.all() else None
-    yield Made(step.sources[0], places, values, weights, 0.0, how, window=window)
+    yield WeightedTerms(
+        step.sources[0], places, values, weights, 0.0, how, window=window
+    )
 
 
-def _average_pool(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _average_pool(
+    recording: Recording, step: Step, place: Place
+) -> Iterator[WeightedTerms]:
     layer: Any = step.layer
     x = recording.values[step.sources[0]]
     where = layer.kernel_size, layer.stride, 1
@@ -320,7 +334,9 @@ def _average_pool(recording: Recording, step: Step, place: Place) -> Iterator[Ma
     yield _mean_of(step.sources[0], places, values, count)._replace(window=window)
 
 
-def _adaptive_pool(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _adaptive_pool(
+    recording: Recording, step: Step, place: Place
+) -> Iterator[WeightedTerms]:
     layer: Any = step.layer
     x = recording.values[step.sources[0]]
     rows, columns = (
@@ -335,7 +351,9 @@ def _adaptive_pool(recording: Recording, step: Step, place: Place) -> Iterator[M
     yield _mean_of(step.sources[0], places, values, len(values))._replace(window=window)
 
 
-def _whole_mean(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _whole_mean(
+    recording: Recording, step: Step, place: Place
+) -> Iterator[WeightedTerms]:
     x = recording.values[step.sources[0]]
     own = range(place[0], place[0] + 1)
     rows, columns = map(torch.arange, x.shape[-2:])
@@ -344,12 +362,14 @@ def _whole_mean(recording: Recording, step: Step, place: Place) -> Iterator[Made
     yield _mean_of(step.sources[0], places, values, len(values))._replace(window=window)
 
 
-def _mean_of(source: str, places: np.ndarray, values: Tensor, count: int) -> Made:
+def _mean_of(
+    source: str, places: np.ndarray, values: Tensor, count: int
+) -> WeightedTerms:
     weights = torch.full_like(values, 1 / count)
-    return Made(source, places, values, weights, 0.0, f"the mean of {count}")
+    return WeightedTerms(source, places, values, weights, 0.0, f"the mean of {count}")
 
 
-def _same(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _same(recording: Recording, step: Step, place: Place) -> Iterator[WeightedTerms]:
     """What is handed on as it is, if in another shape."""
     x = recording.values[step.sources[0]]
     if x.shape != recording.values[step.name].shape:
@@ -357,12 +377,14 @@ def _same(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
     yield _one(step.sources[0], place, x[place], 1.0, "the number itself")
 
 
-def _one(source: str, place: Place, x: Tensor, weight: Any, how: str) -> Made:
+def _one(source: str, place: Place, x: Tensor, weight: Any, how: str) -> WeightedTerms:
     weights = torch.as_tensor(weight, dtype=x.dtype).reshape(1)
-    return Made(source, np.array([place]), x.reshape(1), weights, 0.0, how)
+    return WeightedTerms(source, np.array([place]), x.reshape(1), weights, 0.0, how)
 
 
-def _zero_pad(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _zero_pad(
+    recording: Recording, step: Step, place: Place
+) -> Iterator[WeightedTerms]:
     layer: Any = step.layer
     x = recording.values[step.sources[0]]
     left, _, top, _ = layer.padding
@@ -370,7 +392,9 @@ def _zero_pad(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
     yield from _or_zero(step, x, (place[0], row, column))
 
 
-def _zero_padded(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _zero_padded(
+    recording: Recording, step: Step, place: Place
+) -> Iterator[WeightedTerms]:
     layer: Any = step.layer
     x = recording.values[step.sources[0]]
     s = layer.stride
@@ -378,7 +402,7 @@ def _zero_padded(recording: Recording, step: Step, place: Place) -> Iterator[Mad
     yield from _or_zero(step, x, place)
 
 
-def _or_zero(step: Step, x: Tensor, place: Place) -> Iterator[Made]:
+def _or_zero(step: Step, x: Tensor, place: Place) -> Iterator[WeightedTerms]:
     if all(0 <= k < n for k, n in zip(place, x.shape, strict=True)):
         yield _one(step.sources[0], place, x[place], 1.0, "the number itself")
     else:
@@ -389,7 +413,7 @@ def _or_zero(step: Step, x: Tensor, place: Place) -> Iterator[Made]:
         )
 
 
-def _add(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _add(recording: Recording, step: Step, place: Place) -> Iterator[WeightedTerms]:
     for source in step.sources:
         x = recording.values[source]
         at = _in_shape(place, x)
@@ -397,10 +421,12 @@ def _add(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
     if others := [a for a in step.arguments if a is not None]:
         nothing = torch.zeros(0)
         constant = sum(_other(a, place) for a in others)
-        yield Made(step.sources[0], np.empty((0, 3), int), nothing, nothing, constant)
+        yield WeightedTerms(
+            step.sources[0], np.empty((0, 3), int), nothing, nothing, constant
+        )
 
 
-def _mul(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _mul(recording: Recording, step: Step, place: Place) -> Iterator[WeightedTerms]:
     x = recording.values[step.sources[0]]
     weight: Any = 1.0
     for a in step.arguments:
@@ -423,7 +449,9 @@ def _other(a: Any, place: Place) -> Any:
     return a[_in_shape(place, a)] if isinstance(a, Tensor) else a
 
 
-def _activation(recording: Recording, step: Step, place: Place) -> Iterator[Made]:
+def _activation(
+    recording: Recording, step: Step, place: Place
+) -> Iterator[WeightedTerms]:
     curve, how = CURVES[step.kind]
     x = recording.values[step.sources[0]][place]
     made = _one(step.sources[0], place, x, 1.0, how)

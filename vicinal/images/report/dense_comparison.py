@@ -96,7 +96,7 @@ def beside_dense(
     say: Callable[[str], None] = lambda text: None,
 ) -> Beside:
     """Train both on small pictures, and test both on what was done to others."""
-    begun = time.monotonic()
+    started_at = time.monotonic()
     size = train.x.shape[1]
     order = np.random.default_rng(seed).permutation(size * size)
     settings: dict[str, Any] = {"image_size": size, "epochs": epochs, "lr": 5e-3}
@@ -127,7 +127,7 @@ def beside_dense(
                 shuffled, test._replace(x=permuted(test.x, order))
             ),
         }
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - started_at
     return Beside(size, len(train.x), parameters, scores, seconds)
 
 

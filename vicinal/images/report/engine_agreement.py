@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vicinal.core.text import percent
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.inference.engines import MANY
-from vicinal.images.model import PictureModel
+from vicinal.images.model import ImageModel
 
 MOST = 128
 """pictures that are compared: float32 on torch is the slow one"""
@@ -49,7 +49,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(
-    model: PictureModel, pictures: Pictures, *, held_out: bool = True
+    model: ImageModel, pictures: ImageDataset, *, held_out: bool = True
 ) -> Agreement | None:
     """Compare on pictures with labels; None where few were answered: it is torch.
 

@@ -11,14 +11,14 @@ from vicinal.core.data.splits import TEST, TRAIN
 from vicinal.core.report.report import Section
 from vicinal.core.text import counted, duration
 from vicinal.errors import SettingError
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.explain import evidence
 from vicinal.images.report import dense_comparison as beside_dense
 from vicinal.images.report.dense_comparison import Labelled
 from vicinal.images.report.run_images import judged_pictures, pictures_of_run
 
 if TYPE_CHECKING:
-    from vicinal.images.model import PictureModel
+    from vicinal.images.model import ImageModel
 
 SAY_EVERY = 15.0
 """seconds"""
@@ -28,7 +28,7 @@ More = tuple[Section, dict[str, Any]]
 """a section, and the same for JSON"""
 
 
-def shortcuts_of(run: Path, model: "PictureModel", say: Say) -> More:
+def shortcuts_of(run: Path, model: "ImageModel", say: Say) -> More:
     """What the answers rest on; SettingError for a model without classes."""
     pictures, held_out = judged_pictures(run, model)
     say(f"looking for shortcuts in {counted(len(pictures), 'picture')}")
@@ -37,13 +37,13 @@ def shortcuts_of(run: Path, model: "PictureModel", say: Say) -> More:
         pictures,
         held_out=held_out,
         seed=model.random_state,
-        pulse=_now_and_then(say),
+        check_interrupt=_now_and_then(say),
     )
     say(f"looked for {duration(found.seconds)}")
     return evidence.section(found), found.to_dict()
 
 
-def dense_beside_cnn(run: Path, model: "PictureModel", say: Say) -> More:
+def dense_beside_cnn(run: Path, model: "ImageModel", say: Say) -> More:
     """A CNN beside a dense network on the run's pictures.
 
     SettingError for labels that are not one class each, or where nothing is held out.
@@ -76,19 +76,19 @@ def dense_beside_cnn(run: Path, model: "PictureModel", say: Say) -> More:
 
 def _now_and_then(say: Say) -> Callable[[], None]:
     """Says that the work goes on, at most every so many seconds."""
-    begun = said = time.monotonic()
+    started_at = said = time.monotonic()
 
-    def pulse() -> None:
+    def check_interrupt() -> None:
         nonlocal said
         now = time.monotonic()
         if now - said >= SAY_EVERY:
             said = now
-            say(f"still looking, {duration(now - begun)} so far")
+            say(f"still looking, {duration(now - started_at)} so far")
 
-    return pulse
+    return check_interrupt
 
 
-def _labelled(pictures: Pictures, most: int, size: int) -> Labelled:
+def _labelled(pictures: ImageDataset, most: int, size: int) -> Labelled:
     rows = np.linspace(0, len(pictures) - 1, min(most, len(pictures))).astype(int)
     labels = pictures.table.labels[rows].astype(str)
     return Labelled(beside_dense.small(pictures.batch(rows), size), labels)

@@ -8,7 +8,7 @@ from vicinal.core.evaluation.label_issues import Suspect, find_suspects
 from vicinal.core.evaluation.learning_curve import Curve, learning_curve
 from vicinal.core.objective import NO_LABEL, Objective
 from vicinal.core.report.report import Block, Gallery, Picture, Text, jpeg_base64
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.training.linear_probe import Probe
 
 SHOWN = 12
@@ -27,7 +27,7 @@ def suspects_of(probe: Probe, objective: Objective) -> list[Suspect]:
 
 
 def suspects_frame(
-    suspects: list[Suspect], pictures: Pictures, objective: Objective
+    suspects: list[Suspect], pictures: ImageDataset, objective: Objective
 ) -> Any:
     """A table: path, label, proposed, score, kind, and the nearest pictures.
 
@@ -54,7 +54,7 @@ def suspects_frame(
 
 
 def suspects_blocks(
-    suspects: list[Suspect], pictures: Pictures, objective: Objective
+    suspects: list[Suspect], pictures: ImageDataset, objective: Objective
 ) -> list[Block]:
     """The worst of them, as thumbnails."""
     wrong = [s for s in suspects if s.kind == "label"]

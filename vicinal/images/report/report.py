@@ -27,16 +27,16 @@ from vicinal.core.report.report import (
     curves,
     intervals,
     jpeg_base64,
-    sureness,
+    plot_reliability,
 )
 from vicinal.core.storage.run_folder import environment
 from vicinal.core.text import counted, percent
 from vicinal.images.data.audit import Audit
-from vicinal.images.data.dataset import Pictures
-from vicinal.images.estimator import ImageLearner
+from vicinal.images.data.dataset import ImageDataset
+from vicinal.images.estimator import ImageEstimator
 from vicinal.images.report.engine_agreement import Agreement
 from vicinal.images.report.label_issues import more_pictures, suspects_blocks
-from vicinal.images.training.scratch_comparison import Bought
+from vicinal.images.training.scratch_comparison import TrainingComparison
 
 if TYPE_CHECKING:
     from vicinal.images.explain.evidence import Evidence
@@ -49,16 +49,16 @@ class Findings(NamedTuple):
     source: str
     understood: str
     audit: Audit
-    pictures: Pictures
+    pictures: ImageDataset
     parts: np.ndarray
     """[N] train, val or test, for each of the pictures"""
-    learner: ImageLearner
+    learner: ImageEstimator
     evaluation: Evaluation | None
     seconds: float
     suspects: list[Suspect]
     """labels that deserve a look, of the pictures that were learned from"""
 
-    bought: Sequence[Bought] = ()
+    bought: Sequence[TrainingComparison] = ()
     """what the weights brought, beside the same network from nothing"""
 
     evidence: "Evidence | None" = None
@@ -73,7 +73,7 @@ class Findings(NamedTuple):
     alike: int = 0
     """pictures that have near copies, or others of their group"""
 
-    naive: Score | None = None
+    leaky_score: Score | None = None
     """the first answer's score if copies were dealt to folds like other pictures"""
 
     @property
@@ -92,7 +92,7 @@ def make_report(run: Findings) -> Report:
         Section("What was understood", _understood(run)),
         Section("What was set aside", _set_aside(run)),
         Section("How good it is", _how_good(run)),
-        Section("Where it errs", _where_it_errs(run)),
+        Section("InspectRequest it errs", _where_it_errs(run)),
         *_rests_on(run),
         Section("How training went", _training(run)),
         *([Section("What transfer bought", _bought(run))] if run.bought else []),
@@ -186,7 +186,7 @@ def _how_good(run: Findings) -> list[Block]:
 def _how_sure(run: Findings, evaluation: Evaluation) -> list[Block]:
     """Whether its probabilities can be believed, and what it calls unknown."""
     blocks: list[Block] = []
-    if evaluation.sureness and evaluation.calibration_error is not None:
+    if evaluation.plot_reliability and evaluation.calibration_error is not None:
         caption = (
             "A dot for each group of answers that are about equally sure, the larger "
             "the more; on the line it is as often right as it says."
@@ -195,7 +195,10 @@ def _how_sure(run: Findings, evaluation: Evaluation) -> list[Block]:
         text = f"What it says of its own sureness is off by {gap} on average"
         heat = run.learner.temperature_
         text += f" (temperature {heat:.2f}; chance alone gives some)."
-        blocks += [Text(text), Figure(sureness(evaluation.sureness), caption)]
+        blocks += [
+            Text(text),
+            Figure(plot_reliability(evaluation.plot_reliability), caption),
+        ]
     known = run.learner.known_
     if known is not None and known.can_tell:
         blocks.append(
@@ -265,7 +268,7 @@ def _where_it_errs(run: Findings) -> list[Block]:
     return blocks
 
 
-def _worst(run: Findings, test: Pictures) -> list[Block]:
+def _worst(run: Findings, test: ImageDataset) -> list[Block]:
     """The errors that the model was surest of, or the numbers furthest off."""
     assert run.evaluation is not None
     table = run.evaluation.predictions
@@ -316,7 +319,7 @@ def _training(run: Findings) -> list[Block]:
     )
     if not np.isnan(best.val_loss):
         losses = {"validation": [e.val_loss for e in history]}
-        found = getattr(run.learner, "paired_", None)
+        found = getattr(run.learner, "comparison_", None)
         dropped = found is not None and not found.better
         taken = "The last epoch" if not run.learner.chose_epoch_ else "The best epoch"
         text += (
@@ -338,10 +341,10 @@ def _transfer(run: Findings) -> list[Block]:
         return []
     probe = learner.probe_
     rows = [["first answer, out of fold", *_cells(probe.score)]]
-    if run.naive is not None:
+    if run.leaky_score is not None:
         groups = run.learner.settings.group_column or run.learner.settings.group_pattern
         what = "copies and groups" if groups else "copies"
-        rows.append([f"the same with {what} on both sides", *_cells(run.naive)])
+        rows.append([f"the same with {what} on both sides", *_cells(run.leaky_score)])
     if run.evaluation is not None and run.judged_part == TEST:
         rows.append(["delivered, held out", *_cells(run.evaluation.score)])
     text = (
@@ -349,7 +352,7 @@ def _transfer(run: Findings) -> list[Block]:
         f"what they say of each picture (penalty {probe.fit.head.penalty:g}), and for "
         "the first answer each picture was judged by such a layer that had not seen it."
     )
-    if run.alike and run.naive is not None:
+    if run.alike and run.leaky_score is not None:
         text += (
             f" {counted(run.alike, 'picture')} have near copies or a group, which are "
             "on one side; the second row is what the score would have looked like if "

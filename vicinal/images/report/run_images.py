@@ -8,17 +8,17 @@ import numpy as np
 from vicinal.core.data.splits import TEST, TRAIN
 from vicinal.core.storage.run_folder import read
 from vicinal.errors import RunError
-from vicinal.images.data.audit import Eye
-from vicinal.images.data.cache import PictureCache
-from vicinal.images.data.dataset import Pictures, look_over
+from vicinal.images.data.audit import ImageReader
+from vicinal.images.data.cache import PixelCache
+from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.folders import escaped
 from vicinal.images.data.read import read_images
 
 if TYPE_CHECKING:
-    from vicinal.images.model import PictureModel
+    from vicinal.images.model import ImageModel
 
 
-def pictures_of_run(run: Path, model: "PictureModel", part: str) -> Pictures | None:
+def pictures_of_run(run: Path, model: "ImageModel", part: str) -> ImageDataset | None:
     """The pictures of one part of a run, train, val or test; None where it has none.
 
     RunError where they are not where they were, or a run does not say.
@@ -46,12 +46,12 @@ def pictures_of_run(run: Path, model: "PictureModel", part: str) -> Pictures | N
     if not rows.any():
         return None
     how = model.preprocessing_
-    cache = PictureCache() if model.settings.cache else None
-    eye = Eye(how.store_size, how.resize, cache, model.settings.max_pixels)
-    return look_over(table.rows(rows), eye, channels=how.channels)[1]
+    cache = PixelCache() if model.settings.cache else None
+    eye = ImageReader(how.store_size, how.resize, cache, model.settings.max_pixels)
+    return load_dataset(table.rows(rows), eye, channels=how.channels)[1]
 
 
-def judged_pictures(run: Path, model: "PictureModel") -> tuple[Pictures, bool]:
+def judged_pictures(run: Path, model: "ImageModel") -> tuple[ImageDataset, bool]:
     """What a run was judged by, and whether the model was kept from learning of it.
 
     Where nothing was held out, what was learned from: it was judged out of fold.

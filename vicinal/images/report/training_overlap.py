@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from vicinal.core.data.splits import TEST
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.dataset import ImageDataset
 
 
-def seen_before(run: Path, pictures: Pictures) -> int:
+def seen_before(run: Path, pictures: ImageDataset) -> int:
     """How many of the pictures a run trained on or chose its epoch by.
 
     A model folder without the run's data/index.csv cannot tell: 0.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.splits.candidates import SIDE
 from vicinal.images.splits.thumbnails import (
     batches,
@@ -40,7 +40,7 @@ of half that side, or 0.13 where the square is cut from a picture of 4 by 3"""
 
 
 def likenesses(
-    pictures: Pictures, thumbnails: np.ndarray, pairs: np.ndarray
+    pictures: ImageDataset, thumbnails: np.ndarray, pairs: np.ndarray
 ) -> np.ndarray:
     """How alike pairs [P, 2] are when one is laid on the other: [P], at most 1.
 
@@ -58,7 +58,7 @@ def likenesses(
 
 
 def _looked_at(
-    pictures: Pictures, thumbnails: np.ndarray, pairs: np.ndarray
+    pictures: ImageDataset, thumbnails: np.ndarray, pairs: np.ndarray
 ) -> np.ndarray:
     """Likeness [P] of ordered pairs [P, 2], the first laid on the second."""
     found = np.zeros(len(pairs), dtype=np.float32)
@@ -184,7 +184,7 @@ def _smaller(thumbnails: np.ndarray, side: int) -> Tensor:
     return avg_pool2d(torch.from_numpy(thumbnails).float()[:, None], SIDE // side)
 
 
-def _close_ups(pictures: Pictures, rows: np.ndarray) -> Tensor:
+def _close_ups(pictures: ImageDataset, rows: np.ndarray) -> Tensor:
     """Planes [P, C, s, s] of rows [P], which are read a few at a time."""
     side = min(CLOSE_SIDE, max(SIDE, pictures.eye.size))
     parts = (rows[some] for some in batches(len(rows)))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.splits.thumbnails import (
     batches,
     centres,
@@ -64,7 +64,7 @@ class Fingerprints(NamedTuple):
     """[N, W] uint64, one for each of WINDOWS"""
 
 
-def fingerprints(pictures: Pictures) -> Fingerprints:
+def fingerprints(pictures: ImageDataset) -> Fingerprints:
     """Thumbnails and hashes of N pictures, which are read a few at a time."""
     thumbnails = np.empty((len(pictures), SIDE, SIDE), dtype=np.uint8)
 

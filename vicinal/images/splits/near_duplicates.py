@@ -50,7 +50,7 @@ from scipy.sparse.csgraph import connected_components
 
 from vicinal.errors import DataError
 from vicinal.images.data.audit import groups_of
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.groups import joined
 from vicinal.images.splits.alignment import likenesses
 from vicinal.images.splits.candidates import (
@@ -81,7 +81,9 @@ class Pairs(NamedTuple):
     """[P] correlation of their detail, at most 1"""
 
 
-def near_groups(pictures: Pictures, features: np.ndarray | None = None) -> np.ndarray:
+def near_groups(
+    pictures: ImageDataset, features: np.ndarray | None = None
+) -> np.ndarray:
     """Group numbers [N]: exact copies and near duplicates are together, and theirs.
 
     features: [N, D], frozen features of the pictures, where there are any.
@@ -90,7 +92,7 @@ def near_groups(pictures: Pictures, features: np.ndarray | None = None) -> np.nd
     return joined(groups_of(pictures.digests), _components(rows, len(pictures)))
 
 
-def near_pairs(pictures: Pictures, features: np.ndarray | None = None) -> Pairs:
+def near_pairs(pictures: ImageDataset, features: np.ndarray | None = None) -> Pairs:
     """Pairs of near duplicates among N pictures; exact copies are one, the first.
 
     features: [N, D], frozen features of the pictures, where there are any. DataError

@@ -7,7 +7,7 @@ import numpy as np
 from vicinal.core.compute.runtime import seed_for
 from vicinal.core.data.splits import TRAIN, VAL, Fractions, split
 from vicinal.images.data.audit import groups_of, names_in
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.groups import groups_from_pattern, joined
 from vicinal.images.data.image_table import ImageTable
 from vicinal.images.splits.near_duplicates import near_groups
@@ -19,7 +19,7 @@ MOST = 50_000
 """pictures above which near copies are not looked for: it would take minutes"""
 
 
-def grouped(pictures: Pictures, near: bool, pattern: str | None) -> Pictures:
+def grouped(pictures: ImageDataset, near: bool, pattern: str | None) -> ImageDataset:
     """The pictures with their groups: exact copies, near ones, and the user's own.
 
     near: whether to look for near copies (where the pictures are large enough and not
@@ -43,7 +43,7 @@ def given_parts(table: ImageTable) -> np.ndarray:
 
 
 def with_validation(
-    parts: np.ndarray, pictures: Pictures, fraction: float, seed: int
+    parts: np.ndarray, pictures: ImageDataset, fraction: float, seed: int
 ) -> np.ndarray:
     """Parts [N] with a share of train to choose the epoch by, unless they have one."""
     if (parts == VAL).any():
@@ -55,7 +55,7 @@ def with_validation(
     return parts
 
 
-def divide(pictures: Pictures, fractions: Fractions, seed: int) -> np.ndarray:
+def divide(pictures: ImageDataset, fractions: Fractions, seed: int) -> np.ndarray:
     """Parts [N] of pictures: stratified by class, groups on one side.
 
     Of several labels a picture, those that only held-out pictures have could not be

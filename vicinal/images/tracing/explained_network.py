@@ -22,15 +22,20 @@ from vicinal.errors import SettingError
 from vicinal.images.data.decode import Preprocessing
 from vicinal.images.inference.engines import Engines
 from vicinal.images.networks.base import Network
-from vicinal.images.tracing.gradients import BATCH, Asked, ByTorch, fastest
+from vicinal.images.tracing.gradients import (
+    BATCH,
+    TorchGradients,
+    ValueAndGradient,
+    fastest,
+)
 from vicinal.images.tracing.trace import traced
 
 if TYPE_CHECKING:
-    from vicinal.images.model import PictureModel
+    from vicinal.images.model import ImageModel
 
 
 @dataclass
-class Forms:
+class ExplainedNetwork:
     """One network, to be asked for maps and for answers."""
 
     network: Network
@@ -41,7 +46,7 @@ class Forms:
     _first: np.ndarray | None = None
     """picture whose maps were asked for"""
 
-    _fastest: Asked | None = None
+    _fastest: ValueAndGradient | None = None
 
     @functools.cached_property
     def steps(self) -> nn.Module:
@@ -76,14 +81,14 @@ class Forms:
         first, side = next(self.network.parameters()), self.how.image_size
         return torch.rand(n, self.how.channels, side, side, device=first.device)
 
-    def asked(self, pixels: np.ndarray) -> Asked:
+    def asked(self, pixels: np.ndarray) -> ValueAndGradient:
         """What maps of a picture ask for numbers and slopes, as is fastest here.
 
         To prepare and try it takes longer than the maps of one picture: those of the
         first are torch's.
         """
         self._first = pixels if self._first is None else self._first
-        plain = ByTorch(self.plain, self.still)
+        plain = TorchGradients(self.plain, self.still)
         if self.engines.form.exact:
             return plain
         if self._fastest is None and np.array_equal(pixels, self._first):
@@ -111,7 +116,7 @@ def framed(pixels: np.ndarray, how: Preprocessing) -> np.ndarray:
     return np.pad(pixels, ((0, 0), (margin, after), (margin, after), (0, 0)))
 
 
-def forms_of(model: "PictureModel") -> Forms:
+def forms_of(model: "ImageModel") -> ExplainedNetwork:
     """The forms of a model's network; made anew where its weights have changed."""
     tensors = model.network_.state_dict(keep_vars=True).values()
     state = tuple((id(tensor), tensor._version) for tensor in tensors)
@@ -120,7 +125,7 @@ def forms_of(model: "PictureModel") -> Forms:
     return model._inside[1]
 
 
-def _made(model: "PictureModel") -> Forms:
+def _made(model: "ImageModel") -> ExplainedNetwork:
     keep_memory()
     engines = Engines(
         model.network_,
@@ -130,7 +135,7 @@ def _made(model: "PictureModel") -> Forms:
         model.settings.precision,
         model.settings.cache,
     )
-    return Forms(model.network_, engines, model.preprocessing_)
+    return ExplainedNetwork(model.network_, engines, model.preprocessing_)
 
 
 def _followed(network: nn.Module) -> nn.Module:

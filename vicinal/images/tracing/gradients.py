@@ -28,7 +28,7 @@ PAIR = 2
 """pictures at a time on OpenVINO, where more are no faster; few are to be made up"""
 
 
-class Asked(Protocol):
+class ValueAndGradient(Protocol):
     """A network that tells a target's numbers, and which way they grow."""
 
     def values(self, x: Tensor, target: Target) -> Tensor:
@@ -40,7 +40,7 @@ class Asked(Protocol):
         ...
 
 
-class ByTorch:
+class TorchGradients:
     """A network as it is, in the number format of its weights."""
 
     def __init__(self, network: nn.Module, still: nn.Module | None = None) -> None:
@@ -67,7 +67,7 @@ class ByTorch:
         return torch.cat(values), torch.cat(found)
 
 
-class OnOpenvino:
+class OpenVinoGradients:
     """A network up to its embedding on OpenVINO; the head is one row of weights."""
 
     def __init__(self, network: Network, example: Tensor) -> None:
@@ -99,30 +99,32 @@ class OnOpenvino:
 
 
 @contextlib.contextmanager
-def asked_of(network: nn.Module | Asked) -> Iterator[Asked]:
+def asked_of(network: nn.Module | ValueAndGradient) -> Iterator[ValueAndGradient]:
     """A network ready to be asked; one that learns answers meanwhile."""
     if not isinstance(network, nn.Module):
         yield network
         return
     with answering(network):
-        yield ByTorch(network)
+        yield TorchGradients(network)
 
 
-def fastest(plain: ByTorch, network: Network, example: Tensor) -> Asked:
+def fastest(
+    plain: TorchGradients, network: Network, example: Tensor
+) -> ValueAndGradient:
     """The one that is sooner with the slopes of a batch [BATCH, C, H, W], here."""
     if not inference.is_installed() or example.device.type != "cpu":
         return plain
     try:
-        other = OnOpenvino(network, example[:PAIR])
+        other = OpenVinoGradients(network, example[:PAIR])
     except (LookupError, RuntimeError):  # OpenVINO refuses with RuntimeError
         return plain
     target = Target("", 0)
     return min((plain, other), key=lambda asked: _seconds(asked, example, target))
 
 
-def _seconds(asked: Asked, x: Tensor, target: Target) -> float:
+def _seconds(asked: ValueAndGradient, x: Tensor, target: Target) -> float:
     """Of the slopes of a batch, the second time."""
     asked.slopes(x, target)
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     asked.slopes(x, target)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started_at

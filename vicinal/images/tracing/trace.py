@@ -76,7 +76,7 @@ class Recording:
             return maps[-1]
         raise SettingError(
             "No layer of this network has places: it sees all pixels in a row, as a "
-            "dense network does. Look into a convolutional one."
+            "dense network does. DecodedImage into a convolutional one."
         )
 
 

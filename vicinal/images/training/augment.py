@@ -103,9 +103,9 @@ def random_maps(n: int, how: Augmentation, g: Generator, scale: float) -> Tensor
     area = _uniform(n, *how.zoom, g) * scale
     ratio = torch.exp(_uniform(n, -1, 1, g) * math.log(how.stretch) / 2)
     wide, high = area * ratio, area / ratio
-    room = torch.stack([1 - wide, 1 - high]).clamp(min=0)
-    reach = torch.minimum(room, torch.tensor(2 * how.shift))
-    reach = torch.where(room > 0.05, reach, torch.tensor(2 * how.shift * scale))
+    max_bytes = torch.stack([1 - wide, 1 - high]).clamp(min=0)
+    reach = torch.minimum(max_bytes, torch.tensor(2 * how.shift))
+    reach = torch.where(max_bytes > 0.05, reach, torch.tensor(2 * how.shift * scale))
     dx, dy = reach * (2 * torch.rand(2, n, generator=g) - 1)
     if how.mirror:
         wide = wide * (1 - 2 * torch.randint(0, 2, (n,), generator=g))

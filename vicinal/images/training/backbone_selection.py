@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vicinal.core.data.splits import stratified_sample
-from vicinal.core.evaluation.significance import compare
+from vicinal.core.evaluation.significance import sign_test
 from vicinal.core.metrics import Score, better
 from vicinal.core.objective import Objective
 from vicinal.errors import SettingError
@@ -26,7 +26,7 @@ TIMED = 64
 """pictures in a batch that is timed"""
 
 
-class Trial(NamedTuple):
+class BackboneTrial(NamedTuple):
     """What one candidate gave."""
 
     weights: str
@@ -63,19 +63,19 @@ def milliseconds(embed: Any, pixels: np.ndarray, repeats: int = 3) -> float:
     """The least time of a picture in a batch, after one batch to warm up."""
     seconds = []
     for _ in range(repeats + 1):
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         embed(pixels)
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - started_at)
     return 1000 * min(seconds[1:]) / len(pixels)
 
 
 def take(
-    trials: Sequence[Trial],
+    trials: Sequence[BackboneTrial],
     objective: Objective,
     y: np.ndarray,
     max_ms: float | None = None,
     max_mb: float | None = None,
-) -> tuple[Trial, str]:
+) -> tuple[BackboneTrial, str]:
     """The trial to go on with, and why, in a sentence.
 
     Raises SettingError when none is within the limits.
@@ -101,7 +101,8 @@ def take(
     cheaper = [
         t
         for t in within
-        if t.ms < best.ms and not compare(objective, y, best.decided, t.decided).better
+        if t.ms < best.ms
+        and not sign_test(objective, y, best.decided, t.decided).better
     ]
     if not cheaper:
         return best, f"{best.backbone} is taken: it has the best {best.score.metric}"

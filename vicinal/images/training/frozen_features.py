@@ -19,9 +19,9 @@ import torch
 from vicinal.core.compute.runtime import Runtime
 from vicinal.core.storage.checkpoint import load_tensors, save_tensors
 from vicinal.errors import RunError
-from vicinal.images.data.audit import Tick
-from vicinal.images.data.cache import PictureCache, cache_folder, tell_unwritable
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.audit import ProgressCallback
+from vicinal.images.data.cache import PixelCache, cache_folder, tell_unwritable
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.decode import Preprocessing
 from vicinal.images.inference.engines import MANY, engine, network_key
 from vicinal.images.networks.base import Network
@@ -71,17 +71,17 @@ class FeatureCache:
             self.writable = False
             tell_unwritable(self.folder, error.__cause__ or error)
             return
-        PictureCache(self.folder).trim()
+        PixelCache(self.folder).trim()
 
 
 def frozen_features(
-    pictures: Pictures,
+    pictures: ImageDataset,
     network: Network,
     how: Preprocessing,
     form: Runtime,
     *,
     cache: bool = True,
-    tick: Tick | None = None,
+    report_progress: ProgressCallback | None = None,
 ) -> np.ndarray:
     """What the body says of each picture: [N, D] float32, in the order of the rows.
 
@@ -105,8 +105,8 @@ def frozen_features(
         for rows in _batches(piece):
             features[rows] = embed(pictures.batch(rows)).numpy()
             done += len(rows)
-            if tick is not None:
-                tick(done, total)
+            if report_progress is not None:
+                report_progress(done, total)
         if kept is not None:
             kept.add(pictures.digests[piece], features[piece])
     return features

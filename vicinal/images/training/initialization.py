@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from vicinal.errors import SettingError
-from vicinal.images.data.audit import Eye
-from vicinal.images.data.cache import PictureCache
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.audit import ImageReader
+from vicinal.images.data.cache import PixelCache
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.decode import Preprocessing
 from vicinal.images.data.image_size import natural_size
 from vicinal.images.data.read import ImageTable
@@ -27,7 +27,7 @@ def to_stderr(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-class Start:
+class Initialization:
     """Trained weights or none, as the settings say, and what follows from them.
 
     The weights are read once, when they are first asked for.
@@ -72,13 +72,13 @@ class Start:
         """Channels that the weights want; None: as the pictures have."""
         return self.known.channels if self.known else None
 
-    def eye(self, table: ImageTable) -> Eye:
+    def eye(self, table: ImageTable) -> ImageReader:
         """How to look at the pictures of a table: size, form, cache."""
         settings = self.settings
         view, size = self._sizes(table)
         resize = settings.resize or (self.known.resize if self.known else "crop")
-        cache = PictureCache() if settings.cache else None
-        return Eye(size, resize, cache, settings.max_pixels, view)
+        cache = PixelCache() if settings.cache else None
+        return ImageReader(size, resize, cache, settings.max_pixels, view)
 
     def _sizes(self, table: ImageTable) -> tuple[int, int]:
         """Pixels of the input, and of the stored picture that views are cut from."""
@@ -98,7 +98,7 @@ class Start:
         )
         return size, (round(size * 8 / 7 / 2) * 2 if photo else size)
 
-    def preprocessing(self, train: Pictures) -> Preprocessing:
+    def preprocessing(self, train: ImageDataset) -> Preprocessing:
         """Sizes as chosen; mean and spread of the weights, or of the train part."""
         eye = train.eye
         sizes = {"image_size": eye.view or eye.size, "store_size": eye.size}

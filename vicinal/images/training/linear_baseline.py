@@ -16,7 +16,7 @@ from scipy.linalg import LinAlgWarning
 
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import load_tensors, save_tensors
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.dataset import ImageDataset
 
 NAME = "linear model on pixels"
 FILE = "baseline.safetensors"
@@ -41,7 +41,7 @@ class LinearModel:
     marks: bool = False
     """whether a picture may have several labels"""
 
-    def decide(self, pictures: Pictures | np.ndarray) -> np.ndarray:
+    def decide(self, pictures: ImageDataset | np.ndarray) -> np.ndarray:
         """Class rows [N], marks [N, K] or numbers [N], of pictures or thumbnails."""
         x = _small(pictures, np.arange(len(pictures)))
         d = x @ self.weights + self.offset
@@ -65,7 +65,7 @@ class LinearModel:
 
 
 def fit_linear(
-    objective: Objective, train: Pictures | np.ndarray, y: np.ndarray, seed: int = 0
+    objective: Objective, train: ImageDataset | np.ndarray, y: np.ndarray, seed: int = 0
 ) -> LinearModel:
     """Fit on (a sample of) the train part; the penalty by leave-one-out error.
 
@@ -100,14 +100,16 @@ def fit_linear(
     )
 
 
-def thumbnails(pictures: Pictures, rows: np.ndarray, side: int = SIDE) -> np.ndarray:
+def thumbnails(
+    pictures: ImageDataset, rows: np.ndarray, side: int = SIDE
+) -> np.ndarray:
     """Pictures shrunk by averaging blocks, to below 2 * side pixels a side; [N, F]."""
     parts = [rows[i : i + 256] for i in range(0, len(rows), 256)]
     shrunk = [_shrink(pictures.batch(part), side) for part in parts]
     return np.concatenate(shrunk) if shrunk else np.empty((0, 1), np.float32)
 
 
-def _small(pictures: Pictures | np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _small(pictures: ImageDataset | np.ndarray, rows: np.ndarray) -> np.ndarray:
     if isinstance(pictures, np.ndarray):
         return pictures[rows]
     return thumbnails(pictures, rows)

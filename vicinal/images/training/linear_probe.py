@@ -16,14 +16,14 @@ from vicinal.core.data.splits import deal
 from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.core.training.linear_head import (
-    CrossFit,
+    CrossValidatedHead,
     Head,
     cross_fit,
     fit_head,
     out_of_fold,
 )
 from vicinal.errors import NoDataError
-from vicinal.images.data.dataset import Pictures
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.networks.base import Network
 
 FOLDS = 5
@@ -39,7 +39,7 @@ class Probe:
     y: np.ndarray
     """their targets"""
 
-    fit: CrossFit
+    fit: CrossValidatedHead
     folds: np.ndarray
     """[N]"""
 
@@ -52,15 +52,15 @@ class Probe:
 
 def fit_probe(
     features: np.ndarray,
-    pictures: Pictures,
+    pictures: ImageDataset,
     y: np.ndarray,
     objective: Objective,
     seed: int,
 ) -> Probe:
     """Cross-validate heads on features [N, D] of pictures with targets y.
 
-    Groups (`Pictures.together`) are in one fold. Raises NoDataError for fewer than two
-    pictures that differ.
+    Groups (`ImageDataset.together`) are in one fold. Raises NoDataError for fewer than
+    two pictures that differ.
     """
     groups = pictures.together
     count = min(FOLDS, len(np.unique(groups)))
@@ -110,7 +110,7 @@ def refit(
     return fit_head(features, y, objective, probe.fit.head.penalty)
 
 
-def put_head(network: Network, head: Head, share: float = 1.0) -> None:
+def set_head(network: Network, head: Head, share: float = 1.0) -> None:
     """Let a network end in a fitted head, or in a share of it."""
     with torch.no_grad():
         network.head.weight.copy_(torch.from_numpy(head.weights.T * share))
@@ -120,7 +120,7 @@ def put_head(network: Network, head: Head, share: float = 1.0) -> None:
 LEAST_SHARE = 0.02
 
 
-def honest_share(probe: Probe, objective: Objective) -> float:
+def calibrated_head_scale(probe: Probe, objective: Objective) -> float:
     """The share b of its logits with which a head is no surer of its own examples.
 
     A head is surer of the examples z it was fitted on than of others, and of few

@@ -10,8 +10,8 @@ from torch import Tensor
 from vicinal.core.compute.memory import free_on
 from vicinal.core.compute.runtime import generator, indexed
 from vicinal.core.compute.threads import prefetch
-from vicinal.images.data.audit import Tick
-from vicinal.images.data.dataset import SHARE_OF_MEMORY, Pictures
+from vicinal.images.data.audit import ProgressCallback
+from vicinal.images.data.dataset import SHARE_OF_MEMORY, ImageDataset
 from vicinal.images.data.decode import Preprocessing
 from vicinal.images.training.augment import Augmentation, augmented
 
@@ -20,10 +20,10 @@ PIECE = 1024
 
 
 @dataclass(frozen=True)
-class PictureLoader:
+class ImageLoader:
     """Batches of augmented pictures; a function of (seed, epoch, step) alone."""
 
-    pictures: Pictures
+    pictures: ImageDataset
     targets: np.ndarray
     preprocessing: Preprocessing
     augmentation: Augmentation
@@ -39,8 +39,11 @@ class PictureLoader:
     """[N, S, S, C] uint8: all pixels, on the device, where they fit"""
 
     def on(
-        self, device: str, memory: float | None = None, tick: Tick | None = None
-    ) -> "PictureLoader":
+        self,
+        device: str,
+        memory: float | None = None,
+        report_progress: ProgressCallback | None = None,
+    ) -> "ImageLoader":
         """The loader that makes views on a device, with all pixels there if they fit.
 
         memory: bytes that they may take; None: a share of what is free there. tick is
@@ -55,11 +58,11 @@ class PictureLoader:
         for start in range(0, n, PIECE):
             rows = np.arange(start, min(start + PIECE, n))
             pixels[start : start + PIECE] = torch.from_numpy(self.pictures.batch(rows))
-            if tick is not None:
-                tick(int(rows[-1]) + 1, n)
+            if report_progress is not None:
+                report_progress(int(rows[-1]) + 1, n)
         return replace(self, device=device, resident=pixels)
 
-    def part(self, k: int, of: int) -> "PictureLoader":
+    def part(self, k: int, of: int) -> "ImageLoader":
         """The loader of process k: its share, from the disk where it is not the first.
 
         Every batch is the one that a single process would see.

@@ -20,7 +20,7 @@ OF_MINUTES = 0.05
 """share of the user's minutes that it may take"""
 
 
-class Bought(NamedTuple):
+class TrainingComparison(NamedTuple):
     """One row: how the network was made, in how many seconds, and how good it was."""
 
     how: str
@@ -48,8 +48,8 @@ def fine_tuned_after(
     metric: str,
     n: int,
     *,
-    worth: float | None = None,
-) -> Bought | None:
+    effective_n: float | None = None,
+) -> TrainingComparison | None:
     """The best epoch that had ended after so many seconds; None: none had.
 
     worth: independent pictures that the n which judged are worth; None: n.
@@ -61,6 +61,8 @@ def fine_tuned_after(
         return None
     value = best.val_score
     nan = float("nan")
-    worth = n if worth is None else worth
-    low, high = wilson(value * worth, worth) if metric in SHARES else (nan, nan)
-    return Bought("fine-tuned", seconds, Score(metric, value, low, high, n))
+    effective_n = n if effective_n is None else effective_n
+    low, high = (
+        wilson(value * effective_n, effective_n) if metric in SHARES else (nan, nan)
+    )
+    return TrainingComparison("fine-tuned", seconds, Score(metric, value, low, high, n))

@@ -11,7 +11,7 @@ FOR_SHORTCUTS = 30.0
 """seconds of the user's minutes that are left for the look for shortcuts"""
 
 
-class Clock(NamedTuple):
+class TimeBudget(NamedTuple):
     """Minutes for everything from the look at the pictures to the report."""
 
     minutes: float

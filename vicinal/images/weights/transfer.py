@@ -125,11 +125,11 @@ def opening_epochs(network: Network, stages: int, epochs: int) -> dict[str, int]
     """
     inside = network.blocks()[::-1]
     stages = min(stages, len(inside), epochs)
-    opens = {}
+    unfreeze_at = {}
     for place, names in enumerate(inside):
         stage = place * stages // len(inside)
-        opens.update(dict.fromkeys(names, stage * epochs // stages))
-    return opens
+        unfreeze_at.update(dict.fromkeys(names, stage * epochs // stages))
+    return unfreeze_at
 
 
 def is_head(network: Network, names: list[str]) -> bool:
