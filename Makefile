@@ -4,7 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: env demo test lint slow bench clean
+# One thread a process: small tensors gain nothing from more, and two processes share the cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+FAST := tests/test_architecture.py tests/test_language.py tests/test_names.py \
+	tests/ops tests/core/data tests/core/test_metrics.py tests/core/test_objective.py \
+	tests/core/test_settings.py tests/core/test_text.py tests/graphs/layers
+
+.PHONY: env demo check test lint slow bench clean
 
 env: $(READY)
 
@@ -22,11 +28,14 @@ lint: env
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+check: lint
+	$(PYTEST) $(FAST)
+
 test: lint
-	$(BIN)/python -m pytest -q
+	$(PYTEST) -n 2 --dist loadfile
 
 slow: env
-	$(BIN)/python -m pytest -q -m "slow and not gpu and not network"
+	$(PYTEST) -m "slow and not gpu and not network"
 
 bench: env
 	$(BIN)/python -m benchmarks

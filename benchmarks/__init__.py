@@ -1,1 +1,1 @@
-"""One script per claim: `python -m benchmarks.NAME [--json]`; peers in the same run."""
+"""One script per claim, measured beside peers: `python -m benchmarks.NAME [--json]`."""

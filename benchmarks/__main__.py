@@ -1,6 +1,6 @@
-"""`python -m benchmarks`: the benchmarks that need nothing but the machine."""
+"""`python -m benchmarks`: run the benchmarks that need no data."""
 
 from benchmarks import input_pipeline, startup, training_step
 
-for max_bytes in (startup, input_pipeline, training_step):
-    max_bytes.main()
+for benchmark in (startup, input_pipeline, training_step):
+    benchmark.main()

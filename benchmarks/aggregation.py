@@ -1,20 +1,19 @@
-"""Sums over neighbours, and epochs of whole graph networks, beside PyG.
+"""Neighbour aggregation, and epochs of full-graph networks, compared with PyG.
 
-A random graph of the size of ogbn-arxiv (169,343 nodes, 2,332,486 edges, width 128),
-whose degrees fall off like those of citations (R-MAT: Chakrabarti, Zhan and Faloutsos
-2004). PyG's ways are those that its wheels on the package index have: messages over
-edge_index, torch's sparse matrices, and its own EdgeIndex.
+A random graph of the size of ogbn-arxiv (169,343 nodes, 2,332,486 edges, width 128)
+with a skewed degree distribution (R-MAT: Chakrabarti, Zhan and Faloutsos 2004). PyG is
+measured with what its wheels on PyPI support: messages over edge_index, torch's sparse
+matrices, and its EdgeIndex.
 
-Rivals take turns in one process, the epochs of each network in one of their own; memory
-is that of a process of each's own, above what the graph and the features take. Networks
-have no dropout, so that vicinal's first sums of GraphSAGE and GIN, of features that do
-not change, are made once.
+Aggregations alternate in one process, the epochs of each network in one of their own.
+Memory is measured in a process of its own, above what the graph and features take. The
+networks have no dropout, so vicinal computes the first aggregation of GraphSAGE and GIN
+only once: its features are constant.
 
     python -m benchmarks.aggregation [--device cuda]
 """
 
 import vicinal  # first: it sets how threads wait  # isort: skip
-import argparse
 import sys
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -26,19 +25,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.measure import Work, in_turns, ratios, tell
+from benchmarks.measure import Work, make_parser, print_result, ratios, time_alternately
 from vicinal.core.compute.memory import keep_memory
-from vicinal.graphs.nodes.networks import NetworkConfig, OnGraph, build
-from vicinal.graphs.sparse.adjacency import Adjacency, aggregate
+from vicinal.graphs.nodes.networks import FullGraphNetwork, NetworkConfig, build_network
+from vicinal.graphs.sparse.adjacency import Adjacency
+from vicinal.graphs.sparse.aggregation import aggregate
 
 NODES, EDGES, WIDTH, CLASSES = 169_343, 2_332_486, 128, 40
 HEADS = 4
 EPOCHS = {"gcn": 5.0, "sage": 5.0, "gin": 5.0, "gat": 3.0}
-"""wanted ratios"""
+"""target ratios"""
 
 
 def rmat(nodes: int, edges: int, seed: int = 0) -> np.ndarray:
-    """Ends [2, E] of edges drawn by R-MAT with the shares of Graph500."""
+    """Return edges [2, E] drawn by R-MAT with the probabilities of Graph500."""
     rng = np.random.default_rng(seed)
     depth = int(np.ceil(np.log2(nodes)))
     ends = np.zeros((2, edges), np.int64)
@@ -52,26 +52,26 @@ def rmat(nodes: int, edges: int, seed: int = 0) -> np.ndarray:
 
 
 class Data(NamedTuple):
-    """The graph, and numbers for it."""
+    """The graph, its features and labels."""
 
     edge_index: Tensor
     x: Tensor
     g: Tensor
-    """what comes back from above"""
+    """gradient of the output"""
 
     y: Tensor
 
 
-def data(device: str = "cpu") -> Data:
+def make_data(device: str = "cpu") -> Data:
     torch.manual_seed(0)
     edge_index = torch.from_numpy(rmat(NODES, EDGES))
     x, g = torch.randn(NODES, WIDTH), torch.randn(NODES, WIDTH)
     found = Data(edge_index, x, g, torch.randint(0, CLASSES, (NODES,)))
-    return Data(*(part.to(device) for part in found))
+    return Data(*(tensor.to(device) for tensor in found))
 
 
-def done(work: Work) -> Work:
-    """The work, and a wait until an accelerator has done it."""
+def synchronized(work: Work) -> Work:
+    """Return the work followed by a wait until the accelerator has finished."""
     if not torch.accelerator.is_available():
         return work
 
@@ -86,7 +86,7 @@ Sum = Callable[[Tensor], Tensor]
 
 
 def ours(d: Data) -> Sum:
-    graph = Adjacency.of(d.edge_index, NODES)
+    graph = Adjacency.from_edge_index(d.edge_index, NODES)
     return lambda x: aggregate(x, graph)
 
 
@@ -98,23 +98,23 @@ def by_edges(d: Data) -> Sum:
 
 
 def by_sparse(d: Data) -> Sum:
-    """torch's CSR through PyG's layer."""
+    """Return PyG's layer on a CSR tensor of torch."""
     from torch_geometric.nn import SimpleConv
     from torch_geometric.utils import to_torch_csr_tensor
 
     conv = SimpleConv(aggr="sum")
-    ones = d.x.new_ones(EDGES)  # edges that are there twice count twice
+    ones = d.x.new_ones(EDGES)  # duplicate edges count twice
     turned = to_torch_csr_tensor(d.edge_index.flip(0), ones, size=(NODES, NODES))
     return lambda x: conv(x, turned)
 
 
 def by_edge_index(d: Data) -> Sum:
-    """PyG's EdgeIndex, sorted by target, with its transpose kept."""
-    from torch_geometric import EdgeIndex as Sorted
+    """Return PyG's layer on an EdgeIndex sorted by target, with a cached transpose."""
+    from torch_geometric import EdgeIndex
     from torch_geometric.nn import SimpleConv
 
     conv = SimpleConv(aggr="sum")
-    make: Any = Sorted
+    make: Any = EdgeIndex
     found = make(d.edge_index, sparse_size=(NODES, NODES))
     found, _ = found.sort_by("col")
     found.fill_cache_()
@@ -129,7 +129,7 @@ SUMS: dict[str, Callable[[Data], Sum]] = {
 }
 
 
-def there_and_back(total: Sum, d: Data) -> Work:
+def forward_and_backward(total: Sum, d: Data) -> Work:
     def work() -> Tensor:
         x = d.x.detach().requires_grad_()
         total(x).backward(d.g)
@@ -139,8 +139,8 @@ def there_and_back(total: Sum, d: Data) -> Work:
     return work
 
 
-def bytes_once(d: Data) -> Work:
-    """Read what is gathered: a row of x for each edge, added up."""
+def read_bytes(d: Data) -> Work:
+    """Return work that reads and adds up one row of x per edge: the memory bound."""
     rows = EDGES // NODES
     rest = EDGES - rows * NODES
 
@@ -156,15 +156,15 @@ def bytes_once(d: Data) -> Work:
 
 
 def our_network(name: str, d: Data) -> nn.Module:
-    graph = Adjacency.of(d.edge_index, NODES)
+    graph = Adjacency.from_edge_index(d.edge_index, NODES)
     shape = NetworkConfig(WIDTH, WIDTH, 2, CLASSES, 0.0, HEADS)
-    network = build(name, shape).to(d.x.device)
-    _ = graph.add_self_loops  # made once, as PyG does not
-    return OnGraph(network, d.x, graph)
+    network = build_network(name, shape).to(d.x.device)
+    _ = graph.with_self_loops  # computed once, unlike in PyG
+    return FullGraphNetwork(network, d.x, graph)
 
 
 def their_network(name: str, d: Data) -> nn.Module:
-    """The same layers of PyG."""
+    """Return the same network with PyG's layers."""
     from torch_geometric import nn as pyg
 
     def gin(a: int, b: int) -> nn.Module:
@@ -200,7 +200,7 @@ def their_network(name: str, d: Data) -> nn.Module:
 
 
 def epoch(network: nn.Module, d: Data, low: bool = False) -> Work:
-    """low: products and messages in bfloat16."""
+    """Return one training step. low: products and messages in bfloat16."""
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     rows = torch.arange(NODES, device=d.x.device)
 
@@ -216,9 +216,9 @@ def epoch(network: nn.Module, d: Data, low: bool = False) -> Work:
 
 
 def epochs(name: str, device: str, n: int) -> list[dict[str, Any]]:
-    """Rows of the table for a network."""
+    """Return the rows of the table for a network."""
     keep_memory()
-    d = data(device)
+    d = make_data(device)
     low = d._replace(x=d.x.bfloat16())
     works = {
         "vicinal": epoch(our_network(name, d), d),
@@ -226,7 +226,9 @@ def epochs(name: str, device: str, n: int) -> list[dict[str, Any]]:
         "PyG": epoch(their_network(name, d), d),
         "PyG, bfloat16": epoch(their_network(name, low), low, low=True),
     }
-    times = in_turns({who: done(work) for who, work in works.items()}, n)
+    times = time_alternately(
+        {who: synchronized(work) for who, work in works.items()}, n
+    )
     rows = []
     for ours in ("vicinal", "vicinal, bfloat16"):
         for theirs in ("PyG", "PyG, bfloat16"):
@@ -236,19 +238,19 @@ def epochs(name: str, device: str, n: int) -> list[dict[str, Any]]:
                 "theirs, s": 1 / times[theirs].rate,
             }
             row |= ratios(times[ours], times[theirs])
-            rows.append(row | {"wanted": EPOCHS[name], "n": n})
+            rows.append(row | {"target": EPOCHS[name], "n": n})
     return rows
 
 
 # --- memory ------------------------------------------------------------------------
 
 
-def peak(name: str, answer: Any) -> None:
-    """Megabytes that a sum there and back takes above what was there before it."""
-    d = data()
+def send_peak(name: str, answer: Any) -> None:
+    """Send the peak memory of a forward and backward pass above the baseline, in MB."""
+    d = make_data()
     total = SUMS[name](d)
     x = d.x.requires_grad_()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     before = _kilobytes("VmRSS")
     total(x).backward(d.g)
     answer.send((_kilobytes("VmHWM") - before) / 1024)
@@ -260,9 +262,9 @@ def _kilobytes(name: str) -> int:
     return int(line.split()[1])
 
 
-def megabytes(name: str) -> float:
+def peak_megabytes(name: str) -> float:
     here, there = get_context("spawn").Pipe()
-    process = get_context("spawn").Process(target=peak, args=(name, there))
+    process = get_context("spawn").Process(target=send_peak, args=(name, there))
     process.start()
     there.close()
     try:
@@ -277,28 +279,27 @@ def megabytes(name: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = make_parser(__doc__)
     parser.add_argument("-n", type=int, default=7, help="repetitions")
     parser.add_argument("--skip-epochs", action="store_true")
     parser.add_argument("--device", default="cpu", help="cuda, where there is one")
     options = parser.parse_args()
     keep_memory()
-    d, rows = data(options.device), []
+    d, rows = make_data(options.device), []
     sums = {name: make(d) for name, make in SUMS.items()}
-    wanted = sums["PyG, edge_index"](d.x)
+    expected = sums["PyG, edge_index"](d.x)
     for total in sums.values():
-        torch.testing.assert_close(total(d.x), wanted, rtol=1e-4, atol=1e-2)
+        torch.testing.assert_close(total(d.x), expected, rtol=1e-4, atol=1e-2)
     forward: dict[str, Work] = {
         name: (lambda total=total: total(d.x)) for name, total in sums.items()
     }
-    forward["reading the bytes once"] = bytes_once(d)
-    both = {name: there_and_back(total, d) for name, total in sums.items()}
+    forward["reading the bytes once"] = read_bytes(d)
+    both = {name: forward_and_backward(total, d) for name, total in sums.items()}
     on_cpu = options.device == "cpu"
-    memory = {name: megabytes(name) if on_cpu else float("nan") for name in SUMS}
+    memory = {name: peak_megabytes(name) if on_cpu else float("nan") for name in SUMS}
     for what, works in (("forward", forward), ("forward and backward", both)):
-        works = {name: done(work) for name, work in works.items()}
-        times = in_turns(works, options.n, warm=1 if on_cpu else 3)
+        works = {name: synchronized(work) for name, work in works.items()}
+        times = time_alternately(works, options.n, warmup=1 if on_cpu else 3)
         for name, timing in times.items():
             row = {"what": what, "who": name, "ms": 1e3 / timing.rate}
             row |= ratios(times["vicinal"], timing)
@@ -309,12 +310,12 @@ def main() -> None:
             print(rows[-1], file=sys.stderr, flush=True)
     if not options.skip_epochs:
         for name in EPOCHS:
-            with get_context("spawn").Pool(1) as own:  # memory as it is at the start
-                found = own.apply(epochs, (name, options.device, options.n))
+            with get_context("spawn").Pool(1) as pool:  # a fresh process
+                found = pool.apply(epochs, (name, options.device, options.n))
             rows += found
             print(*found, sep="\n", file=sys.stderr, flush=True)
     claim = f"{NODES:,} nodes, {EDGES:,} edges, width {WIDTH}, {vicinal.__version__}"
-    tell({"claim": claim, "rows": rows}, options.json)
+    print_result({"claim": claim, "rows": rows}, options.json)
 
 
 if __name__ == "__main__":

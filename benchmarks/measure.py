@@ -1,7 +1,7 @@
-"""What the benchmarks share: repeated timing of rivals in turns, and one way to tell.
+"""Shared by the benchmarks: alternating timing of peers, and one output format.
 
-Rivals are timed in turns (a, b, a, b ...), so that whatever else the machine does hits
-all of them alike. A ratio is theirs over ours in seconds: above 1, we win.
+Peers are timed alternately (a, b, a, b ...), so that other load on the machine affects
+all of them alike. A ratio is the peer's seconds over ours: above 1, vicinal is faster.
 """
 
 import argparse
@@ -19,16 +19,16 @@ Work = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one rival, n times."""
+    """Seconds of the repetitions of one peer."""
 
     name: str
     seconds: list[float]
     amount: float = 1.0
-    """pictures, edges ... that one repetition works through"""
+    """images, edges ... processed by one repetition"""
 
     @property
     def rate(self) -> float:
-        """Amount per second, at the median."""
+        """Return the amount per second, at the median."""
         return self.amount / statistics.median(self.seconds)
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,35 +36,35 @@ class Timing:
             "name": self.name,
             "n": len(self.seconds),
             "median_seconds": statistics.median(self.seconds),
-            "least_seconds": min(self.seconds),
-            "most_seconds": max(self.seconds),
+            "min_seconds": min(self.seconds),
+            "max_seconds": max(self.seconds),
             "per_second": self.rate,
         }
 
 
-def in_turns(
-    rivals: dict[str, Work], n: int = 5, amount: float = 1.0, warm: int = 1
+def time_alternately(
+    peers: dict[str, Work], n: int = 5, amount: float = 1.0, warmup: int = 1
 ) -> dict[str, Timing]:
-    """Time each rival n times, in turns, after `warm` untimed turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in rivals}
-    for turn in range(n + warm):
-        for name, work in rivals.items():
+    """Time each peer n times, alternately, after `warmup` untimed rounds."""
+    seconds: dict[str, list[float]] = {name: [] for name in peers}
+    for repetition in range(n + warmup):
+        for name, work in peers.items():
             start = time.perf_counter()
             work()
-            if turn >= warm:
+            if repetition >= warmup:
                 seconds[name].append(time.perf_counter() - start)
     return {name: Timing(name, values, amount) for name, values in seconds.items()}
 
 
 def ratios(ours: Timing, theirs: Timing) -> dict[str, float]:
-    """How many times faster ours is: at the medians, and over the paired turns."""
+    """Return how many times faster ours is: of the medians, and over paired rounds."""
     paired = [t / o for o, t in zip(ours.seconds, theirs.seconds, strict=True)]
-    middle = statistics.median(theirs.seconds) / statistics.median(ours.seconds)
-    return {"ratio": middle, "least": min(paired), "most": max(paired)}
+    of_medians = statistics.median(theirs.seconds) / statistics.median(ours.seconds)
+    return {"ratio": of_medians, "min": min(paired), "max": max(paired)}
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+def describe_machine() -> dict[str, Any]:
+    """Return the processor and the versions that were measured."""
     from importlib.metadata import version
 
     names = ("torch", "numpy", "pillow")
@@ -87,24 +87,29 @@ def _processor() -> str:
     return name.split(":", 1)[1].strip() + bf16
 
 
-def arguments(description: str, n: int = 5) -> argparse.Namespace:
-    """The flags of every benchmark."""
-    parser = argparse.ArgumentParser(description=description)
+def make_parser(
+    description: str | None, n: int | None = None, n_help: str = "repetitions"
+) -> argparse.ArgumentParser:
+    """Return a parser with the options of every benchmark."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("-n", type=int, default=n, help="repetitions")
-    return parser.parse_args()
+    if n is not None:
+        parser.add_argument("-n", type=int, default=n, help=n_help)
+    return parser
 
 
-def tell(told: dict[str, Any], as_json: bool) -> None:
-    """Print a result: as JSON, or as a table of its rows."""
-    told = {**told, "machine": machine()}
+def print_result(result: dict[str, Any], as_json: bool) -> None:
+    """Print a result as JSON, or as its rows."""
+    result = {**result, "machine": describe_machine()}
     if as_json:
-        print(json.dumps(told))
+        print(json.dumps(result))
         return
-    print(told["claim"])
-    for row in told["rows"]:
-        print("  " + "   ".join(f"{k} {_short(v)}" for k, v in row.items()))
-    print("  " + ", ".join(f"{k} {v}" for k, v in told["machine"].items()))
+    print(result["claim"])
+    for row in result["rows"]:
+        print("  " + "   ".join(f"{key} {_short(value)}" for key, value in row.items()))
+    print("  " + ", ".join(f"{k} {v}" for k, v in result["machine"].items()))
 
 
 def _short(value: Any) -> str:

@@ -1,16 +1,15 @@
 """MNIST with the small network, three seeds: accuracy on the 10,000 test digits.
 
-The epoch is chosen on a part of the training digits; the test digits are used once.
+The epoch is selected on a part of the training digits; the test digits are used once.
 
-    python -m benchmarks.mnist FOLDER      (the four IDX files)
+    python -m benchmarks.mnist DIRECTORY      (the four IDX files)
 """
 
-import argparse
 import statistics
 import time
 
 import vicinal
-from benchmarks.measure import tell
+from benchmarks.measure import make_parser, print_result
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.data.read import ImageTable, read_images
 
@@ -18,10 +17,13 @@ EPOCHS = 12
 SEEDS = 3
 
 
-def one_seed(table: ImageTable, seed: int) -> dict[str, float]:
-    """Train on the train part, score on the test part."""
+def run_seed(table: ImageTable, seed: int) -> dict[str, float]:
+    """Train on the training split, score on the test split."""
     assert table.split is not None
-    train, test = table.rows(table.split == "train"), table.rows(table.split == "test")
+    train, test = (
+        table.rows(table.split == "train"),
+        table.rows(table.split == "test"),
+    )
     model = ImageClassifier(
         epochs=EPOCHS, random_state=seed, val_fraction=0.05, cache=False
     )
@@ -35,32 +37,31 @@ def one_seed(table: ImageTable, seed: int) -> dict[str, float]:
         "low": score.low,
         "high": score.high,
         "seconds": seconds,
-        "pictures/s": statistics.median(e.per_second for e in model.history_),
+        "images/s": statistics.median(e.examples_per_second for e in model.history_),
         "epochs": len(model.history_),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", help="where the IDX files lie")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = make_parser(__doc__)
+    parser.add_argument("directory", help="directory of the IDX files")
     options = parser.parse_args()
-    table = read_images(options.folder)
+    table = read_images(options.directory)
     rows = []
     for seed in range(SEEDS):
-        rows.append(one_seed(table, seed))
+        rows.append(run_seed(table, seed))
         print(rows[-1], flush=True) if not options.json else None
     mean = statistics.mean(row["accuracy"] for row in rows)
-    spread = statistics.stdev(row["accuracy"] for row in rows)
-    told = {
+    std = statistics.stdev(row["accuracy"] for row in rows)
+    result = {
         "claim": f"MNIST, small network, {EPOCHS} epochs, vicinal "
-        f"{vicinal.__version__}; wanted: >= 99.4 %",
+        f"{vicinal.__version__}; target: >= 99.4 %",
         "ratio": mean / 0.994,
         "mean": mean,
-        "spread": spread,
-        "rows": [*rows, {"mean": mean, "spread": spread}],
+        "sd": std,
+        "rows": [*rows, {"mean": mean, "sd": std}],
     }
-    tell(told, options.json)
+    print_result(result, options.json)
 
 
 if __name__ == "__main__":

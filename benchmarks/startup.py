@@ -1,4 +1,4 @@
-"""Seconds until `import vicinal` and `vicinal --help` are done, in new processes.
+"""Seconds of `import vicinal` and of `vicinal --help` in new processes.
 
 python -m benchmarks.startup
 """
@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import vicinal
-from benchmarks.measure import arguments, in_turns, tell
+from benchmarks.measure import make_parser, print_result, time_alternately
 
 COMMANDS = {
     "python, nothing": ["-c", "pass"],
@@ -18,9 +18,9 @@ COMMANDS = {
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", n=7)
+    options = make_parser(__doc__, n=7).parse_args()
     work = {name: _runner(words) for name, words in COMMANDS.items()}
-    times = in_turns(work, options.n)
+    times = time_alternately(work, options.n)
     added = [
         a - b
         for a, b in zip(
@@ -30,14 +30,14 @@ def main() -> None:
         )
     ]
     rows = [time.to_dict() for time in times.values()]
-    told = {
+    result = {
         "claim": f"seconds to start, vicinal {vicinal.__version__}; "
-        "wanted: import adds < 0.2 s, --help < 0.5 s",
+        "target: import adds < 0.2 s, --help < 0.5 s",
         "ratio": 0.5 / times["vicinal --help"].to_dict()["median_seconds"],
         "import_adds": sorted(added)[len(added) // 2],
         "rows": [*rows, {"import vicinal adds": sorted(added)[len(added) // 2]}],
     }
-    tell(told, options.json)
+    print_result(result, options.json)
 
 
 def _runner(words: list[str]):

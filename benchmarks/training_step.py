@@ -1,8 +1,9 @@
-"""Training and inference of ResNet-18 and MobileNetV2 at 224 px: as vicinal does them
-against the usual float32 loop, same network, same machine.
+"""Training and inference of ResNet-18 and MobileNetV2 at 224 px.
 
-Each rival is a process of its own, since how a process keeps its memory is part of it;
-they take turns, and the one that waits sleeps.
+vicinal is compared with the usual float32 loop: same network, same machine.
+
+Each peer is a process of its own, because memory management is part of the comparison;
+they alternate, and the waiting one sleeps.
 
     python -m benchmarks.training_step
 """
@@ -18,109 +19,115 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from benchmarks.measure import Work, arguments, in_turns, ratios, tell
+from benchmarks.measure import Work, make_parser, print_result, ratios, time_alternately
 from vicinal.core.compute.memory import keep_memory
-from vicinal.core.compute.runtime import Runtime, candidates, fastest
+from vicinal.core.compute.runtime import Runtime, candidate_runtimes, fastest_runtime
 from vicinal.images.data.decode import Preprocessing
-from vicinal.images.inference.engines import engine, fastest_forward
+from vicinal.images.inference.engines import fastest_forward, make_engine
 from vicinal.images.networks import build
 from vicinal.images.networks.base import Network
 
 BATCH = 32
-CLAIMS = {"resnet18": (1.9, 2.0), "mobilenet_v2": (2.3, 3.5)}
-"""wanted ratios: a training step, forward alone"""
+TARGETS = {"resnet18": (1.9, 2.0), "mobilenet_v2": (2.3, 3.5)}
+"""target ratios of a training step and of inference"""
 
 
 @dataclass(frozen=True)
-class Rival:
-    """A network in one form, with a batch and an optimizer of its own."""
+class Peer:
+    """A network with its runtime, a batch and an optimizer."""
 
     network: nn.Module
-    answers: dict[str, Work]
-    """ways to answer, each for all of x"""
+    iter_predictions: dict[str, Work]
+    """ways to compute predictions for all of x"""
 
     x: Tensor
-    form: Runtime
+    runtime: Runtime
     optimizer: AdamW
 
 
-def train_step(rival: Rival, y: Tensor) -> None:
-    """Forward, backward and update, as `core.training` does them."""
-    optimizer = rival.optimizer
-    with rival.form.threaded():
-        with rival.form.active():
-            logits = rival.network(rival.x)
+def train_step(peer: Peer, y: Tensor) -> None:
+    """Run forward, backward and update, as `core.training` does."""
+    optimizer = peer.optimizer
+    with peer.runtime.threaded():
+        with peer.runtime.active():
+            logits = peer.network(peer.x)
         loss = nn.functional.cross_entropy(logits.float(), y)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
 
 
-def make(name: str, usual: bool) -> Rival:
-    """A network in the usual form, or in the one measured fastest."""
+def make(name: str, is_usual: bool) -> Peer:
+    """Return a network with the usual runtime, or with the fastest one."""
     x = torch.randn(BATCH, 3, 224, 224)
     torch.manual_seed(0)
-    network, form = build(name, num_classes=6), Runtime()
-    if usual:
+    network, runtime = build(name, num_classes=6), Runtime()
+    if is_usual:
         plain = torch.inference_mode()(network.forward)
-        answers: dict[str, Work] = {what: lambda: plain(x) for what in WAYS}
+        iter_predictions: dict[str, Work] = {
+            what: lambda: plain(x) for what in INFERENCE
+        }
     else:
         keep_memory()
-        form = fastest(network, x[:16], candidates("cpu", "auto", False))
-        answers = _answers(network, form, x)
-    form.prepare(network)
+        runtime = fastest_runtime(
+            network, x[:16], candidate_runtimes("cpu", "auto", False)
+        )
+        iter_predictions = _prediction_work(network, runtime, x)
+    runtime.prepare(network)
     optimizer = AdamW(network.parameters(), fused=True)
-    return Rival(network, answers, form.place(x), form, optimizer)
+    return Peer(network, iter_predictions, runtime.move(x), runtime, optimizer)
 
 
-WAYS = ("forward, torch alone", "forward")
-"""without OpenVINO, and on the engine that is the fastest here; ours begin with bytes
-and scale them, theirs is given float32"""
+INFERENCE = ("forward, torch alone", "forward")
+"""without OpenVINO, and on the fastest engine; ours start from bytes and scale them,
+the usual loop gets float32"""
 
 
-def _answers(network: Network, form: Runtime, x: Tensor) -> dict[str, Work]:
-    """What `predict` runs on many pictures."""
+def _prediction_work(network: Network, runtime: Runtime, x: Tensor) -> dict[str, Work]:
+    """Return what `predict` runs on many images."""
     how = Preprocessing(224, 224, channels=3)
-    forms = candidates("cpu", "auto", False)
-    best = fastest_forward(network, how, forms, "", many=True, cache=False)
-    alone, chosen = (engine(network, how, f, many=True) for f in (form, best))
+    runtimes = candidate_runtimes("cpu", "auto", False)
+    best = fastest_forward(network, how, runtimes, "", many=True, cache=False)
+    alone, chosen = (make_engine(network, how, f, many=True) for f in (runtime, best))
     pixels = (x.permute(0, 2, 3, 1) * 30 + 128).clamp(0, 255).byte().numpy()
-    return {WAYS[0]: lambda: alone(pixels), WAYS[1]: lambda: chosen(pixels)}
+    return {INFERENCE[0]: lambda: alone(pixels), INFERENCE[1]: lambda: chosen(pixels)}
 
 
-def serve(name: str, usual: bool, asked: Connection) -> None:
-    """Do what is asked for, and say that it is done, until nothing is."""
-    rival, y = make(name, usual), torch.randint(0, 6, (BATCH,))
-    asked.send(str(rival.form))
-    while what := asked.recv():
-        rival.network.train(what == "train")
+def serve_requests(name: str, is_usual: bool, requests: Connection) -> None:
+    """Run the requested work and acknowledge it, until an empty request."""
+    peer, y = make(name, is_usual), torch.randint(0, 6, (BATCH,))
+    requests.send(str(peer.runtime))
+    while what := requests.recv():
+        peer.network.train(what == "train")
         if what == "train":
-            train_step(rival, y)
+            train_step(peer, y)
         else:
-            rival.answers[what]()
-        asked.send("done")
+            peer.iter_predictions[what]()
+        requests.send("done")
 
 
 def compare(name: str, n: int) -> list[dict[str, Any]]:
-    """Rows of figures for training and for forward alone."""
-    spawn, rivals, forms = get_context("spawn"), {}, {}
+    """Return rows for a training step and for inference."""
+    spawn, peers, runtimes = get_context("spawn"), {}, {}
     for title in ("usual float32", "vicinal"):
         ours, theirs = spawn.Pipe()
-        usual = title.startswith("usual")
-        spawn.Process(target=serve, args=(name, usual, theirs), daemon=True).start()
-        rivals[title], forms[title] = ours, ours.recv()
+        is_usual = title.startswith("usual")
+        spawn.Process(
+            target=serve_requests, args=(name, is_usual, theirs), daemon=True
+        ).start()
+        peers[title], runtimes[title] = ours, ours.recv()
     rows = []
-    train, forward = CLAIMS[name]
-    for what, wanted in {"train": train, **dict.fromkeys(WAYS, forward)}.items():
-        work = {title: _work(pipe, what) for title, pipe in rivals.items()}
-        times = in_turns(work, n, BATCH, warm=2)
+    train, forward = TARGETS[name]
+    for what, target in {"train": train, **dict.fromkeys(INFERENCE, forward)}.items():
+        work = {title: _work(pipe, what) for title, pipe in peers.items()}
+        times = time_alternately(work, n, BATCH, warmup=2)
         ours, theirs = times["vicinal"], times["usual float32"]
         rates = {"usual/s": theirs.rate, "ours/s": ours.rate}
-        row = {"network": name, "what": what, "form": forms["vicinal"]}
-        rows.append({**row, **rates, **ratios(ours, theirs), "wanted": wanted, "n": n})
-    for pipe in rivals.values():
+        row = {"network": name, "what": what, "runtime": runtimes["vicinal"]}
+        rows.append({**row, **rates, **ratios(ours, theirs), "target": target, "n": n})
+    for pipe in peers.values():
         pipe.send("")
-    time.sleep(1)  # they end before the next begin
+    time.sleep(1)  # so that they end before the next ones start
     return rows
 
 
@@ -133,14 +140,14 @@ def _work(pipe: Connection, what: str) -> Work:
 
 
 def main() -> None:
-    options = arguments(__doc__ or "")
-    rows = [row for name in CLAIMS for row in compare(name, options.n)]
-    told = {
-        "claim": f"pictures/s at 224 px, batch {BATCH}, vicinal {vicinal.__version__}",
-        "ratio": min(row["ratio"] / row["wanted"] for row in rows),
+    options = make_parser(__doc__, n=5).parse_args()
+    rows = [row for name in TARGETS for row in compare(name, options.n)]
+    result = {
+        "claim": f"images/s at 224 px, batch {BATCH}, vicinal {vicinal.__version__}",
+        "ratio": min(row["ratio"] / row["target"] for row in rows),
         "rows": rows,
     }
-    tell(told, options.json)
+    print_result(result, options.json)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""Makes docs/looking-inside.md and its drawings from trained weights.
+"""Make docs/looking-inside.md and its plots from pretrained weights.
 
     python docs/make_looking_inside.py WEIGHTS
 
-WEIGHTS: what --weights takes, of a network that knows ImageNet's classes. The
-photographs are those that come with scikit-learn and matplotlib, the digits
-scikit-learn's.
+WEIGHTS: as for --weights, of a network trained on ImageNet. The photographs come with
+scikit-learn and matplotlib, the digits with scikit-learn.
 """
 
 import argparse
@@ -23,12 +22,12 @@ from sklearn.datasets import load_digits, load_sample_images
 
 import vicinal
 from vicinal.core.data.splits import TEST, TRAIN, Fractions, split
-from vicinal.images.explain.evidence import evidence, section
 from vicinal.images.explain.explain import METHODS
-from vicinal.images.explain.explanation import draw_explanations
+from vicinal.images.explain.explanation import plot_explanations
+from vicinal.images.explain.shortcut_analysis import analyze_shortcuts, section
 from vicinal.images.inspect import gallery
 from vicinal.images.inspect import inspect as inspection
-from vicinal.images.inspect.plots import draw_maps, draw_number
+from vicinal.images.inspect.plots import plot_breakdown, plot_feature_maps
 from vicinal.images.pretrained_classifier import load_pretrained
 
 HERE = Path(__file__).parent
@@ -42,42 +41,42 @@ EARLY, MIDDLE, LATE = (
     "features.8.conv.0.2",
     "features.14.conv.0.2",
 )
-"""layers of MobileNetV2 from which channels are shown"""
+"""layers of MobileNetV2 whose channels are shown"""
 
 
-def photographs(folder: Path) -> dict[str, str]:
-    """Photographs that come with libraries, as files."""
-    found = {}
+def write_photographs(directory: Path) -> dict[str, str]:
+    """Write the photographs that come with libraries; their paths by name."""
     samples: Any = load_sample_images()
     named = zip(samples.filenames, samples.images, strict=True)
-    pictures = {Path(name).stem: pixels for name, pixels in named}
+    images = {Path(name).stem: pixels for name, pixels in named}
     hopper = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
-    pictures["hopper"] = np.asarray(Image.open(str(hopper)).convert("RGB"))
-    for name, pixels in pictures.items():
-        path = folder / f"{name}.png"
+    images["hopper"] = np.asarray(Image.open(str(hopper)).convert("RGB"))
+    paths = {}
+    for name, pixels in images.items():
+        path = directory / f"{name}.png"
         Image.fromarray(pixels).save(path)
-        found[name] = str(path)
-    return found
+        paths[name] = str(path)
+    return paths
 
 
-def cuttings(photos: dict[str, str], folder: Path, each: int = 60) -> list[str]:
-    """Squares cut from the photographs, so that there is something to choose from."""
-    rng, found = np.random.default_rng(0), []
-    for name, path in photos.items():
-        picture = Image.open(path)
+def write_crops(photos: dict[str, str], directory: Path, each: int = 60) -> list[str]:
+    """Write random square crops of the photographs; their paths."""
+    directory.mkdir()
+    rng, paths = np.random.default_rng(0), []
+    for name, photo in photos.items():
+        image = Image.open(photo)
         for k in range(each):
-            side = int(rng.integers(120, min(picture.size)))
-            left = int(rng.integers(0, picture.width - side + 1))
-            top = int(rng.integers(0, picture.height - side + 1))
-            part = picture.crop((left, top, left + side, top + side))
-            place = folder / f"{name}-{k}.png"
-            part.save(place)
-            found.append(str(place))
-    return found
+            side = int(rng.integers(120, min(image.size)))
+            left = int(rng.integers(0, image.width - side + 1))
+            top = int(rng.integers(0, image.height - side + 1))
+            path = directory / f"{name}-{k}.png"
+            image.crop((left, top, left + side, top + side)).save(path)
+            paths.append(str(path))
+    return paths
 
 
-def saved(figure: Figure, name: str) -> str:
-    """Write a drawing beside the page, in few colours, and give its address."""
+def save_plot(figure: Figure, name: str) -> str:
+    """Write a figure beside the page, in few colours; its relative path."""
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=110)
     path = HERE / "images" / f"inside-{name}.png"
@@ -86,23 +85,24 @@ def saved(figure: Figure, name: str) -> str:
     return f"images/{path.name}"
 
 
-def told(function: Any, *arguments: Any) -> str:
+def printed_lines(function: Any, *arguments: Any) -> str:
+    """Return what a function prints, indented as a code block."""
     lines: list[str] = []
     function(*arguments, lines.append)
     return "\n".join(f"    {line}" for line in lines)
 
 
-def planted() -> dict[str, Any]:
-    """Digits of which one class has a mark in a corner, and what the alarm says."""
+def plant_shortcut() -> dict[str, Any]:
+    """Search for shortcuts in digits with and without a mark in one class."""
     digits: Any = load_digits()
     pixels = np.rint(digits.images * 255 / 16).astype(np.uint8)
     x = np.pad(pixels, ((0, 0), (2, 2), (2, 2))).repeat(2, axis=1).repeat(2, axis=2)
-    part = split(digits.target, fractions=Fractions(0.8, 0, 0.2), seed=0)
-    found = {}
-    for name in ("watermarked", "clean"):
-        shown = x.copy()
-        if name == "watermarked":
-            shown[digits.target == 7, 20:, 20:] = 230
+    splits = split(digits.target, fractions=Fractions(0.8, 0, 0.2), seed=0)
+    analyses = {}
+    for name in ("marked", "clean"):
+        images = x.copy()
+        if name == "marked":
+            images[digits.target == 7, 20:, 20:] = 230
         model = vicinal.ImageClassifier(
             image_size=24,
             epochs=15,
@@ -111,91 +111,119 @@ def planted() -> dict[str, Any]:
             cache=False,
             random_state=0,
         )
-        model.fit(shown[part == TRAIN], digits.target[part == TRAIN])
-        test = shown[part == TEST], digits.target[part == TEST]
-        found[name] = evidence(model, model.scoring_part(test)[0], held_out=True)
-        if name == "watermarked" and not found[name].shortcuts:
-            raise SystemExit("The alarm missed the planted mark: look into that first.")
-    text = {name: section(one).blocks[0].text for name, one in found.items()}  # type: ignore[union-attr]
-    examples = found["watermarked"].examples[:6]
-    sheet = Figure(figsize=(1.5 * max(1, len(examples)), 1.9), layout="constrained")
-    axes: Any = np.atleast_1d(sheet.subplots(1, max(1, len(examples))))
-    for axis, (shot, lines) in zip(axes, examples, strict=False):
-        axis.imshow(shot[..., 0], cmap="gray", vmin=0, vmax=255)
+        model.fit(images[splits == TRAIN], digits.target[splits == TRAIN])
+        test = images[splits == TEST], digits.target[splits == TEST]
+        dataset, _ = model.read_for_scoring(test)
+        analyses[name] = analyze_shortcuts(model, dataset, held_out=True)
+    if not analyses["marked"].shortcuts:
+        raise SystemExit("The planted mark was not found: look into that first.")
+    text: dict[str, Any] = {
+        name: section(analysis).blocks[0] for name, analysis in analyses.items()
+    }
+    examples = analyses["marked"].examples[:6]
+    figure = Figure(figsize=(1.5 * max(1, len(examples)), 1.9), layout="constrained")
+    axes: Any = np.atleast_1d(figure.subplots(1, max(1, len(examples))))
+    for axis, (image, lines) in zip(axes, examples, strict=False):
+        axis.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255)
         axis.set_title("\n".join(lines), fontsize=5)
         axis.set_axis_off()
-    return {"text": text, "drawing": saved(sheet, "shortcut"), "found": found}
+    return {
+        "marked": text["marked"].text,
+        "clean": text["clean"].text,
+        "plot": save_plot(figure, "shortcut"),
+    }
+
+
+def break_down_one_number(recorded: Any) -> dict[str, Any]:
+    """Return the terms of one activation, and its trace back to the image."""
+    layer = "features.1.conv.0.0"
+    maps = inspection.get_feature_maps(recorded, layer)
+    position = int(maps[:, 40, 60].argmax()), 40, 60
+    numbers = inspection.break_down_number(recorded, layer, position, True)
+    fields = [inspection.breakdown_receptive_field(recorded, n) for n in numbers]
+    plot = plot_breakdown(numbers[0], fields, recorded.pixels)
+    return {
+        "number_plot": save_plot(plot, "number"),
+        "number": printed_lines(inspection.print_breakdown, numbers[0], fields[0]),
+        "steps": [
+            {
+                "layer": number.step.name,
+                "kind": number.step.kind,
+                "position": ",".join(map(str, number.position)),
+                "value": number.value,
+                "difference": abs(number.computed - number.value),
+                "field": field,
+            }
+            for number, field in zip(numbers, fields, strict=True)
+        ],
+    }
+
+
+def show_channels(model: Any, crops: list[str]) -> dict[str, Any]:
+    """Return plots of patches and synthesised images that activate channels."""
+    sheets = {
+        name: gallery.plot_top_patches(model, crops, name) for name in (EARLY, MIDDLE)
+    }
+    synthesis, seconds = {}, []
+    for k, (name, sheet) in enumerate(sheets.items()):
+        channels = [int(c) for c in sheet.summary["patches"]]
+        started_at = time.monotonic()
+        made = gallery.plot_feature_visualizations(model, name, channels)
+        seconds.append((time.monotonic() - started_at) / len(channels))
+        synthesis[name] = save_plot(made.figure, f"synthesis-{k}")
+    sheet = gallery.plot_feature_visualizations(model, LATE)
+    synthesis[LATE] = save_plot(sheet.figure, "synthesis-2")
+    classes = {}
+    for row, name in NAMES.items():
+        sheet = gallery.plot_feature_visualizations(model, None, (), row)
+        classes[name] = save_plot(sheet.figure, f"class-{row}")
+    return {
+        "patches": {
+            name: save_plot(sheet.figure, f"patches-{k}")
+            for k, (name, sheet) in enumerate(sheets.items())
+        },
+        "synthesis": synthesis,
+        "synthesis_seconds": seconds,
+        "classes": classes,
+    }
+
+
+def explain_photographs(model: Any, photos: dict[str, str]) -> dict[str, Any]:
+    """Return the attributions of each photograph by all methods."""
+    explained = {}
+    for name, path in photos.items():
+        found = [model.explain(path, method) for method in METHODS]
+        explained[name] = {
+            "plot": save_plot(plot_explanations(found), f"explained-{name}"),
+            "target": NAMES.get(found[0].target, f"class {found[0].target}"),
+            "verdicts": [(one.method, one.seconds, one.verdict) for one in found],
+        }
+    return explained
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights")
     options = parser.parse_args()
-    shortcut = planted()
+    shortcut = plant_shortcut()
     model = load_pretrained(options.weights)
-    with tempfile.TemporaryDirectory() as folder:
-        photos = photographs(Path(folder))
-        cut = Path(folder) / "cut"
-        cut.mkdir()
-        parts = cuttings(photos, cut)
-        china = inspection.look_into(model, photos["china"])
-        first = "features.1.conv.0.0"
-        channel = int(inspection.maps_of(china, first)[:, 40, 60].argmax())
-        number = inspection.followed(china, first, (channel, 40, 60), True)
-        fields = [inspection.field_of(china, one) for one in number]
-        facts: dict[str, Any] = {
-            "filters": saved(gallery.filters(model).drawing, "filters")
+    with tempfile.TemporaryDirectory() as directory:
+        photos = write_photographs(Path(directory))
+        crops = write_crops(photos, Path(directory) / "crops")
+        china = inspection.record_image(model, photos["china"])
+        maps = inspection.get_feature_maps(china, EARLY)[:24]
+        values = {
+            "filters": save_plot(gallery.plot_first_filters(model).figure, "filters"),
+            **break_down_one_number(china),
+            "maps": save_plot(plot_feature_maps(maps, EARLY), "maps"),
+            **show_channels(model, crops),
+            "explained": explain_photographs(model, photos),
+            "shortcut": shortcut,
         }
-        facts["number"] = saved(draw_number(number[0], fields, china.pixels), "number")
-        facts["number_told"] = told(inspection.tell_number, number[0], fields[0])
-        facts["steps"] = [
-            {
-                "layer": one.step.name,
-                "kind": one.step.kind,
-                "at": ",".join(map(str, one.place)),
-                "value": one.given,
-                "off": abs(one.computed - one.given),
-                "sees": box,
-            }
-            for one, box in zip(number, fields, strict=True)
-        ]
-        maps = inspection.maps_of(china, EARLY)[:24]
-        facts["maps"] = saved(draw_maps(maps, EARLY), "maps")
-        sheets = {name: gallery.patches(model, parts, name) for name in (EARLY, MIDDLE)}
-        facts["patches"] = {
-            name: saved(sheet.drawing, f"patches-{k}")
-            for k, (name, sheet) in enumerate(sheets.items())
-        }
-        facts["synthesis"], facts["synthesis_seconds"] = {}, []
-        for k, (name, sheet) in enumerate(sheets.items()):
-            channels = [int(c) for c in sheet.told["patches"]]
-            started_at = time.monotonic()
-            made = gallery.synthesis(model, name, channels)
-            facts["synthesis_seconds"].append(
-                (time.monotonic() - started_at) / len(channels)
-            )
-            facts["synthesis"][name] = saved(made.drawing, f"synthesis-{k}")
-        sheet = gallery.synthesis(model, LATE)
-        facts["synthesis"][LATE] = saved(sheet.drawing, "synthesis-2")
-        facts["classes"] = {
-            NAMES[row]: saved(
-                gallery.synthesis(model, None, (), row).drawing, f"class-{row}"
-            )
-            for row in NAMES
-        }
-        shown = {}
-        for name in photos:
-            found = [model.explain(photos[name], method) for method in METHODS]
-            shown[name] = {
-                "drawing": saved(draw_explanations(found), f"explained-{name}"),
-                "target": NAMES.get(found[0].target, f"class {found[0].target}"),
-                "verdicts": [(one.method, one.seconds, one.verdict) for one in found],
-            }
-        facts["explained"] = shown
-    facts["planted"] = shortcut
-    PAGE.write_text(
-        Template(TEMPLATE.read_text(), keep_trailing_newline=True).render(**facts)
+    template = Template(
+        TEMPLATE.read_text(encoding="utf-8"), keep_trailing_newline=True
     )
+    PAGE.write_text(template.render(values), encoding="utf-8")
 
 
 if __name__ == "__main__":

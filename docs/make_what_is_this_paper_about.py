@@ -1,16 +1,15 @@
-"""Makes docs/what-is-this-paper-about.md and its drawings from runs on Cora.
+"""Make docs/what-is-this-paper-about.md and its plots from runs on Cora.
 
     python docs/make_what_is_this_paper_about.py CORA.npz
 
-The two tables that everything begins with are written from the arrays of CORA.npz; one
-paper is left out of them, and comes later.
+Writes two tables from the arrays of CORA.npz. One paper is left out of them and
+predicted later as a new node.
 """
 
 import argparse
 import contextlib
 import io
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,10 @@ from vicinal.cli.app import main as vicinal
 HERE = Path(__file__).parent
 PAGE = HERE / "what-is-this-paper-about.md"
 TEMPLATE = HERE / "what-is-this-paper-about.md.jinja"
-DRAWING = HERE / "images" / "paper-tree.png"
-REASONS = HERE / "images" / "paper-reasons.png"
+TREE_PLOT = HERE / "images" / "paper-tree.png"
+EXPLANATION_PLOT = HERE / "images" / "paper-reasons.png"
 
-SIZES = {
+SUBJECT_OF_SIZE = {
     818: "Neural networks",
     426: "Probabilistic methods",
     418: "Genetic algorithms",
@@ -37,22 +36,22 @@ SIZES = {
     217: "Reinforcement learning",
     180: "Rule learning",
 }
-"""Cora's subjects by their number of papers (Sen et al. 2008); no two are alike"""
+"""Cora's subjects by their number of papers (Sen et al. 2008), all of which differ"""
 
 
-def tables(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Papers and citations of Cora, as two tables."""
+def read_tables(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the papers and the citations of Cora as two tables."""
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     parts = (arrays[f"x_{name}"] for name in ("data", "indices", "indptr"))
     words = csr_matrix(tuple(parts), shape=tuple(arrays["x_shape"])).toarray() > 0
     y = arrays["y"]
-    names = [SIZES[int(count)] for count in np.bincount(y)]
+    names = [SUBJECT_OF_SIZE[int(count)] for count in np.bincount(y)]
     nodes = pd.DataFrame({"id": [f"paper-{k}" for k in range(len(y))]})
     nodes["label"] = [names[k] for k in y]
     nodes["split"] = ""
-    for part in ("train", "val", "test"):
-        nodes.loc[arrays[part], "split"] = part
+    for split in ("train", "val", "test"):
+        nodes.loc[arrays[split], "split"] = split
     columns = pd.DataFrame(
         words.astype(int), columns=[f"word-{k}" for k in range(words.shape[1])]
     )
@@ -61,92 +60,76 @@ def tables(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.concat([nodes, columns], axis=1), edges
 
 
-def said(*words: str) -> dict[str, Any]:
-    """What a verb says with --json."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        assert vicinal([*words, "--json"]) == 0
-    return json.loads(out.getvalue())
+def run_command(*words: str) -> dict[str, Any]:
+    """Run a command with --json and return its output."""
+    return json.loads(printed_by(*words, "--json"))
 
 
-def told(*words: str) -> str:
-    """What a verb says to a reader."""
+def printed_by(*words: str) -> str:
+    """Run a command and return what it prints."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         assert vicinal([*words]) == 0
     return out.getvalue().rstrip()
 
 
-def share(score: dict[str, Any]) -> str:
+def format_score(score: dict[str, Any]) -> str:
+    """Return a score in percent with its interval."""
     value, low, high = (100 * score[k] for k in ("value", "low", "high"))
     return f"{value:.1f} % [{low:.1f}, {high:.1f}] (n = {score['n']:,})"
 
 
-def newcomer(nodes: pd.DataFrame, edges: pd.DataFrame) -> str:
-    """The first paper that is in no part and has four citations: it comes later."""
+def choose_new_paper(nodes: pd.DataFrame, edges: pd.DataFrame) -> str:
+    """Return the first paper outside all splits that has four citations."""
     degree = pd.concat([edges["source"], edges["target"]]).value_counts()
-    free = nodes["id"][nodes["split"] == ""]
-    return next(name for name in free if degree[name] == 4)
+    unused = nodes["id"][nodes["split"] == ""]
+    return next(name for name in unused if degree[name] == 4)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cora", type=Path)
     cora = parser.parse_args().cora.resolve()
-    nodes, edges = tables(cora)
-    late = newcomer(nodes, edges)
-    of_it = (edges["source"] == late) | (edges["target"] == late)
-    row = nodes[nodes["id"] == late]
-    here = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        try:
-            page = made(nodes, edges, late, row, of_it)
-        finally:
-            os.chdir(here)
+    nodes, edges = read_tables(cora)
+    with tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
+        page = render_page(nodes, edges, choose_new_paper(nodes, edges))
     PAGE.write_text(page, encoding="utf-8")
-    print(f"made {PAGE}, {DRAWING} and {REASONS}")
+    print(f"wrote {PAGE}, {TREE_PLOT} and {EXPLANATION_PLOT}")
 
 
-def made(
-    nodes: pd.DataFrame,
-    edges: pd.DataFrame,
-    late: str,
-    row: pd.DataFrame,
-    of_it: pd.Series,
-) -> str:
+def render_page(nodes: pd.DataFrame, edges: pd.DataFrame, paper: str) -> str:
+    """Run all commands in the current directory and return the page."""
+    row = nodes[nodes["id"] == paper]
+    is_cited = (edges["source"] == paper) | (edges["target"] == paper)
     Path("cora").mkdir()
-    nodes[nodes["id"] != late].to_csv("cora/nodes.csv", index=False)
-    edges[~of_it].to_csv("cora/edges.csv", index=False)
+    nodes[nodes["id"] != paper].to_csv("cora/nodes.csv", index=False)
+    edges[~is_cited].to_csv("cora/edges.csv", index=False)
     row.drop(columns=["label", "split"]).to_csv("new.csv", index=False)
-    edges[of_it].to_csv("cited.csv", index=False)
-    checked = told("check", "cora")
-    first = said("train", "cora", "--network", "none", "--out", "first")
-    run = said("train", "cora", "--out", "papers")
-    one = said("train", "cora", "--network", "gcn", "--members", "1", "--deliver",
-               "networks", "--out", "gcn")  # fmt: skip
-    came = ("--new-nodes", "new.csv", "--new-edges", "cited.csv")
-    answer = said("predict", "papers", *came)["predictions"][0]
-    by_gcn = said("predict", "gcn", *came)["predictions"][0]
-    explained = told("explain", "gcn", late, *came, "--output", "reasons.png")
-    REASONS.write_bytes(Path("reasons.png").read_bytes())
-    drawn = said("inspect", "gcn", late, *came, "--output", "tree.png")
-    DRAWING.write_bytes(Path("tree.png").read_bytes())
-    lines = checked.splitlines()
+    edges[is_cited].to_csv("cited.csv", index=False)
+    check = printed_by("check", "cora")
+    linear = run_command("train", "cora", "--network", "none", "--out", "linear")
+    run = run_command("train", "cora", "--out", "papers")
+    one_gcn = "--network gcn --ensemble-size 1 --keep network --minutes 8".split()
+    gcn = run_command("train", "cora", *one_gcn, "--out", "gcn")
+    new = ("--new-nodes", "new.csv", "--new-edges", "cited.csv")
+    explained = printed_by("explain", "gcn", paper, *new, "--output", "reasons.png")
+    EXPLANATION_PLOT.write_bytes(Path("reasons.png").read_bytes())
+    tree = run_command("inspect", "gcn", paper, *new, "--output", "tree.png")
+    TREE_PLOT.write_bytes(Path("tree.png").read_bytes())
     template = Template(TEMPLATE.read_text(encoding="utf-8"), trim_blocks=True)
     return template.render(
-        late=late,
-        truth=row["label"].iloc[0],
-        citations=int(of_it.sum()),
-        checked="\n".join(lines[:6]),
-        first=first,
+        paper=paper,
+        subject=row["label"].iloc[0],
+        num_citations=int(is_cited.sum()),
+        check="\n".join(check.splitlines()[:7]),
+        linear=linear,
         run=run,
-        gcn=one,
-        answer=answer,
-        by_gcn=by_gcn,
+        gcn=gcn,
+        prediction=run_command("predict", "papers", *new)["predictions"][0],
+        gcn_prediction=run_command("predict", "gcn", *new)["predictions"][0],
         explained=explained,
-        off=drawn["off"],
-        share=share,
+        max_error=tree["max_error"],
+        format_score=format_score,
     )
 
 

@@ -1,7 +1,7 @@
-"""A shifted picture gives a shifted map: what weights that are shared by all places do.
+"""Translation equivariance: shifting the image shifts the feature map.
 
-A dense layer has a weight for each pixel, so a shift changes its answer in no way that
-one could foresee.
+A convolution uses the same weights at every position. A dense layer has a weight for
+each pixel, so its output changes arbitrarily.
 """
 
 import torch
@@ -9,21 +9,17 @@ import torch
 from vicinal.ops import convolve
 
 torch.manual_seed(0)
-picture, kernel = torch.rand(1, 1, 8, 8), torch.rand(1, 1, 3, 3)
-shifted = picture.roll(2, dims=-1)
+image, kernel = torch.rand(1, 1, 8, 8), torch.rand(1, 1, 3, 3)
+shifted = image.roll(2, dims=-1)
 
-maps = [
-    convolve(p, kernel, padding=1, padding_mode="circular") for p in (picture, shifted)
+feature_maps = [
+    convolve(x, kernel, padding=1, padding_mode="circular") for x in (image, shifted)
 ]
-print(
-    "largest difference to the shifted map:",
-    (maps[0].roll(2, -1) - maps[1]).abs().max(),
-)
-assert torch.allclose(maps[0].roll(2, -1), maps[1])
+difference = (feature_maps[0].roll(2, -1) - feature_maps[1]).abs().max()
+print(f"convolution, largest difference from the shifted map: {difference:.2g}")
+assert torch.allclose(feature_maps[0].roll(2, -1), feature_maps[1])
 
-dense = torch.rand(64, 64)
-answers = [dense @ p.flatten() for p in (picture, shifted)]
-print(
-    "of the dense layer's:",
-    (answers[0].view(8, 8).roll(2, -1).flatten() - answers[1]).abs().max(),
-)
+weight = torch.rand(64, 64)
+outputs = [weight @ x.flatten() for x in (image, shifted)]
+difference = (outputs[0].view(8, 8).roll(2, -1).flatten() - outputs[1]).abs().max()
+print(f"dense layer, largest difference from the shifted output: {difference:.2g}")

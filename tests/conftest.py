@@ -1,15 +1,17 @@
-"""What the tests share: a cache of their own, and small pictures made on the spot."""
+"""Fixtures of all tests: a cache of their own, small images, and the command line."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
 
-# one process runs thousands of tests: it is to give memory back
+# one process runs thousands of tests and should release memory
 os.environ.setdefault("VICINAL_KEEP_MEMORY", "0")
 
 Draw = Callable[..., np.ndarray]
@@ -18,17 +20,17 @@ MakeFolder = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch) -> Path:
-    """Let no test read or fill the user's cache."""
+    """Keep tests away from the user's cache."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("VICINAL_CACHE", str(folder))
     monkeypatch.setenv("HF_HUB_CACHE", str(folder / "hub"))
     return folder
 
 
-def draw_picture(
+def draw_image(
     seed: int = 0, height: int = 24, width: int = 32, channels: int = 3
 ) -> np.ndarray:
-    """A smooth picture [H, W, C] of uint8, [H, W] for grey; each seed another."""
+    """Return a smooth random image [H, W, C] of uint8, [H, W] for grey."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width] / max(height, width)
     waves = rng.uniform(1, 9, (channels, 3))
@@ -39,35 +41,106 @@ def draw_picture(
 
 @pytest.fixture
 def draw() -> Draw:
-    return draw_picture
+    return draw_image
 
 
 @pytest.fixture
-def make_folder(tmp_path) -> MakeFolder:
-    """Write pictures: make_folder({"train/cat": 3, "train/dog": 2}) gives the root."""
-    made = 0
+def make_directory(tmp_path) -> MakeFolder:
+    """Return a function that writes images: {"train/cat": 3, "train/dog": 2}."""
+    number_of_images = 0
 
     def make(counts: dict[str, int], name: str = "data", **options) -> Path:
-        nonlocal made
+        nonlocal number_of_images
         root = tmp_path / name
         for folder, count in counts.items():
             (root / folder).mkdir(parents=True, exist_ok=True)
             for number in range(count):
-                made += 1
-                picture = Image.fromarray(draw_picture(made, **options))
-                picture.save(root / folder / f"{number}.png")
+                number_of_images += 1
+                image = Image.fromarray(draw_image(number_of_images, **options))
+                image.save(root / folder / f"{number}.png")
         return root
 
     return make
 
 
+@pytest.fixture(scope="session")
+def image_directory(tmp_path_factory) -> Path:
+    """A directory of 20 images of 8 x 8 pixels, ten dark and ten light."""
+    root = tmp_path_factory.mktemp("shades") / "images"
+    for shade, name in enumerate(("dark", "light")):
+        (root / name).mkdir(parents=True)
+        for k in range(10):
+            image = Image.new("L", (8, 8), 60 + 120 * shade + k)
+            image.putpixel((k % 8, k // 8), 255 - 255 * shade)
+            image.save(root / name / f"{k}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def image_run(image_directory) -> Path:
+    """A run of `vicinal train` on these images; tests do not change it."""
+    from vicinal.cli.app import main
+
+    run = image_directory.parent / "run"
+    flags = "--epochs 2 --deterministic --no-cache --augment none".split()
+    assert main(["train", str(image_directory), "--out", str(run), *flags]) == 0
+    return run
+
+
+@pytest.fixture
+def without_plots(monkeypatch) -> None:
+    """Leave the plots of reports empty: they take most of the time of a small run."""
+    monkeypatch.setattr("vicinal.core.report.plots.to_svg", lambda *_: "<svg/>")
+
+
+class Output(NamedTuple):
+    """What a command returned and printed."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> dict[str, Any]:
+        """Return the one JSON object on stdout, where nothing else may be."""
+        assert self.code == 0, self.err
+        assert self.out.count("\n") == 1
+        return json.loads(self.out, parse_constant=pytest.fail)
+
+
+@pytest.fixture
+def run_command(capsys) -> Callable[..., Output]:
+    """Return a function that runs the command line in this process."""
+    from vicinal.cli.app import main
+
+    def run(*words: object) -> Output:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return Output(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def refused(run_command) -> Callable[..., str]:
+    """Return a function that runs a command and returns its one error message."""
+
+    def run(*words: object) -> str:
+        output = run_command(*words, "--json")
+        assert (output.code, output.out) == (2, "")
+        assert "Traceback" not in output.err
+        _, message = output.err.split("vicinal: ")
+        return message.strip()
+
+    return run
+
+
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
-    """A disk of 1 MB, where one may be mounted."""
+    """Yield a mounted disk of 1 MB; skip the test where that is not allowed."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
     try:
         subprocess.run(mount, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("a small disk cannot be mounted here")
+        pytest.skip("needs the right to mount a disk")
     yield tmp_path
     subprocess.run(["umount", str(tmp_path)], check=True)

@@ -11,15 +11,15 @@ FILES = sorted(ROOT.rglob("*.py"))
 # The layers, the highest first. A module belongs to the longest prefix that fits, and
 # may import from its own layer and from those below.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("__main__", "cli", "graphs.commands.common"),
+    ("__main__", "cli"),
     ("commands", "domains"),
     ("images.commands", "graphs.commands"),
     ("images.domain", "graphs.domains"),
     ("images.demo", "graphs.demo"),
     ("images.run", "images.predict", "graphs.runs"),
-    ("images.report",),
+    ("images.report", "graphs.inspection"),
     ("images.classifier", "images.regressor", "images.pretrained_classifier"),
-    ("images.estimator", "images.shown_model"),
+    ("images.estimator",),
     ("graphs.node_estimators", "graphs.link_predictor", "graphs.graph_estimators"),
     ("images.inspect",),
     ("images.explain", "graphs.explain"),
@@ -127,3 +127,111 @@ def test_ops_imports_torch_alone():
             elif isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
             assert {name.split(".")[0] for name in names} <= allowed, path
+
+
+# --- private members ------------------------------------------------------------------
+
+NAMED_TUPLE_MEMBERS = {"_asdict", "_replace", "_fields", "_make"}
+LIBRARY_MEMBERS = {
+    # private members of libraries that have no public equivalent
+    "_exit",  # of os: end a worker process at once
+    "_version",  # of a torch tensor: counts the changes in place
+    "_conv_forward",  # of torch's convolutions: the product without padding modes
+}
+
+
+def private_members_used(tree: ast.Module) -> set[str]:
+    """Return names `x._name` where x is not self, and no `_name` is defined here."""
+    defined: set[str] = set()
+    used: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            defined.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            defined.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            private = node.attr.startswith("_") and not node.attr.startswith("__")
+            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            if own and isinstance(node.ctx, ast.Store):
+                defined.add(node.attr)
+            elif private and not own:
+                used.add(node.attr)
+    return used - defined - NAMED_TUPLE_MEMBERS - LIBRARY_MEMBERS
+
+
+def test_no_private_member_of_another_module_is_used():
+    found = {
+        name: sorted(used)
+        for name, path in MODULES.items()
+        if (used := private_members_used(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert not found
+
+
+# --- sizes ----------------------------------------------------------------------------
+
+MAX_LINES, MAX_METHODS, MAX_PARAMETERS, MAX_MODULES = 450, 25, 8, 15
+
+# What is larger, and how large it may be. Shrink, then lower or remove the entry.
+LARGER_MODULES: dict[str, int] = {}
+LARGER_CLASSES: dict[str, int] = {}
+LARGER_FUNCTIONS: dict[str, int] = {}
+LARGER_DIRECTORIES = {
+    "vicinal/images/data": 16,  # one reader for each form of data
+}
+
+
+def check_sizes(sizes: dict[str, int], limit: int, larger: dict[str, int]) -> None:
+    """Expect sizes up to a limit, or exactly as large as the table of exceptions says.
+
+    An exception that is no longer needed must be removed from its table.
+    """
+    too_large = {k: n for k, n in sizes.items() if n > larger.get(k, limit)}
+    assert not too_large
+    outdated = {k for k in larger if sizes.get(k, 0) <= limit}
+    assert not outdated
+
+
+def test_modules_are_short():
+    lines = {
+        name: len(path.read_text(encoding="utf-8").splitlines())
+        for name, path in MODULES.items()
+    }
+    check_sizes(lines, MAX_LINES, LARGER_MODULES)
+
+
+def nodes_of(kind: type | tuple[type, ...]) -> list[tuple[str, ast.AST]]:
+    """Return (module.name, node) of all definitions of a kind."""
+    return [
+        (f"{module}.{node.name}", node)  # pyright: ignore[reportAttributeAccessIssue]
+        for module, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, kind)
+    ]
+
+
+def test_classes_are_small():
+    counts = {
+        name: sum(isinstance(child, ast.FunctionDef) for child in node.body)  # pyright: ignore[reportAttributeAccessIssue]
+        for name, node in nodes_of(ast.ClassDef)
+    }
+    check_sizes(counts, MAX_METHODS, LARGER_CLASSES)
+
+
+def test_functions_have_few_parameters():
+    counts: dict[str, int] = {}
+    for name, node in nodes_of((ast.FunctionDef, ast.AsyncFunctionDef)):
+        assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        own = [a for a in arguments if a.arg not in ("self", "cls")]
+        counts[name] = max(len(own), counts.get(name, 0))
+    check_sizes(counts, MAX_PARAMETERS, LARGER_FUNCTIONS)
+
+
+def test_directories_hold_few_modules():
+    counts: dict[str, int] = {}
+    for path in FILES:
+        if path.name != "__init__.py":
+            name = path.parent.relative_to(ROOT.parent).as_posix()
+            counts[name] = counts.get(name, 0) + 1
+    check_sizes(counts, MAX_MODULES, LARGER_DIRECTORIES)

@@ -1,7 +1,7 @@
-"""kill -9 at any moment costs nothing: the resumed run ends with the same bits.
+"""A run that is killed at any moment and resumed equals an uninterrupted run, bitwise.
 
-Processes are forked from one that has torch loaded already, so that twenty kills take
-seconds; the slow test kills twenty processes that were started from nothing.
+Runs are forked from one process that has imported torch, so that twenty kills take
+seconds; the slow test starts a new process for each run.
 """
 
 import contextlib
@@ -21,15 +21,19 @@ import vicinal
 from vicinal.core.storage.checkpoint import load_tensors
 from vicinal.core.storage.run_folder import CHECKPOINT
 
-EPOCHS = 36
+EPOCHS = 12
 SETTINGS = (
-    f"--epochs {EPOCHS} --batch-size 4 --exact --no-cache --checkpoint-seconds 0 "
-    "--val-fraction 0"  # the last epoch is kept then, and every step counts
+    f"--epochs {EPOCHS} --batch-size 4 --deterministic --no-cache "
+    "--checkpoint-seconds 0 "
+    "--val-fraction 0"  # so that the last epoch is kept and every step matters
 ).split()
 KILLS = 20
+KILLS_IN_TRAINING = 3
+"""per run; then one at any moment, and then the run is resumed to its end"""
 
 Train = Callable[[list[str], float | None], bool]
-"""runs `vicinal` with words, killed after some seconds; whether it came to its end"""
+"""function that runs `vicinal` with arguments and kills it after some seconds; returns
+whether it finished"""
 
 
 def environment() -> dict[str, str]:
@@ -38,38 +42,37 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Train]:
-    """Processes that are forked from one with everything imported."""
-    words = [sys.executable, __file__]
+def train_in_fork() -> Iterator[Train]:
+    """Run `vicinal` in processes that are forked from one with all imports done."""
     with subprocess.Popen(
-        words,
+        [sys.executable, __file__],
         env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdin is not None and process.stdout is not None
-        asked, told = process.stdin, process.stdout
+        requests, replies = process.stdin, process.stdout
 
-        def train(words: list[str], seconds: float | None) -> bool:
-            print(json.dumps([words, seconds]), file=asked, flush=True)
-            code = int(told.readline())
+        def train(arguments: list[str], seconds: float | None) -> bool:
+            print(json.dumps([arguments, seconds]), file=requests, flush=True)
+            code = int(replies.readline())
             assert code in (0, -signal.SIGKILL)
             return code == 0
 
-        assert told.readline() == "ready\n"
+        assert replies.readline() == "ready\n"
         yield train
 
 
 @pytest.fixture
-def pictures(make_folder) -> Path:
-    return make_folder({"cat": 10, "dog": 10}, height=8, width=8, channels=1)
+def images(make_directory) -> Path:
+    return make_directory({"cat": 10, "dog": 10}, height=8, width=8, channels=1)
 
 
-def started(words: list[str], seconds: float | None) -> bool:
-    """The same with a process of its own, from nothing."""
+def train_in_new_process(arguments: list[str], seconds: float | None) -> bool:
+    """Run `vicinal` in a new process; return whether it finished in time."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "vicinal", *words],
+        [sys.executable, "-m", "vicinal", *arguments],
         env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -84,47 +87,46 @@ def started(words: list[str], seconds: float | None) -> bool:
     return True
 
 
-def check_kills(train: Train, pictures: Path, folder: Path, idle: float) -> None:
-    """Kill a run at random moments, resume it to the end, compare; again and again.
+def check_kills(train: Train, images: Path, folder: Path, startup: float) -> None:
+    """Kill runs at random moments, resume each to its end and compare the results.
 
-    idle: seconds in which a process has not begun its work yet.
+    startup: seconds before a new process starts its work.
     """
-    words = ["train", str(pictures), *SETTINGS, "--out"]
+    arguments = ["train", str(images), *SETTINGS, "--out"]
     started_at, out = time.time(), folder / "whole"
-    assert train([*words, str(out)], None)
-    whole = time.time() - started_at
-    divided, learned = (  # the checkpoint is written after each step, the last time at
-        (out / name).stat().st_mtime - started_at  # the end of learning
+    assert train([*arguments, str(out)], None)
+    duration = time.time() - started_at
+    training_start, training_end = (  # the last checkpoint is written after training
+        (out / name).stat().st_mtime - started_at
         for name in ("data/splits.csv", CHECKPOINT)
     )
-    aim, width = divided, learned - divided
-    moments: list[str] = []
+    start, width = training_start, training_end - training_start
+    phases: list[str] = []
     number = 0
-    while len(moments) < KILLS:
+    while len(phases) < KILLS:
         number += 1
-        out, ended, kills = folder / f"run{number}", False, 0
-        while not ended:
+        out, finished, kills = folder / f"run{number}", False, 0
+        while not finished:
             kills += 1
-            # while it learns, again and again, then at any moment, then never
-            after = random.uniform(aim, aim + width) if kills < 4 else None
-            if kills == 4:
-                after = random.uniform(idle, whole)
+            seconds = None
+            if kills <= KILLS_IN_TRAINING:
+                seconds = random.uniform(start, start + width)
+            elif kills == KILLS_IN_TRAINING + 1:
+                seconds = random.uniform(startup, duration)
             resume = ["--resume"] if out.exists() else []
-            ended = train([*words, str(out), *resume], after)
-            moment = "end" if ended else check_what_is_left(out)
-            moments += [] if ended else [moment]
-            if kills < 4:  # the machine may be faster or slower now
-                later = {"nothing": 1, "data": 1, "results": -1, "end": -1}.get(
-                    moment, 0
-                )
-                aim += later * width / 3
+            finished = train([*arguments, str(out), *resume], seconds)
+            phase = "finished" if finished else check_files(out)
+            phases += [] if finished else [phase]
+            if kills <= KILLS_IN_TRAINING:  # the speed of the machine varies
+                shift = {"nothing": 1, "data": 1, "results": -1, "finished": -1}
+                start += shift.get(phase, 0) * width / 3
         check_same(folder / "whole", out)
-    where = f"killed in: {', '.join(moments)}"
-    assert sum("epoch" in moment for moment in moments) > KILLS // 8, where
+    message = f"killed in: {', '.join(phases)}"
+    assert sum("epoch" in phase for phase in phases) > KILLS // 8, message
 
 
-def check_what_is_left(out: Path) -> str:
-    """Whatever is there is whole; a few words on how far the run had come."""
+def check_files(out: Path) -> str:
+    """Check that no file is incomplete; return the phase that the run had reached."""
     for path in (path for path in out.rglob("*.json") if path.stat().st_size):
         json.loads(path.read_text())
     if not (out / CHECKPOINT).exists():
@@ -136,62 +138,77 @@ def check_what_is_left(out: Path) -> str:
 
 
 def check_same(whole: Path, resumed: Path) -> None:
+    """Check that two runs have the same files, model, predictions and score."""
     for name in ("model.safetensors", "predictions.csv", "data/splits.csv"):
         assert (resumed / name).read_bytes() == (whole / name).read_bytes(), name
     files = [
         {p.relative_to(run).as_posix() for p in run.rglob("*")}
         for run in (whole, resumed)
     ]
-    assert files[0] == files[1]  # and no half of a file
+    assert files[0] == files[1]  # no temporary file is left
     assert (resumed / "report.html").stat().st_size > 10_000
     scores = [json.loads((r / "metrics.json").read_text()) for r in (whole, resumed)]
     assert scores[0]["score"] == scores[1]["score"]
 
 
-def test_twenty_kills(nursery, pictures, tmp_path):
-    check_kills(nursery, pictures, tmp_path, idle=0.0)
+def test_twenty_kills(train_in_fork, images, tmp_path):
+    check_kills(train_in_fork, images, tmp_path, startup=0.0)
 
 
 @pytest.mark.slow
-def test_twenty_kills_from_nothing(pictures, tmp_path):
+def test_twenty_kills_of_new_processes(images, tmp_path):
     started_at = time.monotonic()
-    started(["info"], None)
-    check_kills(started, pictures, tmp_path, idle=0.8 * (time.monotonic() - started_at))
+    train_in_new_process(["info"], None)
+    startup = 0.8 * (time.monotonic() - started_at)
+    check_kills(train_in_new_process, images, tmp_path, startup)
 
 
-# --- the process that others are forked from -------------------------------------
+# --- the process that runs are forked from -----------------------------------------
 
 
-def serve() -> None:
-    """Fork a process for each line of stdin, kill it in time, say how it ended."""
-    # as in a process that has run for a while: all that a run imports is there
+def preload() -> None:
+    """Import what a run imports late, which takes longer than the run itself."""
     import jinja2.environment  # noqa: F401
     import matplotlib.backends.backend_svg  # noqa: F401
     import pandas  # noqa: F401
-    import sklearn.linear_model  # noqa: F401
+    import sklearn.linear_model
+    import sklearn.pipeline  # noqa: F401
+    import torch._dynamo  # by torch.optim
+    import torch.distributed.tensor  # noqa: F401
+    from matplotlib.figure import Figure
+    from PIL import Image
 
     import vicinal.images.run  # noqa: F401
-    from vicinal.cli.app import main
-    from vicinal.core.compute.runtime import deterministic
+    from vicinal.core.compute.runtime import deterministic_kernels
 
-    with deterministic(True):
+    Image.init()
+    figure = Figure()
+    figure.add_subplot(title="load the fonts")
+    figure.savefig(os.devnull, format="svg")
+    with deterministic_kernels(True):
         pass
+
+
+def serve() -> None:
+    """Fork a process for each line of stdin, kill it in time, print its exit code."""
+    preload()
+    from vicinal.cli.app import main
 
     print("ready", flush=True)
     for line in sys.stdin:
-        words, seconds = json.loads(line)
+        arguments, seconds = json.loads(line)
         pid = os.fork()
         if not pid:
-            silence = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(silence, 1)
-            os._exit(main(words))
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, 1)
+            os._exit(main(arguments))
         end = time.monotonic() + (1e9 if seconds is None else seconds)
-        while not (done := os.waitpid(pid, os.WNOHANG))[0]:
+        while not (status := os.waitpid(pid, os.WNOHANG))[0]:
             if time.monotonic() >= end:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.0005)
-        print(os.waitstatus_to_exitcode(done[1]), flush=True)
+        print(os.waitstatus_to_exitcode(status[1]), flush=True)
 
 
 if __name__ == "__main__":

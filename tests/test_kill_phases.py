@@ -1,7 +1,7 @@
-"""Killed in any phase of a transfer run, and resumed: the same model, the same report.
+"""A transfer run that is killed in any phase and resumed equals an uninterrupted run.
 
-A process is killed by itself when it has come to a place for the n-th time, so that
-every phase is hit, and not only those that take long.
+The process kills itself at the n-th call of a function, so that every phase is hit,
+also short ones.
 """
 
 import json
@@ -22,31 +22,36 @@ DRIVER = """
 import os, signal, sys
 from importlib import import_module
 
-room, owner, name, times = sys.argv[1:5]
-count = int(times)
+module, owner, name, calls = sys.argv[1:5]
+count = int(calls)
 if count:
-    place = import_module(room)
-    place = getattr(place, owner) if owner else place
-    plain = getattr(place, name)
+    holder = import_module(module)
+    holder = getattr(holder, owner) if owner else holder
+    original = getattr(holder, name)
 
-    def counted(*args, **named):
+    def counted(*args, **kwargs):
         global count
         count -= 1
         if not count:
             os.kill(os.getpid(), signal.SIGKILL)
-        return plain(*args, **named)
+        return original(*args, **kwargs)
 
-    setattr(place, name, counted)
+    setattr(holder, name, counted)
 from vicinal.cli.app import main
 sys.exit(main(sys.argv[5:]))
 """
 
 PHASES = {
-    "scan": ("vicinal.images.data.audit", "ImageReader", "look", 20),
-    "before the parts are written": ("vicinal.images.run", "", "divide", 1),
+    "audit": ("vicinal.images.data.audit", "ImageReader", "read", 20),
+    "before the splits are written": ("vicinal.images.run", "", "partition_images", 1),
     "features": ("vicinal.images.data.dataset", "ImageDataset", "batch", 3),
-    "probe": ("vicinal.images.training.linear_probe", "", "cross_fit", 1),
-    "the first model": ("vicinal.core.estimators.estimator", "", "write_json", 1),
+    "probe": ("vicinal.images.training.linear_probe", "", "cross_validate_head", 1),
+    "saving the first model": (
+        "vicinal.core.estimators.estimator",
+        "",
+        "write_json",
+        1,
+    ),
     "fine-tune, in an epoch": ("vicinal.core.training.trainer", "Trainer", "_step", 8),
     "fine-tune, in a checkpoint": (
         "vicinal.core.storage.checkpoint",
@@ -54,20 +59,21 @@ PHASES = {
         "save_tensors",
         4,
     ),
-    "comparing with the first answer": (
-        "vicinal.images.estimator",
+    "comparison with the linear probe": (
+        "vicinal.images.training.session",
         "",
-        "compare_predictions",
+        "compare_at_own_temperature",
         1,
     ),
-    "test": ("vicinal.images.run", "", "fit_linear", 1),
+    "evaluation": ("vicinal.images.run", "", "fit_linear_baseline", 1),
     "report": ("vicinal.images.run", "", "make_report", 1),
-    "the last file": ("vicinal.images.run", "", "write_text", 4),
+    "last file": ("vicinal.core.estimators.training_run", "TrainingRun", "summary", 1),
 }
+"""module, class, function and number of the call at which the process is killed"""
 
 
 def halves(n: int, seed: int) -> tuple[np.ndarray, list[str]]:
-    """Pictures that are bright on the left or on the right."""
+    """Return images that are bright on one side, and the side."""
     rng = np.random.default_rng(seed)
     left = rng.integers(0, 2, n).astype(bool)
     x = rng.integers(0, 140, (n, 8, 8))
@@ -77,8 +83,8 @@ def halves(n: int, seed: int) -> tuple[np.ndarray, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    """A folder per class, weights to start from, and a run that was not killed."""
+def root(tmp_path_factory) -> Path:
+    """A directory with images, pretrained weights and an uninterrupted run."""
     from PIL import Image
 
     root = tmp_path_factory.mktemp("phases")
@@ -87,23 +93,36 @@ def place(tmp_path_factory) -> Path:
         path = root / "data" / label / f"{k}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
-    source = ImageClassifier(epochs=2, augment="none", exact=True, cache=False)
+    source = ImageClassifier(epochs=2, augment="none", deterministic=True, cache=False)
     source.fit(*halves(60, 1)).save(root / "weights")
     assert run(root, "whole", ("vicinal", "", "", 0)) == 0
     return root
 
 
-def run(place: Path, name: str, killed: tuple[str, str, str, int], *more: str) -> int:
-    words = ["train", str(place / "data"), "--out", str(place / name), "--json"]
-    words += ["--weights", str(place / "weights"), "--epochs", "3", "--exact"]
-    words += ["--batch-size", "8", "--checkpoint-seconds", "0", "--no-scratch"]
+def run(root: Path, name: str, kill_at: tuple[str, str, str, int], *more: str) -> int:
+    """Train in a new process; return its exit code."""
+    arguments = ["train", str(root / "data"), "--out", str(root / name), "--json"]
+    arguments += [
+        "--weights",
+        str(root / "weights"),
+        "--epochs",
+        "3",
+        "--deterministic",
+    ]
+    arguments += [
+        "--batch-size",
+        "8",
+        "--checkpoint-seconds",
+        "0",
+        "--no-compare-scratch",
+    ]
     process = subprocess.run(
-        [sys.executable, "-c", DRIVER, *map(str, killed), *words, *more],
+        [sys.executable, "-c", DRIVER, *map(str, kill_at), *arguments, *more],
         env=os.environ
         | {
             "PYTHONPATH": str(Path(vicinal.__file__).parents[1]),
             "OMP_NUM_THREADS": "1",
-            "VICINAL_CACHE": str(place / f"cache-{name}"),
+            "VICINAL_CACHE": str(root / f"cache-{name}"),
         },
         capture_output=True,
         text=True,
@@ -114,20 +133,25 @@ def run(place: Path, name: str, killed: tuple[str, str, str, int], *more: str) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("phase", PHASES)
-def test_killed_in_a_phase_and_resumed_it_is_the_same_run(phase, place):
+def test_a_run_killed_in_a_phase_and_resumed_is_the_same(phase, root):
     name = phase.replace(" ", "-")
-    assert run(place, name, PHASES[phase]) == -signal.SIGKILL
-    assert not (place / name / "report.txt").exists() or phase == "the last file"
-    assert run(place, name, ("vicinal", "", "", 0), "--resume") == 0
-    whole, again = place / "whole", place / name
+    assert run(root, name, PHASES[phase]) == -signal.SIGKILL
+    assert not (root / name / "report.txt").exists() or phase == "last file"
+    assert run(root, name, ("vicinal", "", "", 0), "--resume") == 0
+    whole, resumed = root / "whole", root / name
     files = {str(p.relative_to(whole)) for p in whole.rglob("*") if p.is_file()}
-    assert files == {str(p.relative_to(again)) for p in again.rglob("*") if p.is_file()}
-    for file in ("model.safetensors", "predictions.csv", "suspects.csv"):
-        assert (whole / file).read_bytes() == (again / file).read_bytes(), file
+    assert files == {
+        str(p.relative_to(resumed)) for p in resumed.rglob("*") if p.is_file()
+    }
+    for file in ("model.safetensors", "predictions.csv", "label_issues.csv"):
+        assert (whole / file).read_bytes() == (resumed / file).read_bytes(), file
     for file in ("index", "splits", "quarantine"):
-        left, right = (pd.read_csv(p / "data" / f"{file}.csv") for p in (whole, again))
+        left, right = (
+            pd.read_csv(p / "data" / f"{file}.csv") for p in (whole, resumed)
+        )
         pd.testing.assert_frame_equal(left, right)
-    told = [json.loads((p / "metrics.json").read_text()) for p in (whole, again)]
-    for one in told:
-        del one["run"], one["seconds"]
-    assert told[0] == told[1]
+    metrics = [json.loads((p / "metrics.json").read_text()) for p in (whole, resumed)]
+    for values in metrics:
+        for name in ("run", "seconds", "linear_seconds"):
+            del values[name]
+    assert metrics[0] == metrics[1]

@@ -1,4 +1,4 @@
-"""Whole runs and their cache: two at the same moment, and one whose disk is full."""
+"""Whole runs and their cache: two runs at the same moment, and a full disk."""
 
 import json
 import os
@@ -18,56 +18,57 @@ from vicinal.images.classifier import ImageClassifier
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory) -> list[str]:
-    """`vicinal train PICTURES --weights SOURCE`, by the fitted head alone."""
+    """`vicinal train DATA --weights WEIGHTS`: a linear probe on frozen features."""
     home = tmp_path_factory.mktemp("home")
-    rng, shape = np.random.default_rng(0), (120, 12, 12, 3)
-    pictures = rng.integers(0, 90, shape, np.uint8)
-    labels = np.arange(120) % 2
-    pictures[labels == 1, :, :5] += 120
-    source = ImageClassifier(epochs=2, cache=False, backbone="small")
-    source.fit(pictures[:60], [str(k) for k in labels[:60]])
-    for k, (pixels, label) in enumerate(zip(pictures, labels, strict=True)):
-        (home / "pictures" / f"class {label}").mkdir(parents=True, exist_ok=True)
-        place = home / "pictures" / f"class {label}" / f"{k}.png"
-        Image.fromarray(pixels).save(place)
+    rng, shape = np.random.default_rng(0), (60, 12, 12, 3)
+    images = rng.integers(0, 90, shape, np.uint8)
+    labels = np.arange(60) % 2
+    images[labels == 1, :, :5] += 120
+    source = ImageClassifier(epochs=1, cache=False, backbone="small")
+    source.fit(images[:30], [str(k) for k in labels[:30]])
+    for k, (pixels, label) in enumerate(zip(images, labels, strict=True)):
+        directory = home / "images" / f"class {label}"
+        directory.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(directory / f"{k}.png")
     weights = str(source.save(home / "source"))
-    given = ["train", str(home / "pictures"), "--weights", weights]
-    return [*given, "--freeze", "all", "--exact", "--json"]
+    flags = "--freeze all --no-compare-scratch --deterministic --json".split()
+    return ["train", str(home / "images"), "--weights", weights, *flags]
 
 
-MEETING = """
+SYNCHRONIZED = """
 import sys, time, pathlib
-from vicinal.images import cache, features
 from vicinal.cli.app import main
+from vicinal.images.data import cache
+from vicinal.images.training import frozen_features
 
-here, name, *words = sys.argv[1:]
+folder, name, *words = sys.argv[1:]
 
-def after_meeting(module, function):
-    plain, met = getattr(module, function), []
-    def waiting(*given):
-        if not met:
-            met.append(True)
-            (pathlib.Path(here) / f"{function}.{name}").touch()
+def synchronize(module, function):
+    original, reached = getattr(module, function), []
+    def wait_then_call(*arguments):
+        if not reached:
+            reached.append(True)
+            (pathlib.Path(folder) / f"{function}.{name}").touch()
             end = time.monotonic() + 60
-            while len(list(pathlib.Path(here).glob(f"{function}.*"))) < 2:
-                assert time.monotonic() < end, "the other did not come"
+            while len(list(pathlib.Path(folder).glob(f"{function}.*"))) < 2:
+                assert time.monotonic() < end, "the other run did not come"
                 time.sleep(0.001)
-        return plain(*given)
-    setattr(module, function, waiting)
+        return original(*arguments)
+    setattr(module, function, wait_then_call)
 
-after_meeting(cache, "_write_aside")
-after_meeting(features, "save_tensors")
+synchronize(cache, "_write_atomically")
+synchronize(frozen_features, "save_tensors")
 sys.exit(main(words))
 """
-"""runs vicinal; where it first writes to a cache, it waits until another does too"""
+"""runs vicinal; before its first write to each cache it waits for the other process"""
 
 
-def begin(
-    words: list[str], cache: Path, how: tuple[str, ...] = ("-m", "vicinal")
+def start(
+    words: list[str], cache: Path, program: tuple[str, ...] = ("-m", "vicinal")
 ) -> subprocess.Popen[str]:
     root = str(Path(vicinal.__file__).parents[1])
     return subprocess.Popen(
-        [sys.executable, *how, *words],
+        [sys.executable, *program, *words],
         env=os.environ | {"VICINAL_CACHE": str(cache), "PYTHONPATH": root},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -75,52 +76,54 @@ def begin(
     )
 
 
-def told_by(process: subprocess.Popen[str]) -> tuple[dict[str, Any], str]:
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == OK, err
-    return json.loads(out), err
+def finish(process: subprocess.Popen[str]) -> tuple[dict[str, Any], str]:
+    """Return the JSON object on stdout, and stderr."""
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == OK, error
+    return json.loads(out), error
 
 
 @pytest.fixture(scope="module")
-def alone(words, tmp_path_factory) -> dict[str, Any]:
-    """What the run says that has no cache."""
-    out = tmp_path_factory.mktemp("alone")
-    cache = out / "cache"
-    told, _ = told_by(begin([*words, "--no-cache", "--out", str(out / "run")], cache))
+def without_cache(words, tmp_path_factory) -> dict[str, Any]:
+    """The summary of a run that uses no cache."""
+    folder = tmp_path_factory.mktemp("alone")
+    cache = folder / "cache"
+    run = [*words, "--no-cache", "--out", str(folder / "run")]
+    summary, _ = finish(start(run, cache))
     assert not cache.exists()
-    return told
+    return summary
 
 
-def test_two_runs_at_the_same_moment(words, alone, tmp_path):
+def test_two_runs_write_to_one_cache_at_the_same_moment(words, without_cache, tmp_path):
     cache = tmp_path / "cache"
     runs = [tmp_path / "one", tmp_path / "two"]
-    both = []
+    processes = []
     for run in runs:
-        how = "-c", MEETING, str(tmp_path), run.name
-        both.append(begin([*words, "--out", str(run)], cache, how))
-    for process in both:
-        told, err = told_by(process)
-        assert told["score"] == alone["score"] and "cannot be written" not in err
-    a, b = ((run / "predictions.csv").read_text() for run in runs)
-    assert a == b
-    met = sorted(p.name for p in tmp_path.glob("*.*"))
-    assert met == [
-        f"{at}.{who}"
-        for at in ("_write_aside", "save_tensors")
-        for who in ("one", "two")
+        program = "-c", SYNCHRONIZED, str(tmp_path), run.name
+        processes.append(start([*words, "--out", str(run)], cache, program))
+    for process in processes:
+        summary, error = finish(process)
+        assert summary["score"] == without_cache["score"]
+        assert "cannot be written" not in error
+    one, two = ((run / "predictions.csv").read_text() for run in runs)
+    assert one == two
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == [
+        f"{function}.{name}"
+        for function in ("_write_atomically", "save_tensors")
+        for name in ("one", "two")
     ]
     assert list((cache / "features").rglob("*.safetensors"))
     assert not list(cache.rglob("*.part"))
 
 
-def test_a_cache_whose_disk_is_full(words, alone, small_disk, tmp_path_factory):
+def test_a_cache_on_a_full_disk(words, without_cache, small_disk, tmp_path_factory):
     with (small_disk / "filler").open("wb", 0) as filler:
         with pytest.raises(OSError):
             while True:
                 filler.write(bytes(4096))
-    out = tmp_path_factory.mktemp("run") / "run"
-    told, err = told_by(begin([*words, "--out", str(out)], small_disk))
-    assert told["score"] == alone["score"]
-    notes = [line for line in err.splitlines() if line.startswith("note: The cache")]
+    run = tmp_path_factory.mktemp("run") / "run"
+    summary, error = finish(start([*words, "--out", str(run)], small_disk))
+    assert summary["score"] == without_cache["score"]
+    notes = [line for line in error.splitlines() if line.startswith("note: The cache")]
     assert len(notes) == 2 and all("No space left" in note for note in notes)
-    assert "Warning" not in err and (out / "report.html").exists()
+    assert "Warning" not in error and (run / "report.html").exists()

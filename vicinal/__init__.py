@@ -1,7 +1,7 @@
-"""vicinal learns from neighbourhoods: pictures with convolutions, graphs with messages.
+"""vicinal: convolutional networks on images and graph neural networks on graphs.
 
-The table of contents. Each name is imported when it is first used, so that
-`import vicinal` is quick and does not load torch.
+The public API. Each name is imported when it is first used, so that `import vicinal` is
+quick and does not load torch.
 """
 
 import os
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Threads that wait for each other sleep instead of spinning: where another program is
-# at work on the same cores, a training step took 26 times as long with spinning. It
-# must be said before torch is loaded; what the user has set stays.
+# Threads that wait for each other sleep instead of spinning: with another program on
+# the same cores, a training step took 26 times as long with spinning. It must be set
+# before torch is loaded; a value that the user has set stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vicinal.images.data.read import ImageTable, read_images
     from vicinal.images.regressor import ImageRegressor
 
-_ROOMS = {
+_MODULES = {
     "Evaluation": "vicinal.core.evaluation.evaluation",
     "Graph": "vicinal.graphs.data.tensors",
     "GraphBatch": "vicinal.graphs.data.tensors",
@@ -66,9 +66,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module 'vicinal' has no attribute {name!r}")
-    return getattr(import_module(_ROOMS[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -1,27 +1,27 @@
-"""Everything that vicinal raises on purpose.
+"""The exceptions and warnings of vicinal.
 
 ::
 
-    VicinalError                  one message: what was wanted, what was got, what to do
-    |-- DataError (ValueError)    the data cannot be used as they stand
-    |   |-- NoDataError           nothing to learn from, or nothing left after the audit
-    |   |-- PictureError          one picture cannot be read (the audit quarantines it)
-    |   `-- ClassError            class names that do not match what the model knows
-    |-- SettingError (ValueError) a setting outside its range, or a name nobody knows
-    |-- NotFittedError            a model is asked before it has learned
-    |-- Interruption              the user stopped the work; says how to go on
-    |-- TrainingError             training itself failed (a loss that is not a number)
-    |-- RunError (OSError)        a run folder cannot be made, written or resumed
-    |   |-- ResumeError           a run began with other data or settings than these
-    |   |-- LostProcessError      one of several processes that train together ended
-    |   `-- ModelFileError        a model file is missing, damaged or of another kind
+    VicinalError                  the message says what was expected, got, and to do
+    |-- DataError (ValueError)    the data cannot be used
+    |   |-- NoDataError           no data, or none left after quarantine
+    |   |-- ImageError            one image cannot be read (the audit quarantines it)
+    |   `-- ClassError            class names that the model does not have
+    |-- SettingError (ValueError) a setting outside its range, or an unknown name
+    |-- NotFittedError            a method that needs a fitted model
+    |-- Interruption              interrupted by the user; says how to resume
+    |-- TrainingError             training failed (a loss that is not finite)
+    |-- RunError (OSError)        a run directory cannot be created, written or resumed
+    |   |-- ResumeError           other data or settings than those of the run
+    |   |-- LostProcessError      a process of a distributed training ended
+    |   `-- ModelFileError        a model file is missing, damaged or of another type
     `-- MissingExtraError (ImportError)  an optional library is not installed
 
-A QuarantineWarning (UserWarning) says that some of the data were set aside, a
-CacheWarning that a cache cannot be written, which costs time only.
+QuarantineWarning (UserWarning): some of the data were quarantined. CacheWarning: a
+cache cannot be written, so the next run computes it again.
 
-The command line prints the message of any of these and exits with code 2; anything
-else is a bug and keeps its traceback.
+The command line prints the message of an error and exits with code 2; any other
+exception is a bug and shows its traceback.
 """
 
 import difflib
@@ -29,27 +29,27 @@ from collections.abc import Iterable
 
 
 class VicinalError(Exception):
-    """Base of every error raised on purpose."""
+    """Base class of the errors of vicinal."""
 
 
 class DataError(VicinalError, ValueError):
-    """The data cannot be used as they stand."""
+    """The data cannot be used."""
 
 
 class NoDataError(DataError):
-    """There is nothing to learn from."""
+    """There are no data to train on."""
 
 
 class ImageError(DataError):
-    """One picture cannot be read; its message is the reason in quarantine.csv."""
+    """One image cannot be read; the message is the reason in quarantine.csv."""
 
 
 class ClassError(DataError):
-    """Class names that do not match what the model knows."""
+    """Class names that the model does not have."""
 
 
 class SettingError(VicinalError, ValueError):
-    """A setting is outside its range, or names something unknown."""
+    """A setting is outside its range, or an unknown name."""
 
 
 class NotFittedError(VicinalError):
@@ -57,49 +57,49 @@ class NotFittedError(VicinalError):
 
 
 class Interruption(VicinalError):
-    """The user stopped the work; the message says how to go on."""
+    """Interrupted by the user; the message says how to resume."""
 
 
 class TrainingError(VicinalError):
-    """Training failed for a reason inside the arithmetic."""
+    """Training failed, for example because the loss is not finite."""
 
 
 class RunError(VicinalError, OSError):
-    """A run folder cannot be made, written or resumed."""
+    """A run directory cannot be created, written or resumed."""
 
 
 class ResumeError(RunError):
-    """A run began with other data or settings than it is to go on with."""
+    """A run cannot be resumed with other data or settings."""
 
 
 class LostProcessError(RunError):
-    """One of several processes that train together ended."""
+    """A process of a distributed training ended."""
 
 
 class ModelFileError(RunError):
-    """A model file is missing, damaged or of another kind."""
+    """A model file is missing, damaged or of another type."""
 
 
 class MissingExtraError(VicinalError, ImportError):
-    """An optional library is needed and not installed."""
+    """An optional library is not installed."""
 
 
 class QuarantineWarning(UserWarning):
-    """Some of the data cannot be used and were set aside; the rest is used."""
+    """Some of the data cannot be used and were quarantined."""
 
 
 class CacheWarning(UserWarning):
-    """What was computed cannot be kept on disk; the next run computes it again."""
+    """A cache cannot be written; the next run computes it again."""
 
 
-MOST_NAMES = 100
+MAX_NAMES = 100
 """names that a message lists"""
 
 
-def near_names(name: str, known: Iterable[str], most: int = MOST_NAMES) -> str:
-    """A sentence that lists so many of the known names, the nearest first."""
+def suggest_names(name: str, known: Iterable[str], limit: int = MAX_NAMES) -> str:
+    """Return a hint with similar names, and a list of the known ones."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=3)
     hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
-    rest = f" and {len(known) - most:,} more" if len(known) > most else ""
-    return f"{hint}Known: {', '.join(known[:most])}{rest}."
+    rest = f" and {len(known) - limit:,} more" if len(known) > limit else ""
+    return f"{hint}Known: {', '.join(known[:limit])}{rest}."

@@ -1,8 +1,8 @@
-"""The contract of the command line: every domain and every command.
+"""The contract of the command line: every command in every domain.
 
-For each domain a small run is trained through the command line, once a session. What
-the commands print and write is pinned in the tables at the top and nowhere else: to
-rename a key, a column, a file or a flag on purpose, change its table.
+For each domain a small run is trained through the command line, once a session. The
+tables at the top, and nothing else, fix what the commands print and write: to rename a
+key, a column, a file or a flag on purpose, change its table.
 """
 
 import contextlib
@@ -22,18 +22,18 @@ from sklearn.metrics import roc_auc_score
 
 from vicinal.cli.app import main
 
-# --- what is pinned --------------------------------------------------------------
+# --- the tables --------------------------------------------------------------
 
 OK, USER_ERROR = 0, 2
 
 COMMANDS = ("check", "train", "evaluate", "predict", "explain", "inspect", "report")
 
 
-class Domain(NamedTuple):
-    """A domain, and data of it in the home folder of the session."""
+class Case(NamedTuple):
+    """A domain and a task, with data in the home directory of the session."""
 
     kind: str
-    """what the data are: which commands, keys and columns there are"""
+    """name of the domain"""
 
     data: str
     quick: str
@@ -45,12 +45,12 @@ class Domain(NamedTuple):
     classes: tuple[str, ...]
 
 
-IMAGES = "--epochs 2 --exact --no-cache --augment none"
-NETWORK = "--epochs 2 --deliver networks"
-LABELS_NEAR = "neighbours' labels alone"
+IMAGES = "--epochs 2 --deterministic --no-cache --augment none"
+NETWORK = "--epochs 2 --keep network"
+LABEL_PROPAGATION = "label propagation"
 
 DOMAINS = {
-    "images classification": Domain(
+    "images classification": Case(
         kind="images",
         data="images",
         quick=IMAGES,
@@ -59,7 +59,7 @@ DOMAINS = {
         baselines=("most frequent class", "linear model on pixels"),
         classes=("dark", "grey", "light"),
     ),
-    "images regression": Domain(
+    "images regression": Case(
         kind="images",
         data="images.csv",
         quick=IMAGES,
@@ -68,25 +68,29 @@ DOMAINS = {
         baselines=("median", "linear model on pixels"),
         classes=(),
     ),
-    "nodes classification": Domain(
+    "nodes classification": Case(
         kind="nodes",
         data="nodes",
-        quick=f"{NETWORK} --network gcn --members 1",
+        quick=f"{NETWORK} --network gcn --ensemble-size 1",
         metric="accuracy",
         other_metrics="f1_macro",
-        baselines=("most frequent class", "features alone", LABELS_NEAR),
+        baselines=(
+            "most frequent class",
+            "linear model without edges",
+            LABEL_PROPAGATION,
+        ),
         classes=("a", "b"),
     ),
-    "nodes regression": Domain(
+    "nodes regression": Case(
         kind="nodes",
         data="nodes-numbers",
-        quick=f"{NETWORK} --network gcn --members 1",
+        quick=f"{NETWORK} --network gcn --ensemble-size 1",
         metric="mae",
         other_metrics="rmse r2",
-        baselines=("median", "features alone", LABELS_NEAR),
+        baselines=("median", "linear model without edges", LABEL_PROPAGATION),
         classes=(),
     ),
-    "links": Domain(
+    "links": Case(
         kind="links",
         data="nodes",
         quick=f"{NETWORK} --decoder dot",
@@ -95,28 +99,28 @@ DOMAINS = {
         baselines=("common neighbours", "Adamic-Adar", "Katz"),
         classes=("no edge", "edge"),
     ),
-    "graphs classification": Domain(
+    "graphs classification": Case(
         kind="graphs",
         data="graphs",
         quick=NETWORK,
         metric="accuracy",
         other_metrics="f1_macro",
-        baselines=("most frequent class", "answer without edges"),
+        baselines=("most frequent class", "linear model without edges"),
         classes=("chord", "ring"),
     ),
-    "graphs regression": Domain(
+    "graphs regression": Case(
         kind="graphs",
         data="graphs-numbers",
         quick=NETWORK,
         metric="mae",
         other_metrics="rmse r2",
-        baselines=("median", "answer without edges"),
+        baselines=("median", "linear model without edges"),
         classes=(),
     ),
 }
 
-# What is typed. RUN is the domain's run, FIRST another one whose model is the first
-# answer and no network, OUT a new folder, QUICK the domain's flags of training.
+# What is typed. RUN is the domain's run, BASELINE another one whose model is the linear
+# baseline, OUT a new directory, QUICK the flags that keep training short.
 COMMAND_LINES = {
     ("images", "check"): "check DATA",
     ("images", "train"): "train DATA --out OUT QUICK",
@@ -132,11 +136,11 @@ COMMAND_LINES = {
     ("nodes", "explain"): "explain RUN n1",
     ("nodes", "inspect"): "inspect RUN n1",
     ("nodes", "report"): "report RUN",
-    ("links", "check"): "check DATA --task links",
-    ("links", "train"): "train DATA --out OUT --task links QUICK",
+    ("links", "check"): "check DATA --domain links",
+    ("links", "train"): "train DATA --out OUT --domain links QUICK",
     ("links", "evaluate"): "evaluate RUN",
     ("links", "predict"): "predict RUN",
-    ("links", "explain"): "explain FIRST n1 n2",  # of a network there is none
+    ("links", "explain"): "explain BASELINE n1 n2",  # there is none of a network
     ("links", "inspect"): "inspect RUN n1 n2",
     ("links", "report"): "report RUN",
     ("graphs", "check"): "check DATA",
@@ -147,54 +151,57 @@ COMMAND_LINES = {
     ("graphs", "inspect"): "inspect RUN DATA g1",
     ("graphs", "report"): "report RUN",
 }
-FIRST_ANSWER = {
+TRAIN_BASELINE = {
     "images": "train DATA --out OUT QUICK",
     "nodes": "train DATA --out OUT --network none",
-    "links": "train DATA --out OUT --task links --decoder none",
+    "links": "train DATA --out OUT --domain links --decoder none",
     "graphs": "train DATA --out OUT --network none",
 }
-"""how a domain's second run is trained, without --json: that of FIRST"""
+"""how the run BASELINE is trained, without --json"""
 
+CHECKING = "--domain --quarantine --json "
 TRAINING = (
-    "--out --resume --seed --json --epochs --batch-size --lr --weight-decay "
-    "--label-smoothing --class-weight --patience --minutes --precision --exact "
-    "--checkpoint-seconds --val-fraction --test-fraction "
+    "--domain --out --resume --seed --device --json --epochs --lr --weight-decay "
+    "--patience --minutes --deterministic --checkpoint-seconds --val-fraction "
+    "--test-fraction "
 )
-NETWORKS = "--deliver --hidden --layers --dropout "
+BATCHES = "--batch-size --label-smoothing --class-weight --precision "
+NETWORKS = "--keep --hidden --layers --dropout "
 
-# The flags that --help tells of, besides --help itself.
+# The flags that --help lists, besides --help itself.
 FLAGS = {
-    ("images", "check"): "--task --target --labels --quarantine --max-pixels --json",
-    ("images", "train"): TRAINING + "--task --target --labels --device --weights "
-    "--backbone --max-ms --max-mb --image-size --resize --augment --freeze --stages "
-    "--layer-decay --ema --batch-norm --false-alarm --shortcuts --no-scratch "
-    "--no-near-duplicates --group-column --group-pattern --max-pixels --no-cache",
+    ("images", "check"): CHECKING + "--task --target --label-corrections --max-pixels",
+    ("images", "train"): TRAINING + BATCHES + "--task --target --label-corrections "
+    "--weights --backbone --max-ms --max-mb --image-size --resize --augment --freeze "
+    "--unfreeze-stages --layer-decay --ema --batch-norm --false-alarm-rate --shortcuts "
+    "--no-compare-scratch --no-near-duplicates --group-column --group-pattern "
+    "--max-pixels --no-cache",
     ("images", "evaluate"): "--target --output --json",
     ("images", "predict"): "--output --json",
     ("images", "explain"): "--method --target --against --output --seed --json",
-    ("images", "inspect"): "--layer --at --back --show --channels --target --output "
-    "--seed --json",
-    ("images", "report"): "--shortcuts --beside-dense --json",
-    ("nodes", "check"): "--edges --task --target --directed --quarantine --json",
-    ("nodes", "train"): TRAINING + NETWORKS + "--edges --task --target --network "
-    "--heads --members --neighbours --memory --nodes-per-batch --directed "
+    ("images", "inspect"): "--layer --at --trace-back --show --channels --target "
+    "--output --seed --json",
+    ("images", "report"): "--shortcuts --compare-dense --json",
+    ("nodes", "check"): CHECKING + "--edges --task --target --directed",
+    ("nodes", "train"): TRAINING + BATCHES + NETWORKS + "--edges --task --target "
+    "--network --heads --ensemble-size --num-neighbors --memory --directed "
     "--group-column --time-column",
     ("nodes", "evaluate"): "--edges --target --output --json",
     ("nodes", "predict"): "--new-nodes --new-edges --output --embeddings --json",
     ("nodes", "explain"): "--target --new-nodes --new-edges --output --seed --json",
     ("nodes", "inspect"): "--new-nodes --new-edges --output --json",
     ("nodes", "report"): "--json",
-    ("links", "check"): "--edges --task --relation-column --quarantine --json",
-    ("links", "train"): TRAINING + NETWORKS + "--edges --task --decoder "
-    "--relation-column --embeddings",
+    ("links", "check"): CHECKING + "--edges --relation-column",
+    ("links", "train"): TRAINING + NETWORKS + "--edges --decoder --relation-column "
+    "--node-embeddings",
     ("links", "evaluate"): "--output --json",
     ("links", "predict"): "--relation --top --output --embeddings --json",
     ("links", "explain"): "--relation --output --json",
     ("links", "inspect"): "--relation --json",
     ("links", "report"): "--json",
-    ("graphs", "check"): "--task --target --quarantine --json",
+    ("graphs", "check"): CHECKING + "--task --target",
     ("graphs", "train"): TRAINING + NETWORKS + "--task --target --network "
-    "--edges-per-batch",
+    "--batch-size --label-smoothing",
     ("graphs", "evaluate"): "--target --output --json",
     ("graphs", "predict"): "--output --embeddings --json",
     ("graphs", "explain"): "--target --output --seed --json",
@@ -202,61 +209,62 @@ FLAGS = {
     ("graphs", "report"): "--json",
 }
 
-EVALUATION = "score scores baselines classes confusion calibration_error notes "
-TRAINED = EVALUATION + "run seconds quarantined parameters "
-OF_A_GRAPH = "first_answer first_seconds delivered networks kept_because "
+# The top-level keys of --json: those of a command in every domain, and the others.
+COMMON_KEYS = {
+    "check": "domain data task statistics notes usable quarantined quarantine seconds",
+    "train": "domain data task statistics notes quarantined seconds run score scores "
+    "baselines classes confusion calibration_error verdict model comparison "
+    "linear_score linear_seconds splits epochs parameters",
+    "evaluate": "domain data notes seconds run score scores baselines classes "
+    "confusion calibration_error",
+    "predict": "domain seconds run n output predictions",
+    "explain": "domain seconds run",
+    "inspect": "domain seconds run",
+    "report": "domain seconds run page score",
+}
+MORE_KEYS = {
+    ("images", "check"): "classes splits classes_by_split exact_duplicates "
+    "near_duplicates duplicates_across_splits",
+    ("images", "train"): "near_duplicates leaky_score scratch_comparison agreement "
+    "shortcuts",
+    ("images", "predict"): "unreadable unknown",
+    ("images", "explain"): "image explanations plot",
+    ("images", "inspect"): "layers",
+    ("nodes", "check"): "features",
+    ("nodes", "train"): "networks",
+    ("nodes", "predict"): "notes quarantine",
+    ("nodes", "explain"): "node target score quantity verdict p method num_untested "
+    "total_effect edges features",
+    ("nodes", "inspect"): "node layers temperature max_error",
+    ("links", "check"): "features",
+    ("links", "train"): "networks",
+    ("links", "predict"): "notes quarantine",
+    ("links", "explain"): "source target relation score probability is_edge base "
+    "max_error contributions",
+    ("links", "inspect"): "source target relation score bias max_error terms layers",
+    ("graphs", "check"): "features",
+    ("graphs", "train"): "networks",
+    ("graphs", "predict"): "notes quarantine",
+    ("graphs", "explain"): "graph target score quantity verdict p nodes",
+    ("graphs", "inspect"): "graph target score temperature bias max_error readouts "
+    "nodes",
+}
+PREDICTED_KEY = {("nodes", "inspect"), ("graphs", "inspect")}
+"""commands with one more key: `probability` of a class, or the number `predicted`"""
 
-# The top-level keys of --json.
-KEYS = {
-    ("images", "check"): "data pictures usable quarantined labels classes sizes grey "
-    "formats copies notes quarantine",
-    ("images", "train"): TRAINED + "pictures epochs alike agreement shortcuts",
-    ("images", "evaluate"): EVALUATION + "run data seconds",
-    ("images", "predict"): "run n unreadable unknown output predictions seconds",
-    ("images", "explain"): "run picture explanations drawing",
-    ("images", "inspect"): "run layers",
-    ("images", "report"): "run page score",
-    ("nodes", "check"): "data task graph features notes quarantined",
-    ("nodes", "train"): TRAINED + OF_A_GRAPH + "nodes graph",
-    ("nodes", "evaluate"): EVALUATION + "run data seconds",
-    ("nodes", "predict"): "run predictions set_aside notes",
-    ("nodes", "explain"): "run node target score what verdict p method not_tried whole "
-    "edges features",
-    ("nodes", "inspect"): "run node layers answer temperature",
-    ("nodes", "report"): "run page score",
-    ("links", "check"): "data task pairs possible graph features notes quarantined",
-    ("links", "train"): TRAINED + OF_A_GRAPH + "pairs graph",
-    ("links", "evaluate"): EVALUATION + "run seconds",
-    ("links", "predict"): "run predictions",
-    ("links", "explain"): "run source target relation score chance listed base off "
-    "parts",
-    ("links", "inspect"): "run source target relation score base off parts layers",
-    ("links", "report"): "run page score",
-    ("graphs", "check"): "data task graphs nodes edges features notes quarantined",
-    ("graphs", "train"): TRAINED + OF_A_GRAPH + "graphs set",
-    ("graphs", "evaluate"): EVALUATION + "run data seconds",
-    ("graphs", "predict"): "run predictions",
-    ("graphs", "explain"): "run graph target score what verdict p nodes",
-    ("graphs", "inspect"): "run graph target score answer temperature base off "
-    "readouts nodes",
-    ("graphs", "report"): "run page score",
+BASELINE_KEYS = {
+    "nodes": "node target score quantity max_error base nodes features",
+    "links": MORE_KEYS["links", "explain"],
+    "graphs": MORE_KEYS["graphs", "explain"],
 }
-FIRST_ANSWER_KEYS = {
-    "nodes": "run node target score what off rest nodes features",
-    "links": KEYS["links", "explain"],
-    "graphs": KEYS["graphs", "explain"],
-}
-"""those of `explain` where the model is the first answer"""
+"""those of `explain` where the model is the linear baseline"""
 
-INFO_KEYS = {
-    *"vicinal python packages system processor cores threads device".split(),
-    *("networks", "networks for graphs", "weights", "cache"),
-}
+INFO_KEYS = set(
+    "vicinal python packages system processor cores threads device image_networks "
+    "graph_networks weights cache".split()
+)
 
 SCORE = ["metric", "value", "low", "high", "n"]
-PARTS = {"images": "pictures", "nodes": "nodes", "links": "pairs", "graphs": "graphs"}
-"""the key of `train` under which there is a count of each part of the split"""
-
 # The files of a run.
 FILES = (
     "settings.json env.json classes.json data/index.csv data/splits.csv "
@@ -265,21 +273,18 @@ FILES = (
 )
 MORE_FILES = {
     "images": "baseline.safetensors checkpoints/last.safetensors",
-    "nodes": "checkpoints/member-0.safetensors",
+    "nodes": "checkpoints/network-0.safetensors",
     "links": "checkpoints/last.safetensors",
     "graphs": "checkpoints/last.safetensors",
 }
 JSON_FILES = {
-    ("images", "settings.json"): "data task target labels parameters estimator",
-    ("nodes", "settings.json"): "data task target edges parameters estimator",
-    ("links", "settings.json"): "data task target edges parameters estimator",
-    ("graphs", "settings.json"): "data task target edges parameters estimator",
-    ("*", "env.json"): "vicinal python packages system started",
-    ("*", "report.json"): "title subtitle sections",
+    "settings.json": "domain task data options parameters estimator",
+    "env.json": "vicinal python packages system started",
+    "report.json": "title subtitle sections",
 }
 CSV_FILES = {
-    ("*", "metrics.csv"): "epoch train_loss val_loss val_score lr seconds per_second "
-    "best",
+    ("*", "metrics.csv"): "epoch train_loss val_loss val_score lr seconds "
+    "examples_per_second best",
     ("images", "data/index.csv"): "path label usable width height content",
     ("nodes", "data/index.csv"): "id label",
     ("links", "data/index.csv"): "id",
@@ -288,81 +293,102 @@ CSV_FILES = {
     ("nodes", "data/splits.csv"): "id split",
     ("links", "data/splits.csv"): "source target label split",
     ("graphs", "data/splits.csv"): "id split",
-    ("images", "data/quarantine.csv"): "path label reason",
-    ("nodes", "data/quarantine.csv"): "name label reason",
-    ("links", "data/quarantine.csv"): "name label reason",
-    ("graphs", "data/quarantine.csv"): "name label reason",
+    ("*", "data/quarantine.csv"): "name label reason",
 }
 """columns, in their order; `*`: of every kind"""
 
 # The columns of predictions: predictions.csv of the run, and --output of two commands.
 PREDICTIONS = {
-    ("images classification", "train"): "path label predicted probability p_dark "
+    ("images classification", "train"): "path split label predicted probability p_dark "
     "p_grey p_light",
     ("images classification", "evaluate"): "path label predicted probability p_dark "
     "p_grey p_light",
     ("images classification", "predict"): "path predicted probability unknown p_dark "
     "p_grey p_light reason",
-    ("images regression", "train"): "path label predicted",
+    ("images regression", "train"): "path split label predicted",
     ("images regression", "evaluate"): "path label predicted",
     ("images regression", "predict"): "path predicted probability unknown reason",
-    ("nodes classification", "train"): "id part label predicted probability p_a p_b",
+    ("nodes classification", "train"): "id split label predicted probability p_a p_b",
     ("nodes classification", "evaluate"): "id label predicted probability p_a p_b",
-    ("nodes classification", "predict"): "id predicted probability p_a p_b alone",
-    ("nodes regression", "train"): "id part label predicted",
+    ("nodes classification", "predict"): "id predicted probability p_a p_b isolated",
+    ("nodes regression", "train"): "id split label predicted",
     ("nodes regression", "evaluate"): "id label predicted",
-    ("nodes regression", "predict"): "id predicted alone",
-    ("links", "train"): "source target chance log_odds",
-    ("links", "evaluate"): "source target label chance",
-    ("links", "predict"): "source target chance log_odds",
-    ("graphs classification", "train"): "id part label predicted probability p_chord "
+    ("nodes regression", "predict"): "id predicted isolated",
+    ("links", "train"): "source target split label predicted probability",
+    ("links", "evaluate"): "source target label predicted probability",
+    ("links", "predict"): "source target probability log_odds",
+    ("graphs classification", "train"): "id split label predicted probability p_chord "
     "p_ring",
     ("graphs classification", "evaluate"): "id label predicted probability p_chord "
     "p_ring",
     ("graphs classification", "predict"): "id predicted probability p_chord p_ring",
-    ("graphs regression", "train"): "id part label predicted",
+    ("graphs regression", "train"): "id split label predicted",
     ("graphs regression", "evaluate"): "id label predicted",
     ("graphs regression", "predict"): "id predicted",
 }
 
-# What a user gets wrong: the domains (* is all of them), what is typed, and the
+# User errors: the domain, with or without a task (* is all), what is typed, and the
 # beginning of the one message, without the program's name before it.
-NO_DATA, NO_MODEL = "There is nothing at ", "There is no model in "
-RUN_AS_DATA = r"\S+ is a run that .* made, and no data"
+NO_DATA, NO_MODEL = "There is nothing at ", "There is no trained model in "
+RUN_AS_DATA = r"\S+ is a run directory that `vicinal train` wrote, not data"
 ERRORS = [
     ("*", "check NOWHERE", NO_DATA),
     ("*", "train NOWHERE --out OUT", NO_DATA),
     ("*", "check RUN", RUN_AS_DATA),
     ("*", "train RUN --out OUT", RUN_AS_DATA),
-    ("links", "check NOWHERE --task links", NO_DATA),
-    ("links", "train NOWHERE --task links --out OUT", NO_DATA),
-    ("links", "check RUN --task links", r"\S+ is a run|The folder \S+ holds no edges"),
+    ("images", "check NOWHERE --domain images", NO_DATA),
+    ("images", "train RUN --domain images --out OUT", RUN_AS_DATA),
+    ("nodes", "check NOWHERE --domain nodes", NO_DATA),
+    ("nodes", "check RUN --domain nodes", RUN_AS_DATA),
+    ("links", "check NOWHERE --domain links", NO_DATA),
+    ("links", "train NOWHERE --domain links --out OUT", NO_DATA),
+    ("links", "check RUN --domain links", RUN_AS_DATA),
+    ("graphs", "train NOWHERE --domain graphs --out OUT", NO_DATA),
+    ("*", "check DATA --domain grahps", "There is no domain 'grahps'. Did you mean"),
     ("images", "evaluate RUN NOWHERE", NO_DATA),
     ("nodes", "evaluate RUN NOWHERE", NO_DATA),
     ("graphs", "evaluate RUN NOWHERE", NO_DATA),
-    ("images", "predict RUN NOWHERE", "No picture can be read"),
+    ("images", "predict RUN NOWHERE", "No image can be read"),
     ("nodes", "predict RUN NOWHERE", "There is no node "),
     ("links", "predict RUN n1 NOWHERE", "There is no node "),
     ("graphs", "predict RUN NOWHERE", NO_DATA),
-    ("images", "explain RUN NOWHERE", r"\S+ cannot be read: there is no such file"),
+    ("images", "explain RUN NOWHERE", r"\S+ cannot be read: no such file"),
     ("nodes", "explain RUN NOWHERE", "There is no node "),
-    ("links", "explain FIRST n1 NOWHERE", "There is no node "),
+    ("links", "explain BASELINE n1 NOWHERE", "There is no node "),
     ("graphs", "explain RUN NOWHERE g1", NO_DATA),
-    ("images", "inspect RUN NOWHERE", "No picture can be read"),
+    ("images", "inspect RUN NOWHERE", "None of the images can be read"),
     ("nodes", "inspect RUN NOWHERE", "There is no node "),
     ("links", "inspect RUN n1 NOWHERE", "There is no node "),
     ("graphs", "inspect RUN NOWHERE g1", NO_DATA),
     ("images", "evaluate RUN RUN", RUN_AS_DATA),
-    ("nodes", "evaluate RUN RUN", r"The folder \S+ holds no edges.csv"),
-    ("graphs", "evaluate RUN RUN", r"\S+ holds no graphs"),
-    ("graphs", "predict RUN RUN", r"\S+ holds no graphs"),
+    ("nodes", "evaluate RUN RUN", RUN_AS_DATA),
+    ("graphs", "evaluate RUN RUN", RUN_AS_DATA),
+    ("images", "predict RUN RUN", RUN_AS_DATA),
+    ("nodes", "predict RUN RUN", "There is no node "),
+    ("links", "predict RUN RUN RUN", "There is no node "),
+    ("graphs", "predict RUN RUN", RUN_AS_DATA),
+    ("graphs", "explain RUN RUN g1", RUN_AS_DATA),
+    ("graphs", "inspect RUN RUN g1", RUN_AS_DATA),
     ("*", "train DATA --epochs 0 --out OUT", "epochs must be a whole number, 1 or"),
     ("*", "train DATA --test-fraction 2 --out OUT", "test_fraction must be from 0 to"),
     ("*", "train DATA --seed -1 --out OUT", "random_state must be a whole number, 0"),
     ("*", "train DATA --task guess --out OUT", "PARSER Invalid choice"),
     ("links", "predict RUN --top 0", "top must be 1 or more"),
+    ("images", "explain RUN IMAGE --seed -1", "seed must be a whole number, 0 or more"),
     ("nodes", "explain RUN n1 --seed -1", "seed must be a whole number, 0 or more"),
     ("graphs", "explain RUN DATA g1 --seed -1", "seed must be a whole number, 0 or"),
+    (
+        "images regression",
+        "explain RUN IMAGE --target x",
+        "The 'target' parameter of explain is the name of a class, and this model",
+    ),
+    *(
+        (f"{kind} regression", f"{words} --target x", "target must be a class of")
+        for kind, words in (
+            ("nodes", "explain RUN n1"),
+            ("graphs", "explain RUN DATA g1"),
+        )
+    ),
     ("images", "evaluate RUN DATA --output x.txt", "--output must be a .csv file"),
     ("nodes", "evaluate RUN --output x.txt", "--output must be a .csv file"),
     ("links", "evaluate RUN --output x.txt", "--output must be a .csv file"),
@@ -373,8 +399,8 @@ ERRORS = [
     ("graphs", "predict RUN DATA --output x.txt", "--output must be a .csv file"),
 ]
 ERRORS_WITHOUT_DATA = [
-    ("trian", "There is no verb 'trian'. Did you mean 'train'"),
-    ("--colour red", "PARSER Unrecognized options"),
+    ("trian", "There is no command 'trian'. Did you mean 'train'"),
+    ("--colour red", "There is no command '--colour'"),
     *((command, "PARSER Required options") for command in COMMANDS),
     ("info --colour red", "PARSER Unrecognized options"),
     ("demo --colour red", "PARSER Unrecognized options"),
@@ -395,14 +421,14 @@ PARSER = re.compile(
 
 
 class Output(NamedTuple):
-    """What a command gave back."""
+    """What a command returned and printed."""
 
     code: int
     out: str
     err: str
 
     def json(self) -> dict[str, Any]:
-        """The one JSON object on stdout, which is all there is."""
+        """Return the one JSON object on stdout, where nothing else may be."""
         assert self.code == OK, self.err
         assert self.out.endswith("\n") and self.out.count("\n") == 1
         found = json.loads(self.out, parse_constant=pytest.fail)
@@ -424,25 +450,25 @@ class Session:
         self.home = home
         self.outputs: dict[tuple[str, ...], Output] = {}
         self.files: dict[str, set[str]] = {}
-        """files of each run when its training had ended"""
+        """files of each run right after its training"""
 
     def run(self, domain: str) -> Path:
-        """The run of a domain."""
+        """Return the run of a domain."""
         self.output(domain, "train", "--json")
         return self._folder(domain, "run")
 
-    def first(self, domain: str) -> Path:
-        """A run of a domain whose model is the first answer."""
+    def baseline(self, domain: str) -> Path:
+        """Return a run of a domain whose model is the linear baseline."""
         self.output(domain, "train")
-        return self._folder(domain, "first")
+        return self._folder(domain, "baseline")
 
     def output(self, domain: str, command: str, *more: str) -> Output:
-        """What a command of a domain gave back; more: flags behind it."""
+        """Return the output of a command in a domain; more: further flags."""
         key, kind = (domain, command, *more), kind_of(domain)
         if key not in self.outputs:
             words, folder = COMMAND_LINES[kind, command], self._folder(domain, "run")
             if command == "train" and not more:
-                words, folder = FIRST_ANSWER[kind], self._folder(domain, "first")
+                words, folder = TRAIN_BASELINE[kind], self._folder(domain, "baseline")
             self.outputs[key] = self.call(domain, words, folder, *more)
             if command == "train" and more:
                 paths = (p for p in folder.rglob("*") if p.is_file())
@@ -468,8 +494,8 @@ class Session:
                     yield str(self.home / "nowhere")
                 case "RUN":
                     yield str(self.run(domain))
-                case "FIRST":
-                    yield str(self.first(domain))
+                case "BASELINE":
+                    yield str(self.baseline(domain))
                 case "OUT":
                     yield str(out)
                 case "QUICK":
@@ -491,7 +517,7 @@ def session(tmp_path_factory) -> Session:
 
 
 def make_images(home: Path) -> None:
-    """24 images of 8 x 8 pixels, in folders by class, and a CSV with numbers."""
+    """Write 24 images of 8 x 8 pixels, a directory per class, and a CSV of numbers."""
     rows = ["path,label"]
     for row, name in enumerate(("dark", "grey", "light")):
         (home / "images" / name).mkdir(parents=True)
@@ -504,7 +530,7 @@ def make_images(home: Path) -> None:
 
 
 def make_nodes(home: Path) -> None:
-    """A graph of 60 nodes with a class each, and the same with a number each."""
+    """Write a graph of 60 nodes with a class each, and the same with a number each."""
     rng = np.random.default_rng(0)
     features = rng.normal(size=(60, 2))
     features[::2, 0] += 1
@@ -522,7 +548,7 @@ def make_nodes(home: Path) -> None:
 
 
 def make_graphs(home: Path) -> None:
-    """40 rings, half of them with a chord, with a class each, and a number each."""
+    """Write 40 rings, half with a chord: with a class each, and with a number each."""
     for name in ("graphs", "graphs-numbers"):
         (home / name).mkdir()
         edges, labels = ["graph_id,source,target"], ["graph_id,label"]
@@ -545,26 +571,32 @@ def kind_of(domain: str) -> str:
 
 
 def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """The columns and the rows of a CSV file."""
+    """Return the columns and the rows of a CSV file."""
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         rows = list(reader)
         return list(reader.fieldnames or ()), rows
 
 
-# --- what is printed -------------------------------------------------------------
+# --- output -------------------------------------------------------------
 
 
 @every_command
 @every_domain
-def test_json_is_one_object_with_the_keys_of_the_table(domain, command, session):
+def test_json_is_one_object_with_the_expected_keys(domain, command, session):
     found = session.json(domain, command)
-    assert set(found) == set(KEYS[kind_of(domain), command].split())
+    expected = set(COMMON_KEYS[command].split())
+    kind = kind_of(domain)
+    expected |= set(MORE_KEYS.get((kind, command), "").split())
+    if (kind, command) in PREDICTED_KEY:
+        expected.add("probability" if DOMAINS[domain].classes else "predicted")
+    assert set(found) == expected
+    assert found["domain"] == kind
 
 
 @every_command
 @every_domain
-def test_without_json_there_is_text(domain, command, session):
+def test_without_json_the_output_is_text(domain, command, session):
     output = session.output(domain, command)
     assert (output.code, output.err) == (OK, "") and output.out.strip()
     for text in (output.out, *output.out.splitlines()):
@@ -574,7 +606,7 @@ def test_without_json_there_is_text(domain, command, session):
 
 @every_command
 @every_domain
-def test_help_tells_of_the_flags_of_the_table(domain, command, session, tmp_path):
+def test_help_lists_the_expected_flags(domain, command, session, tmp_path):
     words = COMMAND_LINES[kind_of(domain), command]
     output = session.call(domain, words, tmp_path / "out", "--help")
     assert (output.code, output.err) == (OK, "")
@@ -586,11 +618,13 @@ def test_help_tells_of_the_flags_of_the_table(domain, command, session, tmp_path
 
 @every_command
 @every_domain
-def test_run_data_and_seconds(domain, command, session):
+def test_json_names_the_run_the_data_and_the_seconds(domain, command, session):
     found = session.json(domain, command)
     words = COMMAND_LINES[kind_of(domain), command].split()
     if command != "check":
-        folder = session.first(domain) if "FIRST" in words else session.run(domain)
+        folder = (
+            session.baseline(domain) if "BASELINE" in words else session.run(domain)
+        )
         assert found["run"] == str(folder)
     if "data" in found:
         data = str(session.home / DOMAINS[domain].data)
@@ -599,15 +633,16 @@ def test_run_data_and_seconds(domain, command, session):
         assert isinstance(found["seconds"], float) and 0 <= found["seconds"] < 60
 
 
-@pytest.mark.parametrize("kind", FIRST_ANSWER_KEYS)
-def test_keys_of_an_explanation_of_the_first_answer(kind, session, tmp_path):
+@pytest.mark.parametrize("kind", BASELINE_KEYS)
+def test_an_explained_linear_baseline_has_the_expected_keys(kind, session, tmp_path):
     domain = next(name for name in DOMAINS if kind_of(name) == kind)
-    words = COMMAND_LINES[kind, "explain"].replace("RUN", "FIRST")
+    words = COMMAND_LINES[kind, "explain"].replace("RUN", "BASELINE")
     found = session.call(domain, words, tmp_path, "--json").json()
-    assert set(found) == set(FIRST_ANSWER_KEYS[kind].split())
+    common = COMMON_KEYS["explain"].split()
+    assert set(found) == {*common, *BASELINE_KEYS[kind].split()}
 
 
-def test_info_has_keys():
+def test_info_has_the_expected_keys():
     output = run_command(["info", "--json"])
     assert set(output.json()) == INFO_KEYS
 
@@ -626,34 +661,34 @@ def check_score(score: dict[str, Any], metric: str, n: int) -> None:
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 @every_domain
-def test_scores_and_baselines(domain, command, session):
-    wanted, found = DOMAINS[domain], session.json(domain, command)
+def test_scores_and_baselines_are_complete(domain, command, session):
+    expected, found = DOMAINS[domain], session.json(domain, command)
     n = found["score"]["n"]
     assert n > 0
-    check_score(found["score"], wanted.metric, n)
-    assert [s["metric"] for s in found["scores"]] == wanted.other_metrics.split()
+    check_score(found["score"], expected.metric, n)
+    assert [s["metric"] for s in found["scores"]] == expected.other_metrics.split()
     for score in found["scores"]:
         check_score(score, score["metric"], n)
-    assert set(found["baselines"]) == set(wanted.baselines)
+    assert set(found["baselines"]) == set(expected.baselines)
     for score in found["baselines"].values():
-        check_score(score, wanted.metric, n)
+        check_score(score, expected.metric, n)
 
 
 @every_domain
-def test_the_score_is_of_the_test_part_and_the_same_everywhere(domain, session):
+def test_every_command_reports_the_score_of_the_test_split(domain, session):
     trained = session.json(domain, "train")
-    parts = trained[PARTS[kind_of(domain)]]
-    assert set(parts) == {"train", "val", "test"}
-    assert trained["score"]["n"] == parts["test"]
+    splits = trained["splits"]
+    assert set(splits) == {"train", "val", "test"}
+    assert trained["score"]["n"] == splits["test"]
     assert session.json(domain, "report")["score"] == trained["score"]
-    if kind_of(domain) != "images":  # which are evaluated on all their data here
+    if kind_of(domain) != "images":  # they are evaluated on all data
         found = session.json(domain, "evaluate")
         assert found["score"] == trained["score"]
         assert found["baselines"] == trained["baselines"]
 
 
 def score_of(metric: str, rows: list[dict[str, str]]) -> float:
-    """The score that a table of predictions gives."""
+    """Return the score of a table of predictions."""
     assert rows
     if metric == "accuracy":
         return float(np.mean([row["label"] == row["predicted"] for row in rows]))
@@ -662,32 +697,32 @@ def score_of(metric: str, rows: list[dict[str, str]]) -> float:
         return float(np.abs(errors).mean())
     assert metric == "auroc"
     edges = [row["label"] == "edge" for row in rows]
-    return float(roc_auc_score(edges, [float(row["chance"]) for row in rows]))
+    return float(roc_auc_score(edges, [float(row["probability"]) for row in rows]))
 
 
 @every_domain
-def test_the_score_of_evaluate_is_that_of_its_predictions(domain, session):
+def test_the_score_of_evaluate_follows_from_its_predictions(domain, session):
     path = session.home / f"evaluate {domain}.csv"
     output = session.output(domain, "evaluate", "--output", str(path), "--json").json()
     columns, rows = read_rows(path)
     assert columns == PREDICTIONS[domain, "evaluate"].split()
     assert output["score"] == session.json(domain, "evaluate")["score"]
     assert len(rows) == output["score"]["n"]
-    close = 5e-3 if domain == "links" else 1e-9  # chances are rounded, so some tie
+    close = 5e-3 if domain == "links" else 1e-9  # rounded, so some tie
     score = score_of(DOMAINS[domain].metric, rows)
     assert score == pytest.approx(output["score"]["value"], abs=close)
 
 
 @pytest.mark.parametrize("domain", [d for d in DOMAINS if d != "links"])
-def test_the_predictions_of_evaluate_have_the_labels_of_the_data(domain, session):
+def test_predictions_of_evaluate_have_the_labels_of_the_data(domain, session):
     path = session.home / f"labels {domain}.csv"
     output = session.output(domain, "evaluate", "--output", str(path), "--json").json()
     (name, *_), rows = read_rows(path)
     _, index = read_rows(session.run(domain) / "data" / "index.csv")
     data = session.home / DOMAINS[domain].data
-    place = data if data.is_dir() else data.parent
+    root = data if data.is_dir() else data.parent
     images = kind_of(domain) == "images"
-    names = [str(place / row[name]) if images else row[name] for row in index]
+    names = [str(root / row[name]) if images else row[name] for row in index]
     labels = {n: row["label"] for n, row in zip(names, index, strict=True)}
     assert all(row["label"] == labels[row[name]] for row in rows)
     classes = DOMAINS[domain].classes
@@ -697,14 +732,14 @@ def test_the_predictions_of_evaluate_have_the_labels_of_the_data(domain, session
 
 
 @every_domain
-def test_the_score_of_train_is_that_of_its_predictions(domain, session):
+def test_the_score_of_train_follows_from_its_predictions(domain, session):
     path = session.run(domain) / "predictions.csv"
     columns, rows = read_rows(path)
     assert columns == PREDICTIONS[domain, "train"].split()
-    if domain == "links":  # of which likely pairs that are no edges yet are kept
+    if domain == "links":  # predictions.csv has probable new edges
         assert rows
         return
-    held_out = [row for row in rows if row.get("part", "test") == "test"]
+    held_out = [row for row in rows if row.get("split", "test") == "test"]
     score = session.json(domain, "train")["score"]
     assert len(held_out) == score["n"]
     found = score_of(DOMAINS[domain].metric, held_out)
@@ -731,14 +766,14 @@ def test_predictions_are_the_same_in_json_and_csv(domain, session):
 
 
 @every_domain
-def test_files_of_a_run(domain, session):
+def test_a_run_has_the_expected_files(domain, session):
     session.run(domain)
-    wanted = set(FILES.split()) | set(MORE_FILES[kind_of(domain)].split())
-    assert session.files[domain] == wanted
+    expected = set(FILES.split()) | set(MORE_FILES[kind_of(domain)].split())
+    assert session.files[domain] == expected
 
 
 @every_domain
-def test_what_is_in_the_files_of_a_run(domain, session):
+def test_files_of_a_run_have_the_expected_content(domain, session):
     folder, trained = session.run(domain), session.json(domain, "train")
 
     def read(name: str) -> Any:
@@ -746,31 +781,31 @@ def test_what_is_in_the_files_of_a_run(domain, session):
 
     assert read("metrics.json") == trained
     assert read("classes.json") == list(DOMAINS[domain].classes)
-    for (kind, name), keys in JSON_FILES.items():
-        if kind in ("*", kind_of(domain)):
-            assert set(read(name)) == set(keys.split()), name
+    for name, keys in JSON_FILES.items():
+        assert set(read(name)) == set(keys.split()), name
     for (kind, name), columns in CSV_FILES.items():
         if kind in ("*", kind_of(domain)):
             assert read_rows(folder / name)[0] == columns.split(), name
     data = session.home / DOMAINS[domain].data
-    assert read("settings.json")["data"] == str(data)
+    settings = read("settings.json")
+    assert settings["data"] == str(data)
+    assert (settings["domain"], settings["task"]) == (kind_of(domain), trained["task"])
 
 
 @every_domain
-def test_the_split_that_is_counted_is_the_split_that_is_written(domain, session):
+def test_split_counts_are_those_of_splits_csv(domain, session):
     _, rows = read_rows(session.run(domain) / "data" / "splits.csv")
     counts = Counter(row["split"] for row in rows)
-    parts = session.json(domain, "train")[PARTS[kind_of(domain)]]
-    if domain == "links":  # as many pairs that are no edges are drawn as it learns
+    if domain == "links":  # negative pairs of training are sampled anew each epoch
         counts["train"] *= 2
-    assert dict(counts) == parts
+    assert dict(counts) == session.json(domain, "train")["splits"]
 
 
-# --- what a user gets wrong ------------------------------------------------------
+# --- user errors ------------------------------------------------------
 
 
 def check_error(output: Output, message: str) -> None:
-    """There is one message on stderr, no traceback, and no result."""
+    """Assert one message on stderr, without a traceback."""
     assert output.code == USER_ERROR
     assert "Traceback" not in output.err
     titles = PARSER.findall(output.err)
@@ -785,12 +820,12 @@ CASES = [
     pytest.param(domain, words, message, id=f"{domain}: {words}")
     for kind, words, message in ERRORS
     for domain in DOMAINS
-    if kind in ("*", kind_of(domain))
+    if kind in ("*", kind_of(domain), domain)
 ]
 
 
 @pytest.mark.parametrize(("domain", "words", "message"), CASES)
-def test_an_error_of_the_user_is_one_message(
+def test_a_user_error_is_one_message(
     domain, words, message, session, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -798,11 +833,11 @@ def test_an_error_of_the_user_is_one_message(
     check_error(output, message)
     assert output.out == ""
     check_error(session.call(domain, words, tmp_path / "out"), message)
-    assert list(tmp_path.iterdir()) == []  # no half-made run is left
+    assert list(tmp_path.iterdir()) == []  # no unfinished run is left
 
 
 @pytest.mark.parametrize(("words", "message"), ERRORS_WITHOUT_DATA)
-def test_an_error_of_the_user_without_data_is_one_message(
+def test_a_user_error_without_data_is_one_message(
     words, message, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -826,9 +861,7 @@ def test_an_unknown_flag_is_one_message(domain, command, session, tmp_path):
 )
 @every_domain
 def test_a_missing_run_is_one_message(domain, command, session, tmp_path):
-    words = re.sub("RUN|FIRST", "NOWHERE", COMMAND_LINES[kind_of(domain), command])
-    if words == "evaluate NOWHERE":  # what it takes besides is not known
-        words += " DATA"
+    words = re.sub("RUN|BASELINE", "NOWHERE", COMMAND_LINES[kind_of(domain), command])
     output = session.call(domain, words, tmp_path, "--json")
     check_error(output, NO_MODEL)
     assert output.out == ""
@@ -838,8 +871,8 @@ def test_a_missing_run_is_one_message(domain, command, session, tmp_path):
     "command", [c for c in COMMANDS if c not in ("check", "train")]
 )
 @every_domain
-def test_data_in_place_of_a_run_are_one_message(domain, command, session, tmp_path):
-    words = re.sub("RUN|FIRST", "DATA", COMMAND_LINES[kind_of(domain), command])
+def test_data_in_place_of_a_run_is_one_message(domain, command, session, tmp_path):
+    words = re.sub("RUN|BASELINE", "DATA", COMMAND_LINES[kind_of(domain), command])
     output = session.call(domain, words, tmp_path, "--json")
     assert (
         output.code == USER_ERROR and output.out == "" and "Traceback" not in output.err

@@ -1,4 +1,4 @@
-"""What several tests of the ground floor share."""
+"""Fixtures of the tests of core."""
 
 import os
 import subprocess
@@ -15,9 +15,9 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def start() -> Start:
-    """Give a function that runs a file of python in a process of its own."""
+    """Return a function that runs a Python file in a process of its own."""
 
-    def begin(program: str, *arguments: object) -> "subprocess.Popen[str]":
+    def start_program(program: str, *arguments: object) -> "subprocess.Popen[str]":
         root = Path(vicinal.__file__).parents[1]
         return subprocess.Popen(
             [sys.executable, program, *map(str, arguments)],
@@ -27,4 +27,4 @@ def start() -> Start:
             text=True,
         )
 
-    return begin
+    return start_program

@@ -1,4 +1,4 @@
-"""Scores: against published numbers, scikit-learn, scipy, and known laws."""
+"""Metrics: against published values, scikit-learn, scipy, and known laws."""
 
 import json
 from math import inf, isnan, nan
@@ -13,17 +13,17 @@ from scipy.stats import binomtest
 from sklearn import metrics as reference
 
 from vicinal.core.metrics import (
-    SHARES,
+    PROPORTIONS,
     Score,
     accuracy,
-    better,
     bootstrap,
     confusion_matrix,
     effective_sample_size,
     f1_macro,
     f1_micro,
+    is_better,
     mae,
-    mean_error,
+    mean_absolute_error,
     r2,
     rmse,
     wilson,
@@ -81,7 +81,7 @@ def test_accuracy_equals_scikit_learn(seed):
     assert score.low <= score.value <= score.high and score.n == len(y)
 
 
-def test_accuracy_of_nothing_is_unsure():
+def test_accuracy_without_examples_has_the_widest_interval():
     assert accuracy(np.zeros(0), np.zeros(0)) == ("accuracy", 0.0, 0.0, 1.0, 0)
 
 
@@ -107,7 +107,7 @@ def test_errors_by_hand():
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.1, 1e9 + 0.1])
-def test_r2_of_a_target_that_does_not_vary_has_no_value(constant):
+def test_r2_of_a_constant_target_is_nan(constant):
     # the mean of three 0.1 is not 0.1, so the sum of squares is not quite 0
     assert isnan(r2(np.full(3, constant), np.zeros(3)))
 
@@ -137,7 +137,7 @@ def test_f1_micro_equals_scikit_learn(seed):
     assert f1_micro(y, predicted) == pytest.approx(theirs)
 
 
-def test_f1_micro_where_there_is_nothing_to_find():
+def test_f1_micro_without_positive_labels():
     nothing, one = np.zeros((2, 3)), np.eye(2, 3)
     assert f1_micro(nothing, nothing) == 1
     assert f1_micro(nothing, one) == f1_micro(one, nothing) == 0
@@ -151,7 +151,7 @@ def test_confusion_matrix_equals_scikit_learn(seed, classes):
     assert (confusion_matrix(y, predicted, classes + 1) == theirs).all()
 
 
-def test_confusion_matrix_has_the_truth_in_rows():
+def test_rows_of_the_confusion_matrix_are_true_classes():
     counts = confusion_matrix(np.array([0, 0, 1]), np.array([1, 1, 1]), 3)
     assert counts.tolist() == [[0, 2, 0], [0, 1, 0], [0, 0, 0]]
 
@@ -176,7 +176,7 @@ def test_the_bootstrap_of_a_mean_is_as_wide_as_its_standard_error():
     assert score.high == pytest.approx(y.mean() + half, abs=0.15 * half)
 
 
-def test_the_bootstrap_keeps_pairs_together_and_its_seed():
+def test_the_bootstrap_resamples_pairs_by_its_seed():
     y = np.arange(30.0)
     perfect = bootstrap("mae", mae, y, y)
     assert perfect == ("mae", 0, 0, 0, 30)
@@ -184,7 +184,7 @@ def test_the_bootstrap_keeps_pairs_together_and_its_seed():
     assert one == same != other
 
 
-def test_the_bootstrap_leaves_out_draws_without_a_value():
+def test_the_bootstrap_ignores_undefined_resamples():
     # one of ten differs: a third of all draws leave it out, and have no R^2
     y, predicted = np.eye(10)[0], np.eye(10)[0] / 2
     score = bootstrap("r2", r2, y, predicted)
@@ -194,7 +194,7 @@ def test_the_bootstrap_leaves_out_draws_without_a_value():
     assert all(map(isnan, nowhere[1:4])) and nowhere.n == 50
 
 
-def test_the_bootstrap_s_points_are_the_quantiles_of_its_draws():
+def test_the_bootstrap_interval_is_made_of_quantiles():
     y = np.random.default_rng(3).normal(size=40)
     draws = np.random.default_rng(7)
     values = [np.abs(y[draws.integers(0, 40, 40)]).mean() for _ in range(500)]
@@ -202,7 +202,7 @@ def test_the_bootstrap_s_points_are_the_quantiles_of_its_draws():
     assert score[2:4] == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
 
 
-def test_few_examples_have_no_interval_or_wilson_s():
+def test_few_examples_have_no_interval_or_that_of_wilson():
     few = bootstrap("r2", r2, np.arange(9.0), np.arange(9.0))
     assert few.value == 1 and isnan(few.low) and isnan(few.high)
     marks = np.ones((3, 2), dtype=int)
@@ -213,69 +213,69 @@ def test_few_examples_have_no_interval_or_wilson_s():
     assert many[1:4] == pytest.approx((1.0, *wilson(30, 30)))
 
 
-def test_a_mean_error_has_student_s_interval():
+def test_the_mean_absolute_error_has_student_s_interval():
     y = np.array([1.0, 2.0, 4.0, 9.0])
-    score = mean_error(y, np.zeros(4))
+    score = mean_absolute_error(y, np.zeros(4))
     low, high = stats.t.interval(0.95, 3, loc=4, scale=stats.sem(y))
     assert score[1:] == (4.0, max(0.0, low), pytest.approx(high), 4)
-    assert isnan(mean_error(y[:1], y[1:2]).low) and isnan(
-        mean_error(y[:0], y[:0]).value
+    assert isnan(mean_absolute_error(y[:1], y[1:2]).low) and isnan(
+        mean_absolute_error(y[:0], y[:0]).value
     )
 
 
 def test_student_s_interval_covers_the_mean_of_few():
     draw, hits = np.random.default_rng(1), 0
     for _ in range(1000):
-        score = mean_error(draw.normal(size=5), np.zeros(5))
+        score = mean_absolute_error(draw.normal(size=5), np.zeros(5))
         hits += score.low <= np.sqrt(2 / np.pi) <= score.high
     assert 900 <= hits <= 970  # absolute errors are skewed: a little below 950
 
 
-def test_the_bootstrap_of_nothing_has_no_value():
+def test_the_bootstrap_without_examples_is_nan():
     for measure in (mae, f1_macro):
         score = bootstrap("m", measure, np.zeros(0, int), np.zeros(0, int))
         assert all(map(isnan, score[1:4])) and score.n == 0
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "f1_micro", "f1_macro", "r2"])
-def test_more_is_better(metric):
-    assert better(metric, 0.9, 0.8) and not better(metric, 0.8, 0.9)
+def test_higher_scores_are_better(metric):
+    assert is_better(metric, 0.9, 0.8) and not is_better(metric, 0.8, 0.9)
 
 
 @pytest.mark.parametrize("metric", ["mae", "rmse"])
-def test_a_smaller_error_is_better(metric):
-    assert better(metric, 0.8, 0.9) and not better(metric, 0.9, 0.8)
+def test_lower_errors_are_better(metric):
+    assert is_better(metric, 0.8, 0.9) and not is_better(metric, 0.9, 0.8)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "mae"])
-def test_neither_equal_nor_unknown_is_better(metric):
-    assert not better(metric, 1, 1)
-    assert not better(metric, nan, 0) and not better(metric, 0, nan)
-    assert better(metric, 0, inf) != better(metric, inf, 0)
+def test_neither_equal_nor_nan_is_better(metric):
+    assert not is_better(metric, 1, 1)
+    assert not is_better(metric, nan, 0) and not is_better(metric, 0, nan)
+    assert is_better(metric, 0, inf) != is_better(metric, inf, 0)
 
 
-def test_how_a_score_reads():
+def test_a_score_as_text():
     assert (
         str(Score("accuracy", 0.875, 0.5291, 0.9776, 8))
         == "87.5 % [52.9, 97.8] (n = 8)"
     )
-    told = str(Score("mae", 1234.56, 0.00001, 2e6, 8))
-    assert told == "1235 [1e-05, 2e+06] (n = 8, smaller is better)"
+    text = str(Score("mae", 1234.56, 0.00001, 2e6, 8))
+    assert text == "1235 [1e-05, 2e+06] (n = 8, lower is better)"
     assert str(Score("r2", 0.5, 0.25, 0.75, 8)) == "0.5 [0.25, 0.75] (n = 8)"
-    assert "all_labels_right" in SHARES
+    assert "all_labels_right" in PROPORTIONS
 
 
 def test_a_score_as_json():
     score = Score("mae", 1.5, 1.0, 2.0, 8)
-    told = json.loads(json.dumps(score.to_dict()))
-    assert told == {"metric": "mae", "value": 1.5, "low": 1.0, "high": 2.0, "n": 8}
-    assert Score(**told) == score
+    text = json.loads(json.dumps(score.to_dict()))
+    assert text == {"metric": "mae", "value": 1.5, "low": 1.0, "high": 2.0, "n": 8}
+    assert Score(**text) == score
 
 
 # --- examples that belong together ---------------------------------------------------
 
 
-def test_examples_alone_are_worth_themselves():
+def test_independent_examples_have_their_own_number():
     values = np.random.default_rng(0).normal(size=40)
     assert (
         effective_sample_size(values, None)
@@ -285,7 +285,7 @@ def test_examples_alone_are_worth_themselves():
 
 
 @pytest.mark.parametrize("values", [np.repeat([0, 1, 1, 0], 5), np.ones(20)])
-def test_groups_of_one_mind_are_worth_one_each(values):
+def test_homogeneous_groups_count_once(values):
     assert effective_sample_size(values, np.repeat(np.arange(4), 5)) == 4
 
 
@@ -298,7 +298,7 @@ def test_uneven_groups_by_hand():
     assert effective_sample_size(np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])) == 2
 
 
-def test_groups_that_say_nothing_cost_next_to_nothing():
+def test_groups_without_correlation_count_almost_fully():
     draw = np.random.default_rng(0)
     effective_n = [
         effective_sample_size(draw.normal(size=400), np.repeat(np.arange(100), 4))
@@ -308,17 +308,17 @@ def test_groups_that_say_nothing_cost_next_to_nothing():
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "mae"])
-def test_intervals_of_groups_cover_what_they_should(metric):
+def test_intervals_with_groups_have_their_coverage(metric):
     """Twenty groups of ten, half of what is said by a group and half by each of it.
 
     The true accuracy is one half. An interval that took the 200 for independent
     would cover it in some six of ten draws.
     """
     draw, covered, blind, repeats = np.random.default_rng(3), 0, 0, 200
-    together = np.repeat(np.arange(20), 10)
+    groups = np.repeat(np.arange(20), 10)
     measures: dict[str, Any] = {
         "accuracy": accuracy,
-        "mae": mean_error,
+        "mae": mean_absolute_error,
         "f1_macro": lambda y, p, g=None: bootstrap(
             "f1_macro", f1_micro_of_one, y, p, g, samples=200
         ),
@@ -327,7 +327,7 @@ def test_intervals_of_groups_cover_what_they_should(metric):
         ours = np.repeat(draw.normal(size=20), 10) + draw.normal(size=200)
         right = (ours > 0).astype(int)
         y = np.ones(200, dtype=int)
-        low, high = measures[metric](y, right, together)[2:4]
+        low, high = measures[metric](y, right, groups)[2:4]
         covered += low <= 0.5 <= high
         low, high = measures[metric](y, right)[2:4]
         blind += low <= 0.5 <= high
@@ -339,6 +339,6 @@ def f1_micro_of_one(y: np.ndarray, predicted: np.ndarray) -> float:
     return float((y == predicted).mean())
 
 
-def test_one_group_has_no_interval_of_a_mean():
-    score = mean_error(np.ones(4), np.zeros(4), np.zeros(4, dtype=int))
+def test_one_group_has_no_interval():
+    score = mean_absolute_error(np.ones(4), np.zeros(4), np.zeros(4, dtype=int))
     assert np.isnan(score.low) and np.isnan(score.high) and score.n == 4

@@ -1,4 +1,4 @@
-"""Objectives: losses by hand, answers against scikit-learn and brute force."""
+"""Objectives: losses by hand, metrics against scikit-learn and brute force."""
 
 import json
 from itertools import product
@@ -41,10 +41,10 @@ def test_single_label_encodes_by_name():
     assert SingleLabel(("1", "2")).encode([2, 1, "2"]).tolist() == [1, 0, 1]
 
 
-def test_unknown_classes_are_all_named_beside_the_known():
+def test_unknown_classes_are_listed_with_the_known_ones():
     with pytest.raises(ClassError) as caught:
         CATS.encode(["cat", "cow", "ant", "cow"])
-    assert "does not know 'ant', 'cow'. It knows 'cat', 'dog', 'owl'." in str(
+    assert "'ant', 'cow'. The model's classes are 'cat', 'dog', 'owl'." in str(
         caught.value
     )
     with pytest.raises(ClassError, match=r"'a_00', .* and 30 more"):
@@ -53,14 +53,14 @@ def test_unknown_classes_are_all_named_beside_the_known():
 
 @sweep
 @given(seeds)
-def test_single_label_s_loss_equals_scikit_learn(seed):
+def test_the_single_label_loss_equals_scikit_learn(seed):
     torch.manual_seed(seed)
     logits, y = torch.randn(12, 3, dtype=torch.float64), torch.randint(0, 3, (12,))
     theirs = log_loss(y, CATS.predict(logits), labels=[0, 1, 2])
     assert CATS.loss(logits, y).item() == pytest.approx(theirs)
 
 
-def test_single_label_s_loss_by_hand():
+def test_the_single_label_loss_by_hand():
     # softmax of (log 1, log 2, log 5) is (1, 2, 5) / 8
     logits = torch.tensor([[log(1), log(2), log(5)]] * 2, dtype=torch.float64)
     y = torch.tensor([2, 0])
@@ -79,41 +79,41 @@ def test_label_smoothing_by_hand():
     assert smooth.loss(logits, torch.tensor([0])).item() == pytest.approx(wanted)
 
 
-def test_single_label_decides_decodes_and_measures():
+def test_single_label_decisions_and_metric():
     predicted = np.array([[0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
     assert CATS.decide(predicted).tolist() == [1, 2]
     assert CATS.decode(predicted) == ["dog", "owl"]
-    assert CATS.measure(np.array([1, 1]), predicted) == 0.5
+    assert CATS.metric_value(np.array([1, 1]), predicted) == 0.5
     assert CATS.score(np.array([1, 1]), np.array([1, 2])).value == 0.5
-    (macro,) = CATS.more_scores(np.array([1, 1, 0]), np.array([1, 2, 0]))
+    (macro,) = CATS.secondary_scores(np.array([1, 1, 0]), np.array([1, 2, 0]))
     assert (macro.metric, macro.value) == ("f1_macro", pytest.approx((2 / 3 + 1) / 2))
 
 
-def test_extreme_logits_are_still_probabilities():
+def test_extreme_logits_give_probabilities():
     predicted = CATS.predict(torch.tensor([[1e4, -1e4, 0.0]]))
     assert predicted.tolist() == [[1, 0, 0]]
 
 
-def test_the_most_frequent_class_is_the_constant():
-    assert CATS.constant(np.array([1, 2, 1, 0])) == 1
+def test_the_constant_baseline_is_the_most_frequent_class():
+    assert CATS.constant_baseline(np.array([1, 2, 1, 0])) == 1
 
 
 @sweep
 @given(st.lists(st.integers(0, 2), min_size=1))
-def test_balanced_weights_equal_scikit_learn(y):
-    weights = np.array(CATS.balanced(np.array(y)).weights)
+def test_class_weights_equal_scikit_learn(y):
+    weights = np.array(CATS.with_class_weights(np.array(y)).weights)
     classes = np.unique(y)
     theirs = compute_class_weight("balanced", classes=classes, y=np.array(y))
     assert weights[classes] == pytest.approx(theirs)
     assert (np.delete(weights, classes) == 1).all()
 
 
-def test_a_rare_class_counts_as_much_as_a_frequent_one():
+def test_class_weights_balance_the_loss():
     # ten rows of one class, two of another, the same loss a row within a class:
     # the balanced loss is the plain mean of the two classes' losses
     y = torch.tensor([0] * 10 + [1] * 2)
     logits = torch.tensor([[2.0, 0.0, 0.0]] * 12)
-    balanced = CATS.balanced(y.numpy())
+    balanced = CATS.with_class_weights(y.numpy())
     one, other = (F.cross_entropy(logits[:1], torch.tensor([k])) for k in (0, 1))
     assert balanced.loss(logits, y).item() == pytest.approx((one + other).item() / 2)
     assert balanced.classes == CATS.classes
@@ -127,27 +127,27 @@ def test_multi_label_encodes_texts_and_lists(label):
     assert TAGS.encode([label, "-", ""]).tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
 
 
-def test_cells_of_several_labels():
+def test_multi_label_cells_are_split():
     assert split_labels("a|b c | d") == ["a", "b c", "d"]
     assert split_labels("-") == split_labels("") == split_labels([]) == []
     assert split_labels([1, 2]) == ["1", "2"]
 
 
-def test_multi_label_refuses_unknown_names():
-    with pytest.raises(ClassError, match=r"'blue'.*knows 'red', 'round', 'wet'"):
+def test_multi_label_rejects_unknown_names():
+    with pytest.raises(ClassError, match=r"'blue'.*classes are 'red', 'round', 'wet'"):
         TAGS.encode(["red", "red|blue"])
 
 
 @sweep
 @given(st.lists(st.lists(st.sampled_from(TAGS.classes), unique=True), min_size=1))
-def test_multi_label_there_and_back(labels):
+def test_multi_label_round_trip(labels):
     marks = TAGS.encode(labels)
     texts = TAGS.decode(marks)
     assert [set(split_labels(text)) for text in texts] == [set(k) for k in labels]
     assert (TAGS.encode(texts) == marks).all()
 
 
-def test_multi_label_s_loss_by_hand():
+def test_the_multi_label_loss_by_hand():
     # sigmoid(log 3) is 3/4; there is one mark, on the first label
     logits = torch.tensor([[log(3), log(3), log(3)]])
     y = torch.tensor([[1.0, 0, 0]])
@@ -159,49 +159,49 @@ def test_multi_label_s_loss_by_hand():
     assert weighted.item() == pytest.approx(-(5 * log(3 / 4) + 2 * log(1 / 4)) / 3)
 
 
-def test_balanced_marks_weigh_as_much_as_their_absence():
+def test_multi_label_weights_balance_presence_and_absence():
     y = np.array([[1, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1]])
     # 3 absent for 1 present; never present; always present
-    assert TAGS.balanced(y).weights == (3.0, 4.0, 0.001)
+    assert TAGS.with_class_weights(y).weights == (3.0, 4.0, 0.001)
 
 
-def test_multi_label_decides_at_one_half_and_measures_micro_f1():
+def test_multi_label_decides_at_one_half():
     predicted = np.array([[0.5, 0.49, 0.9], [0.1, 0.2, 0.3]])
     y = np.array([[1, 1, 0], [0, 0, 0]])
     assert TAGS.decide(predicted).tolist() == [[1, 0, 1], [0, 0, 0]]
     assert TAGS.decode(predicted) == ["red|wet", "-"]
     theirs = f1_score(y, TAGS.decide(predicted), average="micro")
-    assert TAGS.measure(y, predicted) == pytest.approx(theirs) == 0.5
+    assert TAGS.metric_value(y, predicted) == pytest.approx(theirs) == 0.5
     assert TAGS.score(y, TAGS.decide(predicted)).value == 0.5
-    (whole,) = TAGS.more_scores(y, TAGS.decide(predicted))
+    (whole,) = TAGS.secondary_scores(y, TAGS.decide(predicted))
     assert (whole.metric, whole.value, whole.n) == ("all_labels_right", 0.5, 2)
 
 
 @sweep
 @given(seeds, st.integers(1, 5))
-def test_no_constant_beats_the_multi_label_constant(seed, labels):
+def test_no_constant_is_better_than_the_multi_label_baseline(seed, labels):
     draw = np.random.default_rng(seed)
     y = (draw.random((15, labels)) < draw.random(labels)).astype(np.float32)
     objective = MultiLabel(tuple("abcde"[:labels]))
     constants = [np.array(c) for c in product((0, 1), repeat=labels) if any(c)]
-    best = max(objective.measure(y, np.tile(c, (15, 1))) for c in constants)
-    ours = objective.constant(y)
+    best = max(objective.metric_value(y, np.tile(c, (15, 1))) for c in constants)
+    ours = objective.constant_baseline(y)
     assert ours.shape == (labels,) and set(ours.tolist()) <= {0, 1}
-    assert objective.measure(y, np.tile(ours, (15, 1))) == pytest.approx(best)
+    assert objective.metric_value(y, np.tile(ours, (15, 1))) == pytest.approx(best)
 
 
 # --- a number --------------------------------------------------------------------
 
 
-def test_numeric_keeps_the_mean_and_spread():
-    objective = Numeric.of(np.array([1.0, 3.0, 5.0, 7.0]))
+def test_numeric_stores_mean_and_std():
+    objective = Numeric.from_targets(np.array([1.0, 3.0, 5.0, 7.0]))
     assert (objective.mean, objective.std) == (4.0, pytest.approx(5**0.5))
-    assert Numeric.of(np.full(3, 2.0)).std == 1  # no spread to divide by
+    assert Numeric.from_targets(np.full(3, 2.0)).std == 1  # no spread to divide by
 
 
 @sweep
 @given(seeds)
-def test_numeric_s_loss_is_the_squared_error_in_spreads(seed):
+def test_the_numeric_loss_is_the_standardized_squared_error(seed):
     torch.manual_seed(seed)
     z, y = torch.randn(9, 1), 10 + 4 * torch.randn(9, dtype=torch.float64)
     theirs = mean_squared_error(y / 4, SIZE.predict(z) / 4)
@@ -215,23 +215,23 @@ def test_numeric_by_hand():
     assert SIZE.loss(z, torch.tensor([14.0, 10.0], dtype=torch.float64)).item() == 1
     assert SIZE.encode(["3.5", 2]).tolist() == [3.5, 2]
     assert SIZE.decode(SIZE.decide(np.array([1.5, 2]))) == [1.5, 2]
-    assert SIZE.measure(np.array([1.0, 2]), np.array([2.0, 4])) == 1.5
-    assert SIZE.balanced(np.zeros(3)) is SIZE
+    assert SIZE.metric_value(np.array([1.0, 2]), np.array([2.0, 4])) == 1.5
+    assert SIZE.with_class_weights(np.zeros(3)) is SIZE
 
 
 def test_numeric_scores():
-    y, said = np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3, 8])
-    assert SIZE.score(y, said)[:2] == ("mae", 1)
-    told = {s.metric: s.value for s in SIZE.more_scores(y, said)}
-    assert told == {"rmse": 2.0, "r2": pytest.approx(1 - 16 / 5)}
+    y, predicted = np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3, 8])
+    assert SIZE.score(y, predicted)[:2] == ("mae", 1)
+    scores = {s.metric: s.value for s in SIZE.secondary_scores(y, predicted)}
+    assert scores == {"rmse": 2.0, "r2": pytest.approx(1 - 16 / 5)}
 
 
 @sweep
 @given(st.lists(st.floats(-100, 100), min_size=1))
-def test_no_constant_beats_the_median(values):
+def test_no_constant_is_better_than_the_median(values):
     y = np.array(values)
-    ours = SIZE.measure(y, np.full(len(y), SIZE.constant(y)))
-    best = min(SIZE.measure(y, np.full(len(y), value)) for value in y)
+    ours = SIZE.metric_value(y, np.full(len(y), SIZE.constant_baseline(y)))
+    best = min(SIZE.metric_value(y, np.full(len(y), value)) for value in y)
     assert ours <= best + 1e-9
 
 
@@ -243,15 +243,15 @@ ALL: list[Objective] = [
     TAGS,
     MultiLabel(("a", "b"), (1e-3, 7.0)),
     SIZE,
-    Numeric.of(np.array([0.1, 0.7])),
+    Numeric.from_targets(np.array([0.1, 0.7])),
 ]
 
 
 @pytest.mark.parametrize("objective", ALL, ids=repr)
-def test_there_and_back_through_json(objective):
-    told = json.loads(json.dumps(to_dict(objective)))
-    assert from_dict(told) == objective
-    assert told["kind"] == objective.kind
+def test_json_round_trip(objective):
+    text = json.loads(json.dumps(to_dict(objective)))
+    assert from_dict(text) == objective
+    assert text["kind"] == objective.kind
 
 
 @pytest.mark.parametrize("objective", ALL, ids=repr)

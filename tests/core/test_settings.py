@@ -1,4 +1,4 @@
-"""Settings: every check, every message, and the way to JSON and back."""
+"""Settings: every check and message, and JSON."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
 
-from vicinal.core.settings import Settings, TrainingSettings, is_number, is_whole
+from vicinal.core.settings import Settings, TrainingSettings, is_integer, is_number
 from vicinal.errors import SettingError
 
 sweep = rules(max_examples=60, deadline=None, database=None)
@@ -29,7 +29,7 @@ REFUSED = {
     "patience": [*NO_NUMBER, -1, 1.0, inf],
     "minutes": ["1", True, nan, 0, -1],
     "precision": ["float16", "fp32", None, 32],
-    "exact": ["False", 0, 1, None],
+    "deterministic": ["False", 0, 1, None],
     "checkpoint_seconds": [*NO_NUMBER, -1],
 }
 TAKEN = {
@@ -42,7 +42,7 @@ TAKEN = {
     "patience": [0, 7],
     "minutes": [None, 0.01, 90],
     "precision": ["auto", "float32", "bfloat16"],
-    "exact": [True, False],
+    "deterministic": [True, False],
     "checkpoint_seconds": [0, 1.5, inf],
 }
 pairs = {
@@ -51,30 +51,30 @@ pairs = {
 }
 
 
-def test_every_setting_is_tried_below():
+def test_every_setting_is_tested_below():
     assert set(REFUSED) == set(TAKEN) == set(TrainingSettings.names())
 
 
 @pytest.mark.parametrize(("name", "value"), pairs["refused"])
-def test_what_is_out_of_range_is_refused_by_name_and_value(name, value):
+def test_invalid_values_are_rejected_with_name_and_value(name, value):
     with pytest.raises(SettingError) as caught:
         TrainingSettings(**{name: value})
     assert str(caught.value).startswith(name) and repr(value) in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "value"), pairs["taken"])
-def test_what_is_in_range_is_kept(name, value):
+def test_valid_values_are_kept(name, value):
     assert getattr(TrainingSettings(**{name: value}), name) is value
 
 
-def test_the_message_says_what_was_wanted():
+def test_the_message_says_what_is_expected():
     with pytest.raises(SettingError, match=r"above 0 and below 100\. Got 100 "):
         TrainingSettings(lr=100)
     with pytest.raises(SettingError, match="auto, float32, bfloat16"):
         TrainingSettings(precision="half")  # pyright: ignore[reportArgumentType]
 
 
-def test_an_unknown_name_brings_the_near_one():
+def test_an_unknown_name_suggests_a_similar_one():
     with pytest.raises(SettingError, match=r"'epoch'.*Did you mean 'epochs'.*Known: "):
         TrainingSettings.from_dict({"epoch": 3})
     with pytest.raises(SettingError, match=r"no setting 'qqq'\. Known: batch_size"):
@@ -83,7 +83,7 @@ def test_an_unknown_name_brings_the_near_one():
 
 @sweep
 @given(st.data())
-def test_there_and_back_through_json(data):
+def test_json_round_trip(data):
     values = {name: data.draw(st.sampled_from(TAKEN[name])) for name in TAKEN}
     made = TrainingSettings(**values)
     text = json.dumps(made.to_dict())
@@ -91,11 +91,11 @@ def test_there_and_back_through_json(data):
     assert made.to_dict() == values
 
 
-def test_what_is_left_out_has_its_default():
+def test_missing_values_have_their_defaults():
     assert TrainingSettings.from_dict({"epochs": 3}) == TrainingSettings(epochs=3)
 
 
-def test_settings_do_not_change():
+def test_settings_are_immutable():
     with pytest.raises(dataclasses.FrozenInstanceError):
         TrainingSettings().epochs = 3  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -109,21 +109,23 @@ class Soup(Settings):
     name: str = "any text"
 
 
-def test_a_class_of_its_own_gets_the_same_checks():
+def test_subclasses_get_the_same_checks():
     assert Soup(spice="hot", name="x").to_dict() == {
         "spice": "hot",
         "hot": True,
         "name": "x",
     }
-    with pytest.raises(SettingError, match="spice 'tepid' is not known"):
+    with pytest.raises(
+        SettingError, match=r"spice must be one of mild, hot\. Got 'tepid'"
+    ):
         Soup.from_dict({"spice": "tepid"})
     with pytest.raises(SettingError, match="hot must be True or False"):
         Soup.from_dict({"hot": "yes"})
 
 
-def test_numbers_and_whole_numbers():
+def test_numbers_and_integers():
     assert [is_number(v) for v in (1, 0.5, inf, True, nan, "1", None)] == [
         *[True] * 3,
         *[False] * 4,
     ]
-    assert is_whole(3, 3) and not is_whole(2, 3) and not is_whole(3.0, 3)
+    assert is_integer(3, 3) and not is_integer(2, 3) and not is_integer(3.0, 3)

@@ -1,26 +1,26 @@
-"""Counts and times as a person says them."""
+"""Counts, durations and percentages as text."""
 
 import pytest
 
-from vicinal.core.text import counted, duration, percent
+from vicinal.core.text import format_duration, format_percent, pluralize
 
 
 @pytest.mark.parametrize(
-    ("n", "noun", "said"),
+    ("n", "noun", "expected"),
     [
-        (0, "picture", "0 pictures"),
-        (1, "picture", "1 picture"),
+        (0, "image", "0 images"),
+        (1, "image", "1 image"),
         (2500, "epoch", "2,500 epochs"),
         (1, "class", "1 class"),
         (3, "class", "3 classes"),
     ],
 )
-def test_counts(n, noun, said):
-    assert counted(n, noun) == said
+def test_counts(n, noun, expected):
+    assert pluralize(n, noun) == expected
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "expected"),
     [
         (0.2, "about 1 s"),
         (89.4, "about 89 s"),
@@ -29,9 +29,13 @@ def test_counts(n, noun, said):
         (5400, "about 1.5 h"),
     ],
 )
-def test_times(seconds, said):
-    assert duration(seconds) == said
+def test_durations(seconds, expected):
+    assert format_duration(seconds) == expected
 
 
-def test_shares():
-    assert [percent(v) for v in (0.0, 0.12345, 1.0)] == ["0.0 %", "12.3 %", "100.0 %"]
+def test_percentages():
+    assert [format_percent(v) for v in (0.0, 0.12345, 1.0)] == [
+        "0.0 %",
+        "12.3 %",
+        "100.0 %",
+    ]

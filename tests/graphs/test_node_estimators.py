@@ -1,4 +1,4 @@
-"""Nodes: what is told of them, by what, and that nothing changes it but what may."""
+"""Node estimators: the linear baseline, networks, new nodes and invalid data."""
 
 from typing import Any
 
@@ -22,83 +22,94 @@ from vicinal.errors import (
 from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.link_predictor import LinkPredictor
 from vicinal.graphs.node_estimators import NodeClassifier, NodeRegressor
-from vicinal.graphs.nodes.ensemble import together
-from vicinal.graphs.nodes.networks import NETWORKS
-from vicinal.graphs.nodes.propagated_features import VIEWS
+from vicinal.graphs.nodes.ensemble import ensemble_logits
+from vicinal.graphs.nodes.networks import (
+    NETWORKS,
+    NetworkConfig,
+    NodeNetwork,
+    build_network,
+)
+from vicinal.graphs.nodes.propagated_features import FEATURE_SETS
+from vicinal.graphs.nodes.receptive_field import extract_receptive_field
 
-quick: dict[str, Any] = {"network": "none"}
+BASELINE_ONLY: dict[str, Any] = {"network": "none"}
 
 
-def test_the_first_answer_beats_features_alone(block_graph):
-    model = NodeClassifier(**quick).fit(block_graph)
-    alone, best = model.linear_candidates_[0], model.linear_
-    assert alone.view == "features" and {
-        a.view for a in model.linear_candidates_
-    } == set(VIEWS)
-    assert best.loss <= alone.loss
-    found = model.evaluate()
-    assert found.score.value > 0.75 and found.score.n == (model.split_ == "test").sum()
-    for name in ("most frequent class", "features alone"):
-        assert found.against[name].better
+def test_propagated_features_beat_features_without_edges(block_graph):
+    model = NodeClassifier(**BASELINE_ONLY).fit(block_graph)
+    without_edges, best = model.linear_candidates_[0], model.linear_
+    feature_sets = {candidate.feature_set for candidate in model.linear_candidates_}
+    assert without_edges.feature_set == "features"
+    assert feature_sets == set(FEATURE_SETS)
+    assert best.loss <= without_edges.loss
+    evaluation = model.evaluate()
+    assert evaluation.score.value > 0.75
+    assert evaluation.score.n == (model.split_ == "test").sum()
+    for name in ("most frequent class", "linear model without edges"):
+        assert evaluation.comparisons[name].better
     assert model.networks_ is None and model.comparison_ is None
     assert model.classes_.tolist() == ["k0", "k1", "k2"]
 
 
+@pytest.fixture(scope="module")
+def baseline(block_tables) -> NodeClassifier:
+    """The fitted linear baseline."""
+    nodes, edges = block_tables()
+    return NodeClassifier(**BASELINE_ONLY).fit(nodes, edges=edges)
+
+
 @pytest.mark.parametrize(
-    ("found", "shown"),
+    ("network_loss", "linear_loss", "p", "wins", "losses", "expected"),
     [
-        (PairedComparison("Brier score", 0.26, 0.27, 0.01, 12, 10, 500), True),
-        (
-            PairedComparison("Brier score", 0.26, 0.27, 0.01, 10, 11, 500),
-            True,
-        ),  # as a coin has it
-        (
-            PairedComparison("Brier score", 0.26, 0.27, 0.01, 8, 14, 500),
-            False,
-        ),  # 6 > sqrt(22)
-        (PairedComparison("Brier score", 0.26, 0.27, 0.06, 12, 10, 500), False),
-        (PairedComparison("Brier score", 0.26, 0.2605, 0.01, 12, 10, 500), False),
+        (0.26, 0.27, 0.01, 12, 10, True),
+        (0.26, 0.27, 0.01, 10, 11, True),  # one more loss than wins is noise
+        (0.26, 0.27, 0.01, 8, 14, False),  # 6 > sqrt(22)
+        (0.26, 0.27, 0.06, 12, 10, False),
+        (0.26, 0.2605, 0.01, 12, 10, False),
     ],
 )
-def test_when_networks_are_shown_to_be_better(block_graph, found, shown):
-    model = NodeClassifier(**quick).fit(block_graph)
-    assert model._shown(found) is shown
-
-
-def test_a_model_is_held_against_the_same_baselines_once_it_is_read_again(
-    block_graph, tmp_path
+def test_when_a_network_is_an_improvement(
+    baseline, network_loss, linear_loss, p, wins, losses, expected
 ):
-    model = NodeClassifier(**quick).fit(block_graph)
-    model.save(tmp_path / "m")
-    found, again = model.evaluate(), vicinal.load(tmp_path / "m").evaluate()
-    assert set(found.baselines) == {
+    comparison = PairedComparison(
+        "Brier score", network_loss, linear_loss, p, wins, losses, 500
+    )
+    assert baseline.is_improvement(comparison) is expected
+
+
+def test_a_loaded_model_has_the_same_baselines(block_graph, tmp_path):
+    model = NodeClassifier(**BASELINE_ONLY).fit(block_graph)
+    model.save(tmp_path / "m", overwrite=True)
+    expected = model.evaluate()
+    actual = vicinal.load(tmp_path / "m").evaluate()
+    assert set(expected.baselines) == {
         "most frequent class",
-        "features alone",
-        "neighbours' labels alone",
+        "linear model without edges",
+        "label propagation",
     }
-    assert again.baselines == found.baselines and again.verdict == found.verdict
-    other = model.evaluate(block_graph)  # of another graph no label is known
-    assert set(other.baselines) == {"most frequent class", "features alone"}
+    assert actual.baselines == expected.baselines
+    assert actual.verdict == expected.verdict
+    other = model.evaluate(block_graph)  # label propagation needs labels
+    assert set(other.baselines) == {"most frequent class", "linear model without edges"}
 
 
-def test_labels_of_held_out_nodes_are_not_looked_at(block_graph):
+def test_labels_of_test_nodes_do_not_change_predictions(block_graph):
     labels: Any = block_graph.labels.copy()
-    model = NodeClassifier(**quick).fit(block_graph)
-    tested = model.split_ == "test"
-    labels[tested] = "k0"
+    model = NodeClassifier(**BASELINE_ONLY).fit(block_graph)
+    labels[model.split_ == "test"] = "k0"
     split = model.split_.copy()
-    same = block_graph.having(split=split)
-    turned = block_graph.having(split=split, labels=labels)
-    wanted = NodeClassifier(**quick).fit(same).predict_proba()
-    found = NodeClassifier(**quick).fit(turned).predict_proba()
-    assert np.array_equal(found, wanted)
+    same = block_graph.replace(split=split)
+    changed = block_graph.replace(split=split, labels=labels)
+    expected = NodeClassifier(**BASELINE_ONLY).fit(same).predict_proba()
+    actual = NodeClassifier(**BASELINE_ONLY).fit(changed).predict_proba()
+    assert np.array_equal(actual, expected)
 
 
-def test_the_same_seed_gives_the_same_answer(block_graph):
+def test_the_same_seed_gives_the_same_predictions(block_graph):
     settings: dict[str, Any] = {
         "network": "gcn",
         "epochs": 5,
-        "members": 2,
+        "ensemble_size": 2,
         "minutes": None,
     }
     first, again, other = (
@@ -114,7 +125,7 @@ def test_every_network_learns(network, block_graph):
     model = NodeClassifier(
         network=network,
         epochs=60,
-        members=1,
+        ensemble_size=1,
         hidden=16,
         minutes=None,
         dropout=0.1,
@@ -126,90 +137,100 @@ def test_every_network_learns(network, block_graph):
     assert model.comparison_ is not None
 
 
-def test_networks_are_kept_only_where_they_are_better(block_graph, monkeypatch):
+def test_an_undertrained_network_does_not_replace_the_baseline(block_graph):
     settings: dict[str, Any] = {
         "network": "gcn",
         "epochs": 2,
-        "members": 1,
+        "ensemble_size": 1,
         "minutes": None,
     }
     model = NodeClassifier(**settings).fit(block_graph)  # too short to learn anything
     assert model.comparison_ is not None
-    assert model.networks_ is None and "not kept" in model.against_the_first
-    before = model.predict_proba()
-    first = NodeClassifier(**quick).fit(block_graph)
-    assert np.allclose(before, first.predict_proba())
+    assert model.networks_ is None and "not kept" in model.comparison_text
+    linear = NodeClassifier(**BASELINE_ONLY).fit(block_graph)
+    assert np.allclose(model.predict_proba(), linear.predict_proba())
 
 
-def test_a_network_is_kept_where_only_it_can_see_what_matters():
-    """A label that is the product of a node's own sign and that of its neighbours'
-    mean: no layer on means gives it, and two layers with a bend between do."""
+def test_a_network_is_kept_where_the_baseline_cannot_fit():
+    """The label is the product of a node's sign and the sign of its neighbours' mean.
+
+    No linear model on propagated features can fit it; a network of two layers can.
+    """
     rng, nodes = np.random.default_rng(0), 800
-    above = np.triu(rng.random((nodes, nodes)) < 6 / nodes, 1)
+    adjacency = np.triu(rng.random((nodes, nodes)) < 6 / nodes, 1)
     sign = rng.choice([-1.0, 1.0], nodes)
-    labels = np.where(sign * ((above + above.T) @ sign + 0.5) > 0, "alike", "unlike")
+    labels = np.where(
+        sign * ((adjacency + adjacency.T) @ sign + 0.5) > 0, "equal", "opposite"
+    )
     table = pd.DataFrame({"id": np.arange(nodes), "sign": sign, "label": labels})
-    source, target = np.nonzero(above)
+    source, target = np.nonzero(adjacency)
     edges = pd.DataFrame({"source": source, "target": target})
-    settings: Any = {"members": 1, "epochs": 150, "minutes": None}
+    settings: Any = {"ensemble_size": 1, "epochs": 150, "minutes": None}
     model = NodeClassifier(network="sage", **settings).fit(table, edges=edges)
-    assert model.networks_ is not None and "kept" in model.against_the_first
-    held, known = model.held_out, model.known_
-    first = model.linear_.logits(known).argmax(dim=1).numpy()
-    right = float((first == known.y)[held].mean())
-    assert right < 0.7 and model.score() > right + 0.1
+    assert model.networks_ is not None and "kept" in model.comparison_text
+    graph = model.labelled_graph_
+    linear = model.linear_.logits(graph).argmax(dim=1).numpy()
+    accuracy = float((linear == graph.y)[model.test_mask].mean())
+    assert accuracy < 0.7 and model.score() > accuracy + 0.1
 
 
-def test_networks_may_be_taken_as_they_are_or_with_the_first_answer(block_graph):
-    settings: Any = {"network": "gcn", "epochs": 40, "members": 1, "minutes": None}
-    alone = NodeClassifier(**settings, deliver="networks").fit(block_graph)
+def test_networks_alone_or_averaged_with_the_linear_baseline(block_graph):
+    settings: Any = {
+        "network": "gcn",
+        "epochs": 40,
+        "ensemble_size": 1,
+        "minutes": None,
+    }
+    alone = NodeClassifier(**settings, keep="network").fit(block_graph)
     assert alone.networks_ is not None and alone.mixture_temperatures_ is None
-    assert alone.delivered == "gcn"
+    assert alone.model_description == "gcn"
     model = NodeClassifier(**settings).fit(block_graph)
-    model.networks_, model.mixture_temperatures_ = alone.networks_, (2.0, 0.5)
-    model._said = None
-    first = (model.linear_.logits(model.known_) / 2.0).softmax(dim=1)
-    network = model.networks_[0]
-    known = model.known_
-    other = (network(known.x, known.graph, known.weight) / 0.5).softmax(dim=1)
-    said = model.logits().softmax(dim=1)
-    torch.testing.assert_close(said, (first + other).detach() / 2)
-    assert model.delivered == "gcn, with the first answer"
+    model.update(networks=alone.networks_, mixture_temperatures=(2.0, 0.5))
+    graph, (network,) = model.labelled_graph_, model.networks_ or []
+    linear_p = (model.linear_.logits(graph) / 2.0).softmax(dim=1)
+    z = network(graph.x, graph.adjacency, graph.edge_weight)
+    network_p = (z / 0.5).softmax(dim=1)
+    actual = model.logits().softmax(dim=1)
+    torch.testing.assert_close(actual, (linear_p + network_p).detach() / 2)
+    assert model.model_description == "gcn, averaged with the linear baseline"
     assert model.hops == max(network.hops, model.linear_.hops)
 
 
-def test_a_mean_of_both_is_kept_and_read_again(tmp_path, block_graph):
-    settings: Any = {"network": "gcn", "epochs": 5, "members": 1, "minutes": None}
-    model = NodeClassifier(**settings, deliver="networks").fit(block_graph)
-    model.mixture_temperatures_, model._said = (1.5, 0.7), None
-    model.save(tmp_path / "m")
+def test_a_mixture_with_the_baseline_survives_saving(tmp_path, block_graph):
+    settings: Any = {"network": "gcn", "epochs": 5, "ensemble_size": 1, "minutes": None}
+    model = NodeClassifier(**settings, keep="network").fit(block_graph)
+    model.update(mixture_temperatures=(1.5, 0.7))
+    model.save(tmp_path / "m", overwrite=True)
     again = vicinal.load(tmp_path / "m")
     assert again.mixture_temperatures_ == (1.5, 0.7)
     assert np.array_equal(again.predict_proba(), model.predict_proba())
 
 
-def test_more_than_one_network_is_a_mean(block_graph):
+def test_an_ensemble_averages_probabilities(block_graph):
     settings: dict[str, Any] = {
         "network": "sage",
         "epochs": 30,
-        "members": 3,
+        "ensemble_size": 3,
         "minutes": None,
-        "deliver": "networks",
+        "keep": "network",
     }
     model = NodeClassifier(**settings).fit(block_graph)
     assert len(model.history_) == 90
-    known, nets = model.known_, model.networks_ or []
-    assert len(nets) == 3
+    graph, networks = model.labelled_graph_, model.networks_ or []
+    assert len(networks) == 3
     objective = SingleLabel(model.objective_.classes)
-    said = together(nets, known, objective, model.settings).exp()
-    each = [n(known.x, known.graph, known.weight).softmax(1) for n in nets]
-    torch.testing.assert_close(said, torch.stack(each).mean(0))
+    actual = ensemble_logits(networks, graph, objective, model.settings_).exp()
+    each = [
+        network(graph.x, graph.adjacency, graph.edge_weight).softmax(1)
+        for network in networks
+    ]
+    torch.testing.assert_close(actual, torch.stack(each).mean(0))
 
 
-def test_kept_and_read_again(tmp_path, block_graph):
-    for settings in (quick, {"network": "gcn", "epochs": 60, "minutes": None}):
+def test_a_loaded_model_predicts_the_same(tmp_path, block_graph):
+    for settings in (BASELINE_ONLY, {"network": "gcn", "epochs": 60, "minutes": None}):
         model = NodeClassifier(**settings).fit(block_graph)
-        model.save(tmp_path / "m")
+        model.save(tmp_path / "m", overwrite=True)
         again = vicinal.load(tmp_path / "m")
         assert np.array_equal(again.predict_proba(), model.predict_proba())
         assert np.array_equal(again.transform(), model.transform())
@@ -220,30 +241,30 @@ def test_kept_and_read_again(tmp_path, block_graph):
         assert again.get_params() == model.get_params()
         nodes = pd.DataFrame([["new", 0, 0, 1, 0]], columns=["id", *"abcd"])
         edges = pd.DataFrame({"source": ["new"], "target": ["n3"]})
-        came = {"new_nodes": nodes, "new_edges": edges}
-        assert np.array_equal(again.predict_proba(**came), model.predict_proba(**came))
+        new = {"new_nodes": nodes, "new_edges": edges}
+        assert np.array_equal(again.predict_proba(**new), model.predict_proba(**new))
 
 
 @pytest.mark.parametrize("network", ["none", "gcn", "sage", "gat", "gin", "appnp"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_newcomers_are_as_if_all_were_computed_anew(network, weighted, block_tables):
-    """Equal to the whole graph with them in it, for 20 insertions of each kind."""
+def test_new_nodes_are_predicted_as_in_the_whole_graph(network, weighted, block_tables):
+    """Their receptive field gives the logits of the extended graph, 20 times."""
     rng = np.random.default_rng(0)
     nodes, edges = block_tables(nodes=400)
     if weighted:
         edges["weight"] = rng.random(len(edges)) + 0.1
     model = NodeClassifier(
-        network=network, epochs=3, members=1, minutes=None, hidden=16
+        network=network, epochs=3, ensemble_size=1, minutes=None, hidden=16
     ).fit(read_graph(nodes, edges=edges))
     if network != "none":
-        model.networks_ = [model_network(model, network)]
+        model.update(networks=[random_network(network)])
     elif weighted:
-        model.linear_ = model.linear_candidates_[1]
+        model.update(linear=model.linear_candidates_[1])
     for number in range(20):
         count = int(rng.integers(1, 4))
-        came = pd.DataFrame(rng.normal(size=(count, 4)), columns=list("abcd"))
-        came.insert(0, "id", [f"new{k}" for k in range(count)])
-        names = [*nodes["id"], *came["id"]]
+        new_nodes = pd.DataFrame(rng.normal(size=(count, 4)), columns=list("abcd"))
+        new_nodes.insert(0, "id", [f"new{k}" for k in range(count)])
+        names = [*nodes["id"], *new_nodes["id"]]
         links = [
             (f"new{k}", names[int(rng.integers(len(names)))], float(rng.random()))
             for k in range(count)
@@ -252,132 +273,133 @@ def test_newcomers_are_as_if_all_were_computed_anew(network, weighted, block_tab
         new_edges = pd.DataFrame(links, columns=["source", "target", "weight"])
         if not weighted:
             new_edges = new_edges.drop(columns="weight")
-        found = model.predict_proba(new_nodes=came, new_edges=new_edges)
-        whole = model.joined(came, new_edges)
-        wanted = model._predict(model._logits(whole.known)[whole.new])
-        np.testing.assert_allclose(found, wanted, atol=1e-5, err_msg=str(number))
+        actual = model.predict_proba(new_nodes=new_nodes, new_edges=new_edges)
+        extended = model.add_new_nodes(new_nodes, new_edges)
+        logits = model.logits(extended.labelled_graph)[extended.new_rows]
+        expected = model.predict_from_logits(logits)
+        np.testing.assert_allclose(actual, expected, atol=1e-5, err_msg=str(number))
 
 
-def model_network(model, name):
-    """A network of random weights, of the shape that the model would train."""
-    from vicinal.graphs.nodes.networks import NetworkConfig, build
-
+def random_network(name: str) -> NodeNetwork:
+    """Return a network with random weights for 4 features and 3 classes."""
     torch.manual_seed(1)
-    return build(name, NetworkConfig(4, 16, NETWORKS[name].layers, 3, 0.0, 8)).eval()
+    config = NetworkConfig(4, 16, NETWORKS[name].layers, 3, 0.0, 8)
+    return build_network(name, config).eval()
 
 
-def test_an_edge_that_newcomers_bring_again_is_one(block_tables):
+def test_repeated_edges_of_new_nodes_count_once(block_tables):
     nodes, edges = block_tables()
-    model = NodeClassifier(**quick).fit(read_graph(nodes, edges=edges))
-    model.networks_ = [model_network(model, "gcn")]
-    came = pd.DataFrame([["new", 0, 0, 1, 0]], columns=["id", *"abcd"])
-    there = edges.iloc[0]
-    links = [("new", there["source"])]
-    again = [*links, tuple(there), tuple(there)[::-1]]
-    found, other = (
-        model.answers(
-            new_nodes=came,
+    model = NodeClassifier(**BASELINE_ONLY).fit(read_graph(nodes, edges=edges))
+    model.update(networks=[random_network("gcn")])
+    new_nodes = pd.DataFrame([["new", 0, 0, 1, 0]], columns=["id", *"abcd"])
+    edge = edges.iloc[0]
+    once = [("new", edge["source"])]
+    repeated = [*once, tuple(edge), tuple(edge)[::-1]]
+    expected, actual = (
+        model.predict_nodes(
+            new_nodes=new_nodes,
             new_edges=pd.DataFrame(pairs, columns=["source", "target"]),
         )
-        for pairs in (links, again)
+        for pairs in (once, repeated)
     )
-    assert np.array_equal(found.predicted, other.predicted)
-    assert "2 edges repeat others; they count once" in other.notes or (
-        "1 edge repeat others; they count once" in other.notes
-    )
+    assert np.array_equal(actual.predicted, expected.predicted)
+    assert "1 duplicate edge merged; each counts once" in actual.notes
 
 
-def test_what_is_set_aside_is_warned_of(block_tables):
+def test_quarantined_rows_raise_a_warning(block_tables):
     nodes, edges = block_tables()
     nodes.loc[len(nodes)] = nodes.iloc[0]
-    with pytest.warns(QuarantineWarning, match="1 row set aside, n0: line 150: this"):
-        model = NodeClassifier(**quick).fit(nodes, edges=edges)
+    message = "1 row quarantined, for example n0: line 150: duplicate"
+    with pytest.warns(QuarantineWarning, match=message):
+        model = NodeClassifier(**BASELINE_ONLY).fit(nodes, edges=edges)
     assert [q.name for q in model.quarantine_] == ["n0"]
-    lost = pd.DataFrame({"source": ["n1", "", "n2"], "target": ["n2", "n3", ""]})
-    more = pd.concat([edges, lost])
-    with pytest.warns(QuarantineWarning, match="2 rows set aside") as warned:
-        found = LinkPredictor().fit(more)
-    assert len(found.quarantine_) == 2
-    assert warned[0].filename == __file__  # it points at the user's own line
+    invalid = pd.DataFrame({"source": ["n1", "", "n2"], "target": ["n2", "n3", ""]})
+    more = pd.concat([edges, invalid])
+    with pytest.warns(QuarantineWarning, match="2 rows quarantined") as warned:
+        links = LinkPredictor().fit(more)
+    assert len(links.quarantine_) == 2
+    assert warned[0].filename == __file__  # the line that called fit
 
 
-def test_newcomers_need_less_than_the_whole_graph(block_tables):
-    from vicinal.graphs.nodes.receptive_field import field_of
-
+def test_new_nodes_need_only_their_receptive_field(block_tables):
     nodes, edges = block_tables(nodes=400)
-    model = NodeClassifier(**quick).fit(read_graph(nodes, edges=edges))
-    came = pd.DataFrame([["new", 0, 0, 1, 0]], columns=["id", *"abcd"])
+    model = NodeClassifier(**BASELINE_ONLY).fit(read_graph(nodes, edges=edges))
+    new_nodes = pd.DataFrame([["new", 0, 0, 1, 0]], columns=["id", *"abcd"])
     links = pd.DataFrame({"source": ["new"], "target": ["n3"]})
-    whole = model.joined(came, links)
-    near = field_of(whole.known, whole.new, 1)
-    assert 1 < len(near.nodes) < 60
-    alone = model.answers(new_nodes=came)
-    assert alone.alone.tolist() == [True] and alone.ids.tolist() == ["new"]
-    assert model.answers(new_nodes=came, new_edges=links).alone.tolist() == [False]
+    extended = model.add_new_nodes(new_nodes, links)
+    rows = extended.new_rows
+    field = extract_receptive_field(extended.labelled_graph, rows, 1)
+    assert 1 < len(field.nodes) < 60
+    isolated = model.predict_nodes(new_nodes=new_nodes)
+    assert isolated.isolated.tolist() == [True] and isolated.ids.tolist() == ["new"]
+    connected = model.predict_nodes(new_nodes=new_nodes, new_edges=links)
+    assert connected.isolated.tolist() == [False]
 
 
-def test_newcomers_that_cannot_join(block_graph):
-    model = NodeClassifier(**quick).fit(block_graph)
-    came = pd.DataFrame([["n3", 0, 0, 1, 0]], columns=["id", *"abcd"])
+def test_invalid_new_nodes_raise(block_graph):
+    model = NodeClassifier(**BASELINE_ONLY).fit(block_graph)
+    new_nodes = pd.DataFrame([["n3", 0, 0, 1, 0]], columns=["id", *"abcd"])
     with pytest.raises(DataError, match="'n3' is in the graph already"):
-        model.predict(new_nodes=came)
-    with pytest.raises(DataError, match="listed in a table"):
+        model.predict(new_nodes=new_nodes)
+    with pytest.raises(DataError, match="New nodes must be listed in a table"):
         model.predict(new_edges=pd.DataFrame({"source": ["n1"], "target": ["n2"]}))
-    bare = pd.DataFrame({"id": ["new"], "a": [1]})
-    with pytest.raises(DataError, match="column 'b', which is not there"):
-        model.predict(new_nodes=bare)
+    incomplete = pd.DataFrame({"id": ["new"], "a": [1]})
+    with pytest.raises(DataError, match="must have the column 'b'"):
+        model.predict(new_nodes=incomplete)
 
 
-def test_two_labels_are_enough_to_say_what_is_around_them():
-    """Zachary's club, of which the two leaders alone are known (Kipf and Welling)."""
+def test_two_labelled_nodes_are_enough_for_label_propagation():
+    """Zachary's karate club with the labels of its two leaders (Kipf and Welling)."""
     graph = nx.karate_club_graph()
     club = [graph.nodes[k]["club"] for k in graph]
     table = read_graph(graph, target="club")
     split = np.where(np.isin(table.ids, ["0", "33"]), "train", "test")
-    model = NodeClassifier(**quick, val_fraction=0.0).fit(table.having(split=split))
-    assert model.linear_.view == "labels"
-    right = model.predict() == np.array(club)
-    assert right.sum() >= 31
+    model = NodeClassifier(**BASELINE_ONLY, val_fraction=0.0).fit(
+        table.replace(split=split)
+    )
+    assert model.linear_.feature_set == "label_propagation"
+    correct = model.predict() == np.array(club)
+    assert correct.sum() >= 31
     assert model.evaluate().score.n == 32
 
 
-def test_some_nodes_by_name(block_graph):
-    model = NodeClassifier(**quick).fit(block_graph)
-    every = model.predict()
-    place = {name: k for k, name in enumerate(block_graph.ids)}
-    some = model.predict(["n9", "n0"])
-    assert some.tolist() == [every[place["n9"]], every[place["n0"]]]
+def test_nodes_are_predicted_by_name(block_graph):
+    model = NodeClassifier(**BASELINE_ONLY).fit(block_graph)
+    predicted = dict(zip(block_graph.ids, model.predict(), strict=True))
+    by_name = model.predict(["n9", "n0"])
+    assert by_name.tolist() == [predicted["n9"], predicted["n0"]]
     with pytest.raises(NoDataError, match="no node 'n999'"):
         model.predict(["n999"])
 
 
-def test_another_graph(block_tables):
+def test_another_graph_is_evaluated(block_tables):
     nodes, edges = block_tables(seed=0)
     others, links = block_tables(seed=1)
-    model = NodeClassifier(**quick).fit(read_graph(nodes, edges=edges))
+    model = NodeClassifier(**BASELINE_ONLY).fit(read_graph(nodes, edges=edges))
     other = read_graph(others, edges=links)
-    found = model.evaluate(other)
-    assert found.score.value > 0.6 and found.score.n == len(other)
-    strange = other.having(labels=np.array(["z"] * len(other), dtype=object))
+    evaluation = model.evaluate(other)
+    assert evaluation.score.value > 0.6 and evaluation.score.n == len(other)
+    unknown = other.replace(labels=np.array(["z"] * len(other), dtype=object))
     with pytest.raises(ClassError, match="No node is of a class"):
-        model.evaluate(strange)
-    few: Any = other.labels.copy()  # pyright: ignore[reportOptionalMemberAccess]
-    few[:5] = "z"
-    notes = model.evaluate(other.having(labels=few)).notes
-    assert notes[0] == "5 nodes of classes that the model does not know left out"
-    assert "103 of these 145 nodes have the names" in notes[1]
+        model.evaluate(unknown)
+    labels: Any = other.labels.copy()  # pyright: ignore[reportOptionalMemberAccess]
+    labels[:5] = "z"
+    notes = model.evaluate(other.replace(labels=labels)).notes
+    assert notes[0] == "5 nodes of unknown classes left out"
+    assert "103 of these 145 nodes have the name of a training node" in notes[1]
 
 
-def test_whole_numbers_are_classes_and_come_back(block_graph):
+def test_integer_labels_are_integer_classes(block_graph):
     y = [
         None if k % 5 == 0 else int(str(v)[1]) for k, v in enumerate(block_graph.labels)
     ]
-    model = NodeClassifier(**quick).fit(block_graph.having(labels=None, kind="none"), y)
+    unlabelled = block_graph.replace(labels=None, kind="none")
+    model = NodeClassifier(**BASELINE_ONLY).fit(unlabelled, y)
     assert model.classes_.dtype == np.int64 and set(model.predict()) <= {0, 1, 2}
     assert not model.split_[::5].any()
 
 
-def test_numbers(block_tables):
+def test_regression_beats_the_baselines(block_tables):
     nodes, edges = block_tables(nodes=300)
     amount = nodes["label"].str[1].astype(float) * 10 + np.random.default_rng(0).normal(
         size=300
@@ -385,91 +407,94 @@ def test_numbers(block_tables):
     nodes = nodes.drop(columns="label").assign(amount=amount)
     table = read_graph(nodes, edges=edges, target="amount")
     assert table.kind == "numeric"
-    model = NodeRegressor(**quick).fit(table)
-    found = model.evaluate()
-    assert found.beats_baselines and model.score() > 0.5
+    model = NodeRegressor(**BASELINE_ONLY).fit(table)
+    assert model.evaluate().beats_baselines and model.score() > 0.5
     assert model.predict(["n1"]).shape == (1,)
-    with pytest.raises(DataError, match="Numbers were wanted as labels"):
-        NodeRegressor(**quick).fit(nodes.assign(label="x"), edges=edges, target="label")
+    with pytest.raises(DataError, match="Labels must be numbers"):
+        NodeRegressor(**BASELINE_ONLY).fit(
+            nodes.assign(label="x"), edges=edges, target="label"
+        )
 
 
-def test_several_labels(block_tables):
+def test_multi_label_nodes(block_tables):
     nodes, edges = block_tables(nodes=300)
     nodes["label"] = [f"{k}|odd" if i % 2 else k for i, k in enumerate(nodes["label"])]
-    model = NodeClassifier(**quick).fit(read_graph(nodes, edges=edges))
+    model = NodeClassifier(**BASELINE_ONLY).fit(read_graph(nodes, edges=edges))
     assert model.objective_.kind == "multi_label"
     assert model.predict(["n1", "n2"]).shape == (2, 4)
     assert model.evaluate().score.metric == "f1_micro"
 
 
-def test_no_features_at_all():
+def test_a_graph_without_features():
     graph = nx.karate_club_graph()
-    model = NodeClassifier(**quick).fit(graph, target="club")
+    model = NodeClassifier(**BASELINE_ONLY).fit(graph, target="club")
     assert set(model.predict()) == {"Mr. Hi", "Officer"}
 
 
-def test_time_and_groups_divide(block_tables):
+def test_split_by_time_and_by_group(block_tables):
     nodes, edges = block_tables()
-    nodes["when"] = [f"2020-01-{1 + k % 28:02d}" for k in range(len(nodes))]
-    model = NodeClassifier(**quick, time_column="when")
+    nodes["date"] = [f"2020-01-{1 + k % 28:02d}" for k in range(len(nodes))]
+    model = NodeClassifier(**BASELINE_ONLY, time_column="date")
     model.fit(read_graph(nodes, edges=edges))
-    days = nodes["when"].to_numpy()
-    latest = {part: days[model.split_ == part] for part in ("train", "val", "test")}
-    assert latest["train"].max() < latest["val"].min()
-    assert latest["val"].max() < latest["test"].min()
+    days = nodes["date"].to_numpy()
+    train, val, test = (days[model.split_ == k] for k in ("train", "val", "test"))
+    assert train.max() < val.min() and val.max() < test.min()
     nodes["house"] = [k // 10 for k in range(len(nodes))]
-    model = NodeClassifier(**quick, group_column="house").fit(nodes, edges=edges)
-    sides = {h: set(model.split_[nodes["house"] == h]) for h in nodes["house"]}
-    assert all(len(parts) == 1 for parts in sides.values())
-    with pytest.raises(DataError, match="no column 'year'"):
-        NodeClassifier(**quick, time_column="year").fit(nodes, edges=edges)
+    model = NodeClassifier(**BASELINE_ONLY, group_column="house").fit(
+        nodes, edges=edges
+    )
+    for house in nodes["house"].unique():
+        assert len(set(model.split_[nodes["house"] == house])) == 1
+    message = r"time_column must be a column of the nodes\. Got 'year'"
+    with pytest.raises(DataError, match=message):
+        NodeClassifier(**BASELINE_ONLY, time_column="year").fit(nodes, edges=edges)
 
 
-def test_data_that_cannot_be_learned_from(block_graph):
-    nobody = np.full(len(block_graph), None, dtype=object)
+def test_invalid_data_and_settings_raise(block_graph):
+    unlabelled = np.full(len(block_graph), None, dtype=object)
     with pytest.raises(DataError, match="No node has a label"):
-        NodeClassifier().fit(block_graph.having(labels=nobody, kind="none"))
-    same = np.full(len(block_graph), "x", dtype=object)
+        NodeClassifier().fit(block_graph.replace(labels=unlabelled, kind="none"))
+    one_class = np.full(len(block_graph), "x", dtype=object)
     with pytest.raises(DataError, match="one class"):
-        NodeClassifier().fit(block_graph.having(labels=same))
+        NodeClassifier().fit(block_graph.replace(labels=one_class))
     split = np.full(len(block_graph), "test")
-    with pytest.raises(NoDataError, match="No labelled node is left"):
-        NodeClassifier().fit(block_graph.having(split=split))
+    with pytest.raises(NoDataError, match="No labelled node is in the train split"):
+        NodeClassifier().fit(block_graph.replace(split=split))
     with pytest.raises(NotFittedError):
         NodeClassifier().predict()
     with pytest.raises(SettingError, match="multiple of heads"):
         NodeClassifier(network="gat", hidden=10, epochs=1).fit(block_graph)
-    with pytest.raises(SettingError, match="network 'gnn'"):
+    with pytest.raises(SettingError, match=r"network must be one of .*Got 'gnn'"):
         NodeClassifier(network="gnn").fit(block_graph)
 
 
-def test_one_node_and_isolated_nodes(tmp_path):
+def test_isolated_nodes_are_predicted_from_their_features(tmp_path):
     (tmp_path / "nodes.csv").write_text(
         "id,label,f\n" + "".join(f"n{k},{'xy'[k % 2]},{k % 2}\n" for k in range(30))
     )
     (tmp_path / "edges.csv").write_text("source,target\nn0,n2\n")
-    model = NodeClassifier(**quick).fit(tmp_path)
+    model = NodeClassifier(**BASELINE_ONLY).fit(tmp_path)
     assert model.evaluate().score.value == 1.0
-    assert model.answers().alone.sum() == 28
+    assert model.predict_nodes().isolated.sum() == 28
 
 
 @pytest.mark.parametrize("network", ["sage", "gat", "gcnii"])
-def test_half_the_bits_learn_as_well(network, block_graph):
+def test_bfloat16_trains_as_well_as_float32(network, block_graph):
     settings: dict[str, Any] = {
         "network": network,
         "epochs": 60,
-        "members": 1,
+        "ensemble_size": 1,
         "hidden": 16,
         "minutes": None,
         "dropout": 0.1,
         "lr": 0.03,
-        "deliver": "networks",
+        "keep": "network",
     }
-    whole, half = (
+    full, half = (
         NodeClassifier(precision=precision, **settings).fit(block_graph)
         for precision in ("float32", "bfloat16")
     )
-    losses = [model.history_[-1].train_loss for model in (whole, half)]
+    losses = [model.history_[-1].train_loss for model in (full, half)]
     assert losses[1] == pytest.approx(losses[0], abs=0.1)
-    assert half.history_[0].train_loss != whole.history_[0].train_loss
-    assert abs(half.score() - whole.score()) <= 0.1
+    assert half.history_[0].train_loss != full.history_[0].train_loss
+    assert abs(half.score() - full.score()) <= 0.1

@@ -1,13 +1,16 @@
-"""What the tests of images share: networks, layers and CSV tables."""
+"""Fixtures of the image tests: networks, layers, CSVs and fitted estimators."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
+import vicinal
 from vicinal.images.networks import build
 from vicinal.images.networks.base import Network
 
@@ -23,12 +26,14 @@ CASES: dict[str, tuple[str, int, int, dict[str, Any]]] = {
     "mobilenet_v2-tensorflow": ("mobilenet_v2", 50, 3, {"padding": "tensorflow"}),
     "convnext_atto": ("convnext_atto", 64, 3, {}),
 }
-"""name, pixels, channels, and what `build` takes besides; VGG-11, whose 500 MB take
-long to draw, is among the slow tests"""
+"""name, input size, channels and further arguments of `build`; VGG-11, whose 500 MB
+take long to initialise, is tested among the slow tests"""
 
 
-def made(case: str, dtype: torch.dtype = torch.float32) -> tuple[Network, Tensor]:
-    """A network and a picture for it: scales, shifts and statistics are drawn."""
+def make_network(
+    case: str, dtype: torch.dtype = torch.float32
+) -> tuple[Network, Tensor]:
+    """Make a network with random scales, shifts and statistics, and an image for it."""
     name, size, channels, options = CASES.get(case) or (case, 32, 3, {})
     torch.manual_seed(0)
     network = build(
@@ -59,7 +64,7 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "circular": lambda: nn.Conv2d(4, 6, 3, padding=1, padding_mode="circular"),
     "max pool": lambda: nn.MaxPool2d(3, stride=2, padding=1, dilation=2),
     "average pool": lambda: nn.AvgPool2d(3, stride=2, padding=1),
-    "average of what is there": lambda: nn.AvgPool2d(
+    "average pool without padding": lambda: nn.AvgPool2d(
         3, padding=1, count_include_pad=False
     ),
     "adaptive": lambda: nn.AdaptiveAvgPool2d((3, 5)),
@@ -67,33 +72,159 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "sigmoid": lambda: nn.Sigmoid(),
     "silu": lambda: nn.SiLU(),
 }
-"""layers as no architecture here has them"""
+"""layers with options that no architecture here uses"""
 
 
 @pytest.fixture(params=CASES)
 def architecture(request) -> str:
-    """A case of `network_of`."""
+    """Name of a case of `network_of`."""
     return request.param
 
 
 @pytest.fixture
 def network_of() -> Callable[..., tuple[Network, Tensor]]:
-    """Gives a network and a picture for it, by case and number format."""
-    return made
+    """Return a function that makes a network and an image, by case and dtype."""
+    return make_network
 
 
 @pytest.fixture(params=LAYERS)
 def layer(request) -> nn.Module:
-    """A layer of four channels in."""
+    """A layer with four input channels."""
     torch.manual_seed(0)
     return LAYERS[request.param]()
 
 
 @pytest.fixture
-def csv(tmp_path):
+def csv(tmp_path) -> Callable[..., Path]:
+    """Return a function that writes a CSV."""
+
     def write(text: str, name: str = "table.csv", encoding: str = "utf-8") -> Path:
         path = tmp_path / name
         path.write_bytes(text.encode(encoding))
         return path
 
     return write
+
+
+# --- estimators ------------------------------------------------------------------
+
+NUM_IMAGES, IMAGE_SIZE = 24, 8
+
+FAST: dict[str, Any] = {
+    "epochs": 3,
+    "batch_size": 8,
+    "augment": "none",
+    "deterministic": True,
+    "cache": False,
+}
+"""parameters with which an estimator is fitted within a fraction of a second"""
+
+
+class EstimatorCase(NamedTuple):
+    """An estimator, and labels for the images of `make_shades`, the darkest first."""
+
+    name: str
+    y: Any
+    classes: list[Any] | None
+    num_outputs: int
+    metric: str
+
+    @property
+    def estimator(self) -> type[Any]:
+        """The class, imported where it is used: most tests of images do not need it."""
+        return getattr(vicinal, self.name)
+
+
+def _half_and_parity(k: int) -> list[str]:
+    """Return the labels of image k: dark, or light and, every second one, even."""
+    if k < NUM_IMAGES / 2:
+        return ["dark"]
+    return ["light", "even"][: 2 - k % 2]
+
+
+HALF = NUM_IMAGES // 2
+ESTIMATOR_CASES = {
+    "names": EstimatorCase(
+        "ImageClassifier",
+        ["dark"] * HALF + ["Light"] * HALF,
+        ["Light", "dark"],
+        2,
+        "accuracy",
+    ),
+    "integers": EstimatorCase(
+        "ImageClassifier",
+        np.repeat([10, 9, 2], NUM_IMAGES // 3),
+        [2, 9, 10],
+        3,
+        "accuracy",
+    ),
+    "several names": EstimatorCase(
+        "ImageClassifier",
+        [_half_and_parity(k) for k in range(NUM_IMAGES)],
+        ["dark", "even", "light"],
+        3,
+        "f1_micro",
+    ),
+    "label matrix": EstimatorCase(
+        "ImageClassifier",
+        np.array([[k >= HALF, 1, 0, k % 2] for k in range(NUM_IMAGES)], dtype=int),
+        [0, 1, 2, 3],
+        4,
+        "f1_micro",
+    ),
+    "numbers": EstimatorCase(
+        "ImageRegressor", np.linspace(-1, 9, NUM_IMAGES) ** 2, None, 1, "mae"
+    ),
+}
+
+
+def make_shades(
+    channels: int = 1, side: int = IMAGE_SIZE, n: int = NUM_IMAGES
+) -> np.ndarray:
+    """Make images [n, side, side(, 3)] of uint8, each brighter than the one before."""
+    rng = np.random.default_rng(0)
+    brightness = np.linspace(30, 220, n)[:, None, None]
+    x = brightness + rng.normal(0, 4, (n, side, side))
+    x = np.rint(x.clip(0, 255)).astype(np.uint8)
+    return x if channels == 1 else np.repeat(x[..., None], channels, axis=-1)
+
+
+@pytest.fixture
+def shades() -> Callable[..., np.ndarray]:
+    """Return a function that makes images of increasing brightness."""
+    return make_shades
+
+
+@pytest.fixture
+def fast() -> dict[str, Any]:
+    """Parameters with which an estimator is fitted quickly."""
+    return dict(FAST)
+
+
+@pytest.fixture
+def cases() -> dict[str, EstimatorCase]:
+    """All cases by name."""
+    return ESTIMATOR_CASES
+
+
+@pytest.fixture(params=ESTIMATOR_CASES)
+def case(request) -> EstimatorCase:
+    """An estimator and labels for it."""
+    return ESTIMATOR_CASES[request.param]
+
+
+@pytest.fixture(scope="session", params=ESTIMATOR_CASES)
+def fitted(request) -> tuple[EstimatorCase, Any]:
+    """A case and a model fitted to it; tests do not change the model."""
+    case = ESTIMATOR_CASES[request.param]
+    return case, case.estimator(**FAST).fit(make_shades(), case.y)
+
+
+@pytest.fixture
+def files(tmp_path) -> list[Path]:
+    """The images of `make_shades` as files, sorted by name."""
+    (tmp_path / "new").mkdir()
+    paths = [tmp_path / "new" / f"{k:02}.png" for k in range(NUM_IMAGES)]
+    for path, pixels in zip(paths, make_shades(), strict=True):
+        Image.fromarray(pixels).save(path)
+    return paths

@@ -1,4 +1,4 @@
-"""From data to run folder: honest parts, whole folders, nothing lost on the way."""
+"""Image runs: honest splits, complete run directories, interruption and resumption."""
 
 import json
 from collections.abc import Callable
@@ -10,145 +10,156 @@ import pandas as pd
 import pytest
 
 from vicinal.core.storage.run_folder import Run
-from vicinal.core.training.trainer import Epoch, Interrupted
+from vicinal.core.training.trainer import Epoch, TrainingInterrupted
 from vicinal.domains import load
 from vicinal.errors import DataError, NoDataError
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.data.read import read_images
 from vicinal.images.estimator import ImageEstimator
 from vicinal.images.regressor import ImageRegressor
-from vicinal.images.run import TrainingRun
+from vicinal.images.run import ImageRun
 
 QUICK: dict[str, Any] = {
     "epochs": 2,
     "batch_size": 8,
     "augment": "none",
-    "exact": True,
+    "deterministic": True,
     "cache": False,
 }
 GREY: dict[str, int] = {"height": 8, "width": 8, "channels": 1}
-Work = Callable[..., TrainingRun]
+RunTraining = Callable[..., ImageRun]
 
 
 @pytest.fixture
-def work(tmp_path) -> Work:
-    """Work a training run through: work(data, kind, epochs=3) gives it back."""
+def run_training(tmp_path) -> RunTraining:
+    """Return a function that runs a training: run_training(data, epochs=3)."""
 
-    def do(
-        data: Any, kind: type[ImageEstimator] = ImageClassifier, **settings: Any
-    ) -> TrainingRun:
+    def run_to_the_end(
+        data: Any,
+        estimator_type: type[ImageEstimator] = ImageClassifier,
+        **settings: Any,
+    ) -> ImageRun:
         with Run.create(tmp_path / "run") as run:
-            learner = kind(**QUICK | settings)
-            done = TrainingRun(learner, read_images(data), run, "some data")
-            for _ in done.steps():
+            estimator = estimator_type(**QUICK | settings)
+            image_run = ImageRun(estimator, read_images(data), run, "some data")
+            for _ in image_run.steps():
                 pass
-        return done
+        return image_run
 
-    return do
-
-
-def read(done: TrainingRun, name: str) -> pd.DataFrame:
-    return pd.read_csv(done.run.folder / name, keep_default_na=False)
+    return run_to_the_end
 
 
-def parts_of(done: TrainingRun) -> dict[str, str]:
-    """Part of each picture, as data/splits.csv has it."""
-    table = read(done, "data/splits.csv")
+def read_table(image_run: ImageRun, name: str) -> pd.DataFrame:
+    """Return a CSV of the run directory."""
+    return pd.read_csv(image_run.run.folder / name, keep_default_na=False)
+
+
+def read_splits(image_run: ImageRun) -> dict[str, str]:
+    """Return the split of each image, from data/splits.csv."""
+    table = read_table(image_run, "data/splits.csv")
     return dict(zip(table["path"], table["split"], strict=True))
 
 
-def reasons_of(done: TrainingRun) -> dict[str, str]:
-    table = read(done, "data/quarantine.csv")
-    return dict(zip(table["path"], table["reason"], strict=True))
+def quarantine_reasons(image_run: ImageRun) -> dict[str, str]:
+    """Return the reason for each quarantined image, from data/quarantine.csv."""
+    table = read_table(image_run, "data/quarantine.csv")
+    return dict(zip(table["name"], table["reason"], strict=True))
 
 
-# --- the folder ------------------------------------------------------------------
+# --- run directory ---------------------------------------------------------------
 
 
-def test_the_run_folder(make_folder, work):
-    done = work(make_folder({"cat": 10, "dog": 10}, **GREY))
-    index, parts = read(done, "data/index.csv"), parts_of(done)
+def test_files_of_a_run(make_directory, run_training):
+    image_run = run_training(make_directory({"cat": 10, "dog": 10}, **GREY))
+    index, splits = read_table(image_run, "data/index.csv"), read_splits(image_run)
     assert list(index) == "path label usable width height content".split()
-    assert index["path"].tolist() == list(parts) == done.table.names
+    assert index["path"].tolist() == list(splits) == image_run.data.names
     assert set(index["width"]) == set(index["height"]) == {8}
     assert index["content"].str.len().eq(32).all() and index["content"].is_unique
-    counts = pd.Series(parts).value_counts().to_dict()
+    counts = pd.Series(splits).value_counts().to_dict()
     assert counts == {"train": 12, "val": 4, "test": 4}
-    assert read(done, "data/quarantine.csv").empty
+    assert read_table(image_run, "data/quarantine.csv").empty
 
-    predictions = read(done, "predictions.csv")
-    held_out = [path for path, part in parts.items() if part == "test"]
+    predictions = read_table(image_run, "predictions.csv")
+    held_out = [path for path, split in splits.items() if split == "test"]
     assert predictions["path"].tolist() == held_out
-    right = (predictions["label"] == predictions["predicted"]).mean()
-    metrics = json.loads((done.run.folder / "metrics.json").read_text())
-    assert metrics["score"]["value"] == right and metrics == done.summary()
-    assert (metrics["pictures"], metrics["epochs"]) == (counts, 2)
+    accuracy = (predictions["label"] == predictions["predicted"]).mean()
+    metrics = json.loads((image_run.run.folder / "metrics.json").read_text())
+    assert metrics["score"]["value"] == accuracy and metrics == image_run.summary()
+    assert (metrics["splits"], metrics["epochs"]) == (counts, 2)
 
-    epochs = read(done, "metrics.csv")
+    epochs = read_table(image_run, "metrics.csv")
     assert list(epochs) == list(Epoch._fields) and epochs["epoch"].tolist() == [1, 2]
-    assert json.loads((done.run.folder / "classes.json").read_text()) == ["cat", "dog"]
-    told = json.loads((done.run.folder / "env.json").read_text())
-    assert {"vicinal", "python", "packages", "system", "started"} <= set(told)
+    assert json.loads((image_run.run.folder / "classes.json").read_text()) == [
+        "cat",
+        "dog",
+    ]
+    environment = json.loads((image_run.run.folder / "env.json").read_text())
+    assert {"vicinal", "python", "packages", "system", "started"} <= set(environment)
     for name in ("report.html", "report.json", "report.txt", "model.json"):
-        assert (done.run.folder / name).stat().st_size > 100
+        assert (image_run.run.folder / name).stat().st_size > 100
 
 
-def test_the_news_come_in_the_order_of_the_work(make_folder, tmp_path):
-    root = make_folder({"cat": 6, "dog": 6}, **GREY)
-    ticks: list[tuple[int, int]] = []
+def test_steps_are_yielded_in_order(make_directory, tmp_path):
+    root = make_directory({"cat": 6, "dog": 6}, **GREY)
+    progress: list[tuple[int, int]] = []
     with Run.create(tmp_path / "run") as run:
-        learner = ImageClassifier(**QUICK)
+        estimator = ImageClassifier(**QUICK)
         table = read_images(root)
-        done = TrainingRun(learner, table, run, "x", lambda k, n: ticks.append((k, n)))
-        news = list(done.steps())
-    assert ticks == [(k, 12) for k in range(1, 13)]
-    assert [type(one) for one in news] == [str] * 3 + [Epoch] * 2 + [str] * 2
-    assert news[0] == "12 pictures, 2 classes, about 8 x 8 pixels"
-    assert str(news[1]).endswith("copies stay on one side")
-    assert "small (" in str(news[2]) and "2 epochs at most, about 1 s" in str(news[2])
-    assert str(news[-2]).startswith("accuracy")
-    assert done.evaluation is not None and news[-1] == done.evaluation.verdict
+        image_run = ImageRun(
+            estimator, table, run, "x", lambda k, n: progress.append((k, n))
+        )
+        steps = list(image_run.steps())
+    assert progress == [(k, 12) for k in range(1, 13)]
+    assert [type(step) for step in steps] == [str] * 3 + [Epoch] * 2 + [str] * 2
+    assert steps[0] == "12 images, 2 classes, about 8 x 8 pixels"
+    assert str(steps[1]).endswith("copies stay in one split")
+    assert "small (" in str(steps[2]) and "2 epochs at most, up to " in str(steps[2])
+    assert str(steps[-2]).startswith("accuracy")
+    assert (
+        image_run.evaluation is not None and steps[-1] == image_run.evaluation.verdict
+    )
 
 
-def test_the_first_answer_is_a_model_on_disk_before_training_goes_on(
-    make_folder, tmp_path
-):
-    """Whatever happens later, there is something to predict with."""
-    root = make_folder({"cat": 12, "dog": 12}, **GREY)
+def test_linear_probe_is_saved_before_fine_tuning(make_directory, tmp_path):
+    """A run that is killed while fine-tuning leaves a usable model."""
+    root = make_directory({"cat": 12, "dog": 12}, **GREY)
     x = np.random.default_rng(0).integers(0, 256, (24, 8, 8)).astype(np.uint8)
     weights = ImageClassifier(**QUICK).fit(x, ["a", "b"] * 12).save(tmp_path / "w")
     with Run.create(tmp_path / "run") as run:
-        learner = ImageClassifier(**QUICK, weights=str(weights))
-        for one in TrainingRun(learner, read_images(root), run, "some data").steps():
-            if isinstance(one, Epoch):
-                break  # as if it were killed in the first epoch
+        estimator = ImageClassifier(**QUICK, weights=str(weights))
+        for step in ImageRun(estimator, read_images(root), run, "some data").steps():
+            if isinstance(step, Epoch):
+                break  # as if the run was killed in the first epoch
     assert not run.path("report.txt").exists()
     model = load(run.folder)
     assert sorted(model.classes_) == ["cat", "dog"] and model.history_ == []
-    first = learner.probe_.fit.head.logits(learner.probe_.features)
+    logits = estimator.probe_.fit.head.logits(estimator.probe_.features)
     splits = pd.read_csv(run.folder / "data/splits.csv")
     names = splits["path"][splits["split"] == "train"]
-    found = model.predict_proba([str(root / name) for name in names])
-    wanted = learner.objective_.predict(first / model.temperature_)
-    np.testing.assert_allclose(found, wanted, atol=1e-3)
+    actual = model.predict_proba([str(root / name) for name in names])
+    expected = estimator.objective_.predict(logits / model.temperature_)
+    np.testing.assert_allclose(actual, expected, atol=1e-3)
 
 
-def test_the_seed_decides_the_parts(make_folder, work):
-    root = make_folder({"cat": 12, "dog": 12}, **GREY)
-    first, again, other = (parts_of(work(root, random_state=k)) for k in (0, 0, 1))
+def test_the_seed_determines_the_split(make_directory, run_training):
+    root = make_directory({"cat": 12, "dog": 12}, **GREY)
+    first, again, other = (
+        read_splits(run_training(root, random_state=k)) for k in (0, 0, 1)
+    )
     assert first == again and first != other
 
 
-def test_a_name_that_is_no_utf8_spoils_no_file(make_folder, tmp_path):
+def test_name_that_is_not_utf8_is_escaped(make_directory, tmp_path):
     source = b"caf\xe9".decode(errors="surrogateescape")
-    table = read_images(make_folder({"cat": 4, "dog": 4}, **GREY))
+    table = read_images(make_directory({"cat": 4, "dog": 4}, **GREY))
     with Run.create(tmp_path / "run") as run:
-        list(TrainingRun(ImageClassifier(**QUICK), table, run, source).steps())
+        list(ImageRun(ImageClassifier(**QUICK), table, run, source).steps())
     for name in ("report.html", "report.txt"):
         assert "caf\\udce9" in (run.folder / name).read_text(encoding="utf-8")
 
 
-# --- honest parts ----------------------------------------------------------------
+# --- splits ----------------------------------------------------------------------
 
 
 def copy(root: Path, source: str, *targets: str) -> None:
@@ -158,171 +169,180 @@ def copy(root: Path, source: str, *targets: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_copies_stay_on_one_side(seed, make_folder, work):
-    root = make_folder({"cat": 8, "dog": 8}, **GREY)
+def test_copies_stay_in_one_split(seed, make_directory, run_training):
+    root = make_directory({"cat": 8, "dog": 8}, **GREY)
     for name in ("cat", "dog"):
         for k in range(8):
             copy(root, f"{name}/{k}.png", f"{name}/{k}-again.png", f"{name}/{k} c.png")
-    done = work(root, random_state=seed, epochs=1)
-    parts = parts_of(done)
-    assert len(parts) == 48 and set(parts.values()) == {"train", "val", "test"}
+    image_run = run_training(root, random_state=seed, epochs=1)
+    splits = read_splits(image_run)
+    assert len(splits) == 48 and set(splits.values()) == {"train", "val", "test"}
     for name in ("cat", "dog"):
         for k in range(8):
-            ends = ("", "-again", " c")
-            assert len({parts[f"{name}/{k}{end}.png"] for end in ends}) == 1
-    report = (done.run.folder / "report.txt").read_text()
-    assert "48 pictures are exact copies of each other, in 16 groups" in report
+            copies = [f"{name}/{k}{end}.png" for end in ("", "-again", " c")]
+            assert len({splits[path] for path in copies}) == 1
+    report = (image_run.run.folder / "report.txt").read_text()
+    assert "48 exact duplicates in 16 groups" in report
 
 
-def test_copies_under_two_labels_are_set_aside(make_folder, work):
-    root = make_folder({"cat": 6, "dog": 6}, **GREY)
+def test_copies_under_two_labels_are_quarantined(make_directory, run_training):
+    root = make_directory({"cat": 6, "dog": 6}, **GREY)
     copy(root, "cat/0.png", "dog/copy.png")
-    done = work(root)
-    reasons = reasons_of(done)
+    image_run = run_training(root)
+    reasons = quarantine_reasons(image_run)
     assert reasons.keys() == {"cat/0.png", "dog/copy.png"}
-    assert all("one picture under different labels" in why for why in reasons.values())
-    assert len(parts_of(done)) == 11
+    for reason in reasons.values():
+        assert "exact duplicates with different labels" in reason
+    assert len(read_splits(image_run)) == 11
 
 
-def test_a_copy_in_the_user_s_test_of_a_train_picture_is_set_aside(make_folder, work):
+def test_copies_of_training_images_in_the_given_test_split_are_quarantined(
+    make_directory, run_training
+):
     shape = {"train/cat": 6, "train/dog": 6, "val/cat": 2, "val/dog": 2}
-    root = make_folder(shape | {"test/cat": 3, "test/dog": 3}, **GREY)
+    root = make_directory(shape | {"test/cat": 3, "test/dog": 3}, **GREY)
     copy(root, "train/cat/0.png", "test/cat/leak.png", "val/cat/leak.png")
     copy(root, "val/dog/0.png", "test/dog/leak.png")
     copy(root, "test/dog/1.png", "test/dog/twin.png")  # both in test: no leak
-    done = work(root)
-    assert reasons_of(done) == {
+    image_run = run_training(root)
+    assert quarantine_reasons(image_run) == {
         "test/cat/leak.png": "a copy of train/cat/0.png, which is in train",
         "val/cat/leak.png": "a copy of train/cat/0.png, which is in train",
         "test/dog/leak.png": "a copy of val/dog/0.png, which is in val",
     }
-    parts = parts_of(done)
-    assert all(path.startswith(part) for path, part in parts.items())
-    assert done.evaluation is not None and done.evaluation.score.n == 7
-    index = read(done, "data/index.csv")
+    splits = read_splits(image_run)
+    assert all(path.startswith(split) for path, split in splits.items())
+    assert image_run.evaluation is not None and image_run.evaluation.score.n == 7
+    index = read_table(image_run, "data/index.csv")
     pairs = zip(index["path"], index["usable"], strict=True)
-    usable = {path for path, can_be_used in pairs if can_be_used}
-    assert usable == set(parts) and len(index) == 26
-    text = (done.run.folder / "report.txt").read_text()
-    assert "23 pictures, 2 classes, about 8 x 8 pixels; 3 set aside" in text
-    assert "3 of 26 pictures are not used" in text
-    assert done.summary()["quarantined"] == 3
+    usable = {path for path, is_usable in pairs if is_usable}
+    assert usable == set(splits) and len(index) == 26
+    text = (image_run.run.folder / "report.txt").read_text()
+    assert "23 images, 2 classes, about 8 x 8 pixels; 3 quarantined" in text
+    assert "3 of 26 images quarantined" in text
+    assert image_run.summary()["quarantined"] == 3
 
 
-def test_a_val_part_alone_is_the_test(make_folder, work):
+def test_given_val_split_without_test_split_is_the_test_split(
+    make_directory, run_training
+):
     counts = {"train/cat": 10, "train/dog": 10, "valid/cat": 3, "valid/dog": 3}
-    done = work(make_folder(counts, **GREY))
-    parts = parts_of(done)
-    tested = {path for path, part in parts.items() if part == "test"}
-    assert tested == {path for path in parts if path.startswith("valid")}
-    assert sorted(parts.values()).count("val") == 4  # taken from train
-    assert done.evaluation is not None and done.evaluation.score.n == 6
+    image_run = run_training(make_directory(counts, **GREY))
+    splits = read_splits(image_run)
+    test = {path for path, split in splits.items() if split == "test"}
+    assert test == {path for path in splits if path.startswith("valid")}
+    assert sorted(splits.values()).count("val") == 4  # taken from train
+    assert image_run.evaluation is not None and image_run.evaluation.score.n == 6
 
 
-def test_train_and_test_without_val(make_folder, work):
+def test_val_split_is_taken_from_train_if_missing(make_directory, run_training):
     counts = {"train/cat": 10, "train/dog": 10, "test/cat": 3, "test/dog": 3}
-    parts = parts_of(work(make_folder(counts, **GREY)))
-    made = {path for path, part in parts.items() if part == "val"}
-    assert len(made) == 4 and all(path.startswith("train") for path in made)
+    splits = read_splits(run_training(make_directory(counts, **GREY)))
+    val = {path for path, split in splits.items() if split == "val"}
+    assert len(val) == 4 and all(path.startswith("train") for path in val)
 
 
-def test_a_train_part_alone_is_divided(make_folder, work):
-    done = work(make_folder({"train/cat": 10, "train/dog": 10}, **GREY))
-    assert set(parts_of(done).values()) == {"train", "val", "test"}
-    assert done.evaluation is not None and done.evaluation.score.n == 4
+def test_a_given_train_split_alone_is_split_further(make_directory, run_training):
+    image_run = run_training(make_directory({"train/cat": 10, "train/dog": 10}, **GREY))
+    assert set(read_splits(image_run).values()) == {"train", "val", "test"}
+    assert image_run.evaluation is not None and image_run.evaluation.score.n == 4
 
 
-def test_rows_without_a_part_are_for_training(make_folder, tmp_path, work):
-    root = make_folder({"cat": 8, "dog": 8}, **GREY)
+def test_rows_without_a_split_are_training_images(
+    make_directory, tmp_path, run_training
+):
+    root = make_directory({"cat": 8, "dog": 8}, **GREY)
     table = read_images(root)
     split = ["test", "", "val", "", "", "", "", ""] * 2
     frame = pd.DataFrame({"path": table.names, "label": table.labels, "split": split})
     frame["path"] = [str(root / name) for name in frame["path"]]
-    parts = list(parts_of(work(frame)).values())
-    assert parts == ["test", "train", "val", *["train"] * 5] * 2
+    splits = list(read_splits(run_training(frame)).values())
+    assert splits == ["test", "train", "val", *["train"] * 5] * 2
 
 
-def test_labels_that_train_does_not_have(make_folder, work):
-    root = make_folder({"": 12}, **GREY)
+def test_labels_without_a_training_image_are_quarantined(make_directory, run_training):
+    root = make_directory({"": 12}, **GREY)
     rows = [("a", "train"), ("a|b", "train")] * 4
     rows += [("a", "val"), ("b", "val"), ("a|c", "test"), ("b", "test")]
     frame = pd.DataFrame(rows, columns=["label", "split"])
     frame["path"] = [str(root / f"{k}.png") for k in range(12)]
-    done = work(frame)
-    assert reasons_of(done) == {
-        str(root / "10.png"): "its class 'c' has no picture in train"
+    image_run = run_training(frame)
+    assert quarantine_reasons(image_run) == {
+        str(root / "10.png"): "its class 'c' has no training image"
     }
-    assert done.learner.objective_.classes == ("a", "b")
+    assert image_run.estimator.objective_.classes == ("a", "b")
 
 
-def test_a_rare_label_is_for_training(make_folder, work):
-    root = make_folder({"": 12}, **GREY)
+def test_rare_labels_stay_in_the_train_split(make_directory, run_training):
+    root = make_directory({"": 12}, **GREY)
     labels = ["a", "a|b"] * 5 + ["a|rare", "b|rarer"]
     frame = pd.DataFrame({"path": [str(root / f"{k}.png") for k in range(12)]})
     frame["label"] = labels
     for seed in range(4):
-        done = work(frame, random_state=seed, epochs=1, test_fraction=0.4)
-        parts = list(parts_of(done).values())
-        assert parts[10:] == ["train", "train"] and "test" in parts
-        assert done.learner.objective_.classes == ("a", "b", "rare", "rarer")
+        image_run = run_training(frame, random_state=seed, epochs=1, test_fraction=0.4)
+        splits = list(read_splits(image_run).values())
+        assert splits[10:] == ["train", "train"] and "test" in splits
+        assert image_run.estimator.objective_.classes == ("a", "b", "rare", "rarer")
 
 
-# --- what can go wrong -----------------------------------------------------------
+# --- invalid data and interruptions ----------------------------------------------
 
 
-def test_nothing_can_be_held_out(make_folder, work):
-    done = work(make_folder({"cat": 1, "dog": 1}, **GREY))
-    got = done.summary()
-    assert got["score"] is None and got["baselines"] == {}
-    assert got["pictures"] == {"train": 2, "val": 0, "test": 0}
-    assert not (done.run.folder / "predictions.csv").exists()
-    text = (done.run.folder / "report.txt").read_text()
-    assert "There is no score: no picture could be held out" in text
+def test_without_held_out_images_there_is_no_score(make_directory, run_training):
+    image_run = run_training(make_directory({"cat": 1, "dog": 1}, **GREY))
+    summary = image_run.summary()
+    assert summary["score"] is None and summary["baselines"] == {}
+    assert summary["splits"] == {"train": 2, "val": 0, "test": 0}
+    assert not (image_run.run.folder / "predictions.csv").exists()
+    text = (image_run.run.folder / "report.txt").read_text()
+    assert "No score: there are too few images to hold any out" in text
 
 
-def test_one_number_to_learn_from(make_folder, work):
-    root = make_folder({"": 2}, **GREY)
+def test_one_training_image_raises(make_directory, run_training):
+    root = make_directory({"": 2}, **GREY)
     frame = pd.DataFrame({"path": [str(root / f"{k}.png") for k in range(2)]})
     frame["label"] = [1.5, 2.5]
-    with pytest.raises(NoDataError, match="One picture is left for training"):
-        work(frame, ImageRegressor)
+    with pytest.raises(NoDataError, match="1 image in the train split; at least 2"):
+        run_training(frame, ImageRegressor)
 
 
-def test_what_was_found_is_kept_when_nothing_is_left(make_folder, work, tmp_path):
-    root = make_folder({"test/cat": 2, "test/dog": 2}, **GREY)
+def test_quarantine_is_written_even_if_nothing_is_left(
+    make_directory, run_training, tmp_path
+):
+    root = make_directory({"test/cat": 2, "test/dog": 2}, **GREY)
     with pytest.raises(NoDataError, match=r"run/data/quarantine\.csv"):
-        work(root)
-    aside = pd.read_csv(tmp_path / "run" / "data" / "quarantine.csv")
-    assert set(aside["reason"]) == {
-        "its class 'cat' has no picture in train",
-        "its class 'dog' has no picture in train",
+        run_training(root)
+    quarantine = pd.read_csv(tmp_path / "run" / "data" / "quarantine.csv")
+    assert set(quarantine["reason"]) == {
+        "its class 'cat' has no training image",
+        "its class 'dog' has no training image",
     }
 
 
-def test_a_stop_is_heard_while_pictures_are_opened(make_folder, tmp_path):
-    root = make_folder({"cat": 6, "dog": 6}, **GREY)
-    ticks: list[int] = []
+def test_stop_request_interrupts_the_audit(make_directory, tmp_path):
+    root = make_directory({"cat": 6, "dog": 6}, **GREY)
+    progress: list[int] = []
     with Run.create(tmp_path / "run") as run:
-        done = TrainingRun(
+        image_run = ImageRun(
             ImageClassifier(**QUICK),
             read_images(root),
             run,
             "x",
-            lambda k, n: ticks.append(k),
-            lambda: len(ticks) >= 3,
+            lambda k, n: progress.append(k),
+            lambda: len(progress) >= 3,
         )
-        with pytest.raises(Interrupted):
-            list(done.steps())
-    assert ticks == [1, 2, 3]
+        with pytest.raises(TrainingInterrupted):
+            list(image_run.steps())
+    assert progress == [1, 2, 3]
 
 
-def test_a_picture_that_changes_while_training_runs(make_folder, tmp_path, monkeypatch):
-    root = make_folder({"cat": 8, "dog": 8}, **GREY)
+def test_image_that_changes_during_training_raises(
+    make_directory, tmp_path, monkeypatch
+):
+    root = make_directory({"cat": 8, "dog": 8}, **GREY)
     monkeypatch.setattr("vicinal.images.data.dataset.free_memory", lambda: 0.0)
     with Run.create(tmp_path / "run") as run:
-        steps = TrainingRun(
-            ImageClassifier(**QUICK), read_images(root), run, "x"
-        ).steps()
+        steps = ImageRun(ImageClassifier(**QUICK), read_images(root), run, "x").steps()
         next(steps)
         for path in root.rglob("*.png"):
             path.write_bytes(b"")
@@ -330,13 +350,14 @@ def test_a_picture_that_changes_while_training_runs(make_folder, tmp_path, monke
             list(steps)
 
 
-def test_pictures_that_do_not_fit_into_memory(make_folder, work, monkeypatch):
-    root = make_folder({"cat": 8, "dog": 8}, **GREY)
-    kept = work(root)
+def test_images_that_do_not_fit_into_memory_give_the_same_model(
+    make_directory, run_training, monkeypatch
+):
+    root = make_directory({"cat": 8, "dog": 8}, **GREY)
+    in_memory = run_training(root)
     monkeypatch.setattr("vicinal.images.data.dataset.free_memory", lambda: 0.0)
-    read_again = work(root)
+    from_files = run_training(root)
     for name in ("model.safetensors", "predictions.csv"):
-        assert (kept.run.folder / name).read_bytes() == (
-            read_again.run.folder / name
-        ).read_bytes()
-    assert np.isfinite(read_again.learner.history_[-1].val_loss)
+        expected = (in_memory.run.folder / name).read_bytes()
+        assert (from_files.run.folder / name).read_bytes() == expected
+    assert np.isfinite(from_files.estimator.history_[-1].val_loss)

@@ -1,4 +1,4 @@
-"""Aggregation: against plain python, its laws, and convolution as a case of it."""
+"""Aggregation: against plain Python, its laws, and convolution as a special case."""
 
 import pytest
 import torch
@@ -63,7 +63,7 @@ def test_by_hand():
 
 @sweep
 @given(graphs(), reduces, st.randoms())
-def test_new_numbers_for_the_nodes_change_nothing(graph, reduce, random):
+def test_aggregation_is_equivariant_to_node_permutations(graph, reduce, random):
     x, edge_index = graph
     new = torch.tensor(random.sample(range(len(x)), len(x)))  # new[i]: number of node i
     renumbered = torch.empty_like(x)
@@ -77,7 +77,7 @@ def test_new_numbers_for_the_nodes_change_nothing(graph, reduce, random):
 
 @sweep
 @given(graphs(), reduces, st.randoms())
-def test_the_order_of_the_edges_changes_nothing(graph, reduce, random):
+def test_aggregation_is_invariant_to_edge_order(graph, reduce, random):
     x, edge_index = graph
     edges = edge_index.shape[1]
     shuffled = edge_index[:, torch.tensor(random.sample(range(edges), edges)).long()]
@@ -108,7 +108,7 @@ def test_a_weight_multiplies_its_message(graph, reduce):
 
 
 @pytest.mark.parametrize("reduce", REDUCE)
-def test_messages_may_have_heads(reduce):
+def test_messages_can_have_heads(reduce):
     messages, target = torch.randn(5, 2, 3), torch.tensor([0, 2, 2, 0, 2])
     weight = torch.rand(5)
     y = aggregate(messages, target, 3, reduce, weight)  # [3, 2, 3]
@@ -117,7 +117,7 @@ def test_messages_may_have_heads(reduce):
 
 
 @pytest.mark.parametrize("reduce", REDUCE)
-def test_gradients_are_those_of_small_steps(reduce):
+def test_gradients_equal_finite_differences(reduce):
     messages = torch.randn(6, 2, dtype=torch.float64, requires_grad=True)
     weight = torch.rand(6, dtype=torch.float64, requires_grad=True)
     target = torch.tensor([0, 0, 2, 2, 2, 3])
@@ -126,12 +126,12 @@ def test_gradients_are_those_of_small_steps(reduce):
     )
 
 
-def test_pooling_graphs_is_aggregation_with_batch_as_target():
-    # Two graphs of the same size, so that each is also a picture of 1 x 4 pixels.
+def test_graph_pooling_is_aggregation_by_batch():
+    # Two graphs of the same size, so that each is also an image of 1 x 4 pixels.
     x, batch = torch.randn(8, 3), torch.arange(2).repeat_interleave(4)
-    pictures = x.reshape(2, 1, 4, 3).permute(0, 3, 1, 2)  # [N, C, H, W]
+    images = x.reshape(2, 1, 4, 3).permute(0, 3, 1, 2)  # [N, C, H, W]
     pooled = aggregate(x, batch, 2, "mean")
-    torch.testing.assert_close(pooled, global_average_pool(pictures))
+    torch.testing.assert_close(pooled, global_average_pool(images))
 
 
 small = st.integers(1, 4)
@@ -167,7 +167,7 @@ def test_grid_edges_by_hand():
     assert edges == {(0, 0, 1), (1, 1, 1), (1, 0, 2), (0, 1, 0)}
 
 
-def test_errors_name_the_cure():
+def test_error_messages():
     messages, target = torch.ones(3, 2), torch.tensor([0, 1, 1])
     with pytest.raises(ValueError, match=r"reduce must be one of 'sum', .*'median'"):
         aggregate(messages, target, 2, "median")

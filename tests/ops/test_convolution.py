@@ -1,4 +1,4 @@
-"""Convolution: equal to torch's, to numbers worked by hand, and lawful."""
+"""Convolution: equal to torch's, to results by hand, and equivariant."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ TORCH: dict[str, Any] = {
 modes = st.sampled_from(sorted(TORCH))
 
 # V. Dumoulin and F. Visin 2016, figure 1.1
-PICTURE = [
+IMAGE = [
     [3, 3, 2, 1, 0],
     [0, 0, 1, 3, 1],
     [3, 1, 2, 2, 3],
@@ -43,7 +43,7 @@ def close(a: torch.Tensor, b: torch.Tensor) -> None:
 
 @st.composite
 def layers(draw):
-    """Draw a picture, weights and a bias that fit it, and the settings of a layer."""
+    """Draw an image, weights and a bias that fit it, and the settings of a layer."""
     groups, wider, height, width = draw(st.tuples(small, small, sizes, sizes))
     x = randn(2, 2 * groups, height, width)
     weight, bias = randn(wider * groups, 2, *draw(pairs)), randn(wider * groups)
@@ -109,12 +109,12 @@ def test_by_hand_equals_the_vectorised_form(layer, mode):
 
 
 @pytest.mark.parametrize("function", [convolve, convolve_by_hand])
-def test_three_by_three_filter_on_five_by_five_picture(function):
+def test_a_3x3_filter_on_a_5x5_image(function):
     # Top left:  3*0 + 3*1 + 2*2   +   0*2 + 0*2 + 1*0   +   3*0 + 1*1 + 2*2
     #          =       3 + 4       +         0           +         1 + 4     = 12
     # Middle:    0*0 + 1*1 + 3*2   +   1*2 + 2*2 + 2*0   +   0*0 + 0*1 + 2*2
     #          =       1 + 6       +     2 + 4           +             4     = 17
-    x, kernel = torch.tensor([[PICTURE]]), torch.tensor([[KERNEL]])
+    x, kernel = torch.tensor([[IMAGE]]), torch.tensor([[KERNEL]])
     y = function(x, kernel)
     assert y[0, 0].tolist() == [[12, 12, 17], [10, 17, 19], [9, 6, 14]]
 
@@ -134,7 +134,7 @@ def test_the_kernel_is_not_flipped():
 
 @sweep
 @given(pairs, st.tuples(*[st.integers(-4, 4)] * 2))
-def test_a_shifted_picture_gives_a_shifted_map(kernel, shift):
+def test_convolution_is_equivariant_to_shifts(kernel, shift):
     x, weight = randn(1, 2, 6, 7), randn(3, 2, *kernel)
 
     def layer(x):
@@ -145,7 +145,7 @@ def test_a_shifted_picture_gives_a_shifted_map(kernel, shift):
 
 @sweep
 @given(pairs, st.tuples(*[st.integers(0, 3)] * 2))
-def test_without_padding_too_away_from_what_came_in(kernel, shift):
+def test_shift_equivariance_without_padding(kernel, shift):
     down, right = shift
     x, weight = randn(1, 2, 9, 9), randn(3, 2, *kernel)
     moved = convolve(x[..., down:, right:], weight)
@@ -159,19 +159,19 @@ def test_groups_are_independent_convolutions():
     close(convolve(x, weight, bias, groups=3), apart)
 
 
-def test_tensorflow_padding_halves_an_even_picture():
+def test_tensorflow_padding_halves_an_even_image():
     # Width 4, kernel 3, stride 2: one zero to the right, so 1+2+3 and 3+4+0.
     x, ones = torch.tensor([[[[1, 2, 3, 4]]]]), torch.ones(1, 1, 1, 3).long()
     y = convolve(x, ones, stride=(1, 2), padding="same_tensorflow")
     assert y.flatten().tolist() == [6, 7]
 
 
-def test_no_pictures_give_no_maps():
+def test_an_empty_batch():
     assert convolve(randn(0, 2, 5, 5), randn(3, 2, 3, 3)).shape == (0, 3, 3, 3)
 
 
 @pytest.mark.parametrize("function", [convolve, convolve_by_hand])
-def test_errors_name_the_cure(function):
+def test_error_messages(function):
     x = randn(1, 4, 5, 5)
     with pytest.raises(ValueError, match=r"must be \[N, C_in, H, W\].*x\[None, None\]"):
         function(x[0, 0], randn(1, 1, 3, 3))
@@ -183,6 +183,6 @@ def test_errors_name_the_cure(function):
         function(x, randn(1, 4, 7, 7))
 
 
-def test_a_window_of_another_shape_is_refused():
+def test_a_window_of_another_shape_is_rejected():
     with pytest.raises(ValueError, match=r"\[2, 2\]\. Got \[3, 2\]"):
         window_product(randn(3, 2), randn(2, 2))

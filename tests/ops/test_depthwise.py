@@ -1,4 +1,4 @@
-"""Depthwise convolution: equal to torch's, gradients too, in every number format."""
+"""Depthwise convolution: equal to torch's, with gradients, in every dtype."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def with_gradients(y, x, weight):
 
 @given(sizes, sizes, few, few, st.sampled_from([1, 3, 5]), st.integers(0, 2))
 @settings(max_examples=60, deadline=None, database=None)
-def test_it_is_torch_s_convolution_in_as_many_groups(h, w, channels, stride, k, p):
+def test_output_equals_torch(h, w, channels, stride, k, p):
     x, weight = drawn(channels, h, w, k, torch.float64)
     how = (stride, stride), (p, p)
     wanted = F.conv2d(x, weight, None, *how, 1, channels)
@@ -38,9 +38,7 @@ def test_it_is_torch_s_convolution_in_as_many_groups(h, w, channels, stride, k, 
 
 
 @pytest.mark.parametrize(("stride", "padding"), [(2, 1), (2, 0), (3, 1), (1, 1)])
-def test_in_bfloat16_its_gradients_are_those_of_float32_but_for_rounding(
-    stride, padding
-):
+def test_bfloat16_gradients_equal_float32_up_to_rounding(stride, padding):
     torch.manual_seed(0)
     x, weight = drawn(6, 15, 12, 3)
     how = (stride, stride), (padding, padding)
@@ -52,7 +50,7 @@ def test_in_bfloat16_its_gradients_are_those_of_float32_but_for_rounding(
         assert (got - want).norm() < 0.02 * want.norm()
 
 
-def test_the_input_s_gradient_is_closer_to_the_truth_than_torch_s_own():
+def test_the_input_gradient_is_more_accurate_than_torch():
     """It is rounded once, from float32, and torch's comes of products in bfloat16."""
     torch.manual_seed(1)
     x, weight = (t.detach().bfloat16() for t in drawn(8, 16, 16, 3))
@@ -72,7 +70,7 @@ def test_the_input_s_gradient_is_closer_to_the_truth_than_torch_s_own():
     assert (ours - truth).norm() < 0.004 * truth.norm()  # bfloat16 has 8 bits
 
 
-def test_it_keeps_the_memory_order():
+def test_the_memory_format_is_kept():
     x, weight = drawn(8, 14, 14, 3)
     x = x.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
@@ -83,7 +81,7 @@ def test_it_keeps_the_memory_order():
     assert x.grad.is_contiguous(memory_format=last)
 
 
-def test_without_gradients_it_is_torch_s_own_to_the_last_bit():
+def test_output_without_gradients_is_bitwise_equal_to_torch():
     x, weight = (t.detach() for t in drawn(8, 14, 14, 3))
     with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
         ours = depthwise(x, weight, None, (2, 2), (1, 1))

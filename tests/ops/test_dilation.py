@@ -1,4 +1,4 @@
-"""Dilation: a kernel with gaps is a larger kernel with zeros."""
+"""Dilation: a kernel with gaps equals a larger kernel with zeros."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def with_zeros_between(weight: torch.Tensor, dilation: tuple[int, int]):
 
 @settings(max_examples=40, deadline=None, database=None)
 @given(small, small, st.tuples(small, small))
-def test_dilation_is_a_kernel_with_zeros_between(kh, kw, dilation):
+def test_dilation_equals_a_kernel_with_zeros(kh, kw, dilation):
     x = torch.randn(2, 2, 9, 10, dtype=torch.float64)
     weight = torch.randn(3, 2, kh, kw, dtype=torch.float64)
     dilated = convolve(x, weight, dilation=dilation)
@@ -34,7 +34,7 @@ def test_span_by_hand():
     assert span(3) == (3, 3)
 
 
-def test_pair_reads_one_or_two_numbers():
+def test_pair_accepts_one_or_two_numbers():
     assert pair(3, "stride") == (3, 3)
     assert pair([1, 2], "stride") == (1, 2)
     for wrong in (0, (1, 0), (1, 2, 3), ()):

@@ -1,4 +1,4 @@
-"""Filters: what each finds, by hand and by what it must leave alone."""
+"""Filters: what each detects, and what it leaves unchanged."""
 
 import pytest
 import torch
@@ -24,21 +24,21 @@ def test_edges_by_hand():
 
 
 @pytest.mark.parametrize("name", ["sobel", "prewitt"])
-def test_y_is_x_on_its_side(name):
+def test_y_filters_are_transposed_x_filters(name):
     x, y = (FILTERS[f"{name}_{axis}"].kernel for axis in "xy")
     assert torch.equal(x.T, y)
     assert not apply_filter(STEP, f"{name}_y").any()
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_a_flat_picture_has_no_edges_and_keeps_its_brightness(name):
+def test_a_constant_image_has_no_edges_and_keeps_its_brightness(name):
     expected = torch.zeros_like(FLAT) if name in EDGES else FLAT
     torch.testing.assert_close(apply_filter(FLAT, name), expected)
     assert FILTERS[name].meaning.endswith(".")
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_every_channel_is_filtered_on_its_own(name):
+def test_channels_are_filtered_separately(name):
     x = torch.randn(2, 3, 5, 6)
     y = apply_filter(x, name)
     assert y.shape == x.shape
@@ -46,7 +46,7 @@ def test_every_channel_is_filtered_on_its_own(name):
     torch.testing.assert_close(apply_filter(x[1, 2], name), y[1, 2])
 
 
-def test_sharpen_is_the_picture_minus_its_laplacian():
+def test_sharpen_is_the_image_minus_its_laplacian():
     kernels = (FILTERS[name].kernel for name in ("identity", "laplacian", "sharpen"))
     identity, laplacian, sharpen = kernels
     assert torch.equal(sharpen, identity - laplacian)
@@ -60,7 +60,7 @@ def test_gaussian_is_a_blur(sigma):
 
 
 @pytest.mark.parametrize("sigma", [1.0, 2.5])  # below 1 pixels are too coarse to tell
-def test_gaussian_is_as_wide_as_was_asked_for(sigma):
+def test_gaussian_has_the_given_size(sigma):
     # Cut off at 3 sigma, the variance along an axis falls short of sigma^2 by 3 %.
     g = gaussian(sigma)
     u = torch.arange(len(g)) - len(g) // 2
@@ -75,7 +75,7 @@ def test_gaussian_by_hand():
     assert (g[1, 0] / g[1, 1]).item() == pytest.approx(0.6065, abs=1e-4)
 
 
-def test_your_own_kernel_padding_and_whole_numbers():
+def test_custom_kernels_padding_and_integer_images():
     x = torch.tensor([[10, 20, 30]], dtype=torch.uint8)
     y = apply_filter(x, torch.tensor([[0.5, 0.5]]), padding="valid")
     assert y.tolist() == [[15, 25]]
@@ -83,7 +83,7 @@ def test_your_own_kernel_padding_and_whole_numbers():
     assert zeros[0, 0].item() == pytest.approx(0.5 * 4 / 9)
 
 
-def test_errors_name_the_cure():
+def test_error_messages():
     with pytest.raises(ValueError, match=r"name must be one of .*Got 'sobel'"):
         apply_filter(FLAT, "sobel")
     with pytest.raises(ValueError, match=r"sigma must be greater than 0.*Got -1"):
@@ -93,6 +93,6 @@ def test_errors_name_the_cure():
 
 
 @pytest.mark.parametrize(("size", "wanted"), [(4, 5), (0, 1), (-3, 3), (-4, 5)])
-def test_a_size_that_cannot_be_is_told_with_one_that_can(size, wanted):
+def test_an_invalid_size_is_rejected_with_a_valid_one(size, wanted):
     with pytest.raises(ValueError, match=rf"Use {wanted}\."):
         gaussian(1.0, size)

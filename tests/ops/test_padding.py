@@ -1,4 +1,4 @@
-"""Padding against torch's own, against numbers worked by hand, and its laws."""
+"""Padding: against torch, by hand, and its laws."""
 
 import pytest
 import torch
@@ -21,14 +21,14 @@ TORCH = {
 }
 
 
-def picture(*shape: int) -> torch.Tensor:
+def image(*shape: int) -> torch.Tensor:
     return torch.randn(shape, dtype=torch.float64)
 
 
 @sweep
 @given(sides, st.sampled_from(sorted(TORCH)))
 def test_every_mode_equals_torch(side, mode):
-    x = picture(2, 3, 4, 5).requires_grad_()
+    x = image(2, 3, 4, 5).requires_grad_()
     top, bottom, left, right = side
     ours = pad(x, side, mode)
     theirs = F.pad(x, (left, right, top, bottom), mode=TORCH[mode])
@@ -49,7 +49,7 @@ def test_every_mode_equals_torch(side, mode):
     ],
 )
 def test_each_mode_by_hand(mode, row):
-    # The picture in the docstring of pad, with a b c d = 1 2 3 4; whole numbers stay.
+    # The image in the docstring of pad, with a b c d = 1 2 3 4; whole numbers stay.
     x = torch.tensor([[1, 2, 3, 4]])
     assert pad(x, (0, 0, 2, 2), mode).tolist() == [row]
 
@@ -62,15 +62,15 @@ def test_fill_and_order_of_the_sides():
 
 @pytest.mark.parametrize("mode", ["zeros", *SOURCES])
 @pytest.mark.parametrize("shape", [(4, 5), (3, 4, 5), (2, 1, 3, 4, 5)])
-def test_any_number_of_leading_axes(mode, shape):
-    x = picture(*shape)
+def test_padding_with_any_number_of_leading_axes(mode, shape):
+    x = image(*shape)
     y = pad(x, (1, 2, 3, 0), mode)
     assert y.shape == (*shape[:-2], 7, 8)
     assert torch.equal(y[..., 1:-2, 3:], x)
 
 
-def test_nothing_to_pad_copies_nothing():
-    x = picture(4, 5)
+def test_zero_padding_amounts_do_not_copy():
+    x = image(4, 5)
     assert pad(x, (0, 0, 0, 0), "reflect") is x
 
 
@@ -111,7 +111,9 @@ def test_same_tensorflow_by_hand(size, stride, expected):
 
 @sweep
 @given(st.integers(1, 30), small, small, small)
-def test_same_tensorflow_gives_the_ceiling(size, kernel, stride, dilation):
+def test_same_tensorflow_gives_the_ceiling_of_size_over_stride(
+    size, kernel, stride, dilation
+):
     got, _ = output_size((size, size), kernel, stride, "same_tensorflow", dilation)
     assert got == -(-size // stride)
 
@@ -137,7 +139,7 @@ def test_same_keeps_the_size(size, kernel, dilation):
 
 @sweep
 @given(st.integers(1, 30), small, small)
-def test_full_counts_every_overlap(size, kernel, dilation):
+def test_full_padding_includes_every_overlap(size, kernel, dilation):
     span = (kernel - 1) * dilation + 1
     got, _ = output_size((size, size), kernel, 1, "full", dilation)
     assert got == size + span - 1
@@ -151,15 +153,15 @@ def test_same_tensorflow_exports_for_any_size():
 
     size = torch.export.Dim("size", min=8, max=512)
     exported = torch.export.export(
-        Padded(), (picture(1, 3, 32, 32),), dynamic_shapes=({2: size, 3: size},)
+        Padded(), (image(1, 3, 32, 32),), dynamic_shapes=({2: size, 3: size},)
     ).module()
     for n in (9, 32, 224):
-        x = picture(1, 3, n, n)
+        x = image(1, 3, n, n)
         assert torch.equal(exported(x), Padded()(x))
 
 
-def test_errors_name_the_cure():
-    x = picture(4, 5)
+def test_error_messages():
+    x = image(4, 5)
     with pytest.raises(ValueError, match=r"padding must be one of .*Got 'semi'"):
         amounts("semi", 3)
     with pytest.raises(ValueError, match=r"'same_tensorflow' needs size.*x\.shape"):
@@ -175,6 +177,6 @@ def test_errors_name_the_cure():
         pad(x, (0, 0, 0, 6), "circular")
 
 
-def test_every_name_is_tested_here():
+def test_every_padding_name_is_tested():
     assert set(RULES) == {"valid", "same", "full", "same_tensorflow"}
     assert set(SOURCES) == {"edge", "replicate", "reflect", "circular"}

@@ -1,4 +1,4 @@
-"""Pooling: equal to torch's, and to numbers worked by hand."""
+"""Pooling: equal to torch's, and to results by hand."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ small = st.integers(1, 3)
 pairs = st.tuples(small, small)
 strides = st.one_of(st.none(), small, pairs)
 
-PICTURE = torch.tensor(
+IMAGE = torch.tensor(
     [
         [3.0, 3, 2, 1, 0],
         [0, 0, 1, 3, 1],
@@ -29,7 +29,7 @@ PICTURE = torch.tensor(
 )[None, None]
 
 
-def picture() -> torch.Tensor:
+def image() -> torch.Tensor:
     return torch.randn(2, 3, 8, 9, dtype=torch.float64)
 
 
@@ -41,7 +41,7 @@ def half(kernel: tuple[int, int]) -> st.SearchStrategy[tuple[int, int]]:
 @sweep
 @given(pairs.flatmap(lambda k: st.tuples(st.just(k), half(k))), strides, pairs)
 def test_max_pool_equals_torch(kernel_padding, stride, dilation):
-    x, (kernel, padding) = picture().requires_grad_(), kernel_padding
+    x, (kernel, padding) = image().requires_grad_(), kernel_padding
     ours = max_pool(x, kernel, stride, padding, dilation)
     theirs = F.max_pool2d(x, kernel, stride, padding, dilation)
     assert torch.equal(ours, theirs)
@@ -52,7 +52,7 @@ def test_max_pool_equals_torch(kernel_padding, stride, dilation):
 @sweep
 @given(pairs.flatmap(lambda k: st.tuples(st.just(k), half(k))), strides, st.booleans())
 def test_average_pool_equals_torch(kernel_padding, stride, include):
-    x, (kernel, padding) = picture(), kernel_padding
+    x, (kernel, padding) = image(), kernel_padding
     ours = average_pool(x, kernel, stride, padding, count_include_pad=include)
     theirs = F.avg_pool2d(x, kernel, stride, padding, count_include_pad=include)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
@@ -60,7 +60,7 @@ def test_average_pool_equals_torch(kernel_padding, stride, include):
 
 def test_max_pool_by_hand():
     # Every window holds a 3 but one: 1 2 2 / 0 0 2 / 0 0 0, middle of the last row.
-    assert max_pool(PICTURE, 3, stride=1)[0, 0].tolist() == [
+    assert max_pool(IMAGE, 3, stride=1)[0, 0].tolist() == [
         [3, 3, 3],
         [3, 3, 3],
         [3, 2, 3],
@@ -71,7 +71,7 @@ def test_average_pool_by_hand():
     # Sums of the nine windows, in ninths. Top left: 3+3+2 + 0+0+1 + 3+1+2 = 15,
     # middle: 0+1+3 + 1+2+2 + 0+0+2 = 11, bottom right: 2+2+3 + 0+2+2 + 0+0+1 = 12.
     sums = torch.tensor([[15.0, 15, 15], [9, 11, 16], [10, 7, 12]])
-    torch.testing.assert_close(average_pool(PICTURE, 3, stride=1)[0, 0], sums / 9)
+    torch.testing.assert_close(average_pool(IMAGE, 3, stride=1)[0, 0], sums / 9)
 
 
 def test_padding_of_an_average_by_hand():
@@ -82,33 +82,33 @@ def test_padding_of_an_average_by_hand():
     assert alone.item() == 4
 
 
-def test_padding_never_wins_the_maximum():
+def test_padding_is_never_the_maximum():
     assert max_pool(-torch.ones(1, 1, 2, 2), 3, 1, "same").max() == -1
 
 
-def test_pooling_is_one_function_with_an_operation():
-    x = picture()
+def test_pooling_equals_reduce_windows():
+    x = image()
     assert torch.equal(max_pool(x, 2), reduce_windows(x, torch.amax, 2))
     assert torch.equal(average_pool(x, 2), reduce_windows(x, torch.mean, 2))
     assert torch.equal(max_pool(x, 2), -reduce_windows(-x, torch.amin, 2))
 
 
-def test_global_average_is_one_window_over_everything():
-    x = picture()
+def test_the_global_average_equals_one_large_window():
+    x = image()
     torch.testing.assert_close(
         global_average_pool(x), average_pool(x, (8, 9))[..., 0, 0], rtol=0, atol=1e-12
     )
     # Row by row 9 + 5 + 11 + 6 + 3 = 34, over 25 pixels.
-    assert global_average_pool(PICTURE).item() == pytest.approx(34 / 25)
+    assert global_average_pool(IMAGE).item() == pytest.approx(34 / 25)
 
 
-def test_errors_name_the_cure():
+def test_error_messages():
     with pytest.raises(ValueError, match=r"less than the window, 2 x 2.*Got \(2, 2"):
-        max_pool(PICTURE, 2, padding=2)
+        max_pool(IMAGE, 2, padding=2)
     with pytest.raises(ValueError, match=r"at least 6 x 6 pixels.*Got 5 x 5"):
-        average_pool(PICTURE, 6)
+        average_pool(IMAGE, 6)
 
 
-def test_the_largest_of_whole_numbers_with_padding():
+def test_max_pooling_of_integers_with_padding():
     x = torch.tensor([[[[-5, -7], [-9, -6]]]])
     assert max_pool(x, 3, 1, padding=1).unique().tolist() == [-5]

@@ -1,4 +1,4 @@
-"""Stride: windows, sizes and receptive fields against torch and brute force."""
+"""Strides: windows, sizes and receptive fields, against torch and brute force."""
 
 import pytest
 import torch
@@ -21,14 +21,14 @@ small = st.integers(1, 3)
 pairs = st.tuples(small, small)
 
 
-def picture(*shape: int) -> torch.Tensor:
+def image(*shape: int) -> torch.Tensor:
     return torch.randn(shape, dtype=torch.float64)
 
 
 @sweep
 @given(pairs, pairs, pairs, pairs)
 def test_output_size_equals_torch(kernel, stride, padding, dilation):
-    x, weight = picture(1, 1, 9, 11), picture(1, 1, *kernel)
+    x, weight = image(1, 1, 9, 11), image(1, 1, *kernel)
     y = F.conv2d(x, weight, None, stride, padding, dilation)
     assert output_size((9, 11), kernel, stride, padding, dilation) == y.shape[-2:]
 
@@ -36,7 +36,7 @@ def test_output_size_equals_torch(kernel, stride, padding, dilation):
 @sweep
 @given(pairs, pairs, pairs)
 def test_windows_equal_unfold(kernel, stride, dilation):
-    x = picture(2, 3, 8, 9)
+    x = image(2, 3, 8, 9)
     seen = windows(x, kernel, stride, dilation)
     columns = F.unfold(x, kernel, dilation, 0, stride)  # [N, C * kh * kw, H * W]
     theirs = columns.unflatten(1, (3, *kernel)).unflatten(-1, seen.shape[2:4])
@@ -51,16 +51,16 @@ def test_windows_by_hand():
     assert seen[0, 1].tolist() == [[2, 3], [6, 7]]
 
 
-def test_windows_copy_nothing():
-    x = picture(1, 1, 5, 5)
+def test_windows_are_a_view():
+    x = image(1, 1, 5, 5)
     seen = windows(x, 3, dilation=2)
     assert seen.untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
 
 
 @sweep
 @given(pairs, pairs)
-def test_a_stride_keeps_every_sth_place_of_the_dense_map(kernel, stride):
-    x, weight = picture(2, 2, 8, 9), picture(3, 2, *kernel)
+def test_a_stride_subsamples_the_dense_output(kernel, stride):
+    x, weight = image(2, 2, 8, 9), image(3, 2, *kernel)
     strided = convolve(x, weight, stride=stride, padding="same")
     dense = convolve(x, weight, padding="same")
     torch.testing.assert_close(strided, subsample(dense, stride), rtol=0, atol=1e-12)
@@ -84,7 +84,7 @@ layer = st.builds(Layer, small, small, st.integers(0, 2), small)
 
 @sweep
 @given(st.lists(layer, max_size=4))
-def test_receptive_field_is_what_the_gradient_reaches(layers):
+def test_the_receptive_field_equals_the_nonzero_gradient(layers):
     field = receptive_field(layers)
     inside = -(-max(-field.start, 0) // field.jump)  # first output clear of the padding
     for output in (inside, inside + 1):
@@ -104,10 +104,10 @@ def test_receptive_field_by_hand():
     assert receptive_field([(3, 2, 1)]).pixels(2) == range(3, 6)
 
 
-def test_errors_name_the_cure():
+def test_error_messages():
     with pytest.raises(ValueError, match=r"at least 5 x 3 pixels.*Got 4 x 6.*Add pad"):
-        windows(picture(1, 1, 4, 6), (3, 2), dilation=2)
+        windows(image(1, 1, 4, 6), (3, 2), dilation=2)
     with pytest.raises(ValueError, match=r"at least 3 x 3 pixels.*Got 2 x 4"):
         output_size((0, 2), 3, padding=1)
     with pytest.raises(ValueError, match=r"stride must be a whole number"):
-        subsample(picture(4, 4), 0)
+        subsample(image(4, 4), 0)

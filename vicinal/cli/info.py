@@ -1,4 +1,4 @@
-"""`vicinal info`: what is here."""
+"""`vicinal info`: versions, device, networks, pretrained weights and cache."""
 
 import platform
 from typing import Any
@@ -6,47 +6,48 @@ from typing import Any
 import torch
 
 from vicinal.core.compute.runtime import find_device
-from vicinal.core.compute.threads import cores
+from vicinal.core.compute.threads import num_cores
 from vicinal.core.storage.run_folder import environment
-from vicinal.graphs.nodes.networks import NETWORKS as GRAPHS
+from vicinal.graphs.nodes.networks import NETWORKS as GRAPH_NETWORKS
 from vicinal.images.data.cache import PixelCache
 from vicinal.images.networks import NETWORKS
-from vicinal.images.weights.pretrained import WEIGHTS, on_disk
+from vicinal.images.weights.pretrained import cached_weights
+from vicinal.images.weights.registry import WEIGHTS
 
 
-def about() -> dict[str, Any]:
-    """Versions, device, networks, trained weights and caches."""
-    told = environment()
-    cache = PixelCache()
+def describe_installation() -> dict[str, Any]:
+    """Return versions, device, networks, pretrained weights and cache."""
+    versions, cache = environment(), PixelCache()
     return {
-        "vicinal": told["vicinal"],
-        "python": told["python"],
-        "packages": told["packages"],
-        "system": told["system"],
+        "vicinal": versions["vicinal"],
+        "python": versions["python"],
+        "packages": versions["packages"],
+        "system": versions["system"],
         "processor": platform.processor() or platform.machine(),
-        "cores": cores(),
+        "cores": num_cores(),
         "threads": torch.get_num_threads(),
         "device": find_device(),
-        "networks": {name: _described(name) for name in NETWORKS},
-        "networks for graphs": {
-            name: f"{one.layers} layers, {one.paper}" for name, one in GRAPHS.items()
+        "image_networks": {name: _describe_network(name) for name in NETWORKS},
+        "graph_networks": {
+            name: f"{network.layers} layers, {network.paper}"
+            for name, network in GRAPH_NETWORKS.items()
         },
-        "weights": {name: _origin(name) for name in WEIGHTS},
+        "weights": {name: _describe_weights(name) for name in WEIGHTS},
         "cache": {
-            "folder": str(cache.folder),
+            "directory": str(cache.directory),
             "gigabytes": round(cache.size() / 1e9, 3),
-            "limit in gigabytes": round(cache.limit / 1e9, 1),
+            "limit_gigabytes": round(cache.limit / 1e9, 1),
         },
     }
 
 
-def _origin(name: str) -> str:
-    """Where trained weights are from, and whether they are here."""
-    here = "on disk; " if name in on_disk() else ""
+def _describe_weights(name: str) -> str:
+    """Return where pretrained weights come from, and whether they are on disk."""
+    here = "on disk; " if name in cached_weights() else ""
     return f"{here}{WEIGHTS[name].origin}"
 
 
-def _described(name: str) -> str:
+def _describe_network(name: str) -> str:
     network = NETWORKS[name]
     parameters = f"{network.parameters:,} parameters, " if network.parameters else ""
     return f"{parameters}{network.image_size} pixels, {network.paper}"

@@ -1,1 +1,1 @@
-"""The commands, each written once for all domains."""
+"""The commands, each written once; what differs between domains is in `Domain`."""

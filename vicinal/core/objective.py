@@ -1,7 +1,7 @@
-"""What is learned: one label per example, several labels, or a number.
+"""Objectives: single-label and multi-label classification, and regression.
 
-An objective knows how labels become targets, which loss the network minimises, how
-its outputs become predictions, and by which score they are judged.
+An objective encodes labels as targets, and defines the loss, the predictions and the
+metric.
 """
 
 from collections.abc import Collection
@@ -15,10 +15,10 @@ from torch import Tensor
 
 from vicinal.core import metrics
 from vicinal.core.metrics import Groups, Score
-from vicinal.errors import ClassError
+from vicinal.errors import ClassError, SettingError
 
 NO_LABEL = "-"
-"""in a table of several labels: an example that has none of them"""
+"""the label of an example without any label (multi-label)"""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SingleLabel:
         return len(self.classes)
 
     def encode(self, labels: Collection[Any]) -> np.ndarray:
-        """Class rows [N] of class names; ClassError for a name that is not known."""
+        """Return class rows [N] of class names; ClassError for an unknown name."""
         rows = {name: row for row, name in enumerate(self.classes)}
         _check_names((str(label) for label in labels), rows)
         return np.array([rows[str(label)] for label in labels], dtype=np.int64)
@@ -49,48 +49,48 @@ class SingleLabel:
         smooth = self.label_smoothing
         return F.cross_entropy(logits, y, weight, label_smoothing=smooth)
 
-    def mass(self, y: Tensor) -> float:
-        """What a batch's mean loss weighs beside another's."""
+    def batch_weight(self, y: Tensor) -> float:
+        """Return the weight of a batch's mean loss in a mean over batches."""
         rows = y.tolist()
         return sum(self.weights[k] for k in rows) if self.weights else float(len(rows))
 
     def predict(self, logits: Tensor) -> np.ndarray:
-        """Probabilities [N, K]; each row sums to 1."""
+        """Return probabilities [N, K]; each row sums to 1."""
         return torch.softmax(logits.double(), dim=1).numpy()
 
     def decide(self, predicted: np.ndarray) -> np.ndarray:
-        """The class row [N] of largest probability."""
+        """Return the class rows [N] of largest probability."""
         return predicted.argmax(axis=1)
 
     def distance(self, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """From the truth [N]: sum_k (p_k - [y = k])^2, 0..2 (Brier 1950)."""
+        """Return Brier scores [N]: sum_k (p_k - [y = k])^2, 0..2 (Brier 1950)."""
         return ((predicted - np.eye(self.outputs)[y]) ** 2).sum(axis=1)
 
     def decode(self, predicted: np.ndarray) -> list[str]:
         return [self.classes[row] for row in self.decide(predicted)]
 
-    def measure(self, y: np.ndarray, predicted: np.ndarray) -> float:
+    def metric_value(self, y: np.ndarray, predicted: np.ndarray) -> float:
         return float((self.decide(predicted) == y).mean())
 
     def score(
-        self, y: np.ndarray, decided: np.ndarray, together: Groups = None
+        self, y: np.ndarray, decisions: np.ndarray, groups: Groups = None
     ) -> Score:
-        return metrics.accuracy(y, decided, together)
+        return metrics.accuracy(y, decisions, groups)
 
-    def more_scores(
-        self, y: np.ndarray, decided: np.ndarray, together: Groups = None
+    def secondary_scores(
+        self, y: np.ndarray, decisions: np.ndarray, groups: Groups = None
     ) -> list[Score]:
         f1 = metrics.f1_macro
-        return [metrics.bootstrap("f1_macro", f1, y, decided, together)]
+        return [metrics.bootstrap("f1_macro", f1, y, decisions, groups)]
 
-    def constant(self, y: np.ndarray) -> int:
-        """The best answer that never looks: the most frequent class of y [N]."""
+    def constant_baseline(self, y: np.ndarray) -> int:
+        """Return the best constant prediction: the most frequent class of y [N]."""
         return int(np.bincount(y, minlength=self.outputs).argmax())
 
-    def balanced(self, y: np.ndarray) -> "SingleLabel":
-        """The same objective with every class of y counting the same.
+    def with_class_weights(self, y: np.ndarray) -> "SingleLabel":
+        """Return the objective with loss weights that balance the classes of y.
 
-        A class that y lacks keeps weight 1: smoothing would let a large one rule.
+        A class without examples keeps weight 1, because label smoothing uses it too.
         """
         counts = np.bincount(y, minlength=self.outputs)
         weights = len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1))
@@ -104,7 +104,7 @@ class MultiLabel:
 
     classes: tuple[str, ...]
     weights: tuple[float, ...] = ()
-    """loss weight of each label's presence; empty: all 1"""
+    """loss weight of the positive examples of each label; empty: all 1"""
 
     kind: ClassVar[str] = "multi_label"
     metric: ClassVar[str] = "f1_micro"
@@ -115,71 +115,71 @@ class MultiLabel:
         return len(self.classes)
 
     def encode(self, labels: Collection[Any]) -> np.ndarray:
-        """0/1 marks [N, K]; a label is a list of names or one text `a|b`."""
+        """Return indicators [N, K]; a label is a list of names or one text `a|b`."""
         rows = {name: row for row, name in enumerate(self.classes)}
-        marks = np.zeros((len(labels), len(rows)), dtype=np.float32)
-        for mark, label in zip(marks, labels, strict=True):
+        y = np.zeros((len(labels), len(rows)), dtype=np.float32)
+        for indicators, label in zip(y, labels, strict=True):
             names = split_labels(label)
             _check_names(names, rows)
-            mark[[rows[name] for name in names]] = 1
-        return marks
+            indicators[[rows[name] for name in names]] = 1
+        return y
 
     def loss(self, logits: Tensor, y: Tensor) -> Tensor:
         weight = logits.new_tensor(self.weights) if self.weights else None
         return F.binary_cross_entropy_with_logits(logits, y, pos_weight=weight)
 
-    def mass(self, y: Tensor) -> float:
-        """What a batch's mean loss weighs beside another's."""
+    def batch_weight(self, y: Tensor) -> float:
+        """Return the weight of a batch's mean loss in a mean over batches."""
         return float(len(y))
 
     def predict(self, logits: Tensor) -> np.ndarray:
-        """Probability of each label [N, K], each by itself."""
+        """Return the probability of each label [N, K]."""
         return torch.sigmoid(logits.double()).numpy()
 
     def decide(self, predicted: np.ndarray) -> np.ndarray:
         return (predicted >= 0.5).astype(np.int64)
 
     def distance(self, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """From the truth [N]: sum_k (p_k - y_k)^2, 0..K (Brier 1950)."""
+        """Return Brier scores [N]: sum_k (p_k - y_k)^2, 0..K (Brier 1950)."""
         return ((predicted - y) ** 2).sum(axis=1)
 
     def decode(self, predicted: np.ndarray) -> list[str]:
-        return [self._text(marks) for marks in self.decide(predicted)]
+        return [self._join(row) for row in self.decide(predicted)]
 
-    def _text(self, marks: np.ndarray) -> str:
-        return "|".join(self.classes[k] for k in np.flatnonzero(marks)) or NO_LABEL
+    def _join(self, indicators: np.ndarray) -> str:
+        return "|".join(self.classes[k] for k in np.flatnonzero(indicators)) or NO_LABEL
 
-    def measure(self, y: np.ndarray, predicted: np.ndarray) -> float:
+    def metric_value(self, y: np.ndarray, predicted: np.ndarray) -> float:
         return metrics.f1_micro(y, self.decide(predicted))
 
     def score(
-        self, y: np.ndarray, decided: np.ndarray, together: Groups = None
+        self, y: np.ndarray, decisions: np.ndarray, groups: Groups = None
     ) -> Score:
         f1 = metrics.f1_micro
-        return metrics.bootstrap("f1_micro", f1, y, decided, together)
+        return metrics.bootstrap("f1_micro", f1, y, decisions, groups)
 
-    def more_scores(
-        self, y: np.ndarray, decided: np.ndarray, together: Groups = None
+    def secondary_scores(
+        self, y: np.ndarray, decisions: np.ndarray, groups: Groups = None
     ) -> list[Score]:
-        exact = (np.asarray(y) == decided).all(axis=1)
-        right = metrics.accuracy(np.ones(len(exact)), exact, together)
-        return [right._replace(metric="all_labels_right")]
+        exact = (np.asarray(y) == decisions).all(axis=1)
+        subset = metrics.accuracy(np.ones(len(exact)), exact, groups)
+        return [subset._replace(metric="all_labels_right")]
 
-    def constant(self, y: np.ndarray) -> np.ndarray:
-        """The best answer that never looks: marks [K] of the most frequent labels.
+    def constant_baseline(self, y: np.ndarray) -> np.ndarray:
+        """Return the best constant prediction: indicators [K] of the frequent labels.
 
-        As many of them as give y [N, K] the largest micro F1, which for the first k
-        is 2 TP / (marks of y + N k).
+        As many as maximise micro F1 on y [N, K], which for the first k is
+        2 TP / (labels of y + N k).
         """
         counts = y.sum(axis=0)
         order = np.argsort(-counts, kind="stable")
-        said = len(y) * np.arange(1, len(order) + 1)
-        f1 = 2 * np.cumsum(counts[order]) / (counts.sum() + said)
-        marks = np.zeros(len(order), dtype=np.int64)
-        marks[order[: f1.argmax() + 1]] = 1
-        return marks
+        predicted = len(y) * np.arange(1, len(order) + 1)
+        f1 = 2 * np.cumsum(counts[order]) / (counts.sum() + predicted)
+        indicators = np.zeros(len(order), dtype=np.int64)
+        indicators[order[: f1.argmax() + 1]] = 1
+        return indicators
 
-    def balanced(self, y: np.ndarray) -> "MultiLabel":
+    def with_class_weights(self, y: np.ndarray) -> "MultiLabel":
         present = y.sum(axis=0)
         weights = (len(y) - present) / np.maximum(present, 1)
         return MultiLabel(self.classes, tuple(np.maximum(weights, 1e-3).tolist()))
@@ -203,8 +203,8 @@ class Numeric:
         return 1
 
     @classmethod
-    def of(cls, y: np.ndarray) -> "Numeric":
-        """The objective for targets like y [N]: their mean and spread are kept."""
+    def from_targets(cls, y: np.ndarray) -> "Numeric":
+        """Return the objective with the mean and standard deviation of y [N]."""
         return cls(float(y.mean()), float(y.std()) or 1.0)
 
     def encode(self, labels: Collection[Any]) -> np.ndarray:
@@ -214,43 +214,43 @@ class Numeric:
         z = (y - self.mean) / self.std
         return F.mse_loss(logits.squeeze(1), z.to(logits.dtype))
 
-    def mass(self, y: Tensor) -> float:
-        """What a batch's mean loss weighs beside another's."""
+    def batch_weight(self, y: Tensor) -> float:
+        """Return the weight of a batch's mean loss in a mean over batches."""
         return float(len(y))
 
     def predict(self, logits: Tensor) -> np.ndarray:
-        """The number [N], in the unit of the target."""
+        """Return numbers [N] in the unit of the target."""
         return (logits.double().squeeze(1) * self.std + self.mean).numpy()
 
     def decide(self, predicted: np.ndarray) -> np.ndarray:
         return predicted
 
     def distance(self, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """From the truth [N], in the unit of the target: the absolute error."""
+        """Return absolute errors [N] in the unit of the target."""
         return np.abs(predicted - y)
 
     def decode(self, predicted: np.ndarray) -> list[float]:
         return predicted.tolist()
 
-    def measure(self, y: np.ndarray, predicted: np.ndarray) -> float:
+    def metric_value(self, y: np.ndarray, predicted: np.ndarray) -> float:
         return metrics.mae(y, predicted)
 
     def score(
-        self, y: np.ndarray, decided: np.ndarray, together: Groups = None
+        self, y: np.ndarray, decisions: np.ndarray, groups: Groups = None
     ) -> Score:
-        return metrics.mean_error(y, decided, together)
+        return metrics.mean_absolute_error(y, decisions, groups)
 
-    def more_scores(
-        self, y: np.ndarray, decided: np.ndarray, together: Groups = None
+    def secondary_scores(
+        self, y: np.ndarray, decisions: np.ndarray, groups: Groups = None
     ) -> list[Score]:
         others = (("rmse", metrics.rmse), ("r2", metrics.r2))
-        return [metrics.bootstrap(name, f, y, decided, together) for name, f in others]
+        return [metrics.bootstrap(name, f, y, decisions, groups) for name, f in others]
 
-    def constant(self, y: np.ndarray) -> float:
-        """The median of y [N], the constant of least absolute error."""
+    def constant_baseline(self, y: np.ndarray) -> float:
+        """Return the median of y [N], the constant of least absolute error."""
         return float(np.median(y))
 
-    def balanced(self, y: np.ndarray) -> "Numeric":
+    def with_class_weights(self, y: np.ndarray) -> "Numeric":
         return self
 
 
@@ -262,7 +262,7 @@ KINDS: dict[str, type[SingleLabel] | type[MultiLabel] | type[Numeric]] = {
 
 
 def split_labels(label: Any) -> list[str]:
-    """Names in one multi-label cell: `a|b` (or a list) gives [a, b]; `-` gives []."""
+    """Return the names in a multi-label cell: `a|b` gives [a, b]; `-` gives []."""
     names = label.split("|") if isinstance(label, str) else [str(k) for k in label]
     return [name.strip() for name in names if name.strip() not in ("", NO_LABEL)]
 
@@ -279,15 +279,32 @@ def from_dict(values: dict[str, Any]) -> Objective:
     return KINDS[rest.pop("kind")](**rest)
 
 
-def _check_names(labels: Any, known: dict[str, int]) -> None:
-    strange = sorted({str(label) for label in labels} - set(known))
-    if strange:
+def _check_names(labels: Any, classes: dict[str, int]) -> None:
+    unknown = sorted({str(label) for label in labels} - set(classes))
+    if unknown:
         raise ClassError(
-            f"The model does not know {_list(strange)}. It knows {_list(list(known))}. "
-            "Classes are matched by name: rename, or train with them."
+            f"Unknown classes: {_list(unknown)}. The model's classes are "
+            f"{_list(list(classes))}. Classes are matched by name: rename them, or "
+            "train with them."
         )
 
 
 def _list(names: list[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:20])
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def class_row(objective: Objective, target: str | None, predicted: Any) -> int:
+    """Return the row of the class to explain; 0 for a number.
+
+    target: None for the predicted class. predicted: [K] probabilities.
+    """
+    classes = objective.classes
+    if target is not None and target not in classes:
+        choices = ", ".join(classes) or "none, because the model predicts a number"
+        raise SettingError(
+            f"target must be a class of the model. Got {target!r}. Classes: {choices}."
+        )
+    if not classes:
+        return 0
+    return int(np.argmax(predicted)) if target is None else classes.index(target)

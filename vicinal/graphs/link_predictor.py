@@ -1,16 +1,13 @@
-"""LinkPredictor: which pairs of nodes are joined, and are not listed yet.
+"""LinkPredictor: predict which pairs of nodes are connected.
 
-First an answer from what two nodes have between them (`link_features`) and a fitted
-layer on it, and on its products where these help; then, where that is asked for, a
-graph network or free embeddings with a decoder, delivered only where they are nearer
-the truth on held-out pairs than chance explains. Common neighbours, Adamic-Adar and
-Katz stand beside.
+A logistic regression on pair features (common neighbours, Adamic-Adar, paths ...) is
+fitted first. If a decoder is chosen, a graph network is trained, which replaces the
+regression only if it is significantly better on the validation split.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,111 +15,91 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vicinal.core import objective as objectives
-from vicinal.core.compute.runtime import Runtime, seed_for
-from vicinal.core.data.quarantine import Quarantined, warn_of
-from vicinal.core.estimators.estimator import Estimator, read_weights, save_model
+from vicinal.core.compute.runtime import seed_for
+from vicinal.core.data.quarantine import warn_quarantined
+from vicinal.core.estimators.model_choice import choose_better
+from vicinal.core.estimators.supervised import SupervisedEstimator
 from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.evaluation.evaluation import Evaluation
-from vicinal.core.evaluation.significance import (
-    PairedComparison,
-    paired_permutation_test,
-)
 from vicinal.core.objective import SingleLabel
-from vicinal.core.storage.checkpoint import under
-from vicinal.core.training.linear_head import PENALTIES, Head, RidgePath
-from vicinal.core.training.trainer import Epoch, Trainer
-from vicinal.errors import DataError, NoDataError, SettingError, near_names
-from vicinal.graphs.data.degree_features import seen_as
+from vicinal.core.training.trainer import Epoch
+from vicinal.core.training.trainer_options import never_stop
+from vicinal.errors import DataError, NoDataError, SettingError, suggest_names
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.links.features import (
-    NAMES,
-    NAMES_OF_RELATIONS,
-    PairFeatures,
-    between,
-    between_relations,
-    embeddings,
+    spectral_embeddings,
     two_hop_pairs,
 )
-from vicinal.graphs.links.metrics import judge_links
+from vicinal.graphs.links.fitted_model import (
+    FittedLinkModel,
+    features_of_pairs,
+    normalized_features,
+)
+from vicinal.graphs.links.linear_model import (
+    PairLinearModel,
+    fit_pair_linear_model,
+    training_pairs,
+)
+from vicinal.graphs.links.metrics import evaluate_links
 from vicinal.graphs.links.networks import (
     LinkNetwork,
-    LinkShape,
-    OnLinks,
+    LinkNetworkConfig,
     PairLoader,
+    PairNetwork,
 )
 from vicinal.graphs.links.split import (
     LinkSplit,
-    among,
-    in_order,
-    pairs_of,
-    sample_negative_edges,
+    is_edge,
+    sort_pairs,
     split_links,
     to_undirected,
+    unique_edges,
 )
 from vicinal.graphs.settings import LinkSettings
 
 if TYPE_CHECKING:
     from vicinal.graphs.explain.explanation import GraphExplanation
 
-FOLDS = 5
-"""of the training edges: the numbers of each fold are of a graph without it"""
-
-MANY = 4000
-"""pairs above which one fold is enough to choose by"""
-
-FURTHEST = 6.0
-"""spreads from the mean beyond which a number says no more"""
-
 EPOCHS, LR = 100, 1e-2
 CLASSES = ("no edge", "edge")
 
 
-class LinkPredictor(Estimator):
-    """Tell which pairs of nodes are joined.
+class LinkPredictor(SupervisedEstimator):
+    """Predict which pairs of nodes are connected.
 
     >>> model = LinkPredictor().fit("edges.csv")
-    >>> model.predict_proba([("a", "b"), ("a", "c")])  # chance of an edge for each
-    >>> model.most_likely(20)  # pairs that are not listed, the likeliest first
+    >>> model.predict_proba([("a", "b"), ("a", "c")])  # probability of an edge
+    >>> model.most_likely(20)  # the most probable pairs that are not edges
 
-    Where edges are of several relations (`relation_column`), a pair is asked for as
-    (source, relation, target).
-
-    Half of the pairs that it learns from are edges, so its chances are those among
-    pairs of which half are. Edges are taken without their direction.
+    With several relations (`relation_column`) a pair is (source, relation, target).
+    Half of the training pairs are edges, so probabilities are those among pairs of
+    which half are. Edges are undirected.
     """
 
     settings_type = LinkSettings
-    fitted_by = "head_"
+    settings_: LinkSettings
+    fitted_type = FittedLinkModel
+    unit = "pair"
+    cpu_only = "graph networks"
 
-    random_state: int
+    model_: FittedLinkModel
     graph_: GraphTable
-    quarantine_: list[Quarantined]
-    """what could not be used, with the reason"""
-
+    feature_encoder_: FeatureEncoder
+    node_features_: np.ndarray | None
+    relations_: tuple[str, ...]
     split_: LinkSplit
-    head_: Head
-    mean_: np.ndarray
-    spread_: np.ndarray
-    """of the numbers between pairs, of those learned from"""
-
-    products_: bool
-    """whether products of two of the numbers are seen as well"""
-
+    linear_: PairLinearModel
     network_: LinkNetwork | None
-    """the network that is delivered; None: the first answer is"""
 
-    comparison_: PairedComparison | None
-    history_: list[Epoch]
-    temperature_: float
+    # --- fit ---
 
     def fit(self, X: Any, y: Any = None, *, edges: Any = None) -> Self:
-        """Learn from the edges of a graph, as `read_graph` takes it; y is not used.
+        """Fit to the edges of a graph, as for `read_graph`; y is not used.
 
-        What cannot be used is set aside: a QuarantineWarning counts it, and
-        `quarantine_` names each with its reason.
+        Rows that cannot be used are quarantined: a QuarantineWarning counts them, and
+        `quarantine_` lists each with its reason.
         """
         for _ in self.fit_epochs(X, edges=edges):
             pass
@@ -134,524 +111,338 @@ class LinkPredictor(Estimator):
         *,
         edges: Any = None,
         checkpoint: Path | None = None,
-        stop_requested: Callable[[], bool] = lambda: False,
+        stop_requested: Callable[[], bool] = never_stop,
     ) -> Iterator[Epoch]:
-        """`fit` as a generator of epoch records; the first answer is there before."""
+        """`fit` as a generator of epoch records; the baseline is fitted before."""
         started_at = time.monotonic()
-        relation = self.settings.relation_column
-        self.begin(read_graph(X, edges=edges, relation=relation))
-        warn_of(self.quarantine_, "row")
-        return self._epochs(started_at, checkpoint, stop_requested)
+        self.start_fit()
+        relation = self.settings_.relation_column
+        self.fit_linear(read_graph(X, edges=edges, relation=relation))
+        warn_quarantined(self.quarantine_, "row")
+        return self.train_network(started_at, checkpoint, stop_requested)
 
-    def begin(self, table: GraphTable) -> None:
-        """Divide the edges and fit the first answer."""
+    def fit_linear(self, table: GraphTable) -> None:
+        """Split the edges, fit the linear baseline and calibrate it."""
         if table.directed or table.relations:
             table = to_undirected(table)
-        settings = self.settings
-        self.quarantine_ = list(table.set_aside)
-        self.objective_ = SingleLabel(CLASSES)
-        self.graph_ = table
-        self.columns_, notes = FeatureEncoder.of(table.features)
+        settings, objective = self.settings_, SingleLabel(CLASSES)
+        encoder, notes = FeatureEncoder.from_features(table.features)
         table.notes.extend(notes)
-        self.known_ = self._known(table)
+        node_features = normalized_features(table, encoder)
         seed = seed_for(self.random_state, 3) % 2**32
-        shares = settings.val_fraction, settings.test_fraction
-        self.split_ = split_links(table, *shares, seed=seed)
-        features, y, fold = self._learned_from(seed)
-        self.mean_, self.spread_ = features.mean(axis=0), features.std(axis=0)
-        self.spread_[self.spread_ < 1e-9] = 1.0
-        self._fit_head(features, y, fold)
-        self.network_, self.comparison_, self.history_ = None, None, []
-        self._said: dict[int, Any] = {}
+        fractions = settings.val_fraction, settings.test_fraction
+        split = split_links(table, *fractions, seed=seed)
+
+        def features_of(edges: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+            return features_of_pairs(table, node_features, edges, pairs).features
+
+        features, y, fold = training_pairs(split.train, len(table), features_of, seed)
+        linear, temperature = fit_pair_linear_model(features, y, fold, objective)
+        self.model_ = FittedLinkModel(
+            objective=objective,
+            temperature=temperature,
+            quarantine=list(table.quarantined),
+            graph=table,
+            feature_encoder=encoder,
+            node_features=node_features,
+            split=split,
+            linear=linear,
+        )
         self._calibrate()
 
-    def _known(self, table: GraphTable) -> np.ndarray | None:
-        """What is known of nodes, rows of length 1, [N, F]."""
-        x = self.columns_.read(table.features, len(table)).astype(np.float64)
-        if not x.shape[1]:
-            return None
-        length = np.linalg.norm(x, axis=1, keepdims=True)
-        return x / np.where(length > 0, length, 1)
-
-    def _learned_from(self, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Numbers [P, D], truth [P] and fold [P] of pairs to learn from, out of fold.
-
-        Pairs that are none are drawn among those that are no training edge, without
-        sight of what is held out.
-        """
-        rng, train = np.random.default_rng(seed + 1), self.split_.train
-        nodes = len(self.graph_)
-        nones = sample_negative_edges(nodes, train, len(train), False, rng)
-        fold = rng.integers(0, FOLDS, len(train))
-        features, truth, folds = [], [], []
-        for k in range(FOLDS):
-            own = fold == k
-            if not own.any() or own.all():
-                continue
-            pairs = np.concatenate([train[own], nones[own]])
-            features.append(self._between(train[~own], pairs).features)
-            truth.append(np.repeat([1, 0], own.sum()))
-            folds.append(np.full(2 * int(own.sum()), k))
-        return np.concatenate(features), np.concatenate(truth), np.concatenate(folds)
-
-    def _between(self, edges: np.ndarray, pairs: np.ndarray) -> PairFeatures:
-        """What is between pairs in the graph of edges."""
-        rule = between_relations if self.relations_ else between
-        return rule(len(self.graph_), edges, pairs, self.known_)
-
-    @property
-    def relations_(self) -> tuple[str, ...]:
-        """The names of the relations that are told apart; none: an edge is an edge."""
-        return self.graph_.relations
-
-    def _seen(self, features: np.ndarray) -> np.ndarray:
-        """The numbers, standardised, and with `products_` the products of any two."""
-        z = np.clip((features - self.mean_) / self.spread_, -FURTHEST, FURTHEST)
-        if self.products_:
-            i, j = np.triu_indices(z.shape[1])
-            z = np.concatenate([z, z[:, i] * z[:, j]], axis=1)
-        return z.astype(np.float32)
-
-    def _fit_head(self, features: np.ndarray, y: np.ndarray, fold: np.ndarray) -> None:
-        """Fit the layer; with products or without, and by which penalty, pairs that it
-        does not learn from decide: those of each fold in turn, or where there are many
-        those of one."""
-        judged = range(FOLDS if len(y) <= MANY else 1)
-        tried: list[tuple[float, bool, float, float]] = []
-        for products in (False, True):
-            self.products_ = products
-            z = self._seen(features)
-            said = [
-                _path(z[fold != k], y[fold != k], self.objective_)
-                for k in judged
-                if 0 < (fold == k).sum() < len(y)
-            ]
-            for number, penalty in enumerate(PENALTIES):
-                own = np.isin(fold, list(judged))
-                logits = torch.zeros(int(own.sum()), 2)
-                for k, heads in zip(judged, said, strict=False):
-                    rows = (fold == k)[own]
-                    logits[torch.from_numpy(rows)] = heads[number].logits(z[fold == k])
-                heat = fit_temperature(logits, y[own], self.objective_)
-                loss = self.objective_.loss(logits / heat, torch.from_numpy(y[own]))
-                tried.append((float(loss), products, penalty, heat))
-        _, self.products_, penalty, self.temperature_ = min(tried)
-        heads = _path(self._seen(features), y, self.objective_)
-        self.head_ = heads[PENALTIES.index(penalty)]
-
-    # --- the network -------------------------------------------------------------
-
-    def _epochs(
-        self, started_at: float, checkpoint: Path | None, stop: Callable[[], bool]
+    def train_network(
+        self,
+        started_at: float,
+        checkpoint: Path | None = None,
+        stop_requested: Callable[[], bool] = never_stop,
     ) -> Iterator[Epoch]:
-        settings = self.settings
+        """Train a network, if a decoder is chosen, and keep it if it is better."""
+        settings = self.settings_
         if settings.decoder == "none":
             return
         torch.manual_seed(seed_for(self.random_state, 5))
-        on_links = self._on_links(LinkNetwork(self._shape()))
-        loader = PairLoader(
-            self.split_.train, len(self.graph_), seed_for(self.random_state, 6)
-        )
-        trainer = Trainer(
-            model=on_links,
-            loader=loader,
-            objective=self.objective_,
-            settings=replace(
-                settings, epochs=settings.epochs or EPOCHS, lr=settings.lr or LR
+        model = self.pair_network(LinkNetwork(self.network_config()))
+        trainer = self.make_trainer(
+            model,
+            PairLoader(
+                self.split_.train, len(self.graph_), seed_for(self.random_state, 6)
             ),
-            time_limited=settings.minutes is not None,
-            runtime=Runtime(exact=settings.exact),
-            validate=self._validate,
-            judged=bool(len(self.split_.val)),
-            by_loss=True,
+            self._validate,
+            settings=settings.for_trainer(
+                epochs=settings.epochs or EPOCHS, lr=settings.lr or LR
+            ),
             started_at=started_at,
-            seed=seed_for(self.random_state, 1),
-            checkpoint_file=checkpoint,
-            fingerprint="links",
-            stop_requested=stop,
+            checkpoint=checkpoint,
+            stop_requested=stop_requested,
+            select_epoch=bool(len(self.split_.val)),
         )
-        for epoch in trainer.epochs():
-            self.history_ = trainer.progress.history
-            yield epoch
-        trainer.load_best()
-        self._keep_the_better(on_links.network.eval())
+        yield from self.run_trainer(trainer)
+        self._keep_if_better(model.network.eval())
 
-    def _shape(self) -> LinkShape:
-        settings = self.settings
-        return LinkShape(
-            nodes=len(self.graph_),
-            features=self._x().shape[1],
+    def network_config(self) -> LinkNetworkConfig:
+        """Return the size of the network that the settings ask for."""
+        settings = self.settings_
+        return LinkNetworkConfig(
+            num_nodes=len(self.graph_),
+            features=self.model_.node_inputs().shape[1],
             hidden=settings.hidden,
             layers=settings.layers,
             dropout=settings.dropout,
-            free=settings.embeddings == "free",
+            free_embeddings=settings.node_embeddings == "free",
             decoder=settings.decoder,
-            relations=len(self.relations_),
+            num_relations=len(self.relations_),
         )
 
-    def _x(self) -> Tensor:
-        x = torch.from_numpy(self.columns_.read(self.graph_.features, len(self.graph_)))
-        return seen_as(x, self.graph_.adjacency)
-
-    def _on_links(self, network: LinkNetwork) -> OnLinks:
-        return OnLinks(network, self._x(), self.split_.train, len(self.graph_))
-
-    def _held(self, part: str) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs that are held out, and the truth of them."""
-        edges = getattr(self.split_, part)
-        nones = getattr(self.split_, f"{part}_negatives")
-        truth = np.repeat([1, 0], [len(edges), len(nones)])
-        return np.concatenate([edges, nones]), truth
+    def pair_network(self, network: LinkNetwork | None = None) -> PairNetwork:
+        """Return a network on the training graph; None: the one that predicts."""
+        network = self.network_ if network is None else network
+        if network is None:
+            raise SettingError(
+                "The linear baseline predicts: there is no network. Train one with "
+                "decoder and keep='network'."
+            )
+        return PairNetwork(
+            network, self.model_.node_inputs(), self.split_.train, len(self.graph_)
+        )
 
     def _validate(self, model: nn.Module) -> tuple[float, float]:
-        pairs, y = self._held("val")
+        """Return loss and score on the validation split; NaN where it is empty."""
+        pairs, y = self.model_.held_out("val")
         if not len(pairs):
             return math.nan, math.nan
-        assert isinstance(model, OnLinks)
-        said = model.logits(torch.from_numpy(pairs))
-        loss = float(self.objective_.loss(said, torch.from_numpy(y)))
-        return loss, self.objective_.measure(y, self.objective_.predict(said))
+        assert isinstance(model, PairNetwork)
+        logits = model.logits(torch.from_numpy(pairs))
+        loss = float(self.objective_.loss(logits, torch.from_numpy(y)))
+        predicted = self.objective_.predict(logits)
+        return loss, self.objective_.metric_value(y, predicted)
 
-    def _keep_the_better(self, network: LinkNetwork) -> None:
-        pairs, y = self._held("val")
+    def _keep_if_better(self, network: LinkNetwork) -> None:
+        pairs, y = self.model_.held_out("val")
+        always = self.settings_.keep == "network"
         if not len(pairs):
+            self.update(network=network if always else None)
             return
-        ours = self._on_links(network).logits(torch.from_numpy(pairs))
-        theirs = self._first_logits(pairs)
-        said = [
-            self.objective_.predict(z / fit_temperature(z, y, self.objective_))
-            for z in (ours, theirs)
-        ]
-        self.comparison_ = paired_permutation_test(self.objective_, y, *said)
-        if self.comparison_.better or self.settings.deliver == "networks":
-            self.network_ = network
+        choice = choose_better(
+            self.objective_,
+            y,
+            self.pair_network(network).logits(torch.from_numpy(pairs)),
+            self.model_.linear_logits(pairs),
+            always_network=always,
+        )
+        kept = network if choice.keep_network else None
+        self.update(network=kept, comparison=choice.comparison)
         self._calibrate()
 
     def _calibrate(self) -> None:
-        pairs, y = self._held("val")
+        pairs, y = self.model_.held_out("val")
         if len(pairs):
-            said = self._logits(pairs)
-            self.temperature_ = fit_temperature(said, y, self.objective_, careful=True)
+            logits = self.logits(pairs)
+            temperature = fit_temperature(logits, y, self.objective_, careful=True)
+            self.update(temperature=temperature)
 
-    # --- answering ---------------------------------------------------------------
+    # --- predict ---
 
-    def _first_logits(self, pairs: np.ndarray) -> Tensor:
-        found = self._between(self.split_.train, pairs)
-        return self.head_.logits(self._seen(found.features))
+    def logits(self, pairs: np.ndarray) -> Tensor:
+        """Return logits [P, 2] of pairs of rows, before calibration.
 
-    def _logits(self, pairs: np.ndarray) -> Tensor:
-        """[P, 2] of pairs of rows, with their relations if there are any."""
+        pairs: [P, 2], or [P, 3] with rows of relations.
+        """
         if self.network_ is None:
-            return self._first_logits(pairs)
-        return self._on_links(self.network_).logits(torch.from_numpy(pairs))
+            return self.model_.linear_logits(pairs)
+        return self.pair_network().logits(torch.from_numpy(pairs))
 
-    def _chances(self, pairs: np.ndarray) -> np.ndarray:
-        """Calibrated chance [P] of an edge."""
-        said = self._logits(in_order(pairs)) / self.temperature_
-        return self.objective_.predict(said)[:, 1]
+    def edge_probabilities(self, pairs: np.ndarray) -> np.ndarray:
+        """Return the calibrated probability [P] of an edge for pairs of rows."""
+        return self.predict_from_logits(self.logits(sort_pairs(pairs)))[:, 1]
 
-    def _odds(self, pairs: np.ndarray) -> np.ndarray:
-        """Their log-odds [P], which tell apart what is as good as sure."""
-        said = self._logits(in_order(pairs)).double() / self.temperature_
-        return (said[:, 1] - said[:, 0]).numpy()
-
-    def listed(self, pairs: np.ndarray) -> np.ndarray:
-        """[P] bool: pairs of rows that are edges of the graph already."""
-        return among(in_order(pairs), pairs_of(self.graph_), len(self.graph_))
+    def _log_odds(self, pairs: np.ndarray) -> np.ndarray:
+        """Return log-odds [P], which differ where probabilities round to 1."""
+        z = self.logits(sort_pairs(pairs)).double() / self.temperature_
+        return (z[:, 1] - z[:, 0]).numpy()
 
     def predict_proba(self, X: Sequence[tuple[Any, ...]]) -> np.ndarray:
-        """The chance of an edge for each pair of names, [P].
+        """Return the probability [P] of an edge for each pair of names.
 
-        Where there are relations, X holds (source, relation, target).
+        With several relations X holds (source, relation, target).
         """
         self.check_fitted()
-        return self._chances(self._rows(X))
+        return self.edge_probabilities(self.row_indices(X))
 
     def predict(self, X: Sequence[tuple[Any, ...]]) -> np.ndarray:
-        """Whether each pair of names is joined, [P] bool; X as for `predict_proba`."""
+        """Return [P] bool: pairs that are predicted to be an edge."""
         return self.predict_proba(X) >= 0.5
 
-    def _rows(self, pairs: Sequence[tuple[Any, ...]]) -> np.ndarray:
-        place = {name: row for row, name in enumerate(self.graph_.ids)}
-        related = {name: row for row, name in enumerate(self.relations_)}
-        width = 3 if related else 2
-        what = "(source, relation, target)" if related else "A pair of names"
+    def row_indices(self, pairs: Sequence[tuple[Any, ...]]) -> np.ndarray:
+        """Return rows [P, 2] of pairs of names, or [P, 3] with rows of relations."""
+        rows_of = {name: row for row, name in enumerate(self.graph_.ids)}
+        width = 3 if self.relations_ else 2
+        expected = "(source, relation, target)" if self.relations_ else "pairs of names"
         rows = []
         for pair in pairs:
             if len(pair) != width:
-                raise DataError(f"{what} was wanted. Got {pair!r}.")
+                raise DataError(f"X must hold {expected}. Got {pair!r}.")
             source, *relation, target = map(str, pair)
             for name in (source, target):
-                if name not in place:
-                    raise NoDataError(f"There is no node {name!r}.")
+                if name not in rows_of:
+                    raise NoDataError(
+                        f"There is no node {name!r}. {suggest_names(name, rows_of, 10)}"
+                    )
             if source == target:
-                raise DataError(f"A pair is of two nodes. Got {source!r} twice.")
-            rows.append([place[source], place[target], *map(self._relation, relation)])
+                raise DataError(f"A pair must be two nodes. Got {source!r} twice.")
+            ends = [rows_of[source], rows_of[target]]
+            rows.append([*ends, *map(self.relation_index, relation)])
         return np.array(rows, np.int64).reshape(-1, width)
 
-    def _relation(self, name: str) -> int:
-        """The row of a relation; SettingError for one that is unknown."""
+    def relation_index(self, name: str) -> int:
+        """Return the row of a relation; SettingError for an unknown one."""
         if name in self.relations_:
             return self.relations_.index(name)
         if not self.relations_:
             raise SettingError(
-                "Edges of this run have no relations: it was trained without "
+                "The edges of this model have no relations: it was trained without "
                 "--relation-column."
             )
         raise SettingError(
-            f"There is no relation {name!r}. {near_names(name, self.relations_)}"
+            f"There is no relation {name!r}. {suggest_names(name, self.relations_)}"
         )
 
-    def most_likely(self, count: int = 20, relation: str | None = None) -> Any:
-        """Pairs that are no edges yet, the likeliest first: a table, names and chance.
+    def pair_columns(self, pairs: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the names of pairs of rows as columns source, target[, relation]."""
+        ids = self.graph_.ids
+        columns = {"source": ids[pairs[:, 0]], "target": ids[pairs[:, 1]]}
+        if self.relations_:
+            columns["relation"] = np.array(self.relations_, dtype=object)[pairs[:, 2]]
+        return columns
 
-        Looked for among nodes that have a neighbour in common. relation: the one that
-        is asked for; None: each of them, where there are any.
+    def is_edge(self, pairs: np.ndarray) -> np.ndarray:
+        """Return [P] bool: pairs of rows that are edges of the data."""
+        return is_edge(sort_pairs(pairs), unique_edges(self.graph_), len(self.graph_))
+
+    def most_likely(self, count: int = 20, relation: str | None = None) -> Any:
+        """Return the most probable pairs that are not edges, as a DataFrame.
+
+        Only pairs with a common neighbour are considered. relation: one of several;
+        None: all of them.
         """
         import pandas as pd
 
         self.check_fitted()
-        edges, parts = pairs_of(self.graph_), []
-        pairs = two_hop_pairs(len(self.graph_), edges[:, :2])
-        wanted: list[int | None] = [None]
-        if self.relations_ or relation is not None:
-            wanted = [*range(len(self.relations_))]
-            wanted = wanted if relation is None else [self._relation(relation)]
-        for row in wanted:
-            asked = pairs if row is None else np.insert(pairs, 2, row, axis=1)
-            asked = asked[~among(asked, edges, len(self.graph_))]
-            odds = self._odds(asked) if len(asked) else np.empty(0)
+        edges, parts = unique_edges(self.graph_), []
+        candidates = two_hop_pairs(len(self.graph_), edges[:, :2])
+        relations: list[int | None] = [None]
+        if relation is not None:
+            relations = [self.relation_index(relation)]
+        elif self.relations_:
+            relations = [*range(len(self.relations_))]
+        for row in relations:
+            pairs = candidates if row is None else np.insert(candidates, 2, row, axis=1)
+            pairs = pairs[~is_edge(pairs, edges, len(self.graph_))]
+            odds = self._log_odds(pairs) if len(pairs) else np.empty(0)
             best = np.argsort(-odds, kind="stable")[:count]
-            parts.append((asked[best], odds[best]))
-        found, odds = (np.concatenate(part) for part in zip(*parts, strict=True))
+            parts.append((pairs[best], odds[best]))
+        pairs, odds = (np.concatenate(part) for part in zip(*parts, strict=True))
         best = np.argsort(-odds, kind="stable")[:count]
-        chance = self._chances(found[best]) if len(best) else np.empty(0)
-        return pd.DataFrame(
-            {
-                **self.named(found[best]),
-                "chance": chance.round(5),
-                "log_odds": odds[best].round(3),
-            }
-        )
+        pairs = pairs[best]
+        p = self.edge_probabilities(pairs) if len(pairs) else np.empty(0)
+        columns = {"probability": p.round(5), "log_odds": odds[best].round(3)}
+        return pd.DataFrame({**self.pair_columns(pairs), **columns})
 
-    def named(self, pairs: np.ndarray) -> dict[str, np.ndarray]:
-        """Columns of the names of pairs of rows."""
-        names = self.graph_.ids
-        told = {"source": names[pairs[:, 0]], "target": names[pairs[:, 1]]}
-        if self.relations_:
-            told["relation"] = np.array(self.relations_, dtype=object)[pairs[:, 2]]
-        return told
+    @torch.no_grad()
+    def transform(self, X: Any = None) -> np.ndarray:
+        """Return embeddings [N, D] of nodes by name; X=None: of all nodes.
+
+        Of the network, or of the linear baseline spectral embeddings of the graph.
+        NoDataError for an unknown name.
+        """
+        self.check_fitted()
+        if self.network_ is not None:
+            found = self.pair_network().embeddings().numpy()
+        else:
+            edges = np.unique(self.split_.train[:, :2], axis=0)
+            found = spectral_embeddings(len(self.graph_), edges)
+        if X is None:
+            return found
+        rows = {name: row for row, name in enumerate(self.graph_.ids)}
+        unknown = next((str(name) for name in X if str(name) not in rows), None)
+        if unknown is not None:
+            raise NoDataError(
+                f"There is no node {unknown!r}. {suggest_names(unknown, rows, 10)}"
+            )
+        return found[[rows[str(name)] for name in X]]
 
     def explain(
         self, source: Any, target: Any, relation: Any = None
     ) -> "GraphExplanation":
-        """What the chance that the first answer gives a pair of names adds up to.
+        """Explain the probability of an edge by the terms of its log-odds.
 
-        relation: by which they would be joined, where there are several. SettingError
-        where a network answers: its embeddings have no such parts.
+        SettingError where a network predicts, whose score is no sum of features.
         """
         from vicinal.graphs.explain.explanation import explain_pair
         from vicinal.graphs.explain.pair_contributions import (
-            LinkPart,
             Pair,
+            PairContribution,
             PairExplanation,
         )
 
         self.check_fitted()
         if self.network_ is not None:
             raise SettingError(
-                f"{self.delivered} answers, whose embeddings are no sum of parts. The "
-                "first answer has them (train with --decoder none); `vicinal inspect "
-                "RUN NODE NODE` opens the score of a network."
+                "explain needs the linear baseline, but this model predicts with a "
+                f"network ({self.model_description}). Use `vicinal inspect RUN NODE "
+                "NODE` to see the terms of its score, or train with --decoder none."
             )
-        asked = (source, target) if relation is None else (source, relation, target)
-        rows = self._rows([asked])
-        pair, listed = in_order(rows), bool(self.listed(rows)[0])
-        learned = bool(among(pair, self.split_.train, len(self.graph_))[0])
-        features = self._between(self.split_.train, pair).features
-        names = list(NAMES if self.known_ is not None else NAMES[:-1])
-        names += NAMES_OF_RELATIONS if self.relations_ else ()
-        values = features[0].tolist()
-        if self.products_:
-            i, j = np.triu_indices(len(names))
-            names += [f"{names[a]} x {names[b]}" for a, b in zip(i, j, strict=True)]
-            values += (features[0, i] * features[0, j]).tolist()
-        slope = (self.head_.weights[:, 1] - self.head_.weights[:, 0]).astype(float)
-        adds = self._seen(features)[0] * slope / self.temperature_
-        base = float(self.head_.bias[1] - self.head_.bias[0]) / self.temperature_
-        chance = float(self._chances(pair)[0])
-        parts = [LinkPart(*row) for row in zip(names, values, adds, strict=True)]
-        parts.sort(key=lambda part: -abs(part.adds))
-        ends, edges = rows[0].tolist()[:2], np.unique(self.split_.train[:, :2], axis=0)
-        name = None if relation is None else str(relation)
-        told = name, listed, learned, self.graph_.ids, edges
-        between = Pair((ends[0], ends[1]), *told)
-        found = PairExplanation(chance, base, parts)
-        return explain_pair(found, between, self.delivered)
-
-    @torch.no_grad()
-    def transform(self, X: Any = None) -> np.ndarray:
-        """Embeddings [N, D] of the nodes by the network; of the first answer, what the
-        graph's best approximation of low rank says of each.
-
-        X: names of nodes; None: all. NoDataError for a name that is not there.
-        """
-        self.check_fitted()
-        if self.network_ is not None:
-            found = self._on_links(self.network_).embeddings().numpy()
-        else:
-            edges = np.unique(self.split_.train[:, :2], axis=0)
-            found = embeddings(len(self.graph_), edges)
-        if X is None:
-            return found
-        place = {name: row for row, name in enumerate(self.graph_.ids)}
-        lost = next((str(name) for name in X if str(name) not in place), None)
-        if lost is not None:
-            raise NoDataError(
-                f"There is no node {lost!r}. {near_names(lost, place, 10)}"
-            )
-        return found[[place[str(name)] for name in X]]
+        names = (source, target) if relation is None else (source, relation, target)
+        rows = self.row_indices([names])
+        train = self.split_.train
+        pair = Pair(
+            ends=(int(rows[0, 0]), int(rows[0, 1])),
+            relation=None if relation is None else str(relation),
+            is_edge=bool(self.is_edge(rows)[0]),
+            is_training_edge=bool(
+                is_edge(sort_pairs(rows), train, len(self.graph_))[0]
+            ),
+            ids=self.graph_.ids,
+            training_edges=np.unique(train[:, :2], axis=0),
+        )
+        base, terms = self.model_.feature_contributions(sort_pairs(rows))
+        contributions = [
+            PairContribution(name, value, term / self.temperature_)
+            for name, value, term in terms
+        ]
+        contributions.sort(key=lambda part: -abs(part.contribution))
+        probability = float(self.edge_probabilities(rows)[0])
+        found = PairExplanation(probability, base / self.temperature_, contributions)
+        return explain_pair(found, pair, self.model_description)
 
     @property
-    def delivered(self) -> str:
-        """What answers."""
-        if self.network_ is None:
-            return "the first answer"
-        return str(self.network_)
-
-    @property
-    def networks_delivered(self) -> list[LinkNetwork]:
-        """The network, if it is delivered."""
-        return [] if self.network_ is None else [self.network_]
+    def model_description(self) -> str:
+        """Return what predicts: the linear baseline or the network."""
+        return "the linear baseline" if self.network_ is None else str(self.network_)
 
     @property
     def network_name(self) -> str:
-        """The kind of network that is tried."""
-        settings = self.settings
+        """Return the kind of network that the settings ask for."""
+        settings = self.settings_
         layers = "relational GCN" if self.relations_ else "GraphSAGE"
-        what = layers if settings.embeddings == "layers" else "free embeddings"
-        return f"{what} with a decoder: {settings.decoder}"
+        name = layers if settings.node_embeddings == "layers" else "free embeddings"
+        return f"{name} with {settings.decoder} decoder"
 
-    @property
-    def first_told(self) -> str:
-        """What the first answer is."""
-        products = ", and products of any two of them" if self.products_ else ""
-        penalty = f"a fitted layer (penalty {self.head_.penalty:g})"
-        return f"what two nodes have between them{products}, {penalty}"
+    # --- evaluate ---
 
-    @property
-    def against_the_first(self) -> str:
-        """How the network did beside the first answer, in a sentence; nothing where
-        none was tried."""
-        if self.comparison_ is None:
-            return ""
-        asked = self.network_ is not None and not self.comparison_.better
-        verdict = "delivered, as was asked for" if asked else self.comparison_.verdict
-        return f"{self.comparison_}: {verdict}"
-
-    # --- being judged ------------------------------------------------------------
-
-    def evaluate(self) -> Evaluation:
-        """Score on edges that were held out, and as many pairs that are none."""
+    def evaluate(self, X: Any = None, y: Any = None) -> Evaluation:
+        """Evaluate on the edges of the test split and as many negative pairs."""
         import pandas as pd
 
         self.check_fitted()
-        pairs, y = self._held("test")
+        pairs, targets = self.model_.held_out("test")
         if not len(pairs):
-            raise NoDataError("No edge was held out: set test_fraction above 0.")
-        said = self._chances(pairs)
-        own = {"label": np.array(CLASSES)[y], "chance": said.round(5)}
-        frame = pd.DataFrame({**self.named(pairs), **own})
-        told = self._between(self.split_.train, pairs)
-        return judge_links(y, said, told.heuristics, frame)
-
-    def score(self, X: Any = None, y: Any = None) -> float:
-        """AUROC on the edges that were held out."""
-        return self.evaluate().score.value
-
-    # --- keeping -----------------------------------------------------------------
-
-    def save(self, path: str | Path) -> Path:
-        """Write the model and its graph to a folder: safetensors and JSON."""
-        self.check_fitted()
-        network = self.network_
-        description = {
-            "estimator": type(self).__name__,
-            "parameters": self.plain_params(),
-            "objective": objectives.to_dict(self.objective_),
-            "columns": self.columns_.to_dict(),
-            "penalty": self.head_.penalty,
-            "products": self.products_,
-            "network": None if network is None else network.shape._asdict(),
-            "temperature": self.temperature_,
-            "relations": list(self.relations_),
-            "history": [epoch._asdict() for epoch in self.history_],
+            raise NoDataError("There is no test split. Fit with test_fraction above 0.")
+        p = self.edge_probabilities(pairs)
+        columns = {
+            "label": np.array(CLASSES)[targets],
+            "predicted": np.array(CLASSES)[(p >= 0.5).astype(int)],
+            "probability": p.round(5),
         }
-        text = "\0".join(self.graph_.ids).encode()
-        x = self.columns_.read(self.graph_.features, len(self.graph_))
-        arrays = {
-            "source": self.graph_.source,
-            "target": self.graph_.target,
-            "x": x,
-            "mean": self.mean_,
-            "spread": self.spread_,
-            "weights": self.head_.weights,
-            "bias": self.head_.bias,
-            **{f"split.{k}": v for k, v in vars(self.split_).items()},
-        }
-        if self.graph_.relation is not None:
-            arrays["relation"] = self.graph_.relation
-        ready = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
-        tensors = {k: torch.from_numpy(v) for k, v in ready.items()}
-        tensors["ids"] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
-        if network is not None:
-            state = network.state_dict().items()
-            tensors |= {f"network.{name}": t for name, t in state}
-        return save_model(path, description, tensors)
-
-    @classmethod
-    def restore(cls, folder: str | Path, description: dict[str, Any]) -> Self:
-        """The estimator that `save` wrote to a folder."""
-        self = cls(**description["parameters"])
-        self.objective_ = SingleLabel(CLASSES)
-        tensors = read_weights(folder, description)
-        arrays = {k: t.numpy() for k, t in tensors.items() if k != "ids"}
-        ids = tensors["ids"].numpy().tobytes().decode().split("\0")
-        x = arrays["x"]
-        # what was read once is kept as numbers, and is not to be read again
-        form = "kept" if x.shape[1] else "none"
-        self.columns_ = FeatureEncoder(form, width=x.shape[1])
-        self.graph_ = GraphTable(
-            ids=np.array(ids, dtype=object),
-            source=arrays["source"],
-            target=arrays["target"],
-            features=x if x.shape[1] else None,
-            relation=arrays.get("relation"),
-            relations=tuple(description["relations"]),
-        )
-        self.known_ = self._known(self.graph_)
-        parts = {k.removeprefix("split."): v for k, v in arrays.items()}
-        names = LinkSplit.__dataclass_fields__
-        self.split_ = LinkSplit(**{name: parts[name] for name in names})
-        self.mean_, self.spread_ = arrays["mean"], arrays["spread"]
-        self.head_ = Head(arrays["weights"], arrays["bias"], description["penalty"])
-        self.products_ = description["products"]
-        self.temperature_ = description["temperature"]
-        self.history_ = [Epoch.of(epoch) for epoch in description["history"]]
-        self.network_, self.comparison_ = None, None
-        if description["network"] is not None:
-            self.network_ = LinkNetwork(LinkShape(**description["network"]))
-            self.network_.load_state_dict(under("network", tensors))
-            self.network_.eval()
-        return self
-
-
-def _path(z: np.ndarray, y: np.ndarray, objective: SingleLabel) -> list[Head]:
-    """Heads of all penalties."""
-    problem = RidgePath.of(z, y, objective)
-    every = np.ones((len(z), 1), bool)
-    heads, start = [], None
-    for penalty in PENALTIES:
-        start = problem.solve(every, penalty, start)
-        heads.append(problem.in_own_axes(start, penalty))
-    return heads
+        table = pd.DataFrame({**self.pair_columns(pairs), **columns})
+        heuristics = self.model_.pair_features(pairs).heuristics
+        return evaluate_links(targets, p, heuristics, table)

@@ -1,8 +1,8 @@
-"""NodeClassifier and NodeRegressor: what a node is, told by what surrounds it.
+"""NodeClassifier and NodeRegressor: predict a class or a number for each node.
 
-First an answer in seconds (`first_answer`), then graph networks within the minutes; the
-networks are delivered only where they are nearer the truth on nodes held out to choose
-by than chance explains (`core.paired`).
+A linear baseline on propagated features is fitted in seconds. Graph networks are then
+trained within the time budget; they replace the baseline, alone or averaged with it,
+only if they are significantly better on the validation split.
 """
 
 import math
@@ -12,76 +12,65 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from torch import Tensor
 
 from vicinal.core.compute.runtime import seed_for
-from vicinal.core.data.quarantine import Quarantined, warn_of
-from vicinal.core.data.splits import TEST, TRAIN, VAL, deal
+from vicinal.core.data.quarantine import warn_quarantined
+from vicinal.core.data.splits import TRAIN, VAL, assign_folds
+from vicinal.core.estimators.labels import encode_labels, make_objective, usable_rows
+from vicinal.core.estimators.model_choice import (
+    calibrated_predictions,
+    compare_at_own_temperature,
+    constant_baseline,
+    describe_choice,
+)
 from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.evaluation.significance import (
     LEVEL,
     PairedComparison,
     paired_permutation_test,
 )
-from vicinal.core.metrics import r2
-from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
+from vicinal.core.objective import Objective
 from vicinal.core.training.trainer import Epoch
-from vicinal.errors import DataError, NoDataError
+from vicinal.core.training.trainer_options import never_stop
+from vicinal.errors import NoDataError
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.node_features import FeatureEncoder
-from vicinal.graphs.data.node_list import refuse_names
+from vicinal.graphs.data.labels import check_labels_repeat
+from vicinal.graphs.data.node_features import FeatureEncoder, features_or_degrees
 from vicinal.graphs.node_model import NodeModel
-from vicinal.graphs.nodes.ensemble import Ensemble, averaged
+from vicinal.graphs.nodes.ensemble import Ensemble, average_logits
+from vicinal.graphs.nodes.fitted_model import FittedNodeModel, memory_limit
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph
 from vicinal.graphs.nodes.propagated_features import (
     PropagatedLinearModel,
-    features_alone,
-    first_answers,
+    fit_feature_model,
+    fit_propagated_models,
 )
-from vicinal.graphs.nodes.split import parts_of
+from vicinal.graphs.nodes.split import split_nodes
+from vicinal.graphs.sparse.memmap import matrix_allocator
 
 if TYPE_CHECKING:
     from vicinal.graphs.explain.explanation import GraphExplanation
 
-MATTERS = 1e-3
-"""mean distance from the truth, in Brier score or spreads of the target, by which
-networks have to be nearer: where all is right, the last digits can be told apart too"""
+MIN_IMPROVEMENT = 1e-3
+"""smallest improvement that matters: mean Brier score, or standard deviations of the
+target. On easy data far smaller differences are significant"""
 
 FOLDS = 5
-"""where no node could be held out to choose by"""
+"""cross-validation folds of the linear models, where there is no validation split"""
 
 
 class NodeEstimator(NodeModel):
-    """How the two estimators learn."""
-
-    split_: np.ndarray
-    """[N] train, val, test, or nothing: what each node was for"""
-
-    linear_candidates_: list[PropagatedLinearModel]
-    """the best answer of each view that was tried"""
-
-    comparison_: PairedComparison | None
-    """the networks against the first answer on the validation part; None: no network
-    was trained, or nothing was held out"""
-
-    quarantine_: list[Quarantined]
-    """what could not be used, with the reason"""
-
-    network_name: str
-    """the kind of network that is tried"""
-
-    minutes: float | None
-    samples: tuple[int, ...] | None = None
-    """neighbours that a step sees, outward; None: the whole graph"""
+    """Base of NodeClassifier and NodeRegressor: `fit`."""
 
     def fit(
         self, X: Any, y: Any = None, *, edges: Any = None, target: str | None = None
     ) -> Self:
-        """Learn from a graph whose nodes are labelled, some or all.
+        """Fit to a graph of which some or all nodes are labelled.
 
-        X, edges: as `read_graph` takes them. y: [N] labels, None for a node without.
-        target: the column, or attribute, of the labels.
-        What cannot be used is set aside: a QuarantineWarning counts it, and
-        `quarantine_` names each with its reason.
+        X, edges: as for `read_graph`. y: [N] labels, None for a node without. target:
+        the column, or attribute, of the labels.
+        Rows that cannot be used are quarantined: a QuarantineWarning counts them, and
+        `quarantine_` lists each with its reason.
         """
         for _ in self.fit_epochs(X, y, edges=edges, target=target):
             pass
@@ -95,286 +84,298 @@ class NodeEstimator(NodeModel):
         edges: Any = None,
         target: str | None = None,
         checkpoint: Path | None = None,
-        stop_requested: Callable[[], bool] = lambda: False,
+        stop_requested: Callable[[], bool] = never_stop,
     ) -> Iterator[Epoch]:
-        """`fit` as a generator of epoch records: leave the loop to stop early.
-
-        The first answer is there before the first epoch.
-        """
+        """`fit` as a generator of epoch records; the baseline is fitted before."""
         started_at = time.monotonic()
-        table = self.read(X, y, edges=edges, target=target)
-        self.begin(table)
-        warn_of(self.quarantine_, "row")
-        return self._epochs(started_at, checkpoint, stop_requested)
+        self.start_fit()
+        self.fit_linear(self.read(X, y, edges=edges, target=target))
+        warn_quarantined(self.quarantine_, "row")
+        return self.train_network(started_at, checkpoint, stop_requested)
 
-    def begin(self, table: GraphTable) -> None:
-        """Find the first answer for a graph; the model is that until something better.
-
-        NoDataError where no node is left to learn from.
-        """
-        settings, seed = self.settings, self.random_state
-        self.quarantine_ = list(table.set_aside)
-        self.split_ = parts_of(table, settings, seed_for(seed, 3) % 2**32)
-        if not (self.split_ == TRAIN).any():
+    def fit_linear(self, table: GraphTable) -> None:
+        """Split the nodes, fit the linear baseline and calibrate it."""
+        settings = self.settings_
+        split = split_nodes(table, settings, seed_for(self.random_state, 3) % 2**32)
+        if not (split == TRAIN).any():
             raise NoDataError(
-                "No labelled node is left to learn from. Check the labels and the "
-                "parts."
+                "No labelled node is in the train split. Check the labels and the "
+                "split column."
             )
-        self.objective_ = self._objective(table)
-        self._set_classes(table)
-        self.columns_, notes = FeatureEncoder.of(table.features)
+        objective = self._objective(table, split)
+        encoder, notes = FeatureEncoder.from_features(table.features)
         table.notes.extend(notes)
-        self._know(table, self.split_ == TRAIN)
-        self.samples = None
-        if settings.network != "none":  # or it is refused
-            members = self._members(time.monotonic(), None, lambda: False)
-            self.samples = members.counts
-        y = self.known_.y[self.known_.train_mask]
+        table = table.replace(max_bytes=memory_limit(settings))
+        graph = encode_graph(table, encoder, objective, split == TRAIN)
+        y = graph.y[graph.train_mask]
         if settings.class_weight == "balanced":
-            self.objective_ = self.objective_.balanced(y)
-        self.constant_baseline_ = np.atleast_1d(self.objective_.constant(y)).tolist()
-        self.temperature_, self.networks_, self.history_ = 1.0, None, []
-        self.mixture_temperatures_ = None
-        self.comparison_ = None
-        self.network_name = settings.network
-        self.linear_candidates_ = []
-        max_bytes = 1e9 * settings.memory
-        judged = self._judged()
-        for answer in first_answers(self.known_, self.objective_, judged, max_bytes):
-            self.linear_candidates_.append(answer)
-        if self.samples is not None:
-            self.known_.graph.forget()  # it is large, and samples do without
-        self.alone_ = features_alone(self.known_, self.objective_, judged)
-        self.linear_ = self.linear_candidates_[
-            0
-        ]  # where nothing can be chosen by, the only one
-        self.fitted_ = None
-        if len(self.linear_candidates_) > 1:
-            self.linear_ = min(self.linear_candidates_, key=lambda answer: answer.loss)
-            fitted = [
-                answer for answer in self.linear_candidates_ if answer.view != "labels"
-            ]
-            self.fitted_ = min(fitted, key=lambda answer: answer.loss)
+            objective = objective.with_class_weights(y)
+        name, neighbors = settings.network, None
+        if name != "none":  # raises SettingError before anything is fitted
+            ensemble = self._ensemble(graph, split, objective, time.monotonic())
+            name, neighbors = ensemble.network_name, ensemble.num_neighbors
+        masks = validation_masks(graph, split, objective, self.random_state)
+        candidates = list(
+            fit_propagated_models(graph, objective, masks, 1e9 * settings.memory)
+        )
+        if neighbors is not None:
+            graph.adjacency.clear_cache()  # large, and mini-batches do not need it
+        self.model_ = FittedNodeModel(
+            objective=objective,
+            integer_classes=table.whole_numbers,
+            constant_baseline=constant_baseline(objective, y),
+            quarantine=list(table.quarantined),
+            feature_encoder=encoder,
+            graph=table,
+            labelled_graph=graph,
+            split=split,
+            linear_candidates=candidates,
+            features_only=fit_feature_model(graph, objective, masks),
+            **best_linear_models(candidates),
+            network_name=name,
+            num_neighbors=neighbors,
+        )
         self._calibrate()
 
-    def _judged(self) -> list[np.ndarray]:
-        """Masks [N] of nodes to choose by: the validation part, else folds of train."""
-        val = self.split_ == VAL
-        if val.any():
-            return [val]
-        rows = np.flatnonzero(self.known_.train_mask)
-        y = self.known_.y[rows]
-        if self.objective_.kind == "single_label":
-            counts = np.bincount(y, minlength=self.objective_.outputs)
-            if counts.min() < 2:  # a fold would take a class away
-                return []
-        if len(rows) < 2:
-            return []
-        strata = y if self.objective_.kind == "single_label" else np.zeros(len(rows))
-        folds = min(FOLDS, len(rows))
-        dealt = deal(strata, folds=folds, seed=seed_for(self.random_state, 4) % 2**32)
-        masks = []
-        for fold in range(folds):
-            mask = np.zeros(len(self.known_.train_mask), bool)
-            mask[rows[dealt == fold]] = True
-            masks.append(mask)
-        return masks
+    def _objective(self, table: GraphTable, split: np.ndarray) -> Objective:
+        """Return the objective; nodes of classes outside train leave the split."""
+        if table.kind == "single_label" and table.label_mask.all():
+            check_labels_repeat(table.labels)
+        smoothing = self.settings_.label_smoothing
+        objective = make_objective(table, split == TRAIN, smoothing, self.unit)
+        unknown = table.label_mask & ~usable_rows(table, objective)
+        if unknown.any() and table.labels is not None:
+            names = ", ".join(sorted(set(table.labels[unknown])))
+            table.notes.append(f"classes without a training node, left out: {names}")
+            split[unknown] = ""
+        return objective
 
-    def _epochs(
+    def train_network(
         self,
         started_at: float,
-        checkpoint: Path | None,
-        stop_requested: Callable[[], bool],
+        checkpoint: Path | None = None,
+        stop_requested: Callable[[], bool] = never_stop,
     ) -> Iterator[Epoch]:
-        if self.settings.network == "none":
+        """Train networks, if any are asked for, and keep them if they are better."""
+        if self.settings_.network == "none":
             return
-        members = self._members(started_at, checkpoint, stop_requested)
-        self.network_name = members.name
-        yield from members.epochs()
-        self.history_ = members.history
-        if members.networks:
-            self._keep_the_better(members)
+        ensemble = self._ensemble(
+            self.labelled_graph_,
+            self.split_,
+            self.objective_,
+            started_at,
+            checkpoint,
+            stop_requested,
+        )
+        for epoch in ensemble.epochs():
+            self.update(history=list(ensemble.history))
+            yield epoch
+        self.update(history=ensemble.history)
+        if ensemble.networks:
+            self._keep_if_better(ensemble)
 
-    def _members(
-        self, started_at: float, checkpoint: Path | None, stop: Callable[[], bool]
+    def _ensemble(
+        self,
+        graph: LabelledGraph,
+        split: np.ndarray,
+        objective: Objective,
+        started_at: float,
+        checkpoint: Path | None = None,
+        stop_requested: Callable[[], bool] = never_stop,
     ) -> Ensemble:
         return Ensemble(
-            settings=self.settings,
-            known=self.known_,
-            val=self.split_ == VAL,
-            objective=self.objective_,
+            settings=self.settings_,
+            graph=graph,
+            val_mask=split == VAL,
+            objective=objective,
             seed=seed_for(self.random_state, 1),
             started_at=started_at,
             checkpoint=checkpoint,
-            stop_requested=stop,
+            stop_requested=stop_requested,
         )
 
-    def _keep_the_better(self, members: Ensemble) -> None:
-        """The networks with the first answer, or alone, where that is shown better.
+    def _keep_if_better(self, ensemble: Ensemble) -> None:
+        """Keep the networks, averaged with the linear baseline or alone, if better.
 
-        Two questions in a fixed order, so that neither has to pay for the other: is the
-        mean of both nearer the truth on the validation part than the first answer, by
-        more than chance explains? If so, are the networks alone nearer than the mean?
+        Two tests in a fixed order, so that neither needs a correction: is the average
+        better than the baseline? If so, are the networks alone better than the average?
         """
         val, objective = self.split_ == VAL, self.objective_
         if not val.any():
-            self.networks_ = members.networks
+            self.update(networks=ensemble.networks)
             return
-        y, firsts = self.known_.y[val], self.logits()[val]  # so far it is the model
-        said = members.logits()
-        parts = firsts, said[val]
-        heats = [fit_temperature(z, y, objective) for z in parts]
-        cool = [z / heat for z, heat in zip(parts, heats, strict=True)]
-        first, alone, both = (
-            objective.predict(calibrated(z, y, objective))
-            for z in (*parts, averaged(cool, objective))
+        y, linear = self.labelled_graph_.y[val], self.logits()[val]
+        all_logits = ensemble.logits()
+        network = all_logits[val]
+        if self.settings_.keep == "network":
+            comparison = compare_at_own_temperature(objective, y, network, linear)
+            self._use_networks(ensemble, comparison, all_logits)
+            return
+        temperatures = tuple(
+            fit_temperature(z, y, objective) for z in (linear, network)
         )
-        if self.settings.deliver == "networks":
-            self.comparison_ = paired_permutation_test(objective, y, alone, first)
-            self.networks_ = members.networks
-            self._calibrate(said)
-            return
-        self.comparison_ = paired_permutation_test(objective, y, both, first)
-        if self._shown(self.comparison_):
-            self.networks_, self.mixture_temperatures_ = (
-                members.networks,
-                (heats[0], heats[1]),
+        both = zip((linear, network), temperatures, strict=True)
+        average = average_logits([z / t for z, t in both], objective)
+        p_linear, p_network, p_average = (
+            calibrated_predictions(objective, z, y) for z in (linear, network, average)
+        )
+        comparison = paired_permutation_test(objective, y, p_average, p_linear)
+        if not self.is_improvement(comparison):
+            self.update(comparison=comparison)
+        elif self.is_improvement(
+            paired_permutation_test(objective, y, p_network, p_average)
+        ):
+            comparison = paired_permutation_test(objective, y, p_network, p_linear)
+            self._use_networks(ensemble, comparison, all_logits)
+        else:
+            self.update(
+                networks=ensemble.networks,
+                mixture_temperatures=temperatures,
+                comparison=comparison,
             )
-            if self._shown(paired_permutation_test(objective, y, alone, both)):
-                self.comparison_ = paired_permutation_test(objective, y, alone, first)
-                self.mixture_temperatures_ = None
+            self._calibrate()
+
+    def _use_networks(
+        self, ensemble: Ensemble, comparison: PairedComparison, logits: Any
+    ) -> None:
+        """Predict by the networks alone, whose logits [N, K] are known."""
+        self.update(networks=ensemble.networks, comparison=comparison)
+        self._cache = self._cache_key(), logits
         self._calibrate()
 
-    def _shown(self, found: PairedComparison) -> bool:
-        """Whether a difference is more than chance explains, and more than nothing, and
-        what is decided is no worse by more than one spread of what a coin would give.
+    def is_improvement(self, comparison: PairedComparison) -> bool:
+        """Return whether a difference is significant, and large enough to matter.
 
-        Of a few hundred nodes some twenty are decided differently: whether one more of
-        them becomes worse than better says nothing.
+        More decisions may become worse than better by one standard deviation of what
+        a fair coin would give: of a few hundred nodes some twenty are decided
+        differently, and one more or less says nothing.
         """
-        spread = getattr(self.objective_, "std", 1.0)
-        worse, differing = found.losses - found.wins, found.losses + found.wins
+        std = getattr(self.objective_, "std", 1.0)
+        wins, losses = comparison.wins, comparison.losses
         return (
-            found.p <= LEVEL
-            and worse <= math.sqrt(differing)
-            and found.theirs - found.ours > MATTERS * spread
+            comparison.p <= LEVEL
+            and losses - wins <= math.sqrt(losses + wins)
+            and comparison.theirs - comparison.ours > MIN_IMPROVEMENT * std
         )
+
+    def _calibrate(self) -> None:
+        val = self.split_ == VAL
+        if val.any():
+            y = self.labelled_graph_.y[val]
+            z = self.logits()[val]
+            temperature = fit_temperature(z, y, self.objective_, careful=True)
+            self.update(temperature=temperature)
+
+    @property
+    def comparison_text(self) -> str:
+        """Return how the networks compared with the linear baseline, in a sentence."""
+        comparison, kept = self.comparison_, self.networks_ is not None
+        better = comparison is not None and self.is_improvement(comparison)
+        return describe_choice(comparison, kept, better)
 
     def explain(
         self, name: str, target: str | None = None, *, seed: int = 0
     ) -> "GraphExplanation":
-        """What the answer for a node rests on: print it, `draw()` it, or read `found`.
+        """Explain the prediction for a node: print, `draw()`, or read `found`.
 
-        The first answer is a sum over nodes; of networks it is told which edges move
-        them, held against edges at random (seed). target: a class; None: the one that
-        is said. Of a node that came later: `with_new_nodes(...)` first. NoDataError
-        for a node that is not there, SettingError for a class that is not.
+        The linear baseline is a sum over nodes; for networks the edges that change the
+        prediction are searched and tested against random edges (seed). target: a class;
+        None: the predicted one. Explain a new node on `with_new_nodes(...)`. Raises
+        NoDataError for an unknown node, SettingError for an unknown class.
         """
         from vicinal.graphs.explain.explanation import explain_node
 
         self.check_fitted()
         return explain_node(self, str(name), target, seed)
 
-    @property
-    def against_the_first(self) -> str:
-        """How the networks did beside the first answer, in a sentence; nothing where
-        none was tried."""
-        if self.comparison_ is None:
-            return ""
-        verdict = self.comparison_.verdict
-        if self.networks_ is None and self.comparison_.better:
-            verdict = "not kept, for it is nearer by next to nothing"
-        elif self.networks_ is not None and self._shown(self.comparison_):
-            verdict = "kept"
-        elif self.networks_ is not None:
-            verdict = "delivered, as was asked for"
-        return f"{self.comparison_}: {verdict}"
 
-    def _calibrate(self, said: Tensor | None = None) -> None:
-        """Fit the temperature. said: logits of all nodes, where they are known."""
-        val = self.split_ == VAL
-        self._said = said
-        if val.any():
-            y = self.known_.y[val]
-            given = self.logits()[val], y, self.objective_
-            self.temperature_ = fit_temperature(*given, careful=True)
+def encode_graph(
+    table: GraphTable,
+    encoder: FeatureEncoder,
+    objective: Objective,
+    train_mask: np.ndarray,
+) -> LabelledGraph:
+    """Return a graph as tensors, with targets, on disk where memory is short."""
+    import torch
 
-    def _objective(self, table: GraphTable) -> Objective:
-        raise NotImplementedError
-
-    def _set_classes(self, table: GraphTable) -> None:
-        """Set `classes_`, where there are classes."""
-
-    @property
-    def held_out(self) -> np.ndarray:
-        """[N] bool: nodes that the score is taken on."""
-        return self.split_ == TEST
+    make = matrix_allocator(table.max_bytes)
+    x = torch.from_numpy(encoder.transform(table.features, len(table), make))
+    y, adjacency = encode_labels(table, objective), table.adjacency
+    x = features_or_degrees(x, adjacency)
+    return LabelledGraph(x, adjacency, table.edge_weight, y, train_mask)
 
 
-def calibrated(logits: Tensor, y: np.ndarray, objective: Objective) -> Tensor:
-    """Logits [N, K] divided by the temperature that suits y."""
-    return logits / fit_temperature(logits, y, objective)
+def validation_masks(
+    graph: LabelledGraph, split: np.ndarray, objective: Objective, random_state: int
+) -> list[np.ndarray]:
+    """Return masks [N] to choose linear models by: validation split, or train folds.
+
+    None where the train split is too small to be divided.
+    """
+    val = split == VAL
+    if val.any():
+        return [val]
+    rows = np.flatnonzero(graph.train_mask)
+    strata, single = graph.y[rows], objective.kind == "single_label"
+    if single and np.bincount(strata, minlength=objective.outputs).min() < 2:
+        return []  # a fold would leave a class without a node
+    if len(rows) < 2:
+        return []
+    folds = min(FOLDS, len(rows))
+    assigned = assign_folds(
+        strata if single else np.zeros(len(rows)),
+        folds=folds,
+        seed=seed_for(random_state, 4) % 2**32,
+    )
+    masks = []
+    for fold in range(folds):
+        mask = np.zeros(len(graph.train_mask), bool)
+        mask[rows[assigned == fold]] = True
+        masks.append(mask)
+    return masks
+
+
+def best_linear_models(candidates: list[PropagatedLinearModel]) -> dict[str, Any]:
+    """Return the candidate of lowest loss, of all and of those that use features.
+
+    Where nothing could be held out there is one candidate, which uses labels only.
+    """
+    if len(candidates) == 1:
+        return {"linear": candidates[0], "linear_with_features": None}
+    with_features = [c for c in candidates if c.feature_set != "label_propagation"]
+    return {
+        "linear": min(candidates, key=lambda model: model.loss),
+        "linear_with_features": min(with_features, key=lambda model: model.loss),
+    }
 
 
 class NodeClassifier(NodeEstimator):
-    """Name what each node of a graph is, or several things that it is.
+    """Predict the class, or several labels, of each node of a graph.
 
     >>> model = NodeClassifier().fit("cora")  # nodes.csv, edges.csv
-    >>> model.predict()  # every node; model.predict(["p17", "p30"]) some
+    >>> model.predict()  # every node; some: model.predict(["p17", "p30"])
 
     After fit: `classes_` [K], `linear_`, `networks_`, `history_`.
     """
 
     estimator_type = "classifier"
     kinds = ("single_label", "multi_label")
-    classes_: np.ndarray
 
-    def predict_proba(self, X: Any = None, **newcomers: Any) -> np.ndarray:
-        """Probabilities [N, K] in the order of `classes_`; X as for `predict`."""
-        return self.predicted(X, **newcomers)
+    def predict_proba(self, X: Any = None, **new: Any) -> np.ndarray:
+        """Return probabilities [N, K] in the order of `classes_`."""
+        return self.predict_values(X, **new)
 
-    def predict(self, X: Any = None, **newcomers: Any) -> np.ndarray:
-        """The class [N] of largest probability; of several labels marks [N, K].
+    def predict(self, X: Any = None, **new: Any) -> np.ndarray:
+        """Return the most probable class [N]; marks [N, K] of several labels.
 
-        X: None for every node of the graph, names of some, or another graph.
-        new_nodes, new_edges: tables of nodes that came later and of their edges.
+        X: names of nodes, another graph, or None: every node. new_nodes, new_edges:
+        tables of new nodes and of their edges.
         """
-        p = self.predict_proba(X, **newcomers)
-        rows = self.objective_.decide(p)
-        return rows if self.objective_.kind == "multi_label" else self.classes_[rows]
-
-    def score(self, X: Any = None, y: Any = None) -> float:
-        """Share of the held-out nodes, or of those of X, whose class is right."""
-        return self.evaluate(X, y).score.value
-
-    def _objective(self, table: GraphTable) -> Objective:
-        classes = table.classes
-        learned = table.labels[self.split_ == TRAIN] if table.labels is not None else ()
-        if table.kind == "multi_label":
-            return MultiLabel(classes)
-        if table.labels is not None and table.labelled.all():
-            refuse_names(table.labels)
-        there = tuple(sorted(set(learned)))
-        if len(there) < 2:
-            raise DataError(
-                f"All labelled nodes to learn from are of one class "
-                f"({', '.join(there)}). A classifier needs two or more."
-            )
-        strange = sorted(set(classes) - set(there))
-        if strange:
-            table.notes.append(
-                f"classes without a node to learn from, left out: {', '.join(strange)}"
-            )
-            gone = np.isin(table.labels.astype(str), strange)  # type: ignore[union-attr]
-            self.split_[gone] = ""
-        return SingleLabel(there, self.settings.label_smoothing)
-
-    def _set_classes(self, table: GraphTable) -> None:
-        self._name_classes(table.whole_numbers)
+        return self.decide(self.predict_proba(X, **new))
 
 
 class NodeRegressor(NodeEstimator):
-    """A number for each node of a graph.
+    """Predict a number for each node of a graph.
 
     >>> model = NodeRegressor().fit("roads", target="cars")
     >>> model.predict()  # in the unit of the target
@@ -383,18 +384,6 @@ class NodeRegressor(NodeEstimator):
     estimator_type = "regressor"
     kinds = ("numeric",)
 
-    def predict(self, X: Any = None, **newcomers: Any) -> np.ndarray:
-        """The number [N] of each node; X as for NodeClassifier."""
-        return self.predicted(X, **newcomers)
-
-    def score(self, X: Any = None, y: Any = None) -> float:
-        """R^2 of the held-out nodes, or of those of X."""
-        told = self.evaluate(X, y).predictions
-        return r2(told["label"].to_numpy(float), told["predicted"].to_numpy(float))
-
-    def _objective(self, table: GraphTable) -> Objective:
-        assert table.labels is not None  # `read` has seen to it
-        return Numeric.of(table.labels[self.split_ == TRAIN].astype(float))
-
-
-Learned = NodeClassifier | NodeRegressor
+    def predict(self, X: Any = None, **new: Any) -> np.ndarray:
+        """Return the number [N] of each node; X as for NodeClassifier."""
+        return self.predict_values(X, **new)

@@ -1,9 +1,19 @@
-"""What a user may set for graphs: said once, with its unit."""
+"""Training options of the three kinds of graph tasks.
+
+Each domain offers only what it reads. Flags and their help are generated from the
+fields and the sentence below each of them.
+"""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from vicinal.core.settings import Precision, TrainingSettings, is_number, is_whole
+from vicinal.core.settings import (
+    Precision,
+    Settings,
+    TrainingSettings,
+    is_integer,
+    is_number,
+)
 
 NetworkName = Literal[
     "auto", "none", "gcn", "sage", "gin", "gat", "gatv2", "appnp", "gcnii"
@@ -11,228 +21,232 @@ NetworkName = Literal[
 
 
 @dataclass(frozen=True, kw_only=True)
-class GraphSettings(TrainingSettings):
-    """What is asked of the settings of all of them."""
+class GraphSettings(Settings):
+    """Training options that all graph tasks share."""
 
-    counts: ClassVar[tuple[str, ...]] = ("hidden", "layers")
-    """settings that are whole numbers, 1 or more"""
+    positive_integers: ClassVar[tuple[str, ...]] = ("hidden", "layers")
+    max_fraction: ClassVar[float] = 0.8
+    """upper limit of val_fraction and test_fraction"""
 
-    most_held: ClassVar[float] = 0.8
-    """share that may be held out, to score on or to choose by"""
+    keep: Literal["auto", "network"] = "auto"
+    """auto: replace the linear baseline only if the network's validation loss is
+    significantly lower (paired permutation test); network: always keep the network"""
+
+    hidden: int = 64
+    """hidden features of each layer"""
+
+    epochs: int | None = None
+    """maximum number of passes over the training split; None: chosen for the task"""
+
+    lr: float | None = None
+    """peak learning rate of the one-cycle schedule; None: chosen for the task"""
+
+    weight_decay: float = 0.02
+    """decoupled weight decay of AdamW, per unit of learning rate"""
+
+    patience: int = 0
+    """epochs without a lower validation loss before training stops; 0: never stop
+    early"""
+
+    minutes: float | None = 1.0
+    """minutes for the whole run, from reading to the report; None: no limit"""
+
+    deterministic: bool = False
+    """use float32 and deterministic kernels only: slower, same result on every run"""
+
+    checkpoint_seconds: float = 10.0
+    """maximum seconds of training that a killed run loses, plus one step"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in self.counts:
-            value = getattr(self, name)
-            self.require(name, is_whole(value, 1), "a whole number, 1 or more")
-        dropout = vars(self)["dropout"]  # a field of each
-        out = is_number(dropout) and 0 <= dropout < 1
-        self.require("dropout", out, "from 0 to below 1")
+        self.for_trainer()  # checks the values that it takes
+        values = vars(self)
+        for name in self.positive_integers:
+            positive = is_integer(values[name], 1)
+            self.require(name, positive, "a whole number, 1 or more")
+        dropout = values["dropout"]
+        self.require(
+            "dropout", is_number(dropout) and 0 <= dropout < 1, "from 0 to below 1"
+        )
         for name in ("val_fraction", "test_fraction"):
-            value = getattr(self, name)
-            held = is_number(value) and 0 <= value <= self.most_held
-            self.require(name, held, f"from 0 to {self.most_held}")
+            fraction = values[name]
+            fits = is_number(fraction) and 0 <= fraction <= self.max_fraction
+            self.require(name, fits, f"from 0 to {self.max_fraction}")
+
+    def for_trainer(self, **values: Any) -> TrainingSettings:
+        """Return the options of the training loop; `values` replace some of them."""
+        shared = set(self.names()) & set(TrainingSettings.names())
+        options = {name: getattr(self, name) for name in shared}
+        return TrainingSettings(**{**options, **values})
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeSettings(GraphSettings):
-    """How nodes of a graph are learned."""
+    """Training options for node classification and regression."""
 
-    counts = ("hidden", "heads", "nodes_per_batch")
+    positive_integers = ("hidden", "heads")
 
     network: NetworkName = "auto"
-    """graph network that is tried after the first answer; auto: gcnii, or sage where it
-    learns from samples; none: the first answer is the model"""
-
-    deliver: Literal["auto", "networks"] = "auto"
-    """auto: the networks, alone or with the first answer, only where they are shown to
-    be better on the validation part; networks: they alone, shown or not"""
-
-    hidden: int = 64
-    """width of the network's layers"""
+    """graph network to train; auto: gcnii, or sage for mini-batches; none: only the
+    linear baseline"""
 
     layers: int | None = None
-    """layers of the network; None: what it is known for (`vicinal info`)"""
+    """layers of the network; None: the default of the network (`vicinal info`)"""
 
     heads: int = 8
-    """heads of attention side by side (gat, gatv2); hidden is divided among them"""
+    """attention heads (gat, gatv2); hidden must be a multiple of it"""
 
     dropout: float = 0.6
-    """share of the numbers that are left out at random while it learns, 0 to below 1"""
+    """dropout probability, from 0 to below 1"""
 
-    members: int | None = None
-    """networks that learn from different random weights, and whose answers are
-    averaged; None: as many as --minutes have room for, 5 at most"""
+    ensemble_size: int | None = None
+    """networks trained from different random weights, whose predictions are averaged;
+    None: as many as fit into --minutes, 5 at most"""
 
-    neighbours: tuple[int, ...] | None = None
-    """neighbours of a node that a step sees, of each of those, and so on outward, a
-    number for each layer: the network learns from samples; None: all of them, where
-    --memory has room for that, else 15 10 5"""
+    num_neighbors: tuple[int, ...] | None = None
+    """neighbours sampled per node, one number for each layer, starting at the labelled
+    nodes: trains on mini-batches; None: the whole graph if --memory allows it, else 15
+    10 5"""
 
-    nodes_per_batch: int = 1024
-    """labelled nodes of one step, where the network learns from samples"""
+    batch_size: int = 1024
+    """labelled nodes per step, when training on mini-batches"""
 
     memory: float = 8.0
-    """gigabytes that learning may take, reading the graph not counted: a graph whose
-    steps need more is learned from samples, and features, layers and edges that take
-    more than a quarter of it lie on disk"""
+    """gigabytes that training may use, without reading the graph; a graph that needs
+    more is trained on mini-batches, with arrays above a quarter of it kept on disk"""
 
     precision: Precision = "auto"
-    """number format of products and messages while a network learns: bfloat16 is up to
-    twice as fast for large graphs (`benchmarks.aggregation`); auto: float32"""
+    """dtype of products and messages in training: bfloat16 is up to twice as fast on
+    large graphs, where the processor supports it; auto: float32"""
 
     epochs: int | None = None
-    """steps over the whole graph, or passes over the labelled nodes where it learns
-    from samples, at most (patience may end it sooner); None: 500, of samples 30"""
+    """maximum number of passes over the training nodes; None: 500, or 30 with
+    mini-batches"""
 
     lr: float | None = None
-    """peak learning rate of the one-cycle schedule; None: 1e-2, of samples 3e-3"""
+    """peak learning rate of the one-cycle schedule; None: 1e-2, or 3e-3 with
+    mini-batches"""
 
     weight_decay: float = 5e-4
-    """L2 penalty of the weights in the loss; of gcnii's layers 20 times as much"""
+    """L2 penalty of the weights in the loss; 20 times as much for gcnii's layers"""
 
     label_smoothing: float = 0.0
-    """share of the target spread over all classes, 0 to 1 (one label per node)"""
+    """share of the target spread over all classes, from 0 to below 1 (classification
+    with one label per node)"""
 
-    minutes: float | None = 1.0
-    """minutes for everything from reading to the report; None: no limit"""
+    class_weight: Literal["none", "balanced"] = "none"
+    """balanced: weight each class by the inverse of its frequency (classification)"""
 
     val_fraction: float = 0.15
-    """share of the labelled nodes to choose by, where no part is named val"""
+    """share of the labelled nodes for the validation split, if the data have none"""
 
     test_fraction: float = 0.15
-    """share of the labelled nodes held out to score on, where no part is named test"""
+    """share of the labelled nodes for the test split, if the data have none"""
 
     directed: bool = False
-    """whether edges of tables lead one way, from source to target; other forms of
-    graphs say so themselves"""
+    """read the edges of a table as directed, from source to target; other formats
+    record it themselves"""
 
     group_column: str | None = None
-    """column of the nodes whose equal cells stay on one side of the split"""
+    """node column whose equal values stay in one split"""
 
     time_column: str | None = None
-    """column of the nodes by which the split is made: the latest are held out"""
+    """node column to split by time: the latest nodes are the test split"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.neighbours, list):  # as a file has it
-            object.__setattr__(self, "neighbours", tuple(self.neighbours))
-        for name in ("layers", "members"):
+        if isinstance(self.num_neighbors, list):  # as read from JSON
+            object.__setattr__(self, "num_neighbors", tuple(self.num_neighbors))
+        for name in ("layers", "ensemble_size"):
             value = getattr(self, name)
-            good = value is None or is_whole(value, 1)
-            self.require(name, good, "a whole number, 1 or more")
-        seen = self.neighbours is None or (
-            len(self.neighbours) > 0 and all(is_whole(k, 1) for k in self.neighbours)
+            valid = value is None or is_integer(value, 1)
+            self.require(name, valid, "a whole number, 1 or more")
+        valid = self.num_neighbors is None or (
+            isinstance(self.num_neighbors, tuple)
+            and len(self.num_neighbors) > 0
+            and all(is_integer(k, 1) for k in self.num_neighbors)
         )
-        self.require("neighbours", seen, "whole numbers, 1 or more")
-        max_bytes = is_number(self.memory) and self.memory > 0
-        self.require("memory", max_bytes, "gigabytes, more than 0")
-        both = self.group_column is None or self.time_column is None
-        self.require("time_column", both, "left out where group_column is given")
+        self.require("num_neighbors", valid, "whole numbers, 1 or more")
+        positive = is_number(self.memory) and self.memory > 0
+        self.require("memory", positive, "gigabytes, more than 0")
+        single = self.group_column is None or self.time_column is None
+        self.require("time_column", single, "None if group_column is given")
 
 
 @dataclass(frozen=True, kw_only=True)
 class GraphLevelSettings(GraphSettings):
-    """How whole graphs are learned."""
-
-    counts = ("hidden", "layers", "edges_per_batch")
+    """Training options for graph classification and regression."""
 
     network: Literal["auto", "none", "gin"] = "auto"
-    """graph network that is tried after the first answer; auto: gin; none: the first
-    answer is the model"""
-
-    deliver: Literal["auto", "networks"] = "auto"
-    """auto: the network only where it is shown to be better than the first answer on
-    the validation part; networks: it alone, shown or not"""
-
-    hidden: int = 64
-    """width of the network's layers"""
+    """graph network to train; auto: gin; none: only the linear baseline"""
 
     layers: int = 3
     """layers of the network"""
 
     dropout: float = 0.5
-    """share of the numbers that are left out at random before the last layer"""
+    """dropout probability before the last layer, from 0 to below 1"""
 
-    edges_per_batch: int = 20_000
-    """edges of the graphs of one step, about: graphs differ in size, steps do not"""
+    batch_size: int = 20_000
+    """edges per step: graphs differ in size, so a batch holds as many graphs as have
+    about this number of edges together"""
 
     epochs: int | None = None
-    """passes over the training part, at most (patience may end it sooner); None: 60"""
+    """maximum number of passes over the training graphs; None: 60"""
 
     lr: float | None = None
     """peak learning rate of the one-cycle schedule; None: 5e-3"""
 
-    weight_decay: float = 0.02
-    """decoupled weight decay of AdamW, per unit of learning rate"""
-
     label_smoothing: float = 0.0
-    """share of the target spread over all classes, 0 to 1 (one label per graph)"""
-
-    minutes: float | None = 1.0
-    """minutes for everything from reading to the report; None: no limit"""
+    """share of the target spread over all classes, from 0 to below 1 (classification
+    with one label per graph)"""
 
     val_fraction: float = 0.15
-    """share of the labelled graphs to test a network by, where no part is named val"""
+    """share of the labelled graphs for the validation split, if the data have none"""
 
     test_fraction: float = 0.15
-    """share of the labelled graphs held out to score on, where no part is named test"""
+    """share of the labelled graphs for the test split, if the data have none"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinkSettings(GraphSettings):
-    """How edges of a graph are learned."""
+    """Training options for link prediction."""
 
-    most_held = 0.4
+    max_fraction = 0.4
 
     decoder: Literal["none", "dot", "bilinear", "mlp"] = "none"
-    """how a network scores two embeddings; none: no network is tried, the first answer
-    is the model"""
-
-    deliver: Literal["auto", "networks"] = "auto"
-    """auto: the network only where it is shown to be better than the first answer on
-    the validation part; networks: it alone, shown or not"""
+    """scores a pair of node embeddings of a trained network; none: only the linear
+    baseline"""
 
     relation_column: str | None = None
-    """column of the edges that names the relation of each: two nodes may be joined by
-    several, and each is predicted by itself; None: an edge is an edge"""
+    """edge column that names the relation: each relation between two nodes is predicted
+    separately; None: all edges are of one kind"""
 
-    embeddings: Literal["layers", "free"] = "layers"
-    """layers: GraphSAGE (of several relations relational GCN) on what is known of the
-    nodes; free: numbers of each node's own, which say nothing of nodes that come
-    later"""
+    node_embeddings: Literal["layers", "free"] = "layers"
+    """layers: GraphSAGE on the node features (relational GCN for several relations);
+    free: a learned vector per node, which cannot predict for new nodes"""
 
     hidden: int = 64
-    """width of the embeddings"""
+    """dimensions of the node embeddings"""
 
     layers: int = 2
     """layers of the network"""
 
     dropout: float = 0.2
-    """share of the numbers that are left out at random while it learns, 0 to below 1"""
+    """dropout probability, from 0 to below 1"""
 
     epochs: int | None = None
-    """passes over the edges, at most (patience may end it sooner); None: 100"""
+    """maximum number of passes over the training edges; None: 100"""
 
     lr: float | None = None
     """peak learning rate of the one-cycle schedule; None: 1e-2"""
 
-    weight_decay: float = 0.02
-    """decoupled weight decay of AdamW, per unit of learning rate"""
-
-    label_smoothing: float = 0.0
-    """share of the target spread over both answers, 0 to 1"""
-
-    minutes: float | None = 1.0
-    """minutes for everything from reading to the report; None: no limit"""
-
     val_fraction: float = 0.05
-    """share of the edges held out to choose by"""
+    """share of the edges for the validation split"""
 
     test_fraction: float = 0.1
-    """share of the edges held out to score on"""
+    """share of the edges for the test split"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        tried = self.deliver == "auto" or self.decoder != "none"
-        self.require("deliver", tried, "auto where --decoder names no network")
+        has_network = self.keep == "auto" or self.decoder != "none"
+        self.require("keep", has_network, "auto where decoder is none")

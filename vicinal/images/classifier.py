@@ -1,6 +1,6 @@
-"""ImageClassifier: one label for each picture, or several."""
+"""ImageClassifier: predict a class, or several labels, for each image."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -12,77 +12,54 @@ from vicinal.images.settings import ImageSettings
 
 
 class ImageClassifier(ImageEstimator):
-    """Learn to name what is in a picture.
+    """Predict the class, or several labels, of each image.
 
     >>> model = ImageClassifier(epochs=20).fit("photos")  # photos/cat, photos/dog
     >>> model.predict(["new.jpg"])
 
-    Labels like `a|b`, or marks y [N, K] of 0 and 1, are several labels a picture.
+    Labels such as `a|b`, or marks y [N, K] of 0 and 1, are several labels per image.
     After fit: `classes_` [K], `history_`, `network_`.
     """
 
     estimator_type = "classifier"
-    kinds: ClassVar[tuple[str, ...]] = ("single_label", "multi_label")
-    classes_: np.ndarray
+    kinds = ("single_label", "multi_label")
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities [N, K] in the order of `classes_`.
+        """Return probabilities [N, K] in the order of `classes_`.
 
-        One label a picture: each row sums to 1. Several: each label by itself.
+        With one label per image each row sums to 1.
         """
-        return self._all_predicted(X)
+        return self.predict_values(X)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The class [N] of largest probability.
+        """Return the most probable class [N]; marks [N, K] of several labels."""
+        return self.decide(self.predict_proba(X))
 
-        For several labels marks [N, K] of 0 and 1, a column for each of `classes_`.
+    def score(self, X: Any = None, y: Any = None) -> float:
+        """Return accuracy, or micro F1 of several labels.
+
+        An image of an unknown class counts as wrong.
         """
-        p = self.predict_proba(X)  # first: it says so where nothing was learned
-        rows = self.objective_.decide(p)
-        return rows if self.objective_.kind == "multi_label" else self.classes_[rows]
+        images, _ = self.read_for_scoring(X, y)
+        found = self.evaluate(images).score
+        known = found.n / len(images) if found.metric == "accuracy" else 1.0
+        return found.value * known
 
-    def score(self, X: Any, y: Any = None) -> float:
-        """Share of pictures whose class is right (for several labels: micro F1).
-
-        A picture of a class that the model does not know counts as wrong here.
-        """
-        pictures, _ = self.scoring_part(X, y)
-        found = self.evaluate(pictures).score
-        share = found.n / len(pictures) if found.metric == "accuracy" else 1.0
-        return found.value * share
-
-    def _read(self, X: Any, y: Any, group: str | None) -> ImageTable:
-        """Whole numbers, however many, are classes here."""
-        table = super()._read(X, y, group)
-        whole = table.kind == "numeric" and not np.mod(table.labels, 1).any()
-        if not whole:
+    def read_table(self, X: Any, y: Any, group: str | None) -> ImageTable:
+        """Return the table of X; whole numbers, however many, are classes."""
+        table = super().read_table(X, y, group)
+        if table.kind != "numeric" or np.mod(table.labels, 1).any():
             return table
-        return read_images(X, y, task="classification", group=group)
+        return read_images(X, y, task="classification", group_column=group)
 
-    def check_labels(self, table: ImageTable) -> None:
-        """DataError where there is only one class."""
-        classes = table.classes
-        if len(classes) < 2 and table.kind == "single_label":
-            raise DataError(
-                f"All pictures are of one class ({', '.join(classes)}). "
-                "A classifier needs two or more: add a folder of other pictures."
-            )
-
-    def _objective(self, table: ImageTable, settings: ImageSettings) -> Objective:
-        self.check_labels(table)
+    def make_objective(self, table: ImageTable, settings: ImageSettings) -> Objective:
+        """Return the objective; DataError where there is only one class."""
         classes = table.classes
         if table.kind == "multi_label":
             return MultiLabel(classes)
+        if len(classes) < 2:
+            raise DataError(
+                f"All images are of one class ({', '.join(classes)}). A classifier "
+                "needs two or more: add a directory of other images."
+            )
         return SingleLabel(classes, settings.label_smoothing)
-
-    def _set_classes(self, table: ImageTable) -> None:
-        names = self.objective_.classes
-        self.classes_ = _as_array(names, table.whole_numbers)
-
-    def _restore_classes(self, description: dict[str, Any]) -> None:
-        whole = description["whole_number_classes"]
-        self.classes_ = _as_array(self.objective_.classes, whole)
-
-
-def _as_array(names: tuple[str, ...], whole: bool) -> np.ndarray:
-    return np.array([int(k) for k in names] if whole else names)

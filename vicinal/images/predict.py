@@ -1,4 +1,4 @@
-"""`vicinal predict`: answers for any number of pictures, streamed."""
+"""Predict any number of images: streamed to a CSV file, or printed a line each."""
 
 import csv
 import sys
@@ -10,113 +10,108 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.storage.files import replace_file
 from vicinal.errors import NoDataError
 from vicinal.images.data.read import ImageTable
 from vicinal.images.model import ImageModel, Prediction
 
-MOST_REASONS = 10
-"""unreadable pictures that are named on the terminal; the CSV names them all"""
+MAX_REASONS = 10
+"""unreadable images that are named on the terminal; the CSV names them all"""
 
 
-class Speaker(Protocol):
-    """Says sentences, on whichever stream is right."""
+class Printer(Protocol):
+    """Prints lines, such as the console."""
 
-    def say(self, text: str) -> None: ...
+    def print(self, text: str, /) -> None: ...
 
 
 def predict_all(
     model: ImageModel,
     table: ImageTable,
     output: Path | None,
-    voice: Speaker,
+    console: Printer,
     *,
     keep: bool,
 ) -> dict[str, Any]:
-    """Answer for every picture: to a CSV file, whole or not at all, or a line each.
+    """Predict every image of a table, to a CSV file (complete or not there) or lines.
 
-    A picture that cannot be read has a reason in place of an answer. With `keep` the
-    answers are also returned. Memory does not grow with their number otherwise.
-    Raises NoDataError when no picture can be read.
+    An image that cannot be read has a reason instead of a prediction. With `keep` the
+    predictions are also returned; else memory does not grow with their number. Raises
+    NoDataError if no image can be read.
     """
     started_at, kept = time.monotonic(), []
     count = {"n": 0, "unreadable": 0, "unknown": 0}
 
-    def work(put: Callable[[dict[str, Any]], object]) -> None:
+    def write_rows(write: Callable[[dict[str, Any]], object]) -> None:
         for row in _rows(model, table):
             count["unreadable" if "reason" in row else "n"] += 1
             count["unknown"] += bool(row.get("unknown"))
-            if "reason" in row and count["unreadable"] <= MOST_REASONS:
-                told = f"cannot be read: {row['path']}: {row['reason']}"
-                print(told, file=sys.stderr)
+            if "reason" in row and count["unreadable"] <= MAX_REASONS:
+                text = f"cannot be read: {row['path']}: {row['reason']}"
+                print(text, file=sys.stderr)
             if keep:
                 kept.append(row)
-            put(row)
+            write(row)
         if not count["n"]:
-            raise NoDataError(
-                "No picture can be read: look at the reasons above, and at the paths."
-            )
+            raise NoDataError("No image can be read. Check the paths and the reasons.")
 
     if output is not None:
-        _to_csv(output, model, work)
-        without = f"{count['unreadable']:,} pictures without one"
-        strange = ""
+        _write_csv(output, model, write_rows)
+        text = f"{count['n']:,} predictions, {count['unreadable']:,} unreadable images"
         if count["unknown"]:
-            strange = f", {count['unknown']:,} unlike anything learned from"
-        voice.say(f"{count['n']:,} answers, {without}{strange}: {output}")
+            text += f", {count['unknown']:,} unlike the training images"
+        console.print(f"{text}: {output}")
     else:
-        work(lambda row: None if keep else voice.say(_line(row)))
+        write_rows(lambda row: None if keep else console.print(_line(row)))
     seconds = round(time.monotonic() - started_at, 3)
-    where = output and str(output)
-    return {**count, "output": where, "predictions": kept, "seconds": seconds}
+    path = output and str(output)
+    return {**count, "output": path, "predictions": kept, "seconds": seconds}
 
 
 def _rows(model: ImageModel, table: ImageTable) -> Iterator[dict[str, Any]]:
-    for answer in chain(model.answers(table), map(_no_answer, table.set_aside)):
-        yield _row(model, answer)
-
-
-def _no_answer(aside: Quarantined) -> Prediction:
-    return Prediction(aside.name, None, aside.reason)
+    quarantined = (Prediction(q.name, None, q.reason) for q in table.quarantined)
+    for prediction in chain(model.iter_predictions(table), quarantined):
+        yield _row(model, prediction)
 
 
 def _class_columns(model: ImageModel) -> list[str]:
     return [f"p_{name}" for name in model.objective_.classes]
 
 
-def _row(model: ImageModel, answer: Prediction) -> dict[str, Any]:
-    if answer.predicted is None:
-        return {"path": answer.name, "reason": answer.reason}
-    predicted = answer.predicted[None]
-    row = {"path": answer.name, "predicted": model.objective_.decode(predicted)[0]}
-    if model.known_ is not None:
-        row["unknown"] = answer.unknown
+def _row(model: ImageModel, prediction: Prediction) -> dict[str, Any]:
+    if prediction.predicted is None:
+        return {"path": prediction.name, "reason": prediction.reason}
+    predicted = prediction.predicted[None]
+    row = {"path": prediction.name, "predicted": model.objective_.decode(predicted)[0]}
+    if model.outlier_detector_ is not None:
+        row["unknown"] = prediction.unknown
     if model.objective_.kind == "single_label":
         row["probability"] = round(float(predicted.max()), 5)
-    values = np.atleast_1d(answer.predicted).round(5).tolist()
+    values = np.atleast_1d(prediction.predicted).round(5).tolist()
     return row | dict(zip(_class_columns(model), values, strict=False))
 
 
 def _line(row: dict[str, Any]) -> str:
     if "reason" in row:
         return f"{row['path']}\t-\t{row['reason']}"
-    said = row["predicted"]
-    said = f"{said:.6g}" if isinstance(said, float) else said
-    sure = f"\t{row['probability']:.3f}" if "probability" in row else ""
-    strange = "\tunlike anything learned from" if row.get("unknown") else ""
-    return f"{row['path']}\t{said}{sure}{strange}"
+    predicted = row["predicted"]
+    text = f"{predicted:.6g}" if isinstance(predicted, float) else predicted
+    probability = f"\t{row['probability']:.3f}" if "probability" in row else ""
+    unknown = "\tunlike the training images" if row.get("unknown") else ""
+    return f"{row['path']}\t{text}{probability}{unknown}"
 
 
-def _to_csv(output: Path, model: ImageModel, work: Callable[..., None]) -> None:
+def _write_csv(
+    output: Path, model: ImageModel, write_rows: Callable[..., None]
+) -> None:
     columns = ["path", "predicted", "probability", *_class_columns(model), "reason"]
-    if model.known_ is not None:
+    if model.outlier_detector_ is not None:
         columns.insert(3, "unknown")
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="", encoding="utf-8") as file:
             rows = csv.DictWriter(file, columns)
             rows.writeheader()
-            work(rows.writerow)
+            write_rows(rows.writerow)
 
     replace_file(output, write)

@@ -1,42 +1,47 @@
-"""Trained weights as they came: a classifier of their own classes, to look into.
+"""Pretrained weights as a classifier of their own classes, to inspect without training.
 
-Nothing is learned. Which class is which the weights do not say: they are numbered in
-the order of the head's rows.
+Weight files hold no class names, so classes are numbered as the rows of the head.
 """
-
-import numpy as np
 
 from vicinal.core.compute.runtime import Runtime, find_device
 from vicinal.core.objective import SingleLabel
-from vicinal.core.storage.download import Tell
+from vicinal.core.storage.download import Log
 from vicinal.errors import SettingError
 from vicinal.images.classifier import ImageClassifier
-from vicinal.images.weights.pretrained import open_weights
+from vicinal.images.training.fitted_model import FittedImageModel, build_image_network
+from vicinal.images.weights.pretrained import load_weights
 
 
 def load_pretrained(
-    weights: str, *, device: str = "auto", tell: Tell = lambda text: None
+    weights: str, *, device: str = "auto", log: Log = lambda text: None
 ) -> ImageClassifier:
-    """The classifier that weights are by themselves.
+    """Return the classifier of pretrained weights.
 
-    weights: as `pretrained.open_weights` takes them, which raises its errors.
+    weights: as for `pretrained.load_weights`, which raises its errors.
     SettingError for weights without a head.
     """
-    source = open_weights(weights, tell=tell)
+    source = load_weights(weights, log=log)
     if not source.classes:
         raise SettingError(
-            f"{source.origin} has no head, so it gives no answers. Train one first: "
+            f"{source.origin} has no head, so it cannot predict. Train one first: "
             f"vicinal train DATA --weights {weights}"
         )
     model = ImageClassifier(weights=weights, device=device)
-    model.objective_ = SingleLabel(tuple(map(str, range(source.classes))))
-    model.classes_ = np.array(model.objective_.classes)
-    model.preprocessing_ = source.preprocessing
-    model.backbone_, model.options_ = source.backbone, dict(source.options)
-    model.network_ = model._build()
-    model.network_.load_state_dict(source.tensors)
-    model.runtime_ = Runtime(find_device(device), channels_last=True)
-    model.runtime_.prepare(model.network_).eval()
-    model.constant_baseline_, model.temperature_, model.known_ = [0.0], 1.0, None
-    model.history_ = []
+    model.start_fit()
+    objective = SingleLabel(tuple(map(str, range(source.classes))))
+    network = build_image_network(
+        source.backbone, source.options, objective, source.preprocessing
+    )
+    network.load_state_dict(source.tensors)
+    runtime = Runtime(find_device(device), channels_last=True)
+    runtime.prepare(network).eval()
+    model.model_ = FittedImageModel(
+        objective=objective,
+        constant_baseline=[0.0],
+        network=network,
+        preprocessing=source.preprocessing,
+        backbone=source.backbone,
+        options=dict(source.options),
+        runtime=runtime,
+    )
     return model

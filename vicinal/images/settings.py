@@ -1,183 +1,209 @@
-"""What a user may set when a network learns from pictures."""
+"""Settings of training on images."""
 
 import re
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-from vicinal.core.settings import TrainingSettings, is_number, is_whole
+from vicinal.core.settings import Settings, TrainingSettings, is_integer, is_number
 
 Resize = Literal["crop", "squish", "pad"]
 
 MAX_PIXELS = 89_478_485
-"""Pillow's own limit: a picture of 256 MB in RGB"""
+"""Pillow's own limit: an image of 256 MB in RGB"""
+
+VAL_FRACTION = 0.15
+"""default fraction of the images for validation"""
+
+VAL_COUNT, MIN_VAL_FRACTION = 200, 0.05
+"""with pretrained weights: number of validation images that is enough, and the fraction
+that is always held out"""
+
+MIN_IMAGES_FOR_SHORTCUTS = 100
+"""number of test images from which on `shortcuts="auto"` searches for shortcuts"""
+
+MIN_MINUTES_FOR_SHORTCUTS = 15.0
+"""time budget, if there is one, from which on `shortcuts="auto"` searches for them"""
+
+FROM_SCRATCH, FINE_TUNING = (30, 64, 2e-3), (12, 32, 1e-3)
+"""default epochs, batch size and learning rate, without and with pretrained weights"""
 
 
-VAL_SHARE, VAL_COUNT = 0.15, 200
+@dataclass(frozen=True, kw_only=True)
+class ImageSettings(TrainingSettings):
+    """Settings of an image classifier or regressor."""
 
-ENOUGH, ENOUGH_MINUTES = 100, 15.0
-"""pictures that judge, and minutes if they are set, from which on shortcuts are looked
-for without being asked"""
+    free_on_resume = Settings.free_on_resume | {"cache"}
 
-REGULAR = r"a regular expression, such as patient(\d+)"
+    backbone: str | None = None
+    """network architecture, such as small, lenet5, resnet18 (`vicinal info` lists
+    them); auto: the best of --weights A,B,..., or of the pretrained weights on disk;
+    None: that of --weights, else small"""
+
+    max_ms: float | None = None
+    """with --backbone auto: maximum prediction time per image on this machine, in
+    milliseconds"""
+
+    max_mb: float | None = None
+    """with --backbone auto: maximum size of the weights in megabytes"""
+
+    image_size: int | None = None
+    """height and width of the network's input in pixels; None: chosen from the data"""
+
+    resize: Resize | None = None
+    """how to make an image square: crop its sides, squish it, or pad it with black;
+    None: as the pretrained weights expect, else crop"""
+
+    augment: Literal["auto", "none", "light", "photo"] = "auto"
+    """data augmentation: light shifts, rotates and zooms; photo also crops, flips and
+    changes colours; auto: photo for colour images of 64 pixels or more, else light"""
+
+    weights: str | None = None
+    """pretrained weights: a name (`vicinal info` lists them), a .safetensors file, or
+    the directory of a model; several names, separated by commas, for --backbone auto"""
+
+    freeze: str = "none"
+    """with --weights: which layers are frozen. none: all are trained, earlier ones with
+    a smaller learning rate; all: only the last layer is fitted; a number N: the first N
+    blocks are frozen; auto: with --minutes as many are trained as time allows, else
+    all"""
+
+    unfreeze_stages: int = 1
+    """with --weights: number of stages in which layers are unfrozen, the last ones
+    first; 1: all from the start"""
+
+    layer_decay: float = 0.85
+    """with --weights: learning rate of a block relative to that of the next one"""
+
+    ema: float = 0.99
+    """with --weights: decay per step of the exponential moving average of the weights,
+    which is the trained model"""
+
+    batch_norm: Literal["auto", "frozen", "batch"] = "auto"
+    """with --weights: statistics of batch normalisation. frozen: the pretrained mean
+    and variance; batch: those of each batch; auto: frozen for inputs of 64 pixels or
+    more"""
+
+    false_alarm_rate: float = 0.05
+    """fraction of in-distribution images that may be flagged as out-of-distribution; 0:
+    never flag any"""
+
+    shortcuts: Literal["auto", "on", "off"] = "auto"
+    """whether to search for image regions that predict the class on their own (takes
+    half a minute); auto: if the network was trained, there are 100 test images or more,
+    and --minutes is 15 or more, or not set"""
+
+    compare_scratch: bool = True
+    """with --weights: whether to also train the network from scratch, for as long as
+    the linear probe took, to show what the pretrained weights contribute"""
+
+    val_fraction: float | None = None
+    """fraction of the images for validation, unless the data give a split: to choose
+    the epoch or, with --weights, to test whether fine-tuning is better; None: 0.15, and
+    with --weights at most 200 images or 0.05, whichever is more"""
+
+    test_fraction: float = 0.15
+    """fraction of the images for the test score, unless the data give a split"""
+
+    near_duplicates: bool = True
+    """whether near duplicates (resized, cropped, saved again) stay in one split"""
+
+    group_column: str | None = None
+    """CSV column of the group, such as a patient: a group stays in one split"""
+
+    group_pattern: str | None = None
+    """regular expression whose first group, searched in the path, is the group, such as
+    patient(\\d+): a group stays in one split"""
+
+    max_pixels: int = MAX_PIXELS
+    """number of pixels above which an image is refused as a decompression bomb"""
+
+    cache: bool = True
+    """whether to keep decoded images on disk for the next run"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_ranges()
+        self._check_weights()
+        self._check_backbone_limits()
+        if self.group_pattern is not None:
+            valid = _is_regular_expression(self.group_pattern)
+            expected = r"a regular expression, such as patient(\d+)"
+            self.require("group_pattern", valid, expected)
+
+    def _check_ranges(self) -> None:
+        size = self.image_size
+        in_range = size is None or (is_integer(size, 8) and size <= 2048)
+        self.require("image_size", in_range, "from 8 to 2048 pixels")
+        for name in ("val_fraction", "test_fraction", "false_alarm_rate"):
+            value = getattr(self, name)
+            if name == "val_fraction" and value is None:
+                continue
+            self.require(name, is_number(value) and 0 <= value < 1, "from 0 to below 1")
+        total = self.choose_val_fraction(0) + self.test_fraction
+        self.require("test_fraction", total < 0.95, "below 0.95 with val_fraction")
+        positive = is_number(self.max_pixels) and self.max_pixels > 0
+        self.require("max_pixels", positive, "above 0")
+        for name in ("layer_decay", "ema"):
+            value = getattr(self, name)
+            self.require(name, is_number(value) and 0 <= value <= 1, "from 0 to 1")
+
+    def _check_weights(self) -> None:
+        self.require("weights", self.weights != "", "a name, a file or a directory")
+        is_choice = self.freeze in ("none", "all", "auto") or self.freeze.isdecimal()
+        self.require("freeze", is_choice, "none, all, auto, or a number of blocks")
+        pretrained = self.weights is not None or self.backbone == "auto"
+        allowed = self.freeze == "none" or pretrained
+        self.require("freeze", allowed, "none unless --weights is given")
+        stages = self.unfreeze_stages
+        self.require("unfreeze_stages", is_integer(stages, 1), "1 or more")
+        allowed = stages == 1 or pretrained
+        self.require("unfreeze_stages", allowed, "1 unless --weights is given")
+
+    def _check_backbone_limits(self) -> None:
+        for name in ("max_ms", "max_mb"):
+            value = getattr(self, name)
+            positive = value is None or (is_number(value) and value > 0)
+            self.require(name, positive, "above 0")
+            allowed = value is None or self.backbone == "auto"
+            self.require(name, allowed, "None unless --backbone is auto")
+
+    def choose_val_fraction(self, n: int) -> float:
+        """Return the fraction of n images for validation.
+
+        Pretrained weights need fewer: their epochs differ little, and 200 images are
+        enough to detect a gain of eight percentage points.
+        """
+        if self.val_fraction is not None:
+            return self.val_fraction
+        if self.weights is None:
+            return VAL_FRACTION
+        return min(VAL_FRACTION, max(VAL_COUNT / max(n, 1), MIN_VAL_FRACTION))
+
+    def should_find_shortcuts(self, *, fine_tuned: bool, num_test_images: int) -> bool:
+        """Return whether a run searches for shortcuts.
+
+        fine_tuned: whether the network itself was trained, not only its head.
+        """
+        if self.shortcuts != "auto":
+            return self.shortcuts == "on"
+        has_time = self.minutes is None or self.minutes >= MIN_MINUTES_FOR_SHORTCUTS
+        enough = num_test_images >= MIN_IMAGES_FOR_SHORTCUTS
+        return fine_tuned and enough and has_time
+
+    def with_defaults(self) -> Self:
+        """Return the settings with epochs, batch size and learning rate filled in."""
+        epochs, batch_size, lr = FROM_SCRATCH if self.weights is None else FINE_TUNING
+        return replace(
+            self,
+            epochs=self.epochs or epochs,
+            batch_size=self.batch_size or batch_size,
+            lr=self.lr or lr,
+        )
 
 
-def is_regular(pattern: str) -> bool:
-    """Whether a text is a regular expression."""
+def _is_regular_expression(pattern: str) -> bool:
     try:
         re.compile(pattern)
     except re.error:
         return False
     return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageSettings(TrainingSettings):
-    """How a network learns from pictures."""
-
-    backbone: str | None = None
-    """the network: small, lenet5, resnet18 ... (`vicinal info` lists them); auto: the
-    best of --weights A,B,..., or of the trained weights on disk; None: the one of
-    --weights, else small"""
-
-    max_ms: float | None = None
-    """with --backbone auto: milliseconds a picture may take on this machine"""
-
-    max_mb: float | None = None
-    """with --backbone auto: megabytes that the weights may take"""
-
-    image_size: int | None = None
-    """pixels: height and width of the input; None: chosen from the data"""
-
-    resize: Resize | None = None
-    """a picture that is not square: crop its sides, squish it, or pad it with black;
-    None: as --weights had it, else crop"""
-
-    augment: Literal["auto", "none", "light", "photo"] = "auto"
-    """random views: light shifts, turns, zooms; photo also crops, mirrors, recolours;
-    auto: photo for colour pictures of 64 pixels or more, else light"""
-
-    weights: str | None = None
-    """trained weights to start from: a name (`vicinal info` lists them), a .safetensors
-    file, or the folder of a model; several, with commas, for --backbone auto"""
-
-    freeze: str = "none"
-    """with --weights: none: all layers learn, the earlier the slower; all: the last
-    layer is fitted and that is the model; a number N: the first N blocks stay; auto:
-    with --minutes as many learn as there is time for, else all"""
-
-    stages: int = 1
-    """with --weights: in how many stages layers begin to learn, the last ones first; 1:
-    all from the beginning"""
-
-    layer_decay: float = 0.85
-    """with --weights: each block's share of the learning rate of the next one"""
-
-    ema: float = 0.99
-    """with --weights: decay a step of the weights' running mean, which is kept"""
-
-    batch_norm: Literal["auto", "frozen", "batch"] = "auto"
-    """with --weights, what batch norms are scaled by: frozen, the mean and spread that
-    the weights came with; batch, those of each batch; auto: frozen from 64 pixels on"""
-
-    false_alarm: float = 0.05
-    """share of pictures like those learned from that may be called unknown; 0: never
-    say so"""
-
-    shortcuts: Literal["auto", "on", "off"] = "auto"
-    """whether parts of the picture are looked for that give the answer by themselves;
-    auto: where the network itself learns, 100 pictures or more judge it, and --minutes,
-    if set, are 15 or more: it takes half a minute"""
-
-    scratch: bool = True
-    """with --weights: whether the network is also trained from nothing, for as long as
-    the first answer took, to show what the weights brought"""
-
-    val_fraction: float | None = None
-    """share of the pictures for choosing the epoch or, with --weights, for testing
-    whether fine-tuning is better, unless the data say which; None: 0.15, and with
-    --weights no more than 200 pictures or a twentieth"""
-
-    test_fraction: float = 0.15
-    """share of the pictures for the score, unless the data say which"""
-
-    near_duplicates: bool = True
-    """whether near copies (encoded anew, shrunk, trimmed) stay on one side"""
-
-    group_column: str | None = None
-    """pictures of one group stay on one side: the column of the CSV that names it"""
-
-    group_pattern: str | None = None
-    """pictures of one group stay on one side: a regular expression whose first group
-    names it, such as patient(\\d+)"""
-
-    max_pixels: int = MAX_PIXELS
-    """pixels above which a picture is refused as a decompression bomb"""
-
-    cache: bool = True
-    """whether decoded pictures are kept on disk for the next run"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        size = self.image_size
-        sized = size is None or (is_whole(size, 8) and size <= 2048)
-        self.require("image_size", sized, "from 8 to 2048 pixels")
-        for name in ("val_fraction", "test_fraction", "false_alarm"):
-            value = getattr(self, name)
-            if name == "val_fraction" and value is None:
-                continue
-            self.require(name, is_number(value) and 0 <= value < 1, "from 0 to below 1")
-        total = self.val_share(0) + self.test_fraction
-        self.require("test_fraction", total < 0.95, "below 0.95 with val_fraction")
-        self.require("max_pixels", self.max_pixels > 0, "above 0")
-        known = self.freeze in ("none", "all", "auto") or self.freeze.isdecimal()
-        self.require("freeze", known, "none, all, auto, or a number of blocks")
-        trained = self.weights is not None or self.backbone == "auto"
-        frozen = self.freeze == "none" or trained
-        self.require("freeze", frozen, "none unless --weights is given")
-        self.require("weights", self.weights != "", "a name, a file or a folder")
-        if self.group_pattern is not None:
-            self.require("group_pattern", is_regular(self.group_pattern), REGULAR)
-        self.require("stages", is_whole(self.stages, 1), "1 or more")
-        staged = self.stages == 1 or trained
-        self.require("stages", staged, "1 unless --weights is given")
-        for name in ("max_ms", "max_mb"):
-            value = getattr(self, name)
-            fine = value is None or (is_number(value) and value > 0)
-            self.require(name, fine, "above 0")
-            wanted = value is None or self.backbone == "auto"
-            self.require(name, wanted, "left out unless --backbone is auto")
-        for name in ("layer_decay", "ema"):
-            value = getattr(self, name)
-            self.require(name, is_number(value) and 0 <= value <= 1, "from 0 to 1")
-
-    def val_share(self, n: int) -> float:
-        """The share of n pictures that chooses the epoch.
-
-        Trained weights need fewer: their epochs differ little, and 200 pictures tell a
-        gain of eight points in a hundred from chance. All others are learned from.
-        """
-        if self.val_fraction is not None:
-            return self.val_fraction
-        if self.weights is None:
-            return VAL_SHARE
-        return min(VAL_SHARE, max(VAL_COUNT / max(n, 1), 0.05))
-
-    def looks_for_shortcuts(self, *, tuned: bool, judged: int) -> bool:
-        """Whether a run that so many pictures judge looks for shortcuts.
-
-        tuned: whether the network itself has learned.
-        """
-        if self.shortcuts != "auto":
-            return self.shortcuts == "on"
-        time_for_it = self.minutes is None or self.minutes >= ENOUGH_MINUTES
-        return tuned and judged >= ENOUGH and time_for_it
-
-    def filled(self) -> Self:
-        """The settings with what is left open chosen: fine-tuning takes small steps."""
-        plain = (30, 64, 2e-3) if self.weights is None else (12, 32, 1e-3)
-        return replace(
-            self,
-            epochs=self.epochs or plain[0],
-            batch_size=self.batch_size or plain[1],
-            lr=self.lr or plain[2],
-        )

@@ -1,21 +1,21 @@
-"""The operations that learn from neighbours, each readable and each in use.
+"""Operations on neighbourhoods, written to be read; the networks use them.
 
-Start anywhere; every file is one idea, with its equation in the docstring.
+Each module is one operation, with its equation in the docstring.
 
-    convolution   one output number, the plain loop, the vectorised form
-    padding       what stands around the picture: how much, and which values
-    dilation      a kernel with gaps, and the pixels it spans
-    stride        which windows are visited, and how far one output sees
-    pooling       a window becomes one number without weights: max, average
-    aggregation   the same idea without places: sum, mean, max over neighbours
-    depthwise     each channel by itself, and a gradient that is slow elsewhere
-    filters       classic kernels to look through: edges, blur, sharpen
+    convolution   one output value, the plain loop, the vectorised form
+    padding       the amount on each side, and the values
+    dilation      kernels with gaps, and their span
+    stride        the windows, the output size, the receptive field
+    pooling       max and average over windows
+    aggregation   sum, mean and max over the neighbours of a node
+    depthwise     convolution of each channel, with a faster gradient on CPUs
+    filters       classic kernels: edges, blur, sharpen
 
-A convolution combines a pixel's neighbours, which have a fixed place, so each
-place has its own weight. A graph layer combines a node's neighbours, which have
-none, so all share one. `aggregation.grid_edges` is the bridge between the two.
+A convolution combines a pixel's neighbours, which have fixed positions, so each
+position has its own weight. A graph layer combines a node's neighbours, which have no
+order, so all share one weight. `aggregation.grid_edges` connects the two.
 
-Pictures are `[N, C, H, W]`, nodes `[N, F]`, edges `edge_index [2, E]` (source
+Images are `[N, C, H, W]`, nodes `[N, F]`, edges `edge_index [2, E]` (source
 row, target row). Everything is in pixels. torch is the only dependency.
 """
 

@@ -2,14 +2,14 @@
 
     y[t] = reduce over edges e with target[e] = t of  weight[e] * messages[e]
 
-Neighbours have no order and no place, so reduce must not care for them: a sum, a
-mean or a maximum. `edge_index [2, E]` names the neighbours: source row, target row.
+Neighbours have no order, so reduce must not depend on one: sum, mean or maximum.
+`edge_index [2, E]` lists the edges: source row, target row.
 
 Pooling a batch of graphs is the same function, with the graph of each node as its
 target:  aggregate(x, batch, num_graphs, "mean")  turns [N, F] into [num_graphs, F].
 
-And a convolution is the same function on a grid of pixels, where neighbours do have a
-place: one weight matrix per relative position, the messages summed (`grid_edges`).
+A convolution is the same function on a grid of pixels, where neighbours have positions:
+one weight matrix per relative position, the messages summed (`grid_edges`).
 
 Source: J. Gilmer et al. 2017, "Neural message passing for quantum chemistry", eq. 1;
 K. Xu et al. 2019, "How powerful are graph neural networks?", section 5.
@@ -26,7 +26,7 @@ from vicinal.ops.padding import amounts
 
 
 def gather(x: Tensor, edge_index: Tensor) -> Tensor:
-    """Fetch for every edge the features of the node it comes from.
+    """Return for every edge the features of its source node.
 
     x: [N, F]; edge_index: [2, E]. Returns messages [E, F].
     """
@@ -40,10 +40,10 @@ def aggregate(
     reduce: str = "sum",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """Combine at every node the messages that arrive there.
+    """Combine the messages that arrive at each node.
 
-    messages: [E, F], or more axes after the first; target: [E], a node for each.
-    Returns [num_nodes, F]; a node that gets no message has zeros.
+    messages: [E, F], or more axes after the first; target: [E], the target nodes.
+    Returns [num_nodes, F]; zeros for a node without messages.
     reduce: "sum", "mean" or "max", see `REDUCE`.
     weight: [E], multiplies each message first; the mean still divides by the number of
         messages, not by their weights (as PyG does).
@@ -66,8 +66,8 @@ def _sum(messages: Tensor, target: Tensor, num_nodes: int) -> Tensor:
     # half precision loses small messages in a large sum, so it is summed in float32
     half = messages.dtype in (torch.float16, torch.bfloat16)
     exact = messages.float() if half else messages
-    nothing = exact.new_zeros(num_nodes, *messages.shape[1:])
-    return nothing.index_add(0, target, exact).to(messages.dtype)
+    zeros = exact.new_zeros(num_nodes, *messages.shape[1:])
+    return zeros.index_add(0, target, exact).to(messages.dtype)
 
 
 def _mean(messages: Tensor, target: Tensor, num_nodes: int) -> Tensor:
@@ -77,10 +77,10 @@ def _mean(messages: Tensor, target: Tensor, num_nodes: int) -> Tensor:
 
 
 def _max(messages: Tensor, target: Tensor, num_nodes: int) -> Tensor:
-    nothing = messages.new_zeros(num_nodes, *messages.shape[1:])
+    zeros = messages.new_zeros(num_nodes, *messages.shape[1:])
     index = _column(target, messages).expand_as(messages)
     # include_self=False: the zeros stay only where no message arrives.
-    return nothing.scatter_reduce(0, index, messages, "amax", include_self=False)
+    return zeros.scatter_reduce(0, index, messages, "amax", include_self=False)
 
 
 REDUCE: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
@@ -94,9 +94,9 @@ class GridEdges(NamedTuple):
     """The neighbours of every pixel; pixel (i, j) is node i * width + j."""
 
     edge_index: Tensor
-    """[2, E]: the neighbour, then the pixel that looks at it."""
+    """[2, E]: the neighbour (source) and the pixel (target)."""
     relation: Tensor
-    """[E]: where the neighbour lies, as its place u * kw + v in the kernel."""
+    """[E]: the neighbour's position in the kernel, u * kw + v."""
 
 
 def grid_edges(
@@ -107,21 +107,21 @@ def grid_edges(
     dilation: Pair = 1,
     wrap: bool = False,
 ) -> GridEdges:
-    """List the neighbours of every pixel, and where each of them lies.
+    """Return the neighbours of every pixel, with their relative positions.
 
     A convolution with padding "same" is then, with one matrix per relative position,
         y[t] = sum over edges (s, t) of relation r of  weight[:, :, r] @ x[s]
 
     height, width: pixels; kernel_size: how many neighbours, down and across.
-    wrap: True joins opposite borders (circular padding); False has no neighbours
-        there, which is what zeros in the padding amount to.
+    wrap: True connects opposite borders (circular padding); False has no neighbours
+        beyond the border, which equals zero padding.
     """
     top, _, left, _ = amounts("same", kernel_size, dilation=dilation)
     down, across = pair(kernel_size, "kernel_size")
     gap_v, gap_h = pair(dilation, "dilation")
     u, v, i, j = torch.meshgrid(
         *map(torch.arange, (down, across, height, width)), indexing="ij"
-    )  # each [kh, kw, H, W]: the place in the kernel, the pixel that looks
+    )  # each [kh, kw, H, W]: the position in the kernel, and the pixel
     row, column = i + u * gap_v - top, j + v * gap_h - left
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     kept = inside | wrap

@@ -4,12 +4,12 @@
                     w[o, c, u, v] * x[n, c, i * stride + u * dilation,
                                             j * stride + v * dilation]
 
-with x already padded. As everywhere in this field the kernel is not flipped, so in
-the words of mathematics this is a cross-correlation.
+with x already padded. As usual in deep learning the kernel is not flipped, so this is
+a cross-correlation in mathematical terms.
 
-Three ways to write it, from the one that is easiest to follow to the fastest:
-`window_product` is one number, `convolve_by_hand` the loop over all of them,
-`convolve` the whole sum at once. All are equal to `torch.nn.functional.conv2d`.
+Three implementations, from the simplest to the fastest: `window_product` computes one
+value, `convolve_by_hand` loops over all of them, `convolve` is vectorised. All are
+equal to `torch.nn.functional.conv2d`.
 
 Source: I. Goodfellow, Y. Bengio and A. Courville 2016, "Deep Learning", section 9.1;
 Y. LeCun et al. 1998, "Gradient-based learning applied to document recognition".
@@ -28,17 +28,17 @@ from vicinal.ops.stride import windows
 def window_product(
     window: Tensor, kernel: Tensor, bias: Tensor | float = 0.0
 ) -> Tensor:
-    """Compute one output number: multiply place by place, add up, add the bias.
+    """Compute one output value: the sum of elementwise products, plus the bias.
 
         y = bias + sum over c, u, v of kernel[c, u, v] * window[c, u, v]
 
     window, kernel: the same shape, [C, kh, kw] or [kh, kw]. Returns a scalar.
-    Raises ValueError when the shapes differ.
+    Raises ValueError if the shapes differ.
     """
     if window.shape != kernel.shape:
         raise ValueError(
             "window must have the shape of the kernel, because they are multiplied "
-            f"place by place: {list(kernel.shape)}. Got {list(window.shape)}. "
+            f"elementwise: {list(kernel.shape)}. Got {list(window.shape)}. "
             "Cut the window with the kernel's size."
         )
     return (window * kernel).sum() + bias
@@ -55,17 +55,17 @@ def convolve_by_hand(
     dilation: Pair = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolve one output number at a time: slow, and nothing is hidden.
+    """Convolve one output value at a time: slow, but every step is visible.
 
     Arguments, shapes and errors are those of `convolve`.
     """
     _check(x, weight, groups)
-    seen = _windows(x, weight, stride, padding, padding_mode, dilation)
+    views = _windows(x, weight, stride, padding, padding_mode, dilation)
     C_out, C = weight.shape[:2]  # C = C_in / groups: channels that one output reads
-    y = x.new_zeros(len(x), C_out, *seen.shape[2:4])
+    y = x.new_zeros(len(x), C_out, *views.shape[2:4])
     for n, o, i, j in product(*map(range, y.shape)):
         first = o // (C_out // groups) * C  # channel of the group that o belongs to
-        window = seen[n, first : first + C, i, j]  # [C, kh, kw]
+        window = views[n, first : first + C, i, j]  # [C, kh, kw]
         b = 0.0 if bias is None else bias[o]
         y[n, o, i, j] = window_product(window, weight[o], b)
     return y
@@ -82,18 +82,18 @@ def convolve(
     dilation: Pair = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Slide a kernel over a picture and take the weighted sum at every place.
+    """Convolve an image: slide a kernel over it and take weighted sums.
 
     x: [N, C_in, H, W]; weight: [C_out, C_in / groups, kh, kw]; bias: [C_out].
     Returns [N, C_out, H_out, W_out], see `stride.output_size`.
     stride, dilation: pixels, one number or (rows, columns).
     padding: anything `padding.amounts` reads; padding_mode: a mode of `padding.pad`.
-    groups: the channels are split into so many parts that do not see each other.
-    Raises ValueError when shapes do not fit each other or no window fits.
+    groups: number of channel groups that are convolved separately.
+    Raises ValueError if shapes do not match or no window fits.
     """
     _check(x, weight, groups)
-    seen = _windows(x, weight, stride, padding, padding_mode, dilation)
-    x_g = seen.unflatten(1, (groups, -1))  # [N, g, C_in/g, H_out, W_out, kh, kw]
+    views = _windows(x, weight, stride, padding, padding_mode, dilation)
+    x_g = views.unflatten(1, (groups, -1))  # [N, g, C_in/g, H_out, W_out, kh, kw]
     w_g = weight.unflatten(0, (groups, -1))  # [g, C_out/g, C_in/g, kh, kw]
     y = torch.einsum("ngcijuv,gocuv->ngoij", x_g, w_g)
     y = y.flatten(1, 2)  # [N, C_out, H_out, W_out]
@@ -119,7 +119,7 @@ def _check(x: Tensor, weight: Tensor, groups: int) -> None:
         raise ValueError(
             "x and weight must be [N, C_in, H, W] and [C_out, C_in / groups, kh, kw]. "
             f"Got {list(x.shape)} and {list(weight.shape)}. "
-            "Add the missing axes, for example x[None, None] for one gray picture."
+            "Add the missing axes, for example x[None, None] for one gray image."
         )
     if groups < 1 or len(weight) % groups or x.shape[1] != weight.shape[1] * groups:
         raise ValueError(

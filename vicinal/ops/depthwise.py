@@ -1,4 +1,4 @@
-"""Depthwise convolution: each channel is filtered by itself, with a kernel of its own.
+"""Depthwise convolution: each channel has its own kernel.
 
 ::
 
@@ -24,10 +24,10 @@ Pair = tuple[int, ...]
 def depthwise(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair
 ) -> Tensor:
-    """Filter each channel by itself, with zeros around the picture.
+    """Convolve each channel with its own kernel, with zero padding.
 
     x: [N, C, H, W]; weight: [C, 1, k_h, k_w]; bias: [C] or none; gives [N, C, H', W']
-    in the number format that autocast asks for, else in that of x.
+    in the dtype of autocast if it is active, else in that of x.
     """
     if not _has_slow_gradient(x, stride):
         return F.conv2d(x, weight, bias, stride, padding, 1, weight.shape[0])
@@ -37,9 +37,9 @@ def depthwise(
 
 
 def _has_slow_gradient(x: Tensor, stride: Pair) -> bool:
-    """Whether the input's gradient is wanted, in bfloat16, on a CPU, with a stride."""
-    wanted = torch.is_grad_enabled() and x.requires_grad
-    if not wanted or max(stride) == 1 or x.device.type != "cpu":
+    """Return True for an input gradient in bfloat16 on a CPU with a stride."""
+    needs_gradient = torch.is_grad_enabled() and x.requires_grad
+    if not needs_gradient or max(stride) == 1 or x.device.type != "cpu":
         return False
     if torch.is_autocast_enabled("cpu"):
         return torch.get_autocast_dtype("cpu") == torch.bfloat16
@@ -57,7 +57,7 @@ class _Depthwise(torch.autograd.Function):
         padding: Pair,
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.how = stride, padding, (1, 1), False, (0, 0), weight.shape[0]
+        ctx.options = stride, padding, (1, 1), False, (0, 0), weight.shape[0]
         return F.conv2d(x, weight, bias, stride, padding, 1, weight.shape[0])
 
     @staticmethod
@@ -69,7 +69,7 @@ class _Depthwise(torch.autograd.Function):
         (grad,) = grads
         for_x = for_weight = for_bias = None
         if ctx.needs_input_grad[0]:
-            # the shape and memory order of x alone matter to its own gradient
+            # the gradient depends only on the shape and memory format of x
             like = torch.empty_like(x, dtype=torch.float32)
             for_x = _gradients(ctx, grad.float(), like, weight.float(), 0).to(x.dtype)
         if ctx.needs_input_grad[1]:
@@ -79,8 +79,8 @@ class _Depthwise(torch.autograd.Function):
         return for_x, for_weight, for_bias, None, None
 
 
-def _gradients(ctx: Any, grad: Tensor, x: Tensor, weight: Tensor, of: int) -> Tensor:
-    """The gradient of the input (0) or of the weights (1)."""
-    mask = [of == k for k in range(3)]
+def _gradients(ctx: Any, grad: Tensor, x: Tensor, weight: Tensor, index: int) -> Tensor:
+    """Return the gradient of the input (0) or of the weights (1)."""
+    mask = [index == k for k in range(3)]
     back = torch.ops.aten.convolution_backward
-    return back(grad, x, weight, None, *ctx.how, mask)[of]
+    return back(grad, x, weight, None, *ctx.options, mask)[index]

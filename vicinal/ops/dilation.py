@@ -1,7 +1,7 @@
-"""Dilation: a kernel with gaps, which reaches further with the same weights.
+"""Dilation: a kernel with gaps, which spans more pixels with the same weights.
 
-A kernel of size 3 and dilation 2 touches the pixels marked x:   x . x . x
-so it spans 5 of them, exactly as a kernel of size 5 with zeros at the dots would:
+A kernel of size 3 and dilation 2 uses the pixels marked x:   x . x . x
+so it spans 5 of them, like a kernel of size 5 with zeros at the dots:
 
     span = (kernel_size - 1) * dilation + 1
 
@@ -15,7 +15,7 @@ Pair = int | Sequence[int]
 
 
 def span(kernel_size: Pair, dilation: Pair = 1) -> tuple[int, int]:
-    """Say how many pixels a kernel reaches over, its gaps included.
+    """Return the number of pixels that a kernel spans, including its gaps.
 
     kernel_size, dilation: pixels, one number or (rows, columns), each at least 1.
     Returns (rows, columns), pixels. Raises ValueError for a number below 1.
@@ -25,9 +25,9 @@ def span(kernel_size: Pair, dilation: Pair = 1) -> tuple[int, int]:
 
 
 def pair(value: Pair, name: str) -> tuple[int, int]:
-    """Read one number, or two, as (rows, columns).
+    """Return one number, or two, as (rows, columns).
 
-    Raises ValueError, under the given name, unless both are at least 1.
+    Raises ValueError, with the parameter's name, unless both are at least 1.
     """
     both = (value, value) if isinstance(value, int) else tuple(value)
     if len(both) != 2 or min(both) < 1:

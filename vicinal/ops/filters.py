@@ -1,8 +1,7 @@
-"""Classic filters: kernels made by hand, to see what a convolution can find.
+"""Classic filters: handmade kernels, to show what a convolution can detect.
 
-A network learns such kernels by itself; many of its first ones look like these.
-Since the kernel is not flipped, each shows what it answers to: `sobel_x` is largest
-where the picture gets brighter from left to right.
+Networks learn similar kernels in their first layer. Kernels are not flipped, so
+`sobel_x` is largest where the image gets brighter from left to right.
 
 Source: R. Gonzalez and R. Woods 2018, "Digital image processing", 4th ed., 3.5, 3.6
 and 10.2; I. Sobel and G. Feldman 1968, "An isotropic 3x3 image gradient operator";
@@ -20,7 +19,7 @@ from vicinal.ops.padding import Padding
 
 
 class Filter(NamedTuple):
-    """A kernel and what it does to a picture."""
+    """A kernel and its description."""
 
     kernel: Tensor
     """[kh, kw]"""
@@ -29,13 +28,13 @@ class Filter(NamedTuple):
 
 
 def gaussian(sigma: float, size: int | None = None) -> Tensor:
-    """Make a kernel that blurs like a lens out of focus: near pixels count most.
+    """Return a Gaussian blur kernel.
 
         g[u, v] = exp(-(u^2 + v^2) / (2 sigma^2)) / their sum,  u, v from the middle
 
     sigma: pixels, greater than 0. size: pixels, odd; None reaches 3 sigma to each side.
-    Returns [size, size], which sums to 1. Raises ValueError for a sigma or size that
-    cannot be.
+    Returns [size, size], which sums to 1. Raises ValueError for an invalid sigma or
+    size.
     """
     if sigma <= 0:
         raise ValueError(f"sigma must be greater than 0 pixels. Got {sigma}. Try 1.0.")
@@ -53,27 +52,27 @@ def gaussian(sigma: float, size: int | None = None) -> Tensor:
 FILTERS: dict[str, Filter] = {
     "identity": Filter(
         torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 0]]),
-        "Returns the picture as it is.",
+        "Returns the image as it is.",
     ),
     "sobel_x": Filter(
         torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]),
-        "Finds upright edges: positive where it gets brighter to the right.",
+        "Detects vertical edges: positive where it gets brighter to the right.",
     ),
     "sobel_y": Filter(
         torch.tensor([[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]]),
-        "Finds level edges: positive where it gets brighter downwards.",
+        "Detects horizontal edges: positive where it gets brighter downwards.",
     ),
     "prewitt_x": Filter(
         torch.tensor([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]]),
-        "Finds upright edges like sobel_x, with all three rows counting the same.",
+        "Detects vertical edges like sobel_x, with equal weights for the three rows.",
     ),
     "prewitt_y": Filter(
         torch.tensor([[-1.0, -1, -1], [0, 0, 0], [1, 1, 1]]),
-        "Finds level edges like sobel_y, with all three columns counting the same.",
+        "Detects horizontal edges like sobel_y, with equal weights for the columns.",
     ),
     "laplacian": Filter(
         torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]]),
-        "Finds spots and edges of any direction: neighbours minus the pixel itself.",
+        "Detects spots and edges of any direction: neighbours minus the pixel itself.",
     ),
     "box_blur": Filter(
         torch.full((3, 3), 1 / 9),
@@ -85,7 +84,7 @@ FILTERS: dict[str, Filter] = {
     ),
     "sharpen": Filter(
         torch.tensor([[0.0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
-        "Sharpens: the picture minus its laplacian, so that edges stand out.",
+        "Sharpens: the image minus its laplacian, so that edges stand out.",
     ),
 }
 
@@ -96,7 +95,7 @@ def apply_filter(
     padding: Padding = "same",
     padding_mode: str = "edge",
 ) -> Tensor:
-    """Look at a picture through a classic filter, each channel on its own.
+    """Apply a classic filter to each channel of an image.
 
     x: [H, W], [C, H, W] or [N, C, H, W]; whole numbers become float32 first.
     name: one of `FILTERS`, or a kernel [kh, kw] of your own, such as gaussian(2.0).

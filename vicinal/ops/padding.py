@@ -1,12 +1,11 @@
-"""Padding: what stands around the picture, so that windows can reach its border.
+"""Padding: pixels around an image, so that windows can reach its border.
 
-Two questions, two functions: `amounts` says how many pixels go on each side,
-`pad` says which values they have.
+`amounts` returns the number of pixels on each side, `pad` adds them.
 
 With the span of the kernel, s = (kernel_size - 1) * dilation + 1 pixels:
 
     valid             0 before,           0 after      every window lies inside
-    same              floor((s-1)/2),     floor(s/2)   at stride 1 the size is kept
+    same              floor((s-1)/2),     floor(s/2)   at stride 1 the size stays
     full              s - 1,              s - 1        every overlap, however small
     same_tensorflow   floor(t/2),         ceil(t/2)    the size becomes ceil(H/stride)
                       t = max((ceil(H/stride) - 1) * stride + s - H, 0)
@@ -28,7 +27,7 @@ Padding = str | int | Sequence[int]
 
 
 class Amounts(NamedTuple):
-    """Pixels added on each side of a picture (`F.pad` has another order)."""
+    """Pixels added on each side of an image (`F.pad` has another order)."""
 
     top: int
     bottom: int
@@ -44,11 +43,11 @@ def amounts(
     dilation: Pair = 1,
     size: Sequence[int] | None = None,
 ) -> Amounts:
-    """Say how many pixels of padding each side gets.
+    """Return the number of padding pixels on each side.
 
     padding: a name from `RULES`; one number for all sides; a pair (rows, columns);
         or (top, bottom, left, right).
-    size: (H, W) of the picture; only "same_tensorflow" depends on it and on stride.
+    size: (H, W) of the image; only "same_tensorflow" depends on it and on stride.
     Raises ValueError for an unknown name, a negative number or a missing size.
     """
     if not isinstance(padding, str):
@@ -57,7 +56,7 @@ def amounts(
         raise ValueError(_unknown("padding", padding, RULES))
     if padding == "same_tensorflow" and size is None:
         raise ValueError(
-            "padding 'same_tensorflow' needs size, the (H, W) of the picture, because "
+            "padding 'same_tensorflow' needs size, the (H, W) of the image, because "
             "it depends on it. Got size=None. Pass size=x.shape[-2:]."
         )
     spans, strides = span(kernel_size, dilation), pair(stride, "stride")
@@ -68,19 +67,19 @@ def amounts(
 def pad(
     x: Tensor, amounts: Sequence[int], mode: str = "zeros", fill: float = 0.0
 ) -> Tensor:
-    """Put pixels around a picture, with values made up by the mode.
+    """Pad an image, with values according to the mode.
 
     For the row  a b c d  and two pixels on each side:
 
-        zeros      0 0 | a b c d | 0 0     the fill, 0 unless told otherwise
+        zeros      0 0 | a b c d | 0 0     the value of fill, 0 by default
         edge       a a | a b c d | d d     the nearest pixel (torch: "replicate")
-        reflect    c b | a b c d | c b     a mirror standing on the border pixel
-        circular   c d | a b c d | a b     the picture repeated like tiles
+        reflect    c b | a b c d | c b     mirrored at the border pixel
+        circular   c d | a b c d | a b     the image repeated like tiles
 
     x: [..., H, W]. Returns [..., top + H + bottom, left + W + right].
     amounts: (top, bottom, left, right), pixels; see the function `amounts`.
-    Raises ValueError for an unknown mode, and where a mode runs out of pixels:
-    reflect has at most H - 1 to give on a side, circular at most H.
+    Raises ValueError for an unknown mode, and for more padding than a mode allows:
+    reflect at most H - 1 pixels on a side, circular at most H.
     """
     if mode != "zeros" and mode not in SOURCES:
         raise ValueError(_unknown("mode", mode, ("zeros", *SOURCES)))
@@ -101,7 +100,7 @@ def _same_tensorflow(span: int, stride: int, size: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-# How many: (pixels before, pixels after), along one axis.
+# Amounts: (pixels before, pixels after), along one axis.
 RULES: dict[str, Callable[[int, int, int], tuple[int, int]]] = {
     "valid": lambda span, stride, size: (0, 0),
     # An even span has no middle: as in torch, the extra pixel goes bottom, right.
@@ -110,7 +109,7 @@ RULES: dict[str, Callable[[int, int, int], tuple[int, int]]] = {
     "same_tensorflow": _same_tensorflow,
 }
 
-# Which values: the pixel 0 .. n-1 that each position p, maybe outside, repeats.
+# Values: the pixel 0 .. n-1 that is repeated at position p, inside or outside.
 SOURCES: dict[str, Callable[[Tensor, int], Tensor]] = {
     "edge": lambda p, n: p.clamp(0, n - 1),
     "replicate": lambda p, n: p.clamp(0, n - 1),
@@ -138,9 +137,9 @@ def _sources(
     limit = {"reflect": n - 1, "circular": n}.get(mode)
     if limit is not None and max(before, after) > limit:
         raise ValueError(
-            f"padding in mode {mode!r} must be at most {limit} on a side of {n}: "
-            f"no more pixels are there to repeat. Got {max(before, after)}. "
-            "Pad less, use a larger picture, or use mode 'edge' or 'zeros'."
+            f"padding in mode {mode!r} must be at most {limit} on a side of {n}. "
+            f"Got {max(before, after)}. "
+            "Pad less, use a larger image, or use mode 'edge' or 'zeros'."
         )
     return SOURCES[mode](torch.arange(-before, n + after, device=device), n)
 

@@ -1,4 +1,4 @@
-"""Stride: which windows are visited, and how far an output number sees.
+"""Stride: the positions of windows, the output size, and the receptive field.
 
 Along an axis of size n padded to n + p, with a kernel of span s pixels (its gaps
 included) and a stride, the windows start at 0, stride, 2 * stride, ...:
@@ -26,10 +26,10 @@ def output_size(
     padding: Padding = 0,
     dilation: Pair = 1,
 ) -> tuple[int, int]:
-    """Say how many windows fit, down and across: the (H_out, W_out) of a layer.
+    """Return (H_out, W_out) of a layer: the number of windows, down and across.
 
     size: (H, W) in pixels, before padding; padding: anything `amounts` reads.
-    Raises ValueError when not one window fits into the padded picture.
+    Raises ValueError if no window fits into the padded image.
     """
     top, bottom, left, right = amounts(
         padding, kernel_size, stride=stride, dilation=dilation, size=size
@@ -39,8 +39,8 @@ def output_size(
     down, across = pair(stride, "stride")
     if padded[0] < rows or padded[1] < columns:
         raise ValueError(
-            f"the padded picture must be at least {rows} x {columns} pixels, to hold "
-            "one window with the gaps of its dilation. "
+            f"the padded image must be at least {rows} x {columns} pixels, the size of "
+            "one window including the gaps of its dilation. "
             f"Got {padded[0]} x {padded[1]}. Add padding or use a smaller kernel."
         )
     return (padded[0] - rows) // down + 1, (padded[1] - columns) // across + 1
@@ -49,14 +49,13 @@ def output_size(
 def windows(
     x: Tensor, kernel_size: Pair, stride: Pair = 1, dilation: Pair = 1
 ) -> Tensor:
-    """Look at a picture through every position of a sliding window.
+    """Return a view of an image with every position of a sliding window.
 
         windows[..., i, j, u, v] = x[..., i * stride + u * dilation,
                                           j * stride + v * dilation]
 
     x: [..., H, W], already padded. Returns [..., H_out, W_out, kh, kw]: a view, so
-    nothing is copied, and writing into it writes into the picture.
-    Raises ValueError when not one window fits.
+    writing into it changes the image. Raises ValueError if no window fits.
     """
     output_size(x.shape[-2:], kernel_size, stride, 0, dilation)  # raises if none fits
     rows, columns = span(kernel_size, dilation)
@@ -67,10 +66,9 @@ def windows(
 
 
 def subsample(x: Tensor, stride: Pair) -> Tensor:
-    """Keep every stride-th row and column, starting with the first.
+    """Return every stride-th row and column, starting with the first.
 
-    A layer with a stride is the same layer without one, subsampled; it only saves
-    computing what would be thrown away.
+    A layer with a stride equals the layer without one, subsampled, but computes less.
     x: [..., H, W]. Returns [..., ceil(H / stride), ceil(W / stride)], a view.
     """
     down, across = pair(stride, "stride")
@@ -78,33 +76,33 @@ def subsample(x: Tensor, stride: Pair) -> Tensor:
 
 
 class Layer(NamedTuple):
-    """What decides how far a layer sees, along one axis, in pixels of its input."""
+    """The parameters of a layer along one axis, in pixels of its input."""
 
     kernel_size: int
     stride: int = 1
     padding: int = 0
-    """Pixels before the first one; the padding after the last changes nothing here."""
+    """Pixels before the first one; padding after the last has no effect here."""
     dilation: int = 1
 
 
 class ReceptiveField(NamedTuple):
-    """The pixels of the picture that reach one output number, along one axis."""
+    """The input pixels that affect one output value, along one axis."""
 
     size: int
-    """How many pixels an output sees, from the first to the last."""
+    """Number of input pixels, from the first to the last."""
     jump: int
-    """How many pixels lie between what two neighbouring outputs see."""
+    """Distance in pixels between the fields of two neighbouring outputs."""
     start: int
-    """First pixel that output 0 sees; below 0 it lies in the padding."""
+    """First pixel of the field of output 0; negative if it is padding."""
 
     def pixels(self, output: int) -> range:
-        """List the pixels that the output of this number sees, padding included."""
+        """Return the pixels in the field of an output, including padding."""
         first = self.start + output * self.jump
         return range(first, first + self.size)
 
 
 def receptive_field(layers: Iterable[Sequence[int]]) -> ReceptiveField:
-    """Work out which pixels an output number of a chain of layers can see.
+    """Return the receptive field of a chain of layers.
 
     Layer by layer, from size = 1, jump = 1, start = 0:
 
@@ -114,7 +112,7 @@ def receptive_field(layers: Iterable[Sequence[int]]) -> ReceptiveField:
 
     layers: `Layer`s or tuples (kernel_size, stride, padding, dilation), along one
     axis, first layer first; pooling counts as a layer. For kernels that are not
-    square ask once per axis.
+    square, call it once per axis.
     """
     size, jump, start = 1, 1, 0
     for layer in layers:

@@ -1,4 +1,4 @@
-"""Folding batch norm away changes nothing but the time."""
+"""Batch norm folding changes the speed, not the output."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import nn
 
 from vicinal.core.compute.batchnorm_folding import (
     find_conv_bn_pairs,
-    folded,
+    fold_batchnorm,
     frozen_batchnorm,
 )
 from vicinal.images.networks import NETWORKS, build
@@ -30,19 +30,19 @@ def norms(network: nn.Module) -> int:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_says_the_same(name):
+def test_every_network_computes_the_same(name):
     size = max(32, NETWORKS[name].min_size)
     network = unsettled(build(name, num_classes=3, in_channels=3, image_size=size))
     x = torch.randn(3, 3, size, size, dtype=torch.float64)
     state = {k: t.clone() for k, t in network.state_dict().items()}
     with torch.no_grad():
-        plain = folded(network, x[:1])
+        plain = fold_batchnorm(network, x[:1])
         torch.testing.assert_close(plain(x), network(x), rtol=1e-9, atol=1e-9)
     assert norms(plain) == 0
     assert all(torch.equal(t, state[k]) for k, t in network.state_dict().items())
 
 
-def test_a_norm_with_no_convolution_before_it_stays():
+def test_a_norm_without_a_preceding_convolution_is_kept():
     class Odd(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -59,11 +59,11 @@ def test_a_norm_with_no_convolution_before_it_stays():
 
     network, x = unsettled(Odd()), torch.randn(2, 2, 5, 5, dtype=torch.float64)
     with torch.no_grad():
-        torch.testing.assert_close(folded(network, x)(x), network(x))
-    assert norms(folded(network, x)) == 3
+        torch.testing.assert_close(fold_batchnorm(network, x)(x), network(x))
+    assert norms(fold_batchnorm(network, x)) == 3
 
 
-def test_where_a_convolution_is_used_beside_its_norm_nothing_is_folded():
+def test_nothing_is_folded_if_a_convolution_is_used_elsewhere():
     class Both(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -74,7 +74,7 @@ def test_where_a_convolution_is_used_beside_its_norm_nothing_is_folded():
             return self.norm(z) + z
 
     network, x = unsettled(Both()), torch.randn(2, 2, 5, 5, dtype=torch.float64)
-    plain = folded(network, x)
+    plain = fold_batchnorm(network, x)
     with torch.no_grad():
         torch.testing.assert_close(plain(x), network(x))
     assert norms(plain) == 1
@@ -85,7 +85,7 @@ def test_where_a_convolution_is_used_beside_its_norm_nothing_is_folded():
     torch.testing.assert_close(y, network.eval()(x).detach())
 
 
-def test_a_norm_that_two_convolutions_feed_stays():
+def test_a_norm_after_two_convolutions_is_kept():
     class Shared(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -98,10 +98,10 @@ def test_a_norm_that_two_convolutions_feed_stays():
     network, x = unsettled(Shared()), torch.randn(2, 2, 5, 5, dtype=torch.float64)
     assert find_conv_bn_pairs(network, x) == []
     with torch.no_grad():
-        torch.testing.assert_close(folded(network, x)(x), network(x))
+        torch.testing.assert_close(fold_batchnorm(network, x)(x), network(x))
 
 
-def test_a_head_of_zeros_does_not_hide_what_goes_wrong():
+def test_a_head_of_zeros_does_not_hide_errors():
     class Silent(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -119,19 +119,19 @@ def test_a_head_of_zeros_does_not_hide_what_goes_wrong():
 
 
 @pytest.mark.parametrize("lacks", [{"affine": False}, {"track_running_stats": False}])
-def test_a_norm_that_lacks_its_numbers_stays(lacks):
+def test_a_norm_without_statistics_is_kept(lacks):
     network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3, **lacks)).double()
     x = torch.randn(4, 2, 5, 5, dtype=torch.float64)
     assert find_conv_bn_pairs(network, x) == []
     with torch.no_grad():
-        torch.testing.assert_close(folded(network, x)(x), network.eval()(x))
+        torch.testing.assert_close(fold_batchnorm(network, x)(x), network.eval()(x))
 
 
 @pytest.mark.parametrize(
     "name",
     [pytest.param("mobilenet_v2", marks=pytest.mark.slow), "resnet20", "small"],
 )
-def test_with_fixed_norms_all_gradients_are_those_of_the_norms_as_they_stand(name):
+def test_gradients_with_frozen_norms_equal_those_of_norms_in_eval_mode(name):
     network = unsettled(build(name, num_classes=3, in_channels=3, image_size=32))
     for module in network.modules():
         if isinstance(module, nn.Dropout):
@@ -160,7 +160,7 @@ def test_with_fixed_norms_all_gradients_are_those_of_the_norms_as_they_stand(nam
     assert abs(plain - wanted) > 1e-3  # the batch's own statistics are others
 
 
-def test_a_norm_that_follows_no_convolution_is_fixed_too():
+def test_a_norm_without_a_convolution_is_frozen_too():
     network = nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 2, 3)).double().train()
     x = torch.randn(4, 2, 5, 5, dtype=torch.float64) + 3
     pairs = find_conv_bn_pairs(network, x)
@@ -194,7 +194,7 @@ class NormAndRelu(nn.BatchNorm2d):
 
 @pytest.mark.parametrize("conv", [nn.Conv2d, Doubled, Elsewhere])
 @pytest.mark.parametrize("norm", [nn.BatchNorm2d, NormAndRelu])
-def test_layers_with_a_rule_of_their_own_stay(conv, norm):
+def test_layers_with_their_own_forward_are_kept(conv, norm):
     network = unsettled(nn.Sequential(conv(2, 3, 3), norm(3)))
     x = torch.randn(2, 2, 5, 5, dtype=torch.float64)
     pairs = find_conv_bn_pairs(network, x)
@@ -203,7 +203,7 @@ def test_layers_with_a_rule_of_their_own_stay(conv, norm):
     with frozen_batchnorm(network, pairs):
         torch.testing.assert_close(network(x), wanted)
     with torch.no_grad():
-        torch.testing.assert_close(folded(network, x)(x), wanted)
+        torch.testing.assert_close(fold_batchnorm(network, x)(x), wanted)
     assert not any(
         key.endswith("_forward") for m in network.modules() for key in vars(m)
     )

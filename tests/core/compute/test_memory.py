@@ -1,4 +1,4 @@
-"""Free memory: the least of what the machine and its control groups leave."""
+"""Free memory: the minimum over the machine and its control groups."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from vicinal.core.compute import memory
-from vicinal.core.compute.memory import UNKNOWN, free_memory, free_on
+from vicinal.core.compute.memory import DEFAULT_FREE, free_device_memory, free_memory
 
 GB = 10**9
 MEMINFO = "MemTotal:  9999999 kB\nMemAvailable:  1953125 kB\n"  # 2 GB
@@ -48,17 +48,17 @@ def v1(folder: str, limit: int, used: int, cached: int = 0) -> dict[str, object]
     }
 
 
-def test_this_machine_has_some():
+def test_this_machine_has_free_memory():
     assert 1e6 < free_memory() < 1e14
 
 
-def test_where_nothing_is_told(system):
-    assert free_memory() == UNKNOWN
+def test_the_default_without_any_information(system):
+    assert free_memory() == DEFAULT_FREE
     system({"proc/meminfo": "MemTotal: 5 kB\n\n"})
-    assert free_memory() == UNKNOWN
+    assert free_memory() == DEFAULT_FREE
 
 
-def test_without_limits(system):
+def test_control_groups_without_limits(system):
     system({"proc/meminfo": MEMINFO})
     assert free_memory() == 2 * GB
     system({"proc/self/cgroup": "0::/job\nstrange\n", **v2("job/", "max", GB)})
@@ -67,7 +67,7 @@ def test_without_limits(system):
     assert free_memory() == 2 * GB
 
 
-def test_the_limit_of_a_group_and_of_those_above_it(system):
+def test_the_limits_of_a_group_and_its_parents(system):
     system({"proc/meminfo": MEMINFO, "proc/self/cgroup": "0::/job/step\n"})
     system(v2("job/step/", GB, GB // 2))
     assert free_memory() == GB // 2
@@ -79,7 +79,7 @@ def test_the_limit_of_a_group_and_of_those_above_it(system):
     assert free_memory() == 0
 
 
-def test_the_first_version_and_a_path_that_is_not_there(system):
+def test_version_1_and_a_missing_path(system):
     system({"proc/meminfo": MEMINFO})
     system({"proc/self/cgroup": "9:cpu:/a\n4:hugetlb,memory:/docker/b\n0::/\n"})
     system(v1("", 2**63 - 4096, GB))
@@ -88,7 +88,7 @@ def test_the_first_version_and_a_path_that_is_not_there(system):
     assert free_memory() == pytest.approx(0.6 * GB)
 
 
-def test_bytes_that_are_no_text(system, tmp_path):
+def test_files_that_are_not_text(system, tmp_path):
     system({"proc/meminfo": MEMINFO, "proc/self/cgroup": "0::/\n"})
     (tmp_path / "cgroup").mkdir()
     Path(tmp_path / "cgroup" / "memory.max").write_bytes(b"\xff")
@@ -112,7 +112,7 @@ print(faults() - before)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's settings")
-def test_large_blocks_that_were_given_back_are_used_again():
+def test_large_freed_blocks_are_reused():
     def faults(how: str) -> int:
         command = [sys.executable, "-c", FAULTS, how]
         env = os.environ | {"VICINAL_KEEP_MEMORY": "1"}
@@ -122,7 +122,7 @@ def test_large_blocks_that_were_given_back_are_used_again():
     assert faults("keep") < faults("leave") / 10
 
 
-def test_free_on_an_accelerator(monkeypatch):
+def test_free_memory_of_an_accelerator(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (7, 9))
-    assert free_on("cuda") == free_on("cuda:1") == 7
-    assert free_on("cpu") == 0  # there is no such thing
+    assert free_device_memory("cuda") == free_device_memory("cuda:1") == 7
+    assert free_device_memory("cpu") == 0  # there is no such thing

@@ -1,4 +1,4 @@
-"""A network on OpenVINO says what torch says."""
+"""Networks compiled with OpenVINO compute what torch computes."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from vicinal.core.compute.openvino import is_installed, on_openvino
+from vicinal.core.compute.openvino import compile_with_openvino, is_installed
 from vicinal.images.networks import build
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="needs the extra `fast`")
@@ -36,28 +36,28 @@ def randomised(name: str, **how: object):
     ],
 )
 @torch.inference_mode()
-def test_the_same_embeddings(name, how, side):
+def test_embeddings_equal_torch(name, how, side):
     network = randomised(name, **how)
     x = torch.randn(5, 3, side, side)
-    run = on_openvino(network.embed, torch.zeros(2, 3, side, side), "float32")
+    run = compile_with_openvino(network.embed, torch.zeros(2, 3, side, side), "float32")
     wanted = network.embed(x).numpy()
     np.testing.assert_allclose(run(x.numpy()), wanted, atol=1e-3 * np.abs(wanted).max())
     assert run(x[:1].numpy()).shape == (1, wanted.shape[1])  # of any number
 
 
 @torch.inference_mode()
-def test_answers_are_copies():
-    run = on_openvino(lambda x: x * 2, torch.zeros(2, 3), "float32")
+def test_outputs_are_copies():
+    run = compile_with_openvino(lambda x: x * 2, torch.zeros(2, 3), "float32")
     first = run(np.ones((2, 3), np.float32))
     run(np.zeros((2, 3), np.float32))
     assert first.tolist() == [[2.0] * 3] * 2
 
 
 @pytest.mark.parametrize("harm", ["none", "cut", "noise", "no weights"])
-def test_what_is_kept_on_disk_says_the_same(tmp_path, harm):
+def test_a_cached_network_computes_the_same(tmp_path, harm):
     kept, x = tmp_path / "traced" / "name.xml", torch.randn(3, 4)
     layer = torch.nn.Linear(4, 2).requires_grad_(False)
-    first = on_openvino(layer, torch.zeros(2, 4), "float32", kept)(x.numpy())
+    first = compile_with_openvino(layer, torch.zeros(2, 4), "float32", kept)(x.numpy())
     names = {path.name for path in kept.parent.iterdir()}
     assert names == {"name.xml", "name.bin"}
     if harm == "cut":
@@ -71,26 +71,28 @@ def test_what_is_kept_on_disk_says_the_same(tmp_path, harm):
         assert harm != "none"
         return layer(x)
 
-    again = on_openvino(asked_again, torch.zeros(2, 4), "float32", kept)(x.numpy())
+    again = compile_with_openvino(asked_again, torch.zeros(2, 4), "float32", kept)(
+        x.numpy()
+    )
     assert np.array_equal(first, again)
     np.testing.assert_allclose(first, layer(x).detach().numpy(), atol=1e-6)
 
 
-def test_a_place_where_nothing_can_be_kept(tmp_path):
+def test_an_unwritable_cache_is_ignored(tmp_path):
     (tmp_path / "file").write_text("")
     kept = tmp_path / "file" / "name.xml"
-    run = on_openvino(lambda x: x + 1, torch.zeros(2, 3), "float32", kept)
+    run = compile_with_openvino(lambda x: x + 1, torch.zeros(2, 3), "float32", kept)
     assert run(np.zeros((1, 3), np.float32)).tolist() == [[1.0] * 3]
 
 
-LET_GO_ELSEWHERE = """
+DELETED_IN_ANOTHER_THREAD = """
 import gc, signal, threading
 import numpy as np, torch
-from vicinal.core.compute.openvino import on_openvino
+from vicinal.core.compute.openvino import compile_with_openvino
 
 said = []
 signal.signal(signal.SIGINT, lambda *_: said.append("heard"))
-held = [on_openvino(torch.nn.Linear(4, 2), torch.zeros(2, 4), "float32")]
+held = [compile_with_openvino(torch.nn.Linear(4, 2), torch.zeros(2, 4), "float32")]
 held[0](np.zeros((3, 4), np.float32))
 other = threading.Thread(target=lambda: (held.clear(), gc.collect()))
 other.start()
@@ -100,8 +102,8 @@ print(*said)
 """
 
 
-def test_an_interrupt_after_another_thread_let_a_network_go():
-    """What OpenVINO set up for signals must outlive every network."""
-    words = [sys.executable, "-c", LET_GO_ELSEWHERE]
+def test_an_interrupt_after_another_thread_deleted_a_network():
+    """The signal stack that OpenVINO installs must outlive every network."""
+    words = [sys.executable, "-c", DELETED_IN_ANOTHER_THREAD]
     done = subprocess.run(words, capture_output=True, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, "heard"), done.stderr

@@ -1,4 +1,4 @@
-"""Ctrl-C and kill: the first is remembered, the second interrupts at once."""
+"""Ctrl-C and SIGTERM: the first requests a stop, the second interrupts."""
 
 import signal
 
@@ -8,7 +8,7 @@ from vicinal.core.compute.signals import SIGNALS, stop_on_signal
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_first_is_remembered_and_the_second_interrupts(number):
+def test_the_first_signal_requests_a_stop_and_the_second_interrupts(number):
     with stop_on_signal() as asked:
         assert not asked()
         signal.raise_signal(number)
@@ -19,7 +19,7 @@ def test_the_first_is_remembered_and_the_second_interrupts(number):
         assert not asked()
 
 
-def test_the_handlers_of_before_are_put_back():
+def test_the_previous_handlers_are_restored():
     before = [signal.getsignal(number) for number in SIGNALS]
     with pytest.raises(KeyError), stop_on_signal():
         assert [signal.getsignal(number) for number in SIGNALS] != before

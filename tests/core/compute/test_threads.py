@@ -1,4 +1,4 @@
-"""Ordered work in threads: equal to `map`, bounded, and never stuck."""
+"""Ordered work in threads: equal to `map`, bounded, without deadlocks."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vicinal.core.compute.threads import cores, ordered_map, prefetch
+from vicinal.core.compute.threads import num_cores, ordered_map, prefetch
 
 sweep = settings(max_examples=30, deadline=None, database=None)
 
@@ -45,7 +45,7 @@ def settle(value: Callable[[], int]) -> int:
 
 @sweep
 @given(st.lists(st.integers(0, 3), max_size=40), st.integers(1, 5))
-def test_ordered_map_is_map(waits, threads):
+def test_ordered_map_equals_map(waits, threads):
     def work(wait: int) -> int:
         time.sleep(wait / 5000)
         return wait * wait
@@ -53,29 +53,29 @@ def test_ordered_map_is_map(waits, threads):
     assert list(ordered_map(work, waits, threads)) == [w * w for w in waits]
 
 
-def test_ordered_map_takes_every_core_when_not_told():
-    assert cores() >= 1
+def test_ordered_map_uses_all_cores_by_default():
+    assert num_cores() >= 1
     assert list(ordered_map(str, range(100))) == [str(n) for n in range(100)]
 
 
-def test_the_work_is_done_at_the_same_time():
-    together = threading.Barrier(3)
-    done = ordered_map(lambda _: together.wait(timeout=5), range(6), threads=3)
+def test_items_are_processed_in_parallel():
+    groups = threading.Barrier(3)
+    done = ordered_map(lambda _: groups.wait(timeout=5), range(6), threads=3)
     assert sorted(done) == [0, 0, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_few_items_are_under_way(threads):
+def test_few_items_are_in_progress_at_once(threads):
     items = Counted()
     results = ordered_map(lambda n: n, items, threads)
     assert items.taken == 0
-    for told in range(1, 30):
+    for messages in range(1, 30):
         next(results)
-        assert items.taken <= told + 4 * threads
+        assert items.taken <= messages + 4 * threads
     results.close()  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_an_error_comes_in_its_place_and_ends_the_rest():
+def test_an_error_is_raised_in_order_and_cancels_the_rest():
     def work(n: int) -> int:
         if n == 5:
             raise KeyError("five")
@@ -95,7 +95,7 @@ def iter_into(got: list, results: Iterator) -> list:
 
 
 @pytest.mark.parametrize("make", [lambda i: ordered_map(abs, i, 2), prefetch])
-def test_an_error_of_the_items_reaches_the_reader(make):
+def test_an_error_of_the_iterable_is_raised(make):
     def items() -> Iterator[int]:
         yield 1
         yield 2
@@ -107,7 +107,7 @@ def test_an_error_of_the_items_reaches_the_reader(make):
     assert got in ([1, 2], [])  # ordered_map reads ahead, so it may come early
 
 
-def test_leaving_early_starts_no_more_work():
+def test_leaving_early_cancels_the_rest():
     started_at: list[int] = []
     go_on, busy = threading.Event(), threading.Semaphore(0)
 
@@ -131,23 +131,23 @@ def test_leaving_early_starts_no_more_work():
 
 @sweep
 @given(st.lists(st.integers()), st.integers(1, 4))
-def test_prefetch_gives_the_same_items(items, depth):
+def test_prefetch_yields_the_same_items(items, depth):
     assert list(prefetch(items, depth)) == items
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5])
-def test_prefetch_is_ahead_by_its_depth(depth):
+def test_prefetch_is_ahead_by_depth(depth):
     items = Counted()
     ready = prefetch(items, depth)
     assert items.taken == 0
-    for told in range(1, 5):
+    for messages in range(1, 5):
         next(ready)
-        assert settle(lambda: items.taken) == told + depth + 1
+        assert settle(lambda: items.taken) == messages + depth + 1
     within(5, ready.close)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize("read", [0, 1, 3])
-def test_prefetch_ends_its_thread_when_the_reader_leaves(read):
+def test_prefetch_stops_its_thread_when_the_loop_ends_early(read):
     before = threading.active_count()
 
     def leave() -> None:
@@ -159,7 +159,7 @@ def test_prefetch_ends_its_thread_when_the_reader_leaves(read):
     assert threading.active_count() == before
 
 
-def test_prefetch_ends_its_thread_when_the_reader_fails():
+def test_prefetch_stops_its_thread_when_the_loop_fails():
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
         for n in prefetch(count(1)):
@@ -168,7 +168,7 @@ def test_prefetch_ends_its_thread_when_the_reader_fails():
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_an_error_inside_prefetch_comes_after_what_was_made(error):
+def test_an_error_inside_prefetch_comes_after_the_items(error):
     def items() -> Iterator[int]:
         yield from (1, 2, 3)
         raise error("inside")
@@ -179,6 +179,6 @@ def test_an_error_inside_prefetch_comes_after_what_was_made(error):
     assert got == [1, 2, 3]
 
 
-def test_the_two_together():
+def test_prefetch_of_ordered_map():
     squares = prefetch(ordered_map(lambda n: n * n, range(50), 3))
     assert list(squares) == [n * n for n in range(50)]

@@ -1,15 +1,23 @@
-"""What labels are, and the notes on classes."""
+"""Labels: kinds, numbers, and notes on class names."""
 
 import math
 
 import pytest
 
-from vicinal.core.data.labels import kind_of, look_alikes, number, one_sided, some
+from vicinal.core.data.labels import (
+    detect_label_kind,
+    note_classes_missing_from_splits,
+    note_similar_class_names,
+    parse_number,
+    quote_names,
+)
 
 
-def test_look_alikes_differ_only_in_case_or_spaces():
-    assert len(look_alikes({"a b", "A  B ", "ab", "STRASSE", "straße"})) == 2
-    assert look_alikes({"a", "b"}) == []
+def test_similar_class_names_differ_only_in_case_or_spaces():
+    assert (
+        len(note_similar_class_names({"a b", "A  B ", "ab", "STRASSE", "straße"})) == 2
+    )
+    assert note_similar_class_names({"a", "b"}) == []
 
 
 @pytest.mark.parametrize(
@@ -25,23 +33,29 @@ def test_look_alikes_differ_only_in_case_or_spaces():
         (None, None),
     ],
 )
-def test_what_a_number_is(label, value):
-    assert number(label) == value
+def test_numbers_are_parsed(label, value):
+    assert parse_number(label) == value
 
 
-def test_the_task_comes_before_the_labels():
+def test_the_task_overrides_the_detected_kind():
     labels = ["a|b", "1.5"]
-    assert kind_of(labels, "auto") == kind_of(labels, "multilabel") == "multi_label"
-    assert kind_of(labels, "classification") == "single_label"
-    assert kind_of(labels, "regression") == "numeric"
+    assert (
+        detect_label_kind(labels, "auto")
+        == detect_label_kind(labels, "multilabel")
+        == "multi_label"
+    )
+    assert detect_label_kind(labels, "classification") == "single_label"
+    assert detect_label_kind(labels, "regression") == "numeric"
 
 
-def test_one_side_alone_tells_nothing():
-    assert one_sided(["a", "b"], ["", ""]) == []
-    assert one_sided(["a", "b"], ["test", "test"]) == []
-    assert len(one_sided(["a", "b"], ["train", "test"])) == 2
+def test_a_single_split_has_no_missing_classes():
+    assert note_classes_missing_from_splits(["a", "b"], ["", ""]) == []
+    assert note_classes_missing_from_splits(["a", "b"], ["test", "test"]) == []
+    assert len(note_classes_missing_from_splits(["a", "b"], ["train", "test"])) == 2
 
 
-def test_some_names_of_many():
-    assert some(["a", "b"]) == "'a', 'b'"
-    assert some([str(k) for k in range(7)]) == "'0', '1', '2', '3', '4' and 2 more"
+def test_long_lists_of_names_are_shortened():
+    assert quote_names(["a", "b"]) == "'a', 'b'"
+    assert (
+        quote_names([str(k) for k in range(7)]) == "'0', '1', '2', '3', '4' and 2 more"
+    )

@@ -1,4 +1,4 @@
-"""Splits: the promises of the docstring, for any classes, groups and fractions."""
+"""Splits keep the rules of the docstring for any classes, groups and fractions."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vicinal.core.data.splits import NAMES, TEST, TRAIN, VAL, Fractions, split
+from vicinal.core.data.splits import SPLITS, TEST, TRAIN, VAL, Fractions, split
 
 sweep = settings(max_examples=80, deadline=None, database=None)
 seeds = st.integers(0, 2**32 - 1)
@@ -37,17 +37,17 @@ def groups_by_part(strata, groups, parts) -> dict[str, Counter[str]]:
 
 @sweep
 @given(grouped(), fractions, seeds)
-def test_a_group_is_on_one_side(data, shares, seed):
+def test_a_group_is_in_one_split(data, shares, seed):
     strata, groups = data
     parts = split(strata, groups, fractions=shares, seed=seed)
-    assert parts.shape == strata.shape and set(parts) <= set(NAMES)
+    assert parts.shape == strata.shape and set(parts) <= set(SPLITS)
     sides = {(g, p) for g, p in zip(groups, parts, strict=True)}
     assert len(sides) == len(set(groups))
 
 
 @sweep
 @given(grouped(), fractions, seeds)
-def test_each_class_by_the_stated_rule(data, shares, seed):
+def test_small_classes_follow_the_documented_rule(data, shares, seed):
     strata, groups = data
     parts = split(strata, groups, fractions=shares, seed=seed)
     for found in groups_by_part(strata, groups, parts).values():
@@ -57,24 +57,24 @@ def test_each_class_by_the_stated_rule(data, shares, seed):
         elif number == 2:
             assert set(found) == {TRAIN, TEST}
         else:
-            assert set(found) == set(NAMES)
+            assert set(found) == set(SPLITS)
 
 
 @sweep
 @given(grouped(), seeds)
-def test_the_same_seed_is_the_same_split(data, seed):
+def test_the_same_seed_gives_the_same_split(data, seed):
     strata, groups = data
     assert (split(strata, groups, seed=seed) == split(strata, groups, seed=seed)).all()
 
 
-def test_another_seed_is_another_split():
+def test_another_seed_gives_another_split():
     strata = np.zeros(200)
     assert (split(strata, seed=1) != split(strata, seed=2)).any()
 
 
 @sweep
 @given(grouped(), seeds, seeds)
-def test_a_group_s_part_does_not_depend_on_the_order_of_rows(data, seed, shuffle):
+def test_the_split_of_a_group_does_not_depend_on_the_order_of_rows(data, seed, shuffle):
     strata, groups = data
     order = np.random.default_rng(shuffle).permutation(len(strata))
     parts = split(strata, groups, seed=seed)
@@ -92,26 +92,26 @@ def test_counts_do_not_depend_on_the_order_of_rows(classes, seed, shuffle):
 
 
 @pytest.mark.parametrize("names", [list("abc"), [3, 1, 2], [True, False, True]])
-def test_strata_are_names_or_numbers(names):
+def test_strata_can_be_names_or_numbers(names):
     strata = np.array(names * 20, dtype=object)
-    assert set(split(strata)) == set(NAMES)
+    assert set(split(strata)) == set(SPLITS)
 
 
 @pytest.mark.parametrize(
     "shares", [Fractions(), Fractions(0.9, 0.05, 0.05), Fractions(0.2, 0.5, 0.3)]
 )
-def test_shares_are_near_the_fractions_in_every_class(shares):
+def test_every_class_is_split_near_the_fractions(shares):
     draw = np.random.default_rng(0)
     groups = draw.integers(0, 3000, 10_000)
     strata = np.array(list("aaabbc"))[groups % 6]
     parts = split(strata, groups, fractions=shares, seed=3)
     for stratum in "abc":
         mine = parts[strata == stratum]
-        for name, share in zip(NAMES, shares, strict=True):
+        for name, share in zip(SPLITS, shares, strict=True):
             assert (mine == name).mean() == pytest.approx(share, abs=0.005)
 
 
-def test_without_groups_the_counts_are_the_nearest():
+def test_counts_without_groups_are_the_nearest_integers():
     # 15 % of 19 is 2.85, of 16 is 2.4
     assert Counter(split(np.zeros(19))) == {TRAIN: 13, VAL: 3, TEST: 3}
     assert Counter(split(np.zeros(16))) == {TRAIN: 12, VAL: 2, TEST: 2}
@@ -122,7 +122,7 @@ def test_without_groups_the_counts_are_the_nearest():
 
 @sweep
 @given(grouped(), seeds, st.sampled_from([VAL, TEST]))
-def test_a_part_of_fraction_0_stays_empty(data, seed, empty):
+def test_a_split_of_fraction_0_is_empty(data, seed, empty):
     strata, groups = data
     shares = Fractions(0.8, 0.2, 0)._replace(**{VAL: 0.2, TEST: 0.2} | {empty: 0.0})
     parts = split(strata, groups, fractions=shares, seed=seed)
@@ -134,7 +134,7 @@ def test_a_part_of_fraction_0_stays_empty(data, seed, empty):
 
 @sweep
 @given(grouped(), seeds)
-def test_all_can_be_for_training(data, seed):
+def test_everything_can_be_in_train(data, seed):
     strata, groups = data
     parts = split(strata, groups, fractions=Fractions(1, 0, 0), seed=seed)
     assert set(parts) == {TRAIN}
@@ -142,8 +142,8 @@ def test_all_can_be_for_training(data, seed):
 
 @sweep
 @given(seeds)
-def test_a_huge_group_is_for_training(seed):
-    # 900 copies of one picture and 100 others: to test on the copies tests nothing
+def test_a_huge_group_is_in_train(seed):
+    # 900 copies of one image and 100 others: to test on the copies tests nothing
     groups = np.r_[np.zeros(900, int), np.arange(1, 101)]
     parts = split(np.zeros(1000), groups, seed=seed)
     assert set(parts[:900]) == {TRAIN}
@@ -152,18 +152,18 @@ def test_a_huge_group_is_for_training(seed):
 
 @sweep
 @given(seeds)
-def test_of_three_large_groups_the_largest_is_for_training(seed):
+def test_the_largest_of_three_large_groups_is_in_train(seed):
     groups = np.repeat([0, 1, 2], [10, 80, 20])
     parts = split(np.zeros(110), groups, seed=seed)
     assert [str(parts[groups == g][0]) for g in range(3)] == [TEST, TRAIN, VAL]
 
 
-def test_a_group_of_two_classes_counts_for_that_of_its_first_row():
+def test_a_group_has_the_class_of_its_first_row():
     # the only group whose first row is "a": for training alone, with all its rows
     strata = np.array(list("ab" + "b" * 30))
     groups = np.r_[0, 0, np.arange(1, 31)]
     assert set(split(strata, groups)[:2]) == {TRAIN}
 
 
-def test_nothing_is_split_into_nothing():
+def test_an_empty_input_has_an_empty_split():
     assert split(np.zeros(0)).tolist() == []

@@ -1,4 +1,4 @@
-"""Estimators: scikit-learn's verbs by scikit-learn itself, and safe model folders."""
+"""The scikit-learn interface, tested by scikit-learn itself, and safe model files."""
 
 import inspect
 import json
@@ -20,6 +20,7 @@ from vicinal.core.estimators.estimator import (
     Estimator,
     read_model,
     read_weights,
+    refuse_existing_model,
     save_model,
 )
 from vicinal.core.settings import Settings
@@ -28,16 +29,16 @@ from vicinal.errors import ModelFileError, NotFittedError, RunError, SettingErro
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdSettings(Settings):
-    """How a threshold is put."""
+    """Settings of a threshold."""
 
     shift: float = 0.0
-    """how far from the middle"""
+    """distance from the mean of the class means"""
 
     side: Literal["above", "below"] = "above"
-    """where the positive class is"""
+    """side of the positive class"""
 
     labels: tuple[str, ...] = ("no", "yes")
-    """of the two classes"""
+    """names of the two classes"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,31 +50,32 @@ class Threshold(Estimator):
 
     settings_type = ThresholdSettings
     estimator_type = "classifier"
-    network_: float
+    fitted_by = "threshold_"
+    threshold_: float
     side: str
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         self.classes_ = np.unique(y)
         means = [X[y == k, 0].mean() for k in self.classes_]
-        self.network_ = float(np.mean(means)) + self.settings.shift
+        self.threshold_ = float(np.mean(means)) + self.validate_settings().shift
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         self.check_fitted()
-        above = X[:, 0] > self.network_
+        above = X[:, 0] > self.threshold_
         return self.classes_[(above == (self.side == "above")).astype(int)]
 
     def score(self, X: np.ndarray, y: np.ndarray) -> float:
         return float((self.predict(X) == y).mean())
 
 
-class Measure(Threshold):
-    """The same as a regressor, to see that the kind is taken from the class."""
+class ThresholdRegressor(Threshold):
+    """The same as a regressor: scikit-learn reads the type from the class."""
 
     estimator_type = "regressor"
 
 
-def data() -> tuple[np.ndarray, np.ndarray]:
+def make_data() -> tuple[np.ndarray, np.ndarray]:
     y = np.repeat([0, 1], 30)
     return np.random.default_rng(0).normal(4.0 * y[:, None], 0.5, (60, 1)), y
 
@@ -81,37 +83,35 @@ def data() -> tuple[np.ndarray, np.ndarray]:
 # --- parameters ------------------------------------------------------------------
 
 
-def test_the_signature_shows_the_settings():
-    shown = {
-        name: p.default for name, p in inspect.signature(Threshold).parameters.items()
-    }
-    assert shown == {
+def test_the_signature_has_the_settings():
+    parameters = inspect.signature(Threshold).parameters
+    assert {name: p.default for name, p in parameters.items()} == {
         "shift": 0.0,
         "side": "above",
         "labels": ("no", "yes"),
         "random_state": 0,
         "device": "auto",
     }
-    kinds = {p.kind for p in inspect.signature(Threshold).parameters.values()}
+    kinds = {p.kind for p in parameters.values()}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}
 
 
 def test_init_only_stores():
-    odd: Any = {"shift": 99.0, "side": "nowhere"}
-    assert Threshold(**odd).get_params()["shift"] == 99.0
+    invalid: Any = {"shift": 99.0, "side": "nowhere"}
+    assert Threshold(**invalid).get_params()["shift"] == 99.0
 
 
-def test_fit_checks():
+def test_fit_validates_parameters():
     with pytest.raises(SettingError, match="shift must be from -10 to 10"):
-        Threshold(shift=99.0).fit(*data())
-    with pytest.raises(SettingError, match="side 'nowhere' is not known"):
-        Threshold(side="nowhere").fit(*data())
+        Threshold(shift=99.0).fit(*make_data())
+    with pytest.raises(SettingError, match=r"side must be one of .* Got 'nowhere'"):
+        Threshold(side="nowhere").fit(*make_data())
 
 
 @pytest.mark.parametrize("value", [-1, 1.0, None, "0", True])
 def test_the_seed_is_a_whole_number(value):
     with pytest.raises(SettingError, match=r"random_state must be.*Got"):
-        Threshold(random_state=value).fit(*data())
+        Threshold(random_state=value).fit(*make_data())
 
 
 def test_get_and_set_params():
@@ -128,21 +128,21 @@ def test_get_and_set_params():
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("shifted", "shift"), ("random_sate", "random_state")]
+    ("name", "similar"), [("shifted", "shift"), ("random_sate", "random_state")]
 )
-def test_an_unknown_parameter_brings_the_near_one(name, near):
-    wanted = f"Threshold has no parameter '{name}'. Did you mean '{near}'?"
+def test_an_unknown_parameter_suggests_a_similar_one(name, similar):
+    message = f"Threshold has no parameter '{name}'. Did you mean '{similar}'?"
     with pytest.raises(TypeError) as caught:
         Threshold(**{name: 1})  # pyright: ignore[reportArgumentType]
-    assert str(caught.value) == wanted
+    assert str(caught.value) == message
     with pytest.raises(ValueError) as caught:
         Threshold().set_params(**{name: 1})
-    assert str(caught.value) == wanted
+    assert str(caught.value) == message
     with pytest.raises(TypeError, match="Known: device, labels, random_state, shift"):
         Threshold(qqq=1)
 
 
-def test_repr_shows_what_differs():
+def test_repr_shows_non_default_parameters():
     assert repr(Threshold()) == "Threshold()"
     assert repr(Threshold(side="above", shift=0.0, device="auto")) == "Threshold()"
     model = Threshold(side="below", shift=1.5, random_state=3)
@@ -153,25 +153,27 @@ def test_repr_shows_what_differs():
 # --- with scikit-learn -----------------------------------------------------------
 
 
-def test_clone():
-    model = Threshold(shift=1.5, labels=("a", "b"), random_state=7).fit(*data())
+def test_clone_copies_parameters_alone():
+    model = Threshold(shift=1.5, labels=("a", "b"), random_state=7).fit(*make_data())
     copied = clone(model)
     assert type(copied) is Threshold and copied.get_params() == model.get_params()
     assert not hasattr(copied, "network_")
 
 
-def test_the_kind_is_known():
+def test_scikit_learn_recognises_the_estimator_type():
     assert is_classifier(Threshold()) and not is_regressor(Threshold())
-    assert is_regressor(Measure()) and not is_classifier(Measure())
+    assert is_regressor(ThresholdRegressor()) and not is_classifier(
+        ThresholdRegressor()
+    )
 
-    class Neither(Threshold):
+    class OtherEstimator(Threshold):
         estimator_type = None
 
-    assert not is_classifier(Neither()) and not is_regressor(Neither())
+    assert not is_classifier(OtherEstimator()) and not is_regressor(OtherEstimator())
 
 
-def test_search_pipeline_and_cross_validation():
-    X, y = data()
+def test_grid_search_pipeline_and_cross_validation():
+    X, y = make_data()
     scores = cross_val_score(Threshold(), X, y, cv=3)
     assert scores.tolist() == [1, 1, 1]
     grid = {"shift": [9.0, 0.0], "side": ["above", "below"]}
@@ -181,89 +183,108 @@ def test_search_pipeline_and_cross_validation():
     assert (pipeline.predict(X) == y).all()
 
 
-def test_not_fitted_is_said():
-    with pytest.raises(NotFittedError, match=r"Threshold has not learned yet\..*fit"):
-        Threshold().predict(data()[0])
-    Threshold().fit(*data()).check_fitted()
+def test_predict_before_fit_raises():
+    with pytest.raises(NotFittedError, match=r"Threshold is not fitted\. Call fit"):
+        Threshold().predict(make_data()[0])
+    Threshold().fit(*make_data()).check_fitted()
 
 
-# --- model folders ---------------------------------------------------------------
+# --- model directories -----------------------------------------------------------
 
 TENSORS = {"w": torch.randn(3, 4), "b": torch.randn(3)}
 DESCRIPTION = {"estimator": "Threshold", "classes": ["Öl", "b"], "mean": 0.1}
 
 
 @pytest.fixture
-def folder(tmp_path):
+def directory(tmp_path):
     return save_model(tmp_path / "a" / "model", DESCRIPTION, TENSORS)
 
 
-def test_a_model_comes_back(folder):
-    description = read_model(folder)
+def test_a_model_survives_saving(directory):
+    description = read_model(directory)
     assert DESCRIPTION.items() <= description.items()
-    tensors = read_weights(folder, description)
+    tensors = read_weights(directory, description)
     assert tensors.keys() == TENSORS.keys()
     assert all(tensors[name].equal(t) for name, t in TENSORS.items())
-    assert {p.name for p in folder.iterdir()} == {MODEL_JSON, MODEL_TENSORS}
+    assert {p.name for p in directory.iterdir()} == {MODEL_JSON, MODEL_TENSORS}
 
 
-def test_a_description_that_was_read_may_be_saved_again(folder):
+def test_a_loaded_description_can_be_saved_again(directory):
     fresh = {"w": torch.zeros(2)}
-    save_model(folder, read_model(folder), fresh)
-    assert read_weights(folder, read_model(folder))["w"].tolist() == [0, 0]
+    save_model(directory, read_model(directory), fresh)
+    assert read_weights(directory, read_model(directory))["w"].tolist() == [0, 0]
 
 
-def test_a_saved_model_does_not_follow_the_network(tmp_path):
+def test_saved_weights_are_a_copy(tmp_path):
     w = torch.ones(3)
-    folder = save_model(tmp_path, {}, {"w": w})
+    directory = save_model(tmp_path, {}, {"w": w})
     w.zero_()
-    assert read_weights(folder, read_model(folder))["w"].tolist() == [1, 1, 1]
+    assert read_weights(directory, read_model(directory))["w"].tolist() == [1, 1, 1]
 
 
-def test_weights_that_were_tampered_with_are_refused(folder):
-    description = read_model(folder)
-    path = folder / MODEL_TENSORS
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
+def test_modified_weights_are_refused(directory):
+    description = read_model(directory)
+    path = directory / MODEL_TENSORS
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
     with pytest.raises(ModelFileError, match=r"hashes differ.*Copy both"):
-        read_weights(folder, description)
+        read_weights(directory, description)
 
 
-def test_weights_of_another_model_are_refused(folder, tmp_path):
+def test_weights_of_another_model_are_refused(directory, tmp_path):
     other = save_model(tmp_path / "other", DESCRIPTION, {"w": torch.ones(2)})
     with pytest.raises(ModelFileError, match="hashes differ"):
-        read_weights(other, read_model(folder))
+        read_weights(other, read_model(directory))
     with pytest.raises(ModelFileError, match="hashes differ"):
-        read_weights(folder, {"format": MODEL_FORMAT})
+        read_weights(directory, {"format": MODEL_FORMAT})
 
 
-def test_missing_parts_are_named(folder, tmp_path):
+def test_missing_files_are_named(directory, tmp_path):
     (tmp_path / "file").write_text("")
-    for place in (tmp_path, tmp_path / "missing", tmp_path / "file"):
+    for path in (tmp_path, tmp_path / "missing", tmp_path / "file"):
         with pytest.raises(ModelFileError, match=r"There is no model in .*model\.json"):
-            read_model(place)
-    description = read_model(folder)
-    (folder / MODEL_TENSORS).unlink()
+            read_model(path)
+    description = read_model(directory)
+    (directory / MODEL_TENSORS).unlink()
     with pytest.raises(ModelFileError, match="There is no file"):
-        read_weights(folder, description)
+        read_weights(directory, description)
 
 
-@pytest.mark.parametrize("data", ["", "{", '{"format": 1'])
-def test_a_damaged_description_is_refused(folder, data):
-    (folder / MODEL_JSON).write_text(data)
+@pytest.mark.parametrize("text", ["", "{", '{"format": 1'])
+def test_a_damaged_description_is_refused(directory, text):
+    (directory / MODEL_JSON).write_text(text)
     with pytest.raises(ModelFileError, match=r"model\.json is damaged"):
-        read_model(folder)
+        read_model(directory)
 
 
-@pytest.mark.parametrize("value", [[], None, {}, {"format": MODEL_FORMAT + 1}])
-def test_another_format_is_refused(folder, value):
-    (folder / MODEL_JSON).write_text(json.dumps(value))
-    with pytest.raises(ModelFileError, match=r"does not read \(wanted 1\)"):
-        read_model(folder)
+@pytest.mark.parametrize("value", [[], None, {}])
+def test_json_that_describes_no_model_is_refused(directory, value):
+    (directory / MODEL_JSON).write_text(json.dumps(value))
+    with pytest.raises(ModelFileError, match="does not describe a model"):
+        read_model(directory)
 
 
-def test_a_place_that_cannot_be_written(tmp_path):
+@pytest.mark.parametrize(
+    ("model_format", "message"),
+    [
+        (MODEL_FORMAT - 1, r"written by an older version of vicinal.*; train again"),
+        (MODEL_FORMAT + 1, r"written by a newer version of vicinal.*; update vicinal"),
+    ],
+)
+def test_another_format_is_refused(directory, model_format, message):
+    (directory / MODEL_JSON).write_text(json.dumps({"format": model_format}))
+    with pytest.raises(ModelFileError, match=message):
+        read_model(directory)
+
+
+def test_an_existing_model_is_refused(directory, tmp_path):
+    refuse_existing_model(tmp_path)
+    with pytest.raises(ModelFileError, match=r"There is a model in .* already"):
+        refuse_existing_model(directory)
+
+
+def test_an_unwritable_path_raises(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be written"):
         save_model(tmp_path / "file" / "model", DESCRIPTION, TENSORS)

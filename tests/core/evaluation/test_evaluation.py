@@ -1,42 +1,41 @@
-"""Evaluations: the judgement against scikit-learn's, the comparisons by hand."""
+"""Evaluations: against scikit-learn's figures, and the verdicts by hand."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import precision_score, recall_score
+from sklearn.metrics import precision_recall_fscore_support
 
 from vicinal.core.evaluation.evaluation import Evaluation, evaluate_predictions
 from vicinal.core.objective import MultiLabel, Numeric, SingleLabel
 
 NAMES = ("ant", "bee", "cow", "dog")
 CLASSES = SingleLabel(NAMES)
+AB = SingleLabel(("a", "b"))
 Y = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 2])
-DECIDED = np.array([0, 1, 1, 1, 1, 2, 2, 2, 0, 1])
-
-
-def judged() -> Evaluation:
-    frame = pd.DataFrame({"path": [str(k) for k in range(10)]})
-    predicted = np.eye(4)[DECIDED]
-    return evaluate_predictions(
-        CLASSES, Y, predicted, frame, 2, "most frequent class", ["a note"]
-    )
-
-
+DECISIONS = np.array([0, 1, 1, 1, 1, 2, 2, 2, 0, 1])
 FRAME = pd.DataFrame()
+CONSTANT = "most frequent class"
 
 
-def judged_numbers() -> Evaluation:
+def classification() -> Evaluation:
+    frame = pd.DataFrame({"path": [str(k) for k in range(10)]})
+    predicted = np.eye(4)[DECISIONS]
+    return evaluate_predictions(CLASSES, Y, predicted, frame, 2, CONSTANT, ["a note"])
+
+
+def regression() -> Evaluation:
     y = np.array([1.0, 2.0, 6.0])
     return evaluate_predictions(Numeric(), y, y + 1, FRAME, 2.0, "median")
 
 
-def test_a_classifier_is_judged():
-    result = judged()
+def test_a_classifier_is_evaluated():
+    result = classification()
     assert result.score[:2] == ("accuracy", 0.6)
-    assert result.baselines["most frequent class"].value == 0.5
+    assert result.baselines[CONSTANT].value == 0.5
     assert result.confusion is not None
     assert result.confusion.tolist() == [
         [1, 2, 0, 0],
@@ -47,130 +46,168 @@ def test_a_classifier_is_judged():
 
 
 def test_class_scores_equal_scikit_learn():
-    rows: list[dict[str, Any]] = judged().class_scores()
-    how: Any = {"labels": range(4), "average": None, "zero_division": np.nan}
-    recall: Any = recall_score(Y, DECIDED, **how)
-    precision: Any = precision_score(Y, DECIDED, **how)
+    rows: list[dict[str, Any]] = classification().class_scores()
+    options: Any = {"labels": range(4), "average": None, "zero_division": np.nan}
+    theirs: Any = precision_recall_fscore_support(Y, DECISIONS, **options)
+    precision, recall, f1, support = theirs
     assert [row["class"] for row in rows] == list(NAMES)
-    assert [row["n"] for row in rows] == [3, 2, 5, 0]
-    assert [row["recall"] for row in rows[:3]] == pytest.approx(recall[:3])
-    assert [row["precision"] for row in rows[:3]] == pytest.approx(precision[:3])
-    assert rows[3]["recall"] is None and rows[3]["precision"] is None
+    assert [row["n"] for row in rows] == list(support) == [3, 2, 5, 0]
+    for name, theirs in (("recall", recall), ("precision", precision), ("f1", f1)):
+        assert [row[name] for row in rows[:3]] == pytest.approx(list(theirs[:3]))
+        assert rows[3][name] is None
 
 
 def test_confused_pairs_are_the_most_frequent_errors():
-    result = judged()
+    result = classification()
     pairs = [("ant", "bee", 2), ("cow", "ant", 1), ("cow", "bee", 1)]
     assert result.confused_pairs() == pairs
-    assert result.confused_pairs(most=1) == pairs[:1]
-    assert judged_numbers().confused_pairs() == []
+    assert result.confused_pairs(1) == pairs[:1]
+    assert regression().confused_pairs() == []
 
 
-def test_several_labels_and_numbers_are_judged_too():
+def test_multilabel_and_regression_are_evaluated():
     tags = MultiLabel(("a", "b"))
-    marks = np.array([[1, 0], [1, 1]])
-    result = evaluate_predictions(
-        tags, marks, marks * 0.9, pd.DataFrame(), np.array([1, 0]), "one"
-    )
+    y = np.array([[1, 0], [1, 1]])
+    result = evaluate_predictions(tags, y, y * 0.9, FRAME, np.array([1, 0]), "one")
     assert result.score[:2] == ("f1_micro", 1)
     assert result.baselines["one"].value == pytest.approx(0.8)
     assert result.confusion is None and result.class_scores() == []
 
-    y = np.array([1.0, 2.0, 6.0])
-    result = evaluate_predictions(Numeric(), y, y + 1, pd.DataFrame(), 2.0, "median")
+    result = regression()
     assert result.score[:2] == ("mae", 1)
     assert result.baselines["median"].value == pytest.approx(5 / 3)
     assert {s.metric for s in result.scores} == {"rmse", "r2"}
 
 
-def test_a_baseline_is_beaten_example_by_example():
+def test_a_baseline_is_beaten_by_a_sign_test_over_examples():
     # 38 of 40 right against 33 of 40, on other examples: McNemar's p is 0.09, one-sided
     y = np.zeros(40, dtype=int)
     ours, theirs = np.repeat([0, 1], [38, 2]), np.repeat([1, 0], [7, 33])
-    found = evaluate_predictions(
-        SingleLabel(("a", "b")), y, np.eye(2)[ours], FRAME, 1, "blind"
-    )
-    assert found.beats_baselines
-    found.add_baseline("linear", SingleLabel(("a", "b")), y, theirs)
-    assert found.against["linear"][:2] == (7, 2)
-    assert found.against["linear"].p == pytest.approx(46 / 512)
-    assert not found.beats_baselines
-    assert found.verdict.startswith(
-        "It is not better than the linear by more than chance"
-    )
-    found.baselines.pop("linear")
-    found.add_baseline(
-        "linear", SingleLabel(("a", "b")), y, np.repeat([1, 0], [12, 28])
-    )
-    assert found.beats_baselines  # 12 against 2: p = 106 / 16384
-    found.add_baseline("oracle", SingleLabel(("a", "b")), y, y)
-    assert found.verdict.startswith("Do not rely on it: better here is the oracle.")
+    result = evaluate_predictions(AB, y, np.eye(2)[ours], FRAME, 1, CONSTANT)
+    assert result.beats_baselines
+    result.add_baseline("linear model", AB, y, theirs)
+    assert result.comparisons["linear model"][:2] == (7, 2)
+    assert result.comparisons["linear model"].p == pytest.approx(46 / 512)
+    assert not result.beats_baselines and result.not_beaten == ["linear model"]
+    del result.baselines["linear model"]
+    result.add_baseline("linear model", AB, y, np.repeat([1, 0], [12, 28]))
+    assert result.beats_baselines  # 12 against 2: p = 106 / 16384
 
 
-def test_one_example_beats_nothing():
-    found = evaluate_predictions(
+def test_the_verdict_tells_a_simpler_model_from_a_constant():
+    y = np.repeat([0, 1], 50)
+    good = np.eye(2)[np.where(np.arange(100) % 20 == 0, 1 - y, y)]  # 95 % correct
+    result = evaluate_predictions(AB, y, good, FRAME, 0, CONSTANT)
+    assert result.is_reliable and "beats every baseline" in result.verdict
+    result.add_baseline("label propagation", AB, y, good.argmax(axis=1))
+    assert not result.is_reliable
+    assert result.verdict == (
+        "Not significantly better than a simpler model: the label propagation will do "
+        "as well."
+    )
+    result.add_baseline("oracle", AB, y, y)
+    assert result.verdict == "Worse than a simpler model: use the oracle instead."
+
+    useless = evaluate_predictions(AB, y, np.eye(2)[0 * y], FRAME, 0, CONSTANT)
+    useless.add_baseline("oracle", AB, y, y)
+    assert not useless.is_reliable and "do not rely on it" in useless.verdict
+    assert useless.verdict.startswith(
+        f"Not significantly better than a constant ({CONSTANT})"
+    )
+
+
+def test_one_example_beats_no_baseline():
+    result = evaluate_predictions(
         Numeric(), np.array([3.0]), np.array([2.9]), FRAME, 2.0, "median"
     )
-    assert found.score.value == pytest.approx(0.1) and np.isnan(found.score.low)
-    assert not found.beats_baselines
-    assert "too few for an interval" in str(found.score)
+    assert result.score.value == pytest.approx(0.1) and np.isnan(result.score.low)
+    assert not result.beats_baselines
+    assert "too few for an interval" in str(result.score)
+
+
+def strict(text: str) -> Any:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
 
 
 def test_an_evaluation_as_json():
-    told = json.loads(json.dumps(judged().to_dict()))
-    assert told["score"]["value"] == 0.6 and told["score"]["n"] == 10
-    assert set(told["baselines"]) == {"most frequent class"}
-    assert told["confusion"][0] == [1, 2, 0, 0] and told["notes"] == ["a note"]
+    values = strict(json.dumps(classification().to_dict()))
+    assert values["score"]["value"] == 0.6 and values["score"]["n"] == 10
+    assert set(values["baselines"]) == {CONSTANT}
+    assert values["confusion"][0] == [1, 2, 0, 0] and values["notes"] == ["a note"]
 
 
-def test_how_an_evaluation_reads():
-    lines = str(judged()).splitlines()
+def test_undefined_numbers_are_null_in_json():
+    one = evaluate_predictions(
+        Numeric(), np.array([3.0]), np.array([2.9]), FRAME, 2.0, "median"
+    )
+    values = strict(json.dumps(one.to_dict()))
+    assert values["score"]["low"] is None and values["score"]["n"] == 1
+    assert {s["metric"]: s["value"] for s in values["scores"]}["r2"] is None
+    assert strict(json.dumps(replace(one, calibration_error=np.inf).to_dict()))
+
+
+@pytest.mark.parametrize("n", [*range(1, 60), 269, 1799])
+def test_an_interval_contains_its_value(n):
+    y = np.arange(n) % 2
+    for decisions in (y, 1 - y):
+        result = evaluate_predictions(AB, y, np.eye(2)[decisions], FRAME, 0, CONSTANT)
+        for score in (result.score, *result.scores):
+            assert score.low <= score.value <= score.high
+        for row in result.class_scores():
+            if row["n"]:
+                low, high = row["recall_interval"]
+                assert low <= row["recall"] <= high
+
+
+def test_an_evaluation_as_text():
+    lines = str(classification()).splitlines()
     assert lines[0].startswith("accuracy")
     assert lines[0].endswith("60.0 % [31.3, 83.2] (n = 10)")
     assert lines[1].startswith("f1_macro")
-    assert "to beat: most frequent class" in lines[2] and "50.0 %" in lines[2]
+    assert "baseline: most frequent class" in lines[2] and "50.0 %" in lines[2]
     assert lines[3] == "a note"
 
 
-def test_a_class_that_is_never_found_tempers_the_verdict():
+def test_a_class_that_is_never_predicted_makes_the_verdict_a_warning():
     y = np.repeat([0, 1], [95, 5])
     objective = SingleLabel(("common", "rare"))
     blind = np.eye(2)[np.zeros(100, dtype=int)]
-    found = evaluate_predictions(objective, y, blind, FRAME, 1, "the rare one")
-    assert found.beats_baselines and not found.is_sound
-    assert found.verdict.endswith("but never finds rare.")
+    result = evaluate_predictions(objective, y, blind, FRAME, 1, "the rare one")
+    assert result.beats_baselines and not result.is_reliable
+    assert result.verdict.endswith("but its recall is 0 for rare.")
 
 
-def test_what_the_model_had_seen_leaves_no_verdict():
-    found = judged()
-    seen = found.with_training_overlap(3, "it had seen three")
-    assert "learned from 3 of these" in seen.verdict and not seen.is_sound
-    assert seen.notes == [*found.notes, "it had seen three"]
-    assert found.with_training_overlap(0, "nothing") is found
+def test_an_overlap_with_the_training_data_leaves_no_verdict():
+    result = classification()
+    overlapping = result.with_training_overlap(3, "three were trained on")
+    assert "3 of these 10 examples were in the training data" in overlapping.verdict
+    assert not overlapping.is_reliable
+    assert overlapping.notes == [*result.notes, "three were trained on"]
+    assert result.with_training_overlap(0, "nothing") is result
 
 
-def test_a_few_that_were_seen_leave_the_verdict():
+def test_a_small_overlap_leaves_the_verdict():
     y = np.tile([0, 1], 100)
-    found = evaluate_predictions(
-        SingleLabel(("a", "b")), y, np.eye(2)[y], FRAME, 1, "blind"
-    )
-    assert found.with_training_overlap(10, "ten").is_sound
-    assert not found.with_training_overlap(11, "eleven").is_sound
+    result = evaluate_predictions(AB, y, np.eye(2)[y], FRAME, 1, CONSTANT)
+    assert result.with_training_overlap(10, "ten").is_reliable
+    assert not result.with_training_overlap(11, "eleven").is_reliable
 
 
-def test_groups_are_one_witness_against_a_baseline():
-    """Ten pictures of one patient won, all others even: that is one win, not ten."""
+def test_a_group_counts_once_in_the_sign_test():
+    """Ten images of one patient are won, all others even: one win, not ten."""
     y, patients = np.tile([0, 1], 15), np.repeat(np.arange(3), 10)
-    blind = np.where(patients == 0, 1 - y, y)
-    objective = SingleLabel(("a", "b"))
+    other = np.where(patients == 0, 1 - y, y)
     alone, grouped = (
-        evaluate_predictions(objective, y, np.eye(2)[y], FRAME, 0, "x", together=g)
+        evaluate_predictions(AB, y, np.eye(2)[y], FRAME, 0, "x", groups=g)
         for g in (None, patients)
     )
-    for found in (alone, grouped):
-        found.add_baseline("other", objective, y, blind)
-    assert alone.against["other"].better and not grouped.against["other"].better
-    assert grouped.against["other"].wins == 1
+    for result in (alone, grouped):
+        result.add_baseline("other", AB, y, other)
+    assert alone.comparisons["other"].better and not grouped.comparisons["other"].better
+    assert grouped.comparisons["other"].wins == 1
 
 
 def test_groups_widen_the_intervals_of_score_and_classes():
@@ -180,14 +217,16 @@ def test_groups_widen_the_intervals_of_score_and_classes():
     frame = pd.DataFrame(
         {"label": names[y], "predicted": names[predicted.argmax(axis=1)]}
     )
-    objective = SingleLabel(("a", "b"))
-    together = np.repeat(np.arange(4), 10)  # all of a group are right, or all wrong
+    groups = np.repeat(np.arange(4), 10)  # a group is all correct, or all wrong
     alone, grouped = (
-        evaluate_predictions(objective, y, predicted, frame, 0, "blind", together=g)
-        for g in (None, together)
+        evaluate_predictions(AB, y, predicted, frame, 0, "blind", groups=g)
+        for g in (None, groups)
     )
     assert grouped.score.value == alone.score.value == 0.5
-    width = lambda low, high: high - low  # noqa: E731
+
+    def width(low: float, high: float) -> float:
+        return high - low
+
     assert width(*grouped.score[2:4]) > 2 * width(*alone.score[2:4])
     for ours, theirs in zip(grouped.class_scores(), alone.class_scores(), strict=True):
         for name in ("recall_interval", "precision_interval"):

@@ -1,4 +1,4 @@
-"""Two models side by side, against tests by hand and scipy's, for all targets."""
+"""Paired tests, against results by hand and scipy's, for all kinds of targets."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from vicinal.core.objective import MultiLabel, Numeric, SingleLabel
 AB = SingleLabel(("a", "b"))
 
 
-def test_right_and_wrong_by_hand():
+def test_the_sign_test_by_hand():
     y = np.zeros(12, dtype=int)
     ours = np.array([0] * 9 + [1] * 3)
     theirs = np.array([0] * 4 + [1] * 5 + [0] * 1 + [1] * 2)
@@ -26,7 +26,7 @@ def test_right_and_wrong_by_hand():
 
 
 @pytest.mark.parametrize(("wins", "losses"), [(8, 1), (20, 5), (3, 3), (0, 4)])
-def test_the_chance_is_the_binomial_s(wins, losses):
+def test_the_sign_test_equals_the_binomial_test(wins, losses):
     y = np.zeros(50, dtype=int)
     ours = np.concatenate(
         [np.zeros(wins), np.ones(losses), np.zeros(50 - wins - losses)]
@@ -38,12 +38,12 @@ def test_the_chance_is_the_binomial_s(wins, losses):
     assert found.p == pytest.approx(wanted) and found.better == (wanted <= 0.05)
 
 
-def test_equals_are_not_better():
+def test_equal_decisions_are_not_better():
     y = np.array([0, 1, 0])
     assert sign_test(AB, y, y, y) == (0, 0, 1.0)
 
 
-def test_numbers_by_the_smaller_error():
+def test_numbers_are_compared_by_absolute_error():
     y = np.array([1.0, 2.0, 3.0, 4.0])
     found = sign_test(
         Numeric(), y, np.add(y, [0.1, -0.1, 2.0, 0.0]), np.add(y, [0.2, 0.3, -1.0, 0.0])
@@ -51,7 +51,7 @@ def test_numbers_by_the_smaller_error():
     assert found[:2] == (2, 1)
 
 
-def test_several_labels_by_how_many_are_right():
+def test_multilabel_decisions_are_compared_by_correct_labels():
     y = np.array([[1, 0, 1], [0, 0, 1], [1, 1, 1]])
     ours = np.array([[1, 0, 1], [1, 0, 1], [1, 1, 0]])
     theirs = np.array([[1, 1, 0], [0, 0, 1], [0, 1, 1]])
@@ -59,19 +59,19 @@ def test_several_labels_by_how_many_are_right():
     assert found[:2] == (1, 1)
 
 
-def test_chance_alone_is_seldom_taken_for_a_difference():
-    draw, taken = np.random.default_rng(0), 0
+def test_the_sign_test_keeps_its_level():
+    draw, rejected = np.random.default_rng(0), 0
     for _ in range(400):
         y = np.zeros(60, dtype=int)
         ours, theirs = draw.integers(0, 2, (2, 60))
-        taken += sign_test(AB, y, ours, theirs).better
-    assert taken <= 0.05 * 400 + 3 * np.sqrt(400 * 0.05 * 0.95)
+        rejected += sign_test(AB, y, ours, theirs).better
+    assert rejected <= 0.05 * 400 + 3 * np.sqrt(400 * 0.05 * 0.95)
 
 
-# --- by how sure they were -----------------------------------------------------------
+# --- permutation test ----------------------------------------------------------------
 
 
-def test_random_signs_by_hand():
+def test_the_permutation_test_by_hand():
     y = np.array([0, 1, 0])
     ours = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
     theirs = np.array([[0.8, 0.2], [0.5, 0.5], [0.6, 0.4]])
@@ -83,10 +83,10 @@ def test_random_signs_by_hand():
     assert (found.wins, found.losses) == (1, 0) and not found.better
 
 
-def test_a_distance_of_each_kind_by_hand():
+def test_the_loss_of_each_kind_of_target_by_hand():
     marks = MultiLabel(("a", "b", "c"))
-    y, said = np.array([[1, 0, 1.0]]), np.array([[0.5, 0.1, 0.9]])
-    assert marks.distance(y, said) == pytest.approx([0.25 + 0.01 + 0.01])
+    y, predicted = np.array([[1, 0, 1.0]]), np.array([[0.5, 0.1, 0.9]])
+    assert marks.distance(y, predicted) == pytest.approx([0.25 + 0.01 + 0.01])
     numeric = Numeric(mean=3.0, std=2.0)
     assert numeric.distance(np.array([1.0, 4.0]), np.array([3.0, 3.5])).tolist() == [
         2.0,
@@ -95,8 +95,8 @@ def test_a_distance_of_each_kind_by_hand():
     assert AB.distance(np.array([0, 1]), np.array([[1, 0], [1, 0]])).tolist() == [0, 2]
 
 
-def made(n: int, draw: np.random.Generator, gain: float) -> tuple[np.ndarray, ...]:
-    """Targets, and two models' probabilities; theirs are of smaller logits by gain."""
+def simulated(n: int, draw: np.random.Generator, gain: float) -> tuple[np.ndarray, ...]:
+    """Return targets and two models' probabilities; our logits are larger by gain."""
     y = draw.integers(0, 2, n)
     ours, theirs = (
         1 / (1 + np.exp(-(a * (2 * y - 1) + draw.normal(size=n))))
@@ -105,25 +105,25 @@ def made(n: int, draw: np.random.Generator, gain: float) -> tuple[np.ndarray, ..
     return y, *(np.stack([1 - p, p], axis=1) for p in (ours, theirs))
 
 
-def test_equally_good_models_are_seldom_taken_for_different_ones():
+def test_the_permutation_test_keeps_its_level():
     draw, few, many = np.random.default_rng(0), 0, 0
     for _ in range(400):
-        few += paired_permutation_test(AB, *made(8, draw, 0)).p <= 0.05
-        many += paired_permutation_test(AB, *made(60, draw, 0)).p <= 0.05
+        few += paired_permutation_test(AB, *simulated(8, draw, 0)).p <= 0.05
+        many += paired_permutation_test(AB, *simulated(60, draw, 0)).p <= 0.05
     assert max(few, many) <= 0.05 * 400 + 3 * np.sqrt(400 * 0.05 * 0.95)
     assert few > 0 and many > 0
 
 
-def test_more_is_seen_than_by_what_was_decided():
-    draw, seen, decided = np.random.default_rng(1), 0, 0
+def test_the_permutation_test_is_more_powerful_than_the_sign_test():
+    draw, by_loss, by_sign = np.random.default_rng(1), 0, 0
     for _ in range(200):
-        y, ours, theirs = made(100, draw, 0.5)
-        seen += paired_permutation_test(AB, y, ours, theirs).p <= 0.05
-        decided += sign_test(AB, y, AB.decide(ours), AB.decide(theirs)).better
-    assert seen > 1.3 * decided > 0
+        y, ours, theirs = simulated(100, draw, 0.5)
+        by_loss += paired_permutation_test(AB, y, ours, theirs).p <= 0.05
+        by_sign += sign_test(AB, y, AB.decide(ours), AB.decide(theirs)).better
+    assert by_loss > 1.3 * by_sign > 0
 
 
-def test_surer_but_more_often_wrong_is_not_better():
+def test_a_lower_loss_with_more_errors_is_not_better():
     y = np.zeros(40, dtype=int)
     theirs = np.full((40, 2), (0.51, 0.49))
     ours = np.full((40, 2), (0.99, 0.01))
@@ -133,7 +133,7 @@ def test_surer_but_more_often_wrong_is_not_better():
     assert not found.better
 
 
-def test_examples_that_belong_together_share_a_sign():
+def test_grouped_examples_share_a_sign():
     y = np.array([0, 1, 0, 0])
     ours = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.5, 0.5]])
     theirs = np.array([[0.8, 0.2], [0.5, 0.5], [0.6, 0.4], [0.6, 0.4]])
@@ -144,8 +144,8 @@ def test_examples_that_belong_together_share_a_sign():
     assert found.groups == 3
 
 
-def test_copies_are_no_further_witnesses():
-    y, ours, theirs = made(12, np.random.default_rng(3), 0.6)
+def test_copies_do_not_change_the_p_value():
+    y, ours, theirs = simulated(12, np.random.default_rng(3), 0.6)
     once = paired_permutation_test(AB, y, ours, theirs)
     copied = np.tile(np.arange(12), 3)
     y, ours, theirs = y[copied], ours[copied], theirs[copied]
@@ -155,30 +155,30 @@ def test_copies_are_no_further_witnesses():
 
 
 @pytest.mark.parametrize(
-    ("p", "wins", "losses", "groups", "said"),
+    ("p", "wins", "losses", "groups", "text"),
     [
         (0.01, 4, 4, 9, "kept"),
-        (0.2, 9, 1, 5, "chance alone would do as much"),
-        (0.01, 0, 2, 9, "more became worse than better"),
-        (2**-4, 20, 0, 4, "4 are too few to tell by"),
+        (0.2, 9, 1, 5, "not significantly lower"),
+        (0.01, 0, 2, 9, "gets more examples wrong"),
+        (2**-4, 20, 0, 4, "4 independent validation examples are too few"),
     ],
 )
-def test_the_verdict_says_what_is_lacking(p, wins, losses, groups, said):
+def test_the_verdict_gives_the_reason(p, wins, losses, groups, text):
     found = PairedComparison("Brier score", 0.1, 0.2, p, wins, losses, groups)
-    assert said in found.verdict and found.better == (said == "kept")
-    assert found.verdict.startswith("kept" if found.better else "not kept, ")
+    assert text in found.verdict and found.better == (text == "kept")
+    assert found.verdict.startswith("kept" if found.better else "not kept: ")
     assert found.to_dict()["better"] == found.better
 
 
-def test_one_example_says_nothing():
+def test_one_example_is_not_significant():
     one = np.array([0])
-    said = np.array([[0.9, 0.1]]), np.array([[0.1, 0.9]])
-    assert paired_permutation_test(AB, one, *said).p == 0.5
+    both = np.array([[0.9, 0.1]]), np.array([[0.1, 0.9]])
+    assert paired_permutation_test(AB, one, *both).p == 0.5
 
 
 @pytest.mark.parametrize("n", [8, 13, 14, 40])
-def test_the_chance_is_scipy_s(n):
-    y, ours, theirs = made(n, np.random.default_rng(n), 0.4)
+def test_the_p_value_equals_scipy(n):
+    y, ours, theirs = simulated(n, np.random.default_rng(n), 0.4)
     gain = AB.distance(y, theirs) - AB.distance(y, ours)
     wanted = permutation_test(
         (gain,), np.mean, permutation_type="samples", alternative="greater", rng=1
@@ -189,17 +189,17 @@ def test_the_chance_is_scipy_s(n):
 
 
 @pytest.mark.parametrize("n", [5, 30])
-def test_what_is_no_number_is_not_better(n):
+def test_nan_predictions_are_not_better(n):
     y = np.arange(float(n))
     found = paired_permutation_test(Numeric(), y, np.full(n, np.nan), y + 1)
     assert found.p == 1.0 and not found.better
 
 
 def test_equal_predictions_are_not_better():
-    y, ours, _ = made(30, np.random.default_rng(0), 0)
+    y, ours, _ = simulated(30, np.random.default_rng(0), 0)
     assert paired_permutation_test(AB, y, ours, ours).p == 1.0
 
 
-def test_a_verdict_on_what_is_no_better():
+def test_the_verdict_on_a_higher_loss():
     found = PairedComparison("Brier score", 0.3, 0.2, 0.9, 3, 5, 20)
-    assert "no better" in found.verdict and "chance" not in found.verdict
+    assert found.verdict == "not kept: its validation loss is not lower"

@@ -1,4 +1,4 @@
-"""Checkpoints: not a bit is lost, and nothing but safetensors is opened."""
+"""Checkpoints: bitwise exact, and only safetensors are opened."""
 
 import copy
 import pickle
@@ -14,8 +14,8 @@ from vicinal.core.storage.checkpoint import (
     load_tensors,
     pack,
     save_tensors,
-    under,
     unpack,
+    with_prefix,
 )
 from vicinal.errors import ModelFileError, RunError
 
@@ -38,14 +38,14 @@ def assert_same(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
 
 @sweep
 @given(st.sampled_from(DTYPES), st.lists(st.integers(0, 3), max_size=4))
-def test_every_bit_comes_back(tmp_path_factory, dtype, shape):
+def test_tensors_round_trip_bitwise(tmp_path_factory, dtype, shape):
     path = tmp_path_factory.mktemp("tensors") / "a.safetensors"
     tensors = {"w": (100 * torch.randn(shape)).to(dtype)}
     save_tensors(path, tensors, {})
     assert_same(load_tensors(path)[0], tensors)
 
 
-def test_strange_numbers_and_layouts_come_back(tmp_path):
+def test_special_values_and_memory_formats_round_trip(tmp_path):
     tensors = {
         "strange": torch.tensor([float("nan"), float("inf"), -0.0, 1e-45]),
         "channels last": torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last),
@@ -58,19 +58,19 @@ def test_strange_numbers_and_layouts_come_back(tmp_path):
     assert_same(load_tensors(tmp_path / "a")[0], tensors)
 
 
-def test_metadata_come_back(tmp_path):
+def test_metadata_round_trip(tmp_path):
     metadata = {"name": "Öl", "history": [[1, 0.1, None]], "none": {}}
     save_tensors(tmp_path / "a", {}, metadata)
     assert load_tensors(tmp_path / "a") == ({}, metadata)
 
 
-def test_files_of_others_have_no_metadata_of_ours(tmp_path):
+def test_files_of_other_programs_have_no_metadata(tmp_path):
     save_file({"w": torch.ones(2)}, tmp_path / "a", {"format": "pt"})
     tensors, metadata = load_tensors(tmp_path / "a")
     assert tensors["w"].tolist() == [1, 1] and metadata == {}
 
 
-def test_what_was_loaded_does_not_change_with_the_file(tmp_path):
+def test_loaded_tensors_do_not_change_with_the_file(tmp_path):
     path = tmp_path / "a"
     save_tensors(path, {"w": torch.ones(1000)}, {})
     loaded = load_tensors(path)[0]["w"]
@@ -88,54 +88,54 @@ class Evil:
         return opened.append, ("pickle",)
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+def test_a_missing_file_and_a_directory_are_rejected(tmp_path):
     for path in (tmp_path / "missing.safetensors", tmp_path):
         with pytest.raises(ModelFileError, match=r"There is no file .*Name a"):
             load_tensors(path)
 
 
 @pytest.mark.parametrize("name", ["a.pt", "a.pth", "a.bin", "A.PKL", "a.ckpt"])
-def test_a_pickle_is_refused_by_name(tmp_path, name):
+def test_a_pickle_is_rejected_by_its_suffix(tmp_path, name):
     save_tensors(tmp_path / name, {"w": torch.ones(1)}, {})
-    with pytest.raises(ModelFileError, match=r"is a pickle by its name.*Convert"):
+    with pytest.raises(ModelFileError, match=r"has the suffix of a pickle.*convert"):
         load_tensors(tmp_path / name)
 
 
-def test_a_pickle_under_another_name_is_not_run(tmp_path):
+def test_a_pickle_with_another_suffix_is_not_executed(tmp_path):
     for path in (tmp_path / "a.safetensors", tmp_path / "b.safetensors"):
         if path.name[0] == "a":
             path.write_bytes(pickle.dumps(Evil()))
         else:
             torch.save(Evil(), path)
-        with pytest.raises(ModelFileError, match="not a whole safetensors file"):
+        with pytest.raises(ModelFileError, match="not a complete safetensors file"):
             load_tensors(path)
     assert opened == []
 
 
-def test_a_file_cut_short_anywhere_is_refused(tmp_path):
+def test_a_truncated_file_is_rejected(tmp_path):
     path = tmp_path / "a.safetensors"
     save_tensors(path, {"w": torch.randn(50), "b": torch.randn(3)}, {"epoch": 3})
     whole = path.read_bytes()
     for length in [*range(20), *range(20, len(whole), 7), len(whole) - 1]:
         path.write_bytes(whole[:length])
-        with pytest.raises(ModelFileError, match="not a whole safetensors file"):
+        with pytest.raises(ModelFileError, match="not a complete safetensors file"):
             load_tensors(path)
 
 
 @pytest.mark.parametrize("data", [b"\xff" * 100, b"\2" + bytes(7) + b"{]", b"hello"])
-def test_a_file_with_a_damaged_head_is_refused(tmp_path, data):
+def test_a_file_with_a_damaged_header_is_rejected(tmp_path, data):
     (tmp_path / "a").write_bytes(data)
-    with pytest.raises(ModelFileError, match="not a whole safetensors file"):
+    with pytest.raises(ModelFileError, match="not a complete safetensors file"):
         load_tensors(tmp_path / "a")
 
 
-def test_damaged_metadata_are_refused(tmp_path):
+def test_damaged_metadata_are_rejected(tmp_path):
     save_file({"w": torch.ones(2)}, tmp_path / "a", {"vicinal": "{half"})
-    with pytest.raises(ModelFileError, match="not a whole safetensors file"):
+    with pytest.raises(ModelFileError, match="not a complete safetensors file"):
         load_tensors(tmp_path / "a")
 
 
-def test_a_full_disk_keeps_the_checkpoint_before(small_disk):
+def test_a_full_disk_keeps_the_previous_checkpoint(small_disk):
     path = small_disk / "last.safetensors"
     save_tensors(path, {"w": torch.ones(3)}, {"epoch": 1})
     with pytest.raises(RunError, match="disk is full"):
@@ -175,7 +175,7 @@ def steps(net: nn.Module, adam: torch.optim.Optimizer, number: int) -> None:
 
 
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
-def test_training_goes_on_as_if_it_had_never_stopped(tmp_path, order):
+def test_a_packed_training_continues_bitwise(tmp_path, order):
     net = network(order)
     adam = optimizer(net)
     steps(net, adam, 3)
@@ -200,7 +200,7 @@ def test_training_goes_on_as_if_it_had_never_stopped(tmp_path, order):
     assert_same(pack(again, adam_again), pack(net, adam))
 
 
-def test_a_packed_state_names_its_parts():
+def test_names_of_a_packed_state():
     net = nn.Linear(2, 3)
     adam = optimizer(net)
     assert set(pack(net, adam)) == {"model.weight", "model.bias"}
@@ -212,7 +212,7 @@ def test_a_packed_state_names_its_parts():
     assert set(pack(net, adam)) == wanted | moments
 
 
-def test_a_step_not_taken_leaves_no_moments(tmp_path):
+def test_an_optimizer_without_steps_has_no_moments(tmp_path):
     net = nn.Linear(2, 3)
     fresh = copy.deepcopy(net)
     save_tensors(tmp_path / "a", pack(net, optimizer(net)), {})
@@ -221,7 +221,7 @@ def test_a_step_not_taken_leaves_no_moments(tmp_path):
     assert not adam.state
 
 
-def test_under_a_prefix():
+def test_tensors_with_a_prefix():
     tensors = {"model.model.w": torch.ones(1), "modelled.w": torch.zeros(1)}
-    assert list(under("model", tensors)) == ["model.w"]
-    assert under("best", tensors) == {}
+    assert list(with_prefix("model", tensors)) == ["model.w"]
+    assert with_prefix("best", tensors) == {}

@@ -1,4 +1,4 @@
-"""Files from a hub that stalls, cuts off, lies and serves what nobody asked for."""
+"""Downloads from a hub that stalls, disconnects and sends wrong files."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from vicinal.core.storage import download
-from vicinal.core.storage.download import HubFile, fetch, kept
+from vicinal.core.storage.download import HubFile, fetch, find_cached
 from vicinal.errors import ModelFileError, RunError, SettingError
 
 CONTENT = bytes(range(256)) * 2000  # 512,000 bytes
@@ -25,7 +25,7 @@ HASH = hashlib.sha256(CONTENT).hexdigest()
 WANTED = HubFile("timm/tiny.in1k", "c0ffee", "model.safetensors", HASH, len(CONTENT))
 OF_A_BRANCH = HubFile("timm/tiny.in1k", "main", "model.safetensors")
 QUICK = 0.2  # seconds without a byte, where a server stalls
-BY_HAND = r"To bring it by hand, fetch http.*model\.safetensors.* --weights FILE"
+MANUALLY = r"To download it manually, save http.*model\.safetensors.* --weights FILE"
 
 
 class Hub(ThreadingHTTPServer):
@@ -67,8 +67,8 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path != "/storage":
-            told = {"X_Linked_ETag": self.server.etag, "X_Repo_Commit": "c0ffee"}
-            return self.begin(302, Location="/storage", Content_Length=0, **told)
+            messages = {"X_Linked_ETag": self.server.etag, "X_Repo_Commit": "c0ffee"}
+            return self.begin(302, Location="/storage", Content_Length=0, **messages)
         hub, asked = self.server, self.headers["Range"]
         hub.asked.append(asked)
         mood = hub.moods.pop(0) if len(hub.moods) > 1 else hub.moods[0]
@@ -85,12 +85,12 @@ class Answers(BaseHTTPRequestHandler):
         body = {"wrong": b"x" * len(body), "a page": b"<p>Please log in"}.get(
             mood, body
         )
-        said = len(body) + {"long": 1000, "short": -1000}.get(mood, 0)
-        told = {} if mood == "no length" else {"Content_Length": said}
+        length = len(body) + {"long": 1000, "short": -1000}.get(mood, 0)
+        headers = {} if mood == "no length" else {"Content_Length": length}
         place = f"bytes {start}-{start + len(body) - 1}/{start + len(body)}"
         if mood == "hold":
             self.server.go.wait(60)
-        self.begin(206 if start else 200, ETag='"md5"', Content_Range=place, **told)
+        self.begin(206 if start else 200, ETag='"md5"', Content_Range=place, **headers)
         sent = {"cut": 100_000, "stall": 100_000, "no byte": 0}.get(mood, len(body))
         self.wfile.write(body[:sent])
         self.wfile.flush()
@@ -127,16 +127,16 @@ def left_in(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("file", [WANTED, OF_A_BRANCH])
-def test_a_file_is_fetched_once_and_verified(hub, file, tmp_path):
-    told: list[str] = []
-    path = fetch(file, tmp_path, tell=told.append)
+def test_a_file_is_downloaded_once_and_verified(hub, file, tmp_path):
+    messages: list[str] = []
+    path = fetch(file, tmp_path, log=messages.append)
     assert path == tmp_path / "timm--tiny.in1k" / file.revision / "model.safetensors"
     assert path.read_bytes() == CONTENT
-    assert told == [f"Fetching {file.address}"]
+    assert messages == [f"Downloading {file.address}"]
     assert file.address.startswith(f"{hub.address}/timm/tiny.in1k/resolve/")
     recorded = path.with_name("model.safetensors.sha256").read_text()
     assert recorded == f"{HASH}  model.safetensors\n"
-    assert fetch(file, tmp_path) == path == kept(file, tmp_path)
+    assert fetch(file, tmp_path) == path == find_cached(file, tmp_path)
     assert hub.asked == [None]
     assert left_in(tmp_path) == {"", ".sha256"}
 
@@ -144,24 +144,24 @@ def test_a_file_is_fetched_once_and_verified(hub, file, tmp_path):
 # --- servers that fail ---------------------------------------------------------------
 
 
-def test_after_a_cut_it_goes_on_where_it_was(hub, tmp_path):
+def test_a_download_resumes_after_a_disconnect(hub, tmp_path):
     hub.moods = ["cut", "503", "cut", "well"]
     assert get(tmp_path).read_bytes() == CONTENT
     assert hub.asked == [None, *["bytes=100000-"] * 2, "bytes=200000-"]
 
 
-def test_a_server_that_begins_again_every_time(hub, tmp_path):
+def test_a_server_without_range_requests(hub, tmp_path):
     hub.moods = ["cut", "from the start"]
     assert get(tmp_path).read_bytes() == CONTENT
     assert hub.asked == [None, "bytes=100000-"]
 
 
 @pytest.mark.parametrize("file", [WANTED, OF_A_BRANCH])
-def test_the_next_call_goes_on_after_a_stall(hub, file, tmp_path):
+def test_the_next_call_resumes_after_a_stall(hub, file, tmp_path):
     hub.moods = ["stall", "no byte"]
-    with pytest.raises(RunError, match=rf"server stalled.* is kept.*{BY_HAND}"):
+    with pytest.raises(RunError, match=rf"server stalled.*resumes.*{MANUALLY}"):
         get(tmp_path, file, QUICK)
-    assert left_in(tmp_path) == {".part"} and kept(file, tmp_path) is None
+    assert left_in(tmp_path) == {".part"} and find_cached(file, tmp_path) is None
     assert hub.asked == [None, *["bytes=100000-"] * 3]
     hub.moods, hub.asked = ["well"], []
     assert get(tmp_path, file).read_bytes() == CONTENT
@@ -169,20 +169,20 @@ def test_the_next_call_goes_on_after_a_stall(hub, file, tmp_path):
 
 
 @pytest.mark.parametrize("file", [WANTED, OF_A_BRANCH])
-def test_a_part_that_is_whole_or_too_long(hub, file, tmp_path):
-    part = file.place(tmp_path).with_name("model.safetensors.part")
+def test_a_partial_file_that_is_complete_or_too_long(hub, file, tmp_path):
+    part = file.path(tmp_path).with_name("model.safetensors.part")
     part.parent.mkdir(parents=True)
     for left in (CONTENT, CONTENT + b"more"):
         part.write_bytes(left)
         assert get(tmp_path, file).read_bytes() == CONTENT
-        file.place(tmp_path).unlink()
+        file.path(tmp_path).unlink()
 
 
-def test_a_part_of_another_file_does_not_pass_the_check(hub, tmp_path):
-    part = WANTED.place(tmp_path).with_name("model.safetensors.part")
+def test_a_partial_file_of_another_file_fails_the_check(hub, tmp_path):
+    part = WANTED.path(tmp_path).with_name("model.safetensors.part")
     part.parent.mkdir(parents=True)
     part.write_bytes(b"of another file")
-    with pytest.raises(ModelFileError, match="Try once more"):
+    with pytest.raises(ModelFileError, match="Try again"):
         get(tmp_path)
     assert get(tmp_path).read_bytes() == CONTENT
 
@@ -199,16 +199,16 @@ def test_a_part_of_another_file_does_not_pass_the_check(hub, tmp_path):
         (OF_A_BRANCH, "short", f"its SHA-256 is [0-9a-f]+, not {HASH}"),
     ],
 )
-def test_what_is_not_wanted_is_refused_and_removed(file, mood, flaw, hub, tmp_path):
+def test_a_wrong_file_is_rejected_and_removed(file, mood, flaw, hub, tmp_path):
     hub.moods = [mood]
-    with pytest.raises(ModelFileError, match=rf"{flaw}\. It is not used\..*{BY_HAND}"):
+    with pytest.raises(ModelFileError, match=rf"{flaw}\. It was removed\..*{MANUALLY}"):
         get(tmp_path, file)
     assert left_in(tmp_path) == set() and len(hub.asked) == 1
     hub.moods = ["well"]
     assert get(tmp_path, file).read_bytes() == CONTENT
 
 
-def test_a_login_page_does_not_cost_what_has_arrived(hub, tmp_path):
+def test_a_login_page_keeps_the_partial_file(hub, tmp_path):
     hub.moods = ["cut", "a page", "well"]
     with pytest.raises(ModelFileError, match="not 512,000"):
         get(tmp_path)
@@ -219,48 +219,50 @@ def test_a_login_page_does_not_cost_what_has_arrived(hub, tmp_path):
 @pytest.mark.parametrize(
     ("file", "mood", "reason", "tries"),
     [
-        (WANTED, "404", "the server answers 404 Not Found", 1),
-        (WANTED, "401", "the server answers 401 Unauthorized", 1),
-        (WANTED, "416", "the server answers 416", 1),
-        (WANTED, "503", "the server answers 503 Service Unavailable", 3),
+        (WANTED, "404", "HTTP status 404 Not Found", 1),
+        (WANTED, "401", "HTTP status 401 Unauthorized", 1),
+        (WANTED, "416", "HTTP status 416", 1),
+        (WANTED, "503", "HTTP status 503 Service Unavailable", 3),
         (WANTED, "no byte", "the server stalled", 3),
         # once for the whole, then three times: what follows it (416), and the whole
-        (OF_A_BRANCH, "long", "the server ended after 512,000 of 513,000 bytes", 7),
-        (OF_A_BRANCH, "no length", "does not tell the file's length", 1),
+        (OF_A_BRANCH, "long", "the connection ended after 512,000 of 513,000 bytes", 7),
+        (OF_A_BRANCH, "no length", "does not send the file's length", 1),
     ],
 )
-def test_a_server_that_gives_nothing(file, mood, reason, tries, hub, tmp_path):
+def test_http_errors(file, mood, reason, tries, hub, tmp_path):
     hub.moods = [mood]
-    with pytest.raises(RunError, match=rf"cannot be fetched: .*{reason}.*") as caught:
+    with pytest.raises(
+        RunError, match=rf"cannot be downloaded: .*{reason}.*"
+    ) as caught:
         get(tmp_path, file, QUICK if mood == "no byte" else 10)
     assert not isinstance(caught.value, ModelFileError)
-    assert f"put it at {file.place(tmp_path)}; or" in str(caught.value)
-    assert len(hub.asked) == tries and kept(file, tmp_path) is None
+    assert f" as {file.path(tmp_path)}; or" in str(caught.value)
+    assert len(hub.asked) == tries and find_cached(file, tmp_path) is None
 
 
-def test_without_a_hash_from_anywhere_nothing_is_fetched(hub, tmp_path):
+def test_nothing_is_downloaded_without_a_hash(hub, tmp_path):
     hub.etag = f'"{HASH[:40]}"'  # git's hash, which the hub tells of small files
-    with pytest.raises(RunError, match="does not tell the file's SHA-256"):
+    with pytest.raises(RunError, match="does not send the file's SHA-256"):
         get(tmp_path, OF_A_BRANCH)
     assert get(tmp_path).read_bytes() == CONTENT  # the wanted file has its own
 
 
-def test_a_length_may_come_from_either_side(hub, tmp_path):
+def test_the_length_can_come_from_file_or_server(hub, tmp_path):
     hub.moods = ["no length"]
     assert get(tmp_path).read_bytes() == CONTENT
 
 
-def test_nobody_answers(hub, monkeypatch, tmp_path):
+def test_a_server_that_does_not_respond(hub, monkeypatch, tmp_path):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
         monkeypatch.setenv("HF_ENDPOINT", address)
-        with pytest.raises(RunError, match=rf"Connection refused.*{BY_HAND}"):
+        with pytest.raises(RunError, match=rf"Connection refused.*{MANUALLY}"):
             get(tmp_path)
 
 
 @pytest.mark.parametrize("address", ["ftp://hub", "file:///etc", "localhost:80"])
-def test_an_address_that_is_none(address, monkeypatch, tmp_path):
+def test_an_invalid_endpoint(address, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_ENDPOINT", address)
     with pytest.raises(SettingError, match=rf"HF_ENDPOINT must be .*{address}"):
         get(tmp_path)
@@ -269,69 +271,75 @@ def test_an_address_that_is_none(address, monkeypatch, tmp_path):
 # --- what is on disk -----------------------------------------------------------------
 
 
-def test_without_a_network_what_is_there_is_used(hub, monkeypatch, tmp_path):
+def test_cached_files_are_used_offline(hub, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(RunError, match=rf"is not there, and HF_HUB_OFFLINE.*{BY_HAND}"):
+    with pytest.raises(
+        RunError, match=rf"does not exist, and HF_HUB_OFFLINE.*{MANUALLY}"
+    ):
         get(tmp_path)
-    path = WANTED.place(tmp_path)
+    path = WANTED.path(tmp_path)
     path.parent.mkdir(parents=True)
     path.write_bytes(CONTENT[:-1] + b"x")
-    with pytest.raises(RunError, match=rf"is damaged, and HF_HUB_OFFLINE.*{BY_HAND}"):
+    with pytest.raises(RunError, match=rf"is damaged, and HF_HUB_OFFLINE.*{MANUALLY}"):
         get(tmp_path)
-    path.write_bytes(CONTENT)  # brought by hand
+    path.write_bytes(CONTENT)  # saved manually
     assert get(tmp_path) == path
     assert not hub.asked
 
 
 @pytest.mark.parametrize("file", [WANTED, OF_A_BRANCH])
 @pytest.mark.parametrize("damage", [b"", CONTENT[:-1], CONTENT[:-1] + b"x"])
-def test_a_damaged_cache_is_found_and_mended(hub, file, damage, tmp_path):
+def test_a_damaged_cache_is_detected_and_repaired(hub, file, damage, tmp_path):
     path = get(tmp_path, file)
     path.write_bytes(damage)
-    told: list[str] = []
-    assert fetch(file, tmp_path, tell=told.append).read_bytes() == CONTENT
-    assert told[0] == f"{path} is damaged; it is fetched again."
+    messages: list[str] = []
+    assert fetch(file, tmp_path, log=messages.append).read_bytes() == CONTENT
+    assert messages[0] == f"{path} is damaged; downloading it again."
     assert len(hub.asked) == 2
 
 
-def test_what_is_brought_by_hand_and_has_no_hash_is_taken_as_it_is(hub, tmp_path):
-    path = OF_A_BRANCH.place(tmp_path)
+def test_a_manually_saved_file_without_hash_is_trusted(hub, tmp_path):
+    path = OF_A_BRANCH.path(tmp_path)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"by hand")
-    assert get(tmp_path, OF_A_BRANCH) == path == kept(OF_A_BRANCH, tmp_path)
+    assert get(tmp_path, OF_A_BRANCH) == path == find_cached(OF_A_BRANCH, tmp_path)
     assert not hub.asked
 
 
-def test_the_cache_of_the_hub_is_used_where_its_content_is_right(hub, tmp_path):
+def test_the_cache_of_huggingface_hub_is_used_if_the_hash_matches(hub, tmp_path):
     blob = tmp_path / "hub" / "models--timm--tiny.in1k" / "blobs" / HASH
     blob.parent.mkdir(parents=True)
     blob.write_bytes(b"damaged")
     assert get(tmp_path / "own").is_relative_to(tmp_path / "own")
     assert len(hub.asked) == 1 and blob.read_bytes() == b"damaged"  # it is not ours
     blob.write_bytes(CONTENT)
-    assert get(tmp_path / "another") == blob == kept(WANTED, tmp_path / "another")
+    assert (
+        get(tmp_path / "another") == blob == find_cached(WANTED, tmp_path / "another")
+    )
     assert len(hub.asked) == 1
 
 
-def test_a_disk_that_is_too_small_is_found_out_before(hub, small_disk):
+def test_a_disk_that_is_too_small_is_detected_before(hub, small_disk):
     hub.content = CONTENT * 4
-    with pytest.raises(RunError, match=r"takes 2,048,000 bytes, .*free. Make room"):
+    with pytest.raises(
+        RunError, match=r"takes 2,048,000 bytes, .*free. Free some space"
+    ):
         get(small_disk, OF_A_BRANCH)
     assert left_in(small_disk) == set()
 
 
-def test_a_disk_that_fills_on_the_way(hub, small_disk, monkeypatch):
+def test_a_disk_that_fills_during_the_download(hub, small_disk, monkeypatch):
     hub.content = CONTENT * 4
     plenty = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=10**9))
     monkeypatch.setattr(download, "shutil", plenty)
-    with pytest.raises(RunError, match=r"No space left on device\. Make room"):
+    with pytest.raises(RunError, match=r"No space left on device\. Free some space"):
         get(small_disk, OF_A_BRANCH)
     assert left_in(small_disk) == {".part"}
 
 
-def test_a_cache_folder_that_is_none(hub, tmp_path):
+def test_an_invalid_cache_directory(hub, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match=r"cannot be kept: .*VICINAL_CACHE"):
+    with pytest.raises(RunError, match=r"cannot be saved: .*VICINAL_CACHE"):
         get(tmp_path / "file")
     assert not hub.asked
 
@@ -345,7 +353,7 @@ from vicinal.core.storage.download import HubFile, fetch
 
 *names, size, folder = sys.argv[1:]
 file = HubFile(*names, int(size))
-print(fetch(file, Path(folder), tell=lambda text: print(text, flush=True)))
+print(fetch(file, Path(folder), log=lambda text: print(text, flush=True)))
 """
 
 
@@ -373,23 +381,23 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_two_processes_fetch_it_once(hub, fetcher, tmp_path):
+def test_two_processes_download_a_file_once(hub, fetcher, tmp_path):
     hub.moods = ["hold"]
     first = fetcher()
     wait_for(lambda: len(hub.asked) == 1)
     second = fetcher()
-    told = second.stdout.readline()
-    assert told == "Another process is fetching model.safetensors; waiting for it.\n"
+    line = second.stdout.readline()
+    assert line == "Another process is downloading model.safetensors; waiting for it.\n"
     hub.go.set()
-    place = WANTED.place(tmp_path / "cache")
+    place = WANTED.path(tmp_path / "cache")
     for process in (first, second):
         assert process.communicate()[0].splitlines()[-1] == str(place)
     assert place.read_bytes() == CONTENT and len(hub.asked) == 1
 
 
-def test_a_killed_process_leaves_its_part_and_no_lock(hub, fetcher, tmp_path):
+def test_a_killed_process_leaves_a_partial_file_and_no_lock(hub, fetcher, tmp_path):
     hub.moods = ["stall", "well"]
-    part = WANTED.place(tmp_path / "cache").with_name("model.safetensors.part")
+    part = WANTED.path(tmp_path / "cache").with_name("model.safetensors.part")
     process = fetcher()
     wait_for(lambda: part.exists() and part.stat().st_size > 0)
     process.kill()
@@ -402,7 +410,7 @@ def test_a_killed_process_leaves_its_part_and_no_lock(hub, fetcher, tmp_path):
 # --- progress ------------------------------------------------------------------------
 
 
-def test_a_bar_on_a_terminal(hub, monkeypatch, tmp_path):
+def test_a_progress_bar_on_a_terminal(hub, monkeypatch, tmp_path):
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -415,9 +423,9 @@ def test_a_bar_on_a_terminal(hub, monkeypatch, tmp_path):
     assert "512.0/512.0 kB" in screen.getvalue()
 
 
-def test_sentences_in_a_log(hub, monkeypatch, tmp_path):
+def test_progress_lines_in_a_log(hub, monkeypatch, tmp_path):
     clock = SimpleNamespace(monotonic=count(0, 20).__next__)  # 20 s at every look
     monkeypatch.setattr(download, "time", clock)
-    told: list[str] = []
-    fetch(WANTED, tmp_path, tell=told.append)
-    assert told[-1] == "model.safetensors: 0.5 of 0.5 MB"
+    messages: list[str] = []
+    fetch(WANTED, tmp_path, log=messages.append)
+    assert messages[-1] == "model.safetensors: 0.5 of 0.5 MB"

@@ -1,4 +1,4 @@
-"""Files are whole or not there: whatever fails, and whenever the process is killed."""
+"""Atomic file writes: complete or unchanged, whatever fails or is killed."""
 
 import errno
 import hashlib
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from vicinal.core.storage.files import (
-    answers_file,
-    check_place,
-    make_folder,
+    check_writable,
+    make_directory,
+    predictions_path,
     read_json,
     replace_file,
     sha256,
@@ -36,7 +36,7 @@ def fails(error: BaseException):
     return write
 
 
-def test_text_and_json_come_back(tmp_path):
+def test_text_and_json_round_trip(tmp_path):
     write_text(tmp_path / "a.txt", "grüße\n")
     assert (tmp_path / "a.txt").read_bytes() == b"gr\xc3\xbc\xc3\x9fe\n"
     value = {"name": "Öl", "scores": [0.1, 1e-300, None, True]}
@@ -45,7 +45,7 @@ def test_text_and_json_come_back(tmp_path):
     assert "Öl" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 
-def test_sha256_of_the_standard(tmp_path):
+def test_sha256_of_the_standard_example(tmp_path):
     # FIPS 180-2, appendix B.1
     write_text(tmp_path / "abc", "abc")
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -55,7 +55,7 @@ def test_sha256_of_the_standard(tmp_path):
 @pytest.mark.parametrize(
     "error", [ValueError("mine"), KeyboardInterrupt(), MemoryError()]
 )
-def test_what_write_raises_comes_out_and_the_old_file_stays(tmp_path, error):
+def test_an_error_while_writing_keeps_the_old_file(tmp_path, error):
     write_text(tmp_path / "a", "old")
     with pytest.raises(type(error)) as caught:
         replace_file(tmp_path / "a", fails(error))
@@ -72,7 +72,7 @@ def test_what_write_raises_comes_out_and_the_old_file_stays(tmp_path, error):
         ValueError("I/O error: No space left on device (os error 28)"),
     ],
 )
-def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path, error):
+def test_a_full_disk_is_reported_and_keeps_the_old_file(tmp_path, error):
     write_text(tmp_path / "a", "old")
     with pytest.raises(RunError, match="disk is full") as caught:
         replace_file(tmp_path / "a", fails(error))
@@ -81,7 +81,7 @@ def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path, error):
     assert (tmp_path / "a").read_text() == "old"
 
 
-def test_a_disk_that_is_really_full(small_disk):
+def test_a_mounted_disk_that_is_full(small_disk):
     write_text(small_disk / "a", "old")
     with pytest.raises(RunError, match="disk is full"):
         write_text(small_disk / "a", "new" * 1_000_000)
@@ -89,16 +89,16 @@ def test_a_disk_that_is_really_full(small_disk):
     assert (small_disk / "a").read_text() == "old"
 
 
-def test_a_folder_that_cannot_be_written(tmp_path):
+def test_a_directory_that_cannot_be_written(tmp_path):
     write_text(tmp_path / "file", "")
     for path in (tmp_path / "file" / "below", tmp_path / "missing" / "below"):
         with pytest.raises(RunError, match=r"cannot be written.*may write to"):
             write_text(path, "text")
     with pytest.raises(RunError, match=r"cannot be written.*may write to"):
-        make_folder(tmp_path / "file" / "below")
+        make_directory(tmp_path / "file" / "below")
 
 
-def test_a_link_stays_one(tmp_path):
+def test_a_symbolic_link_is_kept(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     link, target = tmp_path / "link.csv", tmp_path / "elsewhere" / "out.csv"
     link.symlink_to(target)
@@ -108,14 +108,14 @@ def test_a_link_stays_one(tmp_path):
     assert [p.name for p in target.parent.iterdir()] == ["out.csv"]
 
 
-def test_a_folder_in_the_file_s_place_stays(tmp_path):
+def test_a_directory_at_the_path_is_kept(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     with pytest.raises(RunError, match="cannot be written"):
         write_text(tmp_path / "a", "text")
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_folder_that_cannot_be_flushed_is_no_failure(tmp_path, monkeypatch):
+def test_a_directory_that_cannot_be_flushed_is_no_error(tmp_path, monkeypatch):
     flush = os.fsync
 
     def only_files(descriptor: int) -> None:
@@ -128,14 +128,14 @@ def test_a_folder_that_cannot_be_flushed_is_no_failure(tmp_path, monkeypatch):
     assert (tmp_path / "a").read_text() == "text"
 
 
-def test_the_file_is_as_readable_as_one_made_by_open(tmp_path):
+def test_the_file_has_the_permissions_of_open(tmp_path):
     (tmp_path / "plain").write_text("")
     write_text(tmp_path / "ours", "")
     plain, ours = ((tmp_path / name).stat().st_mode for name in ("plain", "ours"))
     assert plain == ours
 
 
-def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path, start):
+def test_a_kill_at_any_moment_leaves_a_complete_file(tmp_path, start):
     path, draw, halves = tmp_path / "a", random.Random(0), 0
     write_text(path, "x" * LENGTH)
     for _ in range(12):
@@ -168,15 +168,17 @@ if __name__ == "__main__":
     replace_for_ever(Path(sys.argv[1]))
 
 
-def test_a_place_is_looked_at_before_the_work(tmp_path):
-    check_place(tmp_path / "new.csv")
+def test_a_path_is_checked_before_the_work(tmp_path):
+    check_writable(tmp_path / "new.csv")
     assert not list(tmp_path.iterdir())
     write_text(tmp_path / "old.csv", "kept")
-    assert answers_file(str(tmp_path / "old.csv")) == tmp_path / "old.csv"
-    assert (tmp_path / "old.csv").read_text() == "kept" and answers_file(None) is None
+    assert predictions_path(str(tmp_path / "old.csv")) == tmp_path / "old.csv"
+    assert (tmp_path / "old.csv").read_text() == "kept" and predictions_path(
+        None
+    ) is None
     with pytest.raises(RunError, match="cannot be written: No such file"):
-        check_place(tmp_path / "gone" / "new.csv")
-    with pytest.raises(RunError, match=r"it is a folder\. Name a file"):
-        answers_file(str(tmp_path))
+        check_writable(tmp_path / "gone" / "new.csv")
+    with pytest.raises(RunError, match=r"it is a directory\. Name a file"):
+        predictions_path(str(tmp_path))
     with pytest.raises(SettingError, match=r"must be a \.csv file"):
-        answers_file("said.json")
+        predictions_path("text.json")

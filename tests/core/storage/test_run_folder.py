@@ -1,4 +1,4 @@
-"""Run folders: never overwritten, held by one process, honest about what is missing."""
+"""Run directories: never overwritten, locked by one process, clear about errors."""
 
 import json
 import re
@@ -24,7 +24,7 @@ def test_a_run_is_never_overwritten(tmp_path):
     assert read(tmp_path / "first-3", "settings.json") == {"name": "first-3"}
 
 
-def test_folders_above_are_made(tmp_path):
+def test_parent_directories_are_created(tmp_path):
     with Run.create(tmp_path / "a" / "b" / "c") as run:
         assert run.folder.is_dir()
         run.write("data/deep/index.json", [1])
@@ -33,16 +33,16 @@ def test_folders_above_are_made(tmp_path):
 
 
 @pytest.mark.parametrize("name", [".", "..", "/"])
-def test_a_run_has_a_name(name, tmp_path, monkeypatch):
+def test_a_run_needs_a_name(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RunError, match="does not name a new folder"):
+    with pytest.raises(RunError, match="is not the name of a new directory"):
         Run.create(name)
 
 
-def test_a_run_that_cannot_be_made(tmp_path):
+def test_a_run_that_cannot_be_created(tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file" / "run", tmp_path / "file" / "a" / "run"):
-        with pytest.raises(RunError, match=r"cannot be used.*Choose a folder"):
+        with pytest.raises(RunError, match=r"cannot be used.*Choose a directory"):
             Run.create(path)
     with Run.create(tmp_path / "run") as run:
         run.write("data", {})
@@ -52,11 +52,11 @@ def test_a_run_that_cannot_be_made(tmp_path):
 
 def test_a_run_that_cannot_be_locked(tmp_path):
     (tmp_path / "run" / ".lock").mkdir(parents=True)
-    with pytest.raises(RunError, match=r"cannot be used.*Choose a folder"):
+    with pytest.raises(RunError, match=r"cannot be used.*Choose a directory"):
         Run.resume(tmp_path / "run")
 
 
-def test_resuming_goes_on_in_the_same_folder(tmp_path):
+def test_a_resumed_run_has_the_same_directory(tmp_path):
     with Run.create(tmp_path / "run") as run:
         run.write("settings.json", {"epochs": 3})
         run.path(CHECKPOINT).write_bytes(b"kept")
@@ -68,17 +68,17 @@ def test_resuming_goes_on_in_the_same_folder(tmp_path):
         assert left == ["last.safetensors"]  # and not what a kill left of a save
 
 
-def test_there_is_nothing_to_resume(tmp_path):
+def test_a_directory_without_a_run_cannot_be_resumed(tmp_path):
     (tmp_path / "file").write_text("")
     for name in ("missing", "file"):
         with pytest.raises(RunError, match=r"no run to resume.*--resume"):
             Run.resume(tmp_path / name)
 
 
-def test_two_processes_do_not_share_a_run(tmp_path, start):
+def test_a_run_is_locked_by_one_process(tmp_path, start):
     with start(__file__, tmp_path / "run") as other:
         assert other.stdout is not None and other.stdout.readline() == "held\n"
-        with pytest.raises(RunError, match="Another process is at work"):
+        with pytest.raises(RunError, match="Another process is using"):
             Run.resume(tmp_path / "run")
         with Run.create(tmp_path / "run") as run:
             assert run.folder == tmp_path / "run-2"
@@ -88,7 +88,7 @@ def test_two_processes_do_not_share_a_run(tmp_path, start):
         assert run.folder == tmp_path / "run"
 
 
-def test_a_run_is_free_after_its_with(tmp_path):
+def test_the_lock_is_released_after_the_with_block(tmp_path):
     with Run.create(tmp_path / "run"), pytest.raises(RunError, match="Another process"):
         Run.resume(tmp_path / "run")
     with pytest.raises(KeyError), Run.resume(tmp_path / "run"):
@@ -97,40 +97,40 @@ def test_a_run_is_free_after_its_with(tmp_path):
         pass
 
 
-def test_reading_what_is_not_there(tmp_path):
+def test_reading_a_missing_file(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path, tmp_path / "missing", tmp_path / "file"):
-        with pytest.raises(RunError, match=r"holds no metrics\.json.*Name the folder"):
+        with pytest.raises(RunError, match=r"has no metrics\.json.*Name a directory"):
             read(folder, "metrics.json")
 
 
 @pytest.mark.parametrize("data", [b"", b'{"score": 0.', b"\xff\xfe{}"])
-def test_reading_what_is_damaged(tmp_path, data):
+def test_reading_a_damaged_file(tmp_path, data):
     (tmp_path / "metrics.json").write_bytes(data)
     with pytest.raises(RunError, match=r"metrics\.json is damaged"):
         read(tmp_path, "metrics.json")
 
 
-def test_the_environment_is_what_python_says():
+def test_the_environment_lists_versions():
     import torch
 
-    told = environment()
-    assert json.loads(json.dumps(told)) == told
-    assert told["python"] == ".".join(map(str, sys.version_info[:3]))
+    messages = environment()
+    assert json.loads(json.dumps(messages)) == messages
+    assert messages["python"] == ".".join(map(str, sys.version_info[:3]))
     # the wheel's version has no "+cpu", torch's own has
-    assert torch.__version__.startswith(told["packages"]["torch"].split("+")[0])
-    assert set(told["packages"]) >= {"torch", "numpy", "safetensors"}
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", told["started"])
+    assert torch.__version__.startswith(messages["packages"]["torch"].split("+")[0])
+    assert set(messages["packages"]) >= {"torch", "numpy", "safetensors"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", messages["started"])
 
 
-def test_a_package_that_is_not_there_has_no_version(monkeypatch):
+def test_a_missing_package_has_no_version(monkeypatch):
     monkeypatch.setattr(
         "vicinal.core.storage.run_folder.PACKAGES", ("no-such-package-at-all",)
     )
     monkeypatch.setattr("vicinal.core.storage.run_folder.EXTRAS", ("another", "pip"))
-    told = environment()["packages"]
-    assert told.pop("no-such-package-at-all") is None
-    assert list(told) == ["pip"]  # an extra is told where it is there
+    messages = environment()["packages"]
+    assert messages.pop("no-such-package-at-all") is None
+    assert list(messages) == ["pip"]  # an extra is listed only if it is installed
 
 
 def hold(folder: Path) -> None:

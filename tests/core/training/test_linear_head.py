@@ -9,21 +9,27 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
-from vicinal.core.training import linear_head as heads
-from vicinal.core.training.linear_head import PENALTIES, Head, cross_fit, fit_head
+from vicinal.core.training import linear_solver
+from vicinal.core.training.linear_head import Head, fit_head
+from vicinal.core.training.regularization_path import (
+    PENALTIES,
+    cross_validate_head,
+    out_of_fold_logits,
+    regularization_path,
+)
 
 ABC = SingleLabel(("a", "b", "c"))
 
 
 @pytest.fixture(autouse=True)
-def exactly(monkeypatch):
-    """Solve to the end, so that another solver's answer can be met."""
-    monkeypatch.setattr(heads, "TOLERANCE", 1e-6)
-    monkeypatch.setattr(heads, "STEPS", 20_000)
+def solve_to_convergence(monkeypatch):
+    """Let solutions be compared with those of another solver."""
+    monkeypatch.setattr(linear_solver, "TOLERANCE", 1e-6)
+    monkeypatch.setattr(linear_solver, "MAX_STEPS", 20_000)
 
 
 def clouds(n: int = 120, d: int = 6, classes: int = 3, seed: int = 0) -> Any:
-    """Features [n, d] around a centre for each class, not standardised, and y [n]."""
+    """Return features [n, d] around a centre per class, unscaled, and y [n]."""
     rng = np.random.default_rng(seed)
     y = np.arange(n) % classes
     centres = rng.normal(0, 1.5, (classes, d))
@@ -31,11 +37,11 @@ def clouds(n: int = 120, d: int = 6, classes: int = 3, seed: int = 0) -> Any:
     return (x * rng.uniform(0.1, 9, d) + rng.normal(0, 5, d)).astype(np.float32), y
 
 
-def standard(x: np.ndarray) -> np.ndarray:
+def standardize(x: np.ndarray) -> np.ndarray:
     return StandardScaler().fit_transform(x.astype(np.float64))
 
 
-def same_logits(head: Head, x: np.ndarray, wanted: np.ndarray) -> None:
+def assert_same_logits(head: Head, x: np.ndarray, wanted: np.ndarray) -> None:
     got = head.logits(x).double().numpy()
     centred = [v - v.mean(axis=1, keepdims=True) for v in (got, wanted)]
     np.testing.assert_allclose(*centred, atol=2e-3)
@@ -43,52 +49,54 @@ def same_logits(head: Head, x: np.ndarray, wanted: np.ndarray) -> None:
 
 @pytest.mark.parametrize("penalty", [0.01, 0.3])
 @pytest.mark.parametrize(("n", "d"), [(120, 6), (30, 60)])
-def test_one_label_as_scikit_learn(n, d, penalty):
+def test_a_single_label_head_equals_scikit_learn(n, d, penalty):
     x, y = clouds(n, d)
-    z = standard(x)
-    # J sums over the examples there: C = 1 / (n penalty)
+    z = standardize(x)
+    # scikit-learn sums over the examples: C = 1 / (n penalty)
     other = LogisticRegression(C=1 / (n * penalty), tol=1e-10, max_iter=10_000)
-    same_logits(fit_head(x, y, ABC, penalty), x, other.fit(z, y).decision_function(z))
+    assert_same_logits(
+        fit_head(x, y, ABC, penalty), x, other.fit(z, y).decision_function(z)
+    )
 
 
-def test_several_labels_as_one_logistic_regression_each():
+def test_a_multilabel_head_equals_one_logistic_regression_each():
     x, y = clouds()
     marks = np.stack([y == 0, y != 1], axis=1).astype(np.float32)
     head = fit_head(x, marks, MultiLabel(("a", "b")), 0.1)
-    z = standard(x)
+    z = standardize(x)
     for k in range(2):
         other = LogisticRegression(C=1 / (len(x) * 0.1), tol=1e-10, max_iter=10_000)
         wanted = other.fit(z, marks[:, k]).decision_function(z)
         np.testing.assert_allclose(head.logits(x)[:, k], wanted, atol=2e-3)
 
 
-def test_a_number_as_ridge_regression():
+def test_a_regression_head_equals_ridge_regression():
     x, _ = clouds()
     y = x @ np.arange(6.0) / 7 + 3
-    objective = Numeric.of(y)
+    objective = Numeric.from_targets(y)
     head = fit_head(x, y, objective, 0.2)
-    z, target = standard(x), (y - objective.mean) / objective.std
+    z, target = standardize(x), (y - objective.mean) / objective.std
     wanted = Ridge(alpha=0.2 * len(x)).fit(z, target).predict(z)
     np.testing.assert_allclose(head.logits(x)[:, 0], wanted, atol=2e-3)
 
 
-def test_class_weights_as_scikit_learn():
+def test_class_weights_equal_scikit_learn():
     x, y = clouds()
     keep = (y > 0) | (np.arange(len(y)) < 15)  # class 0 is rare
     x, y = x[keep], y[keep]
-    objective = ABC.balanced(y)
+    objective = ABC.with_class_weights(y)
     weight = np.array(objective.weights)[y]
-    z = standard(x)
+    z = standardize(x)
     other = LogisticRegression(C=1 / (len(y) * 0.1), tol=1e-10, max_iter=10_000)
     wanted = other.fit(z, y, sample_weight=weight).decision_function(z)
-    same_logits(fit_head(x, y, objective, 0.1), x, wanted)
+    assert_same_logits(fit_head(x, y, objective, 0.1), x, wanted)
 
 
-def test_out_of_fold_is_what_fitting_without_the_fold_gives():
+def test_out_of_fold_logits_equal_fitting_without_the_fold():
     x, y = clouds(90)
     folds = np.arange(90) % 4
-    found = cross_fit(x, y, ABC, folds)
-    z = standard(x)  # of all rows: labels are not looked at
+    found = cross_validate_head(x, y, ABC, folds)
+    z = standardize(x)  # of all rows, without labels
     for f, penalty in enumerate(found.penalties):
         own, others = folds == f, folds != f
         c = 1 / (others.sum() * penalty)
@@ -100,34 +108,34 @@ def test_out_of_fold_is_what_fitting_without_the_fold_gives():
 
 
 def test_the_penalty_of_a_fold_is_chosen_without_it():
-    x, y = clouds(80, classes=2)
-    folds = np.arange(80) % 4
-    plain = cross_fit(x, y, SingleLabel(("a", "b")), folds)
-    turned = y.copy()
-    turned[folds == 1] = 1 - y[folds == 1]  # what fold 1 says is turned round
-    other = cross_fit(x, turned, SingleLabel(("a", "b")), folds)
+    x, y = clouds(45, classes=2)
+    folds = np.arange(45) // 2 % 3
+    plain = cross_validate_head(x, y, SingleLabel(("a", "b")), folds)
+    flipped = y.copy()
+    flipped[folds == 1] = 1 - y[folds == 1]  # all labels of fold 1 are flipped
+    other = cross_validate_head(x, flipped, SingleLabel(("a", "b")), folds)
     own = torch.from_numpy(folds == 1)
     assert plain.penalties[1] == other.penalties[1]
     assert torch.allclose(plain.logits[own], other.logits[own], atol=1e-4)
 
 
-def test_noise_gets_a_strong_penalty_and_clouds_a_weak_one():
+def test_noise_gets_a_stronger_penalty_than_signal():
     x, y = clouds(200)
     folds = np.arange(200) % 5
     rng = np.random.default_rng(1)
-    noise = cross_fit(x, rng.permutation(y), ABC, folds)
-    clear = cross_fit(x, y, ABC, folds)
+    noise = cross_validate_head(x, rng.permutation(y), ABC, folds)
+    clear = cross_validate_head(x, y, ABC, folds)
     assert noise.head.penalty > clear.head.penalty
     assert set(clear.losses) <= set(PENALTIES)
     assert min(clear.losses, key=lambda p: clear.losses[p]) == clear.head.penalty
-    right = (noise.logits.argmax(dim=1).numpy() == y).mean()
-    assert right < 0.5  # out of fold, noise cannot be learned
+    accuracy = (noise.logits.argmax(dim=1).numpy() == y).mean()
+    assert accuracy < 0.5  # noise is not predictable out of fold
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_few_folds(count):
+def test_two_or_three_folds(count):
     x, y = clouds(30)
-    found = cross_fit(x, y, ABC, np.arange(30) // 3 % count)
+    found = cross_validate_head(x, y, ABC, np.arange(30) // 3 % count)
     assert len(found.penalties) == count and torch.isfinite(found.logits).all()
     assert (found.logits.argmax(dim=1).numpy() == y).mean() > 0.8
 
@@ -135,7 +143,7 @@ def test_few_folds(count):
 @pytest.mark.parametrize(
     "objective", [ABC, MultiLabel(("a", "b")), Numeric(1.0, 2.0)], ids=lambda o: o.kind
 )
-def test_features_that_do_not_vary_do_no_harm(objective: Objective):
+def test_constant_features_get_no_weight(objective: Objective):
     x, y = clouds(40)
     x[:, 2] = 3.25
     targets = {
@@ -146,3 +154,29 @@ def test_features_that_do_not_vary_do_no_harm(objective: Objective):
     head = fit_head(x, targets, objective, 0.1)
     assert np.isfinite(head.weights).all() and np.isfinite(head.bias).all()
     assert np.abs(head.weights[2]).max() < 1e-4
+
+
+def test_the_path_holds_the_head_of_every_penalty():
+    x, y = clouds()
+    heads = regularization_path(x, y, ABC)
+    assert [head.penalty for head in heads] == list(PENALTIES)
+    for head in heads[2:6]:
+        alone = fit_head(x, y, ABC, head.penalty)
+        assert_same_logits(head, x, alone.logits(x).double().numpy())
+
+
+def test_scaled_features_are_only_centred():
+    x, y = clouds()
+    z = standardize(x).astype(np.float32)
+    plain, scaled = (regularization_path(z, y, ABC, scaled=s) for s in (False, True))
+    np.testing.assert_allclose(plain[3].weights, scaled[3].weights, atol=1e-4)
+    other = regularization_path(x, y, ABC, scaled=True)
+    assert not np.allclose(other[3].logits(x), plain[3].logits(z), atol=0.01)
+
+
+def test_out_of_fold_logits_of_one_penalty():
+    x, y = clouds(60)
+    folds = np.arange(60) // 3 % 3
+    logits = out_of_fold_logits(x, y, ABC, folds, 0.1)
+    assert logits.shape == (60, 3)
+    assert (logits.argmax(dim=1).numpy() == y).mean() > 0.8

@@ -1,4 +1,4 @@
-"""Training: it learns, its records are true, and no interruption changes a bit.
+"""Training: it learns, its records are correct, and interruptions change no bit.
 
 Run as a program, this file trains while it is killed again and again.
 """
@@ -20,21 +20,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vicinal.core.compute.runtime import Runtime, generator
+from vicinal.core.compute.runtime import Runtime, seeded_generator
 from vicinal.core.objective import Numeric, Objective, SingleLabel
 from vicinal.core.settings import TrainingSettings
 from vicinal.core.storage import checkpoint
 from vicinal.core.storage.checkpoint import load_tensors, pack, save_tensors
 from vicinal.core.training import trainer as training
+from vicinal.core.training import training_clock
+from vicinal.core.training.history import Epoch
+from vicinal.core.training.optimizer import make_optimizer, one_cycle
 from vicinal.core.training.trainer import (
-    Epoch,
-    Interrupted,
     Trainer,
-    make_optimizer,
-    one_cycle,
+    TrainingInterrupted,
     saved_runtime,
     set_training,
 )
+from vicinal.core.training.trainer_options import Checkpointing, TrainerOptions
 from vicinal.errors import RunError, TrainingError
 
 nan, inf = math.nan, math.inf
@@ -43,32 +44,32 @@ CLASSES = SingleLabel(("a", "b", "c"))
 
 @dataclass
 class Rows:
-    """A Loader of rows, in an order that is a function of the epoch."""
+    """A Loader of rows, in an order that depends on the epoch alone."""
 
     x: Tensor
     y: Tensor
     batch_size: int = 8
     before_batch: Callable[[], None] = lambda: None
-    share: tuple[int, int] = (0, 1)
+    rank: tuple[int, int] = (0, 1)
 
-    def part(self, k: int, of: int) -> "Rows":
-        return replace(self, share=(k, of))
+    def shard(self, rank: int, world_size: int) -> "Rows":
+        return replace(self, rank=(rank, world_size))
 
     @property
     def steps(self) -> int:
         return math.ceil(len(self.x) / self.batch_size)
 
     def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.randperm(len(self.x), generator=generator(5, epoch))
+        order = torch.randperm(len(self.x), generator=seeded_generator(5, epoch))
         for rows in order.split(self.batch_size)[start:]:
             self.before_batch()
-            mine = rows[self.share[0] :: self.share[1]]
-            yield self.x[mine], self.y[mine]
+            own = rows[self.rank[0] :: self.rank[1]]
+            yield self.x[own], self.y[own]
 
 
 @dataclass
 class Scripted:
-    """A validation whose results are told in advance; it keeps the weights it saw."""
+    """A validation with given results, which records the weights of each call."""
 
     results: list[tuple[float, float]]
     seen: list[dict[str, Tensor]] = field(default_factory=list)
@@ -79,7 +80,7 @@ class Scripted:
 
 
 def blobs(n: int = 30) -> tuple[Tensor, Tensor]:
-    """Three classes of points [N, 4] around three corners."""
+    """Return points [N, 4] of three classes around three corners, and the classes."""
     g = torch.Generator().manual_seed(0)
     y = torch.arange(n) % 3
     return 3 * torch.eye(3, 4)[y] + torch.randn(n, 4, generator=g), y
@@ -91,14 +92,14 @@ def linear() -> nn.Module:
 
 
 def deep() -> nn.Module:
-    """Everything that may break a resumption: statistics, random draws, moments."""
+    """Return a network with all that a checkpoint must restore: statistics, dropout."""
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3)
     )
 
 
-def pictures() -> nn.Module:
+def convolutional() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Unflatten(1, (1, 2, 2)),
@@ -121,27 +122,20 @@ def trainer(
     objective: Objective = CLASSES,
     stop_requested: Callable[[], bool] = lambda: False,
     fingerprint: str = "",
-    judged: bool = True,
-    shares: dict[str, float] | None = None,
-    penalties: dict[str, float] | None = None,
-    unfreeze_at: dict[str, int] | None = None,
-    ema: float = 0.0,
-    time_limited: bool = False,
-    started_at: float | None = None,
-    before: Callable[[nn.Module], None] = lambda _: None,
+    options: dict[str, Any] | None = None,
     **settings: Any,
 ) -> Trainer:
-    """A Trainer of a small problem, with 4 steps in an epoch."""
+    """Return a Trainer of a small problem, with 4 steps in an epoch."""
     some: dict[str, Any] = {"epochs": 3, "batch_size": 8, "lr": 0.05}
     some |= {"label_smoothing": 0.0, "checkpoint_seconds": inf}
     x, y = blobs()
 
-    def evaluate_predictions(model: nn.Module) -> tuple[float, float]:
+    def evaluate(model: nn.Module) -> tuple[float, float]:
         model.eval()
         with torch.no_grad():
             logits = model(x)
         loss = CLASSES.loss(logits, y).item()
-        return loss, CLASSES.measure(y.numpy(), CLASSES.predict(logits))
+        return loss, CLASSES.metric_value(y.numpy(), CLASSES.predict(logits))
 
     return Trainer(
         model=linear() if model is None else model,
@@ -149,36 +143,26 @@ def trainer(
         objective=objective,
         settings=TrainingSettings(**some | settings),
         runtime=runtime,
-        validate=evaluate_predictions if validate is None else validate,
-        judged=judged,
-        shares=shares or {},
-        penalties=penalties or {},
-        unfreeze_at=unfreeze_at or {},
-        ema=ema,
-        time_limited=time_limited,
-        started_at=started_at,
-        before=before,
-        seed=11,
-        checkpoint_file=file,
-        fingerprint=fingerprint,
-        stop_requested=stop_requested,
+        validate=evaluate if validate is None else validate,
+        options=TrainerOptions(**{"seed": 11, **(options or {})}),
+        checkpointing=Checkpointing(file, fingerprint, stop_requested),
     )
 
 
 def end_state(trained: Trainer) -> dict[str, bytes]:
-    """Every bit that training leaves: weights, statistics, moments, best weights."""
+    """Return every bit of the result: weights, statistics, moments, best weights."""
     tensors = pack(trained.model, trained.optimizer)
     tensors |= {f"best.{k}": t for k, t in trained.best_weights.items()}
     return {k: t.contiguous().numpy().tobytes() for k, t in sorted(tensors.items())}
 
 
 def timeless(history: list[Epoch]) -> list[Epoch]:
-    """Records without what a clock has measured."""
-    return [record._replace(seconds=0, per_second=0) for record in history]
+    """Return the records without measured times."""
+    return [record._replace(seconds=0, examples_per_second=0) for record in history]
 
 
 class Clock:
-    """A clock that goes only when told."""
+    """A clock that is set by hand."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -192,26 +176,27 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(training, "time", made)
-    return made
+    fake = Clock()
+    for module in (training, training_clock):
+        monkeypatch.setattr(module, "time", fake)
+    return fake
 
 
 # --- learning --------------------------------------------------------------------
 
 
-def test_it_learns_to_tell_three_classes():
+def test_three_classes_are_learned():
     trained = trainer(epochs=8)
     records = list(trained.epochs())
     assert records[-1].train_loss < 0.5 * records[0].train_loss
     assert records[-1].val_score >= 0.9
 
 
-def test_it_finds_the_law_behind_the_numbers():
+def test_a_linear_law_is_recovered():
     # y = 2 x_1 - 3 x_2 + 5, without noise
     x = torch.randn(64, 4, generator=torch.Generator().manual_seed(1))
     y = 2 * x[:, 0] - 3 * x[:, 1] + 5
-    objective = Numeric.of(y.numpy())
+    objective = Numeric.from_targets(y.numpy())
     torch.manual_seed(0)
     trained = trainer(
         nn.Linear(4, 1),
@@ -228,7 +213,7 @@ def test_it_finds_the_law_behind_the_numbers():
     assert bias.item() == pytest.approx(5, abs=0.01)
 
 
-def test_one_step_is_adamw_s_by_hand():
+def test_one_step_of_adamw_by_hand():
     # after one step, Adam's moments cancel: each weight moves by lr against its
     # gradient's sign, after a decay by lr * weight_decay
     x, y = blobs(6)
@@ -245,13 +230,15 @@ def test_one_step_is_adamw_s_by_hand():
     torch.testing.assert_close(model.bias, bias, rtol=0, atol=1e-5)
 
 
-def test_a_penalty_is_a_square_in_the_loss():
-    """Three steps are those of Adam on the loss with 0.4 / 2 |W|^2 written in it."""
+def test_a_penalty_equals_an_l2_term_in_the_loss():
+    """Three steps equal those of Adam on the loss plus 0.4 / 2 |W|^2."""
     x, y = blobs(6)
     model, other = linear(), linear()
     loader = Rows(x, y, batch_size=6)
     settings = {"epochs": 3, "lr": 0.1, "weight_decay": 0.0}
-    trained = trainer(model, loader=loader, penalties={"weight": 0.4}, **settings)
+    trained = trainer(
+        model, loader=loader, options={"penalties": {"weight": 0.4}}, **settings
+    )
     list(trained.epochs())
     adam = torch.optim.Adam(other.parameters())
     for step in range(3):
@@ -268,7 +255,7 @@ def test_a_penalty_is_a_square_in_the_loss():
     assert not torch.allclose(next(model.parameters()), plain.model.weight)  # pyright: ignore[reportArgumentType]
 
 
-def test_one_cycle_at_its_landmarks():
+def test_the_one_cycle_schedule_by_hand():
     at = {t: one_cycle(t, 10.0) for t in (0, 0.1, 0.2, 0.4, 0.6, 0.8, 1)}
     assert at[0] == pytest.approx(0.1)  # one per cent
     assert at[0.1] == pytest.approx(5)
@@ -281,33 +268,33 @@ def test_one_cycle_at_its_landmarks():
     assert rates[:21] == sorted(rates[:21]) and rates[20:] == sorted(rates[20:])[::-1]
 
 
-def test_the_rate_of_each_step_is_that_of_the_cycle(monkeypatch):
+def test_each_step_uses_the_scheduled_learning_rate(monkeypatch):
     used: list[float] = []
     trained = trainer(epochs=2, lr=1.0)
     step = trained.optimizer.step
 
-    def noted() -> None:
+    def record_lr() -> None:
         used.append(trained.optimizer.param_groups[0]["lr"])
         step()
 
-    monkeypatch.setattr(trained.optimizer, "step", noted)
+    monkeypatch.setattr(trained.optimizer, "step", record_lr)
     list(trained.epochs())
     assert used == pytest.approx([one_cycle(k / 8, 1.0) for k in range(8)])
 
 
-def test_weight_decay_is_for_matrices_alone():
+def test_only_weight_matrices_decay():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(2, 2))
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
     adam = make_optimizer(net, TrainingSettings(lr=0.5, weight_decay=0.2))
     for p in net.parameters():
-        p.grad = torch.zeros_like(p)  # nothing pulls but the decay
+        p.grad = torch.zeros_like(p)  # only the decay acts
     adam.step()
     for name, p in net.named_parameters():
         kept = 0.9 if name in ("0.weight", "2.weight") else 1.0
         torch.testing.assert_close(p.detach(), kept * before[name], rtol=1e-6, atol=0)
 
 
-def test_what_is_frozen_has_no_optimizer():
+def test_frozen_parameters_are_not_optimized():
     net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     net[0].requires_grad_(False)
     (group,) = make_optimizer(net, TrainingSettings()).param_groups
@@ -329,8 +316,8 @@ def test_a_frozen_body_keeps_its_weights_and_statistics():
     assert modes == {name: name not in frozen for name in modes}
 
 
-@pytest.mark.parametrize("exact", [True, False])
-def test_exact_is_exact_backwards_too(exact):
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_deterministic_kernels_are_used_in_the_backward_pass(deterministic):
     seen: list[tuple[str, bool]] = []
 
     class Spy(torch.autograd.Function):
@@ -349,15 +336,19 @@ def test_exact_is_exact_backwards_too(exact):
             return Spy.apply(super().forward(input))  # pyright: ignore[reportReturnType]
 
     quiet = Scripted([(0.0, 0.0)])
-    next(trainer(Spied(4, 3), validate=quiet, runtime=Runtime(exact=exact)).epochs())
-    assert seen == [("forward", exact), ("backward", exact)] * 4
+    next(
+        trainer(
+            Spied(4, 3), validate=quiet, runtime=Runtime(deterministic=deterministic)
+        ).epochs()
+    )
+    assert seen == [("forward", deterministic), ("backward", deterministic)] * 4
     assert not torch.are_deterministic_algorithms_enabled()
 
 
 # --- records ---------------------------------------------------------------------
 
 
-def test_records_tell_what_happened(clock):
+def test_records_contain_the_measured_values(clock):
     x, y = blobs()
     model = linear()
     losses = {
@@ -409,9 +400,13 @@ def test_records_tell_what_happened(clock):
 def test_the_best_epoch_s_weights_come_back(objective, results, best):
     model = linear() if objective is CLASSES else nn.Linear(4, 1)
     scripted = Scripted(results)
-    judged = not all(math.isnan(score) for _, score in results)
+    select = not all(math.isnan(score) for _, score in results)
     trained = trainer(
-        model, validate=scripted, objective=objective, epochs=4, judged=judged
+        model,
+        validate=scripted,
+        objective=objective,
+        epochs=4,
+        options={"select_epoch": select},
     )
     assert [record.best for record in trained.epochs()] == [bool(b) for b in best]
     wanted = scripted.seen[max(k for k in range(4) if best[k])]
@@ -419,15 +414,19 @@ def test_the_best_epoch_s_weights_come_back(objective, results, best):
     assert all(t.equal(wanted[k]) for k, t in model.state_dict().items())
 
 
-def test_the_best_epoch_may_be_that_of_least_loss():
+def test_the_best_epoch_can_be_selected_by_loss():
     results = [(0.5, 0.9), (0.4, 0.8), (0.3, 0.7), (0.35, 0.95)]
-    told = iter(results)
-    trained = trainer(linear(), validate=lambda _: next(told), epochs=4)
-    trained.by_loss = True
+    iterator = iter(results)
+    trained = trainer(
+        linear(),
+        validate=lambda _: next(iterator),
+        epochs=4,
+        options={"select_by_loss": True},
+    )
     assert [e.best for e in trained.epochs()] == [True, True, True, False]
 
 
-def test_training_may_be_left_at_any_epoch():
+def test_training_can_be_stopped_at_any_epoch():
     scripted = Scripted([(1, 0.9), (1, 0.8)])
     trained = trainer(validate=scripted, epochs=50)
     for record in trained.epochs():
@@ -451,20 +450,21 @@ def test_training_may_be_left_at_any_epoch():
         (1, [nan] * 6, 6),
     ],
 )
-def test_patience(tmp_path, patience, scores, epochs):
+def test_patience_stops_training(tmp_path, patience, scores, epochs):
     results = [(1.0, score) for score in scores]
-    how: dict[str, Any] = {"patience": patience, "epochs": 6, "file": tmp_path / "a"}
-    how["judged"] = not any(map(math.isnan, scores))
-    trained = trainer(validate=Scripted(results), **how)
+    arguments: dict[str, Any] = {"patience": patience, "epochs": 6}
+    select = not any(map(math.isnan, scores))
+    arguments |= {"file": tmp_path / "a", "options": {"select_epoch": select}}
+    trained = trainer(validate=Scripted(results), **arguments)
     assert len(list(trained.epochs())) == epochs
-    # and having ended, it has ended
-    assert list(trainer(validate=Scripted([]), **how).epochs()) == []
+    # a resumed run does not go on
+    assert list(trainer(validate=Scripted([]), **arguments).epochs()) == []
 
 
 @pytest.mark.parametrize(
     ("minutes", "epochs"), [(0.5 / 60, 1), (3.5 / 60, 1), (5.5 / 60, 2), (1.0, 3)]
 )
-def test_minutes_end_it_with_what_there_is(clock, minutes, epochs):
+def test_training_stops_within_the_minutes(clock, minutes, epochs):
     # a step takes a second, there are four in an epoch
     loader = Rows(*blobs(), before_batch=clock.report_progress)
     trained = trainer(loader=loader, minutes=minutes)
@@ -473,7 +473,7 @@ def test_minutes_end_it_with_what_there_is(clock, minutes, epochs):
     assert trained.best_weights
 
 
-def test_time_that_ends_while_validating_begins_no_epoch(clock):
+def test_no_epoch_starts_after_the_minutes(clock):
     def slow(model: nn.Module) -> tuple[float, float]:
         clock.now += 100
         return 0.0, 0.0
@@ -482,7 +482,7 @@ def test_time_that_ends_while_validating_begins_no_epoch(clock):
 
 
 @pytest.mark.parametrize("minutes", [1.5 / 60, 3.5 / 60, 5.5 / 60, 10.5 / 60])
-def test_what_time_cut_off_can_be_resumed(clock, tmp_path, minutes):
+def test_a_run_stopped_by_the_minutes_can_be_resumed(clock, tmp_path, minutes):
     whole = trainer(deep())
     list(whole.epochs())
     loader = Rows(*blobs(), before_batch=clock.report_progress)
@@ -494,9 +494,9 @@ def test_what_time_cut_off_can_be_resumed(clock, tmp_path, minutes):
     assert timeless(resumed.progress.history) == timeless(whole.progress.history)
 
 
-def test_a_loss_that_is_no_number_is_told_and_not_learned(tmp_path):
+def test_a_loss_that_is_not_finite_stops_training(tmp_path):
     x, y = blobs()
-    order = torch.randperm(30, generator=generator(5, 1))
+    order = torch.randperm(30, generator=seeded_generator(5, 1))
     x[order[8]] = inf  # in the second batch of the second epoch, and in no good one
     calls = Rows(x, y)
     good = Rows(*blobs())
@@ -505,18 +505,18 @@ def test_a_loss_that_is_no_number_is_told_and_not_learned(tmp_path):
         def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
             return (calls if epoch == 1 else good).batches(epoch, start)
 
-    how: dict[str, Any] = {"checkpoint_seconds": 0, "file": tmp_path / "a"}
-    trained = trainer(loader=Late(x, y), **how)
+    arguments: dict[str, Any] = {"checkpoint_seconds": 0, "file": tmp_path / "a"}
+    trained = trainer(loader=Late(x, y), **arguments)
     with pytest.raises(TrainingError) as caught:
         list(trained.epochs())
     text = str(caught.value)
     assert "became nan in epoch 2, step 2" in text or "became inf in epoch 2" in text
     assert "smaller --lr (it was 0.05)" in text
     assert all(p.isfinite().all() for p in trained.model.parameters())
-    assert trainer(loader=good, **how).progress.step == 1
+    assert trainer(loader=good, **arguments).progress.step == 1
 
 
-def test_what_is_done_before_the_first_step_is_done_once(tmp_path):
+def test_on_start_is_called_once(tmp_path):
     done: list[float] = []
 
     def halve(model: nn.Module) -> None:
@@ -527,14 +527,18 @@ def test_what_is_done_before_the_first_step_is_done_once(tmp_path):
 
     first = next(linear().parameters()).sum().item()
     asked = iter([False, False, True])
-    cut = trainer(before=halve, file=tmp_path / "a", stop_requested=lambda: next(asked))
-    with pytest.raises(Interrupted):
+    cut = trainer(
+        options={"on_start": halve},
+        file=tmp_path / "a",
+        stop_requested=lambda: next(asked),
+    )
+    with pytest.raises(TrainingInterrupted):
         list(cut.epochs())
     assert done == [pytest.approx(first / 2)]
-    resumed = trainer(before=halve, file=tmp_path / "a")
+    resumed = trainer(options={"on_start": halve}, file=tmp_path / "a")
     list(resumed.epochs())
     assert len(done) == 1
-    whole = trainer(before=halve)
+    whole = trainer(options={"on_start": halve})
     list(whole.epochs())
     assert end_state(whole) == end_state(resumed)
 
@@ -542,30 +546,30 @@ def test_what_is_done_before_the_first_step_is_done_once(tmp_path):
 # --- interruption ----------------------------------------------------------------
 
 
-FORMS = [
+RUNTIMES = [
     (linear, Runtime()),
     (deep, Runtime()),
-    (deep, Runtime(exact=True, threads=1)),
-    (pictures, Runtime(channels_last=True)),
-    (pictures, Runtime(precision="bfloat16", channels_last=True)),
+    (deep, Runtime(deterministic=True, threads=1)),
+    (convolutional, Runtime(channels_last=True)),
+    (convolutional, Runtime(precision="bfloat16", channels_last=True)),
 ]
 
 
-@pytest.mark.parametrize(("build", "form"), FORMS)
-def test_stopped_at_any_step_and_resumed_not_a_bit_differs(tmp_path, build, form):
-    whole = trainer(build(), runtime=form)
+@pytest.mark.parametrize(("build", "runtime"), RUNTIMES)
+def test_a_run_resumed_at_any_step_is_bitwise_equal(tmp_path, build, runtime):
+    whole = trainer(build(), runtime=runtime)
     list(whole.epochs())
     wanted = end_state(whole)
     for stop in range(1, 13):
         asked = iter([*[False] * (stop - 1), True])
         file = tmp_path / f"{stop}"
         cut = trainer(
-            build(), runtime=form, file=file, stop_requested=lambda a=asked: next(a)
+            build(), runtime=runtime, file=file, stop_requested=lambda a=asked: next(a)
         )
-        with pytest.raises(Interrupted, match="saved"):
+        with pytest.raises(TrainingInterrupted, match="saved"):
             list(cut.epochs())
-        resumed = trainer(build(), runtime=saved_runtime(file) or form, file=file)
-        assert resumed.runtime == form
+        resumed = trainer(build(), runtime=saved_runtime(file) or runtime, file=file)
+        assert resumed.runtime == runtime
         records = list(resumed.epochs())
         assert end_state(resumed) == wanted, stop
         history = timeless(resumed.progress.history)
@@ -573,12 +577,12 @@ def test_stopped_at_any_step_and_resumed_not_a_bit_differs(tmp_path, build, form
         assert history[3 - len(records) :] == timeless(records)
 
 
-def test_stopped_after_every_step_not_a_bit_differs(tmp_path):
+def test_a_run_resumed_after_every_step_is_bitwise_equal(tmp_path):
     whole = trainer(deep())
     list(whole.epochs())
     for _ in range(12):
         cut = trainer(deep(), file=tmp_path / "a", stop_requested=lambda: True)
-        with pytest.raises(Interrupted):
+        with pytest.raises(TrainingInterrupted):
             list(cut.epochs())
     last = trainer(deep(), file=tmp_path / "a", stop_requested=lambda: True)
     list(last.epochs())
@@ -586,12 +590,12 @@ def test_stopped_after_every_step_not_a_bit_differs(tmp_path):
     assert timeless(last.progress.history) == timeless(whole.progress.history)
 
 
-def test_the_best_epoch_is_not_forgotten_by_stopping(tmp_path):
+def test_a_resumed_run_remembers_the_best_epoch(tmp_path):
     first, asked = Scripted([(1, 0.9), (1, 0.1)]), iter([*[False] * 9, True])
     cut = trainer(
         validate=first, file=tmp_path / "a", stop_requested=lambda: next(asked)
     )
-    with pytest.raises(Interrupted):
+    with pytest.raises(TrainingInterrupted):
         list(cut.epochs())
     resumed = trainer(validate=Scripted([(1, 0.2)]), file=tmp_path / "a")
     assert [record.epoch for record in resumed.epochs()] == [3]
@@ -600,7 +604,7 @@ def test_the_best_epoch_is_not_forgotten_by_stopping(tmp_path):
     assert all(t.equal(first.seen[0][k]) for k, t in state.items())
 
 
-def test_what_others_draw_does_not_matter():
+def test_random_draws_of_others_do_not_matter():
     def draw() -> None:
         torch.manual_seed(time.time_ns())
 
@@ -611,16 +615,15 @@ def test_what_others_draw_does_not_matter():
     assert end_state(disturbed) == end_state(whole)
 
 
-def test_another_seed_is_another_training():
-    one, other = trainer(deep()), trainer(deep())
-    other.seed = 12
+def test_the_seed_determines_training():
+    one, other = trainer(deep()), trainer(deep(), options={"seed": 12})
     for each in (one, other):
         list(each.epochs())
     assert end_state(one) != end_state(other)
 
 
-def test_stopping_without_a_file_does_not_claim_to_have_saved():
-    with pytest.raises(Interrupted) as caught:
+def test_stopping_without_a_path_does_not_claim_to_have_saved():
+    with pytest.raises(TrainingInterrupted) as caught:
         list(trainer(stop_requested=lambda: True).epochs())
     assert str(caught.value) == "Training was interrupted."
 
@@ -630,7 +633,7 @@ def test_stopping_without_a_file_does_not_claim_to_have_saved():
     # a step takes a second, validating ten; the end is always saved
     [(inf, [34.0 + 8]), (0, None), (3, [3, 14, 17, 28, 31, 42]), (12, [14, 28, 42])],
 )
-def test_work_is_saved_in_time(clock, tmp_path, monkeypatch, seconds, saved):
+def test_checkpoints_are_written_in_time(clock, tmp_path, monkeypatch, seconds, saved):
     times: list[float] = []
     monkeypatch.setattr(checkpoint, "save_tensors", lambda *_: times.append(clock.now))
 
@@ -639,24 +642,24 @@ def test_work_is_saved_in_time(clock, tmp_path, monkeypatch, seconds, saved):
         return 0.0, 0.0
 
     loader = Rows(*blobs(), before_batch=clock.report_progress)
-    how: dict[str, Any] = {"file": tmp_path / "a", "checkpoint_seconds": seconds}
-    list(trainer(loader=loader, validate=slow, **how).epochs())
+    arguments: dict[str, Any] = {"file": tmp_path / "a", "checkpoint_seconds": seconds}
+    list(trainer(loader=loader, validate=slow, **arguments).epochs())
     if seconds == 0:  # after every step and every epoch
         starts = (0, 14, 28)
         saved = [start + at for start in starts for at in (1, 2, 3, 4, 14)]
     assert times == saved
 
 
-def test_a_checkpoint_of_something_else_is_refused(tmp_path):
-    list(trainer(file=tmp_path / "a", fingerprint="these pictures").epochs())
-    with pytest.raises(RunError, match=r"made from other pictures.*begin a new run"):
-        trainer(file=tmp_path / "a", fingerprint="those pictures")
+def test_a_checkpoint_of_other_data_is_refused(tmp_path):
+    list(trainer(file=tmp_path / "a", fingerprint="these images").epochs())
+    with pytest.raises(RunError, match=r"made from other data.*start a new run"):
+        trainer(file=tmp_path / "a", fingerprint="those images")
     save_tensors(tmp_path / "b", {"w": torch.ones(1)}, {})
-    with pytest.raises(RunError, match="made from other pictures"):
+    with pytest.raises(RunError, match="made from other data"):
         trainer(file=tmp_path / "b")
 
 
-def test_the_runtime_of_a_checkpoint(tmp_path):
+def test_a_checkpoint_stores_the_runtime(tmp_path):
     assert saved_runtime(None) is None
     assert saved_runtime(tmp_path / "missing") is None
     form = Runtime(precision="bfloat16", threads=1)
@@ -665,12 +668,12 @@ def test_the_runtime_of_a_checkpoint(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
-def test_killed_at_any_moment_and_resumed_not_a_bit_differs(tmp_path, start):
+def test_a_run_killed_at_any_moment_is_bitwise_equal(tmp_path, start):
     with start(__file__, tmp_path) as program:
         out, _ = program.communicate(timeout=120)
     assert program.returncode == 0
-    told = json.loads(out)
-    assert told["kills"] >= 4 and told["steps at a kill"] >= 3, told
+    counts = json.loads(out)
+    assert counts["kills"] >= 4 and counts["steps"] >= 3, counts
     plain, killed = (load_tensors(tmp_path / k / "end") for k in ("plain", "killed"))
     assert plain[0].keys() == killed[0].keys() and "best.0.weight" in plain[0]
     for name, t in plain[0].items():
@@ -679,9 +682,9 @@ def test_killed_at_any_moment_and_resumed_not_a_bit_differs(tmp_path, start):
 
 
 def train_to_the_end(folder: Path) -> None:
-    """Train, resuming what is in the folder, and write down the end."""
-    how: dict[str, Any] = {"epochs": 10, "checkpoint_seconds": 0}
-    trained = trainer(deep(), file=folder / "last.safetensors", **how)
+    """Train, resuming from the folder, and save the final state."""
+    settings: dict[str, Any] = {"epochs": 10, "checkpoint_seconds": 0}
+    trained = trainer(deep(), file=folder / "last.safetensors", **settings)
     list(trained.epochs())
     tensors = pack(trained.model, trained.optimizer)
     tensors |= {f"best.{k}": t for k, t in trained.best_weights.items()}
@@ -690,7 +693,7 @@ def train_to_the_end(folder: Path) -> None:
 
 
 def in_a_process(work: Callable[[], None], seconds: float = inf) -> bool:
-    """Do the work in a process of its own; False where it was killed after seconds."""
+    """Run `work` in a child process; return False if it was killed after `seconds`."""
     process = os.fork()
     if not process:
         work()
@@ -708,9 +711,9 @@ def in_a_process(work: Callable[[], None], seconds: float = inf) -> bool:
         time.sleep(0.0005)
 
 
-def be_killed(folder: Path) -> None:
-    """Train once as it should be, and once killed at random moments."""
-    import torch._dynamo  # seconds, which each first step of an optimizer would take
+def train_and_kill(folder: Path) -> None:
+    """Train once without interruption, and once killed at random moments."""
+    import torch._dynamo  # imported once here, not by each child's first step
 
     torch.set_num_threads(1)
     for name in ("plain", "killed"):
@@ -720,7 +723,7 @@ def be_killed(folder: Path) -> None:
     whole = time.monotonic() - start
     draw, kills, steps = random.Random(0), 0, set()
     file = folder / "killed" / "last.safetensors"
-    while kills < 4 or len(steps) < 3:  # again, sooner, where a busy machine misled us
+    while kills < 4 or len(steps) < 3:  # again with less time, if the machine was busy
         for path in (folder / "killed").iterdir():
             path.unlink()
         kills, steps, whole = 0, set(), whole / 2
@@ -732,46 +735,46 @@ def be_killed(folder: Path) -> None:
             if file.exists():
                 progress = load_tensors(file)[1]["progress"]
                 steps.add((progress["epoch"], progress["step"]))
-    print(json.dumps({"kills": kills, "steps at a kill": len(steps)}))
+    print(json.dumps({"kills": kills, "steps": len(steps)}))
 
 
-# --- rates by layer, and the running mean ------------------------------------------
+# --- learning rates by layer, and the average of the weights --------------------------
 
 
-def test_a_parameter_s_share_of_the_rate():
+def test_a_multiplier_of_0_keeps_a_parameter():
     model = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
     before = {k: t.clone() for k, t in model.state_dict().items()}
     some = {name: 0.0 for name, _ in model.named_parameters() if name.startswith("0.")}
-    trained = trainer(model, epochs=2, shares=some)
+    trained = trainer(model, epochs=2, options={"lr_multipliers": some})
     list(trained.epochs())
     state = model.state_dict()
     assert all(state[k].equal(before[k]) for k in some)
     assert not state["1.weight"].equal(before["1.weight"])
 
 
-def test_a_share_is_the_same_as_a_smaller_rate():
-    # AdamW's step is in proportion to the rate, whatever the gradient's size
-    by_share, by_rate = linear(), linear()
-    names = dict.fromkeys(dict(by_share.named_parameters()), 0.5)
-    list(trainer(by_share, lr=0.1, shares=names).epochs())
-    list(trainer(by_rate, lr=0.05).epochs())
-    for a, b in zip(by_share.parameters(), by_rate.parameters(), strict=True):
+def test_a_multiplier_equals_a_smaller_learning_rate():
+    # AdamW's step is proportional to the learning rate, whatever the gradient
+    by_multiplier, by_lr = linear(), linear()
+    names = dict.fromkeys(dict(by_multiplier.named_parameters()), 0.5)
+    list(trainer(by_multiplier, lr=0.1, options={"lr_multipliers": names}).epochs())
+    list(trainer(by_lr, lr=0.05).epochs())
+    for a, b in zip(by_multiplier.parameters(), by_lr.parameters(), strict=True):
         torch.testing.assert_close(a, b)
 
 
-def test_a_layer_begins_to_learn_at_its_epoch(tmp_path):
+def test_a_layer_is_unfrozen_at_its_epoch(tmp_path):
     model = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
     unfreeze_at = {
         name: 2 for name, _ in model.named_parameters() if name.startswith("0.")
     }
-    how: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "epochs": 3,
-        "unfreeze_at": unfreeze_at,
+        "options": {"unfreeze_at": unfreeze_at},
         "checkpoint_seconds": 0.0,
     }
     first = {k: t.clone() for k, t in model.state_dict().items()}
     changed = []
-    for _ in trainer(model, file=tmp_path / "a", **how).epochs():
+    for _ in trainer(model, file=tmp_path / "a", **arguments).epochs():
         changed.append(
             {k for k, t in model.state_dict().items() if not t.equal(first[k])}
         )
@@ -779,13 +782,15 @@ def test_a_layer_begins_to_learn_at_its_epoch(tmp_path):
     assert changed == [early, early, early | late]
     twin = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
     twin.load_state_dict(first)
-    next(trainer(twin, file=tmp_path / "b", **how).epochs())
-    twin.requires_grad_()  # as the network of a new process has it
-    list(trainer(twin, file=tmp_path / "b", **how).epochs())  # resumed before it opens
+    next(trainer(twin, file=tmp_path / "b", **arguments).epochs())
+    twin.requires_grad_()  # as in a new process
+    list(
+        trainer(twin, file=tmp_path / "b", **arguments).epochs()
+    )  # resumed before it is unfrozen
     assert all(t.equal(model.state_dict()[k]) for k, t in twin.state_dict().items())
 
 
-def test_the_best_so_far_can_be_looked_at_while_learning_goes_on():
+def test_the_best_weights_can_be_used_during_training():
     model, scores = linear(), iter([0.9, 0.1, 0.2])
     trained = trainer(model, validate=lambda _: (0.0, next(scores)), epochs=3)
     epochs = trained.epochs()
@@ -798,56 +803,60 @@ def test_the_best_so_far_can_be_looked_at_while_learning_goes_on():
     assert next(model.parameters()).equal(now) and not now.equal(best)
 
 
-def test_the_running_mean_is_what_is_validated_and_kept():
+def test_the_average_is_validated_and_kept():
     seen: list[Tensor] = []
     steps: list[Tensor] = []
     model = linear()
 
-    def evaluate_predictions(model: nn.Module) -> tuple[float, float]:
+    def evaluate(model: nn.Module) -> tuple[float, float]:
         seen.append(next(model.parameters()).detach().clone())
         return 0.0, float(len(seen))
 
-    trained = trainer(model, validate=evaluate_predictions, ema=0.9, epochs=2)
+    trained = trainer(model, validate=evaluate, options={"ema_decay": 0.9}, epochs=2)
     mean = next(model.parameters()).detach().clone()
-    plain = trained._average
+    update = trained.average.update
 
-    def average() -> None:
+    def record_and_update(model: nn.Module, step: int) -> None:
         steps.append(next(model.parameters()).detach().clone())
-        plain()
+        update(model, step)
 
-    trained._average = average  # pyright: ignore[reportAttributeAccessIssue]
+    trained.average.update = record_and_update
     list(trained.epochs())
     for k, weights in enumerate(steps):  # d = min(0.9, (1 + t) / (10 + t))
         mean += (1 - min(0.9, (1 + k) / (10 + k))) * (weights - mean)
         if (k + 1) % trained.loader.steps == 0:
             torch.testing.assert_close(seen[(k + 1) // trained.loader.steps - 1], mean)
-    assert not next(model.parameters()).equal(mean)  # training goes on with the weights
+    assert not next(model.parameters()).equal(
+        mean
+    )  # training continues with the weights
     trained.load_best()
     torch.testing.assert_close(next(model.parameters()).detach(), mean)
 
 
-def test_the_running_mean_is_resumed_to_the_bit(tmp_path):
-    how: dict[str, Any] = {"ema": 0.9, "checkpoint_seconds": 0.0, "epochs": 3}
-    whole = trainer(linear(), file=tmp_path / "a", **how)
+def test_the_average_of_a_resumed_run_is_bitwise_equal(tmp_path):
+    arguments: dict[str, Any] = {"checkpoint_seconds": 0.0, "epochs": 3}
+    arguments["options"] = {"ema_decay": 0.9}
+    whole = trainer(linear(), file=tmp_path / "a", **arguments)
     list(whole.epochs())
-    cut = trainer(linear(), file=tmp_path / "b", **how)
+    cut = trainer(linear(), file=tmp_path / "b", **arguments)
     next(cut.epochs())
-    resumed = trainer(linear(), file=tmp_path / "b", **how)
+    resumed = trainer(linear(), file=tmp_path / "b", **arguments)
     list(resumed.epochs())
     assert end_state(resumed) == end_state(whole)
-    assert resumed.mean.keys() == whole.mean.keys() and resumed.mean
-    assert all(t.equal(whole.mean[k]) for k, t in resumed.mean.items())
+    ours, theirs = resumed.average.weights, whole.average.weights
+    assert ours.keys() == theirs.keys() and ours
+    assert all(t.equal(theirs[k]) for k, t in ours.items())
 
 
-# --- a plan with a clock -----------------------------------------------------------
+# --- schedules with a time limit ------------------------------------------------------
 
 
-def test_by_the_clock_the_rate_comes_to_rest_with_the_minutes(clock):
+def test_a_time_limited_schedule_ends_with_the_minutes(clock):
     # a step takes a second and there are four in an epoch; 100 epochs would be 400 s
     rates: list[float] = []
     loader = Rows(*blobs(), before_batch=clock.report_progress)
-    how: dict[str, Any] = {"minutes": 40 / 60, "epochs": 100, "time_limited": True}
-    trained = trainer(loader=loader, **how)
+    settings: dict[str, Any] = {"minutes": 40 / 60, "epochs": 100}
+    trained = trainer(loader=loader, options={"time_limited": True}, **settings)
     plain = trained._step
 
     def step(x: Tensor, y: Tensor, lr: float) -> float:
@@ -862,38 +871,39 @@ def test_by_the_clock_the_rate_comes_to_rest_with_the_minutes(clock):
     assert rates.index(max(rates)) == pytest.approx(0.2 * 40, abs=2)
 
 
-def test_epochs_that_end_before_the_minutes_come_to_rest_themselves(clock):
+def test_epochs_that_end_before_the_minutes_end_the_schedule(clock):
     loader = Rows(*blobs(), before_batch=clock.report_progress)
-    how: dict[str, Any] = {"minutes": 1000.0, "epochs": 5, "time_limited": True}
-    records = list(trainer(loader=loader, **how).epochs())
+    settings: dict[str, Any] = {"minutes": 1000.0, "epochs": 5}
+    limited = trainer(loader=loader, options={"time_limited": True}, **settings)
+    records = list(limited.epochs())
     plain = list(trainer(epochs=5).epochs())
     assert [r.lr for r in records] == [pytest.approx(r.lr) for r in plain]
 
 
-def test_a_plan_is_resumed_with_what_it_has_used(clock, tmp_path):
+def test_a_resumed_run_keeps_its_schedule_and_its_used_time(clock, tmp_path):
     loader = Rows(*blobs(), before_batch=clock.report_progress)
-    how: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "minutes": 1.0,
-        "time_limited": True,
+        "options": {"time_limited": True},
         "checkpoint_seconds": 0.0,
     }
-    cut = trainer(loader=loader, file=tmp_path / "a", epochs=50, **how)
+    cut = trainer(loader=loader, file=tmp_path / "a", epochs=50, **arguments)
     next(cut.epochs())
-    clock.now += 1000  # what happens between the two is not used
-    resumed = trainer(loader=loader, file=tmp_path / "a", epochs=7, **how)
+    clock.now += 1000  # time between the two runs does not count
+    resumed = trainer(loader=loader, file=tmp_path / "a", epochs=7, **arguments)
     assert resumed.settings.epochs == 50
     start = clock.now
     list(resumed.epochs())
     assert clock.now - start == pytest.approx(60 - 4, abs=2)
 
 
-def test_the_minutes_may_have_begun_before(clock):
+def test_the_minutes_can_start_before_training(clock):
     clock.now = 100.0
     loader = Rows(*blobs(), before_batch=clock.report_progress)
-    how: dict[str, Any] = {"minutes": 1.0, "epochs": 50, "time_limited": True}
-    list(trainer(loader=loader, started_at=70.0, **how).epochs())
+    options = {"time_limited": True, "started_at": 70.0}
+    list(trainer(loader=loader, options=options, minutes=1.0, epochs=50).epochs())
     assert clock.now == pytest.approx(130, abs=2)
 
 
 if __name__ == "__main__":
-    be_killed(Path(sys.argv[1]))
+    train_and_kill(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""What is known of nodes becomes numbers by the rules that are written down."""
+"""Node features are encoded by the documented rules."""
 
 import json
 
@@ -11,9 +11,9 @@ from vicinal.errors import DataError
 from vicinal.graphs.data.node_features import FeatureEncoder
 
 
-def read(frame: pd.DataFrame) -> tuple[FeatureEncoder, list[str], np.ndarray]:
-    columns, notes = FeatureEncoder.of(frame)
-    return columns, notes, columns.read(frame, len(frame))
+def encode(frame: pd.DataFrame) -> tuple[FeatureEncoder, list[str], np.ndarray]:
+    encoder, notes = FeatureEncoder.from_features(frame)
+    return encoder, notes, encoder.transform(frame, len(frame))
 
 
 def test_each_kind_of_column():
@@ -21,142 +21,147 @@ def test_each_kind_of_column():
         {
             "age": ["1", "2", "3", "6"],
             "member": ["yes", "no", "no", "yes"],
-            "mark": [0, 1, 1, 0],
+            "flag": [0, 1, 1, 0],
             "town": ["here", "there", "here", "here"],
             "nothing": ["", "", "", ""],
         }
     )
-    columns, notes, x = read(frame)
+    encoder, notes, x = encode(frame)
     age = np.array([1, 2, 3, 6.0])
-    wanted = [
+    expected = [
         (age - 3) / age.std(),
         [1, 0, 0, 1],
         [0, 1, 1, 0],
         [1, 0, 1, 1],
         [0, 1, 0, 0],
     ]
-    np.testing.assert_allclose(x, np.array(wanted).T, rtol=1e-6)
-    assert columns.names() == ["age", "member", "mark", "town=here", "town=there"]
-    assert notes == ["column 'nothing' is empty and is not used"]
-    told = "4 columns, 5 features (age, member, mark, town of 2 kinds)"
-    assert str(columns) == told
+    np.testing.assert_allclose(x, np.array(expected).T, rtol=1e-6)
+    names = ["age", "member", "flag", "town=here", "town=there"]
+    assert encoder.feature_names() == names
+    assert notes == ["column 'nothing' is empty and is ignored"]
+    text = "4 columns, 5 features (age, member, flag, town: 2 categories)"
+    assert str(encoder) == text
 
 
-def test_empty_cells_say_so():
-    columns, _, x = read(pd.DataFrame({"age": ["1", "", "3"], "k": ["a", "b", None]}))
-    assert columns.names() == ["age", "age is empty", "k=a", "k=b", "k is empty"]
+def test_missing_cells_have_an_indicator_column():
+    frame = pd.DataFrame({"age": ["1", "", "3"], "k": ["a", "b", None]})
+    encoder, _, x = encode(frame)
+    names = ["age", "age is missing", "k=a", "k=b", "k is missing"]
+    assert encoder.feature_names() == names
     assert x.tolist() == [[-1, 0, 1, 0, 0], [0, 1, 0, 1, 0], [1, 0, 0, 0, 1]]
 
 
-def test_cells_that_newcomers_bring_and_cannot_be_read_are_told():
+def test_unreadable_cells_of_new_nodes_are_described():
     frame = pd.DataFrame({"age": ["1", "2", "3"], "town": ["here", "there", "here"]})
-    columns, _, _ = read(frame)
-    assert columns.strange(frame) == []
-    later = pd.DataFrame({"age": ["many", "", "2"], "town": ["Oslo", "", "Rome"]})
-    assert columns.strange(later) == [
-        "column 'age': 1 cell cannot be read: 'many' is no number, and counts as empty",
-        "column 'town': 2 cells cannot be read: 'Oslo' is a text that was not there at "
-        "first, and counts as none of those that were",
+    encoder, _, _ = encode(frame)
+    assert encoder.describe_unreadable(frame) == []
+    new = pd.DataFrame({"age": ["many", "", "2"], "town": ["Oslo", "", "Rome"]})
+    assert encoder.describe_unreadable(new) == [
+        "column 'age': 1 cell such as 'many' not a number, treated as missing",
+        "column 'town': 2 cells such as 'Oslo' not in the training graph, encoded as 0",
     ]
-    assert columns.read(later, 3)[:, 1:].tolist() == [[0, 0]] * 3
+    assert encoder.transform(new, 3)[:, 1:].tolist() == [[0, 0]] * 3
 
 
-def test_free_text_is_not_read():
+def test_free_text_is_ignored():
     frame = pd.DataFrame({"title": [f"a story of {k}" for k in range(120)]})
-    columns, notes, x = read(frame)
-    assert x.shape == (120, 0) and not columns.columns
+    encoder, notes, x = encode(frame)
+    assert x.shape == (120, 0) and not encoder.columns
     assert "120 different texts" in notes[0] and "free text" in notes[0]
 
 
-def test_a_few_cells_that_are_no_numbers():
+def test_a_few_cells_that_are_not_numbers_are_missing():
     cells = [str(k) for k in range(19)] + ["many"]
-    columns, notes, x = read(pd.DataFrame({"n": cells}))
-    assert columns.names() == ["n", "n is empty"]
+    encoder, notes, x = encode(pd.DataFrame({"n": cells}))
+    assert encoder.feature_names() == ["n", "n is missing"]
     assert x[-1].tolist() == [0, 1] and "such as 'many'" in notes[0]
 
 
-def test_later_rows_are_read_alike():
-    columns, _, _ = read(pd.DataFrame({"age": ["1", "3"], "k": ["a", "b"]}))
-    again = FeatureEncoder.from_dict(columns.to_dict())
-    assert again == columns
-    x = again.read(pd.DataFrame({"k": ["b", "new"], "age": ["5", "word"]}), 2)
+def test_a_restored_encoder_encodes_new_rows_the_same():
+    encoder, _, _ = encode(pd.DataFrame({"age": ["1", "3"], "k": ["a", "b"]}))
+    restored = FeatureEncoder.from_dict(encoder.to_dict())
+    assert restored == encoder
+    x = restored.transform(pd.DataFrame({"k": ["b", "new"], "age": ["5", "word"]}), 2)
     assert x.tolist() == [[3, 0, 1], [0, 0, 0]]
-    with pytest.raises(DataError, match=r"column 'age', which is not there. Got k"):
-        again.read(pd.DataFrame({"k": ["a"]}), 1)
+    with pytest.raises(DataError, match=r"column 'age', as in training. Got k"):
+        restored.transform(pd.DataFrame({"k": ["a"]}), 1)
 
 
-def test_words_are_shares_and_numbers_are_standardised():
+def test_a_sparse_matrix_is_a_bag_of_words():
     words = np.array([[2, 0, 0, 2], [0, 0, 0, 0], [0, 3, 0, 0]])
     for matrix in (words, csr_matrix(words)):
-        columns, notes = FeatureEncoder.of(matrix)
-        assert columns.form == "words" and not notes
-        x = columns.read(matrix, 3)
+        encoder, notes = FeatureEncoder.from_features(matrix)
+        assert encoder.kind == "bag_of_words" and not notes
+        x = encoder.transform(matrix, 3)
         assert x.tolist() == [[0.5, 0, 0, 0.5], [0, 0, 0, 0], [0, 1, 0, 0]]
+
+
+def test_a_dense_matrix_is_standardised():
     numbers = np.array([[1.0, 5], [3.0, 5]])
-    columns, _ = FeatureEncoder.of(numbers)
-    assert columns.read(numbers, 2).tolist() == [[-1, 0], [1, 0]]
-    again = FeatureEncoder.from_dict(columns.to_dict())
-    assert again.read(np.array([[5.0, 6]]), 1).tolist() == [[3, 1]]
-    with pytest.raises(DataError, match=r"2 numbers each. Got 3"):
-        again.read(np.ones((1, 3)), 1)
-    with pytest.raises(DataError, match=r"2 numbers each. Got none"):
-        again.read(None, 1)
+    encoder, _ = FeatureEncoder.from_features(numbers)
+    assert encoder.transform(numbers, 2).tolist() == [[-1, 0], [1, 0]]
+    restored = FeatureEncoder.from_dict(encoder.to_dict())
+    assert restored.transform(np.array([[5.0, 6]]), 1).tolist() == [[3, 1]]
+    with pytest.raises(DataError, match=r"must have 2 columns, as in training. Got 3"):
+        restored.transform(np.ones((1, 3)), 1)
+    with pytest.raises(DataError, match=r"2 columns, as in training. Got none"):
+        restored.transform(None, 1)
 
 
-def test_features_that_are_no_numbers_are_told():
-    columns, notes = FeatureEncoder.of(np.array([[1.0, np.nan], [np.inf, 4]]))
-    assert notes == ["2 features are no finite numbers and count as 0"]
-    assert columns.form == "words"
+def test_values_that_are_not_finite_are_set_to_0():
+    x = np.array([[1.0, np.nan], [np.inf, 4]])
+    encoder, notes = FeatureEncoder.from_features(x)
+    assert notes == ["2 feature values are not finite and are set to 0"]
+    assert encoder.kind == "bag_of_words"
 
 
 def test_no_features():
-    for nothing in (None, np.empty((3, 0))):
-        columns, notes = FeatureEncoder.of(nothing)
-        assert columns.read(None, 3).shape == (3, 0) and not notes
-        assert str(columns) == "no features"
+    for features in (None, np.empty((3, 0))):
+        encoder, notes = FeatureEncoder.from_features(features)
+        assert encoder.transform(None, 3).shape == (3, 0) and not notes
+        assert str(encoder) == "no features"
 
 
-def test_many_columns_of_marks_are_words():
+def test_many_sparse_binary_columns_are_a_bag_of_words():
     rng = np.random.default_rng(0)
     words = (rng.random((30, 25)) < 0.2).astype(int)
     frame = pd.DataFrame(words, columns=[f"w{k}" for k in range(25)])
     frame["year"] = range(30)
     frame["open"] = ["yes", "no"] * 15
-    columns, _ = FeatureEncoder.of(frame)
-    assert columns.shares and "words as shares" in str(columns)
-    found = columns.read(frame, 30)
-    marks = np.concatenate([words, np.tile([[1], [0]], (15, 1))], axis=1)
-    total = np.maximum(marks.sum(axis=1, keepdims=True), 1)
-    np.testing.assert_allclose(found[:, :25], words / total, rtol=1e-6)
-    assert abs(found[:, 25].std() - 1) < 1e-6  # other numbers are as ever
-    again = FeatureEncoder.from_dict(json.loads(json.dumps(columns.to_dict())))
-    np.testing.assert_array_equal(again.read(frame, 30), found)
-    assert not FeatureEncoder.of(frame[["w0", "w1", "year"]])[0].shares
-    assert not FeatureEncoder.of(1 - frame[[f"w{k}" for k in range(25)]])[0].shares
+    encoder, _, x = encode(frame)
+    assert encoder.normalize_binary and "bag of words" in str(encoder)
+    binary = np.concatenate([words, np.tile([[1], [0]], (15, 1))], axis=1)
+    total = np.maximum(binary.sum(axis=1, keepdims=True), 1)
+    np.testing.assert_allclose(x[:, :25], words / total, rtol=1e-6)
+    assert abs(x[:, 25].std() - 1) < 1e-6  # other columns are standardised as usual
+    restored = FeatureEncoder.from_dict(json.loads(json.dumps(encoder.to_dict())))
+    np.testing.assert_array_equal(restored.transform(frame, 30), x)
+    few, dense = frame[["w0", "w1", "year"]], 1 - frame[[f"w{k}" for k in range(25)]]
+    for other in (few, dense):
+        assert not FeatureEncoder.from_features(other)[0].normalize_binary
 
 
 @pytest.mark.parametrize(
     "cells", [["1", "2.5", "-3e2"], [1, 2.5, 3], [True, False, True], ["0", "1", "1"]]
 )
-def test_plain_numbers_are_read_as_one_by_one(cells, monkeypatch):
+def test_the_fast_path_for_numbers_equals_the_slow_one(cells, monkeypatch):
     frame = pd.DataFrame({"a": pd.Series(cells, dtype=object)})
-    found, _ = FeatureEncoder.of(frame)
-    quick = found.read(frame, len(cells))
+    fast, _, expected = encode(frame)
     monkeypatch.setattr(
         "vicinal.graphs.data.node_features._all_numbers", lambda cells: None
     )
-    slow, _ = FeatureEncoder.of(frame)
-    assert slow == found
-    np.testing.assert_allclose(slow.read(frame, len(cells)), quick, rtol=1e-6)
+    slow, _, x = encode(frame)
+    assert slow == fast
+    np.testing.assert_allclose(x, expected, rtol=1e-6)
 
 
-def test_numbers_that_are_infinite_are_empty_however_many():
+def test_infinite_numbers_are_missing_however_many():
     frame = pd.DataFrame({"a": ["1", "inf", "3", "-inf", "nan", "1e400", "5", "2"]})
-    columns, notes, x = read(frame)
+    encoder, notes, x = encode(frame)
     given = np.array([1, 3, 5, 2.0])
-    assert columns.names() == ["a", "a is empty"]
+    assert encoder.feature_names() == ["a", "a is missing"]
     assert x[[0, 2, 6, 7], 0] == pytest.approx((given - 2.75) / given.std(), rel=1e-6)
     assert x[:, 1].tolist() == [0, 1, 0, 1, 1, 1, 0, 0]
     assert notes == [
-        "column 'a': 3 cells are no finite numbers, such as 'inf', and count as empty"
+        "column 'a': 3 cells such as 'inf' not a finite number, treated as missing"
     ]

@@ -1,6 +1,4 @@
-"""What edges and features add: all together the answer, and nothing far away."""
-
-from typing import Any
+"""Integrated gradients of edges and features add up to the change of the output."""
 
 import numpy as np
 import pytest
@@ -8,210 +6,106 @@ import torch
 
 from vicinal.errors import SettingError
 from vicinal.graphs.explain.edge_attribution import (
-    Masked,
-    added,
-    along,
-    masked,
-    normalised,
+    MaskedAdjacency,
+    attribute_prediction,
+    integrated_gradients,
+    mask_messages,
+    normalize_weights,
 )
-from vicinal.graphs.explain.edge_deletion import edges_that_count
-from vicinal.graphs.inspect.computation_tree import unrolled
-from vicinal.graphs.inspect.tree_plot import draw_tree, page_of_tree
-from vicinal.graphs.node_estimators import NodeClassifier
-from vicinal.graphs.nodes.networks import NETWORKS, NetworkConfig, NodeNetwork, build
-
-
-@pytest.fixture
-def model(block_graph) -> NodeClassifier:
-    return NodeClassifier(network="none").fit(block_graph)
-
-
-def having(model: NodeClassifier, name: str, layers: int = 2) -> Any:
-    torch.manual_seed(0)
-    width = model.known_.x.shape[1]
-    network = build(name, NetworkConfig(width, 16, layers, 3, 0.0, 2)).eval()
-    model.networks_ = [network]
-    return network
+from vicinal.graphs.explain.edge_deletion import explain_edges
+from vicinal.graphs.layers.gcn import gcn_aggregate
+from vicinal.graphs.nodes.networks import NETWORKS
+from vicinal.graphs.sparse.aggregation import spmm
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_mask_of_ones_changes_nothing(name, weighted, model):
-    network, known = having(model, name), model.known_
-    weight = torch.rand(known.graph.num_edges) + 0.1 if weighted else None
-    wanted = network(known.x, known.graph, weight)
-    ones = torch.ones(known.graph.num_edges)
-    given = masked(known.graph, ones, weight)
-    torch.testing.assert_close(network(known.x, given, weight), wanted)
-    without = network(known.x, masked(known.graph, 0 * ones, weight), weight)
-    assert (without - wanted).abs().max() > 1e-3
+def test_mask_of_ones_changes_nothing(name, weighted, model, add_network):
+    network, labelled = add_network(model, name), model.labelled_graph_
+    graph, x = labelled.adjacency, labelled.x
+    weight = torch.rand(graph.num_edges) + 0.1 if weighted else None
+    expected = network(x, graph, weight)
+    ones = torch.ones(graph.num_edges)
+    masked = network(x, mask_messages(graph, ones, weight), weight)
+    torch.testing.assert_close(masked, expected)
+    without_messages = network(x, mask_messages(graph, 0 * ones, weight), weight)
+    assert (without_messages - expected).abs().max() > 1e-3
 
 
-def test_a_weight_of_gcn_is_that_of_its_layer(model):
-    known = model.known_
-    weight = torch.rand(known.graph.num_edges) + 0.1
-    found = normalised(known.graph, weight).sum(known.x)
-    from vicinal.graphs.layers.gcn import smoothed
-
-    torch.testing.assert_close(found, smoothed(known.x, known.graph, weight))
+def test_normalized_weights_are_those_of_gcn(model):
+    labelled = model.labelled_graph_
+    weight = torch.rand(labelled.adjacency.num_edges) + 0.1
+    computed = spmm(normalize_weights(labelled.adjacency, weight), labelled.x)
+    expected = gcn_aggregate(labelled.x, labelled.adjacency, weight)
+    torch.testing.assert_close(computed, expected)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_what_edges_add_makes_the_difference(name, model):
-    network = having(model, name)
-    found = added(model, 7, 1, steps=64)
-    known = model.known_
-    said = network(known.x, known.graph, known.weight)[7].detach()
-    others = torch.stack([said[0], said[2]]).logsumexp(0)
-    assert found.all_messages == pytest.approx(float(said[1] - others), abs=1e-4)
-    difference = found.all_messages - found.no_message
-    assert found.edges.sum() == pytest.approx(difference, rel=0.02, abs=0.01)
-    total = found.features.sum()
-    assert total == pytest.approx(
-        found.all_messages - found.no_feature, rel=0.02, abs=0.01
-    )
-    assert found.off_edges < 0.01
-    assert (np.diff(found.edges) <= 0).all()
+def test_attributions_add_up_to_the_change_of_the_output(name, model, add_network):
+    network = add_network(model, name)
+    result = attribute_prediction(model, 7, 1, steps=64)
+    labelled = model.labelled_graph_
+    logits = network(labelled.x, labelled.adjacency, labelled.edge_weight)[7].detach()
+    others = torch.stack([logits[0], logits[2]]).logsumexp(0)
+    assert result.output == pytest.approx(float(logits[1] - others), abs=1e-4)
+    change = result.output - result.output_without_messages
+    assert result.edges.sum() == pytest.approx(change, rel=0.02, abs=0.01)
+    change = result.output - result.output_without_features
+    assert result.features.sum() == pytest.approx(change, rel=0.02, abs=0.01)
+    assert result.completeness_error < 0.01
+    assert (np.diff(result.edges) <= 0).all()
 
 
-def test_what_far_edges_add_is_told_beside_those_that_are_listed(model):
-    having(model, "gcn", layers=6)
-    model._said = None
-    found, whole = edges_that_count(model, 7, 1, method="masks"), added(model, 7, 1)
-    assert found.whole == pytest.approx(whole.all_messages - whole.no_message)
-    listed = sum(edge.cost for edge in found.edges)
-    assert found.whole is not None and abs(found.whole - listed) > 1e-6
-    assert f"All edges add {found.whole:+.4f}, those that are not listed" in found.way
+def test_contribution_of_unlisted_edges_is_reported(model, add_network):
+    add_network(model, "gcn", layers=6)
+    explanation = explain_edges(model, 7, 1, method="integrated_gradients")
+    result = attribute_prediction(model, 7, 1)
+    total = explanation.total_effect
+    change = result.output - result.output_without_messages
+    assert total is not None and total == pytest.approx(change)
+    listed = sum(edge.effect for edge in explanation.edges)
+    assert abs(total - listed) > 1e-6
+    assert f"All edges contribute {total:+.4f}" in explanation.method_description
+    unlisted = f"those not listed contribute {total - listed:+.4f}"
+    assert unlisted in explanation.method_description
 
 
-def test_edges_too_far_away_add_nothing(model):
-    having(model, "sage")
-    found, graph = added(model, 7, 1), model.graph_
-    near = {7}
-    own = zip(graph.source.tolist(), graph.target.tolist(), strict=True)
-    pairs = [tuple(sorted(pair)) for pair in own]
-    near |= {v for pair in pairs if 7 in pair for v in pair}
-    told = set(zip(found.source.tolist(), found.target.tolist(), strict=True))
-    assert told == {pair for pair in pairs if near & set(pair)}
+def test_only_edges_in_the_receptive_field_get_an_attribution(model, add_network):
+    add_network(model, "sage")
+    result, table = attribute_prediction(model, 7, 1), model.graph_
+    ends = zip(table.source.tolist(), table.target.tolist(), strict=True)
+    edges = [tuple(sorted(pair)) for pair in ends]
+    neighborhood = {7} | {v for pair in edges if 7 in pair for v in pair}
+    attributed = set(zip(result.sources.tolist(), result.targets.tolist(), strict=True))
+    assert attributed == {pair for pair in edges if neighborhood & set(pair)}
 
 
-def test_the_path_adds_up_on_a_polynomial():
+def test_integrated_gradients_of_a_polynomial():
     x = torch.tensor([2.0, -1.0, 3.0])
-    slopes, first, last = along(lambda z: z[0] * z[1] + z[2] ** 2, x, 50)
-    assert (first, last) == (0.0, 7.0)
-    torch.testing.assert_close(
-        slopes, torch.tensor([-1.0, -1.0, 9.0]), rtol=1e-3, atol=1e-3
-    )
+    values, start, end = integrated_gradients(lambda z: z[0] * z[1] + z[2] ** 2, x, 50)
+    assert (start, end) == (0.0, 7.0)
+    expected = torch.tensor([-1.0, -1.0, 9.0])
+    torch.testing.assert_close(values, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_nothing_is_drawn_at_random(model):
-    having(model, "gin")
-    first, again = (added(model, 3, 0) for _ in "ab")
-    assert np.array_equal(first.edges, again.edges)
-    assert np.array_equal(first.source, again.source)
+def test_attributions_are_deterministic(model, add_network):
+    add_network(model, "gin")
+    first, second = (attribute_prediction(model, 3, 0) for _ in range(2))
+    assert np.array_equal(first.edges, second.edges)
+    assert np.array_equal(first.sources, second.sources)
 
 
-def test_the_first_answer_has_no_messages(model):
-    with pytest.raises(SettingError, match="The first answer has no messages"):
-        added(model, 0, 0)
+def test_linear_baseline_has_no_messages(model):
+    with pytest.raises(SettingError, match="linear baseline, which sends no messages"):
+        attribute_prediction(model, 0, 0)
 
 
-def test_a_mask_goes_along_with_loops(model):
-    graph = model.known_.graph
+def test_self_loops_are_not_masked(model):
+    graph = model.labelled_graph_.adjacency
     mask = torch.rand(graph.num_edges)
-    found = masked(graph, mask).add_self_loops
-    assert isinstance(found, Masked)
-    loops = found.incoming.sources == found.incoming.targets
-    assert torch.equal(found.mask[loops], torch.ones(150))
-    assert torch.equal(found.mask[~loops], mask)  # a loop comes last of a node's edges
-
-
-# --- the tree ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["gcn", "sage", "gin", "gat", "gatv2"])
-def test_the_tree_is_what_the_network_heard(name, model):
-    network, known = having(model, name), model.known_
-    root = unrolled(network, known, 7, most=(1000, 1000))
-    assert max(one.off for one in root.walk()) < 1e-5
-    sources = (
-        known.graph.add_self_loops if name in ("gcn", "gat", "gatv2") else known.graph
-    )
-    rows = sources.incoming
-    heard = rows.sources[rows.offsets[7] : rows.offsets[8]].tolist()
-    assert sorted(one.node for one in root.children) == sorted(heard)
-    assert {one.layer for one in root.children} == {1}
-    assert all(one.layer == 0 for child in root.children for one in child.children)
-    lengths = [one.length for one in root.children]
-    assert lengths == sorted(lengths, reverse=True) and root.left_out == 0
-    assert root.scores is not None and len(root.scores) == 3
-    assert (root.own > 0) == (name in ("sage", "gin"))  # others hear themselves
-
-
-def test_what_is_not_drawn_is_counted(model):
-    network = having(model, "gcn")
-    whole = unrolled(network, model.known_, 7, most=(1000,))
-    some = unrolled(network, model.known_, 7, most=(2, 1))
-    assert len(some.children) == 2
-    assert some.left_out == len(whole.children) - 2
-    assert [one.node for one in some.children] == [
-        one.node for one in whole.children[:2]
-    ]
-
-
-def test_a_tree_is_drawn_with_every_name(model):
-    network = having(model, "gcn")
-    root = unrolled(network, model.known_, 7)
-    ids, classes = model.graph_.ids, model.objective_.classes
-    said = model.predicted().argmax(axis=1)
-    sheet = draw_tree(root, ids, said, classes)
-    texts = " ".join(text.get_text() for text in sheet.axes[0].texts)
-    page = page_of_tree(root, ids, said, classes, "n7 <here>")
-    for one in root.walk():
-        assert ids[one.node] in texts and f"<b>{ids[one.node]}</b>" in page
-    assert "n7 &lt;here&gt;" in page and "<here>" not in page
-    scores = network(model.known_.x, model.known_.graph)[7].tolist()
-    for name, score in zip(classes, scores, strict=True):
-        assert f"{name}  {score:+.2f}" in texts and f"{name} {score:+.4f}" in page
-    heights = [round(text.get_position()[1], 6) for text in sheet.axes[0].texts]
-    assert len(set(heights)) > 3
-
-
-@pytest.mark.parametrize(("name", "layers"), [("gcnii", 5), ("appnp", 4)])
-def test_the_last_layers_of_a_deep_network_are_drawn(name, layers, model):
-    network, known = having(model, name, layers), model.known_
-    root = unrolled(network, known, 7)
-    assert max(one.off for one in root.walk()) < 1e-5
-    wanted = network(known.x, known.graph, known.weight)[7].detach().numpy()
-    assert root.scores == pytest.approx(wanted, abs=1e-5)
-    stages = list(dict.fromkeys(one.stage for one in root.walk()))
-    if name == "appnp":  # all its steps are one sum
-        assert stages == ["once it is spread", "after the dense layer"]
-        return
-    assert stages == [f"after layer {k}" for k in (5, 4, 3, 2)]
-    incoming = known.graph.add_self_loops.incoming
-    heard = incoming.sources[incoming.offsets[7] : incoming.offsets[8]].tolist()
-    assert root.left_out + len(root.children) == len(heard)
-    assert {one.node for one in root.children} <= set(heard)
-
-
-def test_a_network_of_a_kind_that_is_unknown_is_not_opened(model):
-    with pytest.raises(SettingError, match="A NodeNetwork cannot be opened"):
-        unrolled(NodeNetwork(NetworkConfig(2, 4, 1, 2, 0.0, 1)), model.known_, 7)
-
-
-def test_a_page_has_every_vector_and_the_terms_of_the_score(model):
-    network, known = having(model, "gcn"), model.known_
-    root = unrolled(network, known, 7)
-    said, classes = model.predicted().argmax(axis=1), model.objective_.classes
-    page = page_of_tree(root, model.graph_.ids, said, classes, "n7")
-    for one in root.walk():
-        if one.message is not None:
-            assert " ".join(f"{k:.4g}" for k in one.message.tolist()) in page
-        if one.opened is not None:
-            assert " ".join(f"{k:.4g}" for k in one.opened.given.tolist()) in page
-    assert root.head is not None and root.scores is not None
-    k = int(root.scores.argmax())
-    terms = root.head.value * root.head.weights[k]
-    assert terms.sum() + root.head.bias[k] == pytest.approx(root.scores[k], abs=1e-5)
-    assert f"{terms[np.abs(terms).argmax()]:+.4f}" in page and "<svg" in page
+    masked = mask_messages(graph, mask).with_self_loops
+    assert isinstance(masked, MaskedAdjacency)
+    is_loop = masked.incoming.indices == masked.incoming.row_indices
+    assert torch.equal(masked.edge_mask[is_loop], torch.ones(150))
+    # a self-loop is the last of a node's edges, so the others keep their order
+    assert torch.equal(masked.edge_mask[~is_loop], mask)

@@ -1,89 +1,99 @@
-"""A whole graph's score is what its layers, readouts and nodes add."""
+"""Contributions of layers, readouts and nodes add up to the score of a graph."""
 
 import networkx as nx
 import numpy as np
 import pytest
 import torch
 
-from vicinal.graphs.graph_level.graph_features import Graphs
+from vicinal.graphs.graph_level.graph_features import BatchedGraphs
 from vicinal.graphs.graph_level.networks import GraphLevelConfig, GraphLevelNetwork
-from vicinal.graphs.inspect.readout import messages, open_graph
+from vicinal.graphs.inspect.readout import decompose_graph, decompose_layers
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 
-def graph_of(seed: int = 0, nodes: int = 7) -> Graphs:
+def random_graph(seed: int = 0, nodes: int = 7) -> BatchedGraphs:
     g = torch.Generator().manual_seed(seed)
     edges = np.array(nx.gnm_random_graph(nodes, 2 * nodes, seed=seed).edges).T
     both = torch.from_numpy(np.concatenate([edges, edges[::-1]], axis=1).copy())
     x = torch.randn(nodes, 3, generator=g)
     member = torch.zeros(nodes, dtype=torch.int64)
-    return Graphs(x, Adjacency.of(both, nodes), member, 1)
+    return BatchedGraphs(x, Adjacency.from_edge_index(both, nodes), member, 1)
 
 
-def network_of(outputs: int, seed: int = 0) -> GraphLevelNetwork:
+def build_network(outputs: int, seed: int = 0) -> GraphLevelNetwork:
     torch.manual_seed(seed)
     network = GraphLevelNetwork(GraphLevelConfig(3, 8, 2, outputs, 0.3))
     network.train()
-    for k in range(5):  # so that its norms have seen something
-        network(graph_of(k + 1))
+    for k in range(5):  # so that the batch norms have statistics
+        network(random_graph(k + 1))
     return network.eval()
 
 
 @pytest.mark.parametrize("outputs", [1, 2, 5])
-def test_the_parts_add_up(outputs):
-    network = network_of(outputs)
+def test_contributions_add_up_to_the_score(outputs):
+    network = build_network(outputs)
     for seed in range(4):
-        graph = graph_of(seed)
+        graph = random_graph(seed)
         with torch.no_grad():
             logits = network(graph)[0]
-        centred = logits - logits.mean() if outputs > 1 else logits
+        expected = logits - logits.mean() if outputs > 1 else logits
         for k in range(outputs):
-            found = open_graph(network, graph, k)
-            assert found.computed == pytest.approx(float(centred[k]), abs=1e-5)
-            assert found.off < 1e-4
-            assert found.readouts.sum() == pytest.approx(found.nodes.sum(), abs=1e-4)
-            assert found.nodes.shape == (2, 7) and found.readouts.shape == (2, 3)
+            breakdown = decompose_graph(network, graph, k)
+            assert breakdown.score == pytest.approx(float(expected[k]), abs=1e-5)
+            assert breakdown.max_error < 1e-4
+            assert breakdown.readouts.sum() == pytest.approx(
+                breakdown.nodes.sum(), abs=1e-4
+            )
+            assert breakdown.nodes.shape == (2, 7) and breakdown.readouts.shape == (
+                2,
+                3,
+            )
 
 
-def test_the_parts_are_those_of_the_readouts():
-    """Against the network's own readouts, weights of all others set to nothing."""
-    network, graph = network_of(1), graph_of()
-    found = open_graph(network, graph, 0)
+def test_readout_contribution_is_the_score_without_all_other_readouts():
+    network, graph = build_network(1), random_graph()
+    breakdown = decompose_graph(network, graph, 0)
     with torch.no_grad():
-        whole, hidden = network.head.weight.clone(), 8
+        all_weights, hidden = network.head.weight.clone(), 8
         for number in range(6):
             network.head.weight.zero_()
-            own = slice(number * hidden, (number + 1) * hidden)
-            network.head.weight[:, own] = whole[:, own]
+            columns = slice(number * hidden, (number + 1) * hidden)
+            network.head.weight[:, columns] = all_weights[:, columns]
             alone = float(network(graph)) - float(network.head.bias)
-            assert found.readouts[divmod(number, 3)] == pytest.approx(alone, abs=1e-4)
+            assert breakdown.readouts[divmod(number, 3)] == pytest.approx(
+                alone, abs=1e-4
+            )
 
 
-def test_of_equal_nodes_the_sums_are_shared_and_the_maximum_is_of_one():
-    network = network_of(1)
+def test_equal_nodes_share_the_sums_and_the_first_takes_the_maximum():
+    network = build_network(1)
     edges = torch.tensor([[0, 1], [1, 0]])
-    twins = Graphs(
-        torch.ones(2, 3), Adjacency.of(edges, 2), torch.zeros(2, dtype=torch.int64), 1
+    twins = BatchedGraphs(
+        torch.ones(2, 3),
+        Adjacency.from_edge_index(edges, 2),
+        torch.zeros(2, dtype=torch.int64),
+        1,
     )
     with torch.no_grad():
         network.head.weight.view(2, 3, 8)[:, 1] = 0  # no maxima
-    found = open_graph(network, twins, 0)
-    np.testing.assert_allclose(found.nodes[:, 0], found.nodes[:, 1], atol=1e-6)
+    breakdown = decompose_graph(network, twins, 0)
+    np.testing.assert_allclose(breakdown.nodes[:, 0], breakdown.nodes[:, 1], atol=1e-6)
     with torch.no_grad():
         network.head.weight.view(2, 3, 8)[:, 1] = 1
         network.head.weight.view(2, 3, 8)[:, ::2] = 0
-    found = open_graph(network, twins, 0)
-    np.testing.assert_allclose(found.nodes[:, 1], 0, atol=1e-6)
-    assert found.off < 1e-4
+    breakdown = decompose_graph(network, twins, 0)
+    np.testing.assert_allclose(breakdown.nodes[:, 1], 0, atol=1e-6)
+    assert breakdown.max_error < 1e-4
 
 
-def test_messages_of_a_node_make_what_its_layers_computed():
-    network, graph = network_of(2), graph_of(3)
+def test_messages_add_up_to_the_output_of_each_layer():
+    network, graph = build_network(2), random_graph(3)
     for node in range(7):
-        layers = list(messages(network, graph, node))
-        assert [one.layer for one in layers] == ["layers.0", "layers.1"]
-        incoming = graph.graph.incoming
-        own = slice(int(incoming.offsets[node]), int(incoming.offsets[node + 1]))
-        for one in layers:
-            assert one.off < 1e-4
-            assert [m.source for m in one.messages] == incoming.sources[own].tolist()
+        layers = list(decompose_layers(network, graph, node))
+        assert [layer.layer for layer in layers] == ["layers.0", "layers.1"]
+        incoming = graph.adjacency.incoming
+        edges = slice(int(incoming.indptr[node]), int(incoming.indptr[node + 1]))
+        for layer in layers:
+            assert layer.max_error < 1e-4
+            sources = [m.source for m in layer.messages]
+            assert sources == incoming.indices[edges].tolist()

@@ -1,4 +1,4 @@
-"""Coins that are bytes are coins: their share, their independence, their slope."""
+"""Dropout by random bytes: rate, mean, independence, gradient, reproducibility."""
 
 import pytest
 import torch
@@ -7,17 +7,17 @@ from vicinal.graphs.layers.dropout import Dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.6, 0.9])
-def test_a_share_is_left_out_and_the_mean_stays(p):
+def test_a_fraction_p_is_dropped_and_the_mean_is_kept(p):
     torch.manual_seed(0)
     x = torch.ones(1000, 333)
     y = Dropout(p)(x)
-    share = float((y == 0).float().mean())
-    assert abs(share - p) < 1 / 512 + 0.004  # the nearest of 256, and chance
+    rate = float((y == 0).float().mean())
+    assert abs(rate - p) < 1 / 512 + 0.004  # rounding to 1/256, and chance
     assert float(y.mean()) == pytest.approx(1, abs=0.01)
     assert y.unique().numel() == 2
 
 
-def test_neighbouring_coins_and_draws_do_not_know_of_each_other():
+def test_neighbouring_values_and_repeated_draws_are_independent():
     torch.manual_seed(0)
     layer, x = Dropout(0.5), torch.ones(200_000)
     a, b = layer(x) > 0, layer(x) > 0
@@ -26,7 +26,7 @@ def test_neighbouring_coins_and_draws_do_not_know_of_each_other():
         assert abs(float(both) - 0.25) < 0.005
 
 
-def test_what_is_not_left_out_has_a_slope():
+def test_the_gradient_is_the_dropout_mask():
     torch.manual_seed(0)
     x = torch.randn(50, 7, requires_grad=True)
     y = Dropout(0.3)(x)
@@ -35,15 +35,15 @@ def test_what_is_not_left_out_has_a_slope():
     torch.testing.assert_close(x.grad, (y / x).detach())
 
 
-def test_the_same_seed_tosses_the_same():
+def test_a_seed_repeats_the_mask():
     layer, x = Dropout(0.4), torch.ones(99)
-    drawn = []
-    for _ in "ab":
+    masks = []
+    for _ in range(2):
         torch.manual_seed(3)
-        drawn.append(layer(x))
-    assert drawn[0].equal(drawn[1])
+        masks.append(layer(x))
+    assert masks[0].equal(masks[1])
 
 
-def test_nothing_is_left_out_when_it_answers_or_is_told_not_to():
+def test_nothing_is_dropped_in_evaluation_mode_or_with_p_0():
     x = torch.randn(5, 3)
     assert Dropout(0.5).eval()(x) is x and Dropout(0.0)(x) is x

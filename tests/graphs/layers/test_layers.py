@@ -1,4 +1,4 @@
-"""Each layer is PyG's with the same weights, however the nodes are numbered."""
+"""Each layer equals PyG's with the same weights, in any numbering of the nodes."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,48 +21,50 @@ from vicinal.graphs.layers.relational import RelationalGCN
 from vicinal.graphs.layers.sage import GraphSAGE
 from vicinal.graphs.sparse.adjacency import Adjacency
 
-N, IN, OUT, EDGE, KINDS = 12, 6, 4, 3, 3
+NODES, IN, OUT, EDGE_FEATURES, RELATIONS = 12, 6, 4, 3, 3
 
 
 class Sample(NamedTuple):
-    """A graph: loops and a node without edges; no edge twice (PyG's GAT has rules of
-    its own for a loop that is there twice)."""
+    """A graph with self-loops and an isolated node, without duplicate edges.
+
+    (PyG's GAT treats duplicate self-loops differently.)
+    """
 
     x: Tensor
     edge_index: Tensor
     edge_attr: Tensor
-    weight: Tensor
-    kind: Tensor
+    edge_weight: Tensor
+    relation: Tensor
 
     @classmethod
-    def of(cls, seed: int) -> "Sample":
+    def random(cls, seed: int) -> "Sample":
         g = torch.Generator().manual_seed(seed)
-        there = torch.rand(N, N, generator=g) < 0.25
-        there[3], there[:, 3], there[5, 5] = False, False, True
-        edge_index = there.nonzero().T
+        adjacent = torch.rand(NODES, NODES, generator=g) < 0.25
+        adjacent[3], adjacent[:, 3], adjacent[5, 5] = False, False, True
+        edge_index = adjacent.nonzero().T
         edge_index = edge_index[:, torch.randperm(edge_index.shape[1], generator=g)]
         count = edge_index.shape[1]
         return cls(
-            torch.randn(N, IN, generator=g),
+            torch.randn(NODES, IN, generator=g),
             edge_index,
-            torch.randn(count, EDGE, generator=g),
+            torch.randn(count, EDGE_FEATURES, generator=g),
             torch.rand(count, generator=g) + 0.1,
-            torch.randint(0, KINDS, (count,), generator=g),
+            torch.randint(0, RELATIONS, (count,), generator=g),
         )
 
     @property
     def graph(self) -> Adjacency:
-        return Adjacency.of(self.edge_index, N)
+        return Adjacency.from_edge_index(self.edge_index, NODES)
 
     @property
-    def by_kind(self) -> list[Adjacency]:
-        parts = (self.edge_index[:, self.kind == k] for k in range(KINDS))
-        return [Adjacency.of(part, N) for part in parts]
+    def by_relation(self) -> list[Adjacency]:
+        parts = (self.edge_index[:, self.relation == k] for k in range(RELATIONS))
+        return [Adjacency.from_edge_index(part, NODES) for part in parts]
 
     def renumbered(self, order: Tensor) -> "Sample":
-        """The same graph, whose node k is what was node order[k]."""
-        place = torch.argsort(order)
-        return self._replace(x=self.x[order], edge_index=place[self.edge_index])
+        """Return the same graph; its node k was node order[k] before."""
+        new_row = torch.argsort(order)
+        return self._replace(x=self.x[order], edge_index=new_row[self.edge_index])
 
 
 def mlp(seed: int = 0) -> nn.Sequential:
@@ -74,51 +76,56 @@ Run = Callable[[Any, Sample, Tensor], Tensor]
 
 
 class Pair(NamedTuple):
-    """A layer of ours and PyG's, the names of whose weights are not the same."""
+    """A layer of ours and the same layer of PyG."""
 
     ours: Callable[[], nn.Module]
     theirs: Callable[[Any], nn.Module]
-    """made from PyG's package"""
+    """takes torch_geometric.nn"""
 
     names: dict[str, str]
-    """theirs by ours"""
+    """names of PyG's parameters by ours"""
 
     run: Run = lambda layer, s, x: layer(x, s.graph)
     run_theirs: Run = lambda layer, s, x: layer(x, s.edge_index)
 
 
 def weighted(layer: Any, s: Sample, x: Tensor) -> Tensor:
-    return layer(x, s.graph, s.weight)
+    return layer(x, s.graph, s.edge_weight)
 
 
 def weighted_theirs(layer: Any, s: Sample, x: Tensor) -> Tensor:
-    return layer(x, s.edge_index, s.weight)
+    return layer(x, s.edge_index, s.edge_weight)
 
 
 GCN_NAMES = {"linear.weight": "lin.weight", "bias": "bias"}
 SAGE_NAMES = {
-    "neighbours.weight": "lin_l.weight",
-    "neighbours.bias": "lin_l.bias",
-    "itself.weight": "lin_r.weight",
+    "neighbor_linear.weight": "lin_l.weight",
+    "neighbor_linear.bias": "lin_l.bias",
+    "self_linear.weight": "lin_r.weight",
 }
 GAT_NAMES = {
     "linear.weight": "lin.weight",
-    "sender": "att_src",
-    "receiver": "att_dst",
+    "source_attention": "att_src",
+    "target_attention": "att_dst",
     "bias": "bias",
 }
 GATV2_NAMES = {
-    "sender.weight": "lin_l.weight",
-    "sender.bias": "lin_l.bias",
-    "receiver.weight": "lin_r.weight",
-    "receiver.bias": "lin_r.bias",
+    "source_linear.weight": "lin_l.weight",
+    "source_linear.bias": "lin_l.bias",
+    "target_linear.weight": "lin_r.weight",
+    "target_linear.bias": "lin_r.bias",
     "attention": "att",
     "bias": "bias",
 }
 MLP_NAMES = {f"mlp.{k}.{p}": f"nn.{k}.{p}" for k in "02" for p in ("weight", "bias")}
+GINE_NAMES = MLP_NAMES | {
+    "eps": "eps",
+    "edge_linear.weight": "lin.weight",
+    "edge_linear.bias": "lin.bias",
+}
 RELATIONAL_NAMES = {
     "weight": "weight",
-    "share": "comp",
+    "coefficients": "comp",
     "root.weight": "root",
     "root.bias": "bias",
 }
@@ -170,10 +177,14 @@ PAIRS: dict[str, Pair] = {
         MLP_NAMES | {"eps": "eps"},
     ),
     "gine": Pair(
-        lambda: GINE(mlp(), IN, EDGE, learn_eps=True),
-        lambda p: p.GINEConv(mlp(1), train_eps=True, edge_dim=EDGE),
+        lambda: GINE(mlp(), IN, EDGE_FEATURES, learn_eps=True),
+        lambda p: p.GINEConv(mlp(1), train_eps=True, edge_dim=EDGE_FEATURES),
         MLP_NAMES
-        | {"eps": "eps", "edge.weight": "lin.weight", "edge.bias": "lin.bias"},
+        | {
+            "eps": "eps",
+            "edge_linear.weight": "lin.weight",
+            "edge_linear.bias": "lin.bias",
+        },
         lambda layer, s, x: layer(x, s.graph, s.edge_attr),
         lambda layer, s, x: layer(x, s.edge_index, s.edge_attr),
     ),
@@ -190,13 +201,13 @@ PAIRS: dict[str, Pair] = {
     ),
     **{
         f"relational, {bases} bases, to {wide}": Pair(
-            lambda bases=bases, wide=wide: RelationalGCN(IN, wide, KINDS, bases),
+            lambda bases=bases, wide=wide: RelationalGCN(IN, wide, RELATIONS, bases),
             lambda p, bases=bases, wide=wide: p.RGCNConv(
-                IN, wide, KINDS, num_bases=bases
+                IN, wide, RELATIONS, num_bases=bases
             ),
             RELATIONAL_NAMES,
-            lambda layer, s, x: layer(x, s.by_kind),
-            lambda layer, s, x: layer(x, s.edge_index, s.kind),
+            lambda layer, s, x: layer(x, s.by_relation),
+            lambda layer, s, x: layer(x, s.edge_index, s.relation),
         )
         for bases in (2, None)
         for wide in (OUT, 9)
@@ -204,8 +215,8 @@ PAIRS: dict[str, Pair] = {
 }
 
 
-def like(layer: nn.Module, theirs: nn.Module, names: dict[str, str]) -> None:
-    """Give PyG's layer the weights of ours: all that either has."""
+def copy_weights(layer: nn.Module, theirs: nn.Module, names: dict[str, str]) -> None:
+    """Set random weights in our layer and copy them to PyG's; none is left out."""
     ours, others = dict(layer.named_parameters()), dict(theirs.named_parameters())
     assert {names[name] for name in ours} == set(others)
     with torch.no_grad():
@@ -217,41 +228,43 @@ def like(layer: nn.Module, theirs: nn.Module, names: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_it_is_pygs_layer_forward_and_back(name):
+def test_values_and_gradients_equal_pyg(name):
     pyg: Any = pytest.importorskip("torch_geometric.nn")
     torch.manual_seed(0)
-    pair, sample = PAIRS[name], Sample.of(0)
+    pair, sample = PAIRS[name], Sample.random(0)
     ours, theirs = pair.ours(), pair.theirs(pyg)
-    like(ours, theirs, pair.names)
+    copy_weights(ours, theirs, pair.names)
     x, other = (sample.x.clone().requires_grad_() for _ in "ab")
-    found = pair.run(ours, sample, x)
-    wanted = pair.run_theirs(theirs, sample, other)
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
-    out = torch.randn(found.shape)
-    found.backward(out)
-    wanted.backward(out)
+    actual = pair.run(ours, sample, x)
+    expected = pair.run_theirs(theirs, sample, other)
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+    out = torch.randn(actual.shape)
+    actual.backward(out)
+    expected.backward(out)
     torch.testing.assert_close(x.grad, other.grad, rtol=1e-5, atol=1e-5)
     others = dict(theirs.named_parameters())
-    for own, parameter in ours.named_parameters():
-        grad, slope = others[pair.names[own]].grad, parameter.grad
-        assert grad is not None and slope is not None
-        slope = slope.T if own == "root.weight" else slope
-        slope = slope.reshape(grad.shape)
-        torch.testing.assert_close(slope, grad, rtol=1e-5, atol=2e-5)
+    for name_of_ours, parameter in ours.named_parameters():
+        expected_grad, grad = others[pair.names[name_of_ours]].grad, parameter.grad
+        assert expected_grad is not None and grad is not None
+        grad = grad.T if name_of_ours == "root.weight" else grad
+        grad = grad.reshape(expected_grad.shape)
+        torch.testing.assert_close(grad, expected_grad, rtol=1e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("name", PAIRS)
-@given(st.integers(0, 2**31), st.permutations(range(N)))
+@given(st.integers(0, 2**31), st.permutations(range(NODES)))
 @settings(max_examples=15, deadline=None)
-def test_nodes_may_be_numbered_in_any_way(name, seed, order):
+def test_layers_are_equivariant_to_node_permutations(name, seed, order):
     torch.manual_seed(0)
-    pair, sample, places = PAIRS[name], Sample.of(seed), torch.tensor(order)
+    pair, sample, permutation = PAIRS[name], Sample.random(seed), torch.tensor(order)
     layer = pair.ours().double()
     as_double = [t.double() if t.is_floating_point() else t for t in sample]
     sample = Sample(*as_double)
-    found = pair.run(layer, sample, sample.x)
-    again = sample.renumbered(places)
-    torch.testing.assert_close(pair.run(layer, again, again.x), found[places])
+    actual = pair.run(layer, sample, sample.x)
+    renumbered = sample.renumbered(permutation)
+    torch.testing.assert_close(
+        pair.run(layer, renumbered, renumbered.x), actual[permutation]
+    )
 
 
 READOUTS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
@@ -271,28 +284,28 @@ def gate() -> nn.Linear:
 
 
 @pytest.mark.parametrize("name", READOUTS)
-def test_readouts_are_pygs_and_do_not_care_for_order(name):
+def test_readouts_equal_pyg_and_are_permutation_invariant(name):
     pyg: Any = pytest.importorskip("torch_geometric.nn")
     ours, theirs = READOUTS[name]
     batch = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3])
-    sample, layer = Sample.of(0), ours()
+    sample, layer = Sample.random(0), ours()
     x, other = (sample.x.clone().requires_grad_() for _ in "ab")
-    found, wanted = layer(x, batch, 4), theirs(pyg)(other, batch)
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
-    out = torch.randn(found.shape)
-    found.backward(out)
-    wanted.backward(out)
+    actual, expected = layer(x, batch, 4), theirs(pyg)(other, batch)
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+    out = torch.randn(actual.shape)
+    actual.backward(out)
+    expected.backward(out)
     torch.testing.assert_close(x.grad, other.grad, rtol=1e-5, atol=1e-5)
-    order = torch.randperm(N)
-    torch.testing.assert_close(layer(x[order], batch[order], 4), found)
+    order = torch.randperm(NODES)
+    torch.testing.assert_close(layer(x[order], batch[order], 4), actual)
 
 
-def test_a_graph_without_nodes_says_nothing():
-    batch = torch.tensor([0] * N)
+def test_a_graph_without_nodes_has_a_zero_readout():
+    batch = torch.tensor([0] * NODES)
     for layer in (Readout("max"), AttentionReadout(gate())):
-        assert not layer(Sample.of(0).x, batch, 2)[1].any()
+        assert not layer(Sample.random(0).x, batch, 2)[1].any()
 
 
-def test_unknown_readout():
+def test_an_unknown_readout_is_rejected():
     with pytest.raises(ValueError, match="'median'"):
         Readout("median")

@@ -1,8 +1,9 @@
-"""Members in processes of their own are those that this process would have trained."""
+"""Networks trained in worker processes equal those of the serial path."""
 
 import os
-import sys
+import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,139 +11,206 @@ import numpy as np
 import pytest
 import torch
 
-from vicinal.core.training.trainer import Interrupted
-from vicinal.graphs.node_estimators import NodeClassifier
-from vicinal.graphs.nodes import ensemble as members
-from vicinal.graphs.nodes import ensemble_processes as aside
+from vicinal.core.objective import SingleLabel
+from vicinal.core.training.trainer import TrainingInterrupted
+from vicinal.errors import TrainingError
+from vicinal.graphs.nodes import ensemble
+from vicinal.graphs.nodes.ensemble import Ensemble
+from vicinal.graphs.nodes.ensemble_processes import (
+    WorkerPool,
+    exit_with_parent,
+    train_network,
+)
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph
+from vicinal.graphs.settings import NodeSettings
+from vicinal.graphs.sparse.adjacency import Adjacency
 
-SETTINGS: dict[str, Any] = {
-    "network": "gcn",
-    "epochs": 12,
-    "members": 3,
-    "minutes": None,
-    "deliver": "networks",
-    "hidden": 8,
-}
+
+def make_ensemble(
+    *, checkpoint: Path | None = None, size: int = 3, epochs: int = 12
+) -> Ensemble:
+    """Return an ensemble for a random graph, not trained yet."""
+    g = torch.Generator().manual_seed(0)
+    edge_index = torch.randint(0, 60, (2, 200), generator=g)
+    graph = LabelledGraph(
+        torch.randn(60, 4, generator=g),
+        Adjacency.from_edge_index(edge_index, 60),
+        None,
+        torch.randint(0, 3, (60,), generator=g).numpy(),
+        np.arange(60) < 40,
+    )
+    return Ensemble(
+        settings=NodeSettings(
+            network="gcn",
+            epochs=epochs,
+            ensemble_size=size,
+            minutes=None,
+            hidden=8,
+        ),
+        graph=graph,
+        val_mask=np.arange(60) >= 40,
+        objective=SingleLabel(("a", "b", "c")),
+        seed=0,
+        started_at=time.monotonic(),
+        checkpoint=checkpoint,
+        stop_requested=lambda: False,
+    )
+
+
+def have_equal_networks(a: Ensemble, b: Ensemble) -> bool:
+    states = zip(
+        (network.state_dict() for network in a.networks),
+        (network.state_dict() for network in b.networks),
+        strict=True,
+    )
+    return all(x[k].equal(y[k]) for x, y in states for k in x)
 
 
 @pytest.fixture
-def beside(monkeypatch):
-    """Two cores, and members that are worth a process at once."""
-    started_at: list[list[int]] = []
-    plain = aside.WorkerPool.begin
+def submitted(monkeypatch) -> list[list[int]]:
+    """Pretend to have two cores and to need workers; list the networks they get."""
+    numbers: list[list[int]] = []
+    submit = WorkerPool.submit
 
-    def noted(self: aside.WorkerPool, of: Any, numbers: list[int]) -> None:
-        started_at.append(numbers)
-        plain(self, of, numbers)
+    def spy(self: WorkerPool, trainable: Any, networks: list[int]) -> None:
+        numbers.append(networks)
+        submit(self, trainable, networks)
 
-    monkeypatch.setattr(members, "cores", lambda: 2)
-    monkeypatch.setattr(members, "TRIED", 2)
-    monkeypatch.setattr(members, "WORTH", 0.0)
-    monkeypatch.setattr(aside.WorkerPool, "begin", noted)
-    return started_at
-
-
-def learned(tables: Any, **settings: Any) -> NodeClassifier:
-    nodes, edges = tables(nodes=120)
-    return NodeClassifier(**{**SETTINGS, **settings}).fit(nodes, edges=edges)
+    monkeypatch.setattr(ensemble, "num_cores", lambda: 2)
+    monkeypatch.setattr(ensemble, "TIMED_EPOCHS", 2)
+    monkeypatch.setattr(ensemble, "MIN_WORKER_SECONDS", 0.0)
+    monkeypatch.setattr(WorkerPool, "submit", spy)
+    return numbers
 
 
-def states(model: NodeClassifier) -> list[dict[str, torch.Tensor]]:
-    return [dict(network.state_dict()) for network in model.networks_ or []]
+@pytest.fixture(scope="module")
+def serial() -> Ensemble:
+    """Three networks trained one after the other in this process."""
+    trained = make_ensemble()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ensemble, "num_cores", lambda: 1)
+        list(trained.epochs())
+    return trained
 
 
-def same(a: NodeClassifier, b: NodeClassifier) -> bool:
-    both = zip(states(a), states(b), strict=True)
-    return all(x[k].equal(y[k]) for x, y in both for k in x)
+def test_workers_give_the_networks_of_the_serial_path(serial, submitted, tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    parallel = make_ensemble(checkpoint=checkpoint)
+    trained_here = list(parallel.epochs())
+    assert submitted == [[1]]  # the third trains here, when the second is done
+    assert len(trained_here) == 24 and len(parallel.history) == 36
+    assert len(parallel.networks) == 3 and have_equal_networks(parallel, serial)
+    for name in ("epoch", "train_loss", "val_loss", "val_score", "lr", "best"):
+        values = [getattr(epoch, name) for epoch in parallel.history]
+        assert values == [getattr(epoch, name) for epoch in serial.history]
+    assert parallel.logits().equal(serial.logits())
+
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == [f"network-{k}.safetensors" for k in range(3)]
+    resumed = make_ensemble(checkpoint=checkpoint)
+    assert not list(resumed.epochs())  # nothing is trained again
+    assert have_equal_networks(resumed, serial) and len(submitted) == 1
 
 
-@pytest.fixture
-def alone(block_tables) -> NodeClassifier:
-    """One after the other, in this process."""
-    return learned(block_tables)
-
-
-def test_they_are_the_same(alone, beside, block_tables):
-    model = learned(block_tables)
-    assert beside == [[1]]  # the third begins when the second core is free
-    assert len(states(model)) == 3 and same(model, alone)
-    told = [e._replace(seconds=0, per_second=0) for e in model.history_]
-    wanted = [e._replace(seconds=0, per_second=0) for e in alone.history_]
-    assert [e.epoch for e in told] == [e.epoch for e in wanted]
-    assert [e.val_loss for e in told] == [e.val_loss for e in wanted]
-    assert np.array_equal(model.predict_proba(), alone.predict_proba())
-
-
-def test_with_cores_for_all_they_begin_together(
-    alone, beside, block_tables, monkeypatch
-):
-    monkeypatch.setattr(members, "cores", lambda: 8)
-    model = learned(block_tables)
-    assert beside == [[1, 2]] and same(model, alone)
-
-
-def test_a_process_that_fails_changes_nothing(alone, beside, block_tables, monkeypatch):
-    monkeypatch.setattr(aside.sys, "executable", "/bin/false")
-    model = learned(block_tables)
-    assert beside == [[1], [2]] and same(model, alone)  # 1 learned here, 2 was tried
+def test_with_enough_cores_all_networks_train_at_once(serial, submitted, monkeypatch):
+    monkeypatch.setattr(ensemble, "num_cores", lambda: 8)
+    parallel = make_ensemble()
+    list(parallel.epochs())
+    assert submitted == [[1, 2]] and have_equal_networks(parallel, serial)
 
 
 @pytest.mark.parametrize(
-    ("cores", "effective_n", "rank"), [(1, 0.0, None), (2, 1e9, None), (2, 0.0, "0")]
+    ("cores", "min_seconds", "distributed"),
+    [(1, 0.0, False), (2, 1e9, False), (2, 0.0, True)],
 )
-def test_where_it_is_not_worth_it_there_is_none(
-    beside, block_tables, monkeypatch, cores, effective_n, rank
+def test_no_worker_starts_where_none_pays_off(
+    submitted, monkeypatch, cores, min_seconds, distributed
 ):
-    monkeypatch.setattr(members, "cores", lambda: cores)
-    monkeypatch.setattr(members, "WORTH", effective_n)
-    if rank is not None:
-        monkeypatch.setattr(members, "is_one_of_several", lambda: True)
-    learned(block_tables, epochs=3)
-    assert beside == []
+    monkeypatch.setattr(ensemble, "num_cores", lambda: cores)
+    monkeypatch.setattr(ensemble, "MIN_WORKER_SECONDS", min_seconds)
+    monkeypatch.setattr(ensemble, "is_distributed", lambda: distributed)
+    list(make_ensemble(epochs=3).epochs())
+    assert submitted == []
 
 
-def test_whoever_stops_ends_the_processes(beside, block_tables, monkeypatch):
-    nodes, edges = block_tables(nodes=120)
-    seen: list[Any] = []
-    plain = aside.subprocess.Popen
+class FakeEnsemble:
+    """Stand-in for an ensemble that calls a function in the worker."""
 
-    def started(*args: Any, **named: Any) -> Any:
-        seen.append(plain([sys.executable, "-c", "import time; time.sleep(60)"]))
-        return seen[-1]
+    def __init__(self, work: Callable[[int], Any]) -> None:
+        self.work = work
 
-    monkeypatch.setattr(aside.subprocess, "Popen", started)
-    model = NodeClassifier(**{**SETTINGS, "members": 2})
-    done: list[Any] = []
-    epochs = model.fit_epochs(
-        nodes, edges=edges, stop_requested=lambda: len(done) == 12
-    )
-    started_at = time.monotonic()
-    with pytest.raises(Interrupted):
-        for epoch in epochs:
-            done.append(epoch)
-    assert seen and all(process.poll() is not None for process in seen)
-    assert time.monotonic() - started_at < 50  # it was not waited for
+    def build(self, number: int) -> Any:
+        return self.work(number)
+
+    def train(self, network: Any, number: int) -> Any:
+        raise AssertionError("`work` does not return")
 
 
-def test_a_process_ends_with_the_one_that_wants_it(tmp_path, block_tables, beside):
-    model = learned(block_tables, epochs=3, members=1)
-    bare = model._members(time.monotonic(), None, lambda: False).bare()
-    job = tmp_path / "job"
-    job.write_bytes(aside.pickle.dumps(bare))
-    with pytest.raises(Interrupted):  # its parent is another
-        aside.main(str(job), str(tmp_path / "member"), "0", "1234567")
-    assert not (tmp_path / "member").exists()
-    aside.main(str(job), str(tmp_path / "member"), "0", str(os.getppid()))
-    assert (tmp_path / "member").exists()
+def fail(number: int) -> None:
+    raise TrainingError(f"the loss of network {number} is not a number")
 
 
-def test_members_are_kept_for_a_run_that_goes_on(beside, block_tables, tmp_path):
-    nodes, edges = block_tables(nodes=120)
-    checkpoint: Path = tmp_path / "checkpoint.safetensors"
-    model = NodeClassifier(**SETTINGS)
-    list(model.fit_epochs(nodes, edges=edges, checkpoint=checkpoint))
-    kept = sorted(path.name for path in tmp_path.iterdir())
-    assert kept == [f"member-{k}.safetensors" for k in range(3)]
-    again = NodeClassifier(**SETTINGS)
-    assert not list(again.fit_epochs(nodes, edges=edges, checkpoint=checkpoint))
-    assert same(again, model) and len(beside) == 1
+def die(number: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)  # as Linux does when memory runs out
+
+
+def test_the_death_of_a_worker_is_one_clear_error():
+    with WorkerPool() as workers:
+        workers.submit(FakeEnsemble(die), [1])
+        with pytest.raises(TrainingError, match="process that trained network 2 of"):
+            workers.result(1, lambda: False)
+
+
+def test_errors_are_raised_here_and_an_interruption_ends_the_workers(tmp_path):
+    file = tmp_path / "pid"
+
+    def sleep(number: int) -> None:
+        file.write_text(str(os.getpid()))
+        time.sleep(600)
+
+    with WorkerPool() as workers:
+        workers.submit(FakeEnsemble(fail), [1])
+        with pytest.raises(TrainingError, match="loss of network 1 is not a number"):
+            workers.result(1, lambda: False)
+        workers.submit(FakeEnsemble(sleep), [2])
+        with pytest.raises(TrainingInterrupted):
+            workers.result(2, lambda: bool(file.exists() and file.read_text()))
+        pid = int(file.read_text())
+        os.kill(pid, signal.SIGINT)  # Ctrl-C reaches workers too, which ignore it
+        time.sleep(0.2)
+        assert is_running(pid, seconds=0)
+    assert not is_running(pid, seconds=20)
+
+
+def is_running(pid: int, seconds: float) -> bool:
+    """Return True if a process still runs after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        if time.monotonic() >= deadline:
+            return True
+        time.sleep(0.05)
+
+
+def test_a_worker_ends_with_the_main_process(monkeypatch):
+    def end(code: int) -> None:
+        raise SystemExit(code)
+
+    naps: list[float] = []
+    parents = [10, 10, 1]  # the last after the main process was killed
+    monkeypatch.setattr(os, "getppid", lambda: parents.pop(0))
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(time, "sleep", naps.append)
+    with pytest.raises(SystemExit):
+        exit_with_parent(10)
+    assert len(naps) == 2
+
+
+def test_a_worker_returns_weights_and_history(serial):
+    weights, history = train_network(make_ensemble(), 0)
+    assert len(history) == 12
+    network = serial.networks[0].state_dict()
+    assert all(np.array_equal(weights[k], network[k]) for k in network)

@@ -1,4 +1,4 @@
-"""Arrays and lists of paths: pixels by their type, labels in every usual form."""
+"""Arrays and lists of paths: pixels by dtype, labels in every usual form."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from vicinal.images.data.read import ImageTable, read_images
 
 
 def reasons(table: ImageTable) -> dict[str, str]:
-    return {q.name: q.reason for q in table.set_aside}
+    return {q.name: q.reason for q in table.quarantined}
 
 
-def test_arrays():
+def test_arrays_of_every_shape():
     for shape in [(3, 4, 5), (3, 4, 5, 1), (3, 4, 5, 3)]:
         pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
         table = read_images(pixels, ["b", "a", "b"])
@@ -34,7 +34,7 @@ def test_arrays():
 
 
 @pytest.mark.parametrize(
-    ("pixels", "wanted"),
+    ("pixels", "expected"),
     [
         (np.array([0, 0.5, 1]), [0, 128, 255]),
         (np.array([0, 0.5, 1], np.float16), [0, 128, 255]),
@@ -44,24 +44,24 @@ def test_arrays():
         (np.array([True, False, True]), [255, 0, 255]),
     ],
 )
-def test_pixels_become_bytes(pixels, wanted):
+def test_pixels_are_converted_to_uint8(pixels, expected):
     table = read_images(pixels.reshape(1, 1, 3), ["x"])
     assert table.pixels is not None and table.pixels.dtype == np.uint8
-    assert table.pixels.ravel().tolist() == wanted
+    assert table.pixels.ravel().tolist() == expected
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32, np.float64])
-def test_a_picture_is_read_alike_whatever_lies_beside_it(kind):
-    top = 1 if np.issubdtype(kind, np.floating) else 255
-    dark = np.full((1, 4, 4), top / 255).astype(kind)  # one level above black
-    bright = np.full((1, 4, 4), top).astype(kind)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
+def test_conversion_of_an_image_does_not_depend_on_the_others(dtype):
+    top = 1 if np.issubdtype(dtype, np.floating) else 255
+    dark = np.full((1, 4, 4), top / 255).astype(dtype)  # one level above black
+    bright = np.full((1, 4, 4), top).astype(dtype)
     alone = read_images(dark).pixels
-    beside = read_images(np.concatenate([dark, bright])).pixels
+    together = read_images(np.concatenate([dark, bright])).pixels
     assert alone is not None and (alone == 1).all()
-    assert beside is not None and beside[:, 0, 0].tolist() == [1, 255]
+    assert together is not None and together[:, 0, 0].tolist() == [1, 255]
 
 
-def test_arrays_that_are_no_pictures():
+def test_arrays_that_are_not_images_raise():
     square = np.zeros((2, 4, 4))
     cases = [
         (np.zeros((4, 4)), r"Got shape \[4, 4\]"),
@@ -86,9 +86,9 @@ def test_arrays_that_are_no_pictures():
     for pixels, message in cases:
         with pytest.raises(DataError, match=message):
             read_images(pixels)
-    for nothing in ([], np.zeros((0, 4, 4))):
-        with pytest.raises(NoDataError, match="no pictures"):
-            read_images(nothing)
+    for empty in ([], np.zeros((0, 4, 4))):
+        with pytest.raises(NoDataError, match="no images"):
+            read_images(empty)
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def test_arrays_that_are_no_pictures():
         np.array([[10], [2], [0]]),  # a column
     ],
 )
-def test_whole_numbers_are_classes_in_the_order_of_numbers(y):
+def test_integer_labels_are_classes_sorted_as_numbers(y):
     table = read_images(np.zeros((3, 4, 4)), y)
     assert (table.kind, table.classes) == ("single_label", ("0", "2", "10"))
     assert (table.labels.tolist(), table.whole_numbers) == (["10", "2", "0"], True)
 
 
-def test_many_whole_numbers_are_classes_in_an_array_and_in_a_list():
+def test_many_integer_labels_of_an_array_or_list_are_classes():
     y = np.arange(100)
     for labels in (y, y.tolist(), pd.Series(y), torch.from_numpy(y)):
         table = read_images(np.zeros((100, 2, 2)), labels)
@@ -139,12 +139,12 @@ def test_labels_of_arrays(y, kind, labels):
     assert (table.kind, table.labels.tolist()) == (kind, labels)
 
 
-def test_marks_name_their_columns_in_the_order_of_numbers():
+def test_label_matrix_columns_are_classes_sorted_as_numbers():
     table = read_images(np.zeros((12, 2, 2)), np.eye(12, dtype=int))
     assert table.classes == tuple(map(str, range(12)))
 
 
-def test_a_column_of_marks_without_a_picture_is_a_class():
+def test_an_empty_column_of_a_label_matrix_is_a_class():
     y = np.array([[0, 1, 0], [0, 1, 0]])
     table = read_images(np.zeros((2, 2, 2)), y)
     assert table.classes == ("0", "1", "2") and table.counts() == {"1": 2}
@@ -152,13 +152,13 @@ def test_a_column_of_marks_without_a_picture_is_a_class():
     assert read_images(np.zeros((2, 2, 2)), [[], ["a"]]).classes == ("a",)
 
 
-def test_floats_that_are_whole_are_noted_as_amounts():
+def test_integral_floats_are_numeric_with_a_note():
     table = read_images(np.zeros((2, 2, 2)), np.array([1.0, 2.0]))
     assert table.kind == "numeric" and "--task classification" in table.notes[0]
     assert read_images(np.zeros((2, 2, 2)), [0.5, 2.0]).notes == []
 
 
-def test_the_task_decides_what_numbers_are():
+def test_the_task_determines_the_kind_of_numbers():
     pixels = np.zeros((3, 4, 4))
     table = read_images(pixels, [1, 2, 3], task="regression")
     assert (table.kind, table.labels.tolist()) == ("numeric", [1, 2, 3])
@@ -172,21 +172,21 @@ def test_the_task_decides_what_numbers_are():
 @pytest.mark.parametrize(
     "y", [["a", None, "b"], ["a", float("nan"), "b"], pd.Series(["a", pd.NA, "b"])]
 )
-def test_a_missing_label_is_set_aside(y):
+def test_missing_labels_are_quarantined(y):
     pixels = np.arange(3, dtype=np.uint8).repeat(4).reshape(3, 2, 2)
     table = read_images(pixels, y)
-    assert (table.names, table.classes) == (["picture 0", "picture 2"], ("a", "b"))
+    assert (table.names, table.classes) == (["image 0", "image 2"], ("a", "b"))
     assert table.pixels is not None and table.pixels[:, 0, 0].tolist() == [0, 2]
-    assert reasons(table) == {"picture 1": "row 1 has an empty label"}
+    assert reasons(table) == {"image 1": "row 1 has an empty label"}
 
 
-def test_labels_that_do_not_fit():
+def test_invalid_labels_raise():
     pixels = np.zeros((3, 4, 4))
     cases = [
-        ([1, 2], "3 pictures and 2 labels"),
+        ([1, 2], "Got 2 labels for 3 images"),
         ([[0, 2], [1, 1], [0, 0]], "0 and 1"),
         (np.array([[0.5, 1], [1, 1], [0, 0]]), "0 and 1"),
-        ([[1, 2], [3], [1]], "lists of names"),
+        ([[1, 2], [3], [1]], "lists of class names"),
         (np.zeros((3, 2, 2)), "0 and 1"),
         ([None, None, None], "All 3 labels are empty"),
     ]
@@ -195,7 +195,7 @@ def test_labels_that_do_not_fit():
             read_images(pixels, y)
 
 
-def test_lists_of_paths():
+def test_lists_of_paths_are_read():
     for paths in (["a.png", Path("b.png")], np.array(["a.png", "b.png"])):
         table = read_images(paths, [3, 1])
         assert (table.names, table.classes) == (["a.png", "b.png"], ("1", "3"))

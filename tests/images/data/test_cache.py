@@ -1,4 +1,4 @@
-"""The cache of decoded pictures: it may forget, and never gives a wrong picture."""
+"""The cache of decoded images may lose entries, but never returns a wrong image."""
 
 import errno
 import os
@@ -12,8 +12,8 @@ import pytest
 
 import vicinal
 from vicinal.errors import CacheWarning
-from vicinal.images.data import cache as max_bytes
-from vicinal.images.data.cache import PixelCache, cache_folder, cache_limit
+from vicinal.images.data import cache as cache_module
+from vicinal.images.data.cache import PixelCache, cache_directory, cache_limit
 from vicinal.images.data.decode import digest
 
 KEY = "16-crop-1"
@@ -25,11 +25,11 @@ def name(number: int) -> bytes:
 
 @pytest.fixture
 def cache(tmp_path) -> PixelCache:
-    return PixelCache(tmp_path / "pictures", limit=10**6)
+    return PixelCache(tmp_path / "images", limit=10**6)
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 1), (16, 16, 3), (1, 1, 1), (300, 256, 3)])
-def test_what_is_put_in_comes_out(cache, draw, shape):
+def test_get_returns_what_was_put(cache, draw, shape):
     pixels = draw(1, *shape).reshape(shape)
     assert cache.get(name(1), KEY) is None
     cache.put(name(1), KEY, pixels)
@@ -38,13 +38,13 @@ def test_what_is_put_in_comes_out(cache, draw, shape):
     assert np.array_equal(got, pixels)
 
 
-def test_a_view_is_kept_as_it_looks(cache, draw):
+def test_a_strided_view_is_stored_as_it_appears(cache, draw):
     pixels = draw(1, 40, 40)[4:20, 30:2:-2].transpose(1, 0, 2)
     cache.put(name(1), KEY, pixels)
     assert np.array_equal(cache.get(name(1), KEY), pixels)
 
 
-def test_an_entry_belongs_to_its_picture_and_its_decoding(cache, draw):
+def test_an_entry_belongs_to_one_image_and_key(cache, draw):
     cache.put(name(1), KEY, draw(1))
     assert cache.get(name(2), KEY) is None
     assert cache.get(name(1), "16-pad-1") is None
@@ -53,22 +53,22 @@ def test_an_entry_belongs_to_its_picture_and_its_decoding(cache, draw):
     assert np.array_equal(cache.get(name(1), "16-pad-1"), draw(2))
 
 
-def test_every_flipped_byte_is_noticed_and_the_entry_removed(cache, draw):
+def test_every_flipped_byte_is_detected_and_the_entry_removed(cache, draw):
     pixels = draw(1, 5, 4)
     cache.put(name(1), KEY, pixels)
     path = cache.path(name(1), KEY)
     good = path.read_bytes()
-    for place in range(len(good)):
-        hurt = bytearray(good)
-        hurt[place] ^= 0xFF
-        path.write_bytes(hurt)
+    for position in range(len(good)):
+        damaged = bytearray(good)
+        damaged[position] ^= 0xFF
+        path.write_bytes(damaged)
         got = cache.get(name(1), KEY)
-        unused = place in (6, 7)  # the two spare bytes of the header
+        unused = position in (6, 7)  # the two spare bytes of the header
         assert (got is not None) == path.exists() == unused
         assert got is None or np.array_equal(got, pixels)
 
 
-def test_every_cut_is_noticed_and_the_entry_removed(cache, draw):
+def test_every_truncation_is_detected_and_the_entry_removed(cache, draw):
     cache.put(name(1), KEY, draw(1, 5, 4))
     path = cache.path(name(1), KEY)
     good = path.read_bytes()
@@ -78,8 +78,8 @@ def test_every_cut_is_noticed_and_the_entry_removed(cache, draw):
         assert not path.exists()
 
 
-def test_another_version_of_the_format_is_passed_over(cache, draw, monkeypatch):
-    monkeypatch.setattr(max_bytes, "FORMAT", max_bytes.FORMAT + 1)
+def test_another_version_of_the_format_is_ignored(cache, draw, monkeypatch):
+    monkeypatch.setattr(cache_module, "FORMAT", cache_module.FORMAT + 1)
     cache.put(name(1), KEY, draw(1))
     monkeypatch.undo()
     assert cache.get(name(1), KEY) is None
@@ -87,26 +87,24 @@ def test_another_version_of_the_format_is_passed_over(cache, draw, monkeypatch):
     assert np.array_equal(cache.get(name(1), KEY), draw(2))
 
 
-def test_a_damaged_entry_that_cannot_be_removed_is_passed_over(
-    cache, draw, monkeypatch
-):
+def test_a_damaged_entry_that_cannot_be_removed_is_ignored(cache, draw, monkeypatch):
     cache.put(name(1), KEY, draw(1))
     cache.path(name(1), KEY).write_bytes(b"damaged")
-    monkeypatch.setattr(Path, "unlink", forbid)
+    monkeypatch.setattr(Path, "unlink", deny)
     assert cache.get(name(1), KEY) is None
 
 
-# --- the bound ---------------------------------------------------------------------
+# --- the limit ---------------------------------------------------------------------
 
 
 def age(cache: PixelCache, number: int, hours: float) -> None:
-    """Let an entry be used that long ago."""
+    """Set the last use of an entry to some hours ago."""
     path = cache.path(name(number), KEY)
     then = path.stat().st_mtime - 3600 * hours
     os.utime(path, (then, then))
 
 
-def test_what_was_not_used_for_longest_goes_first(tmp_path, draw):
+def test_the_least_recently_used_entries_are_removed_first(tmp_path, draw):
     pixels = draw(1, 16, 16)  # 768 bytes, 780 with the header
     cache = PixelCache(tmp_path, limit=10**6)
     for number in range(10):
@@ -121,7 +119,7 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path, draw):
     assert cache.size() == 5 * 780
 
 
-def test_the_bound_holds_while_it_fills(tmp_path, draw):
+def test_the_limit_holds_while_the_cache_fills(tmp_path, draw):
     cache = PixelCache(tmp_path, limit=20_000)
     for number in range(60):
         cache.put(name(number), KEY, draw(1, 16, 16))
@@ -130,13 +128,13 @@ def test_the_bound_holds_while_it_fills(tmp_path, draw):
     assert cache.get(name(59), KEY) is not None
 
 
-def test_the_bound_holds_over_many_short_runs(tmp_path, draw):
+def test_the_limit_holds_over_many_short_runs(tmp_path, draw):
     for number in range(40):
         PixelCache(tmp_path, limit=20_000).put(name(number), KEY, draw(1, 16, 16))
     assert PixelCache(tmp_path).size() <= 20_000
 
 
-def test_no_room_at_all(tmp_path, draw):
+def test_a_limit_smaller_than_an_entry(tmp_path, draw):
     PixelCache(tmp_path / "none", limit=0).put(name(1), KEY, draw(1))
     assert not (tmp_path / "none").exists()
     small = PixelCache(tmp_path / "small", limit=100)
@@ -144,10 +142,10 @@ def test_no_room_at_all(tmp_path, draw):
     assert small.size() <= 100
 
 
-# --- what may go wrong around it ---------------------------------------------------
+# --- errors of the disk ------------------------------------------------------------
 
 
-def forbid(*_, **__):
+def deny(*_, **__):
     raise PermissionError(errno.EACCES, "Permission denied")
 
 
@@ -156,8 +154,8 @@ def no_space(*_, **__):
 
 
 @pytest.mark.parametrize("call", ["mkstemp", "replace", "write", "mkdir"])
-@pytest.mark.parametrize("fail", [forbid, no_space])
-def test_a_full_or_locked_disk_costs_time_only(cache, draw, monkeypatch, call, fail):
+@pytest.mark.parametrize("fail", [deny, no_space])
+def test_a_full_or_read_only_disk_costs_time_only(cache, draw, monkeypatch, call, fail):
     class Full:
         def __init__(self, handle: int, _mode: str) -> None:
             os.close(handle)
@@ -172,7 +170,7 @@ def test_a_full_or_locked_disk_costs_time_only(cache, draw, monkeypatch, call, f
 
     cache.put(name(0), KEY, draw(0))
     target, value = {
-        "mkstemp": (max_bytes.tempfile, fail),
+        "mkstemp": (cache_module.tempfile, fail),
         "replace": (Path, fail),
         "mkdir": (Path, fail),
         "write": (os, Full),
@@ -182,32 +180,32 @@ def test_a_full_or_locked_disk_costs_time_only(cache, draw, monkeypatch, call, f
         with pytest.warns(CacheWarning, match=r"Permission|No space .* VICINAL_CACHE"):
             cache.put(name(1), KEY, draw(1))
     assert not cache.writable
-    cache.put(name(2), KEY, draw(2))  # it does not try again
+    cache.put(name(2), KEY, draw(2))  # no second attempt
     assert cache.get(name(1), KEY) is None and cache.get(name(2), KEY) is None
-    assert np.array_equal(cache.get(name(0), KEY), draw(0))  # reading goes on
-    assert not list(cache.folder.rglob("*.part"))
+    assert np.array_equal(cache.get(name(0), KEY), draw(0))  # reading still works
+    assert not list(cache.directory.rglob("*.part"))
 
 
-def test_a_file_where_the_folder_should_be(tmp_path, draw):
-    (tmp_path / "file").write_text("in the way")
+def test_a_file_in_place_of_the_directory(tmp_path, draw):
+    (tmp_path / "file").write_text("a file")
     cache = PixelCache(tmp_path / "file", limit=10**6)
     assert cache.get(name(1), KEY) is None
     with pytest.warns(CacheWarning, match="cannot be written"):
         cache.put(name(1), KEY, draw(1))
     assert cache.get(name(1), KEY) is None
     assert (cache.writable, cache.size()) == (False, 0)
-    assert (tmp_path / "file").read_text() == "in the way"
+    assert (tmp_path / "file").read_text() == "a file"
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # another run's cache there says it no more
+        warnings.simplefilter("error")  # a second cache there does not warn again
         PixelCache(tmp_path / "file", limit=10**6).put(name(1), KEY, draw(1))
     with pytest.warns(CacheWarning, match="cannot be written"):
         PixelCache(tmp_path / "file" / "x", limit=10**6).put(name(1), KEY, draw(1))
 
 
-def test_entries_that_cannot_be_removed_stop_nothing(cache, draw, monkeypatch):
+def test_entries_that_cannot_be_removed_are_skipped(cache, draw, monkeypatch):
     cache.put(name(1), KEY, draw(1))
     cache.limit = 10
-    monkeypatch.setattr(Path, "unlink", forbid)
+    monkeypatch.setattr(Path, "unlink", deny)
     cache.trim()
     cache.put(name(2), KEY, draw(2))
     assert np.array_equal(cache.get(name(2), KEY), draw(2))
@@ -216,16 +214,16 @@ def test_entries_that_cannot_be_removed_stop_nothing(cache, draw, monkeypatch):
 FILL = """
 import sys, numpy as np
 from pathlib import Path
-from vicinal.images.data.cache import PictureCache
+from vicinal.images.data.cache import PixelCache
 from vicinal.images.data.decode import digest
-cache = PictureCache(Path(sys.argv[1]), limit=200_000)
-sys.stdin.readline()  # begin together
-for round in range(3):
+cache = PixelCache(Path(sys.argv[1]), limit=200_000)
+sys.stdin.readline()  # start together
+for repeat in range(3):
     for k in range(150):
         name, pixels = digest(str(k).encode()), np.full((16, 16, 3), k, np.uint8)
-        kept = cache.get(name, "16-crop-1")
-        assert kept is None or np.array_equal(kept, pixels), k
-        if kept is None:
+        got = cache.get(name, "16-crop-1")
+        assert got is None or np.array_equal(got, pixels), k
+        if got is None:
             cache.put(name, "16-crop-1", pixels)
 assert cache.writable
 """
@@ -233,7 +231,7 @@ assert cache.writable
 
 def test_two_processes_fill_one_cache(tmp_path):
     root = Path(vicinal.__file__).parents[1]
-    both = [
+    processes = [
         subprocess.Popen(
             [sys.executable, "-c", FILL, str(tmp_path)],
             cwd=root,
@@ -243,13 +241,13 @@ def test_two_processes_fill_one_cache(tmp_path):
         )
         for _ in range(2)
     ]
-    for process in both:
+    for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    for process in both:
+    for process in processes:
         process.communicate(timeout=60)
-    assert [process.returncode for process in both] == [0, 0]
+    assert [process.returncode for process in processes] == [0, 0]
     cache = PixelCache(tmp_path)
     for k in range(150):
         got = cache.get(name(k), KEY)
@@ -257,24 +255,24 @@ def test_two_processes_fill_one_cache(tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
-# --- where and how large -----------------------------------------------------------
+# --- directory and size ------------------------------------------------------------
 
 
-def test_where_the_cache_lies(monkeypatch, tmp_path, own_cache):
-    assert cache_folder() == own_cache
-    assert PixelCache().folder == own_cache / "pictures"
+def test_cache_directory_by_environment(monkeypatch, tmp_path, own_cache):
+    assert cache_directory() == own_cache
+    assert PixelCache().directory == own_cache / "images"
     monkeypatch.delenv("VICINAL_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "vicinal"
+    assert cache_directory() == tmp_path / "vicinal"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
-    assert cache_folder() == tmp_path / "me" / ".cache" / "vicinal"
+    assert cache_directory() == tmp_path / "me" / ".cache" / "vicinal"
 
 
 @pytest.mark.parametrize(
-    ("told", "limit"),
+    ("value", "limit"),
     [("0.5", 5e8), ("0", 0), ("lots", 2e10), ("inf", 2e10), ("nan", 2e10), ("", 2e10)],
 )
-def test_how_large_it_may_be(monkeypatch, told, limit):
-    monkeypatch.setenv("VICINAL_CACHE_GB", told)
+def test_cache_limit_by_environment(monkeypatch, value, limit):
+    monkeypatch.setenv("VICINAL_CACHE_GB", value)
     assert cache_limit() == limit

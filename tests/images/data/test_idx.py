@@ -1,4 +1,4 @@
-"""IDX files: the pictures of MNIST, whole and damaged."""
+"""IDX files, the format of MNIST: whole and damaged."""
 
 import gzip
 import struct
@@ -12,23 +12,23 @@ from vicinal.images.data.idx import read_idx
 from vicinal.images.data.read import read_images
 
 
-def as_idx(values: np.ndarray) -> bytes:
-    """An array in LeCun's form: two zeros, 8 for bytes, the axes, their lengths."""
+def to_idx(values: np.ndarray) -> bytes:
+    """Encode an array: two zeros, 8 for bytes, the number of axes, their lengths."""
     head = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
     return head + values.astype(np.uint8).tobytes()
 
 
 @pytest.fixture
 def mnist(tmp_path):
-    """A function that writes a data set in the form of MNIST, and what it holds."""
+    """Return a function that writes a data set like MNIST, its images and labels."""
     rng = np.random.default_rng(0)
     pixels, labels = rng.integers(0, 256, (12, 5, 4)), np.arange(12)
 
-    def write(part: str = "train", *, packed: bool = False) -> Path:
+    def write(split: str = "train", *, packed: bool = False) -> Path:
         files = {"images-idx3": pixels, "labels-idx1": labels}
         for name, values in files.items():
-            path = tmp_path / f"{part}-{name}-ubyte{'.gz' if packed else ''}"
-            data = as_idx(values)
+            path = tmp_path / f"{split}-{name}-ubyte{'.gz' if packed else ''}"
+            data = to_idx(values)
             path.write_bytes(gzip.compress(data) if packed else data)
         return tmp_path
 
@@ -36,7 +36,7 @@ def mnist(tmp_path):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_idx(mnist, packed):
+def test_images_and_labels_are_read(mnist, packed):
     write, pixels, labels = mnist
     table = read_images(write(packed=packed))
     assert table.pixels is not None and np.array_equal(table.pixels, pixels)
@@ -50,7 +50,7 @@ def test_idx(mnist, packed):
 
 
 @pytest.mark.parametrize("test", ["t10k", "emnist-letters-test"])
-def test_idx_with_a_test_part(mnist, test):
+def test_t10k_and_test_are_the_test_split(mnist, test):
     write, *_ = mnist
     write()
     write(packed=True)  # the same files once more, packed
@@ -60,12 +60,12 @@ def test_idx_with_a_test_part(mnist, test):
     assert (table.split == "train").sum() == (table.split == "test").sum() == 12
 
 
-def test_idx_as_numbers(mnist):
+def test_labels_as_numbers(mnist):
     table = read_images(mnist[0](), task="regression")
     assert (table.kind, table.labels.tolist()) == ("numeric", list(range(12)))
 
 
-def test_packed_labels_beside_plain_pictures(mnist):
+def test_packed_labels_beside_unpacked_images(mnist):
     root = mnist[0]()
     labels = root / "train-labels-idx1-ubyte"
     (root / "train-labels-idx1-ubyte.gz").write_bytes(
@@ -75,7 +75,7 @@ def test_packed_labels_beside_plain_pictures(mnist):
     assert len(read_images(root)) == 12
 
 
-def test_damaged_idx(mnist, tmp_path):
+def test_damaged_files_raise(mnist, tmp_path):
     root = mnist[0]()
     labels = root / "train-labels-idx1-ubyte"
     good = labels.read_bytes()
@@ -87,8 +87,8 @@ def test_damaged_idx(mnist, tmp_path):
         (good[:3], r"damaged"),
         (b"", r"not an IDX file"),
         (b"\x00\x00\x0d" + good[3:], r"not an IDX file"),
-        (as_idx(np.arange(11)), r"Got \[12, 5, 4\] and \[11\]"),
-        (as_idx(np.zeros((12, 2, 2))), r"Got \[12, 5, 4\] and \[12, 2, 2\]"),
+        (to_idx(np.arange(11)), r"Got \[12, 5, 4\] and \[11\]"),
+        (to_idx(np.zeros((12, 2, 2))), r"Got \[12, 5, 4\] and \[12, 2, 2\]"),
     ]
     for data, message in cases:
         labels.write_bytes(data)
@@ -99,21 +99,21 @@ def test_damaged_idx(mnist, tmp_path):
         read_images(root)
     flipped = bytearray(packed)
     flipped[len(flipped) // 2] ^= 255
-    mangled = packed[:10] + b"\xff" * 20  # no block of deflate begins so
+    mangled = packed[:10] + b"\xff" * 20  # not a valid deflate block
     for data in (packed[:-9], packed[:5], good, bytes(flipped), mangled, b""):
         (tmp_path / "x.gz").write_bytes(data)
         with pytest.raises(DataError, match=r"damaged|not an IDX"):
             read_idx(tmp_path / "x.gz")
 
 
-def test_empty_and_unequal_idx(tmp_path):
-    def write(part: str, pixels: np.ndarray) -> None:
-        (tmp_path / f"{part}-images.idx3-ubyte").write_bytes(as_idx(pixels))
-        labels = as_idx(np.zeros(len(pixels)))
-        (tmp_path / f"{part}-labels.idx1-ubyte").write_bytes(labels)
+def test_no_images_or_different_sizes_raise(tmp_path):
+    def write(split: str, pixels: np.ndarray) -> None:
+        (tmp_path / f"{split}-images.idx3-ubyte").write_bytes(to_idx(pixels))
+        labels = to_idx(np.zeros(len(pixels)))
+        (tmp_path / f"{split}-labels.idx1-ubyte").write_bytes(labels)
 
     write("train", np.zeros((0, 4, 4)))
-    with pytest.raises(NoDataError, match="hold no pictures"):
+    with pytest.raises(NoDataError, match="hold no images"):
         read_images(tmp_path)
     write("t10k", np.zeros((2, 5, 5)))
     with pytest.raises(DataError, match="different sizes"):

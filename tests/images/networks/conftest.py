@@ -31,7 +31,7 @@ def shared() -> Path:
 
 
 @pytest.fixture
-def outline() -> Callable[..., Network]:
+def meta_network() -> Callable[..., Network]:
     """Build a network without memory for its numbers: shapes only, at once."""
 
     def make(name: str, **settings) -> Network:
@@ -42,7 +42,7 @@ def outline() -> Callable[..., Network]:
 
 
 @pytest.fixture
-def ready() -> Callable[..., Network]:
+def eval_network() -> Callable[..., Network]:
     """Build a network for prediction, with lively batch norms, the same every time."""
 
     def make(name: str, **settings) -> Network:

@@ -13,7 +13,7 @@ from vicinal.images.networks.convnext import (
     convnext_tiny,
 )
 
-KNOWN = {
+EXPECTED_SHAPES = {
     "features.0.0.weight": (96, 3, 4, 4),
     "features.0.1.weight": (96,),
     "features.1.0.layer_scale": (96, 1, 1),
@@ -32,11 +32,11 @@ KNOWN = {
 }
 
 
-def test_names_and_shapes_are_torchvisions(shapes):
+def test_names_and_shapes_are_those_of_torchvision(shapes):
     with torch.device("meta"):
         found = shapes(convnext_tiny())
     assert len(found) == 182
-    assert found.items() >= KNOWN.items()
+    assert found.items() >= EXPECTED_SHAPES.items()
 
 
 def test_atto_has_the_parameters_of_the_formula():
@@ -77,7 +77,7 @@ def test_a_block_stays_channels_last():
     assert Block(6, 0.0)(x).is_contiguous(memory_format=torch.channels_last)
 
 
-def test_a_block_begins_almost_as_the_identity():
+def test_a_block_starts_almost_as_the_identity():
     torch.manual_seed(0)
     x = torch.randn(2, 6, 9, 9)
     block = Block(6, 0.0)
@@ -95,7 +95,7 @@ def test_stochastic_depth_keeps_the_mean():
     assert torch.equal(layer.eval()(x), x)
 
 
-def test_later_blocks_are_left_out_more_often():
+def test_later_blocks_are_skipped_more_often():
     with torch.device("meta"):
         network = convnext_tiny()
     rates = [m.p for m in network.modules() if isinstance(m, StochasticDepth)]

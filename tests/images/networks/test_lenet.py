@@ -12,14 +12,14 @@ def count(network: torch.nn.Module) -> int:
 
 
 @pytest.mark.parametrize("image_size", [8, 27, 28, 32])
-def test_pictures_up_to_32_pixels_take_the_papers_parameters(image_size):
+def test_images_up_to_32_pixels_have_the_parameters_of_the_paper(image_size):
     # C1 156, C3 2,416, C5 48,120, F6 10,164, output 850
     network = lenet5(image_size=image_size)
     assert count(network) == 156 + 2_416 + 48_120 + 10_164 + 850 == 61_706
     assert network(torch.zeros(2, 1, image_size, image_size)).shape == (2, 10)
 
 
-def test_a_digit_is_centred_in_the_field():
+def test_a_small_image_is_centred_by_zero_padding():
     torch.manual_seed(0)
     small, field = lenet5(image_size=28).eval(), lenet5(image_size=32).eval()
     field.load_state_dict(small.state_dict())
@@ -27,7 +27,7 @@ def test_a_digit_is_centred_in_the_field():
     torch.testing.assert_close(field(F.pad(x, (2, 2, 2, 2))), small(x))
 
 
-def test_larger_pictures_get_larger_maps():
+def test_larger_images_have_larger_feature_maps():
     assert map_size(32) == 5
     assert map_size(64) == 13
     assert lenet5(3, 3, 64)(torch.zeros(2, 3, 64, 64)).shape == (2, 3)

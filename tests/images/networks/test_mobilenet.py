@@ -18,7 +18,7 @@ from vicinal.images.networks.mobilenet import (
     mobilenet_v2,
 )
 
-KNOWN = {
+EXPECTED_SHAPES = {
     "features.0.0.weight": (32, 3, 3, 3),
     "features.0.1.running_mean": (32,),
     "features.1.conv.0.0.weight": (32, 1, 3, 3),
@@ -34,11 +34,11 @@ KNOWN = {
 }
 
 
-def test_names_and_shapes_are_torchvisions(shapes):
+def test_names_and_shapes_are_those_of_torchvision(shapes):
     with torch.device("meta"):
         found = shapes(mobilenet_v2())
     assert len(found) == 314
-    assert found.items() >= KNOWN.items()
+    assert found.items() >= EXPECTED_SHAPES.items()
 
 
 @pytest.mark.parametrize(("size", "around"), [(8, (0, 1, 0, 1)), (7, (1, 1, 1, 1))])
@@ -53,7 +53,7 @@ def test_tensorflow_pads_an_even_size_at_the_bottom_and_right_only(size, around)
     assert torch.equal(conv(x), symmetric) == (size % 2 == 1)
 
 
-def test_both_paddings_share_weights_and_not_results():
+def test_both_paddings_share_weights_but_differ_in_output():
     torch.manual_seed(0)
     symmetric = mobilenet_v2(3).eval()
     tensorflow = mobilenet_v2(3, padding="tensorflow").eval()
@@ -84,7 +84,7 @@ def trained(shared: Path, padding: Padding = "tensorflow") -> MobileNetV2:
     return network
 
 
-def photograph(file: Path) -> torch.Tensor:
+def read_photograph(file: Path) -> torch.Tensor:
     """Short side 256 pixels, the central 224: `[3, 224, 224]` from -1 to 1."""
     image = Image.open(file).convert("RGB")
     scale = 256 / min(image.size)
@@ -96,21 +96,21 @@ def photograph(file: Path) -> torch.Tensor:
 
 
 @pytest.mark.shared
-def test_the_weights_know_a_goldfish(shared):
+def test_the_weights_recognize_a_goldfish(shared):
     folder = shared / "data" / "images" / "imagenet_sample"
-    x = photograph(folder / "n01443537_goldfish.jpg")[None]
+    x = read_photograph(folder / "n01443537_goldfish.jpg")[None]
     with torch.inference_mode():
         assert trained(shared)(x).argmax().item() == 1
 
 
 @pytest.mark.shared
 @pytest.mark.slow
-def test_tensorflow_weights_want_tensorflow_padding(shared):
+def test_tensorflow_weights_need_tensorflow_padding(shared):
     files = sorted((shared / "data" / "images" / "imagenet_sample").glob("*.jpg"))
     networks = {p: trained(shared, p) for p in ("tensorflow", "symmetric")}
     right = dict.fromkeys(networks, 0)
     for start in range(0, len(files), 50):
-        x = torch.stack([photograph(file) for file in files[start : start + 50]])
+        x = torch.stack([read_photograph(file) for file in files[start : start + 50]])
         x = x.contiguous(memory_format=torch.channels_last)
         y = torch.arange(start, start + len(x))  # file order is class order
         for padding, network in networks.items():

@@ -11,29 +11,35 @@ from vicinal.errors import SettingError
 from vicinal.images.networks import NETWORKS, build
 
 # A size that no stride divides, for each network.
-ODD = {name: row.image_size + 1 for name, row in NETWORKS.items()}
-ODD |= {name: 97 for name, row in NETWORKS.items() if row.image_size == 224}
+IMAGE_SIZES = {name: row.image_size + 1 for name, row in NETWORKS.items()}
+IMAGE_SIZES |= {name: 97 for name, row in NETWORKS.items() if row.image_size == 224}
 QUICK = [name for name in NETWORKS if name not in ("vgg11", "resnet34")]
 
 
-def pictures(name: str, n: int = 2, channels: int = 3) -> torch.Tensor:
+def images(name: str, n: int = 2, channels: int = 3) -> torch.Tensor:
     torch.manual_seed(1)
-    return torch.randn(n, channels, ODD[name], ODD[name])
+    return torch.randn(n, channels, IMAGE_SIZES[name], IMAGE_SIZES[name])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_parameters_are_those_of_the_paper(name, outline):
+def test_parameters_are_those_of_the_paper(name, meta_network):
     row = NETWORKS[name]
-    network = outline(name, num_classes=row.num_classes, in_channels=row.in_channels)
+    network = meta_network(
+        name, num_classes=row.num_classes, in_channels=row.in_channels
+    )
     assert sum(p.numel() for p in network.parameters()) == row.parameters
 
 
 @pytest.mark.parametrize("classes", [1, 7])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_shapes_of_logits_embeddings_and_gradients(name, channels, classes, outline):
-    size = ODD[name]
-    network = outline(name, num_classes=classes, in_channels=channels, image_size=size)
+def test_shapes_of_logits_embeddings_and_gradients(
+    name, channels, classes, meta_network
+):
+    size = IMAGE_SIZES[name]
+    network = meta_network(
+        name, num_classes=classes, in_channels=channels, image_size=size
+    )
     x = torch.empty(3, channels, size, size, device="meta")
     logits = network(x)
     assert logits.shape == (3, classes)
@@ -43,17 +49,17 @@ def test_shapes_of_logits_embeddings_and_gradients(name, channels, classes, outl
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_head_is_where_its_name_says(name, outline):
-    network = outline(name, num_classes=5)
+def test_the_head_is_where_its_name_says(name, meta_network):
+    network = meta_network(name, num_classes=5)
     weight = network.state_dict()[f"{network.head_name}.weight"]
     assert weight.shape == (5, network.embedding_size)
     assert network.head.in_features == network.embedding_size
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_logits_are_the_head_of_the_embedding(name, ready):
-    network = ready(name, num_classes=4, image_size=ODD[name])
-    x = pictures(name, n=1)
+def test_logits_are_the_head_of_the_embedding(name, eval_network):
+    network = eval_network(name, num_classes=4, image_size=IMAGE_SIZES[name])
+    x = images(name, n=1)
     with torch.inference_mode():
         embedding, logits = network.embed(x), network(x)
         assert embedding.std() > 0
@@ -61,9 +67,9 @@ def test_logits_are_the_head_of_the_embedding(name, ready):
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_the_order_in_memory_changes_nothing(name, ready):
-    network = ready(name, num_classes=4, image_size=ODD[name])
-    x = pictures(name)
+def test_channels_last_gives_the_same_logits(name, eval_network):
+    network = eval_network(name, num_classes=4, image_size=IMAGE_SIZES[name])
+    x = images(name)
     with torch.inference_mode():
         expected = network(x)
         network = network.to(memory_format=torch.channels_last)
@@ -72,10 +78,10 @@ def test_the_order_in_memory_changes_nothing(name, ready):
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_bfloat16_points_the_same_way(name, ready):
-    network = ready(name, num_classes=4, image_size=ODD[name])
+def test_bfloat16_embeddings_have_the_same_direction(name, eval_network):
+    network = eval_network(name, num_classes=4, image_size=IMAGE_SIZES[name])
     network = network.to(memory_format=torch.channels_last)
-    x = pictures(name).contiguous(memory_format=torch.channels_last)
+    x = images(name).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         exact = network.embed(x)
         with torch.autocast("cpu", torch.bfloat16):
@@ -86,9 +92,9 @@ def test_bfloat16_points_the_same_way(name, ready):
 @pytest.mark.parametrize("name", ["small", "resnet20", "mobilenet_v2", "convnext_atto"])
 def test_bfloat16_trains(name):
     torch.manual_seed(0)
-    network = build(name, num_classes=4, image_size=ODD[name])
+    network = build(name, num_classes=4, image_size=IMAGE_SIZES[name])
     with torch.autocast("cpu", torch.bfloat16):
-        logits = network(pictures(name))
+        logits = network(images(name))
     F.cross_entropy(logits.float(), torch.tensor([0, 3])).backward()
     for parameter in network.parameters():
         assert parameter.grad is not None
@@ -96,7 +102,7 @@ def test_bfloat16_trains(name):
 
 
 @pytest.mark.parametrize("name", ["small", "lenet5", "resnet20", "convnext_atto"])
-def test_a_seed_decides_all_weights(name):
+def test_random_weights_depend_on_the_seed_alone(name):
     def drawn(seed: int) -> torch.Tensor:
         torch.manual_seed(seed)
         network = build(name, num_classes=4)
@@ -115,23 +121,27 @@ def test_a_seed_decides_all_weights(name):
         ("convnext_atto", {}),
     ],
 )
-def test_exported_graph_computes_the_same(name, settings, ready):
-    network = ready(name, num_classes=4, image_size=ODD[name], **settings)
-    x = pictures(name)
+def test_exported_graph_computes_the_same(name, settings, eval_network):
+    network = eval_network(
+        name, num_classes=4, image_size=IMAGE_SIZES[name], **settings
+    )
+    x = images(name)
     batch = torch.export.Dim("batch", max=64)
     program = torch.export.export(network, (x,), dynamic_shapes=({0: batch},))
-    more = pictures(name, n=3)
+    more = images(name, n=3)
     with torch.inference_mode():
         got, expected = program.module()(more), network(more)
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_an_unknown_name_gets_near_ones():
-    with pytest.raises(SettingError, match=r"'resnet-18'. Did you mean 'resnet18'"):
+def test_an_unknown_name_gets_suggestions():
+    with pytest.raises(
+        SettingError, match=r"'resnet-18' instead. Did you mean 'resnet18'"
+    ):
         build("resnet-18", num_classes=2)
 
 
-def test_an_option_that_would_do_nothing_is_refused():
+def test_an_unsupported_option_is_refused():
     with pytest.raises(SettingError, match=r"padding.*'resnet18'.*mobilenet_v2"):
         build("resnet18", num_classes=2, padding="tensorflow")
 

@@ -13,7 +13,7 @@ from vicinal.images.networks.resnet import (
     resnet50,
 )
 
-KNOWN_18 = {
+EXPECTED_SHAPES_18 = {
     "conv1.weight": (64, 3, 7, 7),
     "bn1.running_var": (64,),
     "layer1.0.conv1.weight": (64, 64, 3, 3),
@@ -24,7 +24,7 @@ KNOWN_18 = {
     "fc.weight": (1000, 512),
     "fc.bias": (1000,),
 }
-KNOWN_50 = {
+EXPECTED_SHAPES_50 = {
     "layer1.0.conv1.weight": (64, 64, 1, 1),
     "layer1.0.downsample.0.weight": (256, 64, 1, 1),
     "layer3.5.conv2.weight": (256, 256, 3, 3),
@@ -36,9 +36,9 @@ KNOWN_50 = {
 
 @pytest.mark.parametrize(
     ("builder", "known", "entries"),
-    [(resnet18, KNOWN_18, 122), (resnet50, KNOWN_50, 320)],
+    [(resnet18, EXPECTED_SHAPES_18, 122), (resnet50, EXPECTED_SHAPES_50, 320)],
 )
-def test_names_and_shapes_are_torchvisions(builder, known, entries, shapes):
+def test_names_and_shapes_are_those_of_torchvision(builder, known, entries, shapes):
     with torch.device("meta"):
         found = shapes(builder())
     assert len(found) == entries
@@ -57,7 +57,7 @@ def test_option_a_by_hand():
     assert torch.equal(ZeroPadded(1, 2, stride=2)(x), expected[:, 1:])
 
 
-def test_a_bottleneck_strides_in_its_3x3_convolution():
+def test_the_stride_of_a_bottleneck_is_in_its_3x3_convolution():
     block = Bottleneck(8, 4, 2, None)
     assert [c.stride for c in (block.conv1, block.conv2, block.conv3)] == [
         (1, 1),
@@ -69,7 +69,7 @@ def test_a_bottleneck_strides_in_its_3x3_convolution():
 @pytest.mark.parametrize(
     "block", [BasicBlock(8, 8, 1, None), Bottleneck(8, 2, 1, None)]
 )
-def test_a_block_begins_as_the_identity(block):
+def test_a_block_starts_as_the_identity(block):
     x = torch.rand(2, 8, 5, 5)  # at least 0, so that the last ReLU keeps it
     assert torch.equal(block(x), x)
 

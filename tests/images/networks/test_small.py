@@ -15,7 +15,7 @@ from vicinal.images.networks.small import small
 
 
 def multiply_additions(network: nn.Module, x: Tensor) -> int:
-    """Products that one picture takes, counted where they happen."""
+    """Products that one image takes, counted where they happen."""
     total = 0
 
     def count(layer: nn.Module, inputs: object, output: Tensor) -> None:
@@ -39,14 +39,16 @@ def multiply_additions(network: nn.Module, x: Tensor) -> int:
         (128, 3, 120e6, 1_500_000),
     ],
 )
-def test_the_budget(size, channels, products, parameters):
+def test_parameters_and_products_are_within_the_budget(
+    size, channels, products, parameters
+):
     network = small(10, channels, size)
     assert sum(p.numel() for p in network.parameters()) <= parameters
     x = torch.zeros(1, channels, size, size)
     assert multiply_additions(network, x) <= products
 
 
-def test_the_counter_counts():
+def test_multiply_additions_are_counted_correctly():
     layer = nn.Conv2d(2, 3, 3, bias=False)  # 3 maps of 4x4 pixels, 2*3*3 products each
     assert multiply_additions(layer, torch.zeros(1, 2, 6, 6)) == 3 * 16 * 18
 
@@ -81,7 +83,7 @@ def accuracy(network: nn.Module, x: Tensor, y: Tensor) -> float:
 
 
 @pytest.mark.parametrize(("size", "channels"), [(28, 1), (65, 3)])
-def test_it_overfits_ten_pictures(size, channels):
+def test_it_overfits_ten_images(size, channels):
     torch.manual_seed(0)
     network = small(5, channels, size)
     x, y = torch.randn(10, channels, size, size), torch.arange(10) % 5
@@ -89,7 +91,7 @@ def test_it_overfits_ten_pictures(size, channels):
     assert F.cross_entropy(network(x), y) < 0.01
 
 
-def test_it_reads_8x8_digits():
+def test_it_learns_8x8_digits():
     pixels, labels = map(np.asarray, load_digits(return_X_y=True))
     torch.manual_seed(0)
     x = torch.tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8) / 8 - 1
@@ -99,7 +101,7 @@ def test_it_reads_8x8_digits():
     assert accuracy(network, x[1200:], y[1200:]) > 0.95
 
 
-def idx(file: Path) -> Tensor:
+def read_idx(file: Path) -> Tensor:
     """Read MNIST's own format: two bytes, type, rank, the sizes, the values."""
     raw = gzip.decompress(file.read_bytes())
     sizes = np.frombuffer(raw, ">i4", raw[3], 4)
@@ -107,7 +109,7 @@ def idx(file: Path) -> Tensor:
     return torch.from_numpy(values.reshape(sizes).copy())
 
 
-def moved(x: Tensor) -> Tensor:
+def augment(x: Tensor) -> Tensor:
     """Turn each digit by up to 10 degrees, scale it by 10 %, shift it by 2 pixels."""
     n = len(x)
     angle = math.radians(10) * (2 * torch.rand(n) - 1)
@@ -121,14 +123,16 @@ def moved(x: Tensor) -> Tensor:
 
 @pytest.mark.shared
 @pytest.mark.slow
-def test_it_reads_mnist(shared):
+def test_it_learns_mnist(shared):
     folder = shared / "data" / "images" / "mnist"
     x, x_test = (
-        (idx(next(folder.glob(f"{part}-images*")))[:, None] / 255 - 0.1307) / 0.3081
+        (read_idx(next(folder.glob(f"{part}-images*")))[:, None] / 255 - 0.1307)
+        / 0.3081
         for part in ("train", "t10k")
     )
     y, y_test = (
-        idx(next(folder.glob(f"{part}-labels*"))).long() for part in ("train", "t10k")
+        read_idx(next(folder.glob(f"{part}-labels*"))).long()
+        for part in ("train", "t10k")
     )
     torch.manual_seed(0)
     network = small()
@@ -139,8 +143,8 @@ def test_it_reads_mnist(shared):
     for _ in range(epochs):
         for batch in torch.randperm(len(x)).split(batch_size):
             with torch.autocast("cpu", torch.bfloat16):
-                pictures = moved(x[batch])
-                logits = network(pictures.to(memory_format=torch.channels_last))
+                images = augment(x[batch])
+                logits = network(images.to(memory_format=torch.channels_last))
             loss = F.cross_entropy(logits.float(), y[batch], label_smoothing=0.05)
             optimizer.zero_grad()
             loss.backward()

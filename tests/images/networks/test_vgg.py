@@ -4,7 +4,7 @@ import torch
 
 from vicinal.images.networks.vgg import VGG, vgg11
 
-KNOWN = {
+EXPECTED_SHAPES = {
     "features.0.weight": (64, 3, 3, 3),
     "features.0.bias": (64,),
     "features.3.weight": (128, 64, 3, 3),
@@ -22,11 +22,11 @@ KNOWN = {
 }
 
 
-def test_names_and_shapes_are_torchvisions(shapes):
+def test_names_and_shapes_are_those_of_torchvision(shapes):
     with torch.device("meta"):
         found = shapes(vgg11())
     assert len(found) == 22  # 8 convolutions and 3 dense layers, weight and bias
-    assert found.items() >= KNOWN.items()
+    assert found.items() >= EXPECTED_SHAPES.items()
 
 
 def test_the_last_dropout_is_outside_the_embedding():

@@ -1,15 +1,15 @@
-"""A long look says that it goes on."""
+"""Progress messages of the sections that are made on request."""
 
-from vicinal.images.report import extra_sections as look_again
+from vicinal.images.report import extra_sections
 
 
-def test_it_says_now_and_then_that_it_goes_on(monkeypatch):
-    now, told = [100.0], []
-    monkeypatch.setattr(look_again.time, "monotonic", lambda: now[0])
-    check_interrupt = look_again._now_and_then(told.append)
+def test_progress_is_printed_every_fifteen_seconds(monkeypatch):
+    now, lines = [100.0], []
+    monkeypatch.setattr(extra_sections.time, "monotonic", lambda: now[0])
+    check_interrupt = extra_sections._progress_printer(lines.append)
     for now[0] in (101.0, 114.9, 115.0, 116.0, 131.0):
         check_interrupt()
-    assert told == [
-        "still looking, about 15 s so far",
-        "still looking, about 31 s so far",
+    assert lines == [
+        "still running, about 15 s so far",
+        "still running, about 31 s so far",
     ]

@@ -14,17 +14,17 @@ from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.decode import Preprocessing
 from vicinal.images.data.preprocess import to_input
 from vicinal.images.data.read import read_images
-from vicinal.images.inference.engines import network_key
+from vicinal.images.inference.engines import network_hash
 from vicinal.images.networks import build
 from vicinal.images.networks.base import Network
-from vicinal.images.training import frozen_features as features
-from vicinal.images.training.frozen_features import frozen_features
+from vicinal.images.training import frozen_features
+from vicinal.images.training.frozen_features import extract_features
 
-HOW = Preprocessing(8, 8, channels=1)
-FORM = Runtime()
+PREPROCESSING = Preprocessing(8, 8, channels=1)
+RUNTIME = Runtime()
 
 
-def pictures_of(n: int, seed: int = 0) -> ImageDataset:
+def make_dataset(n: int, seed: int = 0) -> ImageDataset:
     pixels = np.random.default_rng(seed).integers(0, 256, (n, 8, 8)).astype(np.uint8)
     return load_dataset(read_images(pixels), ImageReader(8))[1]
 
@@ -40,12 +40,12 @@ def network() -> Network:
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[int]:
-    """How many pictures each batch sent through the network."""
+def batch_sizes(monkeypatch) -> list[int]:
+    """How many images each batch sent through the network."""
     counts: list[int] = []
-    plain = features.engine
+    plain = frozen_features.make_engine
 
-    def counted(*how: Any, many: bool) -> Any:
+    def counting_engine(*how: Any, many: bool) -> Any:
         embed = plain(*how, many=many)
 
         def count(pixels: np.ndarray) -> torch.Tensor:
@@ -54,13 +54,13 @@ def asked(monkeypatch) -> list[int]:
 
         return count
 
-    monkeypatch.setattr(features, "engine", counted)
+    monkeypatch.setattr(frozen_features, "make_engine", counting_engine)
     return counts
 
 
 @torch.inference_mode()
-def by_hand(network: Network, pictures: ImageDataset) -> np.ndarray:
-    x = to_input(pictures.batch(np.arange(len(pictures))), HOW)
+def embed_directly(network: Network, images: ImageDataset) -> np.ndarray:
+    x = to_input(images.batch(np.arange(len(images))), PREPROCESSING)
     return network.eval().embed(x).numpy()
 
 
@@ -68,65 +68,75 @@ def files(cache: Path) -> list[Path]:
     return sorted((cache / "features").rglob("*.safetensors"))
 
 
-def test_they_are_the_network_s(network):
-    pictures = pictures_of(150)
-    got = frozen_features(pictures, network, HOW, FORM)
-    np.testing.assert_allclose(got, by_hand(network, pictures), rtol=1e-5, atol=1e-6)
-    again = frozen_features(pictures, network, HOW, FORM)  # from the cache
+def test_features_are_the_embeddings_of_the_network(network):
+    images = make_dataset(150)
+    got = extract_features(images, network, PREPROCESSING, RUNTIME)
+    np.testing.assert_allclose(
+        got, embed_directly(network, images), rtol=1e-5, atol=1e-6
+    )
+    again = extract_features(images, network, PREPROCESSING, RUNTIME)  # from the cache
     assert np.array_equal(got, again)
 
 
-def test_a_picture_is_asked_once(network, asked):
-    pictures = pictures_of(150)
-    first = frozen_features(pictures, network, HOW, FORM)
-    assert asked == [64, 64, 22]
+def test_features_of_an_image_are_computed_once(network, batch_sizes):
+    images = make_dataset(150)
+    first = extract_features(images, network, PREPROCESSING, RUNTIME)
+    assert batch_sizes == [64, 64, 22]
     order = np.random.default_rng(0).permutation(150)
-    second = frozen_features(pictures.rows(order), network, HOW, FORM)
-    assert sum(asked) == 150 and np.array_equal(second, first[order])
-    frozen_features(pictures_of(10, seed=5), network, HOW, FORM)
-    assert sum(asked) == 160
-    frozen_features(pictures, network, HOW, FORM, cache=False)
-    assert sum(asked) == 310
+    second = extract_features(images.rows(order), network, PREPROCESSING, RUNTIME)
+    assert sum(batch_sizes) == 150 and np.array_equal(second, first[order])
+    extract_features(make_dataset(10, seed=5), network, PREPROCESSING, RUNTIME)
+    assert sum(batch_sizes) == 160
+    extract_features(images, network, PREPROCESSING, RUNTIME, cache=False)
+    assert sum(batch_sizes) == 310
 
 
-def test_whatever_they_depend_on_is_in_their_name(network):
-    key = network_key(network, HOW, FORM)
-    assert key == network_key(network, HOW, FORM)
+def test_the_hash_covers_weights_preprocessing_and_dtype_but_not_the_head(network):
+    key = network_hash(network, PREPROCESSING, RUNTIME)
+    assert key == network_hash(network, PREPROCESSING, RUNTIME)
     others = [
-        network_key(network, Preprocessing(8, 8, channels=1, mean=(0.4,)), FORM),
-        network_key(network, HOW, Runtime(precision="bfloat16")),
+        network_hash(network, Preprocessing(8, 8, channels=1, mean=(0.4,)), RUNTIME),
+        network_hash(network, PREPROCESSING, Runtime(precision="bfloat16")),
     ]
     with torch.no_grad():
         network.head.weight.add_(1)  # the head has no part in them
-        assert network_key(network, HOW, FORM) == key
+        assert network_hash(network, PREPROCESSING, RUNTIME) == key
         next(iter(network.buffers())).add_(1)
-        others.append(network_key(network, HOW, FORM))
+        others.append(network_hash(network, PREPROCESSING, RUNTIME))
     assert len({key, *others}) == 4
 
 
-def test_work_that_was_cut_short_goes_on(network, asked, monkeypatch):
-    monkeypatch.setattr(features, "PIECE", 64)
-    pictures = pictures_of(200)
+def test_interrupted_extraction_continues_after_the_last_chunk(
+    network, batch_sizes, monkeypatch
+):
+    monkeypatch.setattr(frozen_features, "CHUNK_SIZE", 64)
+    images = make_dataset(200)
 
     def stop(done: int, total: int) -> None:
         if done >= 128:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        frozen_features(pictures, network, HOW, FORM, report_progress=stop)
-    before, ticks = sum(asked), []
-    got = frozen_features(
-        pictures, network, HOW, FORM, report_progress=lambda *told: ticks.append(told)
+        extract_features(images, network, PREPROCESSING, RUNTIME, report_progress=stop)
+    before, ticks = sum(batch_sizes), []
+    got = extract_features(
+        images,
+        network,
+        PREPROCESSING,
+        RUNTIME,
+        report_progress=lambda *messages: ticks.append(messages),
     )
-    assert sum(asked) - before == 200 - 64  # the first piece was kept
+    assert sum(batch_sizes) - before == 200 - 64  # the first piece was kept
     assert ticks[-1] == (200, 200)
-    np.testing.assert_allclose(got, by_hand(network, pictures), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        got, embed_directly(network, images), rtol=1e-5, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("harm", ["cut", "noise", "other", "empty"])
-def test_a_damaged_piece_is_computed_again(network, asked, own_cache, harm):
-    pictures = pictures_of(40)
-    first = frozen_features(pictures, network, HOW, FORM)
+def test_a_damaged_chunk_is_computed_again(network, batch_sizes, own_cache, harm):
+    images = make_dataset(40)
+    first = extract_features(images, network, PREPROCESSING, RUNTIME)
     (path,) = files(own_cache)
     data = path.read_bytes()
     damaged = {
@@ -136,33 +146,39 @@ def test_a_damaged_piece_is_computed_again(network, asked, own_cache, harm):
         "empty": b"",
     }
     path.write_bytes(damaged[harm])
-    assert np.array_equal(frozen_features(pictures, network, HOW, FORM), first)
-    assert sum(asked) == 80
-    frozen_features(pictures, network, HOW, FORM)
-    assert sum(asked) == 80  # and now it is there again
+    assert np.array_equal(
+        extract_features(images, network, PREPROCESSING, RUNTIME), first
+    )
+    assert sum(batch_sizes) == 80
+    extract_features(images, network, PREPROCESSING, RUNTIME)
+    assert sum(batch_sizes) == 80  # and now it is there again
 
 
-def test_two_that_fill_one_cache_do_not_meet(network, own_cache):
-    left, right = pictures_of(30, seed=1), pictures_of(30, seed=2)
-    a = frozen_features(left, network, HOW, FORM)
-    b = frozen_features(right, network, HOW, FORM)
+def test_two_datasets_fill_one_cache(network, own_cache):
+    left, right = make_dataset(30, seed=1), make_dataset(30, seed=2)
+    a = extract_features(left, network, PREPROCESSING, RUNTIME)
+    b = extract_features(right, network, PREPROCESSING, RUNTIME)
     assert len(files(own_cache)) == 2
-    assert np.array_equal(frozen_features(left, network, HOW, FORM), a)
-    assert np.array_equal(frozen_features(right, network, HOW, FORM), b)
+    assert np.array_equal(extract_features(left, network, PREPROCESSING, RUNTIME), a)
+    assert np.array_equal(extract_features(right, network, PREPROCESSING, RUNTIME), b)
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(network, own_cache, asked):
+def test_an_unwritable_cache_only_warns(network, own_cache, batch_sizes):
     (own_cache / "features").write_text("a file where a folder should be")
-    pictures = pictures_of(20)
+    images = make_dataset(20)
     with pytest.warns(CacheWarning, match="features cannot be written"):
-        got = frozen_features(pictures, network, HOW, FORM)
-    np.testing.assert_allclose(got, by_hand(network, pictures), rtol=1e-5, atol=1e-6)
+        got = extract_features(images, network, PREPROCESSING, RUNTIME)
+    np.testing.assert_allclose(
+        got, embed_directly(network, images), rtol=1e-5, atol=1e-6
+    )
 
 
-def test_a_full_disk_costs_only_time(network, small_disk, monkeypatch):
+def test_a_full_disk_only_warns(network, small_disk, monkeypatch):
     monkeypatch.setenv("VICINAL_CACHE", str(small_disk))
     (small_disk / "filler").write_bytes(b"0" * 1_000_000)
-    pictures = pictures_of(600)
+    images = make_dataset(600)
     with pytest.warns(CacheWarning, match="No space left"):
-        got = frozen_features(pictures, network, HOW, FORM)
-    np.testing.assert_allclose(got, by_hand(network, pictures), rtol=1e-5, atol=1e-6)
+        got = extract_features(images, network, PREPROCESSING, RUNTIME)
+    np.testing.assert_allclose(
+        got, embed_directly(network, images), rtol=1e-5, atol=1e-6
+    )

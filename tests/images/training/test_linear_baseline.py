@@ -8,16 +8,16 @@ from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
 from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.read import read_images
-from vicinal.images.training import linear_baseline as baselines
+from vicinal.images.training import linear_baseline
 from vicinal.images.training.linear_baseline import (
     SIDE,
-    LinearModel,
-    fit_linear,
-    thumbnails,
+    LinearBaseline,
+    fit_linear_baseline,
+    make_thumbnails,
 )
 
 
-def linear_baseline(
+def score_baseline(
     objective: Objective,
     train: ImageDataset,
     y: np.ndarray,
@@ -25,14 +25,14 @@ def linear_baseline(
     y_test: np.ndarray,
     seed: int = 0,
 ) -> Score:
-    decided = fit_linear(objective, train, y, seed).decide(test)
-    return objective.score(y_test, decided)
+    decisions = fit_linear_baseline(objective, train, y, seed).predict(test)
+    return objective.score(y_test, decisions)
 
 
 ALPHAS = np.logspace(0, 5, 6)
 
 
-def pictures_of(pixels: np.ndarray) -> ImageDataset:
+def make_dataset(pixels: np.ndarray) -> ImageDataset:
     return load_dataset(read_images(pixels), ImageReader(pixels.shape[1]))[1]
 
 
@@ -50,12 +50,12 @@ def noise(n: int, side: int = 8, channels: int = 1, seed: int = 0) -> np.ndarray
 @pytest.mark.parametrize("channels", [1, 3])
 def test_thumbnails_are_means_of_blocks(size, side, channels):
     x = noise(5, size, channels)
-    got = thumbnails(pictures_of(x), np.array([0, 3]), side)
+    got = make_thumbnails(make_dataset(x), np.array([0, 3]), side)
     block = max(1, size // side)
     count = size // block
-    for row, picture in zip(got, x[[0, 3]], strict=True):
+    for row, image in zip(got, x[[0, 3]], strict=True):
         values = row.reshape(count, count, channels)
-        plain = picture.reshape(size, size, channels)
+        plain = image.reshape(size, size, channels)
         for i in range(count):
             for j in range(count):
                 part = plain[i * block : (i + 1) * block, j * block : (j + 1) * block]
@@ -63,11 +63,11 @@ def test_thumbnails_are_means_of_blocks(size, side, channels):
                 assert values[i, j] == pytest.approx(mean, abs=1e-6)
 
 
-def test_many_thumbnails_come_in_their_order():
+def test_thumbnails_of_many_batches_keep_their_order():
     x = noise(600, 4)
-    got = thumbnails(pictures_of(x), np.arange(600), 4)
+    got = make_thumbnails(make_dataset(x), np.arange(600), 4)
     np.testing.assert_allclose(got, x.reshape(600, -1) / 255, atol=1e-6)
-    assert thumbnails(pictures_of(x), np.arange(0)).shape == (0, 1)
+    assert make_thumbnails(make_dataset(x), np.arange(0)).shape == (0, 1)
 
 
 # --- against ridge by hand -------------------------------------------------------
@@ -95,46 +95,48 @@ def ridge_by_hand(x: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:
     return best[1]
 
 
-def test_numbers_as_by_hand():
+def test_regression_matches_ridge_by_hand():
     x, new = noise(60, 4), noise(40, 4, seed=1)
     rng = np.random.default_rng(2)
     w = rng.normal(0, 0.02, 16)
     y = x.reshape(60, -1) @ w + rng.normal(0, 2, 60)
     y_new = new.reshape(40, -1) @ w
-    got = linear_baseline(Numeric(), pictures_of(x), y, pictures_of(new), y_new)
-    said = ridge_by_hand(
+    got = score_baseline(Numeric(), make_dataset(x), y, make_dataset(new), y_new)
+    predicted = ridge_by_hand(
         x.reshape(60, -1) / 255.0, y[:, None], new.reshape(40, -1) / 255
     )
     assert got.metric == "mae" and got.n == 40
-    assert got.value == pytest.approx(np.abs(said[:, 0] - y_new).mean(), rel=1e-4)
+    assert got.value == pytest.approx(np.abs(predicted[:, 0] - y_new).mean(), rel=1e-4)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_classes_as_by_hand(classes):
+def test_classification_matches_ridge_by_hand(classes):
     rng = np.random.default_rng(3)
     y, y_new = (rng.integers(0, classes, n) for n in (80, 60))
     x, new = noise(80, 4, seed=4), noise(60, 4, seed=5)
     for pixels, labels in ((x, y), (new, y_new)):  # a faint mark of the class
         pixels[np.arange(len(labels)), labels, 0] //= 3
     marks = np.where(y[:, None] == np.arange(classes), 1.0, -1.0)
-    said = ridge_by_hand(x.reshape(80, -1) / 255.0, marks, new.reshape(60, -1) / 255)
+    decisions = ridge_by_hand(
+        x.reshape(80, -1) / 255.0, marks, new.reshape(60, -1) / 255
+    )
     names = tuple("abcd"[:classes])
     objective = SingleLabel(names)
-    got = linear_baseline(objective, pictures_of(x), y, pictures_of(new), y_new)
-    assert got.value == np.mean(said.argmax(axis=1) == y_new)
+    got = score_baseline(objective, make_dataset(x), y, make_dataset(new), y_new)
+    assert got.value == np.mean(decisions.argmax(axis=1) == y_new)
     assert 1 / classes < got.value < 1
 
 
-def test_several_labels_as_by_hand():
+def test_multi_label_matches_ridge_by_hand():
     x, new = noise(60, 4, seed=6), noise(40, 4, seed=7)
     y, y_new = ((p[:, 0, :3] > 128).astype(np.float32) for p in (x, new))
-    said = ridge_by_hand(
+    decisions = ridge_by_hand(
         x.reshape(60, -1) / 255.0, 2 * y - 1, new.reshape(40, -1) / 255
     )
-    marks = said > 0
+    marks = decisions > 0
     hits = 2 * (marks * y_new).sum() / (marks.sum() + y_new.sum())
     objective = MultiLabel(("a", "b", "c"))
-    got = linear_baseline(objective, pictures_of(x), y, pictures_of(new), y_new)
+    got = score_baseline(objective, make_dataset(x), y, make_dataset(new), y_new)
     assert got.metric == "f1_micro" and got.value == pytest.approx(hits)
 
 
@@ -154,45 +156,47 @@ def test_several_labels_as_by_hand():
         (MultiLabel(("a", "b")), np.array([[1.0, 0], [0, 1], [0, 0], [1, 1], [1, 0]])),
     ],
 )
-def test_few_pictures_and_labels_that_do_not_vary(n, objective: Objective, y):
-    train, test = pictures_of(noise(n)), pictures_of(noise(5, seed=1))
-    got = linear_baseline(objective, train, y[:n], test, y)
+def test_few_images_and_constant_labels(n, objective: Objective, y):
+    train, test = make_dataset(noise(n)), make_dataset(noise(5, seed=1))
+    got = score_baseline(objective, train, y[:n], test, y)
     assert got.n == 5 and np.isfinite(got.value)
-    decided = objective.score(y, np.zeros_like(y))
-    assert got.metric == decided.metric
+    decisions = objective.score(y, np.zeros_like(y))
+    assert got.metric == decisions.metric
 
 
-def test_pixels_that_do_not_vary():
+def test_constant_pixels():
     x = np.full((10, 8, 8), 7, dtype=np.uint8)
     y = np.arange(10) % 2
-    got = linear_baseline(SingleLabel(("a", "b")), pictures_of(x), y, pictures_of(x), y)
+    got = score_baseline(
+        SingleLabel(("a", "b")), make_dataset(x), y, make_dataset(x), y
+    )
     assert got.value == 0.5
 
 
 def test_it_is_fitted_on_a_sample(monkeypatch):
-    seen: list[int] = []
-    real = baselines.thumbnails
+    calls: list[int] = []
+    real = linear_baseline.make_thumbnails
 
-    def spy(pictures: ImageDataset, rows: np.ndarray, side: int = SIDE) -> np.ndarray:
-        seen.append(len(rows))
-        return real(pictures, rows, side)
+    def spy(images: ImageDataset, rows: np.ndarray, side: int = SIDE) -> np.ndarray:
+        calls.append(len(rows))
+        return real(images, rows, side)
 
-    monkeypatch.setattr(baselines, "thumbnails", spy)
-    monkeypatch.setattr(baselines, "MOST", 20)
-    train, y = pictures_of(noise(50)), np.arange(50) % 2
-    test = pictures_of(noise(30, seed=1))
+    monkeypatch.setattr(linear_baseline, "make_thumbnails", spy)
+    monkeypatch.setattr(linear_baseline, "MAX_IMAGES", 20)
+    train, y = make_dataset(noise(50)), np.arange(50) % 2
+    test = make_dataset(noise(30, seed=1))
     objective = SingleLabel(("a", "b"))
-    first = linear_baseline(objective, train, y, test, y[:30], seed=1)
-    assert seen == [20, 30]
-    assert first == linear_baseline(objective, train, y, test, y[:30], seed=1)
+    first = score_baseline(objective, train, y, test, y[:30], seed=1)
+    assert calls == [20, 30]
+    assert first == score_baseline(objective, train, y, test, y[:30], seed=1)
     rare = np.zeros(50, dtype=int)
     rare[7] = 1  # a class that a sample may miss
-    linear_baseline(objective, train, rare, test, y[:30], seed=1)
-    assert seen[-2] in (20, 50)
+    score_baseline(objective, train, rare, test, y[:30], seed=1)
+    assert calls[-2] in (20, 50)
 
 
 @pytest.mark.parametrize("kind", ["two", "three", "marks", "number"])
-def test_what_is_kept_says_the_same(kind, tmp_path):
+def test_a_saved_model_predicts_the_same(kind, tmp_path):
     x, rng = noise(40), np.random.default_rng(1)
     y, objective = {
         "two": ((x[:, 0, 0] > 128).astype(int), SingleLabel(("a", "b"))),
@@ -200,28 +204,30 @@ def test_what_is_kept_says_the_same(kind, tmp_path):
         "marks": (rng.integers(0, 2, (40, 3)), MultiLabel(("a", "b", "c"))),
         "number": (rng.normal(size=40), Numeric()),
     }[kind]
-    model = fit_linear(objective, pictures_of(x), y)
+    model = fit_linear_baseline(objective, make_dataset(x), y)
     model.save(tmp_path)
-    again = LinearModel.load(tmp_path)
+    again = LinearBaseline.load(tmp_path)
     assert again is not None
-    new = pictures_of(noise(30, seed=2))
-    np.testing.assert_array_equal(again.decide(new), model.decide(new))
-    assert len(np.unique(model.decide(new))) > 1
-    assert LinearModel.load(tmp_path / "nowhere") is None
+    new = make_dataset(noise(30, seed=2))
+    np.testing.assert_array_equal(again.predict(new), model.predict(new))
+    assert len(np.unique(model.predict(new))) > 1
+    assert LinearBaseline.load(tmp_path / "nowhere") is None
 
 
 @pytest.mark.parametrize("mark", [0, 1])
-def test_one_label_that_all_have_or_none(mark):
+def test_one_constant_label_is_predicted_as_it_is(mark):
     x, y = noise(20), np.full((20, 1), mark, dtype=np.float32)
-    said = fit_linear(MultiLabel(("a",)), pictures_of(x), y).decide(pictures_of(x))
-    assert said.tolist() == [[mark]] * 20
+    decisions = fit_linear_baseline(MultiLabel(("a",)), make_dataset(x), y).predict(
+        make_dataset(x)
+    )
+    assert decisions.tolist() == [[mark]] * 20
 
 
-def test_thumbnails_may_stand_for_the_pictures():
+def test_thumbnails_can_be_passed_instead_of_images():
     x = np.random.default_rng(3).integers(0, 256, (40, 32, 32)).astype(np.uint8)
     y = np.array([0, 1] * 20)
-    pictures, objective = pictures_of(x), SingleLabel(("a", "b"))
-    small = thumbnails(pictures, np.arange(40))
-    ours, theirs = (fit_linear(objective, p, y) for p in (small, pictures))
+    images, objective = make_dataset(x), SingleLabel(("a", "b"))
+    small = make_thumbnails(images, np.arange(40))
+    ours, theirs = (fit_linear_baseline(objective, p, y) for p in (small, images))
     np.testing.assert_array_equal(ours.weights, theirs.weights)
-    np.testing.assert_array_equal(ours.decide(small), theirs.decide(pictures))
+    np.testing.assert_array_equal(ours.predict(small), theirs.predict(images))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 import vicinal
 from vicinal.core.compute.batchnorm_folding import (
     find_conv_bn_pairs,
-    folded,
+    fold_batchnorm,
     frozen_batchnorm,
 )
 from vicinal.core.storage import download
@@ -31,24 +31,26 @@ from vicinal.errors import (
 )
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.data.decode import Preprocessing
-from vicinal.images.networks import NETWORKS, architecture, build
-from vicinal.images.networks import timm_network as of_timm
+from vicinal.images.networks import NETWORKS, architecture, build, timm_network
 from vicinal.images.regressor import ImageRegressor
-from vicinal.images.weights import pretrained
-from vicinal.images.weights import state_dict_names as key_names
+from vicinal.images.training.fine_tuning import is_head_block
+from vicinal.images.training.initialization import Initialization
+from vicinal.images.weights import pretrained, state_dict_names
+from vicinal.images.weights.preprocessing import IMAGENET
 from vicinal.images.weights.pretrained import (
-    IMAGENET,
-    TIMM,
-    WEIGHTS,
-    Source,
-    Weights,
-    on_disk,
-    open_weights,
+    LoadedWeights,
+    cached_weights,
+    load_weights,
 )
-from vicinal.images.weights.transfer import is_head
+from vicinal.images.weights.registry import TIMM_NETWORKS, WEIGHTS, Weights
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "weights"
-QUICK: dict[str, Any] = {"epochs": 1, "augment": "none", "exact": True, "cache": False}
+QUICK: dict[str, Any] = {
+    "epochs": 1,
+    "augment": "none",
+    "deterministic": True,
+    "cache": False,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -89,16 +91,16 @@ def row(file, monkeypatch) -> Weights:
     return tiny
 
 
-def bring(row: Weights, file: Path, cache: Path) -> Path:
+def place_in_cache(row: Weights, file: Path, cache: Path) -> Path:
     """Put a file where it would be fetched to."""
     assert row.hub_file is not None
-    place = row.hub_file.place(cache / "weights")
+    place = row.hub_file.path(cache / "weights")
     place.parent.mkdir(parents=True)
     place.write_bytes(file.read_bytes())
     return place
 
 
-def fits(source: Source, network: torch.nn.Module) -> bool:
+def weights_equal(source: LoadedWeights, network: torch.nn.Module) -> bool:
     """Whether the weights are a network's, to the last bit."""
     classes = source.classes or 1
     own = build(source.backbone, num_classes=classes, **source.options)
@@ -111,7 +113,7 @@ def fits(source: Source, network: torch.nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_every_row_is_whole(name):
+def test_every_row_is_complete(name):
     row = WEIGHTS[name]
     assert row.parameters == NETWORKS[row.backbone].parameters
     assert row.classes == NETWORKS[row.backbone].num_classes
@@ -128,93 +130,98 @@ def test_every_row_is_whole(name):
     assert row.sha256 or row.revision == "main"
 
 
-def test_a_name_is_fetched_and_read(row, file, network, own_cache):
-    assert on_disk() == []
-    bring(row, file, own_cache)
-    assert on_disk() == ["tiny"]
-    source = open_weights("tiny")
-    assert fits(source, network)
+def test_a_name_is_downloaded_and_read(row, file, network, own_cache):
+    assert cached_weights() == []
+    place_in_cache(row, file, own_cache)
+    assert cached_weights() == ["tiny"]
+    source = load_weights("tiny")
+    assert weights_equal(source, network)
     assert source.backbone == "resnet20" and source.classes == 7
     assert source.preprocessing == row.preprocessing
     assert source.sha256 == row.sha256
     assert source.origin.startswith(
         "tiny: huggingface.co/somebody/tiny @ 01234567, BSD"
     )
-    assert open_weights("tiny", "resnet20").sha256 == row.sha256
+    assert load_weights("tiny", "resnet20").sha256 == row.sha256
     with pytest.raises(SettingError, match=r"tiny holds weights of resnet20, and --ba"):
-        open_weights("tiny", "resnet18")
+        load_weights("tiny", "resnet18")
 
 
-def test_a_name_counts_before_a_folder(row, file, own_cache, monkeypatch, tmp_path):
-    bring(row, file, own_cache)
+def test_a_name_has_priority_over_a_folder(row, file, own_cache, monkeypatch, tmp_path):
+    place_in_cache(row, file, own_cache)
     monkeypatch.chdir(tmp_path)
     Path("tiny").mkdir()
-    assert open_weights("tiny").origin.startswith("tiny: huggingface")
+    assert load_weights("tiny").origin.startswith("tiny: huggingface")
     with pytest.raises(ModelFileError, match=r"tiny is not the folder of a model"):
-        open_weights("./tiny")
+        load_weights("./tiny")
 
 
-def test_without_a_network_it_says_what_is_there_and_what_to_bring(
+def test_offline_the_error_lists_cached_weights_and_the_file_to_download(
     row, file, own_cache
 ):
     place = own_cache / "weights" / "timm--resnet18.tv_in1k"
     with pytest.raises(RunError) as caught:
-        open_weights("resnet18")
-    told = str(caught.value)
-    assert told.startswith("resnet18 cannot be had.") and "HF_HUB_OFFLINE" in told
-    assert "fetch https://huggingface.co/timm/resnet18.tv_in1k/resolve/bbd144b" in told
-    assert f"put it at {place}" in told and "--weights FILE" in told
-    assert told.endswith("Weights that are on disk: none of the table.")
-    bring(row, file, own_cache)
-    with pytest.raises(RunError, match="Weights that are on disk: tiny"):
-        open_weights("convnext_atto")
+        load_weights("resnet18")
+    messages = str(caught.value)
+    assert (
+        messages.startswith("resnet18 could not be downloaded.")
+        and "HF_HUB_OFFLINE" in messages
+    )
+    assert (
+        "save https://huggingface.co/timm/resnet18.tv_in1k/resolve/bbd144b" in messages
+    )
+    assert f"as {place}" in messages and "--weights FILE" in messages
+    assert messages.endswith("Weights on disk: none of the table.")
+    place_in_cache(row, file, own_cache)
+    with pytest.raises(RunError, match="Weights on disk: tiny"):
+        load_weights("convnext_atto")
 
 
-def test_a_network_that_fails_is_told_as_well(monkeypatch):
+def test_a_failed_connection_is_reported(monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(download, "PAUSE", 0)
-    told: list[str] = []
-    with pytest.raises(RunError, match=r"resnet34 cannot be had.*Weights that are on"):
-        open_weights("resnet34", tell=told.append)
-    assert told[0].startswith("Fetching http://127.0.0.1:1/timm/resnet34")
+    messages: list[str] = []
+    with pytest.raises(RunError, match=r"resnet34 could not be downloaded.*Weights on"):
+        load_weights("resnet34", log=messages.append)
+    assert messages[0].startswith("Downloading http://127.0.0.1:1/timm/resnet34")
 
 
-def test_a_wrong_file_under_the_name_is_not_used(row, file, own_cache):
-    place = bring(row, file, own_cache)
+def test_a_damaged_file_is_not_used(row, file, own_cache):
+    place = place_in_cache(row, file, own_cache)
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     place.write_bytes(data)
-    with pytest.raises(RunError, match=r"tiny cannot be had.*is damaged"):
-        open_weights("tiny")
+    with pytest.raises(RunError, match=r"tiny could not be downloaded.*is damaged"):
+        load_weights("tiny")
 
 
-def test_a_wrong_answer_keeps_its_kind(monkeypatch):
+def test_a_model_file_error_is_passed_on(monkeypatch):
     def fails(*_: object, **__: object) -> None:
         raise ModelFileError("not the file that was wanted")
 
     monkeypatch.setattr(pretrained, "fetch", fails)
     with pytest.raises(ModelFileError, match=r"^not the file that was wanted$"):
-        open_weights("resnet50")
+        load_weights("resnet50")
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2_tensorflow", "resnet20_cifar10"])
-def test_what_is_on_no_hub_is_known_by_its_content(name):
+def test_weights_outside_the_hub_must_be_given_as_a_file(name):
     with pytest.raises(
-        ModelFileError, match=r"is on no hub.*--weights FILE.*content"
+        ModelFileError, match=r"is not on the hub.*--weights FILE.*content"
     ) as e:
-        open_weights(name)
+        load_weights(name)
     assert str(WEIGHTS[name].sha256) in str(e.value)
 
 
-def test_a_file_of_the_table_is_known_by_its_content(row, file, network):
-    source = open_weights(str(file))
-    assert fits(source, network)
+def test_a_file_of_the_table_is_recognized_by_its_sha256(row, file, network):
+    source = load_weights(str(file))
+    assert weights_equal(source, network)
     assert source.preprocessing == row.preprocessing
     assert source.origin.startswith("tiny: huggingface.co/somebody/tiny")
     with pytest.raises(SettingError, match=r"body\.safetensors \(tiny\) holds weights"):
-        open_weights(str(file), "small")
+        load_weights(str(file), "small")
 
 
 @pytest.mark.shared
@@ -229,10 +236,10 @@ def test_a_file_of_the_table_is_known_by_its_content(row, file, network):
         ("resnet20_cifar10", "resnet20_cifar10.safetensors", {}),
     ],
 )
-def test_the_real_files_are_known(name, file, options):
+def test_the_real_files_are_recognized(name, file, options):
     if not (SHARED / file).exists():
         pytest.skip("the real weights are not there: shared/weights/")
-    source = open_weights(str(SHARED / file))
+    source = load_weights(str(SHARED / file))
     row = WEIGHTS[name]
     assert source.origin.startswith(f"{name}: github.com/{row.repository}")
     assert source.options == options and source.classes == row.classes
@@ -242,81 +249,81 @@ def test_the_real_files_are_known(name, file, options):
 
 
 @pytest.mark.parametrize("name", ["resnet81", "", "mobilenetv2", "timm/resnet18"])
-def test_a_name_that_is_unknown(name, monkeypatch, tmp_path):
+def test_unknown_names_are_errors(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         VicinalError, match=r"There (is|are) no (weights|file)"
     ) as caught:
-        open_weights(name)
+        load_weights(name)
     if name == "resnet81":
         assert "Did you mean 'resnet18'" in str(caught.value)
-    with pytest.raises(SettingError, match=r"no backbone 'resnet81'. Did you mean"):
-        open_weights("resnet18", "resnet81")
+    with pytest.raises(SettingError, match=r"'resnet81' instead. Did you mean"):
+        load_weights("resnet18", "resnet81")
 
 
 # --- files ---------------------------------------------------------------------------
 
 
-def test_a_file_is_recognised_and_what_is_assumed_is_said(file, network):
-    source = open_weights(str(file))
-    assert fits(source, network) and source.classes == 7
+def test_a_file_is_recognized_and_assumptions_are_stated(file, network):
+    source = load_weights(str(file))
+    assert weights_equal(source, network) and source.classes == 7
     assert source.backbone == "resnet20" and source.options == {}
     assert source.preprocessing == replace(IMAGENET, image_size=32, store_size=32)
     assert source.sha256 == sha256(file)
-    assert "prepared as for most ImageNet weights" in source.origin
+    assert "the preprocessing of most ImageNet weights" in source.origin
     assert "body.safetensors.json" in source.origin
     bare = file.parent / "bare"
     bare.mkdir()
     file.rename(bare / "model.safetensors")
-    assert fits(open_weights(str(bare), "resnet20"), network)
+    assert weights_equal(load_weights(str(bare), "resnet20"), network)
 
 
-def test_grey_pictures_have_a_mean_of_their_own(tmp_path):
+def test_grey_images_do_not_use_the_imagenet_mean(tmp_path):
     grey = build("resnet18", num_classes=2, in_channels=1)
     save_file(grey.state_dict(), tmp_path / "grey.safetensors")
-    source = open_weights(str(tmp_path / "grey.safetensors"))
+    source = load_weights(str(tmp_path / "grey.safetensors"))
     assert source.preprocessing == Preprocessing(224, 256, channels=1)
 
 
-def test_a_network_made_for_a_size_is_taken_as_it_is(tmp_path):
+def test_a_network_built_for_one_image_size(tmp_path):
     small = build("small", num_classes=3, in_channels=1, image_size=8)
     save_file(small.state_dict(), tmp_path / "small.safetensors")
-    source = open_weights(str(tmp_path / "small.safetensors"), "small")
+    source = load_weights(str(tmp_path / "small.safetensors"), "small")
     assert source.classes == 3 and source.preprocessing.channels == 1
     beside = tmp_path / "small.safetensors.json"
     beside.write_text('{"image_size": 8}')
-    source = open_weights(str(tmp_path / "small.safetensors"), "small")
+    source = load_weights(str(tmp_path / "small.safetensors"), "small")
     assert source.preprocessing == Preprocessing(8, 8, channels=1)
-    assert source.origin.endswith("(say otherwise in small.safetensors.json)")
+    assert source.origin.endswith("(set another in small.safetensors.json)")
     beside.write_text('{"image_size": 28}')
     with pytest.raises(SettingError, match="do not fit small"):
-        open_weights(str(tmp_path / "small.safetensors"), "small")
+        load_weights(str(tmp_path / "small.safetensors"), "small")
 
 
-def test_a_file_beside_says_how_pictures_are_prepared(tmp_path):
+def test_a_sidecar_file_sets_the_preprocessing(tmp_path):
     network = build("mobilenet_v2", num_classes=5)
     path = tmp_path / "mine.safetensors"
     save_file(network.state_dict(), path)
-    told = {"mean": [0.5, 0.4, 0.3], "std": [1, 0.5, 0.25], "image_size": 160}
-    told |= {"store_size": 200, "resize": "pad", "padding": "tensorflow"}
+    messages = {"mean": [0.5, 0.4, 0.3], "std": [1, 0.5, 0.25], "image_size": 160}
+    messages |= {"store_size": 200, "resize": "pad", "padding": "tensorflow"}
     path.with_name("mine.safetensors.json").write_text(
-        json.dumps(told | {"norm_eps": 0.001})
+        json.dumps(messages | {"norm_eps": 0.001})
     )
-    source = open_weights(str(path))
+    source = load_weights(str(path))
     assert source.options == {"padding": "tensorflow", "norm_eps": 0.001}
     assert source.preprocessing == Preprocessing(
         160, 200, resize="pad", mean=(0.5, 0.4, 0.3), std=(1, 0.5, 0.25)
     )
-    assert source.origin.endswith("prepared as mine.safetensors.json says")
-    assert fits(source, network)
+    assert source.origin.endswith("preprocessing from mine.safetensors.json")
+    assert weights_equal(source, network)
 
 
-def test_what_the_file_beside_leaves_out_is_assumed(file):
+def test_values_missing_in_the_sidecar_file_are_assumed(file):
     beside = file.with_name("body.safetensors.json")
     beside.write_text('{"image_size": 64}')
-    source = open_weights(str(file))
+    source = load_weights(str(file))
     assert source.preprocessing == replace(IMAGENET, image_size=64, store_size=73)
-    assert "image_size from body.safetensors.json; for want of" in source.origin
+    assert "image_size from body.safetensors.json; assuming" in source.origin
 
 
 @pytest.mark.parametrize(
@@ -324,7 +331,7 @@ def test_what_the_file_beside_leaves_out_is_assumed(file):
     [
         ("{", "cannot be read as JSON"),
         ("[1]", r"must hold an object, \{\.\.\.\}\. Got \[1\]"),
-        ('{"maen": [1, 1, 1]}', "says 'maen', which is unknown. Did you mean 'mean'"),
+        ('{"maen": [1, 1, 1]}', "has an unknown key, 'maen'. Did you mean 'mean'"),
         ('{"mean": [1, 1]}', r"mean must be a list of 3 numbers\. Got \[1, 1\]"),
         ('{"mean": 0.5}', "mean must be a list of 3 numbers"),
         ('{"std": [1, 0, 1]}', "std must be a list of 3 numbers above 0"),
@@ -333,65 +340,67 @@ def test_what_the_file_beside_leaves_out_is_assumed(file):
         ('{"image_size": true}', "image_size must be 8 to 2048 pixels"),
         ('{"store_size": 16}', r"store_size must be image_size \(32\) or more"),
         ('{"resize": "zoom"}', "resize must be crop or squish or pad. Got 'zoom'"),
-        ('{"padding": "tensorflow"}', "says 'padding', which is unknown"),
+        ('{"padding": "tensorflow"}', "has an unknown key, 'padding'"),
     ],
 )
-def test_a_file_beside_that_is_wrong(text, reason, file):
+def test_invalid_sidecar_files_are_errors(text, reason, file):
     file.with_name("body.safetensors.json").write_text(text)
     with pytest.raises(ModelFileError, match=rf"body\.safetensors\.json.*{reason}"):
-        open_weights(str(file))
+        load_weights(str(file))
 
 
 def test_weights_of_another_network_are_refused_with_a_table(file):
     with pytest.raises(SettingError) as caught:
-        open_weights(str(file), "resnet18")
+        load_weights(str(file), "resnet18")
     lines = str(caught.value).splitlines()
-    assert lines[0].endswith("body.safetensors do not fit resnet18, 145 tensors:")
-    assert lines[1].split() == ["tensor", "wanted", "got"]
+    assert lines[0].endswith(
+        "body.safetensors do not fit resnet18. 145 tensors differ:"
+    )
+    assert lines[1].split() == ["tensor", "expected", "got"]
     assert lines[2].split("  ")[0] == "conv1.weight"
     assert lines[-2].startswith("and ") and lines[-1].startswith(
         "Choose the --backbone"
     )
 
 
-def test_a_file_of_no_network_is_refused(tmp_path):
+def test_a_file_of_an_unknown_network_is_refused(tmp_path):
     path = tmp_path / "strange.safetensors"
     save_file({f"layer.{k}": torch.ones(2) for k in range(5)}, path)
     with pytest.raises(
         SettingError, match=r"named layer\.0, layer\.1, layer\.2 \.\.\."
     ):
-        open_weights(str(path))
+        load_weights(str(path))
 
 
 @pytest.mark.parametrize("name", ["model.pt", "model.pth", "model.bin"])
 def test_a_pickle_is_refused_by_name(name, tmp_path):
     torch.save({"conv1.weight": torch.ones(2)}, tmp_path / name)
-    with pytest.raises(ModelFileError, match=rf"{name} is a pickle by its name"):
-        open_weights(str(tmp_path / name))
+    with pytest.raises(ModelFileError, match=rf"{name} has the suffix of a pickle"):
+        load_weights(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("cut", [0, 5, 1000, -1])
-def test_a_file_that_is_cut_off_is_refused(cut, file):
+def test_a_truncated_file_is_refused(cut, file):
     file.write_bytes(file.read_bytes()[:cut])
-    with pytest.raises(ModelFileError, match="is not a whole safetensors file"):
-        open_weights(str(file))
+    with pytest.raises(ModelFileError, match="is not a complete safetensors file"):
+        load_weights(str(file))
 
 
-def test_a_file_that_is_missing(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(ModelFileError, match=r"There is no file .*gone\.safetensors"):
-        open_weights(str(tmp_path / "gone.safetensors"))
+        load_weights(str(tmp_path / "gone.safetensors"))
 
 
 # --- folders of models ---------------------------------------------------------------
 
 
-def pictures() -> np.ndarray:
+def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (24, 8, 8)).astype(np.uint8)
 
 
-def test_a_model_of_vicinal_says_all_itself(tmp_path):
-    model = ImageClassifier(**QUICK).fit(pictures(), ["a", "b", "c"] * 8)
-    source = open_weights(str(model.save(tmp_path / "run")))
+def test_a_model_folder_describes_itself(tmp_path):
+    model = ImageClassifier(**QUICK).fit(images(), ["a", "b", "c"] * 8)
+    source = load_weights(str(model.save(tmp_path / "run")))
     assert source.backbone == "small" and source.classes == 3
     assert source.preprocessing == model.preprocessing_
     state = model.network_.state_dict()
@@ -401,21 +410,21 @@ def test_a_model_of_vicinal_says_all_itself(tmp_path):
         source.origin == f"{tmp_path}/run: small, trained by vicinal (ImageClassifier)"
     )
     with pytest.raises(SettingError, match="holds weights of small, and --backbone is"):
-        open_weights(str(tmp_path / "run"), "resnet18")
-    model = ImageRegressor(**QUICK).fit(pictures(), np.arange(24.0))
-    assert open_weights(str(model.save(tmp_path / "numbers"))).classes is None
+        load_weights(str(tmp_path / "run"), "resnet18")
+    model = ImageRegressor(**QUICK).fit(images(), np.arange(24.0))
+    assert load_weights(str(model.save(tmp_path / "numbers"))).classes is None
 
 
-def test_a_model_of_another_kind_is_refused(tmp_path):
-    model = ImageClassifier(**QUICK).fit(pictures(), ["a", "b", "c"] * 8)
+def test_a_model_of_another_domain_is_refused(tmp_path):
+    model = ImageClassifier(**QUICK).fit(images(), ["a", "b", "c"] * 8)
     folder = model.save(tmp_path / "run")
-    said = json.loads((folder / "model.json").read_text())
-    said |= {"estimator": "NodeClassifier", "network": {"layers": 2}}
-    (folder / "model.json").write_text(json.dumps(said))
+    predicted = json.loads((folder / "model.json").read_text())
+    predicted |= {"estimator": "NodeClassifier", "network": {"layers": 2}}
+    (folder / "model.json").write_text(json.dumps(predicted))
     with pytest.raises(
-        ModelFileError, match="of another kind, NodeClassifier; a model"
+        ModelFileError, match=r"folder of an image model\. Got one of NodeClassifier"
     ):
-        open_weights(str(folder))
+        load_weights(str(folder))
 
 
 # --- timm ----------------------------------------------------------------------------
@@ -489,7 +498,7 @@ class Late(Toy):
 
 
 class Halving(Toy):
-    """One that takes pictures of an even number of windows only, as maxvit does."""
+    """One that takes images of an even number of windows only, as maxvit does."""
 
     def forward_features(self, x: Tensor) -> Tensor:
         assert x.shape[-1] % 32 == 0, "height must be divisible by window"
@@ -532,7 +541,7 @@ def timm(monkeypatch) -> dict[str, SimpleNamespace]:
     models.group_parameters = group_parameters
     monkeypatch.setitem(sys.modules, "timm", library)
     monkeypatch.setitem(sys.modules, "timm.models", models)
-    for kept in (of_timm.parameters_of, key_names.outline):
+    for kept in (timm_network.count_parameters, state_dict_names.meta_network):
         kept.cache_clear()
     return known
 
@@ -548,8 +557,8 @@ def toy(timm, own_cache) -> Toy:
     return network
 
 
-def test_any_network_of_timm_by_its_name(toy):
-    source = open_weights("timm:toy.x_in1k")
+def test_any_timm_network_can_be_loaded_by_name(toy):
+    source = load_weights("timm:toy.x_in1k")
     assert (source.backbone, source.classes) == ("timm:toy", 1000)
     assert source.preprocessing == replace(IMAGENET, image_size=32, store_size=32)
     network = build("timm:toy", num_classes=1000).eval()
@@ -565,11 +574,11 @@ def test_any_network_of_timm_by_its_name(toy):
     }
     assert last == ["network.fc.weight", "network.fc.bias"]
     row = architecture("timm:toy")
-    wanted = sum(p.numel() for p in Toy(1000, 3).parameters())
-    assert (row.parameters, row.image_size, row.in_channels) == (wanted, 32, 3)
+    expected = sum(p.numel() for p in Toy(1000, 3).parameters())
+    assert (row.parameters, row.image_size, row.in_channels) == (expected, 32, 3)
 
 
-def test_learning_from_weights_of_timm(toy, tmp_path):
+def test_training_from_timm_weights(toy, tmp_path):
     x = np.random.default_rng(0).integers(0, 90, (60, 40, 40, 3), np.uint8)
     y = np.arange(60) % 2
     x[y == 1] += 100
@@ -583,71 +592,73 @@ def test_learning_from_weights_of_timm(toy, tmp_path):
 
 
 @pytest.mark.parametrize("named", ["timm:toy", "timm:toy.x_in1k"])
-def test_a_model_that_was_made_of_a_network_of_timm(named, toy, tmp_path):
+def test_a_saved_model_with_a_timm_network_can_be_loaded(named, toy, tmp_path):
     x = np.random.default_rng(0).integers(0, 255, (24, 40, 40, 3), np.uint8)
     own = ImageClassifier(**QUICK, backbone=named).fit(x, np.arange(24) % 2)
     folder = str(own.save(tmp_path / "model"))
     for again in (named, "timm:toy", None):
-        assert open_weights(folder, again).backbone in ("timm:toy", named)
+        assert load_weights(folder, again).backbone in ("timm:toy", named)
     with pytest.raises(SettingError, match="and --backbone is small"):
-        open_weights(folder, "small")
+        load_weights(folder, "small")
 
 
-def test_a_file_with_weights_of_timm_s(toy, timm, own_cache):
+def test_a_file_of_timm_weights_needs_the_network_name(toy, timm, own_cache):
     file = next((own_cache / "weights").rglob("model.safetensors"))
-    source = open_weights(str(file), "timm:toy")
+    source = load_weights(str(file), "timm:toy")
     assert source.backbone == "timm:toy" and source.preprocessing.image_size == 32
-    with pytest.raises(SettingError, match=r"no network that is known.*timm:NAME"):
-        open_weights(str(file))
-    with pytest.raises(SettingError, match=r"knows no network named 'toi'.*mean toy"):
-        open_weights(str(file), "timm:toi")
+    with pytest.raises(
+        SettingError, match=r"the weights of a known network.*timm:NAME"
+    ):
+        load_weights(str(file))
+    with pytest.raises(SettingError, match=r"has no network named 'toi'.*mean toy"):
+        load_weights(str(file), "timm:toi")
 
 
-def test_a_file_with_weights_of_timm_s_is_prepared_as_timm_says(toy, timm, own_cache):
+def test_a_file_of_timm_weights_uses_timm_preprocessing(toy, timm, own_cache):
     timm["toy.x_in1k"].mean, timm["toy.x_in1k"].crop_pct = (0.5, 0.4, 0.3), 0.8
     file = next((own_cache / "weights").rglob("model.safetensors"))
-    source = open_weights(str(file), "timm:toy.x_in1k")
+    source = load_weights(str(file), "timm:toy.x_in1k")
     assert source.backbone == "timm:toy"
     assert source.preprocessing.mean == (0.5, 0.4, 0.3)
     sizes = source.preprocessing.image_size, source.preprocessing.store_size
     assert sizes == (32, 40)
-    assert "pictures prepared as timm says of toy.x_in1k" in source.origin
+    assert "preprocessing of timm's toy.x_in1k" in source.origin
     beside = file.with_name("model.safetensors.json")
     beside.write_text('{"image_size": 64, "std": [1, 1, 1]}')
-    told = open_weights(str(file), "timm:toy").preprocessing
-    assert (told.image_size, told.store_size) == (64, 80)
-    assert told.mean == (0.5, 0.4, 0.3) and told.std == (1, 1, 1)
-    origin = open_weights(str(file), "timm:toy").origin
-    assert "image_size, std from model.safetensors.json; pictures prep" in origin
+    messages = load_weights(str(file), "timm:toy").preprocessing
+    assert (messages.image_size, messages.store_size) == (64, 80)
+    assert messages.mean == (0.5, 0.4, 0.3) and messages.std == (1, 1, 1)
+    origin = load_weights(str(file), "timm:toy").origin
+    assert "image_size, std from model.safetensors.json; preprocessing" in origin
 
 
 @pytest.mark.parametrize("named", ["timm:toy", "timm:toy.x_in1k"])
-def test_a_network_of_timm_may_be_named_beside_its_weights(named, toy):
-    assert open_weights("timm:toy.x_in1k", named).backbone == "timm:toy"
+def test_backbone_may_name_the_network_of_timm_weights(named, toy):
+    assert load_weights("timm:toy.x_in1k", named).backbone == "timm:toy"
     model = ImageClassifier(backbone=named, weights="timm:toy.x_in1k")
-    assert model.start.backbone == "timm:toy"
+    assert Initialization(model.validate_settings()).backbone == "timm:toy"
 
 
 @pytest.mark.parametrize("named", ["timm:resnet18", "timm:resnet18.x_in1k", "resnet18"])
-def test_a_network_of_timm_s_that_is_here_may_be_named_either_way(
+def test_a_timm_network_implemented_here_has_two_names(
     named, timm, own_cache, tmp_path
 ):
     network = build("resnet18", num_classes=1000)
     file = tmp_path / "body.safetensors"
     save_file(network.state_dict(), file)
-    source = open_weights(str(file), named)
-    assert source.backbone == "resnet18" and fits(source, network)
+    source = load_weights(str(file), named)
+    assert source.backbone == "resnet18" and weights_equal(source, network)
     kept = own_cache / "weights/timm--resnet18.x_in1k/main/model.safetensors"
     kept.parent.mkdir(parents=True)
     save_file(network.state_dict(), kept)
-    assert open_weights("timm:resnet18.x_in1k", named).backbone == "resnet18"
+    assert load_weights("timm:resnet18.x_in1k", named).backbone == "resnet18"
     with pytest.raises(SettingError, match="holds weights of resnet18, and --backbone"):
-        open_weights("timm:resnet18.x_in1k", "resnet34")
+        load_weights("timm:resnet18.x_in1k", "resnet34")
 
 
-def test_weights_of_timm_without_a_head(toy, timm, own_cache):
+def test_timm_weights_without_a_head(toy, timm, own_cache):
     timm["toy.x_in1k"].num_classes = 0
-    source = open_weights("timm:toy.x_in1k")
+    source = load_weights("timm:toy.x_in1k")
     assert (source.classes, source.backbone) == (None, "timm:toy")
     x = np.random.default_rng(0).integers(0, 255, (12, 40, 40, 3), np.uint8)
     how = {**QUICK, "weights": "timm:toy.x_in1k", "freeze": "all"}
@@ -655,21 +666,21 @@ def test_weights_of_timm_without_a_head(toy, timm, own_cache):
     assert model.network_.head.out_features == 2
 
 
-def test_grey_weights_of_a_network_that_begins_with_no_convolution(timm, own_cache):
+def test_grey_weights_of_a_network_without_a_convolutional_stem(timm, own_cache):
     timm["late"] = config("late", input_size=(3, 32, 32))
     network = Late(2, 1)
     file = own_cache / "late.safetensors"
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(network.state_dict(), file)
-    source = open_weights(str(file), "timm:late")
+    source = load_weights(str(file), "timm:late")
     assert source.preprocessing.channels == 1
     timm["late"].crop_pct = 0.8
-    sizes = open_weights(str(file), "timm:late").preprocessing
+    sizes = load_weights(str(file), "timm:late").preprocessing
     assert (sizes.image_size, sizes.store_size, len(sizes.mean)) == (32, 40, 1)
 
 
-def test_networks_of_timm_that_cannot_be_used(timm):
-    with pytest.raises(SettingError, match=r"timm:odd does not end in one dense layer"):
+def test_unsupported_timm_networks_are_errors(timm):
+    with pytest.raises(SettingError, match=r"timm:odd must end in a dense layer"):
         build("timm:odd", num_classes=2)
     assert build("timm:toy", num_classes=2, image_size=64).embedding_size == 6
     timm["toy"].fixed_input_size = True
@@ -681,55 +692,57 @@ def test_networks_of_timm_that_cannot_be_used(timm):
         )
 
 
-def test_a_size_that_fails_on_the_way_is_refused(timm):
+def test_an_image_size_that_fails_in_the_forward_pass_is_refused(timm):
     assert build("timm:halving", num_classes=2, image_size=96).training
     with pytest.raises(
-        SettingError, match=r"no pictures of 100 pixels \(height must be"
+        SettingError, match=r"does not take images of 100 pixels \(height must be"
     ):
         build("timm:halving", num_classes=2, image_size=100)
 
 
-def test_a_network_that_takes_one_size_says_so(timm, monkeypatch):
+def test_a_network_of_fixed_image_size_refuses_others(timm, monkeypatch):
     def refuses(name: str, img_size: int | None = None, **_: object) -> None:
         raise TypeError("got an unexpected keyword argument 'img_size'")
 
     timm["toy"].fixed_input_size = True
     assert architecture("timm:toy").parameters > 0
     monkeypatch.setattr(sys.modules["timm"], "create_model", refuses)
-    with pytest.raises(SettingError, match=r"takes pictures of 32 pixels and no other"):
+    with pytest.raises(
+        SettingError, match=r"image_size must be 32 pixels for timm:toy"
+    ):
         build("timm:toy", num_classes=2, image_size=64)
     with pytest.raises(TypeError):  # that is another matter
         build("timm:toy", num_classes=2)
 
 
-def test_weights_of_timm_are_prepared_as_timm_says(timm, own_cache):
+def test_timm_weights_use_timm_preprocessing(timm, own_cache):
     network = build("resnet18", num_classes=1000)
     file = own_cache / "weights/timm--resnet18.x_in1k/main/model.safetensors"
     file.parent.mkdir(parents=True)
     save_file(network.state_dict(), file)
-    source = open_weights("timm:resnet18.x_in1k")
-    assert fits(source, network)
+    source = load_weights("timm:resnet18.x_in1k")
+    assert weights_equal(source, network)
     assert source.preprocessing == replace(IMAGENET, store_size=235)
     assert source.sha256 == sha256(file)
     assert source.origin == (
         "timm:resnet18.x_in1k: huggingface.co/timm/resnet18.x_in1k @ main, apache-2.0"
     )
     timm["resnet18.x_in1k"].crop_mode = "squash"
-    assert open_weights("timm:resnet18.x_in1k").preprocessing.resize == "squish"
+    assert load_weights("timm:resnet18.x_in1k").preprocessing.resize == "squish"
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("resnet18.y_in1k", r"knows no weights named 'resnet18.y_in1k'. Did you mean"),
-        ("resnet18.nonsense", r"knows no weights named .*timm\.list_pretrained\(\)"),
-        ("toi", r"knows no network named 'toi'. Did you mean toy.*list_models\(\)"),
+        ("resnet18.y_in1k", r"has no weights named 'resnet18.y_in1k'. Did you mean"),
+        ("resnet18.nonsense", r"has no weights named .*timm\.list_pretrained\(\)"),
+        ("toi", r"has no network named 'toi'. Did you mean toy.*list_models\(\)"),
         ("resnet34.x_in1k", "timm has no weights for resnet34.x_in1k on the hub"),
     ],
 )
-def test_weights_of_timm_that_cannot_be_used(name, reason, timm):
+def test_unknown_timm_weights_are_errors(name, reason, timm):
     with pytest.raises(SettingError, match=reason):
-        open_weights(f"timm:{name}")
+        load_weights(f"timm:{name}")
 
 
 @pytest.mark.parametrize(
@@ -739,19 +752,19 @@ def test_weights_of_timm_that_cannot_be_used(name, reason, timm):
         RuntimeError("operator torchvision::nms does not exist"),
     ],
 )
-def test_without_timm_it_says_how_to_get_it(error, monkeypatch):
+def test_without_timm_the_error_says_how_to_install_it(error, monkeypatch):
     def fails(name: str) -> None:
         raise error
 
-    monkeypatch.setattr(of_timm, "import_module", fails)
+    monkeypatch.setattr(timm_network, "import_module", fails)
     with pytest.raises(MissingExtraError, match="timm:vit_tiny needs timm"):
         build("timm:vit_tiny", num_classes=2)
     with pytest.raises(MissingExtraError, match=r"pip install 'vicinal\[timm\]'"):
-        open_weights("timm:resnet18")
+        load_weights("timm:resnet18")
 
 
-def test_every_architecture_of_timm_is_in_the_table_of_networks():
-    assert set(TIMM.values()) <= NETWORKS.keys()
+def test_timm_networks_map_to_the_table_of_networks():
+    assert set(TIMM_NETWORKS.values()) <= NETWORKS.keys()
 
 
 REAL = (
@@ -761,7 +774,7 @@ REAL = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REAL.split())
-def test_networks_of_timm_itself(name):
+def test_real_timm_networks_give_the_same_logits(name):
     try:
         library: Any = importlib.import_module("timm")
     except (ImportError, RuntimeError) as error:
@@ -769,19 +782,23 @@ def test_networks_of_timm_itself(name):
     torch.manual_seed(0)
     own = library.create_model(name, num_classes=7).eval()
     network = build(f"timm:{name}", num_classes=7).eval()
-    tensors = key_names.convert(own.state_dict(), f"timm:{name}")
-    assert key_names.misfits(tensors, f"timm:{name}") == []
+    tensors = state_dict_names.convert_names(own.state_dict(), f"timm:{name}")
+    assert state_dict_names.find_mismatches(tensors, f"timm:{name}") == []
     network.load_state_dict(tensors)
     x = torch.randn(2, 3, 224, 224)
     with torch.no_grad():
-        wanted = own(x)
-        torch.testing.assert_close(network(x), wanted)
-        torch.testing.assert_close(network.head(network.embed(x)), wanted)
-        torch.testing.assert_close(folded(network, x)(x), wanted, rtol=1e-4, atol=1e-4)
+        expected = own(x)
+        torch.testing.assert_close(network(x), expected)
+        torch.testing.assert_close(network.head(network.embed(x)), expected)
+        torch.testing.assert_close(
+            fold_batchnorm(network, x)(x), expected, rtol=1e-4, atol=1e-4
+        )
         with frozen_batchnorm(network, find_conv_bn_pairs(network, x)):
-            torch.testing.assert_close(network(x), wanted, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(network(x), expected, rtol=1e-4, atol=1e-4)
     blocks = network.blocks()
     names = [name for block in blocks for name in block]
     assert sorted(names) == sorted(n for n, _ in network.named_parameters())
-    assert len(blocks) > 8 and is_head(network, blocks[-1])
-    assert not any(is_head(network, [name]) for block in blocks[:-1] for name in block)
+    assert len(blocks) > 8 and is_head_block(network, blocks[-1])
+    assert not any(
+        is_head_block(network, [name]) for block in blocks[:-1] for name in block
+    )

@@ -12,14 +12,14 @@ from torch import Tensor
 from vicinal.core.storage.checkpoint import Tensors
 from vicinal.images.networks import NETWORKS, build
 from vicinal.images.weights.state_dict_names import (
-    Misfit,
-    channels,
-    classes,
-    convert,
-    misfits,
-    outline,
-    recognise,
-    table,
+    Mismatch,
+    convert_names,
+    count_classes,
+    count_input_channels,
+    find_mismatches,
+    format_mismatches,
+    identify_backbone,
+    meta_network,
 )
 
 # timm's blocks of MobileNetV2, in order: i.j of the first is features.1
@@ -93,7 +93,7 @@ def timm_shape(name: str, t: Tensor, convolutions: bool) -> Tensor:
 def filled(backbone: str) -> Tensors:
     """A network's tensors, no two of them alike."""
     generator = torch.Generator().manual_seed(0)
-    shapes = {name: t.shape for name, t in outline(backbone).state_dict().items()}
+    shapes = {name: t.shape for name, t in meta_network(backbone).state_dict().items()}
     return {
         name: torch.tensor(0)
         if name.endswith("num_batches_tracked")
@@ -111,17 +111,17 @@ def as_timm(backbone: str) -> tuple[Tensors, Tensors]:
     return ours, {k: timm_shape(k, t, atto and "mlp" in k) for k, t in theirs.items()}
 
 
-def same(got: Tensors, wanted: Tensors) -> bool:
-    equal = got.keys() == wanted.keys()
-    return equal and all(t.equal(wanted[name]) for name, t in got.items())
+def same(got: Tensors, expected: Tensors) -> bool:
+    equal = got.keys() == expected.keys()
+    return equal and all(t.equal(expected[name]) for name, t in got.items())
 
 
 @pytest.mark.parametrize("backbone", ["mobilenet_v2", "convnext_atto", "convnext_tiny"])
-def test_timm_s_names_and_shapes_become_ours(backbone):
+def test_timm_names_and_shapes_become_ours(backbone):
     ours, theirs = as_timm(backbone)
     assert len(theirs.keys() - ours.keys()) == len(theirs) == len(ours)
-    assert recognise(theirs) == backbone
-    assert same(convert(theirs, backbone), ours)
+    assert identify_backbone(theirs) == backbone
+    assert same(convert_names(theirs, backbone), ours)
 
 
 @pytest.mark.parametrize(
@@ -165,85 +165,93 @@ def test_timm_s_names_and_shapes_become_ours(backbone):
         ("convnext_atto", "head.fc.bias", "classifier.2.bias", (1000,)),
     ],
 )
-def test_names_from_timm_itself(backbone, theirs, ours, shape):
-    got = convert({theirs: torch.ones(shape)}, backbone)
-    assert got[ours].shape == shape == outline(backbone).state_dict()[ours].shape
+def test_names_copied_from_timm(backbone, theirs, ours, shape):
+    got = convert_names({theirs: torch.ones(shape)}, backbone)
+    assert got[ours].shape == shape == meta_network(backbone).state_dict()[ours].shape
 
 
 @pytest.mark.parametrize("backbone", NETWORKS)
-def test_our_own_names_stay_and_are_recognised(backbone):
-    ours = dict(outline(backbone).state_dict())
-    assert recognise(ours) == backbone
-    assert convert(ours, backbone).keys() == ours.keys()
-    assert misfits(ours, backbone) == []
-    assert classes(ours, backbone) == NETWORKS[backbone].num_classes
+def test_our_own_names_are_unchanged_and_identified(backbone):
+    ours = dict(meta_network(backbone).state_dict())
+    assert identify_backbone(ours) == backbone
+    assert convert_names(ours, backbone).keys() == ours.keys()
+    assert find_mismatches(ours, backbone) == []
+    assert count_classes(ours, backbone) == NETWORKS[backbone].num_classes
 
 
 @pytest.mark.parametrize(
     "wrapper", ["module.", "model.", "_orig_mod.", "module.model."]
 )
-def test_what_wraps_a_network_is_taken_off(wrapper):
+def test_wrapper_prefixes_are_removed(wrapper):
     ours, theirs = as_timm("mobilenet_v2")
     wrapped = {wrapper + name: t for name, t in theirs.items()}
-    assert recognise(wrapped) == "mobilenet_v2"
-    assert same(convert(wrapped, "mobilenet_v2"), ours)
+    assert identify_backbone(wrapped) == "mobilenet_v2"
+    assert same(convert_names(wrapped, "mobilenet_v2"), ours)
 
 
-def test_counters_that_a_file_leaves_out_are_zero():
+def test_missing_batch_counters_are_zero():
     ours = filled("resnet20")
     short = {k: t for k, t in ours.items() if not k.endswith("num_batches_tracked")}
     assert len(short) == 97
-    assert same(convert(short, "resnet20"), ours)
-    build("resnet20", num_classes=10).load_state_dict(convert(short, "resnet20"))
+    assert same(convert_names(short, "resnet20"), ours)
+    build("resnet20", num_classes=10).load_state_dict(convert_names(short, "resnet20"))
 
 
-def test_other_classes_and_grey_pictures_are_recognised_too():
+def test_other_classes_and_grey_images_are_identified():
     grey = dict(build("resnet20", num_classes=3, in_channels=1).state_dict())
-    assert recognise(grey) == "resnet20"
-    assert (channels(grey, "resnet20"), classes(grey, "resnet20")) == (1, 3)
+    assert identify_backbone(grey) == "resnet20"
+    assert (
+        count_input_channels(grey, "resnet20"),
+        count_classes(grey, "resnet20"),
+    ) == (1, 3)
     body = {k: t for k, t in grey.items() if not k.startswith("linear.")}
-    assert recognise(body) == "resnet20" and classes(body, "resnet20") is None
-    assert channels(filled("dense"), "dense") == 1
+    assert (
+        identify_backbone(body) == "resnet20"
+        and count_classes(body, "resnet20") is None
+    )
+    assert count_input_channels(filled("dense"), "dense") == 1
 
 
-def test_what_is_no_network_here_is_not_recognised():
+def test_unknown_networks_are_not_identified():
     ours = filled("resnet20")
     one_more = ours | {"layer3.3.conv1.weight": torch.ones(64, 64, 3, 3)}  # ResNet-26
     wider = {k: torch.cat([t, t]) if t.ndim else t for k, t in ours.items()}
     for strange in ({}, {"weight": torch.ones(2)}, one_more, wider):
-        assert recognise(strange) is None
+        assert identify_backbone(strange) is None
 
 
-def test_the_beginning_of_a_larger_network_is_not_a_smaller_one():
-    larger = dict(outline("resnet34").state_dict())
-    assert recognise(larger) == "resnet34"
-    left = {row.name for row in misfits(larger, "resnet18")}
-    assert left and left <= larger.keys() - outline("resnet18").state_dict().keys()
+def test_a_larger_network_is_not_identified_as_a_smaller_one():
+    larger = dict(meta_network("resnet34").state_dict())
+    assert identify_backbone(larger) == "resnet34"
+    left = {row.name for row in find_mismatches(larger, "resnet18")}
+    assert left and left <= larger.keys() - meta_network("resnet18").state_dict().keys()
 
 
-def test_numbers_are_not_put_into_another_order():
+def test_tensors_of_another_layout_are_not_reshaped():
     ours = filled("resnet20") | {"conv1.weight": torch.ones(3, 16, 3, 3)}
-    got = convert(ours, "resnet20")
+    got = convert_names(ours, "resnet20")
     assert got["conv1.weight"].shape == (3, 16, 3, 3)
-    assert Misfit("layer1.0.bn1.bias", (16,), None) not in misfits(got, "resnet20")
-    assert misfits(got, "resnet20")[0].name == "conv1.weight"
+    assert Mismatch("layer1.0.bn1.bias", (16,), None) not in find_mismatches(
+        got, "resnet20"
+    )
+    assert find_mismatches(got, "resnet20")[0].name == "conv1.weight"
 
 
-def test_a_table_of_what_did_not_fit():
+def test_mismatches_are_formatted_as_a_table():
     got = filled("resnet20")
     del got["layer1.0.bn1.bias"]
     got |= {"bn1.weight": torch.ones(8), "extra": torch.tensor(1)}
-    found = misfits(got, "resnet20")
+    found = find_mismatches(got, "resnet20")
     assert found == [
-        Misfit("bn1.weight", (16,), (8,)),
-        Misfit("layer1.0.bn1.bias", (16,), None),
-        Misfit("extra", None, ()),
+        Mismatch("bn1.weight", (16,), (8,)),
+        Mismatch("layer1.0.bn1.bias", (16,), None),
+        Mismatch("extra", None, ()),
     ]
-    assert table(found).splitlines() == [
-        "tensor             wanted   got",
-        "bn1.weight         [16]     [8]",
-        "layer1.0.bn1.bias  [16]     nothing",
-        "extra              nothing  []",
+    assert format_mismatches(found).splitlines() == [
+        "tensor             expected  got",
+        "bn1.weight         [16]      [8]",
+        "layer1.0.bn1.bias  [16]      missing",
+        "extra              missing   []",
     ]
-    lines = table(misfits({}, "resnet20")).splitlines()
+    lines = format_mismatches(find_mismatches({}, "resnet20")).splitlines()
     assert len(lines) == 12 and lines[-1] == "and 104 more"

@@ -1,6 +1,6 @@
-"""Batch norm folded into the convolution before it: one operation instead of two.
+"""Batch norm folded into the preceding convolution.
 
-Once a network has learned, batch norm is a fixed scale and shift of each channel, and a
+In evaluation mode batch norm is a fixed scale and shift of each channel, so a
 convolution followed by one is a convolution with other weights (Jacob et al. 2018,
 "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", section 3.2)::
@@ -21,55 +21,57 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.SiLU)
 
 
-def folded(network: nn.Module, example: Tensor, *, in_place: bool = True) -> nn.Module:
-    """A copy for answering whose batch norms stand in the convolutions before them.
+def fold_batchnorm(
+    network: nn.Module, example: Tensor, *, in_place: bool = True
+) -> nn.Module:
+    """Return a copy for inference with batch norms folded into convolutions.
 
-    in_place: activations write over what they are given, where that changes nothing.
-    example: a batch that the network takes; what it computes of it shows which
-    convolution each batch norm follows. One whose input comes from elsewhere stays.
+    in_place: activations overwrite their input, if the output stays the same.
+    example: a batch; running it shows which convolution each batch norm follows. Norms
+    with another input are kept.
     """
     plain = copy.deepcopy(network).eval()
-    acting = [m.inplace for m in _of(plain, ACTIVATIONS)]
-    if not _of(plain, NORMS) and all(was == in_place for was in acting):
+    activations = _modules(plain, ACTIVATIONS)
+    if not _modules(plain, NORMS) and all(m.inplace == in_place for m in activations):
         return plain
     names = {module: name for name, module in plain.named_modules()}
-    with torch.no_grad(), _answering(plain):
-        pairs, said = _seen_pairs(plain, example.clone())
-        said = said.clone()  # it may be written over
+    with torch.no_grad(), _evaluating(plain):
+        pairs, expected = _observe_pairs(plain, example.clone())
+        expected = expected.clone()  # it may be overwritten
         for conv, norm in pairs:
-            _put(plain, names[conv], fuse_conv_bn_eval(conv, norm))
-            _put(plain, names[norm], nn.Identity())
-        for module in _of(plain, ACTIVATIONS):
+            _replace_module(plain, names[conv], fuse_conv_bn_eval(conv, norm))
+            _replace_module(plain, names[norm], nn.Identity())
+        for module in _modules(plain, ACTIVATIONS):
             module.inplace = in_place
-        if _same(_ahead(plain, example.clone()), said):
+        if _all_close(_embed(plain, example.clone()), expected):
             return plain
-    return copy.deepcopy(network).eval()  # something was written over and used again
+    return copy.deepcopy(network).eval()  # an overwritten tensor was used again
 
 
 Pair = tuple[Any, Any]
-"""a convolution, and the batch norm that it feeds"""
+"""a convolution and the batch norm that follows it"""
 
 
 @contextlib.contextmanager
 def frozen_batchnorm(network: nn.Module, pairs: list[Pair] | None) -> Iterator[None]:
-    """Learn with batch norms whose statistics stay, each in its convolution.
+    """Train with fixed batch statistics, folded into the convolutions.
 
-    What trained weights say was said under the statistics they came with; a small batch
-    estimates others poorly, and a head that was fitted before no longer fits. So m and
-    v stay, while W, g and b learn; and a step is a quarter shorter, since a product of
-    [N, C, H, W] becomes one of W. Outside this context the network is as it was.
+    Small batches estimate the statistics poorly, and a head fitted under the pretrained
+    ones no longer fits. So m and v stay fixed, while W, g and b are trained. A step is
+    a quarter shorter, because a product with [N, C, H, W] becomes one with W. At the
+    end of the `with` block the network is restored.
 
-    pairs: of `find_conv_bn_pairs`; None: nothing is changed.
+    pairs: from `find_conv_bn_pairs`; None: nothing is changed.
     """
     if pairs is None:
         yield
         return
-    norms = [module for module in _of(network, NORMS) if module.training]
+    norms = [module for module in _modules(network, NORMS) if module.training]
     for norm in norms:
         norm.eval()
     for conv, norm in pairs:
-        conv._conv_forward = _folding(conv, norm)
-        norm.forward = _unchanged
+        conv._conv_forward = _folded_forward(conv, norm)
+        norm.forward = _identity
     try:
         yield
     finally:
@@ -79,8 +81,8 @@ def frozen_batchnorm(network: nn.Module, pairs: list[Pair] | None) -> Iterator[N
             norm.train()
 
 
-def _folding(conv: Any, norm: Any) -> Callable[..., Tensor]:
-    """The convolution's own rule, with the batch norm's numbers in its weights."""
+def _folded_forward(conv: Any, norm: Any) -> Callable[..., Tensor]:
+    """Return the forward function of a convolution with a batch norm in its weights."""
     plain = conv._conv_forward
 
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -91,63 +93,67 @@ def _folding(conv: Any, norm: Any) -> Callable[..., Tensor]:
     return forward
 
 
-def _unchanged(x: Tensor) -> Tensor:
+def _identity(x: Tensor) -> Tensor:
     return x
 
 
 def find_conv_bn_pairs(network: nn.Module, example: Tensor) -> list[Pair]:
-    """Convolutions and the batch norms that alone see what they give.
+    """Return the convolutions whose output is used by a batch norm only, with the norm.
 
-    Only such as do nothing else: a layer that, as some of timm's, has a rule of its own
-    (weights made anew, an activation behind) is no part of any pair. What was found is
-    tried: where the network then computes something else, as one that adds what a
-    convolution gave to what its norm made of it, there are no pairs.
+    Only plain layers: some of timm's standardise their weights or include an
+    activation. The pairs are tested: if the folded network computes something else, for
+    example because it uses a convolution's output elsewhere, there are no pairs.
     """
-    if not _of(network, NORMS):
+    if not _modules(network, NORMS):
         return []
-    with torch.no_grad(), _answering(network):
-        pairs, plain = _seen_pairs(network, example)
+    with torch.no_grad(), _evaluating(network):
+        pairs, expected = _observe_pairs(network, example)
         with frozen_batchnorm(network, pairs):
-            return pairs if _same(_ahead(network, example), plain) else []
+            same = _all_close(_embed(network, example), expected)
+            return pairs if same else []
 
 
-def _ahead(network: Any, x: Tensor) -> Tensor:
-    """What a network computes, up to its head: a head of zeros would hide it."""
+def _embed(network: Any, x: Tensor) -> Tensor:
+    """Return the output before the head, because a head of zeros would hide errors."""
     return getattr(network, "embed", network)(x)
 
 
-def _same(out: Tensor, plain: Tensor) -> bool:
-    """Whether two forms of a network compute the same, but for rounding."""
-    off = (out - plain).abs().max()
-    return bool(off <= 1e-3 * plain.abs().max() + 1e-6)
+def _all_close(out: Tensor, expected: Tensor) -> bool:
+    """Return True if two outputs are equal up to rounding."""
+    error = (out - expected).abs().max()
+    return bool(error <= 1e-3 * expected.abs().max() + 1e-6)
 
 
-def _seen_pairs(network: nn.Module, example: Tensor) -> tuple[list[Pair], Tensor]:
-    """Each batch norm given what one convolution gave; and what the network gives."""
-    made: dict[int, nn.Module] = {}
-    kept: list[Tensor] = []  # so that no two tensors get one address
+def _observe_pairs(network: nn.Module, example: Tensor) -> tuple[list[Pair], Tensor]:
+    """Run the network; return convolutions with their batch norms, and the output."""
+    source: dict[int, nn.Module] = {}
+    alive: list[Tensor] = []  # so that no two tensors have the same id
     pairs: list[tuple[nn.Module, nn.Module]] = []
-    usual: set[nn.Module] = set()
+    plain_convs: set[nn.Module] = set()
 
     def after(module: nn.Module, _: Any, out: Tensor) -> None:
-        if module in usual:
-            made[id(out)] = module
-            kept.append(out)
+        if module in plain_convs:
+            source[id(out)] = module
+            alive.append(out)
 
     def before(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        conv = made.get(id(inputs[0]))
+        conv = source.get(id(inputs[0]))
         if conv is not None:
             pairs.append((conv, module))
 
-    convolutions = _of(network, nn.Conv2d)
+    convolutions = _modules(network, nn.Conv2d)
     for conv in convolutions:
-        conv._conv_forward = _noting(conv, usual)
+        conv._conv_forward = _recording_forward(conv, plain_convs)
     plain = nn.BatchNorm2d.forward
-    norms = [m for m in _of(network, NORMS) if type(m).forward is plain and _whole(m)]
+    norms = [
+        m
+        for m in _modules(network, NORMS)
+        if type(m).forward is plain and _has_statistics(m)
+    ]
     hooks = [m.register_forward_hook(after) for m in convolutions]
     hooks += [m.register_forward_pre_hook(before) for m in norms]
     try:
-        out = _ahead(network, example)
+        out = _embed(network, example)
     finally:
         for hook in hooks:
             hook.remove()
@@ -157,45 +163,45 @@ def _seen_pairs(network: nn.Module, example: Tensor) -> tuple[list[Pair], Tensor
     return [p for p in pairs if used.count(p[0]) == used.count(p[1]) == 1], out
 
 
-def _whole(norm: Any) -> bool:
-    """Whether a batch norm has a scale and a shift, and statistics that it keeps."""
+def _has_statistics(norm: Any) -> bool:
+    """Return True for a batch norm with scale, shift and running statistics."""
     return norm.weight is not None and norm.running_var is not None
 
 
-def _noting(conv: Any, usual: set[nn.Module]) -> Callable[..., Tensor]:
-    """The convolution's own rule; that it was asked with the layer's weights is noted.
+def _recording_forward(conv: Any, plain_convs: set[nn.Module]) -> Callable[..., Tensor]:
+    """Return the convolution's forward function; record if it uses the layer's weight.
 
-    Only then do other weights in their place change what it gives.
+    Only then does a folded weight have an effect.
     """
     plain = conv._conv_forward
 
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if weight is conv.weight:
-            usual.add(conv)
+            plain_convs.add(conv)
         return plain(x, weight, bias)
 
     return forward
 
 
 @contextlib.contextmanager
-def _answering(network: nn.Module) -> Iterator[None]:
-    """Have every module answer rather than learn, in full float32; then as it was."""
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Use evaluation mode and full float32 in the `with` block."""
     before = {module: module.training for module in network.modules()}
     cudnn = torch.backends.cudnn
-    rounds, cudnn.allow_tf32 = cudnn.allow_tf32, False
+    allow_tf32, cudnn.allow_tf32 = cudnn.allow_tf32, False
     network.eval()
     try:
         yield
     finally:
-        cudnn.allow_tf32 = rounds
+        cudnn.allow_tf32 = allow_tf32
         for module, training in before.items():
             module.training = training
 
 
-def _of(network: nn.Module, kinds: Any) -> list[Any]:
+def _modules(network: nn.Module, kinds: Any) -> list[Any]:
     return [module for module in network.modules() if isinstance(module, kinds)]
 
 
-def _put(network: nn.Module, name: str, module: nn.Module) -> None:
+def _replace_module(network: nn.Module, name: str, module: nn.Module) -> None:
     parent, _, own = name.rpartition(".")
     setattr(network.get_submodule(parent), own, module)

@@ -1,19 +1,19 @@
-"""Many processes, one training: each takes its share of every batch.
+"""Data-parallel training: several processes share every batch.
 
     torchrun --nproc-per-node=4 -m vicinal train FOLDER
 
-The first process leads. It alone reads, divides, validates, decides, saves and reports;
-the others follow its orders, one a step. With w_k the weight of what process k has of
-a batch and g_k the mean gradient there, all of them step along
+Rank 0 alone reads, splits, validates, decides, saves and reports; it broadcasts a
+message before each step. With w_k the weight of the part of a batch on rank k and g_k
+its mean gradient, all ranks step along
 
     g = sum_k w_k g_k / sum_k w_k
 
-which is the gradient of the whole batch: the result is that of one process, but for
-rounding, and for batch norms that follow the batch, which see their process's share.
+the gradient of the whole batch. So the result is that of one process, up to rounding,
+except for batch norms in training mode, which use the statistics of their own part.
 (Goyal et al. 2017, "Accurate, Large Minibatch SGD", section 3.)
 
-What the others need to begin with, the first one sends them pickled, from process to
-process of one training; no file is read so.
+At the start rank 0 sends the model and the loader to the other ranks as a pickle, from
+process to process of one training; no file is read that way.
 """
 
 import contextlib
@@ -28,30 +28,30 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vicinal.core.compute.threads import cores, is_one_of_several
+from vicinal.core.compute.threads import is_distributed, num_cores
 from vicinal.errors import LostProcessError, VicinalError
 
 
 class Command(IntEnum):
-    """What the first process orders."""
+    """What the ranks do next."""
 
-    TRAINING = 0
-    """a training begins; what it needs comes next"""
+    TRAIN = 0
+    """start a training; its objects are broadcast next"""
 
     EPOCH = 1
     STEP = 2
 
     STOP = 3
-    """the training is over"""
+    """end this training"""
 
-    END = 4
-    """no other comes"""
+    EXIT = 4
+    """leave the group"""
 
 
 class StepMessage(NamedTuple):
-    """What all processes do next, at which place, and at which learning rate."""
+    """A command with its epoch, step and learning rate."""
 
-    what: Command
+    command: Command
     epoch: int = 0
     step: int = 0
     lr: float = 0.0
@@ -59,160 +59,158 @@ class StepMessage(NamedTuple):
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes of a training, as one of them sees them."""
+    """The processes of a distributed training, seen from one of them."""
 
     rank: int = 0
-    """of this process; 0 leads"""
-
-    size: int = 1
-    here: int = 1
+    world_size: int = 1
+    local_world_size: int = 1
     """processes on this machine"""
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
+        """True for rank 0."""
         return self.rank == 0
 
-    def tell(self, order: StepMessage) -> None:
-        """To all others; nothing where this process is alone."""
-        if self.size > 1:
-            self._broadcast(torch.tensor(order, dtype=torch.float64))
+    def broadcast(self, message: StepMessage) -> None:
+        """Send a message from rank 0 to all others, if there are any."""
+        if self.world_size > 1:
+            _broadcast(torch.tensor(message, dtype=torch.float64))
 
-    def hear(self) -> StepMessage:
-        """The next order; waits as long as it takes."""
-        told = torch.zeros(len(StepMessage._fields), dtype=torch.float64)
-        self._broadcast(told)
-        what, epoch, step, lr = told.tolist()
-        return StepMessage(Command(int(what)), int(epoch), int(step), lr)
+    def receive(self) -> StepMessage:
+        """Wait for the next message of rank 0."""
+        values = torch.zeros(len(StepMessage._fields), dtype=torch.float64)
+        _broadcast(values)
+        command, epoch, step, lr = values.tolist()
+        return StepMessage(Command(int(command)), int(epoch), int(step), lr)
 
-    def give(self, thing: Any) -> None:
-        """Send a thing that can be pickled to all others."""
-        self._hand_round([thing])
+    def broadcast_object(self, value: Any) -> None:
+        """Send an object that can be pickled from rank 0 to all others."""
+        _broadcast_objects([value])
 
-    def get(self) -> Any:
-        """What the first process gives."""
-        hands = [None]
-        self._hand_round(hands)
-        return hands[0]
+    def receive_object(self) -> Any:
+        """Wait for an object of rank 0."""
+        values = [None]
+        _broadcast_objects(values)
+        return values[0]
 
-    def average(
+    def all_reduce(
         self, parameters: Iterable[nn.Parameter], weight: float, loss: float
     ) -> float:
-        """Put the mean gradient of all processes in each of them; gives the mean loss.
+        """Replace gradients by their weighted mean over all ranks; return that loss.
 
-        weight: of this process's share; 0 where it has none, and then its gradients and
-        its loss count for nothing.
+        weight: of this rank's part of the batch; with 0, its gradients and loss are
+        ignored.
         """
-        if self.size == 1:
+        if self.world_size == 1:
             return loss
-        learned = [p for p in parameters if p.requires_grad]
-        device = learned[0].device
-        mine = [torch.zeros_like(p) if p.grad is None else p.grad for p in learned]
-        rest = torch.tensor([loss if weight else 0.0, 1.0], device=device)
-        flat = torch.cat([*(g.flatten() for g in mine), rest]) * weight
-        with _told():
+        trained = [p for p in parameters if p.requires_grad]
+        own = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
+        loss_and_one = [loss if weight else 0.0, 1.0]
+        rest = torch.tensor(loss_and_one, device=trained[0].device)
+        flat = torch.cat([*(g.flatten() for g in own), rest]) * weight
+        with _lost_process_errors():
             torch.distributed.all_reduce(flat)
         flat /= flat[-1].clone()
-        gradients = flat[:-2].split([p.numel() for p in learned])
-        for p, g in zip(learned, gradients, strict=True):
+        gradients = flat[:-2].split([p.numel() for p in trained])
+        for p, g in zip(trained, gradients, strict=True):
             p.grad = g.view_as(p)
         return flat[-2].item()
 
     @torch.no_grad()
-    def share_statistics(self, model: nn.Module) -> None:
-        """Put the mean of all processes' batch statistics in each of them."""
-        if self.size == 1:
+    def average_buffers(self, model: nn.Module) -> None:
+        """Replace the buffers (batch statistics) of a model by their mean."""
+        if self.world_size == 1:
             return
         for buffer in model.buffers():
             if buffer.is_floating_point():
-                with _told():
+                with _lost_process_errors():
                     torch.distributed.all_reduce(buffer)
-                buffer /= self.size
+                buffer /= self.world_size
 
     @contextlib.contextmanager
-    def threads(self) -> Iterator[None]:
-        """Take no more than this process's share of the machine's cores."""
+    def thread_share(self) -> Iterator[None]:
+        """Use only this process's share of the machine's cores in the `with` block."""
         before = torch.get_num_threads()
-        if self.size > 1:
-            torch.set_num_threads(max(1, cores() // self.here))
+        if self.world_size > 1:
+            torch.set_num_threads(max(1, num_cores() // self.local_world_size))
         try:
             yield
         finally:
             torch.set_num_threads(before)
 
-    def _broadcast(self, tensor: Tensor) -> None:
-        with _told():
-            torch.distributed.broadcast(tensor, 0)
 
-    def _hand_round(self, hands: list[Any]) -> None:
-        with _told():
-            torch.distributed.broadcast_object_list(
-                hands, 0, device=torch.device("cpu")
-            )
+SINGLE_PROCESS = ProcessGroup()
+_group = SINGLE_PROCESS
 
 
-ALONE = ProcessGroup()
-_team = ALONE
-
-
-def current() -> ProcessGroup:
-    """The team that this process has joined, or none but itself."""
-    return _team
+def current_process_group() -> ProcessGroup:
+    """Return the group that this process has joined, or SINGLE_PROCESS."""
+    return _group
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[ProcessGroup]:
-    """Be one of the processes that torchrun started; alone where it started one.
+def join_process_group() -> Iterator[ProcessGroup]:
+    """Join the processes started by torchrun; SINGLE_PROCESS without torchrun.
 
-    When the first one leaves, the others are told that no training comes.
+    At the end of the `with` block rank 0 tells the others to exit.
     """
-    global _team
-    if not is_one_of_several():
-        yield ALONE
+    global _group
+    if not is_distributed():
+        yield SINGLE_PROCESS
         return
-    # what an optimizer imports late would keep the group alive to a crash at the end
+    # imported late, by an optimizer, it would keep the group alive to a crash at exit
     import torch._dynamo
 
-    there = {name: int(os.environ[name]) for name in ("RANK", "WORLD_SIZE")}
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", there["WORLD_SIZE"]))
+    rank, world_size = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE"))
+    local_world_size = int(os.environ.get("LOCAL_WORLD_SIZE", world_size))
     backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         backend = "cpu:gloo,cuda:nccl"
-    with _told():  # data may take hours to read, and the others wait for it
+    with _lost_process_errors():  # rank 0 may read data for hours before it broadcasts
         torch.distributed.init_process_group(backend, timeout=timedelta(days=30))
-    _team = ProcessGroup(there["RANK"], there["WORLD_SIZE"], here)
-    if _team.leads:  # what it does by itself, it does with all cores
-        torch.set_num_threads(cores())
+    _group = ProcessGroup(rank, world_size, local_world_size)
+    if _group.is_leader:  # outside of training, rank 0 uses all cores
+        torch.set_num_threads(num_cores())
     try:
-        yield _team
-        _dismiss()
+        yield _group
+        _broadcast_exit()
     except LostProcessError:
         raise
-    except VicinalError:  # between two orders: the others listen
-        _dismiss()
+    except VicinalError:  # between messages: the others are listening
+        _broadcast_exit()
         raise
     finally:
-        _team = ALONE
+        _group = SINGLE_PROCESS
         with contextlib.suppress(RuntimeError):
             torch.distributed.destroy_process_group()
 
 
-def _dismiss() -> None:
-    """Tell the others that no training comes, where there are any left."""
-    if _team.leads:
+def _broadcast_exit() -> None:
+    if _group.is_leader:
         with contextlib.suppress(LostProcessError):
-            _team.tell(StepMessage(Command.END))
+            _group.broadcast(StepMessage(Command.EXIT))
 
 
-def leave_signals_to_the_leader() -> None:
-    """It saves and says so; the others end with it."""
+def ignore_signals() -> None:
+    """Ignore Ctrl-C and SIGTERM in a worker: rank 0 saves, and ends the others."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
+def _broadcast(tensor: Tensor) -> None:
+    with _lost_process_errors():
+        torch.distributed.broadcast(tensor, 0)
+
+
+def _broadcast_objects(values: list[Any]) -> None:
+    with _lost_process_errors():
+        torch.distributed.broadcast_object_list(values, 0, device=torch.device("cpu"))
+
+
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """LostProcessError where another process is not there any more."""
+def _lost_process_errors() -> Iterator[None]:
+    """Raise LostProcessError when another process has ended."""
     try:
         yield
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""How much memory is free for this process, and how it keeps what it has taken."""
+"""Free memory for this process, within the limits of containers; malloc settings."""
 
 import ctypes
 import functools
@@ -9,34 +9,36 @@ from typing import NamedTuple
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
-UNKNOWN = 4e9
+DEFAULT_FREE = 4e9
+"""bytes assumed where the system does not say"""
 
 
-class Files(NamedTuple):
-    """Names of the files in which a version of Linux's control groups tells bytes."""
+class CgroupFiles(NamedTuple):
+    """File names of a version of Linux control groups."""
 
     limit: str
     used: str
     cached: str
-    """line of memory.stat: file contents in memory, given up when memory runs short"""
+    """line of memory.stat: page cache, freed when memory runs short"""
 
 
-V1 = Files("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-V2 = Files("memory.max", "memory.current", "inactive_file")
+V1 = CgroupFiles(
+    "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+)
+V2 = CgroupFiles("memory.max", "memory.current", "inactive_file")
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""names of glibc's settings, man 3 mallopt"""
+"""parameters of glibc's mallopt(3)"""
 
 
 @functools.cache
 def keep_memory() -> bool:
-    """Have the process keep large blocks that it frees, for the next step to use.
+    """Make malloc keep large freed blocks; return False if that is not possible.
 
-    glibc gives a freed block of many megabytes back to the system, and the next step
-    asks for it again, page by page: a sixth of a training step was spent so. Memory
-    stays at its peak. False where the C library is another one, or where
-    VICINAL_KEEP_MEMORY is 0.
+    glibc returns freed blocks of many megabytes to the system, and the next step faults
+    them in again, page by page, which took a sixth of a training step. Memory stays at
+    its peak. VICINAL_KEEP_MEMORY=0 disables it.
     """
     if os.environ.get("VICINAL_KEEP_MEMORY") == "0":
         return False
@@ -48,31 +50,31 @@ def keep_memory() -> bool:
 
 
 def free_memory() -> float:
-    """Bytes that are free now; 4 GB where the system does not say.
+    """Return the bytes that are free now; 4 GB where the system does not say.
 
-    The least of what the machine has free and of what each control group that this
-    process is in leaves (containers and job schedulers set limits so).
+    The minimum of the machine's free memory and of what remains in each control group
+    of this process (the limits of containers and job schedulers).
     """
-    return min([_of_the_machine(), *_of_the_groups()])
+    return min([_machine_free(), *_cgroups_free()])
 
 
-def free_on(device: str) -> float:
-    """Bytes that are free on an accelerator; 0 where it does not say."""
+def free_device_memory(device: str) -> float:
+    """Return the free bytes of an accelerator; 0 if unknown."""
     import torch
 
-    tell = getattr(getattr(torch, torch.device(device).type), "mem_get_info", None)
-    return float(tell(device)[0]) if tell else 0.0
+    query = getattr(getattr(torch, torch.device(device).type), "mem_get_info", None)
+    return float(query(device)[0]) if query else 0.0
 
 
-def _of_the_machine() -> float:
+def _machine_free() -> float:
     lines = _text(PROC / "meminfo").splitlines()
     values = dict(line.split(":", 1) for line in lines if ":" in line)
-    known = values.get("MemAvailable", "").split()
-    return float(known[0]) * 1024 if known else UNKNOWN
+    available = values.get("MemAvailable", "").split()
+    return float(available[0]) * 1024 if available else DEFAULT_FREE
 
 
-def _of_the_groups() -> Iterator[float]:
-    """Bytes free in each group that this process is in, from its own to the root."""
+def _cgroups_free() -> Iterator[float]:
+    """Yield the free bytes of each control group of this process, up to the root."""
     for line in _text(PROC / "self" / "cgroup").splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers and "memory" not in controllers.split(","):
@@ -80,14 +82,14 @@ def _of_the_groups() -> Iterator[float]:
         files, root = (V1, CGROUPS / "memory") if controllers else (V2, CGROUPS)
         group = root / path.lstrip("/")
         for folder in (group, *group.parents):
-            if (free := _of_a_group(folder, files)) is not None:
+            if (free := _cgroup_free(folder, files)) is not None:
                 yield free
             if folder == root:
                 break
 
 
-def _of_a_group(folder: Path, files: Files) -> float | None:
-    """Bytes free in a group; None where it has no limit."""
+def _cgroup_free(folder: Path, files: CgroupFiles) -> float | None:
+    """Return the free bytes of a control group; None without a limit."""
     limit, used = _text(folder / files.limit), _text(folder / files.used)
     if not limit.strip().isdigit() or not used.strip().isdigit():
         return None

@@ -1,8 +1,7 @@
-"""A frozen network on OpenVINO, where it is installed: the same answers, sooner.
+"""OpenVINO as a faster CPU backend for frozen networks (extra `fast`).
 
-On a CPU it fuses what torch computes layer by layer. The network is traced once, and
-what comes of it is kept on disk by the network's own name, so that later runs only read
-it. Rounding differs from torch's by about as much as the number format's own.
+A network is traced once and cached on disk. Outputs differ from torch's by about the
+rounding error of the dtype.
 """
 
 import functools
@@ -24,74 +23,76 @@ HINTS = {"bfloat16": "bf16", "float32": "f32"}
 
 
 def is_installed() -> bool:
-    """Whether the extra `fast` is there."""
+    """Return True if OpenVINO is installed."""
     return importlib.util.find_spec("openvino") is not None
 
 
-def on_openvino(
+def compile_with_openvino(
     function: Callable[[Tensor], Tensor],
     example: Tensor,
     precision: str,
-    kept: Path | None = None,
+    cache: Path | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Compile a function of one batch [N, ...]; N may differ from the example's.
 
-    precision: float32 or bfloat16, of the products. kept: a file `NAME.xml` to read the
-    traced network from, or to keep it in; it must be named by all that it depends on.
+    precision: float32 or bfloat16. cache: a file `NAME.xml` to read the traced network
+    from, or to write it to; NAME must contain a hash of all that it depends on.
     """
-    return _running(traced(function, example, kept), precision)
+    return _runner(trace(function, example, cache), precision)
 
 
-def kept_on_openvino(
-    kept: Path, precision: str
+def load_compiled(
+    cache: Path, precision: str
 ) -> Callable[[np.ndarray], np.ndarray] | None:
-    """The same of what is kept; None where that is not there, or damaged.
+    """Compile a cached network; None if it is missing or damaged.
 
-    It asks torch for nothing, so a thread may do it while another traces a network.
+    This does not use torch, so it can run in a thread while another traces a network.
     """
-    model = _read(kept)
-    return None if model is None else _running(model, precision)
+    model = _read(cache)
+    return None if model is None else _runner(model, precision)
 
 
-def _running(model: Any, precision: str) -> Callable[[np.ndarray], np.ndarray]:
-    run = compiled(model, precision)
-    return lambda x: np.array(run(np.ascontiguousarray(x))[0])  # its own is reused
+def _runner(model: Any, precision: str) -> Callable[[np.ndarray], np.ndarray]:
+    run = compile_graph(model, precision)
+    return lambda x: np.array(
+        run(np.ascontiguousarray(x))[0]
+    )  # the output buffer is reused
 
 
-def compiled(model: Any, precision: str) -> Callable[[Any], Any]:
-    """A graph of OpenVINO, ready to run; what it gives it writes over the next time."""
-    how = {
+def compile_graph(model: Any, precision: str) -> Callable[[Any], Any]:
+    """Compile a graph; its output buffer is overwritten by the next call."""
+    options = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
         "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, by all cores
     }
-    return _core().compile_model(model, "CPU", how)
+    return _core().compile_model(model, "CPU", options)
 
 
-def traced(
-    function: Callable[[Tensor], Tensor], example: Tensor, kept: Path | None = None
+def trace(
+    function: Callable[[Tensor], Tensor], example: Tensor, cache: Path | None = None
 ) -> Any:
-    """A function of one batch as a graph of OpenVINO: read, or traced and kept."""
-    model = None if kept is None else _read(kept)
+    """Return a function of one batch as an OpenVINO graph, cached on disk."""
+    model = None if cache is None else _read(cache)
     if model is None:
-        model = _traced(function, example)
-        if kept is not None:
-            _keep(model, kept)
+        model = _trace(function, example)
+        if cache is not None:
+            _write_cache(model, cache)
     return model
 
 
-def _read(kept: Path) -> Any | None:
-    if kept.exists():
-        with suppress(RuntimeError):  # damaged: traced again
-            return _core().read_model(kept, kept.with_suffix(".bin"))
+def _read(cache: Path) -> Any | None:
+    if cache.exists():
+        with suppress(RuntimeError):  # damaged: trace again
+            return _core().read_model(cache, cache.with_suffix(".bin"))
     return None
 
 
 @functools.cache
 def _core():
-    """The one Core of this process, never let go.
+    """Return the one Core of this process, which is never deleted.
 
-    Its CPU part gives the thread that makes it another stack for signals, and frees
-    that stack in whichever thread it ends: the next Ctrl-C would end in a crash.
+    Its CPU plugin replaces the signal stack of the thread that creates it, and frees
+    that stack when it is deleted: the next Ctrl-C would crash.
     """
     import openvino
 
@@ -99,12 +100,12 @@ def _core():
 
 
 class _Function(nn.Module):
-    """A function as the module that the tracer wants."""
+    """A function wrapped in a module, for the tracer."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         owner = getattr(function, "__self__", function)
-        if isinstance(owner, nn.Module):  # so that the tracer knows its weights
+        if isinstance(owner, nn.Module):  # registers its weights
             self.owner = owner
         self.function = function
 
@@ -112,30 +113,30 @@ class _Function(nn.Module):
         return self.function(x)
 
 
-def _traced(function: Callable[[Tensor], Tensor], example: Tensor):
+def _trace(function: Callable[[Tensor], Tensor], example: Tensor):
     import openvino
 
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of torch's tracer: sizes are fixed, as meant
-        # once is enough: tracing again to compare takes as long as all the rest
-        seen = torch.jit.trace(_Function(function), example, check_trace=False)
-        model = openvino.convert_model(seen, example_input=example)
+        warnings.simplefilter("ignore")  # fixed sizes are intended
+        # check_trace would trace again, which doubles the time
+        graph = torch.jit.trace(_Function(function), example, check_trace=False)
+        model = openvino.convert_model(graph, example_input=example)
     model.reshape([-1, *example.shape[1:]])
     return model
 
 
-def _keep(model, path: Path) -> None:
-    """Keep a traced network, weights first; a disk that is full costs only time."""
+def _write_cache(model, path: Path) -> None:
+    """Write a traced network, weights first; errors such as a full disk are ignored."""
     import openvino
 
     with suppress(OSError, RunError, RuntimeError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.stem}.half.xml")
-        openvino.save_model(model, aside, compress_to_fp16=False)
+        temporary = path.with_name(f".{path.stem}.temporary.xml")
+        openvino.save_model(model, temporary, compress_to_fp16=False)
         for suffix in (".bin", ".xml"):
-            half = aside.with_suffix(suffix)
-            data = half.read_bytes()
-            half.unlink()
+            part = temporary.with_suffix(suffix)
+            data = part.read_bytes()
+            part.unlink()
             replace_file(path.with_suffix(suffix), lambda t, d=data: _write(t, d))
 
 

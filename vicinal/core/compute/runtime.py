@@ -1,9 +1,8 @@
-"""Where and how numbers are made: device, threads, number format, memory order.
+"""Runtimes: device, dtype, memory format and threads, chosen by a short measurement.
 
-A convolution in bfloat16 with channels last is two to four times faster than the
-usual float32 loop on CPUs that have the instructions for it, and slower on those that
-have not. So nothing is assumed: `fastest` times one training step in each form on the
-machine at hand and keeps the fastest.
+A convolution in bfloat16 with channels last is two to four times faster than float32 on
+CPUs with the instructions for it, and slower on others. So `fastest_runtime` times one
+training step with each candidate on this machine.
 """
 
 import contextlib
@@ -28,55 +27,58 @@ from vicinal.errors import SettingError
 
 @dataclass(frozen=True)
 class Runtime:
-    """The form in which a network runs."""
+    """How a network is executed."""
 
     device: str = "cpu"
-    """torch's name of the device"""
+    """device name of torch"""
 
     precision: str = "float32"
-    """format of the products; weights and sums stay float32"""
+    """dtype of the matrix products; weights and sums stay float32"""
 
     channels_last: bool = False
-    """whether a picture's channels lie side by side in memory"""
+    """memory format of images"""
 
-    exact: bool = False
+    deterministic: bool = False
     """deterministic kernels only"""
 
     threads: int = 0
-    """CPU threads of one operation; 0: as many as torch takes by itself"""
+    """CPU threads of one operation; 0: torch's default"""
 
     engine: Literal["torch", "openvino"] = "torch"
-    """what computes the features of a frozen network"""
+    """backend for the features of a frozen network"""
 
     compiled: bool = False
-    """whether torch compiles the passes of a network that learns"""
+    """whether training uses torch.compile"""
 
     def prepare(self, model: nn.Module) -> nn.Module:
-        """Move a model to this form, in place."""
-        # torch's type stubs do not know of memory_format here
-        order = self._order
-        return model.to(self.device, memory_format=order)  # pyright: ignore[reportCallIssue]
+        """Move a model to the device and memory format, in place."""
+        # torch's type stubs lack memory_format here
+        memory_format = self._memory_format
+        return model.to(self.device, memory_format=memory_format)  # pyright: ignore[reportCallIssue]
 
     def forward(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
-        """What computes the model's output while it learns; its weights stay shared."""
+        """Return the forward function for training, compiled if so set."""
         return torch.compile(model) if self.compiled else model
 
-    def place(self, x: Tensor) -> Tensor:
-        """Move a batch to this form; pictures [N, C, H, W] also change memory order."""
+    def move(self, x: Tensor) -> Tensor:
+        """Move a batch to the device, images [N, C, H, W] also to the memory format."""
         x = x.to(self.device, non_blocking=True)
-        return x.contiguous(memory_format=self._order) if x.ndim == 4 else x
+        return x.contiguous(memory_format=self._memory_format) if x.ndim == 4 else x
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
-        """Run what is inside in this form."""
+        """Use the dtype and kernels of this runtime in the `with` block."""
         kind = torch.device(self.device).type
         low = self.precision == "bfloat16"
-        with deterministic(self.exact), torch.autocast(kind, torch.bfloat16, low):
+        with (
+            deterministic_kernels(self.deterministic),
+            torch.autocast(kind, torch.bfloat16, low),
+        ):
             yield
 
     @contextlib.contextmanager
     def threaded(self) -> Iterator[None]:
-        """Run what is inside with this form's number of threads."""
+        """Use the number of threads of this runtime in the `with` block."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
@@ -85,7 +87,7 @@ class Runtime:
             torch.set_num_threads(before)
 
     @property
-    def _order(self) -> torch.memory_format:
+    def _memory_format(self) -> torch.memory_format:
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,14 +101,14 @@ class Runtime:
 
 
 @contextlib.contextmanager
-def deterministic(exact: bool) -> Iterator[None]:
-    """With `exact`, run what is inside with deterministic kernels only.
+def deterministic_kernels(enabled: bool) -> Iterator[None]:
+    """If `enabled`, use only deterministic kernels in the `with` block.
 
-    Where there is none, torch warns; who asked torch to raise still has it raise.
+    Where there is none, torch warns, or raises if the user has set it to.
     """
     # `use_deterministic_algorithms` would import torch's compiler: a second
     before = torch.get_deterministic_debug_mode()
-    if exact and not before:
+    if enabled and not before:
         torch.set_deterministic_debug_mode("warn")
     try:
         yield
@@ -115,158 +117,167 @@ def deterministic(exact: bool) -> Iterator[None]:
 
 
 def find_device(name: str = "auto") -> str:
-    """The device to use: the one named, or an accelerator where there is one."""
+    """Return the named device, or for "auto" an accelerator if there is one."""
     if name == "auto":
-        found = torch.accelerator.current_accelerator(check_available=True)
-        return found.type if found is not None else "cpu"
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        return accelerator.type if accelerator is not None else "cpu"
     try:
         torch.zeros(1, device=name).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0].split(". ")[0].rstrip(".")
         raise SettingError(
             f"device {name!r} cannot be used here: {reason}. "
-            "Leave --device out to take the best one there is."
+            "Omit --device to use the best one available."
         ) from error
     return name
 
 
-def candidates(device: str, precision: Precision, exact: bool) -> list[Runtime]:
-    """The forms worth timing, the plainest first."""
-    plain = Runtime(device, "float32", exact=exact)
-    if exact:
+def candidate_runtimes(
+    device: str, precision: Precision, deterministic: bool
+) -> list[Runtime]:
+    """Return the runtimes to measure, the simplest first."""
+    plain = Runtime(device, "float32", deterministic=deterministic)
+    if deterministic:
         return [plain]
     last = Runtime(device, "float32", channels_last=True)
     low = Runtime(device, "bfloat16", channels_last=True)
-    named = {"auto": [plain, last, low], "float32": [plain, last], "bfloat16": [low]}
-    forms = named[precision]
-    if torch.device(device).type == "cpu":  # there it would not be bit for bit
-        return forms
-    return [*forms, replace(forms[-1], compiled=True)]
+    by_precision = {
+        "auto": [plain, last, low],
+        "float32": [plain, last],
+        "bfloat16": [low],
+    }
+    runtimes = by_precision[precision]
+    if torch.device(device).type == "cpu":  # compiled, it is not bitwise reproducible
+        return runtimes
+    return [*runtimes, replace(runtimes[-1], compiled=True)]
 
 
 SHORT_STEP = 0.05
-"""seconds: below this, handing work to threads may cost more than it saves"""
+"""seconds of a step below which one thread may be faster than several"""
 
 
-WORTH_COMPILING = 600.0
-"""seconds of learning below which compiling, which takes a minute, is not tried"""
+MIN_SECONDS_TO_COMPILE = 600.0
+"""seconds of training below which torch.compile, which takes a minute, is not tried"""
 
 
-def fastest(
+def fastest_runtime(
     model: nn.Module,
     x: Tensor,
-    forms: list[Runtime],
+    runtimes: list[Runtime],
     *,
     repeats: int = 3,
-    learning: bool = True,
-    fix_norms: bool = False,
-    passes: float = math.inf,
+    training: bool = True,
+    freeze_norms: bool = False,
+    steps: float = math.inf,
     seconds: float = math.inf,
 ) -> Runtime:
-    """The form in which one forward and backward pass of `model` on x is fastest.
+    """Return the runtime in which a training step of `model` on x is fastest.
 
-    The model is left as it was. x: [N, ...], a batch of the real size. learning: False
-    for the forward pass alone; fix_norms: as `folding.frozen_batchnorm` has it; passes,
-    seconds: as many are to come at most, and as much time: compiling, which is tried
-    where there is time enough, has to pay within them.
+    The model is not changed. x: [N, ...], a batch of the real size. training: False to
+    measure the forward pass alone. freeze_norms: measure with `frozen_batchnorm`.
+    steps, seconds: upper bounds of the training to come, within which compiling pays.
     """
-    if forms[0].exact:
-        return forms[0]
-    keep_memory()  # as training does
-    plain = [form for form in forms if not form.compiled]
-    taken = measured(model, x, plain, repeats, learning, fix_norms)
+    if runtimes[0].deterministic:
+        return runtimes[0]
+    keep_memory()  # as in training
+    plain = [runtime for runtime in runtimes if not runtime.compiled]
+    taken = time_runtimes(model, x, plain, repeats, training, freeze_norms)
     best = min(plain, key=taken.__getitem__)
     if torch.device(best.device).type != "cpu":
-        passes = min(passes, seconds / taken[best])
-        if passes * taken[best] < WORTH_COMPILING:
+        steps = min(steps, seconds / taken[best])
+        if steps * taken[best] < MIN_SECONDS_TO_COMPILE:
             return best
-        others = [form for form in forms if form.compiled]
-        taken |= measured(model, x, others, repeats, learning, fix_norms, passes)
+        others = [runtime for runtime in runtimes if runtime.compiled]
+        taken |= time_runtimes(model, x, others, repeats, training, freeze_norms, steps)
         return min(taken, key=taken.__getitem__)
     if taken[best] > SHORT_STEP:
         return best
     both = [best, replace(best, threads=1)]
-    taken = measured(model, x, both, repeats, learning, fix_norms)
+    taken = time_runtimes(model, x, both, repeats, training, freeze_norms)
     return min(taken, key=taken.__getitem__)
 
 
-def remembered(path: Path, key: str, measure: Callable[[], Runtime]) -> Runtime:
-    """The form that `measure` found on this machine before, else the one it finds.
+def cached_runtime(path: Path, key: str, measure: Callable[[], Runtime]) -> Runtime:
+    """Return the runtime cached on this machine under a key, or measure and cache it.
 
-    path: a JSON file of forms by key; one that is damaged or cannot be written only
-    costs the time to measure again.
+    path: a JSON file of runtimes by key; if it is damaged or cannot be written, the
+    runtime is measured again.
     """
     try:
-        known = read_json(path)
-        return Runtime(**known[key])
+        return Runtime(**read_json(path)[key])
     except (OSError, ValueError, KeyError, TypeError):
-        found = measure()
+        runtime = measure()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            known = read_json(path)
+            cached = read_json(path)
         except (OSError, ValueError):
-            known = {}
-        write_json(path, {**known, key: found.to_dict()})
-    return found
+            cached = {}
+        write_json(path, {**cached, key: runtime.to_dict()})
+    return runtime
 
 
-def measured(
+def time_runtimes(
     model: nn.Module,
     x: Tensor,
-    forms: list[Runtime],
+    runtimes: list[Runtime],
     repeats: int = 3,
-    learning: bool = True,
-    fix_norms: bool = False,
-    passes: float = math.inf,
+    training: bool = True,
+    freeze_norms: bool = False,
+    steps: float = math.inf,
 ) -> dict[Runtime, float]:
-    """Least seconds of one pass in each form, after one to warm up.
+    """Return the minimum seconds of one step in each runtime, after a warm-up step.
 
-    The forms take turns, so that whatever else the machine does hits all alike. What
-    compiling takes is dealt to so many passes; infinite where it cannot be done here.
+    Runtimes take turns, so that other load affects all alike. The time to compile is
+    divided by `steps`; it is infinite where compiling fails.
     """
     trials = {
-        form: form.prepare(copy.deepcopy(model)).train(learning) for form in forms
+        runtime: runtime.prepare(copy.deepcopy(model)).train(training)
+        for runtime in runtimes
     }
     pairs = {
-        form: find_conv_bn_pairs(trial, form.place(x[:2])) if fix_norms else None
-        for form, trial in trials.items()
+        runtime: find_conv_bn_pairs(trial, runtime.move(x[:2]))
+        if freeze_norms
+        else None
+        for runtime, trial in trials.items()
     }
-    runs = {form: form.forward(trial) for form, trial in trials.items()}
-    seconds: dict[Runtime, list[float]] = {form: [] for form in forms}
+    runs = {runtime: runtime.forward(trial) for runtime, trial in trials.items()}
+    seconds: dict[Runtime, list[float]] = {runtime: [] for runtime in runtimes}
     for _ in range(repeats + 1):
-        for form, trial in trials.items():
-            with frozen_batchnorm(trial, pairs[form]):
-                taken = _pass_seconds(runs[form], form.place(x), form, learning)
-            seconds[form].append(taken)
-    least = {form: min(values[1:]) for form, values in seconds.items()}
-    for form in forms:
-        if form.compiled and math.isfinite(least[form]):
-            least[form] += (seconds[form][0] - least[form]) / passes
+        for runtime, trial in trials.items():
+            with frozen_batchnorm(trial, pairs[runtime]):
+                taken = _pass_seconds(runs[runtime], runtime.move(x), runtime, training)
+            seconds[runtime].append(taken)
+    least = {runtime: min(values[1:]) for runtime, values in seconds.items()}
+    for runtime in runtimes:
+        if runtime.compiled and math.isfinite(least[runtime]):
+            least[runtime] += (seconds[runtime][0] - least[runtime]) / steps
     return least
 
 
 Forward = Callable[[Tensor], Tensor]
 
 
-def _pass_seconds(forward: Forward, x: Tensor, form: Runtime, learning: bool) -> float:
+def _pass_seconds(
+    forward: Forward, x: Tensor, runtime: Runtime, training: bool
+) -> float:
     start = time.perf_counter()
     try:
-        with form.threaded(), torch.inference_mode(not learning):
-            with form.active():
+        with runtime.threaded(), torch.inference_mode(not training):
+            with runtime.active():
                 out = forward(x)
-            if learning:
+            if training:
                 out.float().square().mean().backward()
     except RuntimeError:
-        if form.compiled:  # there is no compiler for it here
+        if runtime.compiled:  # no compiler available
             return math.inf
         raise
-    synchronize(form.device)
+    synchronize(runtime.device)
     return time.perf_counter() - start
 
 
-def indexed(device: str) -> str:
-    """The device by its number: the current one is each thread's own."""
+def device_with_index(device: str) -> str:
+    """Return a CUDA device with its index: the current device differs by thread."""
     kind = torch.device(device)
     if kind.type != "cuda" or kind.index is not None:
         return device
@@ -274,32 +285,32 @@ def indexed(device: str) -> str:
 
 
 def synchronize(device: str) -> None:
-    """Wait until an accelerator has done what it was given."""
+    """Wait until an accelerator has finished its work."""
     if torch.device(device).type != "cpu":
         torch.accelerator.synchronize()
 
 
 def seed_for(*numbers: int) -> int:
-    """One seed mixed from several numbers, such as (seed, epoch, step).
+    """Return one seed from several numbers, such as (seed, epoch, step).
 
-    Every draw in training is a function of these, never of what was drawn before,
-    so a resumed run draws what the uninterrupted one would have drawn.
+    Random draws in training depend on these alone, not on earlier draws, so a resumed
+    run makes the same draws as an uninterrupted one.
     """
     text = ",".join(str(int(n)) for n in numbers)
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
-def generator(*numbers: int) -> torch.Generator:
-    """A random generator on the CPU, seeded by several numbers."""
+def seeded_generator(*numbers: int) -> torch.Generator:
+    """Return a CPU random generator seeded by several numbers (`seed_for`)."""
     return torch.Generator().manual_seed(seed_for(*numbers))
 
 
-def count_learned(model: nn.Module) -> int:
-    """Numbers of a model that are learned now: those that are not frozen."""
+def count_trainable_parameters(model: nn.Module) -> int:
+    """Return the number of parameters that are not frozen."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Learned numbers of a model."""
+    """Return the number of parameters of a model."""
     return sum(p.numel() for p in model.parameters())

@@ -1,4 +1,4 @@
-"""Ctrl-C and `kill`: a request to stop after the step under way, then a command."""
+"""Ctrl-C and SIGTERM: the first stops after the current step, the second at once."""
 
 import contextlib
 import signal
@@ -10,22 +10,22 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether a stop was asked for.
+    """Yield a function that returns True once a stop was requested.
 
-    The first signal is remembered, so that work can be saved in a sound state; the
-    second one interrupts at once. The handlers of before are put back at the end.
+    The first signal only sets it, so that work can be saved; the second one raises
+    KeyboardInterrupt. The previous handlers are restored at the end.
     """
-    asked = False
+    requested = False
 
     def remember(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal requested
+        if requested:
             raise KeyboardInterrupt
-        asked = True
+        requested = True
 
     before = {number: signal.signal(number, remember) for number in SIGNALS}
     try:
-        yield lambda: asked
+        yield lambda: requested
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

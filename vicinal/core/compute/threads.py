@@ -1,6 +1,6 @@
-"""Ordered work in threads, bounded in memory.
+"""Ordered, memory-bounded work in threads.
 
-Decoding a picture releases Python's lock, so threads are enough to use every core.
+Decoding an image releases the GIL, so threads use every core.
 """
 
 import os
@@ -16,22 +16,22 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def cores() -> int:
-    """CPU cores that this process may use."""
+def num_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def is_one_of_several() -> bool:
-    """Whether torchrun started this process as one of several."""
+def is_distributed() -> bool:
+    """Return True if torchrun started this process as one of several."""
     several = os.environ.get("WORLD_SIZE", "1") not in ("", "1")
     return several and {"RANK", "MASTER_ADDR"} <= os.environ.keys()
 
 
-def is_led() -> bool:
-    """Whether another process leads this one."""
-    return is_one_of_several() and os.environ["RANK"] != "0"
+def is_worker() -> bool:
+    """Return True for a rank above 0 of a distributed training."""
+    return is_distributed() and os.environ["RANK"] != "0"
 
 
 def ordered_map(
@@ -39,10 +39,9 @@ def ordered_map(
 ) -> Iterator[R]:
     """Yield `work(item)` in the order of items, computed in threads.
 
-    Only a few items per thread are under way at once, so a million file names cost
-    no more memory than ten.
+    Only a few items per thread are in progress at once, which bounds memory.
     """
-    threads = threads or cores()
+    threads = threads or num_cores()
     items = iter(items)
     pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as pool:
@@ -63,7 +62,7 @@ _END = object()
 
 
 def prefetch(items: Iterable[T], depth: int = 2) -> Iterator[T]:
-    """Yield items made ahead of time by one thread: `depth` wait, one is in the making.
+    """Yield items that one thread produces ahead of time, `depth` of them at most.
 
     An exception in the thread is raised here; leaving the loop early stops the thread.
     """

@@ -1,4 +1,4 @@
-"""Tables as spreadsheets write them: a CSV as texts, and what its cells mean."""
+"""CSV tables as spreadsheets write them: reading, and cleaning of cells."""
 
 import re
 import unicodedata
@@ -11,13 +11,13 @@ from vicinal.core.data.labels import is_missing
 from vicinal.errors import DataError, NoDataError
 
 EMPTY = frozenset({"", "nan", "none", "null", "n/a", "na"})
-"""cells, in lower case, that count as no label"""
+"""cells, in lower case, that mean a missing label"""
 
 
-def read_csv(path: Path, wanted: str) -> Any:
-    """A CSV in UTF-8 as a DataFrame of texts; comma, semicolon or tab between cells.
+def read_csv(path: Path, expected: str) -> Any:
+    """Read a UTF-8 CSV (comma, semicolon or tab) as a DataFrame of strings.
 
-    wanted: the columns, for whoever gives an empty file.
+    expected: the columns, for the error about an empty file.
     """
     import pandas as pd
 
@@ -25,11 +25,11 @@ def read_csv(path: Path, wanted: str) -> Any:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path} is not written in UTF-8 (byte {error.start}). "
+            f"{path} is not encoded in UTF-8 (byte {error.start}). "
             "Save it as CSV UTF-8 and try again."
         ) from error
     if not text.strip():
-        raise NoDataError(f"{path} is empty. Wanted: the columns {wanted}.")
+        raise NoDataError(f"{path} is empty. Expected the columns {expected}.")
     head = text.split("\n", 1)[0]
     separator = max(",;\t", key=head.count)
     try:
@@ -46,35 +46,36 @@ def read_csv(path: Path, wanted: str) -> Any:
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise DataError(
-            f"{path} cannot be read as a table: {why_no_table(error)}. "
-            "A cell that holds a separator belongs in double quotes."
+            f"{path} cannot be read as a table: {describe_parser_error(error)}. "
+            "Put cells that contain a separator in double quotes."
         ) from error
 
 
 RAGGED = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 
 
-def why_no_table(error: Exception) -> str:
-    """What pandas found wrong, in words of a table."""
-    found = RAGGED.search(str(error))
-    if found is not None:
-        wanted, line, got = found.groups()
-        return f"line {line} has {got} cells, where the first has {wanted}"
+def describe_parser_error(error: Exception) -> str:
+    """Return the error of pandas' parser in terms of lines and cells."""
+    match = RAGGED.search(str(error))
+    if match is not None:
+        expected, line, got = match.groups()
+        return f"line {line} has {got} cells, the first line {expected}"
     if isinstance(error, Warning):
-        return "rows have more cells than the first line has names"
+        return "rows have more cells than the header"
     return str(error).removeprefix("Error tokenizing data. C error: ").strip()
 
 
-def clean(cell: Any) -> str | None:
-    """A cell as text, composed (NFC); None for empty, NaN and their spellings."""
+def clean_cell(cell: Any) -> str | None:
+    """Return a cell as stripped text (NFC); None for a missing value (`EMPTY`)."""
     text = "" if is_missing(cell) else unicodedata.normalize("NFC", str(cell)).strip()
     return None if text.lower() in EMPTY else text
 
 
-def whole_numbers_as_such(column: Any) -> list[Any]:
-    """The cells; whole numbers that a missing one beside them made floats, as such."""
+def restore_integers(column: Any) -> list[Any]:
+    """Return the cells, with integers that a missing cell had turned into floats."""
     cells = [getattr(cell, "item", lambda cell=cell: cell)() for cell in column]
-    given = [cell for cell in cells if not is_missing(cell)]
-    if not all(isinstance(cell, (int, float)) and cell == cell // 1 for cell in given):
+    present = [cell for cell in cells if not is_missing(cell)]
+    integers = (isinstance(c, (int, float)) and c == c // 1 for c in present)
+    if not all(integers):
         return cells
     return [cell if is_missing(cell) else int(cell) for cell in cells]

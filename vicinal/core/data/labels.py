@@ -1,4 +1,4 @@
-"""What labels are: one name each, several names, or a number; and the notes on them."""
+"""Labels: their kind (one class, several, a number), parsing and warnings."""
 
 import re
 import unicodedata
@@ -11,8 +11,14 @@ from vicinal.errors import DataError
 
 Kind = Literal["single_label", "multi_label", "numeric", "none"]
 Task = Literal["auto", "classification", "multilabel", "regression"]
+TASK_OF_KIND: dict[Kind, str] = {
+    "single_label": "classification",
+    "multi_label": "multilabel",
+    "numeric": "regression",
+    "none": "none",
+}
 
-SPLITS = {
+SPLIT_ALIASES = {
     "train": "train",
     "training": "train",
     "val": "val",
@@ -24,77 +30,82 @@ SPLITS = {
     "holdout": "test",
 }
 MISSING = ("nan", "<NA>", "NaT")
+"""texts of missing values of numpy and pandas"""
+
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
-MOST_CLASSES = 30
-"""texts that are more different whole numbers than this measure something"""
+MAX_INTEGER_CLASSES = 30
+"""more distinct integers than this are a regression target"""
 
 
-def kind_of(labels: Sequence[Any], task: Task) -> Kind:
-    """What labels are: numbers that measure, several names each, or one name each."""
-    named: dict[str, Kind] = {
+def detect_label_kind(labels: Sequence[Any], task: Task) -> Kind:
+    """Return the kind of labels: numeric, multi-label or single-label."""
+    kinds: dict[str, Kind] = {
         "classification": "single_label",
         "multilabel": "multi_label",
         "regression": "numeric",
     }
     if task != "auto":
-        return named[task]
+        return kinds[task]
     if any("|" in str(label) for label in labels):
         return "multi_label"
-    numbers = [number(label) for label in labels]
+    numbers = [parse_number(label) for label in labels]
     if None in numbers:
         return "single_label"
-    few = len(set(numbers)) <= MOST_CLASSES
-    return "single_label" if few and _all_whole(numbers) else "numeric"
+    few = len(set(numbers)) <= MAX_INTEGER_CLASSES
+    return "single_label" if few and _all_integers(numbers) else "numeric"
 
 
 def mostly_numbers(labels: Sequence[str | None]) -> bool:
-    """Whether nine in ten labels are numbers, and too many for names of classes.
+    """Return True if 90 % of the labels are numbers, and too many to be classes.
 
-    The others are then mistakes in a table of amounts.
+    The others are then errors in a regression target.
     """
-    given = [label for label in labels if label is not None]
-    numbers = [value for label in given if (value := number(label)) is not None]
-    return len(set(numbers)) > MOST_CLASSES and 10 * len(numbers) >= 9 * len(given)
+    present = [label for label in labels if label is not None]
+    numbers = [v for label in present if (v := parse_number(label)) is not None]
+    many = len(set(numbers)) > MAX_INTEGER_CLASSES
+    return many and 10 * len(numbers) >= 9 * len(present)
 
 
-def labels_as(labels: Sequence[Any], kind: Kind) -> np.ndarray:
-    """Labels [N] as composed texts (NFC), or as numbers; DataError for no number."""
+def convert_labels(labels: Sequence[Any], kind: Kind) -> np.ndarray:
+    """Return labels [N] as text (NFC), or as numbers; DataError for other text."""
     if kind != "numeric":
         texts = [unicodedata.normalize("NFC", str(label)) for label in labels]
         return np.array(texts, dtype=object)
-    numbers = [number(label) for label in labels]
+    numbers = [parse_number(label) for label in labels]
     if None in numbers:
         bad = labels[numbers.index(None)]
         raise DataError(
-            f"--task regression wants numbers as labels and got {bad!r}. Name the "
+            f"--task regression needs numbers as labels. Got {bad!r}. Name the "
             "column with --target, or train with --task classification."
         )
     return np.array(numbers, dtype=np.float64)
 
 
-def with_points(labels: Sequence[str | None]) -> tuple[list[str | None], list[str]]:
-    """Labels with a point for a decimal comma, and a note where that was done.
+def replace_decimal_commas(
+    labels: Sequence[str | None],
+) -> tuple[list[str | None], list[str]]:
+    """Return labels with points for decimal commas, and a note if there were any.
 
-    Only where every label is a number once its comma is a point. DataError where all
-    commas stand before three digits, which may be thousands (1,250) as well.
+    Only if every label is then a number. DataError if all commas are followed by three
+    digits, which may as well be thousands (1,250).
     """
     commas = [k for k in labels if k is not None and DECIMAL_COMMA.fullmatch(k)]
-    read = [k.replace(",", ".") if k in set(commas) else k for k in labels]
-    if not commas or any(k is not None and number(k) is None for k in read):
+    parsed = [k.replace(",", ".") if k in set(commas) else k for k in labels]
+    if not commas or any(k is not None and parse_number(k) is None for k in parsed):
         return list(labels), []
     if all(THOUSANDS.fullmatch(k) for k in commas):
         raise DataError(
-            f"The label {commas[0]!r} may be a decimal number or thousands. Write it "
-            f"as {commas[0].replace(',', '.')} or {commas[0].replace(',', '')}."
+            f"The label {commas[0]!r} is ambiguous: decimal comma or thousands. Write "
+            f"it as {commas[0].replace(',', '.')} or {commas[0].replace(',', '')}."
         )
     point = commas[0].replace(",", ".")
-    return read, [f"labels have a decimal comma: {commas[0]} is read as {point}"]
+    return parsed, [f"labels have a decimal comma: {commas[0]} is read as {point}"]
 
 
-def number(label: Any) -> float | None:
-    """A label as a finite number; None where it is none."""
-    if "_" in str(label):  # python reads 1_000 as a number, a table does not
+def parse_number(label: Any) -> float | None:
+    """Return a label as a finite number; None if it is not one."""
+    if "_" in str(label):  # Python reads 1_000 as a number
         return None
     try:
         value = float(label)
@@ -104,55 +115,57 @@ def number(label: Any) -> float | None:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value is None, NaN or pandas' NA; the texts `None`, `nan` are not."""
+    """Return True for None, NaN and pandas' NA, not for the texts `None` and `nan`."""
     return value is None or (not isinstance(value, str) and str(value) in MISSING)
 
 
-def taken_as_amounts(labels: np.ndarray, kind: Kind, task: Task) -> list[str]:
-    """A note where whole numbers, which may name classes, were taken as amounts."""
-    if task != "auto" or kind != "numeric" or not _all_whole(labels.tolist()):
+def note_numeric_labels(labels: np.ndarray, kind: Kind, task: Task) -> list[str]:
+    """Return a note if integers, which may be classes, are a regression target."""
+    if task != "auto" or kind != "numeric" or not _all_integers(labels.tolist()):
         return []
     return [
-        f"the labels are {len(np.unique(labels))} different whole numbers and are "
-        "taken as amounts (regression); if they name classes, say --task classification"
+        f"the labels are {len(np.unique(labels))} distinct integers, so the task is "
+        "regression; if they are classes, use --task classification"
     ]
 
 
-def look_alikes(classes: set[str]) -> list[str]:
-    """A note for each set of class names that differ only in case or spaces."""
-    same: dict[str, list[str]] = {}
+def note_similar_class_names(classes: set[str]) -> list[str]:
+    """Return a note for each set of class names that differ only in case or spaces."""
+    variants: dict[str, list[str]] = {}
     for name in sorted(classes):
-        same.setdefault(" ".join(name.casefold().split()), []).append(name)
-    alike = [names for names in same.values() if len(names) > 1]
+        variants.setdefault(" ".join(name.casefold().split()), []).append(name)
+    similar = [names for names in variants.values() if len(names) > 1]
     return [
-        f"classes whose names differ only in case or spaces: {some(names)}; "
-        "they are kept apart, rename one if they are one class"
-        for names in alike
+        f"classes whose names differ only in case or spaces: {quote_names(names)}; "
+        "they are treated as different classes; rename one if they are the same"
+        for names in similar
     ]
 
 
-def one_sided(labels: Sequence[str], split: Sequence[str]) -> list[str]:
-    """A note for each class that is in train and not in val or test, or the reverse."""
+def note_classes_missing_from_splits(
+    labels: Sequence[str], split: Sequence[str]
+) -> list[str]:
+    """Return a note on classes that only the train split has, or lacks."""
     classes: dict[str, set[str]] = {}
-    for label, part in zip(labels, split, strict=True):
-        classes.setdefault(part, set()).add(label)
+    for label, name in zip(labels, split, strict=True):
+        classes.setdefault(name, set()).add(label)
     train, notes = classes.get("train", set()), []
-    for part in ("val", "test"):
-        there = classes.get(part, set())
-        if train and there - train:
-            extra = some(sorted(there - train))
-            notes.append(f"classes in {part} that train does not have: {extra}")
-        if there and train - there:
-            missing = some(sorted(train - there))
-            notes.append(f"classes in train that {part} does not have: {missing}")
+    for name in ("val", "test"):
+        own = classes.get(name, set())
+        if train and own - train:
+            extra = quote_names(sorted(own - train))
+            notes.append(f"classes in {name} that are missing in train: {extra}")
+        if own and train - own:
+            missing = quote_names(sorted(train - own))
+            notes.append(f"classes in train that are missing in {name}: {missing}")
     return notes
 
 
-def some(names: Sequence[str], most: int = 5) -> str:
-    """The first names in quotes, and how many more there are."""
-    shown = ", ".join(repr(name) for name in names[:most])
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+def quote_names(names: Sequence[str], limit: int = 5) -> str:
+    """Return the first names in quotes, and the number of others."""
+    shown = ", ".join(repr(name) for name in names[:limit])
+    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
-def _all_whole(numbers: Sequence[float | None]) -> bool:
+def _all_integers(numbers: Sequence[float | None]) -> bool:
     return all(n is not None and float(n).is_integer() for n in numbers)

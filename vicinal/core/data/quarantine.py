@@ -1,29 +1,76 @@
-"""What is set aside, by name and with the reason: bad data are never disguised."""
+"""Quarantined rows: what could not be used, and why."""
 
+import csv
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from vicinal.core.text import counted
+from vicinal.core.storage.files import replace_file
+from vicinal.core.text import pluralize
 from vicinal.errors import QuarantineWarning
+
+QUARANTINE_FILE = "data/quarantine.csv"
+"""where a run lists them"""
+
+MAX_LISTED = 20
+"""rows that are listed in text"""
 
 
 class Quarantined(NamedTuple):
-    """An example that is set aside, and why."""
+    """An example that was left out, and the reason."""
 
     name: str
     label: str
     reason: str
 
 
-def warn_of(aside: Sequence[Quarantined], what: str, stacklevel: int = 4) -> None:
-    """A QuarantineWarning that counts what is set aside, if anything is.
+def describe_quarantine(count: int, total: int | None, unit: str) -> str:
+    """Summarise quarantined rows in one sentence.
 
-    what: one of them, such as `picture`. stacklevel: of who asks `fit`, which asks
-    the caller, 4.
+    total: examples before quarantine; None where it is unknown. unit: singular noun.
     """
-    if aside:
-        first = aside[0]
-        told = f"{counted(len(aside), what)} set aside, {first.name}: {first.reason}"
-        told += "; quarantine_ lists all"
-        warnings.warn(told, QuarantineWarning, stacklevel=stacklevel)
+    if not count:
+        return f"No {unit} was quarantined."
+    if total is None:
+        return f"{pluralize(count, unit)} quarantined; see {QUARANTINE_FILE}."
+    of_all = f"{count:,} of {pluralize(total, unit)}"
+    return f"{of_all} quarantined; see {QUARANTINE_FILE}."
+
+
+def warn_quarantined(
+    quarantined: Sequence[Quarantined], unit: str, stacklevel: int = 4
+) -> None:
+    """Issue a QuarantineWarning with the count and the first reason, if any.
+
+    unit: singular noun, such as `image`. stacklevel: 4 points to the caller of `fit`
+    when `fit` calls a function that calls this one.
+    """
+    if quarantined:
+        first = quarantined[0]
+        warnings.warn(
+            f"{pluralize(len(quarantined), unit)} quarantined, for example "
+            f"{first.name}: {first.reason}. See the quarantine_ attribute.",
+            QuarantineWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def quarantine_lines(rows: Sequence[Quarantined], more: str) -> Iterator[str]:
+    """Yield the first quarantined rows as text; more: what lists them all."""
+    for row in rows[:MAX_LISTED]:
+        yield "quarantined: " + ": ".join(filter(None, (row.name, row.reason)))
+    if len(rows) > MAX_LISTED:
+        yield f"... and {len(rows) - MAX_LISTED:,} more ({more})"
+
+
+def write_quarantine(path: Path, rows: Sequence[Quarantined]) -> None:
+    """Write quarantined rows as CSV with the columns name, label and reason."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(Quarantined._fields)
+            table.writerows(rows)
+
+    replace_file(path, write)

@@ -1,7 +1,6 @@
-"""Which example is for training, which for choosing the epoch, which for testing.
+"""Train, validation and test splits, and folds: stratified, with groups kept together.
 
-Stratified by class, and honest: examples of one group (copies of one picture, say)
-stay on one side.
+Examples of one group, such as copies of one image, are in one split.
 """
 
 from typing import NamedTuple
@@ -9,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 TRAIN, VAL, TEST = "train", "val", "test"
-NAMES = (TRAIN, VAL, TEST)
+SPLITS = (TRAIN, VAL, TEST)
 
 
 class Fractions(NamedTuple):
-    """Share of the examples that goes to each part."""
+    """Fractions of the examples in each split."""
 
     train: float = 0.7
     val: float = 0.15
@@ -27,91 +26,91 @@ def split(
     fractions: Fractions = Fractions(),  # noqa: B008 - an immutable value
     seed: int = 0,
 ) -> np.ndarray:
-    """Give each example its part: an array [N] of "train", "val", "test".
+    """Assign each example to a split: an array [N] of "train", "val", "test".
 
-    strata: [N] class of each example; every class is divided in the same shares.
-    groups: [N] examples with the same number stay together; their stratum is that
-    of the first of them.
+    strata: [N] class of each example; every class is split in the same fractions.
+    groups: [N] numbers; a group is in one split, and has the stratum of its first
+    example.
 
-    A class with one group is for training alone; one with two also has a test group;
-    from three on it is in every part. A group larger than a held-out part should be is
-    for training, where the others allow it, and the shares are those of the others.
+    A class with one group is in train only; with two, also in test; from three on, in
+    every split. A group larger than a held-out split should be is in train, if the
+    others allow it, and the fractions are those of the others.
     """
     n = len(strata)
     groups = np.arange(n) if groups is None else groups
-    _, first, members = np.unique(groups, return_index=True, return_inverse=True)
-    sizes = np.bincount(members, minlength=len(first))
-    part_of_group = np.empty(len(first), dtype=object)
+    _, first, group_of = np.unique(groups, return_index=True, return_inverse=True)
+    sizes = np.bincount(group_of, minlength=len(first))
+    split_of_group = np.empty(len(first), dtype=object)
     rng = np.random.default_rng(seed)
     for stratum in np.unique(strata[first]):
         rows = rng.permutation(np.flatnonzero(strata[first] == stratum))
         large = _too_large(sizes[rows], fractions)
         rows = rows[np.argsort(large * sizes[rows], kind="stable")]
-        part_of_group[rows] = _share_out(sizes[rows], fractions)
-    return part_of_group[members].astype("U5")
+        split_of_group[rows] = _assign_groups(sizes[rows], fractions)
+    return split_of_group[group_of].astype("U5")
 
 
-def deal(
+def assign_folds(
     strata: np.ndarray, groups: np.ndarray | None = None, *, folds: int, seed: int = 0
 ) -> np.ndarray:
-    """Give each example a fold, 0 to folds - 1, for cross-validation; [N].
+    """Assign each example to a fold, 0 to folds - 1, for cross-validation; [N].
 
-    Like `split`: each class is dealt out evenly, and a group stays together. Large
-    groups are dealt first, each to the fold that has least of its class.
+    Stratified, with groups in one fold, like `split`. Large groups come first, each
+    into the fold with the fewest examples of its class.
     """
     groups = np.arange(len(strata)) if groups is None else groups
-    _, first, members = np.unique(groups, return_index=True, return_inverse=True)
-    sizes = np.bincount(members, minlength=len(first))
+    _, first, group_of = np.unique(groups, return_index=True, return_inverse=True)
+    sizes = np.bincount(group_of, minlength=len(first))
     fold_of_group = np.empty(len(first), dtype=np.int64)
     rng, total = np.random.default_rng(seed), np.zeros(folds)
     for stratum in np.unique(strata[first]):
         rows = rng.permutation(np.flatnonzero(strata[first] == stratum))
         own = np.zeros(folds)
         for row in rows[np.argsort(-sizes[rows], kind="stable")]:
-            fold = np.lexsort([total, own])[0]  # least of the class, then of all
+            fold = np.lexsort([total, own])[0]  # fewest of the class, then of all
             fold_of_group[row] = fold
             own[fold] += sizes[row]
             total[fold] += sizes[row]
-    return fold_of_group[members]
+    return fold_of_group[group_of]
 
 
 def _too_large(sizes: np.ndarray, fractions: Fractions) -> np.ndarray:
-    """A mask of the groups that are larger than a whole held-out part should be."""
-    held_out = [share for share in (fractions.val, fractions.test) if share]
+    """Return a mask of the groups that are larger than a held-out split should be."""
+    held_out = [f for f in (fractions.val, fractions.test) if f]
     return sizes > min(held_out, default=1.0) * sizes.sum()
 
 
-def _share_out(sizes: np.ndarray, fractions: Fractions) -> list[str]:
-    """Parts of the groups of one stratum, in the order given: test, val, train."""
+def _assign_groups(sizes: np.ndarray, fractions: Fractions) -> list[str]:
+    """Return the splits of a stratum's groups, in their order: test, val, train."""
     small = sizes[~_too_large(sizes, fractions)]
     total, count = small.sum() or sizes.sum(), len(sizes)
     wanted = {TEST: fractions.test * total, VAL: fractions.val * total}
-    parts: list[str] = []
-    for part in (TEST, VAL):
+    splits: list[str] = []
+    for name in (TEST, VAL):
         filled = 0.0
-        left_for_others = 2 if part == TEST and fractions.val and count > 2 else 1
-        while wanted[part] and len(parts) < count - left_for_others:
-            size = sizes[len(parts)]
-            if filled and filled + size / 2 > wanted[part]:
+        left_for_others = 2 if name == TEST and fractions.val and count > 2 else 1
+        while wanted[name] and len(splits) < count - left_for_others:
+            size = sizes[len(splits)]
+            if filled and filled + size / 2 > wanted[name]:
                 break
-            parts.append(part)
+            splits.append(name)
             filled += size
-    return parts + [TRAIN] * (count - len(parts))
+    return splits + [TRAIN] * (count - len(splits))
 
 
-def stratified_sample(strata: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Rows of at most so many examples, each stratum in its share, in their order.
+def stratified_sample(strata: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """Return the sorted rows of a stratified random sample of at most `size` examples.
 
-    strata: [N] names. Every stratum's examples are spread evenly over 0..1, in a random
-    order, and those nearest to 0 are taken.
+    strata: [N] names. The examples of a stratum get evenly spaced ranks in 0..1, in
+    random order, and the lowest ranks are taken.
     """
     n = len(strata)
-    if n <= most:
+    if n <= size:
         return np.arange(n)
     order = np.random.default_rng(seed).permutation(n)
-    names, of = np.unique(strata[order], return_inverse=True)
-    place = np.empty(n)
+    names, stratum = np.unique(strata[order], return_inverse=True)
+    rank = np.empty(n)
     for k in range(len(names)):
-        own = np.flatnonzero(of == k)
-        place[own] = (np.arange(len(own)) + 0.5) / len(own)
-    return np.sort(order[np.argsort(place, kind="stable")[:most]])
+        own = np.flatnonzero(stratum == k)
+        rank[own] = (np.arange(len(own)) + 0.5) / len(own)
+    return np.sort(order[np.argsort(rank, kind="stable")[:size]])

@@ -1,4 +1,4 @@
-"""A score, and what it has to beat."""
+"""An evaluation: scores on held-out examples, beside the baselines to beat."""
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -8,43 +8,44 @@ import numpy as np
 from vicinal.core.evaluation.calibration import (
     Bin,
     expected_calibration_error,
-    reliability,
+    reliability_bins,
 )
 from vicinal.core.evaluation.significance import SignTest, sign_test
 from vicinal.core.metrics import (
     Groups,
     Score,
-    better,
     confusion_matrix,
     effective_sample_size,
+    is_better,
     wilson,
 )
 from vicinal.core.objective import Objective
+from vicinal.core.storage.files import json_ready
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-MOST_SEEN = 0.05
-"""share of the examples that may have been learned from, and yet there is a verdict"""
+MAX_OVERLAP = 0.05
+"""fraction of the examples that may have been trained on for a verdict to be given"""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How good a model is on examples it was not trained on."""
+    """Scores of a model on examples that it was not trained on."""
 
     score: Score
     scores: list[Score]
-    """other scores of the same predictions"""
+    """secondary scores of the same predictions"""
 
     baselines: dict[str, Score]
-    """scores of simpler answers on the same examples"""
+    """scores of simpler models on the same examples"""
 
     predictions: "pd.DataFrame"
     """a row per example: path, label, predicted, and probabilities by class"""
 
-    decided: np.ndarray
-    """what the model decided: class rows or numbers [N], or marks [N, K]"""
+    decisions: np.ndarray
+    """predicted class rows or numbers [N], or label indicators [N, K]"""
 
     classes: tuple[str, ...] = ()
     confusion: np.ndarray | None = None
@@ -52,145 +53,185 @@ class Evaluation:
 
     notes: list[str] = field(default_factory=list)
 
-    plot_reliability: list[Bin] = field(default_factory=list)
-    """how sure it says it is beside how often it is right; none for numbers"""
+    reliability: list[Bin] = field(default_factory=list)
+    """accuracy by confidence; empty for regression"""
 
     calibration_error: float | None = None
-    """0..1: mean gap between the two (`core.calibration`)"""
+    """expected calibration error, 0 to 1 (`core.evaluation.calibration`)"""
 
-    against: dict[str, SignTest] = field(default_factory=dict)
-    """how often the model did better than each baseline, example by example"""
+    comparisons: dict[str, SignTest] = field(default_factory=dict)
+    """a sign test against each baseline, example by example"""
 
-    together: Groups = None
-    """[N] group numbers: examples that are not independent"""
+    groups: Groups = None
+    """[N] group numbers of examples that are not independent"""
 
     effective_n: float = 1.0
-    """independent examples that one of these is worth, by their groups"""
+    """effective sample size per example, at most 1 (`effective_sample_size`)"""
 
-    seen: int = 0
-    """examples that the model had learned from"""
+    training_overlap: int = 0
+    """examples that the model was trained or pretrained on"""
+
+    constant_name: str = ""
+    """the baseline that always predicts the same"""
 
     def with_training_overlap(self, count: int, note: str) -> "Evaluation":
-        """The same of a model that had learned from so many; the note says so."""
+        """Return the evaluation of a model trained on `count` of the examples."""
         if not count:
             return self
-        return replace(self, seen=count, notes=[*self.notes, note])
+        return replace(self, training_overlap=count, notes=[*self.notes, note])
+
+    def add_baseline(
+        self, name: str, objective: Objective, y: np.ndarray, decisions: np.ndarray
+    ) -> None:
+        """Add a baseline by its decisions for the same examples."""
+        self.baselines[name] = objective.score(y, decisions, self.groups)
+        self.comparisons[name] = sign_test(
+            objective, y, self.decisions, decisions, self.groups
+        )
+
+    # --- the verdict ------------------------------------------------------------------
 
     @property
-    def beats_baselines(self) -> bool:
-        """Whether it is better than every baseline by more than chance explains.
+    def not_beaten(self) -> list[str]:
+        """Baselines that the model is not significantly better than.
 
-        Example by example (`paired`): two intervals may overlap and yet one model be
+        By example (`significance`): two intervals may overlap although one model is
         better on nearly every example on which they differ.
         """
         ours = self.score
-        return all(
-            better(ours.metric, ours.value, b.value) and self.against[name].better
-            for name, b in self.baselines.items()
-        )
+        return [
+            name
+            for name, theirs in self.baselines.items()
+            if not is_better(ours.metric, ours.value, theirs.value)
+            or not self.comparisons[name].better
+        ]
 
-    def add_baseline(
-        self, name: str, objective: Objective, y: np.ndarray, said: np.ndarray
-    ) -> None:
-        """Add a baseline: what it decided for the same examples."""
-        self.baselines[name] = objective.score(y, said, self.together)
-        both = self.decided, said
-        self.against[name] = sign_test(objective, y, *both, self.together)
+    @property
+    def beats_baselines(self) -> bool:
+        """True if the model is significantly better than every baseline."""
+        return not self.not_beaten
 
     @property
     def verdict(self) -> str:
-        """What the score is worth, in a sentence."""
-        if self._flattered:
+        """Say in one or two sentences what the score is worth."""
+        if self._has_overlap:
             return (
-                f"It had learned from {self.seen} of these {self.score.n}, so this "
-                "says little of how good it is on others."
+                f"{self.training_overlap:,} of these {self.score.n:,} examples were in "
+                "the training data, so the score says little about new examples."
             )
-        ours, others = self.score, self.baselines.items()
-        above = [k for k, b in others if better(ours.metric, b.value, ours.value)]
-        if above:
+        not_beaten = self.not_beaten
+        if self.constant_name in not_beaten:
             return (
-                f"Do not rely on it: better here is the {' and the '.join(above)}. "
-                "More examples may help, other weights, or longer training."
+                f"Not significantly better than a constant ({self.constant_name}): do "
+                "not rely on it. More examples, other weights or longer training may "
+                "help."
             )
-        missed = [name for name in self.baselines if not self.against[name].better]
+        if not_beaten:
+            ours = self.score
+            better = [
+                name
+                for name in not_beaten
+                if is_better(ours.metric, self.baselines[name].value, ours.value)
+            ]
+            if better:
+                names = _join(better)
+                return f"Worse than a simpler model: use the {names} instead."
+            return (
+                "Not significantly better than a simpler model: the "
+                f"{_join(not_beaten)} will do as well."
+            )
+        missed = self._never_predicted
         if missed:
             return (
-                f"It is not better than the {' and the '.join(missed)} by more than "
-                "chance explains: do not rely on it. More examples may help, for "
-                "learning and for telling."
+                "The model beats every baseline (sign test, p <= 0.05), but its recall "
+                f"is 0 for {_join(missed)}."
             )
+        return "The model beats every baseline (sign test, p <= 0.05)."
+
+    @property
+    def is_reliable(self) -> bool:
+        """True if the verdict contains no warning."""
+        return (
+            self.beats_baselines and not self._never_predicted and not self._has_overlap
+        )
+
+    @property
+    def _never_predicted(self) -> list[str]:
+        """Classes that occur and have a recall of 0."""
         rows = self.class_scores()
-        lost = [row["class"] for row in rows if row["n"] and not row["recall"]]
-        if lost:
-            return (
-                "It beats every baseline by more than chance explains, but never "
-                f"finds {', '.join(lost)}."
-            )
-        return "It beats every baseline by more than chance explains."
+        return [row["class"] for row in rows if row["n"] and not row["recall"]]
 
     @property
-    def is_sound(self) -> bool:
-        """Whether the verdict has nothing to warn of."""
-        lost = any(row["n"] and not row["recall"] for row in self.class_scores())
-        return self.beats_baselines and not lost and not self._flattered
+    def _has_overlap(self) -> bool:
+        return self.training_overlap > MAX_OVERLAP * self.score.n
 
-    @property
-    def _flattered(self) -> bool:
-        """Whether so many examples were learned from that the score says little."""
-        return self.seen > MOST_SEEN * self.score.n
+    # --- by class ---------------------------------------------------------------------
 
-    def confused_pairs(self, most: int = 5) -> list[tuple[str, str, int]]:
-        """Most frequent errors: (true class, predicted class, count)."""
+    def confused_pairs(self, count: int = 5) -> list[tuple[str, str, int]]:
+        """Return the most frequent errors: (true class, predicted class, count)."""
         if self.confusion is None:
             return []
         errors = self.confusion * (1 - np.eye(len(self.confusion), dtype=np.int64))
-        order = np.argsort(-errors, axis=None, kind="stable")[:most]
+        order = np.argsort(-errors, axis=None, kind="stable")[:count]
         rows = [np.unravel_index(i, errors.shape) for i in order]
         pairs = [(self.classes[i], self.classes[j], int(errors[i, j])) for i, j in rows]
         return [pair for pair in pairs if pair[2] > 0]
 
     def class_scores(self) -> list[dict[str, Any]]:
-        """Recall and precision of each class, with their counts.
+        """Return precision, recall, F1 and support (n) of each class, with intervals.
 
-        With groups, intervals are as wide as that of the score has become by them.
+        With groups, intervals are widened by the effective sample size of the score.
+        A rate without a denominator is None.
         """
         if self.confusion is None:
             return []
-        share = self.effective_n
+        hits = np.diag(self.confusion)
+        support, predicted = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
 
-        def interval(hits: np.integer, count: np.integer) -> list[float]:
-            return [*wilson(share * int(hits), share * int(count))]
+        def rate(count: Any, total: Any) -> float | None:
+            return float(count / total) if total else None
 
-        right = np.diag(self.confusion)
-        true, said = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
+        def interval(count: Any, total: Any) -> list[float]:
+            return [*wilson(self.effective_n * int(count), self.effective_n * total)]
+
         return [
             {
                 "class": name,
-                "n": int(true[k]),
-                "recall": float(right[k] / true[k]) if true[k] else None,
-                "recall_interval": interval(right[k], true[k]),
-                "precision": float(right[k] / said[k]) if said[k] else None,
-                "precision_interval": interval(right[k], said[k]),
+                "n": int(support[k]),
+                "recall": rate(hits[k], support[k]),
+                "recall_interval": interval(hits[k], int(support[k])),
+                "precision": rate(hits[k], predicted[k]),
+                "precision_interval": interval(hits[k], int(predicted[k])),
+                "f1": rate(2 * hits[k], support[k] + predicted[k]),
             }
             for k, name in enumerate(self.classes)
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "score": self.score.to_dict(),
-            "scores": [score.to_dict() for score in self.scores],
-            "baselines": {k: score.to_dict() for k, score in self.baselines.items()},
-            "classes": self.class_scores(),
-            "confusion": None if self.confusion is None else self.confusion.tolist(),
-            "calibration_error": self.calibration_error,
-            "notes": self.notes,
-        }
+        """Return all but the predictions for JSON; undefined numbers are None."""
+        return json_ready(
+            {
+                "score": self.score.to_dict(),
+                "scores": [score.to_dict() for score in self.scores],
+                "baselines": {k: s.to_dict() for k, s in self.baselines.items()},
+                "classes": self.class_scores(),
+                "confusion": (
+                    None if self.confusion is None else self.confusion.tolist()
+                ),
+                "calibration_error": self.calibration_error,
+                "notes": self.notes,
+            }
+        )
 
     def __str__(self) -> str:
         lines = [f"{self.score.metric:<14} {self.score}"]
         lines += [f"{s.metric:<14} {s}" for s in self.scores]
-        lines += [f"  to beat: {k:<22} {s}" for k, s in self.baselines.items()]
+        lines += [f"  baseline: {k:<22} {s}" for k, s in self.baselines.items()]
         return "\n".join(lines + self.notes)
+
+
+def _join(names: list[str]) -> str:
+    return " and ".join(names)
 
 
 def evaluate_predictions(
@@ -201,40 +242,42 @@ def evaluate_predictions(
     constant: np.ndarray | list[float] | float,
     constant_name: str,
     notes: list[str] | None = None,
-    together: Groups = None,
+    groups: Groups = None,
 ) -> Evaluation:
     """Score predictions (probabilities [N, K] or values [N]) against targets y [N].
 
-    together: [N] group numbers, where some examples are not independent.
+    constant: what the constant baseline predicts; constant_name: its name, such as
+    `most frequent class`. groups: [N] numbers of examples that are not independent.
     """
-    decided = objective.decide(predicted)
-    blind = np.broadcast_to(np.asarray(constant), y.shape)
-    counts, bins, gap = None, [], None
+    decisions = objective.decide(predicted)
+    counts, bins, calibration_error = None, [], None
     if objective.kind != "numeric" and len(y):
-        bins = reliability(predicted, y)
-        gap = expected_calibration_error(predicted, y)
+        bins = reliability_bins(predicted, y)
+        calibration_error = expected_calibration_error(predicted, y)
     if objective.kind == "single_label":
-        counts = confusion_matrix(y, decided, len(objective.classes))
-    found = Evaluation(
-        score=objective.score(y, decided, together),
-        scores=objective.more_scores(y, decided, together) if len(y) else [],
+        counts = confusion_matrix(y, decisions, len(objective.classes))
+    effective_n = effective_sample_size(_correct(decisions, y), groups)
+    evaluation = Evaluation(
+        score=objective.score(y, decisions, groups),
+        scores=objective.secondary_scores(y, decisions, groups) if len(y) else [],
         baselines={},
         predictions=predictions,
-        decided=decided,
+        decisions=decisions,
         classes=objective.classes,
         confusion=counts,
-        plot_reliability=bins,
-        calibration_error=gap,
+        reliability=bins,
+        calibration_error=calibration_error,
         notes=notes or [],
-        together=together,
-        effective_n=effective_sample_size(_right(decided, y), together)
-        / max(len(y), 1),
+        groups=groups,
+        effective_n=effective_n / max(len(y), 1),
+        constant_name=constant_name,
     )
-    found.add_baseline(constant_name, objective, y, blind)
-    return found
+    blind = np.broadcast_to(np.asarray(constant), y.shape)
+    evaluation.add_baseline(constant_name, objective, y, blind)
+    return evaluation
 
 
-def _right(decided: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """[N]: whether, or to which share, each is right."""
-    right = decided == y
-    return right if right.ndim == 1 else right.mean(axis=1)
+def _correct(decisions: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """[N]: 1 for correct, 0 for wrong; with several labels the fraction correct."""
+    correct = decisions == y
+    return correct if correct.ndim == 1 else correct.mean(axis=1)

@@ -1,34 +1,31 @@
-"""Unlike anything learned from: when a model should say "I do not know".
+"""Out-of-distribution detection by the distance to the nearest training features.
 
-A softmax spreads its 100 % over the classes it knows, whatever it is shown. So what is
-asked here is how far the features f [D] lie from those of examples that were learned
-from, the prototypes p (Sun et al. 2022, "Out-of-Distribution Detection with Deep
-Nearest Neighbors", section 3):
+For features f [D] and prototypes p, the features of training examples (Sun et al. 2022,
+"Out-of-Distribution Detection with Deep Nearest Neighbors", section 3):
 
     z = f / |f|,    s(f) = mean of |z - p| over the k nearest p
 
-(they take the k-th distance alone; the mean of all k told more of TrashNet apart.)
-Numbers that are no network's features, each of another kind, are compared by their
-places instead, z = (f - mean) / std, with those of the examples.
+(they use the k-th distance alone; the mean separated TrashNet's classes better.)
+Features of different scales, such as pixel statistics, are standardised instead,
+z = (f - mean) / std.
 
-Above a threshold an example is unknown. The threshold is the conformal quantile of s of
-n examples that are known to belong (Vovk et al. 2005, "Algorithmic Learning in a Random
-World", section 2.2): the floor(false_alarm (n + 1))-th largest of them.
+An example is unknown if s exceeds a threshold, the conformal quantile of s over n
+in-distribution examples (Vovk et al. 2005, "Algorithmic Learning in a Random World",
+section 2.2): the floor(a (n + 1))-th largest, with a = false_alarm_rate.
 
-What that promises. A new example of the same kind, exchangeable with those, raises the
-flag with probability at most false_alarm, for any n and any network. With examples held
-out it is floor(false_alarm (n + 1)) / (n + 1), ties aside. Without, each prototype is
-judged by the others. That keeps the promise: one more neighbour would only bring it
-nearer, so the prototypes' distances err to the large side. The promise is for the
-average over draws of the n; with a = false_alarm, one model's own rate spreads around
-it by about sqrt(a (1 - a) / n), half a point for 5 % and n = 2,000.
+Guarantee: a new example that is exchangeable with those n is flagged with probability
+at most a, for any n and any network. With held-out examples the probability is
+floor(a (n + 1)) / (n + 1), except for ties. Without, the prototypes are scored by the
+other prototypes, which keeps the guarantee, because one more neighbour could only bring
+them nearer. The guarantee is an average over draws of the n; the rate of one model
+varies by about sqrt(a (1 - a) / n), half a point for a = 5 % and n = 2,000.
 
-What breaks it: examples the network itself was trained on lie closer than new ones do,
-and so do copies. Hold some out, and say which belong together.
+It does not hold for examples that the network was trained on, nor for copies, because
+both are nearer than new examples: hold some out, and pass the groups.
 
-Directions are not centred: shown five classes of TrashNet, the flag at 5 % caught 26 %
-of the sixth as they are, and 13 % centred. The centre of places is that of the examples
-too: where none is held out it bends the promise, by a part in n.
+Directions are not centred: trained on five classes of TrashNet, 26 % of the sixth are
+flagged at 5 %, centred 13 %. Standardisation uses the mean of the examples themselves;
+without held-out examples that affects the guarantee by a fraction of 1 / n.
 """
 
 from dataclasses import dataclass, replace
@@ -41,152 +38,157 @@ import torch
 from vicinal.core.storage.checkpoint import Tensors
 from vicinal.errors import DataError, ModelFileError, NoDataError, SettingError
 
-NEIGHBOURS = 5
-"""k: one alone would let a single odd example vouch for others"""
+NUM_NEIGHBORS = 5
+"""k: with 1, a single outlier among the prototypes would hide others"""
 
-MOST = 2_000
-"""prototypes kept: 10 MB of a model file, for 1,280 features"""
+MAX_PROTOTYPES = 2_000
+"""10 MB of a model file, for 1,280 features"""
 
-ROWS = 1_024
+BATCH_ROWS = 1_024
 """examples at a time: at most 8 MB of distances"""
+
+MIN_STD = 0.02
+"""standard deviation assumed for a constant feature"""
 
 
 @dataclass(frozen=True)
 class NearestNeighborDetector:
-    """Examples that are known, and how far from them is too far."""
+    """Prototypes, and the distance from them above which an example is unknown."""
 
     prototypes: np.ndarray
-    """[M, D] float32: directions, each of length 1, or places"""
+    """[M, D] float32: unit vectors, or standardised features"""
 
     threshold: float
-    """largest distance of what is known (0..2 for directions); infinite: too few to
-    say"""
+    """largest in-distribution distance (0..2 for unit vectors); infinite if there were
+    too few examples"""
 
-    false_alarm: float
-    """share of known examples that may be called unknown"""
+    false_alarm_rate: float
+    """fraction of in-distribution examples that may be flagged"""
 
-    neighbours: int = NEIGHBOURS
-    """how many nearest prototypes the distance is the mean of"""
+    num_neighbors: int = NUM_NEIGHBORS
+    """nearest prototypes whose distances are averaged"""
 
     scale: np.ndarray | None = None
-    """[2, D] mean and spread, where places are compared; None: directions are"""
+    """[2, D] mean and standard deviation, if features are standardised"""
 
     @classmethod
     def fit(
         cls,
         features: np.ndarray,
-        false_alarm: float = 0.05,
+        false_alarm_rate: float = 0.05,
         seed: int = 0,
         held_out: np.ndarray | None = None,
         *,
-        places: bool = False,
-        together: np.ndarray | None = None,
+        standardize: bool = False,
+        groups: np.ndarray | None = None,
     ) -> "NearestNeighborDetector":
-        """Learn what is known from features [N, D] as the network gives them.
+        """Fit the prototypes and the threshold to features [N, D].
 
-        Of more than MOST examples that many are kept, drawn by the seed.
-        held_out: features [n, D] of examples that the network did not learn from, to
-        set the threshold by; needed where it did learn from the others.
-        places: compare places, not directions.
-        together: [N] group numbers, such as those of copies: where none is held out,
-        examples of one group are no neighbours of each other.
+        At most MAX_PROTOTYPES are kept, drawn by the seed.
+        held_out: features [n, D] of examples that the network was not trained on, for
+        the threshold; needed if it was trained on the others.
+        standardize: standardise features instead of normalising their length.
+        groups: [N] numbers, such as those of copies: without held-out examples, those
+        of one group are not neighbours of each other.
 
-        With fewer than 1 / false_alarm - 1 examples to set it by, nothing is ever
-        unknown. Raises NoDataError for no examples, SettingError for a false_alarm
+        With fewer than 1 / false_alarm_rate - 1 examples for the threshold, nothing is
+        flagged. Raises NoDataError for no examples, SettingError for a false_alarm_rate
         that is not between 0 and 1.
         """
-        if not 0 < false_alarm < 1:
+        if not 0 < false_alarm_rate < 1:
             raise SettingError(
-                f"false_alarm must be a share between 0 and 1. Got {false_alarm} "
-                "instead. 0.05 lets 5 % of known examples be called unknown."
+                "false_alarm_rate must be between 0 and 1. Got "
+                f"{false_alarm_rate} instead. 0.05 flags at most 5 % of examples like "
+                "those of training."
             )
         if not len(features):
-            raise NoDataError("There are no features to know. Give one row or more.")
-        rows = _drawn(len(features), seed)
+            raise NoDataError("There are no features to fit. Pass one row or more.")
+        rows = _draw_rows(len(features), seed)
         drawn = features[rows]
-        scale = _scale(drawn) if places else None
-        prototypes = _placed(drawn, scale)
-        k = max(1, min(NEIGHBOURS, len(prototypes) - 1))
-        never = cls(prototypes, inf, false_alarm, k, scale)
+        scale = _fit_scale(drawn) if standardize else None
+        prototypes = _transform(drawn, scale)
+        k = max(1, min(NUM_NEIGHBORS, len(prototypes) - 1))
+        detector = cls(prototypes, inf, false_alarm_rate, k, scale)
         if held_out is None:
-            own = np.arange(len(features)) if together is None else together
-            known = _to_nearest(prototypes, prototypes, k, own[rows])
+            own = np.arange(len(features)) if groups is None else groups
+            distances = _mean_distance(prototypes, prototypes, k, own[rows])
         else:
-            known = never.distance(held_out)
-        return replace(never, threshold=_quantile(known, false_alarm))
+            distances = detector.distance(held_out)
+        threshold = _conformal_quantile(distances, false_alarm_rate)
+        return replace(detector, threshold=threshold)
 
     def distance(self, features: np.ndarray) -> np.ndarray:
-        """Mean distance [n] of features [n, D] to the nearest prototypes.
+        """Return mean distances [n] of features [n, D] to their nearest prototypes.
 
         Raises DataError for features of another width than the prototypes'.
         """
-        wanted = self.prototypes.shape[1]
-        if features.ndim != 2 or features.shape[1] != wanted:
+        width = self.prototypes.shape[1]
+        if features.ndim != 2 or features.shape[1] != width:
             raise DataError(
-                f"features must be [n, {wanted}], as those this was fitted on. Got "
-                f"{list(features.shape)} instead. Take them from the same network."
+                f"features must be [n, {width}], like those of fit. Got "
+                f"{list(features.shape)} instead. Use the same network."
             )
-        placed = _placed(features, self.scale)
-        return _to_nearest(placed, self.prototypes, self.neighbours)
+        z = _transform(features, self.scale)
+        return _mean_distance(z, self.prototypes, self.num_neighbors)
 
     def is_unknown(self, features: np.ndarray) -> np.ndarray:
-        """Whether each of features [n, D] is unlike what is known; bool [n]."""
+        """Return a mask [n] of the features [n, D] that are out of distribution."""
         distance = self.distance(features)
-        # a feature that is not a number is near to nothing
         return (distance > self.threshold) | np.isnan(distance)
 
     def to_arrays(self) -> tuple[Tensors, dict[str, Any]]:
-        """Tensors and JSON for a model file; no bit is lost."""
+        """Return tensors and JSON for a model file, without losing a bit."""
         tensors = {
             "prototypes": torch.from_numpy(self.prototypes),
-            # a tensor, for JSON knows no infinity
+            # a tensor, because JSON has no infinity
             "threshold": torch.tensor(self.threshold, dtype=torch.float64),
         }
         if self.scale is not None:
             tensors["scale"] = torch.from_numpy(self.scale)
-        values = {"false_alarm": self.false_alarm, "neighbours": self.neighbours}
-        return tensors, values | {"places": self.scale is not None}
+        values = {
+            "false_alarm_rate": self.false_alarm_rate,
+            "num_neighbors": self.num_neighbors,
+            "standardize": self.scale is not None,
+        }
+        return tensors, values
 
     @classmethod
     def from_arrays(
         cls, tensors: Tensors, values: dict[str, Any]
     ) -> "NearestNeighborDetector":
-        """What `to_arrays` gave; ModelFileError when a part is missing."""
+        """Return the detector of `to_arrays`; ModelFileError if a part is missing."""
         try:
             return cls(
                 prototypes=tensors["prototypes"].numpy(),
                 threshold=float(tensors["threshold"]),
-                false_alarm=float(values["false_alarm"]),
-                neighbours=int(values["neighbours"]),
-                scale=tensors["scale"].numpy() if values.get("places") else None,
+                false_alarm_rate=float(values["false_alarm_rate"]),
+                num_neighbors=int(values["num_neighbors"]),
+                scale=tensors["scale"].numpy() if values.get("standardize") else None,
             )
         except KeyError as error:
             raise ModelFileError(
-                f"The model file lacks {error} of what is known. Train it again."
+                f"The model file lacks {error} of the out-of-distribution detector. "
+                "Train it again."
             ) from error
 
 
-def _drawn(n: int, seed: int) -> np.ndarray:
-    """At most MOST of n rows, each as likely as the others."""
-    if n <= MOST:
+def _draw_rows(n: int, seed: int) -> np.ndarray:
+    """Return at most MAX_PROTOTYPES of n rows, drawn uniformly."""
+    if n <= MAX_PROTOTYPES:
         return np.arange(n)
-    return np.random.default_rng(seed).permutation(n)[:MOST]
+    return np.random.default_rng(seed).permutation(n)[:MAX_PROTOTYPES]
 
 
-LEAST = 0.02
-"""spread of a number that is the same for all examples"""
-
-
-def _scale(features: np.ndarray) -> np.ndarray:
-    """Mean and spread [2, D] of features [n, D]."""
+def _fit_scale(features: np.ndarray) -> np.ndarray:
+    """Return mean and standard deviation [2, D] of features [n, D]."""
     f = np.asarray(features, dtype=np.float64)
-    return np.stack([f.mean(axis=0), f.std(axis=0).clip(LEAST)])
+    return np.stack([f.mean(axis=0), f.std(axis=0).clip(MIN_STD)])
 
 
-def _placed(features: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
-    """Features [n, D] as places, or at length 1: zeros stay zeros, far from all."""
+def _transform(features: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
+    """Standardise features [n, D], or normalise their length; zeros stay zeros."""
     f = np.asarray(features, dtype=np.float64)
-    with np.errstate(invalid="ignore"):  # inf / inf: the row is not a number then
+    with np.errstate(invalid="ignore"):  # inf / inf gives NaN, which is unknown
         if scale is not None:
             z = (f - scale[0]) / scale[1]
         else:
@@ -194,36 +196,37 @@ def _placed(features: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
         return z.astype(np.float32)
 
 
-def _to_nearest(
-    placed: np.ndarray,
+def _mean_distance(
+    z: np.ndarray,
     prototypes: np.ndarray,
     k: int,
     groups: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Mean distance [n] of what is placed [n, D] to its k nearest prototypes [M, D].
+    """Return the mean distance [n] of z [n, D] to its k nearest prototypes [M, D].
 
-    groups: [M], where they are the prototypes: none is a neighbour in its own group.
+    groups: [M], if z are the prototypes: neighbours in the same group do not count.
     """
-    found, known = np.empty(len(placed)), torch.from_numpy(prototypes)
-    lengths = known.square().sum(dim=1)
-    for start in range(0, len(placed), ROWS):
-        z = torch.from_numpy(placed[start : start + ROWS])
-        # torch's product: numpy's spins for cores that are busy decoding pictures
-        near = torch.addmm(lengths, z, known.T, alpha=-2)
-        apart = near.add_(z.square().sum(dim=1, keepdim=True)).numpy()  # |z - p|^2
+    distances, p = np.empty(len(z)), torch.from_numpy(prototypes)
+    squared_lengths = p.square().sum(dim=1)
+    for start in range(0, len(z), BATCH_ROWS):
+        batch = torch.from_numpy(z[start : start + BATCH_ROWS])
+        # torch's product, because numpy's spins while other threads decode images
+        product = torch.addmm(squared_lengths, batch, p.T, alpha=-2)
+        squared = product.add_(batch.square().sum(dim=1, keepdim=True)).numpy()
         if groups is not None:
-            apart[groups[start : start + len(z), None] == groups] = inf
-        nearest = np.partition(apart, k - 1, axis=1)[:, :k]
+            squared[groups[start : start + len(batch), None] == groups] = inf
+        nearest = np.partition(squared, k - 1, axis=1)[:, :k]
         # rounding may leave it below 0
-        found[start : start + len(z)] = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)
-    return found
+        mean = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)
+        distances[start : start + len(batch)] = mean
+    return distances
 
 
-def _quantile(known: np.ndarray, false_alarm: float) -> float:
-    """The threshold that the distances known [n] set; infinite when they are too few.
+def _conformal_quantile(distances: np.ndarray, false_alarm_rate: float) -> float:
+    """Return the threshold for distances [n]; infinite if they are too few.
 
-    A new example is as likely as each of the n to be any place from the farthest, so
-    it is among the first m of n + 1 places with probability m / (n + 1).
+    The rank of a new example among n + 1 is uniform, so it is among the m farthest with
+    probability m / (n + 1).
     """
-    places = floor(false_alarm * (len(known) + 1))
-    return float(np.sort(known)[-places]) if places else inf
+    m = floor(false_alarm_rate * (len(distances) + 1))
+    return float(np.sort(distances)[-m]) if m else inf

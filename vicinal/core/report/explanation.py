@@ -1,8 +1,6 @@
-"""What an answer rests on, and whether that is more than chance would say.
+"""Explanations of one prediction: an attribution map with its faithfulness test.
 
-A map of what counts is easily drawn and seldom checked. Here each comes with what
-happens when its parts are taken away: an `Explanation` that does no better than random
-maps of the same smoothness says so.
+A map that is no better than random maps of the same smoothness says so in its verdict.
 """
 
 from dataclasses import dataclass
@@ -11,15 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 LEVEL = 0.05
-"""how often chance alone may be taken for an explanation"""
+"""significance level of the comparison with random maps"""
+
+MIN_STABILITY = 0.5
+"""correlation below which a map is called unstable"""
 
 
 class Faithfulness(NamedTuple):
-    """How a map does beside random ones as smooth as it (Petsiuk et al. 2018).
+    """Deletion and insertion scores beside those of random maps (Petsiuk et al. 2018).
 
-    Pixels are taken away, those that the map marks first, and the answer is asked for
-    again and again: deletion is the mean of the answer on the way, the less the better.
-    Insertion puts them back into a picture without anything, the more the better.
+    Pixels are deleted in the order of the map; deletion is the mean score on the way
+    (lower is better). Insertion adds them to an empty image (higher is better). The
+    random maps have the same smoothness.
     """
 
     deletion: float
@@ -27,15 +28,15 @@ class Faithfulness(NamedTuple):
     insertion: float
     random_insertion: float
     p: float
-    """share of the random maps that do as well, by insertion less deletion; the map
-    itself counts as one of them, so it is 1 / (maps + 1) at least"""
+    """fraction of maps, this one included, whose insertion less deletion is as large;
+    at least 1 / (controls + 1)"""
 
-    maps: int
-    """random maps that it was held against"""
+    controls: int
+    """number of random maps"""
 
     @property
     def better(self) -> bool:
-        """Whether the map says more than chance."""
+        """True if the map is significantly better than random maps."""
         return self.p <= LEVEL
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,7 +45,7 @@ class Faithfulness(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Explanation:
-    """Which parts of an input one number of a model rests on."""
+    """The attribution of one output of a model to the parts of an input."""
 
     method: str
 
@@ -52,55 +53,54 @@ class Explanation:
     """what is explained: a class, one class against another, or the number"""
 
     score: float
-    """what the model gives for it: a probability, or a number"""
+    """output of the model for the target: a probability, or a number"""
 
     map: np.ndarray
-    """above 0 what speaks for the target, below 0 what speaks against it"""
+    """attribution: positive values increase the score, negative ones decrease it"""
 
     seconds: float
-    """what the map took, without what follows"""
+    """time for the map, without the tests"""
 
     faithfulness: Faithfulness
     stability: float
-    """correlation of the map with that of the input with a little noise in it"""
+    """correlation of the map with that of a slightly noisy input"""
 
     @property
     def verdict(self) -> str:
-        """What the map is worth, in a sentence."""
+        """Say in a few sentences whether the map can be trusted."""
         f = self.faithfulness
         if not np.any(self.map):
-            return f"Nothing in it speaks for {self.target}: the map is empty."
-        beside = (
-            f"the answer is {f.deletion:.2f} on average while what it marks is taken "
-            f"away, the less the better (random: {f.random_deletion:.2f}), and "
-            f"{f.insertion:.2f} while that is put back, the more the better (random: "
-            f"{f.random_insertion:.2f}); p = {f.p:.2g}, of {f.maps} random maps"
+            return f"The map for {self.target} is empty: no attribution."
+        numbers = (
+            f"deletion {f.deletion:.2f} (random {f.random_deletion:.2f}, lower is "
+            f"better), insertion {f.insertion:.2f} (random {f.random_insertion:.2f}, "
+            f"higher is better), p = {f.p:.2g} with {f.controls} random maps"
         )
         if not f.better:
             return (
-                "This map is not shown to do better than random ones as smooth as it: "
-                f"{beside}. Do not read anything into it."
+                f"Not significantly better than random maps: {numbers}. Do not "
+                "interpret this map."
             )
         notes = ""
         if f.deletion >= f.random_deletion:
-            notes += " Only putting back speaks for it."
+            notes += " Only the insertion score is better than random."
         elif f.insertion <= f.random_insertion:
-            notes += " Only taking away speaks for it."
-        if self.stability < UNSTEADY:
+            notes += " Only the deletion score is better than random."
+        if self.stability < MIN_STABILITY:
             notes += (
-                " A little noise in the input changes the map a lot (correlation "
+                " Unstable: a little noise in the input changes the map (correlation "
                 f"{self.stability:.2f})."
             )
         return (
-            f"What it marks counts for {self.target} more than random places do: "
-            f"{beside}.{notes}"
+            f"The marked regions matter for {self.target} more than random ones: "
+            f"{numbers}.{notes}"
         )
 
     def __repr__(self) -> str:
         return f"<{self.method} for {self.target} ({self.score:.3g}): {self.verdict}>"
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, the map in rows."""
+        """Return everything for JSON, the map as nested lists."""
         return {
             "method": self.method,
             "target": self.target,
@@ -111,7 +111,3 @@ class Explanation:
             "verdict": self.verdict,
             "map": np.round(self.map.astype(float), 6).tolist(),
         }
-
-
-UNSTEADY = 0.5
-"""correlation below which a map is told to be unsteady"""

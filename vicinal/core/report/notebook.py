@@ -1,32 +1,29 @@
-"""What values show of themselves in a notebook: a sentence, a table, a drawing."""
+"""HTML representations for notebooks: a paragraph, a table, a figure."""
 
 import base64
 import io
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
-
-def paragraph(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
+from vicinal.core.report.report import template_macros
 
 
-def facts(title: str, told: Mapping[str, Any]) -> str:
-    """A title, and a table of what is known by name."""
-    style = 'style="text-align: left; vertical-align: top"'
-    rows = "".join(
-        f"<tr><th {style}>{escape(name)}</th><td {style}>{escape(str(value))}</td></tr>"
-        for name, value in told.items()
-    )
-    return f"<p><b>{escape(title)}</b></p><table>{rows}</table>"
+def html_paragraph(text: str) -> str:
+    """Return text as an escaped HTML paragraph."""
+    return _macros().paragraph(text)
 
 
-def drawing(figure: Any, alt: str) -> str:
-    """A figure of matplotlib as a picture inside the page."""
+def html_table(title: str, values: Mapping[str, Any]) -> str:
+    """Return a title and a table of names and values, escaped."""
+    return _macros().table(title, {name: str(v) for name, v in values.items()}).strip()
+
+
+def html_figure(figure: Any, alt: str) -> str:
+    """Return a matplotlib figure as an inline PNG."""
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=110)
-    data = base64.b64encode(out.getvalue()).decode()
-    return (
-        f'<img alt="{escape(alt)}" style="max-width: 100%" '
-        f'src="data:image/png;base64,{data}">'
-    )
+    return _macros().figure(base64.b64encode(out.getvalue()).decode(), alt)
+
+
+def _macros() -> Any:
+    return template_macros("notebook.html.j2")

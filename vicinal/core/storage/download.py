@@ -1,18 +1,17 @@
-"""One file from the Hugging Face hub: pinned, verified, resumed, and kept once.
+"""Downloads from the Hugging Face hub: pinned, verified, resumable, cached.
 
 ::
 
     FOLDER/timm--resnet18.tv_in1k/REVISION/
-        model.safetensors           whole and verified, renamed there at one instant
-        model.safetensors.sha256    its hash, as `sha256sum --check` reads it
-        model.safetensors.part      what has arrived; the next call goes on from there
-        model.safetensors.lock      held by the one process that is fetching
+        model.safetensors           complete and verified, renamed atomically
+        model.safetensors.sha256    its hash, in the format of `sha256sum --check`
+        model.safetensors.part      a partial download, which the next call resumes
+        model.safetensors.lock      held by the process that downloads
 
-The hub is spoken to with the standard library: an address that ends in
-`resolve/REVISION/FILE`, and a header that tells the SHA-256. The huggingface_hub
-package (2.4) deletes what had arrived when a download fails, takes its timeouts from
-the environment at import, and compares a file's length but not its hash. HF_ENDPOINT,
-HF_HUB_OFFLINE, HF_HUB_CACHE and HF_HOME count here as they do there.
+Written with the standard library, because huggingface_hub (2.4) deletes a failed
+partial download, reads its timeouts from the environment at import, and checks the
+length but not the hash. HF_ENDPOINT, HF_HUB_OFFLINE, HF_HUB_CACHE and HF_HOME have the
+same meaning.
 """
 
 import errno
@@ -37,21 +36,21 @@ from vicinal.errors import ModelFileError, RunError, SettingError, VicinalError
 
 TIMEOUT = 20.0
 """seconds without a byte after which a server counts as stalled"""
-TRIES = 3
-"""times in a row that nothing more may arrive"""
+MAX_ATTEMPTS = 3
+"""attempts in a row without progress"""
 PAUSE = 1.0
-"""seconds before it is tried again"""
+"""seconds between attempts"""
 CHUNK = 1 << 18
-"""bytes that are read at a time, at most"""
-MAY_PASS = {408, 425, 429, 500, 502, 503, 504}
-"""answers of a server that might be others in a moment"""
+"""maximum bytes per read"""
+TEMPORARY_ERRORS = {408, 425, 429, 500, 502, 503, 504}
+"""HTTP status codes after which the download is tried again"""
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class HubFile:
-    """What is wanted; the hash says whether it came."""
+    """A file of a repository on the hub, with its hash."""
 
     repository: str
     """owner and name on the hub, such as timm/resnet18.tv_in1k"""
@@ -63,14 +62,14 @@ class HubFile:
     """name inside the repository"""
 
     sha256: str | None = None
-    """of the content, 64 hex digits; None: what the hub says it is"""
+    """of the content, 64 hex digits; None: as reported by the hub"""
 
     bytes: int | None = None
-    """size; None: what the hub says it is"""
+    """size; None: as reported by the hub"""
 
     @property
     def address(self) -> str:
-        """Where it is fetched from; SettingError when HF_ENDPOINT is no address."""
+        """The URL; SettingError if HF_ENDPOINT is not an address."""
         hub = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
         if not hub.startswith(("https://", "http://")):
             raise SettingError(
@@ -81,8 +80,8 @@ class HubFile:
             f"{hub.rstrip('/')}/{self.repository}/resolve/{self.revision}/{self.file}"
         )
 
-    def place(self, folder: Path) -> Path:
-        """Where it is kept in a cache folder."""
+    def path(self, folder: Path) -> Path:
+        """Return its path in a cache directory."""
         return folder / self.repository.replace("/", "--") / self.revision / self.file
 
 
@@ -90,53 +89,53 @@ def fetch(
     file: HubFile,
     folder: Path,
     *,
-    tell: Tell = lambda text: None,
+    log: Log = lambda text: None,
     timeout: float = TIMEOUT,
 ) -> Path:
-    """The path of a file on disk, verified; downloaded into `folder` if need be.
+    """Return the path of a verified file, downloaded into `folder` if needed.
 
-    tell: is told what is going on, a sentence at a time. timeout: seconds.
-    Raises RunError when the network fails or is switched off or the disk is full, and
-    ModelFileError when what came is not what was wanted; both say how to bring the
-    file by hand. What failed its check is removed, so that it is never used.
+    log: receives messages about the progress. timeout: seconds.
+    Raises RunError if the network is offline or fails or the disk is full, and
+    ModelFileError if the file has another hash or size; both explain how to download
+    the file manually. A file that fails the check is removed.
     """
-    path = file.place(folder)
+    path = file.path(folder)
     with _disk_errors(path):
         found = _verified(file, path) or _in_hub_cache(file)
         if found:
             return found
         if _offline():
-            flaw = "is damaged" if path.exists() else "is not there"
+            flaw = "is damaged" if path.exists() else "does not exist"
             raise RunError(
-                f"{path} {flaw}, and HF_HUB_OFFLINE keeps it from being fetched. "
+                f"{path} {flaw}, and HF_HUB_OFFLINE forbids downloads. "
                 + _by_hand(file, path)
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _held(path, tell):
-            return _verified(file, path) or _Download(file, path, tell, timeout).run()
+        with _locked(path, log):
+            return _verified(file, path) or _Download(file, path, log, timeout).run()
 
 
-def kept(file: HubFile, folder: Path) -> Path | None:
-    """Where a file lies on disk, by its name alone; `fetch` also verifies it."""
-    places = [file.place(folder), *_hub_blob(file)]
-    return next((path for path in places if path.is_file()), None)
+def find_cached(file: HubFile, folder: Path) -> Path | None:
+    """Return the path of a cached file, without verifying it as `fetch` does."""
+    paths = [file.path(folder), *_hub_blob(file)]
+    return next((path for path in paths if path.is_file()), None)
 
 
-class _Failed(Exception):
-    """The network failed, in a way that may pass or not."""
+class _NetworkError(Exception):
+    """A network error, temporary or not."""
 
-    def __init__(self, reason: str, may_pass: bool = True) -> None:
+    def __init__(self, reason: str, temporary: bool = True) -> None:
         super().__init__(reason)
-        self.may_pass = may_pass
+        self.temporary = temporary
 
 
 @dataclass(frozen=True)
 class _Download:
-    """One file on its way."""
+    """The download of one file."""
 
     file: HubFile
     path: Path
-    tell: Tell
+    log: Log
     timeout: float
 
     @property
@@ -144,43 +143,46 @@ class _Download:
         return self.path.with_name(f"{self.path.name}.part")
 
     def run(self) -> Path:
-        """Fetch, verify, and only then give the file its name."""
+        """Download, verify, and only then rename."""
         if self.path.exists():
-            self.tell(f"{self.path} is damaged; it is fetched again.")
+            self.log(f"{self.path} is damaged; downloading it again.")
             self.path.unlink()
-        self.tell(f"Fetching {self.file.address}")
-        wanted = self._persist()
-        flaw = _flaw(wanted, self.part)
+        self.log(f"Downloading {self.file.address}")
+        expected = self._retry()
+        flaw = _flaw(expected, self.part)
         if flaw:
             self.part.unlink()
-            raise self._wrong(flaw)
+            raise self._wrong_file(flaw)
         flush_to_disk(self.part)
-        write_text(_record(self.path), f"{wanted.sha256}  {self.path.name}\n")
+        write_text(_record(self.path), f"{expected.sha256}  {self.path.name}\n")
         return self.part.replace(self.path)
 
-    def _persist(self) -> HubFile:
-        """Go on while more arrives, and TRIES times when nothing does."""
-        tries = TRIES
+    def _retry(self) -> HubFile:
+        """Resume while there is progress, and MAX_ATTEMPTS times without."""
+        attempts = MAX_ATTEMPTS
         while True:
             before = _size(self.part)
             try:
-                return self._go_on()
-            except _Failed as error:
-                tries = TRIES if _size(self.part) > before else tries - 1
-                if not error.may_pass or not tries:
-                    raise self._given_up(error) from error
-                self.tell(f"{error}; trying again.")
+                return self._resume()
+            except _NetworkError as error:
+                progress = _size(self.part) > before
+                attempts = MAX_ATTEMPTS if progress else attempts - 1
+                if not error.temporary or not attempts:
+                    raise self._download_error(error) from error
+                self.log(f"{error}; trying again.")
                 time.sleep(PAUSE)
 
-    def _go_on(self) -> HubFile:
-        """Add what is missing; the file, with the hash and size that it must have."""
+    def _resume(self) -> HubFile:
+        """Download what is missing; return the file with its expected hash and size."""
         file, part = self.file, self.part
         if file.sha256 and file.bytes == _size(part):
-            return file  # a kill came between the last byte and the new name
-        answer = _ask(file, _size(part), self.timeout)
+            return file  # killed between the last byte and the renaming
+        answer = _request(file, _size(part), self.timeout)
         with closing(answer.body):
             if file.bytes not in (None, answer.total):
-                raise self._wrong(f"it has {answer.total:,} bytes, not {file.bytes:,}")
+                raise self._wrong_file(
+                    f"it has {answer.total:,} bytes, not {file.bytes:,}"
+                )
             self._write(answer)
         return replace(file, sha256=file.sha256 or answer.sha256, bytes=answer.total)
 
@@ -193,45 +195,45 @@ class _Download:
             )
         with (
             self.part.open("ab") as out,
-            _progress(self.path.name, answer.start, answer.total, self.tell) as advance,
+            _progress(self.path.name, answer.start, answer.total, self.log) as advance,
         ):
             out.truncate(answer.start)
             for chunk in _chunks(answer):
                 out.write(chunk)
                 advance(len(chunk))
 
-    def _given_up(self, error: _Failed) -> RunError:
-        kept = "What has arrived is kept: the next try goes on from there. "
+    def _download_error(self, error: _NetworkError) -> RunError:
+        resume = "The next attempt resumes the partial download. "
         return RunError(
-            f"{self.file.address} cannot be fetched: {error}. "
-            + (kept if self.part.exists() else "")
+            f"{self.file.address} cannot be downloaded: {error}. "
+            + (resume if self.part.exists() else "")
             + _by_hand(self.file, self.path)
         )
 
-    def _wrong(self, flaw: str) -> ModelFileError:
+    def _wrong_file(self, flaw: str) -> ModelFileError:
         return ModelFileError(
-            f"What {self.file.address} gave is not the file that was wanted: {flaw}. "
-            "It is not used. Try once more: a proxy or a mirror may have answered in "
-            "the hub's place. " + _by_hand(self.file, self.path)
+            f"{self.file.address} returned a different file: {flaw}. It was removed. "
+            "Try again: a proxy or a mirror may have answered instead of the hub. "
+            + _by_hand(self.file, self.path)
         )
 
 
 def _by_hand(file: HubFile, path: Path) -> str:
     return (
-        f"To bring it by hand, fetch {file.address} where there is a network and put "
-        f"it at {path}; or name another .safetensors file with --weights FILE."
+        f"To download it manually, save {file.address} as {path}; or use another "
+        "file with --weights FILE.safetensors."
     )
 
 
 @contextmanager
 def _progress(
-    name: str, done: int, total: int, tell: Tell
+    name: str, done: int, total: int, log: Log
 ) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; in a log, a sentence every ten seconds."""
+    """Show a progress bar on a terminal, or a line every ten seconds in a log."""
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TimeRemainingColumn
 
-    quiet, spoken = not sys.stderr.isatty(), time.monotonic()
+    quiet, logged_at = not sys.stderr.isatty(), time.monotonic()
     plain = Progress.get_default_columns()[:2]  # the name and the bar
     columns = (*plain, DownloadColumn(), TimeRemainingColumn())
     screen = Console(stderr=True)
@@ -239,12 +241,12 @@ def _progress(
         task = bar.add_task(name, total=total, completed=done)
 
         def advance(count: int) -> None:
-            nonlocal done, spoken
+            nonlocal done, logged_at
             done += count
             bar.advance(task, count)
-            if quiet and time.monotonic() - spoken > 10:
-                spoken = time.monotonic()
-                tell(f"{name}: {done / 1e6:,.1f} of {total / 1e6:,.1f} MB")
+            if quiet and time.monotonic() - logged_at > 10:
+                logged_at = time.monotonic()
+                log(f"{name}: {done / 1e6:,.1f} of {total / 1e6:,.1f} MB")
 
         yield advance
 
@@ -253,20 +255,20 @@ def _progress(
 
 
 class _Answer(NamedTuple):
-    """What a server said before it sends the file."""
+    """The response of a server, before its body is read."""
 
     body: http.client.HTTPResponse
     start: int
-    """bytes that the body leaves out, as they are there already"""
+    """bytes that were downloaded before and are not in the body"""
 
     total: int
-    """bytes of the whole file"""
+    """size of the file in bytes"""
 
     sha256: str | None
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follow redirects; the hub tells the hash as it sends on to its storage."""
+    """Follow redirects and collect the hash, which the hub sends with the redirect."""
 
     def __init__(self) -> None:
         self.tags: list[str] = []
@@ -278,8 +280,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _ask(file: HubFile, start: int, timeout: float) -> _Answer:
-    """Ask for a file from byte `start` on; a server may send the whole all the same."""
+def _request(file: HubFile, start: int, timeout: float) -> _Answer:
+    """Request a file from byte `start`; a server may send the whole file instead."""
     headers = {"User-Agent": "vicinal"} | (
         {"Range": f"bytes={start}-"} if start else {}
     )
@@ -291,20 +293,21 @@ def _ask(file: HubFile, start: int, timeout: float) -> _Answer:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and start:  # the file ends before that byte
-            return _ask(file, 0, timeout)
-        answer = f"the server answers {error.code} {error.reason}"
-        raise _Failed(answer, error.code in MAY_PASS) from error
+            return _request(file, 0, timeout)
+        message = f"HTTP status {error.code} {error.reason}"
+        raise _NetworkError(message, error.code in TEMPORARY_ERRORS) from error
     except (OSError, http.client.HTTPException) as error:
-        raise _Failed(_reason(error)) from error
+        raise _NetworkError(_reason(error)) from error
     tags = [*redirects.tags, body.headers["X-Linked-ETag"], body.headers["ETag"]]
     start = start if body.status == 206 else 0
     total = file.bytes if body.length is None else start + body.length
-    told = re.search(r"\b[0-9a-f]{64}\b", " ".join(tag or "" for tag in tags))
-    if total is None or not (file.sha256 or told):
+    digest = re.search(r"\b[0-9a-f]{64}\b", " ".join(tag or "" for tag in tags))
+    if total is None or not (file.sha256 or digest):
         body.close()
-        lacking = "length" if total is None else "SHA-256"
-        raise _Failed(f"the server does not tell the file's {lacking}", may_pass=False)
-    return _Answer(body, start, total, told[0] if told else None)
+        missing = "length" if total is None else "SHA-256"
+        message = f"the server does not send the file's {missing}"
+        raise _NetworkError(message, temporary=False)
+    return _Answer(body, start, total, digest[0] if digest else None)
 
 
 def _chunks(answer: _Answer) -> Iterator[bytes]:
@@ -313,15 +316,17 @@ def _chunks(answer: _Answer) -> Iterator[bytes]:
         try:
             chunk = answer.body.read1(min(CHUNK, answer.total - done))
         except (OSError, http.client.HTTPException) as error:
-            raise _Failed(_reason(error)) from error
+            raise _NetworkError(_reason(error)) from error
         if not chunk:
-            raise _Failed(f"the server ended after {done:,} of {answer.total:,} bytes")
+            raise _NetworkError(
+                f"the connection ended after {done:,} of {answer.total:,} bytes"
+            )
         done += len(chunk)
         yield chunk
 
 
 def _reason(error: Exception) -> str:
-    cause = getattr(error, "reason", error)  # urllib wraps what happened
+    cause = getattr(error, "reason", error)  # urllib wraps the cause
     if isinstance(cause, TimeoutError):
         return "the server stalled"
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
@@ -335,12 +340,12 @@ def _offline() -> bool:
 
 
 def _verified(file: HubFile, path: Path) -> Path | None:
-    """The path, if the file that was wanted is there."""
+    """Return the path if the file exists and passes the check."""
     return path if path.is_file() and not _flaw(_with_hash(file, path), path) else None
 
 
 def _flaw(file: HubFile, path: Path) -> str:
-    """What a file has and should not have; nothing where it is the one wanted."""
+    """Return how a file differs from the expected one; empty if it does not."""
     size = _size(path)
     if file.bytes not in (None, size):
         return f"it has {size:,} bytes, not {file.bytes:,}"
@@ -355,9 +360,9 @@ def _record(path: Path) -> Path:
 
 
 def _with_hash(file: HubFile, path: Path) -> HubFile:
-    """A file of unknown hash, with the one that was recorded when it was fetched.
+    """Return the file with the hash recorded at its download, if it has none.
 
-    Where there is no record it was brought by hand, and is what the user says it is.
+    A file without a record was saved manually, and is trusted.
     """
     if file.sha256 or not _record(path).is_file():
         return file
@@ -365,7 +370,7 @@ def _with_hash(file: HubFile, path: Path) -> HubFile:
 
 
 def _hub_blob(file: HubFile) -> list[Path]:
-    """Where other programs keep that content: the hub's cache names it by its hash.
+    """Return the path in the shared cache of huggingface_hub, which is named by hash.
 
     https://huggingface.co/docs/huggingface_hub/guides/manage-cache
     """
@@ -387,13 +392,13 @@ def _size(path: Path) -> int:
 
 
 @contextmanager
-def _held(path: Path, tell: Tell) -> Iterator[None]:
-    """Let one process fetch; another waits, and then finds the file there."""
+def _locked(path: Path, log: Log) -> Iterator[None]:
+    """Let one process download; others wait, and then find the file."""
     lock = FileLock(path.with_name(f"{path.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        tell(f"Another process is fetching {path.name}; waiting for it.")
+        log(f"Another process is downloading {path.name}; waiting for it.")
         lock.acquire()
     try:
         yield
@@ -403,13 +408,13 @@ def _held(path: Path, tell: Tell) -> Iterator[None]:
 
 @contextmanager
 def _disk_errors(path: Path) -> Iterator[None]:
-    """Say what to do when the disk fails; the network's failures are _Failed by now."""
+    """Raise RunError for disk errors; network errors are _NetworkError already."""
     try:
         yield
     except VicinalError:
         raise
     except OSError as error:
         raise RunError(
-            f"{path} cannot be kept: {error.strerror or error}. Make room, or name "
-            "another cache folder with VICINAL_CACHE."
+            f"{path} cannot be saved: {error.strerror or error}. Free some space, or "
+            "name another cache directory with VICINAL_CACHE."
         ) from error

@@ -1,7 +1,7 @@
-"""Files that are whole or not there: written aside, flushed to disk, then renamed.
+"""Atomic file writes: to a temporary file, flushed to disk, then renamed.
 
-POSIX `rename` replaces the old file at one instant, so whoever reads, and whenever
-the process is killed, finds either the old file or the new one, never half of one.
+POSIX `rename` is atomic: a reader finds either the old file or the new one, never half
+of one, whenever the process is killed.
 """
 
 import contextlib
@@ -19,16 +19,16 @@ from vicinal.errors import RunError, SettingError
 
 TEMPORARY = ".part"
 
-# The user's own mask, read once: asking means setting it, which threads would see.
+# The umask, read once: reading it means setting it, which other threads would see.
 _UMASK = os.umask(0)
 os.umask(_UMASK)
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write(temporary)` make the file, then put it in place of `path` at once.
+    """Let `write(temporary)` create a file, then replace `path` by it atomically.
 
-    A link stays one, and what it leads to is replaced. Raises RunError, with the old
-    file untouched, when the disk is full or the folder cannot be written.
+    The target of a symbolic link is replaced, not the link. Raises RunError, with the
+    old file untouched, if the disk is full or the directory cannot be written.
     """
     path = Path(path)
     if os.path.islink(path):  # noqa: PTH114 - it raises nothing
@@ -49,15 +49,15 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         if _is_system_error(error):
             raise RunError(_explain(path, error)) from error
         raise
-    with contextlib.suppress(OSError):  # some file systems cannot flush a folder
+    with contextlib.suppress(OSError):  # some file systems cannot flush a directory
         flush_to_disk(path.parent)
 
 
-def check_place(path: Path) -> None:
-    """Raise RunError at once, before any work, where no file could be written."""
+def check_writable(path: Path) -> None:
+    """Raise RunError, before any work, if no file could be written at a path."""
     path = Path(os.path.realpath(path))
     if path.is_dir():
-        raise RunError(f"{path} cannot be written: it is a folder. Name a file.")
+        raise RunError(f"{path} cannot be written: it is a directory. Name a file.")
     try:
         handle, name = tempfile.mkstemp(TEMPORARY, f".{path.name}.", path.parent)
     except OSError as error:
@@ -66,26 +66,25 @@ def check_place(path: Path) -> None:
     Path(name).unlink()
 
 
-def answers_file(name: str | None) -> Path | None:
-    """The file that takes answers, if one is named.
+def predictions_path(name: str | None) -> Path | None:
+    """Return the path of --output, if it is given.
 
-    SettingError for one that is no CSV by its ending, RunError where it could not be
-    written.
+    SettingError for another suffix than .csv, RunError if it could not be written.
     """
     if name is None:
         return None
     path = Path(name)
     if path.suffix.lower() not in (".csv", ""):
         raise SettingError(
-            f"--output must be a .csv file. Got {name!r} instead; every spreadsheet "
-            "unfreeze_at CSV."
+            f"--output must be a .csv file. Got {name!r} instead; spreadsheets can "
+            "open CSV."
         )
-    check_place(path)
+    check_writable(path)
     return path
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, unless it is there; else RunError."""
+def make_directory(folder: Path) -> None:
+    """Create a directory and its parents if needed; RunError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -93,7 +92,7 @@ def make_folder(folder: Path) -> None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Wait until the file's bytes (or the folder's entries) are on the disk."""
+    """Wait until a file's bytes (or a directory's entries) are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -102,25 +101,28 @@ def flush_to_disk(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    # a byte of a file name that is no UTF-8 is written as JSON would: \udc..
+    """Write text as UTF-8, atomically."""
+    # bytes of file names that are not UTF-8 are escaped as in JSON: \udc..
     data = text.encode(errors="backslashreplace")
     replace_file(path, lambda temporary: _write(temporary, data))
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """JSON that every reader takes: a number that is none (NaN) becomes null."""
-    return json.dumps(_plain(value), indent=indent, ensure_ascii=False)
+    """Return strict JSON: NaN and infinity become null."""
+    return json.dumps(json_ready(value), indent=indent, ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
+def json_ready(value: Any) -> Any:
+    """Return a value with None for NaN and infinity, which JSON does not have."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _plain(inside) for key, inside in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+        return {key: json_ready(v) for key, v in value.items()}
+    return [json_ready(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write a value as strict JSON, atomically."""
     write_text(path, to_json(value, indent=2) + "\n")
 
 
@@ -129,6 +131,7 @@ def read_json(path: Path) -> Any:
 
 
 def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -138,21 +141,21 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _is_system_error(error: BaseException) -> bool:
-    foreign = isinstance(error, OSError) and not isinstance(error, RunError)
-    return foreign or _is_full(error)
+    is_os_error = isinstance(error, OSError) and not isinstance(error, RunError)
+    return is_os_error or _is_disk_full(error)
 
 
-def _is_full(error: BaseException) -> bool:
-    # safetensors reports a full disk as its own exception, with the words of the OS
-    words = ("No space left", f"os error {errno.ENOSPC}", f"os error {errno.EDQUOT}")
-    told = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-    return told or any(text in str(error) for text in words)
+def _is_disk_full(error: BaseException) -> bool:
+    # safetensors raises its own exception for a full disk, with the message of the OS
+    messages = ("No space left", f"os error {errno.ENOSPC}", f"os error {errno.EDQUOT}")
+    by_number = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    return by_number or any(text in str(error) for text in messages)
 
 
 def _explain(path: Path, error: BaseException) -> str:
-    if _is_full(error):
-        cure = "The disk is full: free some space, or choose another place."
+    if _is_disk_full(error):
+        cure = "The disk is full: free some space, or choose another directory."
     else:
-        cure = "Choose a place that you may write to."
+        cure = "Choose a directory that you may write to."
     reason = getattr(error, "strerror", None) or str(error)
     return f"{path} cannot be written: {reason}. {cure}"

@@ -1,4 +1,4 @@
-"""The run folder: everything one training left behind, never overwritten.
+"""A run directory: all files of one training run, never overwritten.
 
 ::
 
@@ -17,24 +17,24 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from vicinal.core.storage.files import TEMPORARY, make_folder, read_json, write_json
-from vicinal.errors import RunError
+from vicinal.core.storage.files import TEMPORARY, make_directory, read_json, write_json
+from vicinal.errors import DataError, RunError
 
 SETTINGS = "settings.json"
 CHECKPOINT = "checkpoints/last.safetensors"
-HALVES = (f".*.*{TEMPORARY}", ".tmp??????")
-"""names of what a kill in mid-save leaves: our own halves, and those of safetensors"""
+PARTIAL_FILES = (f".*.*{TEMPORARY}", ".tmp??????")
+"""temporary files that a kill may leave: our own, and those of safetensors"""
 
-OWN_FOLDERS = ("", "data", "checkpoints")
-"""folders of a run that files are written to"""
+SUBDIRECTORIES = ("", "data", "checkpoints")
+"""directories of a run that files are written to"""
 
 
 class Run:
-    """One run folder, held by one process at a time.
+    """A run directory, locked by one process at a time.
 
-    `with Run.create(path) as run:` makes a new folder (`name`, then `name-2`);
-    `with Run.resume(path) as run:` goes on in one that is there. Both raise RunError
-    when the folder cannot be written or another process works in it.
+    `with Run.create(path) as run:` creates a new directory (`name`, then `name-2`);
+    `with Run.resume(path) as run:` opens an existing one. Both raise RunError if it
+    cannot be written or another process is using it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,25 +44,25 @@ class Run:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise RunError(
-                f"Another process is at work in {folder}. Wait until it has ended, "
-                "or choose another folder with --out."
+                f"Another process is using {folder}. Wait until it has ended, or "
+                "choose another directory with --out."
             ) from None
         except OSError as error:
-            raise RunError(_no_folder(folder, error)) from error
+            raise RunError(_describe_os_error(folder, error)) from error
 
     @classmethod
     def create(cls, folder: str | Path) -> Self:
         folder = Path(folder)
         if folder.name in ("", ".."):
             raise RunError(
-                f"{str(folder)!r} does not name a new folder. "
-                "Give the run's folder a name with --out, such as runs/first."
+                f"{str(folder)!r} is not the name of a new directory. Name one with "
+                "--out, such as runs/first."
             )
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             free = _first_free(folder)
         except OSError as error:
-            raise RunError(_no_folder(folder, error)) from error
+            raise RunError(_describe_os_error(folder, error)) from error
         return cls(free)
 
     @classmethod
@@ -70,21 +70,21 @@ class Run:
         folder = Path(folder)
         if not folder.is_dir():
             raise RunError(
-                f"There is no run to resume at {folder}. Leave --resume out to begin, "
-                "or name the run's folder with --out."
+                f"There is no run to resume at {folder}. Omit --resume to start a new "
+                "run, or name the run directory with --out."
             )
-        # a run that was killed at once holds its lock, and half of a file at most
+        # a run that was killed early has only a lock and temporary files
         visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
         if visible and not is_run(folder):
             raise RunError(
-                f"{folder} is no run that could be resumed: it holds files, but no "
-                f"{SETTINGS}. Name the run's folder with --out."
+                f"{folder} is not a run directory: it contains files, but no "
+                f"{SETTINGS}. Name the run directory with --out."
             )
         run = cls(folder)
-        for place in OWN_FOLDERS:
-            for pattern in HALVES:
-                for half in (folder / place).glob(pattern):
-                    half.unlink()
+        for name in SUBDIRECTORIES:
+            for pattern in PARTIAL_FILES:
+                for path in (folder / name).glob(pattern):
+                    path.unlink()
         return run
 
     def __enter__(self) -> Self:
@@ -94,24 +94,25 @@ class Run:
         self._lock.release()
 
     def path(self, name: str) -> Path:
-        """Path of a file in the run; its folder is made if need be."""
+        """Return the path of a file of the run; its directory is created."""
         path = self.folder / name
-        make_folder(path.parent)
+        make_directory(path.parent)
         return path
 
     def write(self, name: str, value: Any) -> None:
+        """Write a JSON file of the run."""
         write_json(self.path(name), value)
 
 
-def _no_folder(folder: Path, error: OSError) -> str:
+def _describe_os_error(folder: Path, error: OSError) -> str:
     return (
-        f"The run folder {folder} cannot be used: {error.strerror}. "
-        "Choose a folder that you may write to with --out."
+        f"The run directory {folder} cannot be used: {error.strerror}. "
+        "Choose a directory that you may write to with --out."
     )
 
 
 def _first_free(folder: Path) -> Path:
-    """Make `folder`, or the first of `folder-2`, `folder-3` ... that is not there."""
+    """Create `folder`, or the first of `folder-2`, `folder-3` ... that is free."""
     candidate, number = folder, 1
     while True:
         try:
@@ -123,14 +124,14 @@ def _first_free(folder: Path) -> Path:
 
 
 def read(folder: Path, name: str) -> Any:
-    """Read a JSON file of a run; RunError when it is not there or damaged."""
+    """Read a JSON file of a run; RunError if it is missing or damaged."""
     path = Path(folder) / name
     try:
         return read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(
-            f"{folder} holds no {name}, so it is not a finished run of vicinal. "
-            + (how_to_resume(folder) or "Name the folder that `vicinal train` wrote.")
+            f"{folder} has no {name}, so it is not a finished run of vicinal. "
+            + (resume_hint(folder) or "Name a directory written by `vicinal train`.")
         ) from None
     except ValueError as error:
         raise RunError(
@@ -139,29 +140,29 @@ def read(folder: Path, name: str) -> Any:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether `vicinal train` made this folder."""
+    """Return True for a directory written by `vicinal train`."""
     return (folder / SETTINGS).is_file() and (folder / ".lock").exists()
 
 
-def how_to_resume(folder: Path) -> str:
-    """What to type to finish a run that was interrupted; nothing for other folders."""
+def resume_hint(folder: Path) -> str:
+    """Return the command that resumes a run; empty for other directories."""
     try:
         data = read_json(folder / SETTINGS)["data"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""
     words = ["vicinal", "train", str(data), "--out", str(folder), "--resume"]
-    return f"Go on with:\n  {shlex.join(words)}"
+    return f"Resume with:\n  {shlex.join(words)}"
 
 
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "pillow", "safetensors")
 EXTRAS = ("openvino", "timm")
-"""told where they are installed"""
+"""listed if they are installed"""
 
 
 def environment() -> dict[str, Any]:
-    """Versions and machine, for env.json: what a later reader needs to compare."""
-    found = {name: _version(name) for name in EXTRAS}
-    extras = {name: number for name, number in found.items() if number}
+    """Return versions and platform, for env.json."""
+    versions = {name: _version(name) for name in EXTRAS}
+    extras = {name: number for name, number in versions.items() if number}
     return {
         "vicinal": _version("vicinal"),
         "python": sys.version.split()[0],
@@ -176,3 +177,13 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def refuse_run_as_data(data: str) -> None:
+    """Raise DataError where DATA is a run directory."""
+    if is_run(Path(data)):
+        raise DataError(
+            f"{data} is a run directory that `vicinal train` wrote, not data. Use it "
+            f"with `vicinal predict {data}`, `evaluate` or `report`; an interrupted "
+            "run is resumed with --out and --resume."
+        )

@@ -1,114 +1,80 @@
 """The training loop: a generator that yields one record per epoch.
 
-The command line prints the records, a page streams them, and stopping early is
-`break`. There are no callbacks. Every random draw is a function of (seed, epoch,
-step), so a run that was killed and resumed ends with the same bits as one that was
-not.
+The command line prints the records; stopping early is `break`. There are no callbacks.
+Every random draw is a function of (seed, epoch, step), so a run that was killed and
+resumed ends with the same bits as one that was not.
 """
 
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from vicinal.core.compute.batchnorm_folding import Pair, frozen_batchnorm
-from vicinal.core.compute.distributed import Command, ProcessGroup, StepMessage, current
+from vicinal.core.compute.batchnorm_folding import frozen_batchnorm
+from vicinal.core.compute.distributed import (
+    Command,
+    ProcessGroup,
+    StepMessage,
+    current_process_group,
+)
 from vicinal.core.compute.memory import keep_memory
-from vicinal.core.compute.runtime import Runtime, deterministic, seed_for
-from vicinal.core.metrics import better
+from vicinal.core.compute.runtime import Runtime, deterministic_kernels, seed_for
+from vicinal.core.metrics import is_better
 from vicinal.core.objective import Objective
 from vicinal.core.settings import TrainingSettings
 from vicinal.core.storage import checkpoint
+from vicinal.core.training.ema import WeightAverage
 from vicinal.core.training.history import Epoch, Progress
-from vicinal.core.training.optimizer import LR, make_optimizer, one_cycle
+from vicinal.core.training.optimizer import DEFAULT_LR, make_optimizer, one_cycle
+from vicinal.core.training.trainer_options import (
+    Checkpointing,
+    TrainerOptions,
+    do_nothing,
+)
+from vicinal.core.training.training_clock import TrainingClock
 from vicinal.errors import LostProcessError, ResumeError, TrainingError, VicinalError
 
+DEFAULT_EPOCHS = 30
 
-class Interrupted(VicinalError):
+Validate = Callable[[nn.Module], tuple[float, float]]
+"""returns (loss, score) of a model on the validation split"""
+
+
+class TrainingInterrupted(VicinalError):
     """Training was asked to stop; its checkpoint is on disk."""
 
 
 class Loader(Protocol):
-    """Batches of the training part."""
+    """Batches of the training split."""
 
     @property
     def steps(self) -> int:
-        """Batches in an epoch."""
+        """Batches per epoch."""
         ...
 
     def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches (x, y) of an epoch from step `start` on, always in one order."""
+        """Yield batches (x, y) of an epoch from step `start`, in a fixed order."""
         ...
 
-    def part(self, k: int, of: int) -> "Loader":
-        """The loader of process k of several: its share of the same batches."""
+    def shard(self, rank: int, world_size: int) -> "Loader":
+        """Return the loader of one process: its share of each batch."""
         ...
-
-
-EPOCHS = 30
-"""where the settings say nothing"""
-
-Validate = Callable[[nn.Module], tuple[float, float]]
-"""gives (loss, score) of a model on the validation part"""
-
-
-def set_training(model: nn.Module) -> None:
-    """Training mode, except for what is frozen: its running statistics stay too."""
-    model.train()
-    for module in model.modules():
-        own = list(module.parameters())
-        if own and not any(p.requires_grad for p in own):
-            module.eval()
-
-
-def saved_runtime(path: Path | None) -> Runtime | None:
-    """The form in which a checkpoint was made; resuming in it keeps every bit."""
-    if path is None or not path.exists():
-        return None
-    saved = checkpoint.load_tensors(path)[1].get("runtime")
-    return Runtime(**saved) if saved else None
-
-
-SHARED = (
-    "model",
-    "loader",
-    "objective",
-    "settings",
-    "runtime",
-    "shares",
-    "penalties",
-    "fixed",
-    "unfreeze_at",
-    "seed",
-)
-"""what every process of a team has alike"""
-
-
-def follow(team: ProcessGroup) -> None:
-    """Train along with the leading process, as often as it trains, until it leaves."""
-    while team.hear().what == Command.TRAINING:
-        shared, state = team.get()
-        trainer = Trainer(**shared, validate=lambda _: (math.nan, math.nan), team=team)
-        trainer.loader = trainer.loader.part(team.rank, team.size)
-        checkpoint.unpack(state, trainer.model, trainer.optimizer)
-        trainer.take_orders()
 
 
 @dataclass
 class Trainer:
-    """One network being trained.
+    """The training of one network.
 
-    Iterate over `epochs()`; afterwards `load_best()` puts the best epoch's weights
-    into the model. With a `checkpoint_file`, work is on disk at most
-    `settings.checkpoint_seconds` after it was done, and a Trainer made again with the
-    same arguments goes on from there; `fingerprint` says what it must agree on.
+    Iterate over `epochs()`; then `load_best()` loads the weights of the best epoch.
+    With a checkpoint path, work is on disk at most `settings.checkpoint_seconds` after
+    it was done, and a Trainer with the same arguments resumes from there.
     """
 
     model: nn.Module
@@ -117,286 +83,112 @@ class Trainer:
     settings: TrainingSettings
     runtime: Runtime
     validate: Validate
-    shares: Mapping[str, float] = field(default_factory=dict)
-    """by a parameter's name, its part of the learning rate"""
-
-    penalties: Mapping[str, float] = field(default_factory=dict)
-    """by a parameter's name, lambda of lambda / 2 |w|^2 in the loss (L2). Unlike the
-    optimizer's decay, which takes the same share of every weight, that keeps near 0
-    what the data hardly ask for, as Adam makes steps of small slopes as long as others
-    (Loshchilov & Hutter 2019, section 2)"""
-
-    ema: float = 0.0
-    """decay a step of the running mean of the weights, which is what is validated and
-    kept (Polyak & Juditsky 1992); 0: the weights themselves are"""
-
-    fixed: list[Pair] | None = None
-    """convolutions and batch norms, if the norms' statistics are to stay as they are;
-    None: they follow the batches"""
-
-    unfreeze_at: Mapping[str, int] = field(default_factory=dict)
-    """by a parameter's name, the epoch from which on it learns (0 where not named)"""
-
-    time_limited: bool = False
-    """whether the learning rate comes to rest with the minutes, if the epochs do not
-    end before"""
-
-    before: Callable[[nn.Module], None] = lambda _: None
-    """changes the model before its first step, and not where it goes on"""
-
-    started_at: float | None = None
-    """what `time.monotonic` said when the minutes began; None: now"""
-
-    judged: bool = True
-    """whether `validate` chooses the epoch; else the last is kept, as where nothing is
-    held out, and where the learning rate has come to rest by then and the choice among
-    much the same networks by a few examples would be one of chance"""
-
-    by_loss: bool = False
-    """whether the best epoch is the one of least loss rather than of best score: a
-    score is a count of few examples, and its noise picks an early epoch"""
-
-    seed: int = 0
-    checkpoint_file: Path | None = None
-    fingerprint: str = ""
-    stop_requested: Callable[[], bool] = lambda: False
-    team: ProcessGroup = field(default_factory=current)
+    options: TrainerOptions = field(default_factory=TrainerOptions)
+    checkpointing: Checkpointing = field(default_factory=Checkpointing)
 
     def __post_init__(self) -> None:
+        options = self.options
+        self.process_group = current_process_group()
         self.runtime.prepare(self.model)
         self._forward = self.runtime.forward(self.model)
         self.optimizer: Optimizer = make_optimizer(
-            self.model, self.settings, self.shares
+            self.model, self.settings, options.lr_multipliers
         )
-        self.mean: checkpoint.Tensors = {}
+        self.average = WeightAverage(options.ema_decay)
+        self.clock = TrainingClock(self.settings.minutes, options.started_at)
         self.progress = Progress()
         self.best_weights: checkpoint.Tensors = {}
         self._saved_at = time.monotonic()
-        self._started = time.monotonic() if self.started_at is None else self.started_at
-        self._used_before = 0.0
-        if self.checkpoint_file is not None and self.checkpoint_file.exists():
-            self._restore(self.checkpoint_file)
+        path = self.checkpointing.path
+        if path is not None and path.exists():
+            self._restore(path)
 
-    def start_clock(self) -> None:
-        """Count the minutes from now."""
-        self._started = time.monotonic()
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether a step was taken, in this process or in the one that it goes on."""
-        return self.progress != Progress()
+    # --- the loop ---------------------------------------------------------------------
 
     def epochs(self) -> Iterator[Epoch]:
         """Train; yield a record after each epoch."""
         keep_memory()
-        if not self.has_begun:
-            self.before(self.model)
-            self.mean = self._weights() if self.ema else {}
-        with self._led(), self.team.threads():
+        if not self.has_started:
+            self.options.on_start(self.model)
+            self.average.start(self.model)
+        with self._leading(), self.process_group.thread_share():
             while self.progress.epoch < self._epochs and not self._out_of_patience:
-                if self.out_of_time and self.has_begun:  # it was cut off here before
+                if self.clock.out_of_time and self.has_started:  # resumed after the end
                     if self.progress.step:
-                        yield self._end_epoch(whole=False)
+                        yield self._end_epoch(complete=False)
                     return
-                whole = self._run_epoch()
-                yield self._end_epoch(whole)
-                if self.out_of_time:
+                complete = self._run_epoch()
+                yield self._end_epoch(complete)
+                if self.clock.out_of_time:
                     return
-
-    @contextlib.contextmanager
-    def _led(self) -> Iterator[None]:
-        """Have the other processes of the team train along, where there are some."""
-        team = self.team
-        if team.size == 1:
-            yield
-            return
-        shared = {name: getattr(self, name) for name in SHARED}
-        shared |= {"loader": self.loader.part(1, team.size)}
-        team.tell(StepMessage(Command.TRAINING))
-        team.give((shared, checkpoint.pack(self.model, self.optimizer)))
-        self.loader = self.loader.part(0, team.size)
-        try:
-            yield
-        except LostProcessError:
-            self.save()  # the step that was under way has changed no weight
-            raise
-        except (VicinalError, GeneratorExit):  # between two steps: the others listen
-            team.tell(StepMessage(Command.STOP))
-            raise
-        team.tell(StepMessage(Command.STOP))
-
-    @property
-    def _epochs(self) -> int:
-        return self.settings.epochs or EPOCHS
-
-    def _weights(self) -> checkpoint.Tensors:
-        """A copy of the model's state, on the CPU."""
-        state = self.model.state_dict()
-        return {name: t.detach().cpu().clone() for name, t in state.items()}
-
-    @contextlib.contextmanager
-    def best_so_far(self) -> Iterator[None]:
-        """Have the best epoch's weights in the model; then those it learns with."""
-        own = self._weights()
-        self.load_best()
-        try:
-            yield
-        finally:
-            self.model.load_state_dict(own)
-
-    def load_best(self) -> None:
-        """Put the weights of the best epoch into the model."""
-        if self.best_weights:
-            self.model.load_state_dict(self.best_weights)
 
     def _run_epoch(self) -> bool:
-        """Take the epoch's steps; False when the time was over before the last."""
-        with self._learning():
-            whole = self._take_steps()
-        if whole:
-            self._share_statistics()
-        return whole
-
-    @contextlib.contextmanager
-    def _learning(self) -> Iterator[None]:
-        """Have the model in the state in which it takes this epoch's steps."""
-        for name, parameter in self.model.named_parameters():
-            if name in self.unfreeze_at:
-                parameter.requires_grad = self.progress.epoch >= self.unfreeze_at[name]
-        set_training(self.model)
-        with frozen_batchnorm(self.model, self.fixed):
-            yield
-
-    def _share_statistics(self) -> None:
-        if self.fixed is None:
-            self.team.share_statistics(self.model)
+        """Take the steps of an epoch; False if time ran out before the last."""
+        with self._training_mode():
+            complete = self._take_steps()
+        if complete:
+            self._average_batch_statistics()
+        return complete
 
     def _take_steps(self) -> bool:
         progress, started_at = self.progress, time.monotonic()
-        self.team.tell(StepMessage(Command.EPOCH, progress.epoch, progress.step))
+        group = self.process_group
+        group.broadcast(StepMessage(Command.EPOCH, progress.epoch, progress.step))
         for x, y in self.loader.batches(progress.epoch, progress.step):
             lr = self._lr(progress.step)
-            self.team.tell(StepMessage(Command.STEP, progress.epoch, progress.step, lr))
+            group.broadcast(
+                StepMessage(Command.STEP, progress.epoch, progress.step, lr)
+            )
             progress.loss_sum += self._step(x, y, lr)
             progress.step += 1
-            progress.examples += len(y) * self.team.size
+            progress.examples += len(y) * group.world_size
             now = time.monotonic()
             progress.seconds, started_at = progress.seconds + now - started_at, now
             self._between_steps()
-            if self.out_of_time:
-                self.save()  # as cut off, so that resuming takes the other steps
+            if self.clock.out_of_time:
+                self.save()  # as cut off, so that a resumed run takes the other steps
                 return progress.step >= self.loader.steps
         return True
 
     def _step(self, x: Tensor, y: Tensor, lr: float) -> float:
-        epoch, step = self.progress.epoch, self.progress.step
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr * group["share"]
-        rank = () if self.team.leads else (self.team.rank,)
-        torch.manual_seed(seed_for(self.seed, epoch, step, *rank))
+        """Take one step on a batch; return its loss."""
+        epoch, step, group = self.progress.epoch, self.progress.step, self.process_group
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = lr * parameters["lr_multiplier"]
+        rank = () if group.is_leader else (group.rank,)
+        torch.manual_seed(seed_for(self.options.seed, epoch, step, *rank))
         self.optimizer.zero_grad(set_to_none=True)
-        with self.runtime.threaded(), deterministic(self.runtime.exact):
-            value, weight = self._gradients(x, y) if len(y) else (0.0, 0.0)
-            value = self.team.average(self.model.parameters(), weight, value)
-            self._finite(value)
-            self._penalise()
+        with (
+            self.runtime.threaded(),
+            deterministic_kernels(self.runtime.deterministic),
+        ):
+            loss, weight = self._backward(x, y) if len(y) else (0.0, 0.0)
+            loss = group.all_reduce(self.model.parameters(), weight, loss)
+            self._check_finite(loss)
+            self._add_penalty_gradients()
             self.optimizer.step()
-        self._average()
-        return value
+        self.average.update(self.model, epoch * self.loader.steps + step)
+        return loss
 
-    def _penalise(self) -> None:
-        """Add the slopes lambda w of the penalties."""
-        for name, parameter in self.model.named_parameters():
-            if name in self.penalties and parameter.grad is not None:
-                parameter.grad.add_(parameter.detach(), alpha=self.penalties[name])
-
-    def _gradients(self, x: Tensor, y: Tensor) -> tuple[float, float]:
-        """Give the parameters their gradients; the loss, and what the batch weighs."""
+    def _backward(self, x: Tensor, y: Tensor) -> tuple[float, float]:
+        """Compute the gradients; return the loss and the weight of the batch."""
         with self.runtime.active():
-            logits = self._forward(self.runtime.place(x))
-        loss = self.objective.loss(logits.float(), self.runtime.place(y))
+            logits = self._forward(self.runtime.move(x))
+        loss = self.objective.loss(logits.float(), self.runtime.move(y))
         loss.backward()
-        return loss.item(), self.objective.mass(y)
+        return loss.item(), self.objective.batch_weight(y)
 
-    def take_orders(self) -> None:
-        """Take the steps that the leading process orders, until its training stops."""
-        keep_memory()
-        with self.team.threads():
-            order = self.team.hear()
-            while order.what == Command.EPOCH:
-                order = self._follow(order)
+    def _add_penalty_gradients(self) -> None:
+        penalties = self.options.penalties
+        for name, parameter in self.model.named_parameters():
+            if name in penalties and parameter.grad is not None:
+                parameter.grad.add_(parameter.detach(), alpha=penalties[name])
 
-    def _follow(self, order: StepMessage) -> StepMessage:
-        """Take an epoch's steps as they are ordered; gives the order after them."""
-        self.progress = Progress(order.epoch, order.step)
-        with self._learning():
-            for x, y in self.loader.batches(order.epoch, order.step):
-                order = self.team.hear()
-                if order.what != Command.STEP:
-                    return order
-                with contextlib.suppress(TrainingError):  # the leader says it
-                    self._step(x, y, order.lr)
-                self.progress.step += 1
-        self._share_statistics()
-        return self.team.hear()
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        """m <- m + (1 - d) (w - m), with d small at first, when m is still old."""
-        if not self.mean:
-            return
-        steps = self.progress.epoch * self.loader.steps + self.progress.step
-        rate = 1 - min(self.ema, (1 + steps) / (10 + steps))
-        for name, value in self.model.state_dict().items():
-            mean = self.mean[name]
-            if mean.is_floating_point():
-                mean.lerp_(value.to(mean.device), rate)
-            else:
-                mean.copy_(value)
-
-    @contextlib.contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """Have the mean in the model, where there is one; then the weights again."""
-        if not self.mean:
-            yield
-            return
-        own = self._weights()
-        self.model.load_state_dict(self.mean)
-        try:
-            yield
-        finally:
-            self.model.load_state_dict(own)
-
-    def _finite(self, loss: float) -> float:
-        """The loss, or a TrainingError when it is not a number."""
-        if math.isfinite(loss):
-            return loss
-        raise TrainingError(
-            f"The loss became {loss} in epoch {self.progress.epoch + 1}, step "
-            f"{self.progress.step + 1}. "
-            f"Train with a smaller --lr (it was {self.settings.lr or LR:g})."
-        )
-
-    def _lr(self, step: int) -> float:
-        """Learning rate of a step of this epoch."""
-        done = self.progress.epoch + step / max(self.loader.steps, 1)
-        share = done / self._epochs
-        if self.time_limited and self.settings.minutes is not None:
-            share = min(1.0, max(share, self._used / (60 * self.settings.minutes)))
-        return one_cycle(share, self.settings.lr or LR)
-
-    def _between_steps(self) -> None:
-        if self.stop_requested():
-            self.save()
-            saved = " and is saved" if self.checkpoint_file else ""
-            raise Interrupted(f"Training was interrupted{saved}.")
-        if self._save_due:
-            self.save()
-
-    def _end_epoch(self, whole: bool) -> Epoch:
+    def _end_epoch(self, complete: bool) -> Epoch:
+        """Validate, select and record the epoch."""
         progress, started_at = self.progress, time.monotonic()
-        per_second = progress.examples / max(progress.seconds, 1e-9)
-        with self._averaged():
+        examples_per_second = progress.examples / max(progress.seconds, 1e-9)
+        with self.average.applied_to(self.model):
             loss, score = self.validate(self.model)
         progress.seconds += time.monotonic() - started_at
         record = Epoch(
@@ -406,30 +198,49 @@ class Trainer:
             val_score=score,
             lr=self._lr(max(progress.step - 1, 0)),
             seconds=round(progress.seconds, 3),
-            per_second=per_second,
-            best=self._improves(loss, score),
+            examples_per_second=examples_per_second,
+            best=self._is_improvement(loss, score),
         )
         if record.best:
-            with self._averaged():
-                self.best_weights = self._weights()
+            with self.average.applied_to(self.model):
+                self.best_weights = checkpoint.copy_state(self.model)
         history = [*progress.history, record]
         self.progress = Progress(epoch=progress.epoch + 1, history=history)
         done = record.epoch == self._epochs or self._out_of_patience
-        if whole and (done or self._save_due):
+        if complete and (done or self._save_due):
             self.save()
         return record
 
-    def _improves(self, loss: float, score: float) -> bool:
+    # --- state ------------------------------------------------------------------------
+
+    @property
+    def has_started(self) -> bool:
+        """True if a step was taken, in this process or before it was resumed."""
+        return self.progress != Progress()
+
+    @property
+    def _epochs(self) -> int:
+        return self.settings.epochs or DEFAULT_EPOCHS
+
+    def _lr(self, step: int) -> float:
+        """Return the learning rate of a step of this epoch."""
+        done = self.progress.epoch + step / max(self.loader.steps, 1)
+        fraction = done / self._epochs
+        if self.options.time_limited:
+            fraction = min(1.0, max(fraction, self.clock.fraction))
+        return one_cycle(fraction, self.settings.lr or DEFAULT_LR)
+
+    def _is_improvement(self, loss: float, score: float) -> bool:
         best = self.progress.best()
-        if best is None or not self.judged:  # nothing held out: the last is the best
+        if best is None or not self.options.select_epoch:
             return True
-        if self.by_loss and math.isfinite(loss):
+        if self.options.select_by_loss and math.isfinite(loss):
             return loss < best.val_loss
         if math.isnan(score) or math.isnan(best.val_score):
             return math.isnan(best.val_score) and not math.isnan(score)
         if score == best.val_score:
             return loss < best.val_loss
-        return better(self.objective.metric, score, best.val_score)
+        return is_better(self.objective.metric, score, best.val_score)
 
     @property
     def _out_of_patience(self) -> bool:
@@ -438,58 +249,166 @@ class Trainer:
             return False
         return self.progress.epoch - best.epoch >= patience
 
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss became {loss} in epoch {self.progress.epoch + 1}, step "
+                f"{self.progress.step + 1}. Train with a smaller --lr (it was "
+                f"{self.settings.lr or DEFAULT_LR:g})."
+            )
+
+    @contextlib.contextmanager
+    def _training_mode(self) -> Iterator[None]:
+        """Unfreeze the parameters of this epoch and set training mode."""
+        unfreeze_at = self.options.unfreeze_at
+        for name, parameter in self.model.named_parameters():
+            if name in unfreeze_at:
+                parameter.requires_grad = self.progress.epoch >= unfreeze_at[name]
+        set_training(self.model)
+        with frozen_batchnorm(self.model, self.options.frozen_batchnorms):
+            yield
+
+    def load_best(self) -> None:
+        """Load the weights of the best epoch into the model."""
+        if self.best_weights:
+            self.model.load_state_dict(self.best_weights)
+
+    @contextlib.contextmanager
+    def best_so_far(self) -> Iterator[None]:
+        """Load the weights of the best epoch for the `with` block."""
+        own = checkpoint.copy_state(self.model)
+        self.load_best()
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(own)
+
+    # --- checkpoints ------------------------------------------------------------------
+
+    def _between_steps(self) -> None:
+        if self.checkpointing.stop_requested():
+            self.save()
+            saved = "" if self.checkpointing.path is None else " and saved"
+            raise TrainingInterrupted(f"Training was interrupted{saved}.")
+        if self._save_due:
+            self.save()
+
     @property
     def _save_due(self) -> bool:
         waited = time.monotonic() - self._saved_at
         return waited >= self.settings.checkpoint_seconds
 
-    @property
-    def out_of_time(self) -> bool:
-        minutes = self.settings.minutes
-        return minutes is not None and self._used > 60 * minutes
-
-    @property
-    def _used(self) -> float:
-        """Seconds of the minutes; those before a resumption count for a plan."""
-        return self._used_before + time.monotonic() - self._started
-
     def save(self) -> None:
-        """Write the checkpoint, if there is a file for it."""
-        if self.checkpoint_file is None:
+        """Write the checkpoint, if there is a path for it."""
+        if self.checkpointing.path is None:
             return
         tensors = checkpoint.pack(self.model, self.optimizer)
         tensors |= {f"best.{name}": t for name, t in self.best_weights.items()}
-        tensors |= {f"mean.{name}": t for name, t in self.mean.items()}
-        checkpoint.save_tensors(self.checkpoint_file, tensors, self._metadata())
-        self._saved_at = time.monotonic()
-
-    def _metadata(self) -> dict[str, Any]:
-        progress = {
-            **vars(self.progress),
-            "history": [e._asdict() for e in self.progress.history],
-        }
-        return {
-            "fingerprint": self.fingerprint,
+        tensors |= {f"average.{name}": t for name, t in self.average.weights.items()}
+        metadata = {
+            "fingerprint": self.checkpointing.fingerprint,
             "runtime": self.runtime.to_dict(),
             "epochs": self._epochs,
-            "used": self._used,
-            "progress": progress,
+            "used": self.clock.used,
+            "progress": self.progress.to_dict(),
         }
+        checkpoint.save_tensors(self.checkpointing.path, tensors, metadata)
+        self._saved_at = time.monotonic()
 
     def _restore(self, path: Path) -> None:
         tensors, metadata = checkpoint.load_tensors(path)
-        if metadata.get("fingerprint") != self.fingerprint:
+        if metadata.get("fingerprint") != self.checkpointing.fingerprint:
             raise ResumeError(
-                f"{path} was made from other pictures, labels or settings than these. "
-                "Resume with what the run began with, or begin a new run."
+                f"{path} was made from other data, labels or settings. Resume with "
+                "those of the run, or start a new run."
             )
-        if self.time_limited:  # the plan that was made at first, and what it has used
+        if self.options.time_limited:  # keep the schedule, and the time that it used
             self.settings = replace(self.settings, epochs=metadata["epochs"])
-            self._used_before = metadata["used"]
-            self._started = time.monotonic()
+            self.clock.resume(metadata["used"])
         checkpoint.unpack(tensors, self.model, self.optimizer)
-        self.best_weights = checkpoint.under("best", tensors)
-        self.mean = checkpoint.under("mean", tensors)
-        progress = metadata["progress"]
-        history = [Epoch.of(record) for record in progress.pop("history")]
-        self.progress = Progress(**progress, history=history)
+        self.best_weights = checkpoint.with_prefix("best", tensors)
+        self.average.weights = checkpoint.with_prefix("average", tensors)
+        self.progress = Progress.from_dict(metadata["progress"])
+
+    # --- distributed training ---------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _leading(self) -> Iterator[None]:
+        """Have the other ranks take part in the training, if there are any."""
+        group = self.process_group
+        if group.world_size == 1:
+            yield
+            return
+        shared = {
+            "model": self.model,
+            "loader": self.loader.shard(1, group.world_size),
+            "objective": self.objective,
+            "settings": self.settings,
+            "runtime": self.runtime,
+            "options": replace(self.options, on_start=do_nothing),
+        }
+        group.broadcast(StepMessage(Command.TRAIN))
+        group.broadcast_object((shared, checkpoint.pack(self.model, self.optimizer)))
+        self.loader = self.loader.shard(0, group.world_size)
+        try:
+            yield
+        except LostProcessError:
+            self.save()  # the step under way has changed no weight
+            raise
+        except (VicinalError, GeneratorExit):  # between steps: the others are listening
+            group.broadcast(StepMessage(Command.STOP))
+            raise
+        group.broadcast(StepMessage(Command.STOP))
+
+    def follow_steps(self) -> None:
+        """Take the steps that rank 0 broadcasts, until training stops."""
+        keep_memory()
+        with self.process_group.thread_share():
+            message = self.process_group.receive()
+            while message.command == Command.EPOCH:
+                message = self._follow_epoch(message)
+
+    def _follow_epoch(self, message: StepMessage) -> StepMessage:
+        """Take the steps of an epoch; return the message after it."""
+        self.progress = Progress(message.epoch, message.step)
+        with self._training_mode():
+            for x, y in self.loader.batches(message.epoch, message.step):
+                message = self.process_group.receive()
+                if message.command != Command.STEP:
+                    return message
+                with contextlib.suppress(TrainingError):  # rank 0 raises it
+                    self._step(x, y, message.lr)
+                self.progress.step += 1
+        self._average_batch_statistics()
+        return self.process_group.receive()
+
+    def _average_batch_statistics(self) -> None:
+        if self.options.frozen_batchnorms is None:
+            self.process_group.average_buffers(self.model)
+
+
+def run_worker(group: ProcessGroup) -> None:
+    """Take part in every training of rank 0, until it leaves the group."""
+    while group.receive().command == Command.TRAIN:
+        shared, state = group.receive_object()
+        trainer = Trainer(**shared, validate=lambda _: (math.nan, math.nan))
+        trainer.loader = trainer.loader.shard(group.rank, group.world_size)
+        checkpoint.unpack(state, trainer.model, trainer.optimizer)
+        trainer.follow_steps()
+
+
+def set_training(model: nn.Module) -> None:
+    """Set training mode, except for frozen modules, whose statistics stay fixed."""
+    model.train()
+    for module in model.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(p.requires_grad for p in parameters):
+            module.eval()
+
+
+def saved_runtime(path: Path | None) -> Runtime | None:
+    """Return the runtime of a checkpoint; resuming with it is exact to the bit."""
+    if path is None or not path.exists():
+        return None
+    saved = checkpoint.load_tensors(path)[1].get("runtime")
+    return Runtime(**saved) if saved else None

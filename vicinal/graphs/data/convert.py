@@ -1,6 +1,6 @@
-"""Graphs that are objects already: of NetworkX, of PyG, of scipy, and our own.
+"""Convert graph objects: NetworkX graphs, PyG Data, our `Graph`, scipy matrices.
 
-None of these libraries is imported: an object is known by what it has.
+None of these libraries is imported: an object is recognised by its attributes.
 """
 
 from typing import Any
@@ -9,240 +9,225 @@ import numpy as np
 import torch
 
 from vicinal.core.data.labels import Task
-from vicinal.core.data.splits import TEST, TRAIN, VAL
-from vicinal.core.text import counted
+from vicinal.core.data.splits import SPLITS, TRAIN
+from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
-from vicinal.graphs.data.edge_list import WEIGHT, once
+from vicinal.graphs.data.edge_list import WEIGHT_COLUMNS, merge_duplicate_edges
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.node_list import ID, LABEL, Labels, label_cells, read_nodes
+from vicinal.graphs.data.labels import Labels, labels_from_array, no_labels, with_labels
+from vicinal.graphs.data.node_list import ID_COLUMNS, LABEL_COLUMNS, read_nodes
+
+VECTOR_TYPES = (list, tuple, np.ndarray, torch.Tensor)
+"""types of vector-valued node attributes"""
 
 
 def is_networkx(data: Any) -> bool:
+    """Return True for a graph of NetworkX."""
     return all(hasattr(data, name) for name in ("nodes", "edges", "is_directed"))
 
 
-def is_tensors(data: Any) -> bool:
-    """Whether it is a graph of tensors: PyG's Data, or a Graph of ours."""
+def is_pyg(data: Any) -> bool:
+    """Return True for PyG's Data or our `Graph`."""
     return hasattr(data, "edge_index") and hasattr(data, "num_nodes")
 
 
 def is_matrix(data: Any) -> bool:
-    """Whether it is a square matrix of scipy."""
+    """Return True for a square scipy sparse matrix."""
     return hasattr(data, "tocoo") and data.shape[0] == data.shape[1]
 
 
 def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
-    """Nodes with their attributes; `weight` of the edges."""
+    """Convert a NetworkX graph with its node attributes and edge weights."""
     import pandas as pd
 
-    names = list(graph.nodes)
-    if not names:
+    nodes = list(graph.nodes)
+    if not nodes:
         raise NoDataError("The graph has no nodes.")
-    ids = [str(name) for name in names]
+    ids = [str(node) for node in nodes]
     if len(set(ids)) < len(ids):
-        twice = next(name for name in ids if ids.count(name) > 1)
+        repeated = next(name for name in ids if ids.count(name) > 1)
         raise DataError(
-            f"Two nodes are called {twice!r} once their names are texts. Rename one."
+            f"Node names must be unique as text. Got {repeated!r} twice. Rename one."
         )
-    frame = pd.DataFrame([dict(graph.nodes[name]) for name in names], dtype=object)
-    frame, told = _without_names(frame, target)
-    frame, spread = _spread_out(frame, target)
-    found = read_nodes(frame, task, target, names=ids)
-    place = {name: row for row, name in enumerate(names)}
-    ends = list(graph.edges(data=True))
-    source = np.array([place[u] for u, _, _ in ends], np.int64)
-    target_rows = np.array([place[v] for _, v, _ in ends], np.int64)
-    key = next((k for k in WEIGHT if any(k in d for _, _, d in ends)), None)
-    weight, notes = None, []
+    frame = pd.DataFrame([dict(graph.nodes[node]) for node in nodes], dtype=object)
+    frame, id_notes = _drop_id_attributes(frame, target)
+    frame, vector_notes = _expand_vectors(frame, target)
+    table = read_nodes(frame, task, target, names=ids)
+    row = {node: k for k, node in enumerate(nodes)}
+    edges = list(graph.edges(data=True))
+    source = np.array([row[u] for u, _, _ in edges], np.int64)
+    target_rows = np.array([row[v] for _, v, _ in edges], np.int64)
+    key = next((k for k in WEIGHT_COLUMNS if any(k in d for _, _, d in edges)), None)
+    weight = None
     if key is not None:
-        weight = np.array([_number(d.get(key, 1.0), key) for _, _, d in ends])
+        weight = np.array([_check_weight(d.get(key, 1.0), key) for _, _, d in edges])
     directed = bool(graph.is_directed())
-    source, target_rows, weight, _, notes = once(
+    source, target_rows, weight, _, edge_notes = merge_duplicate_edges(
         source, target_rows, weight, len(ids), directed
     )
-    return GraphTable(
+    converted = GraphTable(
         ids=np.array(ids, dtype=object),
         source=source,
         target=target_rows,
         directed=directed,
-        features=found.features,
+        features=table.features,
         weight=weight,
-        labels=found.labels.values,
-        kind=found.labels.kind,
-        whole_numbers=found.labels.whole_numbers,
-        split=found.split,
-        set_aside=found.labels.set_aside,
-        notes=told + spread + found.notes + found.labels.notes + notes,
+        split=table.split,
+        notes=id_notes + vector_notes + table.notes + edge_notes,
     )
+    return with_labels(converted, table.labels)
 
 
-def _without_names(frame: Any, target: str | None) -> tuple[Any, list[str]]:
-    """Attributes of nodes without those that only name them again, and notes."""
-    named = [
+def _drop_id_attributes(frame: Any, target: str | None) -> tuple[Any, list[str]]:
+    """Drop attributes that only repeat the identity of a node; return notes."""
+    dropped = [
         name
         for name in frame.columns
-        if str(name).lower() in ID
+        if str(name).lower() in ID_COLUMNS
         and str(name) != target
         and frame[name].astype(str).is_unique
     ]
-    told = [f"the attribute {name!r} names nodes and is not used" for name in named]
-    return frame.drop(columns=named), told
+    notes = [
+        f"the attribute {name!r} identifies nodes and is ignored" for name in dropped
+    ]
+    return frame.drop(columns=dropped), notes
 
 
-def _spread_out(frame: Any, target: str | None) -> tuple[Any, list[str]]:
-    """Attributes that are vectors of one length as a column for each number, and a note
-    for each; those that may be labels stay as they are."""
+def _expand_vectors(frame: Any, target: str | None) -> tuple[Any, list[str]]:
+    """Expand vectors of one length to a column for each number; return notes.
+
+    Attributes that may be labels are not expanded.
+    """
     import pandas as pd
 
-    parts, told = [], []
+    parts, notes = [], []
     for name in frame.columns:
-        column, may_be_labels = frame[name], str(name).lower() in LABEL
-        vectors = [_vector(cell) for cell in column]
-        width = _width(vectors, column)
-        if may_be_labels or str(name) == target:
-            width = 0
+        column = frame[name]
+        width = 0
+        vectors = [_as_vector(cell) for cell in column]
+        if str(name) != target and str(name).lower() not in LABEL_COLUMNS:
+            width = _common_length(vectors, column)
         names = [f"{name}[{k}]" for k in range(width)]
         if not width or set(names) & set(frame.columns):
             parts.append(column)
             continue
-        empty = np.full(width, None, dtype=object)
-        rows = [empty if vector is None else vector for vector in vectors]
+        missing = np.full(width, None, dtype=object)
+        rows = [missing if vector is None else vector for vector in vectors]
         parts.append(pd.DataFrame(rows, columns=names, index=frame.index, dtype=object))
-        told.append(f"the attribute {name!r} is read as {counted(width, 'number')}")
-    return (pd.concat(parts, axis=1) if parts else frame), told
+        notes.append(f"the attribute {name!r} is read as {pluralize(width, 'number')}")
+    return (pd.concat(parts, axis=1) if parts else frame), notes
 
 
-def _vector(cell: Any) -> np.ndarray | None:
-    """Numbers [D] of a list, an array or a tensor; None for anything else."""
-    if not isinstance(cell, VECTORS):
+def _as_vector(cell: Any) -> np.ndarray | None:
+    """Return the numbers [D] of a list, array or tensor; None for anything else."""
+    if not isinstance(cell, VECTOR_TYPES):
         return None
     if isinstance(cell, torch.Tensor):
         cell = cell.detach().cpu().double()
     try:
-        found = np.asarray(cell)
-    except ValueError:  # lists of several lengths
+        vector = np.asarray(cell)
+    except ValueError:  # ragged lists
         return None
-    return found if found.ndim == 1 and found.dtype.kind in "biuf" else None
+    return vector if vector.ndim == 1 and vector.dtype.kind in "biuf" else None
 
 
-def _width(vectors: list[np.ndarray | None], column: Any) -> int:
-    """How many numbers each cell of a column has; 0 where they are not of one length,
-    or something else is there."""
-    there = [vector is not None for vector in vectors]
-    others = column[[not own for own in there]]
-    sizes = {vector.size for vector in vectors if vector is not None}
-    return sizes.pop() if len(sizes) == 1 and others.isna().all() else 0
+def _common_length(vectors: list[np.ndarray | None], column: Any) -> int:
+    """Return the length of all vectors; 0 if it differs or other values occur."""
+    others = column[[vector is None for vector in vectors]]
+    lengths = {vector.size for vector in vectors if vector is not None}
+    return lengths.pop() if len(lengths) == 1 and others.isna().all() else 0
 
 
-VECTORS = (list, tuple, np.ndarray, torch.Tensor)
-"""what an attribute of a node may hold its numbers in"""
-
-
-def _number(value: Any, key: str) -> float:
-    real = isinstance(value, (int, float, np.integer, np.floating))
-    if not real or not np.isfinite(value) or value < 0:
+def _check_weight(value: Any, key: str) -> float:
+    is_number = isinstance(value, (int, float, np.integer, np.floating))
+    if not is_number or not np.isfinite(value) or value < 0:
         raise DataError(
-            f"An edge's {key} is {value!r}, where a number of 0 or more was wanted. "
-            "Mend it, or take the attribute away."
+            f"The edge attribute {key!r} must be a number, 0 or more. Got {value!r}. "
+            "Correct it, or remove the attribute."
         )
     return float(value)
 
 
-def from_tensors(data: Any, task: Task) -> GraphTable:
-    """PyG's Data: x, edge_index, y, edge_weight and the masks; nodes are numbered."""
+def from_pyg(data: Any, task: Task) -> GraphTable:
+    """Convert PyG's Data: x, edge_index, y, edge_weight and the masks."""
     count = int(data.num_nodes)
     ids = np.array([str(row) for row in range(count)], dtype=object)
     x, y = getattr(data, "x", None), getattr(data, "y", None)
-    labels = of_rows(ids.tolist(), None if y is None else _array(y), task)
-    masks = {part: getattr(data, f"{part}_mask", None) for part in (TRAIN, VAL, TEST)}
-    split = None
-    if masks[TRAIN] is not None:
-        split = np.full(count, "", dtype="U5")
-        for part, mask in masks.items():
-            if mask is None:
-                continue
-            own = _array(mask).astype(bool)
-            if own.shape != (count,):
-                raise DataError(
-                    f"{part}_mask must be [{count}]. Got {list(own.shape)}."
-                )
-            split[own] = part
-    source, target = whole(_array(data.edge_index))
     weight = getattr(data, "edge_weight", None)
-    table = with_edges(
+    source, target = check_edge_index(_to_numpy(data.edge_index))
+    table = table_from_edges(
         ids,
         source,
         target,
-        None if weight is None else _array(weight),
-        features=None if x is None else _array(x),
-        labels=labels,
-        split=split,
+        None if weight is None else _to_numpy(weight),
+        features=None if x is None else _to_numpy(x),
+        labels=labels_from_array(
+            ids.tolist(), None if y is None else _to_numpy(y), task
+        ),
+        split=_split_from_masks(data, count),
     )
     if getattr(data, "edge_attr", None) is not None:
-        table.notes.append("edge_attr is not used; weights of edges are edge_weight")
+        table.notes.append(
+            "edge_attr is ignored; edge weights are read from edge_weight"
+        )
     return table
 
 
-def whole(edges: np.ndarray) -> np.ndarray:
-    """Edges as rows of nodes, [2, E] int64; DataError for another shape, and where
-    they are no whole numbers."""
+def _split_from_masks(data: Any, count: int) -> np.ndarray | None:
+    masks = {part: getattr(data, f"{part}_mask", None) for part in SPLITS}
+    if masks[TRAIN] is None:
+        return None
+    split = np.full(count, "", dtype="U5")
+    for part, mask in masks.items():
+        if mask is None:
+            continue
+        rows = _to_numpy(mask).astype(bool)
+        if rows.shape != (count,):
+            raise DataError(
+                f"{part}_mask must have shape [{count}]. Got {list(rows.shape)}."
+            )
+        split[rows] = part
+    return split
+
+
+def check_edge_index(edges: np.ndarray) -> np.ndarray:
+    """Return edges [2, E] as int64; DataError for another shape or other numbers."""
     if edges.ndim != 2 or len(edges) != 2:
         raise DataError(
-            f"Edges must be [2, E], sources above targets. Got {list(edges.shape)}."
+            "edge_index must have shape [2, E]: sources, then targets. Got "
+            f"{list(edges.shape)}."
         )
     if edges.dtype.kind not in "iu":
-        rows = edges.astype(float)
-        if not (np.isfinite(rows) & (rows == np.floor(rows))).all():
-            bad = rows[~(np.isfinite(rows) & (rows == np.floor(rows)))][0]
-            raise DataError(f"Edges must name nodes by whole numbers. Got {bad}.")
+        values = edges.astype(float)
+        is_integer = np.isfinite(values) & (values == np.floor(values))
+        if not is_integer.all():
+            bad = values[~is_integer][0]
+            raise DataError(f"edge_index must hold integers. Got {bad}.")
     return edges.astype(np.int64)
 
 
-def _array(values: Any) -> np.ndarray:
+def _to_numpy(values: Any) -> np.ndarray:
     if isinstance(values, torch.Tensor):
         return values.detach().cpu().numpy()
     return np.asarray(values)
 
 
-def of_rows(ids: list[str], y: Any, task: Task) -> Labels:
-    """Labels from a list or array [N]: None, NaN and, in an array, -1 are none."""
-    if y is None:
-        return label_cells(ids, None, task)
-    import pandas as pd
-
-    y = _array(y) if isinstance(y, torch.Tensor) else y
-    if isinstance(y, np.ndarray) and y.size != len(y):
-        raise DataError(
-            f"y must be a label for each node, [{len(ids):,}]. Got {list(y.shape)}. "
-            "Several labels of a node are one text, a|b."
-        )
-    cells = list(y.ravel() if isinstance(y, np.ndarray) else y)
-    if len(cells) != len(ids):
-        raise DataError(
-            f"y must have a label for each of {len(ids):,} nodes. Got {len(cells):,}; "
-            "None is for a node without."
-        )
-    if isinstance(y, np.ndarray) and y.dtype.kind == "i":
-        cells = [None if cell == -1 else int(cell) for cell in cells]
-    return label_cells(ids, pd.Series(cells, dtype=object), task)
-
-
 def from_matrix(matrix: Any, features: Any = None) -> GraphTable:
-    """scipy's sparse adjacency [N, N]: row the source, column the target."""
-    found = matrix.tocoo()
-    ids = np.array([str(row) for row in range(found.shape[0])], dtype=object)
-    weight = np.asarray(found.data, np.float32)
-    return with_edges(
+    """Convert a scipy sparse adjacency [N, N]: rows are sources, columns targets."""
+    coo = matrix.tocoo()
+    ids = np.array([str(row) for row in range(coo.shape[0])], dtype=object)
+    weight = np.asarray(coo.data, np.float32)
+    return table_from_edges(
         ids,
-        found.row.astype(np.int64),
-        found.col.astype(np.int64),
+        coo.row.astype(np.int64),
+        coo.col.astype(np.int64),
         None if (weight == 1).all() else weight,
         features=features,
-        labels=label_cells([], None, "auto"),
+        labels=no_labels(),
     )
 
 
-def with_edges(
+def table_from_edges(
     ids: np.ndarray,
     source: np.ndarray,
     target: np.ndarray,
@@ -253,15 +238,46 @@ def with_edges(
     split: np.ndarray | None = None,
     directed: bool | None = None,
 ) -> GraphTable:
-    """A table of edges in rows.
+    """Make a table from edges as rows of `ids`.
 
-    directed: None: only where they are not all there both ways, equally heavy.
-    DataError for a row that is not there, and for a weight below 0 or no number.
+    directed: None: undirected if every edge is listed in both directions with the same
+    weight. Raises DataError for a row that does not exist and for an invalid weight.
     """
     n = len(ids)
     if not n:
         raise NoDataError("The graph has no nodes.")
     weight = None if weight is None else np.ravel(weight)
+    _check_edges(source, target, weight, n)
+    symmetric = is_symmetric(source, target, weight, n)
+    directed = not symmetric if directed is None else directed
+    if symmetric and not directed:  # list each edge once
+        half = source <= target
+        source, target = source[half], target[half]
+        weight = None if weight is None else weight[half]
+    source, target, weight, _, notes = merge_duplicate_edges(
+        source, target, weight, n, directed
+    )
+    if features is not None and features.shape[0] != n:
+        raise DataError(
+            f"The features must have a row for each of {n:,} nodes. Got "
+            f"{pluralize(features.shape[0], 'row')}."
+        )
+    table = GraphTable(
+        ids=ids,
+        source=source,
+        target=target,
+        directed=directed,
+        features=features,
+        weight=weight,
+        split=split,
+        notes=notes,
+    )
+    return with_labels(table, labels)
+
+
+def _check_edges(
+    source: np.ndarray, target: np.ndarray, weight: np.ndarray | None, n: int
+) -> None:
     if weight is not None and len(weight) != len(source):
         raise DataError(
             f"There must be a weight for each of {len(source):,} edges. Got "
@@ -271,51 +287,25 @@ def with_edges(
     most = max(int(ends.max(initial=-1)) for ends in (source, target))
     if least < 0 or most >= n:
         bad = least if least < 0 else most
-        raise DataError(f"Edges name node {bad}, where there are 0 to {n - 1}.")
+        raise DataError(f"Edges must hold node indices 0 to {n - 1}. Got {bad}.")
     if weight is not None and not (np.isfinite(weight) & (weight >= 0)).all():
         raise DataError(
-            "Weights of edges must be finite and 0 or more. Mend them, or leave them "
-            "out."
+            "Edge weights must be finite and 0 or more. Correct them, or leave "
+            "them out."
         )
-    twice = both_ways(source, target, weight, n)
-    directed = not twice if directed is None else directed
-    if twice and not directed:  # once is enough
-        half = source <= target
-        source, target = source[half], target[half]
-        weight = None if weight is None else weight[half]
-    source, target, weight, _, notes = once(source, target, weight, n, directed)
-    if features is not None and features.shape[0] != n:
-        raise DataError(
-            f"There must be features for each of {n:,} nodes. Got "
-            f"{counted(features.shape[0], 'row')}."
-        )
-    return GraphTable(
-        ids=ids,
-        source=source,
-        target=target,
-        directed=directed,
-        features=features,
-        weight=weight,
-        labels=labels.values,
-        kind=labels.kind,
-        whole_numbers=labels.whole_numbers,
-        split=split,
-        set_aside=labels.set_aside,
-        notes=labels.notes + notes,
-    )
 
 
-def both_ways(
+def is_symmetric(
     source: np.ndarray, target: np.ndarray, weight: np.ndarray | None, n: int
 ) -> bool:
-    """Whether each edge is there the other way too, as heavy as this way."""
+    """Return True if each edge is listed in both directions with the same weight."""
     outgoing, incoming = (np.bincount(end, minlength=n) for end in (source, target))
-    if not np.array_equal(outgoing, incoming):  # soon told, and of most it tells
+    if not np.array_equal(outgoing, incoming):  # cheap, and decides most cases
         return False
-    out, back = source * n + target, target * n + source
-    own = np.ones(len(out)) if weight is None else weight
-    order, other = np.lexsort((own, out)), np.lexsort((own, back))
+    forward, backward = source * n + target, target * n + source
+    values = np.ones(len(forward)) if weight is None else weight
+    order, other = np.lexsort((values, forward)), np.lexsort((values, backward))
     return bool(
-        np.array_equal(out[order], back[other])
-        and np.array_equal(own[order], own[other])
+        np.array_equal(forward[order], backward[other])
+        and np.array_equal(values[order], values[other])
     )

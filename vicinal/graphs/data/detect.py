@@ -1,128 +1,123 @@
-"""Whether a path holds a graph, or many: by names and first lines, without reading
-more."""
+"""Detect graph data by file names and first lines, without reading more."""
 
 from pathlib import Path
 
-SURE = (
-    ".graphml",
-    ".gexf",
-    ".gml",
-    ".npz",
-    ".mtx",
-    ".mat",
-    ".edges",
-    ".edgelist",
-    ".el",
+GRAPH_SUFFIXES = (
+    *(".graphml", ".gexf", ".gml", ".npz", ".mtx", ".mat"),
+    *(".edges", ".edgelist", ".el"),
 )
-"""endings that nothing but graphs have here"""
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".json")
 
-TABLES = (".csv", ".tsv", ".txt", ".json")
-SOURCE = (
+SOURCE_COLUMNS = (
     *("source", "src", "source_id", "from", "head", "node1", "node_1", "id1", "id_1"),
     *("start", "source_node", "from_node", "u", "i"),
 )
-TARGET = (
+TARGET_COLUMNS = (
     *("target", "dst", "dest", "dest_id", "target_id", "to", "tail", "node2", "node_2"),
     *("id2", "id_2", "end", "target_node", "to_node", "v", "j"),
 )
-"""names of the columns of an edge's ends"""
+EDGE_COLUMNS = frozenset({"source", "src", "source_id", "from", "head", "u"})
+"""columns that only a table of edges has"""
 
-ENDS = frozenset({"source", "src", "source_id", "from", "head", "u"})
-"""those that say by themselves what a table lists"""
-
-ADJACENCY = ("adj", "adjacency", "A", "edges", "edge_index")
-"""names of the array that holds the edges"""
-
-GRAPH = ("graph_id", "graph", "graphid", "g")
-"""names of the column that says which graph a row is of"""
-
-NAMES = frozenset({"id", "node_id", "node", "nodeid"})
-MOLECULES = frozenset({"smiles", "smi", "mol", "inchi"})
-"""names of columns that tell of nodes, and of molecules"""
-
-PATHS = frozenset({"path", "file", "filename", "file_name", "image", "image_path"})
+ADJACENCY_ARRAYS = ("adj", "adjacency", "A", "edges", "edge_index")
+GRAPH_COLUMNS = ("graph_id", "graph", "graphid", "g")
+NODE_COLUMNS = frozenset({"id", "node_id", "node", "nodeid"})
+MOLECULE_COLUMNS = frozenset({"smiles", "smi", "mol", "inchi"})
+PATH_COLUMNS = frozenset(
+    {"path", "file", "filename", "file_name", "image", "image_path"}
+)
 
 
 def is_graph(data: str | Path) -> bool:
-    """A folder with edges.csv, or with nodes.csv alone, which lacks them; a file of a
-    graph's form, or a table of edges."""
+    """Return True if a path holds one graph.
+
+    That is a directory with edges.csv, nodes.csv (whose missing edges are reported
+    later) or an array of edges; a file in a graph format; or a table of edges.
+    """
     path = Path(data)
-    ending = path.suffix.lower()
-    if ending in SURE:
+    suffix = path.suffix.lower()
+    if suffix in GRAPH_SUFFIXES:
         return True
     if path.is_dir():
-        arrays = any((path / f"{name}.npy").exists() for name in ADJACENCY)
-        tables = ((path / name).exists() for name in ("edges.csv", "nodes.csv"))
-        return arrays or any(tables)
-    if ending not in TABLES or not path.is_file():
+        arrays = (path / f"{name}.npy" for name in ADJACENCY_ARRAYS)
+        tables = (path / name for name in ("edges.csv", "nodes.csv"))
+        return any(file.exists() for file in (*arrays, *tables))
+    if suffix not in TABLE_SUFFIXES or not path.is_file():
         return False
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
-            head = next((line for line in file if line.strip()), "")
-            begins = head + file.read(4096)
+            header = next((line for line in file if line.strip()), "")
+            beginning = header + file.read(4096)
     except OSError:
         return False
-    if ending == ".json":  # NetworkX's node-link form
-        return '"nodes"' in begins or '"multigraph"' in begins
-    for mark in ",;\t":
-        cells = {cell.strip().strip('"').lower() for cell in head.split(mark)}
-        if cells & ENDS or (cells & set(SOURCE) and cells & set(TARGET)):
+    if suffix == ".json":  # node-link format of NetworkX
+        return '"nodes"' in beginning or '"multigraph"' in beginning
+    for separator in ",;\t":
+        columns = _columns(header, separator)
+        if columns & EDGE_COLUMNS:
             return True
-        if cells & PATHS or (len(cells) > 1 and "label" in cells):
+        if columns & set(SOURCE_COLUMNS) and columns & set(TARGET_COLUMNS):
+            return True
+        if columns & PATH_COLUMNS or (len(columns) > 1 and "label" in columns):
             return False
-    return head.startswith(("#", "%")) or (
-        ending != ".csv" and len(head.split()) in (2, 3, 4)
-    )
+    if header.startswith(("#", "%")):  # comments of SNAP and KONECT
+        return True
+    return suffix != ".csv" and len(header.split()) in (2, 3, 4)
 
 
-def lists_nodes(data: str | Path) -> bool:
-    """Whether a path is a table of nodes, whose edges are another's: it names what it
-    lists, and neither ends of edges nor files nor molecules."""
+def is_node_table(data: str | Path) -> bool:
+    """Return True for a CSV or TSV of nodes, whose edges are in another file."""
     path = Path(data)
     if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
         return False
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        head = file.readline().lower().replace(";", ",").replace("\t", ",")
-    cells = {cell.strip().strip('"') for cell in head.split(",")}
-    others = ENDS | PATHS | MOLECULES
-    return len(cells) > 1 and bool(cells & NAMES) and not cells & others
+    columns = _header_columns(path)
+    others = EDGE_COLUMNS | PATH_COLUMNS | MOLECULE_COLUMNS
+    return len(columns) > 1 and bool(columns & NODE_COLUMNS) and not columns & others
 
 
-def is_graph_set(data: str | Path) -> bool:
-    """Whether a path holds many graphs."""
+def is_graph_collection(data: str | Path) -> bool:
+    """Return True if a path holds many graphs: a TU or GIN data set, or tables."""
     path = Path(data)
     if path.is_dir():
-        if tu_name(path) is not None or one_text(path) is not None:
+        if tu_dataset_name(path) is not None or find_gin_file(path) is not None:
             return True
-        return (path / "edges.csv").exists() and has_graph_ids(path / "edges.csv")
+        return (path / "edges.csv").exists() and has_graph_column(path / "edges.csv")
     if not path.is_file():
         return False
     if path.suffix.lower() in (".csv", ".tsv"):
-        return is_graph(path) and has_graph_ids(path)
-    return path.suffix.lower() == ".txt" and _is_one_text(path)
+        return is_graph(path) and has_graph_column(path)
+    return path.suffix.lower() == ".txt" and _is_gin_file(path)
 
 
-def tu_name(folder: Path) -> str | None:
-    """The name of a TU data set in a folder."""
-    found = sorted(folder.glob("*_graph_indicator.txt"))
-    return found[0].name.removesuffix("_graph_indicator.txt") if found else None
+def tu_dataset_name(directory: Path) -> str | None:
+    """Return the name of the TU data set in a directory."""
+    files = sorted(directory.glob("*_graph_indicator.txt"))
+    return files[0].name.removesuffix("_graph_indicator.txt") if files else None
 
 
-def one_text(folder: Path) -> Path | None:
-    """The text of many graphs in a folder of the same name."""
-    path = folder / f"{folder.name}.txt"
-    return path if path.is_file() and _is_one_text(path) else None
+def find_gin_file(directory: Path) -> Path | None:
+    """Return the data file of a GIN data set: NAME/NAME.txt."""
+    path = directory / f"{directory.name}.txt"
+    return path if path.is_file() and _is_gin_file(path) else None
 
 
-def _is_one_text(path: Path) -> bool:
-    """Whether its first line is a number, and its second two."""
+def has_graph_column(path: Path) -> bool:
+    """Return True if the header of a table names a column of graphs."""
+    return bool(_header_columns(path) & set(GRAPH_COLUMNS))
+
+
+def _is_gin_file(path: Path) -> bool:
+    """Return True if the first line is one integer and the second has two values."""
     with path.open(encoding="utf-8", errors="replace") as file:
         first, second = file.readline().split(), file.readline().split()
     return len(first) == 1 and len(second) == 2 and first[0].isdigit()
 
 
-def has_graph_ids(path: Path) -> bool:
-    """Whether the first line of a table names a column of graphs."""
+def _header_columns(path: Path) -> set[str]:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        head = file.readline().lower().replace(";", ",").replace("\t", ",")
-    return bool({cell.strip().strip('"') for cell in head.split(",")} & set(GRAPH))
+        header = file.readline().replace(";", ",").replace("\t", ",")
+    return _columns(header, ",")
+
+
+def _columns(header: str, separator: str) -> set[str]:
+    return {cell.strip().strip('"').lower() for cell in header.split(separator)}

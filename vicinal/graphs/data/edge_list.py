@@ -1,8 +1,8 @@
-"""Edges as rows of a table: ends by name, perhaps a weight; read a part at a time.
+"""Edge lists: tables of edges, read in chunks.
 
-What cannot be used is set aside with its line: an end that is empty or that the table
-of nodes does not list, a weight that is no number, or below 0. Names are texts and stay
-what they are: nothing is renumbered.
+Rows that cannot be used are quarantined with their line: an empty end, a node that the
+node table does not list, a weight that is negative or not a number. Node names are
+texts and are kept as they are.
 """
 
 import csv
@@ -15,210 +15,233 @@ import numpy as np
 import torch
 
 from vicinal.core.compute.memory import free_memory
-from vicinal.core.data.csv_tables import EMPTY, whole_numbers_as_such, why_no_table
+from vicinal.core.data.csv_tables import describe_parser_error, restore_integers
 from vicinal.core.data.quarantine import Quarantined
-from vicinal.core.text import counted
-from vicinal.errors import DataError, NoDataError, SettingError, near_names
-from vicinal.graphs.data.detect import SOURCE, TARGET
+from vicinal.core.text import pluralize
+from vicinal.errors import DataError, NoDataError, SettingError, suggest_names
+from vicinal.graphs.data.detect import SOURCE_COLUMNS, TARGET_COLUMNS
 
-WEIGHT = ("weight", "w", "edge_weight")
-RELATION = ("relation", "rel", "edge_type", "type", "predicate", "interaction")
-"""columns that usually name the kind of an edge: told of where they are not used"""
+WEIGHT_COLUMNS = ("weight", "w", "edge_weight")
+RELATION_COLUMNS = (
+    *("relation", "rel", "edge_type", "type", "predicate", "interaction"),
+)
+"""columns that usually hold the relation; a note says so where they are not used"""
 
-UNNAMED = ["source", "target", "weight", "time"]
-FACT = ["source", "relation", "target"]
-"""columns of a list whose first line does not name them, and of one of facts"""
+COLUMNS_WITHOUT_HEADER = ["source", "target", "weight", "time"]
+TRIPLE_COLUMNS = ["source", "relation", "target"]
+"""columns of a file without a header"""
 
-ROWS = 1_000_000
-"""of a file, at a time"""
+ROWS_PER_CHUNK = 1_000_000
 
-MOST_TOLD = 1000
-"""edges that are set aside by name; of more only the number is kept"""
+MOST_QUARANTINED = 1000
+"""edges quarantined by name; further ones are only counted"""
 
 COMMENTS = ("#", "%")
-"""what a line that says nothing begins with in the lists of SNAP and KONECT"""
+"""first characters of comment lines in the edge lists of SNAP and KONECT"""
+
+BYTES_PER_EDGE = 80
+"""memory needed while edges are read and duplicates merged"""
 
 
-BYTES = 80
-"""an edge takes while it is read, and looked at for repeats"""
-
-
-def room_for(count: float, where: Path | str) -> None:
-    """DataError where there is no memory for so many edges, before it runs out."""
-    needed, free = BYTES * count, free_memory()
+def check_memory(num_edges: float, source: Path | str) -> None:
+    """Raise DataError if there is not enough memory to read the edges."""
+    needed, free = BYTES_PER_EDGE * num_edges, free_memory()
     if needed > free:
         raise DataError(
-            f"{where} holds about {count:,.0f} edges, which take about "
-            f"{needed / 1e9:.1f} GB while they are read; {free / 1e9:.1f} GB are free. "
-            "Leave edges out, or read them where there is more memory."
+            f"{source} holds about {num_edges:,.0f} edges, which need about "
+            f"{needed / 1e9:.1f} GB of memory to read; {free / 1e9:.1f} GB are free. "
+            "Remove edges, or use a machine with more memory."
         )
 
 
-def lines_of(path: Path) -> float:
-    """About how many lines a file has, by the length of those at its beginning."""
+def estimate_num_lines(path: Path) -> float:
+    """Estimate the number of lines of a file from its first 64 KiB."""
     with path.open("rb") as file:
-        begins = file.read(1 << 16)
-    return path.stat().st_size / max(len(begins), 1) * begins.count(b"\n")
+        beginning = file.read(1 << 16)
+    return path.stat().st_size / max(len(beginning), 1) * beginning.count(b"\n")
 
 
 class Edges(NamedTuple):
-    """What was read: rows of ids."""
+    """Edges as rows of node names."""
 
     ids: np.ndarray
     source: np.ndarray
     target: np.ndarray
     weight: np.ndarray | None
-    set_aside: list[Quarantined]
+    quarantined: list[Quarantined]
     notes: list[str]
     relation: np.ndarray | None = None
     relations: tuple[str, ...] = ()
-    """the kind of each edge as a row of their names, sorted"""
+    """the relation of each edge as an index into their sorted names"""
+
+
+class _Chunk(NamedTuple):
+    """The valid edges of one chunk of rows."""
+
+    source: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+    relation: np.ndarray
+    weighted: bool
 
 
 class EdgeReader:
-    """Collects edges from tables, one after the other.
+    """Collects edges from tables.
 
-    ids: the names of all nodes, where a table lists them; else each end is a node.
-    relation: the column that names the kind of an edge; None: there is one kind.
+    ids: names of all nodes, if a table lists them; otherwise every end is a node.
+    relation: name of the relation column; None: a single relation.
     """
 
     def __init__(
         self, ids: Iterable[str] | None = None, relation: str | None = None
     ) -> None:
-        self.closed, self.relation = ids is not None, relation
-        self.relations: dict[str, int] = {}
-        self.passed_over: set[str] = set()
-        self.rows = {name: row for row, name in enumerate(ids or ())}
-        self.parts: list[tuple[np.ndarray, ...]] = []
-        self.set_aside: list[Quarantined] = []
-        self.untold = 0
+        self.ids_are_complete, self.relation = ids is not None, relation
+        self.quarantined: list[Quarantined] = []
+        self._rows = {name: row for row, name in enumerate(ids or ())}
+        self._relations: dict[str, int] = {}
+        self._unused_columns: set[str] = set()
+        self._chunks: list[_Chunk] = []
+        self._num_more_quarantined = 0
+
+    @property
+    def has_edges(self) -> bool:
+        return any(len(chunk.source) for chunk in self._chunks)
 
     def add(self, frame: Any, first_line: int) -> None:
-        """Edges of a DataFrame whose first row is so many lines down its file."""
+        """Add the edges of a DataFrame. first_line: of its first row in the file."""
         columns = edge_columns(frame)
         if columns is None:
-            told = ", ".join(map(str, frame.columns))
             raise DataError(
-                f"The edges have no columns source and target. Got {told}. Rename the "
-                "columns of the two ends."
+                "The edges must have columns source and target. Got "
+                f"{', '.join(map(str, frame.columns))}. Rename the columns."
             )
-        names = [texts(frame[column]) for column in columns[:2]]
-        relations = self._relations_of(frame)
-        weight = None if columns[2] is None else _weights(frame[columns[2]])
-        in_turns = [name for pair in zip(*names, strict=True) for name in pair]
-        ends = self._rows_of(in_turns).reshape(-1, 2).T
-        empty = np.array([[text == "" for text in own] for own in names])
-        reasons = [
-            (empty.any(axis=0), lambda k: "an end is empty"),
-            ((ends < 0).any(axis=0), lambda k: _unknown(names, ends, k)),
+        names = [cells_as_text(frame[column]) for column in columns[:2]]
+        relations = self._read_relations(frame)
+        weight = None if columns[2] is None else _parse_weights(frame[columns[2]])
+        interleaved = [name for pair in zip(*names, strict=True) for name in pair]
+        ends = self._rows_of(interleaved).reshape(-1, 2).T
+        empty = np.array([[name == "" for name in column] for column in names])
+        checks = [
+            (empty.any(axis=0), lambda k: "the source or target is empty"),
+            ((ends < 0).any(axis=0), lambda k: _describe_unknown(names, ends, k)),
         ]
         if relations is not None:
-            reasons.append((relations < 0, lambda k: f"its {self.relation} is empty"))
+            checks.append((relations < 0, lambda k: f"{self.relation} is empty"))
         if weight is not None:
-            given = frame[columns[2]]
-            reasons += [
-                (np.isnan(weight), lambda k: f"its weight {given.iloc[k]!r} is none"),
-                (weight < 0, lambda k: f"its weight {weight[k]:g} is below 0"),
+            cells = frame[columns[2]]
+            checks += [
+                (
+                    np.isnan(weight),
+                    lambda k: f"weight {cells.iloc[k]!r} is not a number",
+                ),
+                (weight < 0, lambda k: f"weight {weight[k]:g} is negative"),
             ]
-        good = np.ones(len(frame), bool)
-        for wrong, why in reasons:
-            for k in np.flatnonzero(wrong & good):
-                row = int(k)
-                name = f"{names[0][row]} - {names[1][row]}"
-                self._aside(name, f"line {row + first_line}: {why(row)}")
-            good &= ~wrong
-        own = np.ones(len(frame), np.float32) if weight is None else weight
-        relations = np.empty(0, np.int64) if relations is None else relations[good]
-        self.parts.append(
-            (*ends[:, good], own[good], relations, np.array(weight is not None))
+        valid = np.ones(len(frame), bool)
+        for invalid, describe in checks:
+            for k in np.flatnonzero(invalid & valid).tolist():
+                edge = f"{names[0][k]} - {names[1][k]}"
+                self._quarantine(edge, f"line {k + first_line}: {describe(k)}")
+            valid &= ~invalid
+        ones = np.ones(len(frame), np.float32)
+        relation = np.empty(0, np.int64) if relations is None else relations[valid]
+        self._chunks.append(
+            _Chunk(
+                ends[0, valid],
+                ends[1, valid],
+                (ones if weight is None else weight)[valid],
+                relation,
+                weight is not None,
+            )
         )
 
-    def _relations_of(self, frame: Any) -> np.ndarray | None:
-        """[n] the kind of each edge, -1 for an empty cell; None: they are of one."""
+    def _read_relations(self, frame: Any) -> np.ndarray | None:
+        """Return the relation of each edge [n], -1 for an empty cell."""
         known = {str(name).strip().lower(): name for name in frame.columns}
         if self.relation is None:
-            named = (known[k] for k in RELATION if k in known)
-            several = (name for name in named if frame[name].nunique() > 1)
-            self.passed_over |= set(map(str, several))
+            candidates = (known[name] for name in RELATION_COLUMNS if name in known)
+            several = (name for name in candidates if frame[name].nunique() > 1)
+            self._unused_columns |= set(map(str, several))
             return None
         column = known.get(self.relation.strip().lower())
         if column is None:
             raise SettingError(
                 f"The edges have no column {self.relation!r}. "
-                f"{near_names(self.relation, map(str, frame.columns))}"
+                f"{suggest_names(self.relation, map(str, frame.columns))}"
             )
-        cells = texts(frame[column])
+        cells = cells_as_text(frame[column])
         for name in cells:
             if name:
-                self.relations.setdefault(name, len(self.relations))
-        return np.array([self.relations.get(name, -1) for name in cells], np.int64)
+                self._relations.setdefault(name, len(self._relations))
+        return np.array([self._relations.get(name, -1) for name in cells], np.int64)
 
     def _rows_of(self, names: list[str]) -> np.ndarray:
-        """[n] the row of each name, -1 for one that is not there."""
+        """Return the node row of each name [n], -1 for an unknown one."""
         import pandas as pd
 
-        codes, different = pd.factorize(np.array(names, dtype=object))
-        if not self.closed:
-            for name in different:
+        codes, unique = pd.factorize(np.array(names, dtype=object))
+        if not self.ids_are_complete:
+            for name in unique:
                 if name != "":
-                    self.rows.setdefault(name, len(self.rows))
-        places = np.array([self.rows.get(name, -1) for name in different], np.int64)
-        return places[codes] if len(places) else np.empty(0, np.int64)
+                    self._rows.setdefault(name, len(self._rows))
+        rows = np.array([self._rows.get(name, -1) for name in unique], np.int64)
+        return rows[codes] if len(rows) else np.empty(0, np.int64)
 
-    def _aside(self, name: str, reason: str) -> None:
-        if len(self.set_aside) < MOST_TOLD:
-            self.set_aside.append(Quarantined(name, "", reason))
+    def _quarantine(self, name: str, reason: str) -> None:
+        if len(self.quarantined) < MOST_QUARANTINED:
+            self.quarantined.append(Quarantined(name, "", reason))
         else:
-            self.untold += 1
+            self._num_more_quarantined += 1
 
-    def edges(self, directed: bool) -> Edges:
-        """All that was read, each edge once; NoDataError for none."""
+    def to_edges(self, directed: bool) -> Edges:
+        """Return all edges with duplicates merged; NoDataError if there are none."""
         notes = []
-        if self.untold:
-            notes.append(f"{self.untold:,} more edges are set aside")
-        if not any(len(part[0]) for part in self.parts):
-            why = f" The first: {self.set_aside[0].reason}." if self.set_aside else ""
-            raise NoDataError(f"There is no edge that could be used.{why}")
-        source, target, weight, relations = (
-            np.concatenate([part[k] for part in self.parts]) for k in range(4)
+        if self._num_more_quarantined:
+            notes.append(f"{self._num_more_quarantined:,} more edges are quarantined")
+        if not self.has_edges:
+            first = self.quarantined[0].reason if self.quarantined else ""
+            why = f" The first row: {first}." if first else ""
+            raise NoDataError(f"There are no valid edges.{why}")
+        source, target, weight, relation = (
+            np.concatenate([chunk[k] for chunk in self._chunks]) for k in range(4)
         )
-        weighted = any(bool(part[4]) for part in self.parts)
-        ids = np.array(list(self.rows), dtype=object)
-        if self.passed_over:
-            one = sorted(self.passed_over)[0]
+        weighted = any(chunk.weighted for chunk in self._chunks)
+        ids = np.array(list(self._rows), dtype=object)
+        if self._unused_columns:
+            name = sorted(self._unused_columns)[0]
             notes.append(
-                f"the column {one} of the edges is not used; `vicinal train` learns "
-                f"edges of each relation with --task links --relation-column {one}"
+                f"the column {name!r} of the edges is ignored; to predict edges of "
+                f"each relation use --domain links --relation-column {name}"
             )
-        kept = once(
+        source, target, merged_weight, relation, more = merge_duplicate_edges(
             source,
             target,
             weight if weighted else None,
             len(ids),
             directed,
-            relations if self.relation else None,
+            relation if self.relation else None,
         )
-        source, target, own, relations, more = kept
-        read = Edges(ids, source, target, own, self.set_aside, notes + more)
-        if relations is None:
-            return read
-        names = sorted(self.relations)
-        place = np.argsort(np.argsort([*self.relations]))
-        return read._replace(relation=place[relations], relations=tuple(names))
+        edges = Edges(
+            ids, source, target, merged_weight, self.quarantined, notes + more
+        )
+        if relation is None:
+            return edges
+        rank = np.argsort(np.argsort([*self._relations]))
+        names = tuple(sorted(self._relations))
+        return edges._replace(relation=rank[relation], relations=names)
 
 
-def once(
+def merge_duplicate_edges(
     source: np.ndarray,
     target: np.ndarray,
     weight: np.ndarray | None,
     num_nodes: int,
     directed: bool,
-    relations: np.ndarray | None = None,
+    relation: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None, list[str]]:
-    """Each edge once, in the order in which it came first, and notes.
+    """Return each edge once, in the order of first occurrence, and notes.
 
-    Weights of repeats are added up. Without a direction u - v and v - u are one edge.
-    Edges of other relations do not repeat each other.
+    Weights of duplicates are added. In an undirected graph u - v and v - u are the same
+    edge. Edges of different relations are different.
     """
     if directed:
         keys = source * num_nodes + target
@@ -226,174 +249,176 @@ def once(
         keys = np.minimum(source, target)
         keys *= num_nodes
         keys += np.maximum(source, target)
-    if relations is not None:
-        keys += relations * num_nodes**2
-    key, place = torch.from_numpy(keys).sort(stable=True)
-    del keys  # of many edges each of these is large
-    new = torch.ones(len(key), dtype=torch.bool)
-    new[1:] = key[1:] != key[:-1]
+    if relation is not None:
+        keys += relation * num_nodes**2
+    key, order = torch.from_numpy(keys).sort(stable=True)
+    del keys  # these arrays are large, and freed as soon as possible
+    is_new = torch.ones(len(key), dtype=torch.bool)
+    is_new[1:] = key[1:] != key[:-1]
     del key
-    first = place[new].numpy()  # of equal ones: the sort keeps their order
-    notes, repeats = [], len(new) - len(first)
-    if not repeats:
-        return source, target, weight, relations, notes
-    order = np.argsort(first)
-    if repeats:
-        what = "weights are added up" if weight is not None else "they count once"
-        notes.append(f"{counted(repeats, 'edge')} repeat others; {what}")
+    first = order[is_new].numpy()  # first of equal ones: the sort is stable
+    num_duplicates = len(is_new) - len(first)
+    if not num_duplicates:
+        return source, target, weight, relation, []
+    by_position = np.argsort(first)
+    effect = "their weights are added" if weight is not None else "each counts once"
+    notes = [f"{pluralize(num_duplicates, 'duplicate edge')} merged; {effect}"]
     if weight is not None:
-        member = new.cumsum(0).numpy() - 1
-        weight = np.bincount(member, weight[place.numpy()])[order].astype(np.float32)
-    kept = first[order]
-    del first, order, place, new
-    relations = None if relations is None else relations[kept]
-    return source[kept], target[kept], weight, relations, notes
+        group = is_new.cumsum(0).numpy() - 1
+        totals = np.bincount(group, weight[order.numpy()])
+        weight = totals[by_position].astype(np.float32)
+    kept = first[by_position]
+    del first, by_position, order, is_new
+    relation = None if relation is None else relation[kept]
+    return source[kept], target[kept], weight, relation, notes
 
 
-def texts(column: Any) -> list[str]:
-    """Names of nodes as texts; empty cells are empty."""
+def cells_as_text(column: Any) -> list[str]:
+    """Return the cells of a column as stripped texts; missing ones as ""."""
     cells = column.tolist()
     if not all(type(cell) is str for cell in cells):
-        cells = whole_numbers_as_such(column)
-        cells = ["" if _is_none(cell) else str(cell) for cell in cells]
+        cells = restore_integers(column)
+        cells = ["" if _is_missing(cell) else str(cell) for cell in cells]
     return [cell.strip() for cell in cells]
 
 
-def _is_none(cell: Any) -> bool:
+def _is_missing(cell: Any) -> bool:
     return cell is None or cell != cell or str(cell) == "<NA>"
 
 
-def edge_columns(frame: Any) -> tuple[Any, Any, Any | None] | None:
-    """Columns of source, target and weight; None where they are not named so."""
+def find_column(frame: Any, names: Iterable[str]) -> Any | None:
+    """Return the first column of these names, in any case; None if there is none."""
     known = {str(name).strip().lower(): name for name in frame.columns}
-
-    def of(names: tuple[str, ...]) -> Any | None:
-        return next((known[name] for name in names if name in known), None)
-
-    source, target = of(SOURCE), of(TARGET)
-    return None if source is None or target is None else (source, target, of(WEIGHT))
+    return next((known[name] for name in names if name in known), None)
 
 
-def _weights(column: Any) -> np.ndarray:
-    """Numbers [n], NaN for what is none; an empty cell is none."""
+def edge_columns(frame: Any) -> tuple[Any, Any, Any | None] | None:
+    """Return the columns of source, target and weight; None if not named so."""
+    source = find_column(frame, SOURCE_COLUMNS)
+    target = find_column(frame, TARGET_COLUMNS)
+    if source is None or target is None:
+        return None
+    return source, target, find_column(frame, WEIGHT_COLUMNS)
+
+
+def _parse_weights(column: Any) -> np.ndarray:
+    """Return finite numbers [n], NaN for anything else."""
     import pandas as pd
 
-    found = np.asarray(pd.to_numeric(column, errors="coerce"), np.float32)
-    return np.where(np.isfinite(found), found, np.nan)
+    numbers = np.asarray(pd.to_numeric(column, errors="coerce"), np.float32)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
-def _unknown(names: list[list[str]], ends: np.ndarray, k: int) -> str:
+def _describe_unknown(names: list[list[str]], ends: np.ndarray, k: int) -> str:
     side = 0 if ends[0, k] < 0 else 1
     return f"there is no node {names[side][k]!r}"
 
 
 def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
-    """Tables of a file's edges, so many rows at a time, and the line of their first.
+    """Yield tables of a file's edges and the line number of their first row.
 
-    The columns are named by the first line if that names source and target; else they
-    are source, target and, if there are more, weight and time (KONECT), which is not
-    used; or source, relation and target, where the third is no number and names nodes
-    that the first does. Cells stand apart by comma, semicolon, tab or spaces. DataError
-    where a line has more or fewer cells.
+    The header names the columns; without a header (no source and target) they are
+    source, target[, weight[, time]], or source, relation, target if the third is not
+    numeric and shares names with the first. The separator is a comma, semicolon, tab or
+    spaces. Raises DataError where a line has more or fewer cells.
     """
     import pandas as pd
 
-    head, skipped = _first_line(path)
-    separator = max(",;\t", key=head.count)
-    spaced = separator not in head
-    cells = head.split() if spaced else head.split(separator)
+    header, num_skipped = _first_line(path)
+    separator = max(",;\t", key=header.count)
+    spaces = separator not in header
+    cells = header.split() if spaces else header.split(separator)
     cells = [cell.strip().strip('"') for cell in cells]
-    named = edge_columns(pd.DataFrame(columns=cells)) is not None
-    timed = len(cells) == 4 and all(map(_is_amount, cells[2:]))
-    if not named and len(cells) not in (2, 3) and not timed:
+    has_header = edge_columns(pd.DataFrame(columns=cells)) is not None
+    has_time = len(cells) == 4 and all(map(_is_number, cells[2:]))
+    if not has_header and len(cells) not in (2, 3) and not has_time:
         raise DataError(
-            f"{path} is no list of edges: its first line names no columns source and "
-            f"target, and 2 or 3 cells were wanted. Got {len(cells)}: {head[:80]!r}"
+            f"{path} is not an edge list: the first line must name the columns source "
+            f"and target, or have 2 or 3 cells. Got {len(cells)}: {header[:80]!r}"
         )
-    line, names = skipped + (2 if named else 1), UNNAMED[: len(cells)]
-    if not named and _are_facts(path, None if spaced else separator):
-        names = FACT
+    line = num_skipped + (2 if has_header else 1)
+    names = COLUMNS_WITHOUT_HEADER[: len(cells)]
+    if not has_header and _are_triples(path, None if spaces else separator):
+        names = TRIPLE_COLUMNS
     try:
         with path.open(encoding="utf-8-sig") as file:
-            for _ in range(skipped):
+            for _ in range(num_skipped):
                 file.readline()
-            tables = pd.read_csv(
+            chunks = pd.read_csv(
                 file,
-                sep=r"\s+" if spaced else separator,
-                header=0 if named else None,
-                names=None if named else names,
+                sep=r"\s+" if spaces else separator,
+                header=0 if has_header else None,
+                names=None if has_header else names,
                 dtype=str,
                 keep_default_na=False,
-                chunksize=ROWS,
+                chunksize=ROWS_PER_CHUNK,
                 index_col=False,
-                comment=None if named else "#",
+                comment=None if has_header else "#",
             )
-            while (table := _next(tables)) is not None:
-                yield table, line
-                line += len(table)
+            while (chunk := _next_chunk(chunks)) is not None:
+                yield chunk, line
+                line += len(chunk)
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not written in UTF-8 (byte {error.start}). Save it as UTF-8 "
-            "and try again."
-        ) from error
+        raise _not_utf8(path, error) from error
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        why = why_no_table(error)
+        why = describe_parser_error(error)
         raise DataError(f"{path} cannot be read as a table: {why}.") from error
 
 
-def _is_amount(text: str) -> bool:
+def _is_number(text: str) -> bool:
     try:
         return np.isfinite(float(text))
     except ValueError:
         return False
 
 
-def _are_facts(path: Path, separator: str | None) -> bool:
-    """Whether the first lines are of two nodes with a relation between them: most of
-    the third cells are no numbers, and some are nodes that the first names."""
+def _are_triples(path: Path, separator: str | None) -> bool:
+    """Return True if the first lines are triples (source, relation, target).
+
+    Most of the third cells are then not numeric, and some of them are also sources.
+    """
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        begins = file.read(1 << 16)
-    lines = begins.splitlines()
-    if len(begins) == 1 << 16:  # the last may be cut
+        beginning = file.read(1 << 16)
+    lines = beginning.splitlines()
+    if len(beginning) == 1 << 16:  # the last line may be incomplete
         lines = lines[:-1]
-    told = [line for line in lines if line.strip() and not line.startswith(COMMENTS)]
-    rows = [line.split() for line in told]
+    lines = [line for line in lines if line.strip() and not line.startswith(COMMENTS)]
+    rows = [line.split() for line in lines]
     if separator is not None:
-        rows = list(csv.reader(told, delimiter=separator))
+        rows = list(csv.reader(lines, delimiter=separator))
     if not rows or any(len(row) != 3 for row in rows):
         return False
-    if 2 * sum(_is_amount(row[2]) for row in rows) > len(rows):
+    if 2 * sum(_is_number(row[2]) for row in rows) > len(rows):
         return False
     first, _, third = (
-        {cell.strip() for cell in own} for own in zip(*rows, strict=True)
+        {cell.strip() for cell in column} for column in zip(*rows, strict=True)
     )
     return bool(first & third)
 
 
-def _next(tables: Iterator[Any]) -> Any:
-    """The next part; rows with cells too many are an error, where pandas warns."""
+def _next_chunk(chunks: Iterator[Any]) -> Any:
+    """Return the next chunk; rows with too many cells raise instead of warn."""
     import pandas as pd
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
-        return next(tables, None)
+        return next(chunks, None)
 
 
 def _first_line(path: Path) -> tuple[str, int]:
-    """The first line that says something, and how many there are before it."""
+    """Return the first line that is not a comment, and the number of lines before."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             for k, line in enumerate(file):
                 if line.strip() and not line.startswith(COMMENTS):
                     return line.rstrip("\n"), k
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not written in UTF-8 (byte {error.start}). Save it as UTF-8 "
-            "and try again."
-        ) from error
-    raise NoDataError(f"{path} is empty. Wanted: the columns source,target[,weight].")
+        raise _not_utf8(path, error) from error
+    raise NoDataError(f"{path} is empty. Expected columns source,target[,weight].")
 
 
-def is_empty(text: str) -> bool:
-    """Whether a cell says nothing."""
-    return text.strip().lower() in EMPTY
+def _not_utf8(path: Path, error: UnicodeDecodeError) -> DataError:
+    return DataError(
+        f"{path} is not encoded in UTF-8 (byte {error.start}). Save it as UTF-8 and "
+        "try again."
+    )

@@ -1,6 +1,6 @@
-"""A graph as its user has it: nodes with names, edges between them, what is known.
+"""GraphTable: one graph with named nodes, edges, features and labels.
 
-`GraphTable` is the one form that every source is read into; `read` has the sources.
+Every source is read into this form; `read` lists the sources.
 """
 
 import math
@@ -12,62 +12,64 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.core.data.labels import Kind
+from vicinal.core.data.labels import Kind, Task
 from vicinal.core.data.quarantine import Quarantined
+from vicinal.graphs.data.labels import Labels, has_label, with_task
 from vicinal.graphs.sparse.adjacency import Adjacency
-from vicinal.graphs.sparse.memmap import array
+from vicinal.graphs.sparse.memmap import allocate
 
 
 @dataclass(frozen=True)
 class GraphTable:
-    """N nodes and E edges. Rows of nodes are in the order in which they were given."""
+    """N nodes and E edges; nodes are rows, in the order in which they were given."""
 
     ids: np.ndarray
-    """[N] the nodes' names, as texts"""
+    """[N] names of the nodes, texts"""
 
     source: np.ndarray
     target: np.ndarray
-    """[E] int64 rows of ids: each edge once"""
+    """[E] int64 rows of `ids`; an undirected edge is listed once"""
 
     directed: bool = False
-    """whether an edge leads one way only"""
 
     features: Any = None
-    """of the nodes: a DataFrame [N rows], or a matrix [N, F], dense or scipy's sparse;
-    None: there are none"""
+    """a DataFrame with N rows, or a matrix [N, F], dense or scipy sparse"""
 
     weight: np.ndarray | None = None
-    """[E] float32, 0 or more"""
+    """[E] float32 edge weights, 0 or more"""
 
     relation: np.ndarray | None = None
+    """[E] the relation of each edge, as an index into `relations`"""
+
     relations: tuple[str, ...] = ()
-    """[E] the kind of each edge as a row of the kinds' names; None: of one kind. Two
-    nodes are then joined once by each"""
+    """names of the relations; two nodes may have an edge of each"""
 
     labels: np.ndarray | None = None
-    """[N] names of classes, texts `a|b`, or numbers; None for a node without; None:
-    there are none at all"""
+    """[N] class names, texts `a|b` (multi-label), or numbers; None where unlabelled"""
 
     kind: Kind = "none"
-    """what the labels are"""
+    """the kind of the labels"""
 
     whole_numbers: bool = False
-    """whether class names are whole numbers that the user gave as numbers"""
+    """True if the class names were given as integers"""
+
+    label_source: Labels | None = None
+    """the labels as they were read, for `with_task`"""
 
     split: np.ndarray | None = None
-    """[N] train, val or test, where the user said so; empty where not"""
+    """[N] train, val or test, as given by the user; "" where not given"""
 
     groups: np.ndarray | None = None
-    """[N] numbers of groups that the user gave: those of one stay on one side"""
+    """[N] group numbers; the nodes of a group stay in one split"""
 
-    set_aside: list[Quarantined] = field(default_factory=list)
-    """rows that cannot be used, with the reason"""
+    quarantined: list[Quarantined] = field(default_factory=list)
+    """rows that could not be used, with the reason"""
 
     notes: list[str] = field(default_factory=list)
-    """what the user should know: loops, repeats, columns that are not used"""
+    """what the user should know: duplicate edges, ignored columns"""
 
     max_bytes: float = math.inf
-    """bytes up to which an array of the adjacency is in memory"""
+    """arrays of the adjacency larger than this lie on disk"""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -76,26 +78,31 @@ class GraphTable:
     def num_edges(self) -> int:
         return len(self.source)
 
+    @property
+    def label_mask(self) -> np.ndarray:
+        """True for each node with a label, [N]."""
+        return self._label_mask
+
     @cached_property
-    def labelled(self) -> np.ndarray:
-        """[N] bool: nodes with a label."""
-        if self.labels is None:
-            return np.zeros(len(self), bool)
-        return np.array([label is not None for label in self.labels], dtype=bool)
+    def _label_mask(self) -> np.ndarray:
+        return has_label(self.labels, len(self))
 
     @property
     def edge_index(self) -> Tensor:
-        """[2, E'] as layers want it: an edge without a direction both ways, a loop
-        once. Made when it is asked for: of a large graph it takes much room."""
+        """Sources and targets as layers need them, [2, E'].
+
+        An undirected edge is listed in both directions, a self-loop once. Computed at
+        each access: it takes much memory for a large graph.
+        """
         ends = np.stack([self.source, self.target])
         if not self.directed:
-            own = self.source == self.target
-            ends = np.concatenate([ends, ends[::-1, ~own]], axis=1)
+            loop = self.source == self.target
+            ends = np.concatenate([ends, ends[::-1, ~loop]], axis=1)
         return torch.from_numpy(np.ascontiguousarray(ends))
 
     @cached_property
     def edge_weight(self) -> Tensor | None:
-        """[E'], of the edges of `edge_index`."""
+        """The weights of the edges in `edge_index`, [E']."""
         if self.weight is None:
             return None
         weight = self.weight
@@ -105,47 +112,36 @@ class GraphTable:
 
     @cached_property
     def adjacency(self) -> Adjacency:
-        """The neighbours of each node; made once."""
-        both_ways = np.zeros(self.num_edges, bool)
+        """The sparse adjacency of `edge_index`."""
+        reversed_too = np.zeros(self.num_edges, bool)
         if not self.directed:
-            both_ways = self.source != self.target
-        count = self.num_edges + int(both_ways.sum())
+            reversed_too = self.source != self.target
+        count = self.num_edges + int(reversed_too.sum())
 
-        def listed(own: np.ndarray, turned: np.ndarray) -> Tensor:
-            made = array((count,), np.int32, self.max_bytes)
-            made[: len(own)], made[len(own) :] = own, turned[both_ways]
-            return torch.from_numpy(made)
+        def both_directions(forward: np.ndarray, backward: np.ndarray) -> Tensor:
+            ends = allocate((count,), np.int32, self.max_bytes)
+            ends[: len(forward)] = forward
+            ends[len(forward) :] = backward[reversed_too]
+            return torch.from_numpy(ends)
 
-        source = listed(self.source, self.target)
-        target = listed(self.target, self.source)
-        return Adjacency.between(source, target, len(self), self.max_bytes)
+        source = both_directions(self.source, self.target)
+        target = both_directions(self.target, self.source)
+        return Adjacency.from_coo(source, target, len(self), self.max_bytes)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of classes, sorted; of several labels each one."""
+        """The class names, sorted; of multi-label data every single label."""
         if self.labels is None or self.kind == "numeric":
             return ()
-        given = self.labels[self.labelled]
+        given = self.labels[self.label_mask]
         if self.kind == "multi_label":
             return tuple(sorted({name for text in given for name in text.split("|")}))
         return tuple(sorted(set(given)))
 
-    @property
-    def has_whole_numbers(self) -> bool:
-        """Whether the labels are numbers, and all of them whole."""
-        if self.labels is None or self.kind != "numeric":
-            return False
-        values = self.labels[self.labelled].astype(float)
-        return bool((values == np.floor(values)).all())
+    def with_task(self, task: Task) -> "GraphTable":
+        """Return the graph with the same labels parsed for another task."""
+        return with_task(self, self.ids.tolist(), task)
 
-    def naming_classes(self) -> "GraphTable":
-        """The same graph, whose labels are whole numbers that name classes."""
-        assert self.labels is not None
-        names = np.full(len(self), None, dtype=object)
-        own = self.labelled
-        names[own] = self.labels[own].astype(np.int64).astype(str)
-        return self.having(labels=names, kind="single_label", whole_numbers=True)
-
-    def having(self, **changed: Any) -> "GraphTable":
-        """The same graph with other labels, parts or notes."""
-        return replace(self, **changed)
+    def replace(self, **changes: Any) -> "GraphTable":
+        """Return a copy with changed fields, as `dataclasses.replace`."""
+        return replace(self, **changes)

@@ -1,21 +1,21 @@
-"""What is known of nodes, as numbers: [N, F] float32 by rules that are said.
+"""FeatureEncoder: node features of any kind as a float32 matrix [N, F].
 
 ======================  =============================================================
-a column of             becomes
+column of               is encoded as
 ======================  =============================================================
 0 and 1, true, false    itself
-numbers                 (value - mean) / spread of the nodes that were there at first
-few different texts     a column of 0 and 1 for each
-other texts             nothing, and a note: free text is not read
-empty cells             0, and a column of 0 and 1 that says so
-20 columns of 0 and 1   mostly 0: they say which words there are; each row of them is
-or more                 divided by its sum
-matrix, mostly 0        each row divided by its sum: shares of words
-matrix, other           each column as numbers are
+numbers                 (value - mean) / standard deviation of the training graph
+few different texts     one-hot columns
+other texts             nothing: free text is ignored, with a note
+missing cells           0, and an indicator column
+20 or more columns of   a bag of words if most are 0: each row is divided by its sum
+0 and 1
+matrix, mostly 0        a bag of words: each row is divided by its sum
+matrix, other           standardised columns
 ======================  =============================================================
 
-What was learned of the columns is kept with the model, so that nodes that come later
-are read alike: a text never seen is 0 in all columns of its own.
+The encoder is saved with the model and encodes new nodes the same way; a category that
+was not in the training graph is 0 in all its columns.
 """
 
 from collections.abc import Iterator
@@ -23,338 +23,373 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from vicinal.core.data.csv_tables import clean
-from vicinal.core.data.labels import is_missing, number
-from vicinal.core.text import counted
+from vicinal.core.data.csv_tables import clean_cell
+from vicinal.core.data.labels import is_missing, parse_number
+from vicinal.core.text import pluralize
 from vicinal.errors import DataError
-from vicinal.graphs.sparse.memmap import Make
+from vicinal.graphs.sparse.adjacency import Adjacency
+from vicinal.graphs.sparse.memmap import MatrixAllocator
 
-MOST_TEXTS = 50
-"""different texts up to which a column names kinds"""
+MOST_CATEGORIES = 50
+"""a column with more different texts is free text"""
 
-WORDS = 20
-"""columns of 0 and 1 from which on they may be words"""
+FEWEST_WORDS = 20
+"""number of columns of 0 and 1 from which on they may be a bag of words"""
 
-SPARSE = 0.5
-"""share of zeros from which on a matrix without negative numbers counts words"""
+SPARSE_FRACTION = 0.5
+"""fraction of zeros from which on nonnegative values are a bag of words"""
 
-SHOWN = 8
-"""columns that are named where all are told"""
+MOST_COLUMNS_SHOWN = 8
+ROWS_PER_CHUNK = 1 << 16
+SAMPLED_ROWS = 200
+"""rows that decide whether columns of 0 and 1 are sparse"""
 
-ROWS = 1 << 16
-"""of a matrix, at a time"""
-
-
-TRUTHS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+TRUTH_VALUES = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
 
-def empty(height: int, width: int) -> np.ndarray:
-    """In memory."""
-    return np.empty((height, width), np.float32)
+def allocate_in_memory(rows: int, columns: int) -> np.ndarray:
+    """Return an uninitialised float32 matrix."""
+    return np.empty((rows, columns), np.float32)
 
 
 @dataclass(frozen=True)
 class ColumnEncoder:
-    """How one column of a table is read."""
+    """The encoding of one column of a table."""
 
     name: str
-    kind: Literal["mark", "number", "text"]
+    kind: Literal["binary", "numeric", "categorical"]
     mean: float = 0.0
-    spread: float = 1.0
-    texts: tuple[str, ...] = ()
-    empties: bool = False
-    """whether a column says which cells were empty"""
+    std: float = 1.0
+    categories: tuple[str, ...] = ()
+    missing_indicator: bool = False
 
     @property
     def width(self) -> int:
-        """Columns that it becomes."""
-        return (len(self.texts) or 1) + self.empties
+        """The number of encoded columns."""
+        return (len(self.categories) or 1) + self.missing_indicator
 
     @property
-    def names(self) -> list[str]:
-        """Of what it becomes."""
-        own = [f"{self.name}={text}" for text in self.texts] or [self.name]
-        return own + ([f"{self.name} is empty"] if self.empties else [])
+    def feature_names(self) -> list[str]:
+        """The names of the encoded columns."""
+        names = [f"{self.name}={text}" for text in self.categories] or [self.name]
+        return names + ([f"{self.name} is missing"] if self.missing_indicator else [])
 
     def __str__(self) -> str:
-        kinds = f" of {counted(len(self.texts), 'kind')}" if self.texts else ""
-        return f"{self.name}{kinds}"
+        if not self.categories:
+            return self.name
+        return f"{self.name}: {len(self.categories)} categories"
 
-    def read(self, cells: list[Any]) -> np.ndarray:
-        """[N, width] of N cells; a cell that it cannot read counts as empty."""
-        found = np.zeros((len(cells), self.width), np.float32)
-        plain = None if self.kind == "text" else _all_numbers(cells)
-        if plain is not None:
-            found[:, 0] = (plain - self.mean) / self.spread
-            return found
-        place = {text: k for k, text in enumerate(self.texts)}
+    def transform(self, cells: list[Any]) -> np.ndarray:
+        """Encode N cells: [N, width]. Unreadable cells count as missing."""
+        x = np.zeros((len(cells), self.width), np.float32)
+        categorical = self.kind == "categorical"
+        numbers = None if categorical else _all_numbers(cells)
+        if numbers is not None:
+            x[:, 0] = (numbers - self.mean) / self.std
+            return x
+        column = {text: k for k, text in enumerate(self.categories)}
         for row, cell in enumerate(cells):
-            text = clean(cell)
-            if self.kind == "text" and text in place:
-                found[row, place[text]] = 1
-            value = None if self.kind == "text" else _value(cell)
+            text = clean_cell(cell)
+            if categorical and text in column:
+                x[row, column[text]] = 1
+            value = None if categorical else _parse_value(cell)
             if value is not None:
-                found[row, 0] = (value - self.mean) / self.spread
-            empty = text is None or (self.kind != "text" and value is None)
-            if self.empties and empty:
-                found[row, -1] = 1
-        return found
+                x[row, 0] = (value - self.mean) / self.std
+            missing = text is None or (not categorical and value is None)
+            if self.missing_indicator and missing:
+                x[row, -1] = 1
+        return x
 
-    def strange(self, cells: list[Any]) -> str:
-        """What is to be said of cells that it cannot read; nothing where it can."""
-        if self.kind == "text":
-            bad = [c for c in cells if clean(c) not in (None, *self.texts)]
-            why = "is a text that was not there at first", "none of those that were"
+    def describe_unreadable(self, cells: list[Any]) -> str:
+        """Describe cells that cannot be encoded; "" if there are none."""
+        if self.kind == "categorical":
+            known = (None, *self.categories)
+            bad = [cell for cell in cells if clean_cell(cell) not in known]
+            reason = "not in the training graph, encoded as 0"
         else:
-            bad = [c for c in cells if clean(c) is not None and _value(c) is None]
-            why = "is no number", "empty"
+            given = [cell for cell in cells if clean_cell(cell) is not None]
+            bad = [cell for cell in given if _parse_value(cell) is None]
+            reason = "not a number, treated as missing"
         if not bad:
             return ""
-        return (
-            f"column {self.name!r}: {counted(len(bad), 'cell')} cannot be read: "
-            f"{bad[0]!r} {why[0]}, and counts as {why[1]}"
-        )
+        count = pluralize(len(bad), "cell")
+        return f"column {self.name!r}: {count} such as {bad[0]!r} {reason}"
 
 
 @dataclass(frozen=True)
 class FeatureEncoder:
-    """How what is known of a graph's nodes is read."""
+    """The encoding of node features, learned from the training graph."""
 
-    form: Literal["table", "words", "numbers", "none", "kept"]
-    """kept: a matrix that was read before and is to stay as it is"""
+    kind: Literal["table", "bag_of_words", "numeric", "none", "unchanged"]
+    """table: a DataFrame; bag_of_words and numeric: a matrix; unchanged: a matrix that
+    is already encoded"""
 
     columns: tuple[ColumnEncoder, ...] = ()
     """of a table"""
 
     mean: tuple[float, ...] = ()
-    spread: tuple[float, ...] = ()
-    """of a matrix of numbers"""
+    std: tuple[float, ...] = ()
+    """of the columns of a numeric matrix"""
 
     width: int = 0
-    """columns that a matrix must have"""
+    """number of columns of a matrix"""
 
-    shares: bool = False
-    """of a table: whether its columns of 0 and 1 are divided by their sum in a row"""
+    normalize_binary: bool = False
+    """divide the binary columns of a table by their sum in each row"""
 
     @classmethod
-    def of(cls, features: Any) -> tuple["FeatureEncoder", list[str]]:
-        """The rules for features as they are, and notes on what is not used."""
+    def from_features(cls, features: Any) -> tuple["FeatureEncoder", list[str]]:
+        """Return the encoder for these features, and notes on what is ignored."""
         if features is None or features.shape[1] == 0:
             return cls("none"), []
         if hasattr(features, "columns"):
-            return _of_table(features)
-        return _of_matrix(features)
+            return _encoder_of_table(features)
+        return _encoder_of_matrix(features)
 
-    def read(self, features: Any, count: int, make: Make = empty) -> np.ndarray:
-        """Features [count, F] as float32; DataError where columns are missing.
+    def transform(
+        self,
+        features: Any,
+        num_nodes: int,
+        allocate: MatrixAllocator = allocate_in_memory,
+    ) -> np.ndarray:
+        """Encode features: [num_nodes, F] float32; DataError for missing columns.
 
-        make: gives the matrix that those of a matrix are put in.
+        allocate: makes the result if the features are a matrix.
         """
-        if self.form == "none":
-            return np.zeros((count, 0), np.float32)
-        if self.form == "table":
-            return self._read_table(features, count)
+        if self.kind == "none":
+            return np.zeros((num_nodes, 0), np.float32)
+        if self.kind == "table":
+            return self._transform_table(features, num_nodes)
         if features is None or features.shape[1] != self.width:
             got = "none" if features is None else str(features.shape[1])
             raise DataError(
-                f"The model knows nodes by {self.width} numbers each. Got {got}. Give "
-                "new nodes the same columns."
+                f"The features must have {self.width} columns, as in training. Got "
+                f"{got}. Add the missing columns."
             )
-        found = make(count, self.width)
-        for own, part, _ in _parts(features):
-            found[own] = self._read_rows(part)
-        return found
+        x = allocate(num_nodes, self.width)
+        for rows, chunk, _ in _chunks(features):
+            x[rows] = self._transform_chunk(chunk)
+        return x
 
-    def _read_rows(self, part: np.ndarray) -> np.ndarray:
-        if self.form == "kept":
-            return part
-        if self.form == "words":
-            total = np.abs(part).sum(axis=1, keepdims=True)
-            return part / np.where(total > 0, total, 1)
-        mean, spread = (np.array(k, np.float32) for k in (self.mean, self.spread))
-        return (part - mean) / spread
+    def _transform_chunk(self, chunk: np.ndarray) -> np.ndarray:
+        if self.kind == "unchanged":
+            return chunk
+        if self.kind == "bag_of_words":
+            total = np.abs(chunk).sum(axis=1, keepdims=True)
+            return chunk / np.where(total > 0, total, 1)
+        mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
+        return (chunk - mean) / std
 
-    def _read_table(self, features: Any, count: int) -> np.ndarray:
-        there = [str(name) for name in getattr(features, "columns", ())]
-        missing = [c.name for c in self.columns if c.name not in there]
+    def _transform_table(self, features: Any, num_nodes: int) -> np.ndarray:
+        self._check_columns(features)
+        if not self.columns or features is None:
+            return np.zeros((num_nodes, 0), np.float32)
+        parts = [c.transform(features[c.name].tolist()) for c in self.columns]
+        x = np.concatenate(parts, axis=1)
+        if self.normalize_binary:
+            binary = [c.kind == "binary" for c in self.columns for _ in range(c.width)]
+            total = x[:, binary].sum(axis=1, keepdims=True)
+            x[:, binary] /= np.where(total > 0, total, 1)
+        return x
+
+    def _check_columns(self, features: Any) -> None:
+        """Raise DataError if a table lacks a column of the training graph."""
+        given = [str(name) for name in getattr(features, "columns", ())]
+        missing = [c.name for c in self.columns if c.name not in given]
         if missing:
             raise DataError(
-                f"The model knows nodes by the column {missing[0]!r}, which is not "
-                f"there. Got {', '.join(there) or 'no columns'}. Add it; cells may be "
-                "empty."
+                f"The nodes must have the column {missing[0]!r}, as in training. Got "
+                f"{', '.join(given) or 'no columns'}. Add it; its cells may be empty."
             )
-        if not self.columns or features is None:
-            return np.zeros((count, 0), np.float32)
-        parts = [c.read(features[c.name].tolist()) for c in self.columns]
-        found = np.concatenate(parts, axis=1)
-        if self.shares:
-            wide = [c.kind == "mark" for c in self.columns for _ in range(c.width)]
-            total = found[:, wide].sum(axis=1, keepdims=True)
-            found[:, wide] /= np.where(total > 0, total, 1)
-        return found
 
-    def strange(self, features: Any) -> list[str]:
-        """What is to be said of cells of a table that are not read as they stand."""
-        if self.form != "table" or features is None:
+    def describe_unreadable(self, features: Any) -> list[str]:
+        """Describe the cells of a table that cannot be encoded, one line per column."""
+        if self.kind != "table" or features is None:
             return []
-        told = (c.strange(features[c.name].tolist()) for c in self.columns)
-        return [line for line in told if line]
+        self._check_columns(features)
+        lines = (c.describe_unreadable(features[c.name].tolist()) for c in self.columns)
+        return [line for line in lines if line]
 
-    def names(self) -> list[str]:
-        """Of the columns F that come out."""
-        if self.form == "table":
-            return [name for column in self.columns for name in column.names]
+    def feature_names(self) -> list[str]:
+        """Return the names of the F encoded columns."""
+        if self.kind == "table":
+            return [name for column in self.columns for name in column.feature_names]
         return [str(k) for k in range(self.width)]
 
     def __str__(self) -> str:
-        if self.form == "none":
+        if self.kind == "none":
             return "no features"
-        what = {"words": "shares of each row", "numbers": "standardised"}
-        if self.form in what:
-            return f"{self.width:,} features, {what[self.form]}"
-        wide = sum(column.width for column in self.columns)
-        told = f"{counted(len(self.columns), 'column')}, {counted(wide, 'feature')}"
-        told += ", words as shares of each row" if self.shares else ""
-        some = ", ".join(map(str, self.columns[:SHOWN]))
-        rest = ", ..." if len(self.columns) > SHOWN else ""
-        return f"{told} ({some}{rest})" if some else told
+        encodings = {"bag_of_words": "bag of words", "numeric": "standardised"}
+        if self.kind in encodings:
+            return f"{self.width:,} features, {encodings[self.kind]}"
+        width = sum(column.width for column in self.columns)
+        text = (
+            f"{pluralize(len(self.columns), 'column')}, {pluralize(width, 'feature')}"
+        )
+        text += ", bag of words" if self.normalize_binary else ""
+        shown = ", ".join(map(str, self.columns[:MOST_COLUMNS_SHOWN]))
+        more = ", ..." if len(self.columns) > MOST_COLUMNS_SHOWN else ""
+        return f"{text} ({shown}{more})" if shown else text
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the encoder as plain values for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "FeatureEncoder":
-        columns = [
-            ColumnEncoder(**c | {"texts": tuple(c["texts"])}) for c in values["columns"]
-        ]
-        rest = {k: tuple(values[k]) for k in ("mean", "spread")}
-        more = {k: values[k] for k in ("width", "shares") if k in values}
-        return cls(values["form"], tuple(columns), **rest, **more)
+        """Return the encoder that `to_dict` described."""
+        columns = tuple(
+            ColumnEncoder(**column | {"categories": tuple(column["categories"])})
+            for column in values["columns"]
+        )
+        mean, std = (tuple(values[key]) for key in ("mean", "std"))
+        return cls(**values | {"columns": columns, "mean": mean, "std": std})
 
 
-def _of_table(frame: Any) -> tuple[FeatureEncoder, list[str]]:
+def _encoder_of_table(frame: Any) -> tuple[FeatureEncoder, list[str]]:
     columns, notes = [], []
     for name in frame.columns:
-        column, note = _column(str(name), frame[name].tolist())
+        column, note = _encoder_of_column(str(name), frame[name].tolist())
         notes += [note] if note else []
         columns += [column] if column is not None else []
-    marks = [c.name for c in columns if c.kind == "mark"]
-    return FeatureEncoder(
-        "table", tuple(columns), shares=_are_words(frame, marks)
-    ), notes
+    binary = [column.name for column in columns if column.kind == "binary"]
+    is_bag = _is_bag_of_words(frame, binary)
+    return FeatureEncoder("table", tuple(columns), normalize_binary=is_bag), notes
 
 
-def _are_words(frame: Any, marks: list[str]) -> bool:
-    """Whether columns of 0 and 1 are many, and mostly 0."""
-    if len(marks) < WORDS:
+def _is_bag_of_words(frame: Any, binary: list[str]) -> bool:
+    """Return True if there are many binary columns, most of them 0."""
+    if len(binary) < FEWEST_WORDS:
         return False
-    there = {str(name): name for name in frame.columns}
+    known = {str(name): name for name in frame.columns}
     ones = sum(
-        _value(cell) == 1.0
-        for name in marks
-        for cell in frame[there[name]].tolist()[:200]
+        _parse_value(cell) == 1.0
+        for name in binary
+        for cell in frame[known[name]].tolist()[:SAMPLED_ROWS]
     )
-    seen = len(marks) * min(len(frame), 200)
-    return ones <= (1 - SPARSE) * seen
+    cells = len(binary) * min(len(frame), SAMPLED_ROWS)
+    return ones <= (1 - SPARSE_FRACTION) * cells
 
 
-def _column(name: str, cells: list[Any]) -> tuple[ColumnEncoder | None, str]:
-    """How a column is read, if it is, and what is to be said of it."""
-    plain = _all_numbers(cells)
-    if plain is not None and len(cells):
-        return _amounts(name, plain.tolist(), empties=False), ""
-    given = [cell for cell in cells if clean(cell) is not None]
-    empties = len(given) < len(cells)
+def _encoder_of_column(name: str, cells: list[Any]) -> tuple[ColumnEncoder | None, str]:
+    """Return the encoder of a column, None if it is ignored; and a note, or ""."""
+    numbers = _all_numbers(cells)
+    if numbers is not None and len(cells):
+        return _numeric_encoder(name, numbers.tolist(), has_missing=False), ""
+    given = [cell for cell in cells if clean_cell(cell) is not None]
+    has_missing = len(given) < len(cells)
     if not given:
-        return None, f"column {name!r} is empty and is not used"
-    values = [_value(cell) for cell in given]
-    numbers = [value for value in values if value is not None]
-    mostly = 10 * len(numbers) >= 9 * len(values) or all(map(_is_amount, given))
-    if numbers and len(numbers) < len(values) and mostly:
-        strange = next(c for c, v in zip(given, values, strict=True) if v is None)
-        told = len(values) - len(numbers)
-        many = told > 1
-        what = f"{counted(told, 'cell')} {'are' if many else 'is'} no finite number"
-        note = (
-            f"column {name!r}: {what}{'s' if many else ''}, such as {strange!r}, and "
-            f"count{'' if many else 's'} as empty"
-        )
-        return _amounts(name, numbers, empties=True), note
-    if len(numbers) == len(values):
-        return _amounts(name, numbers, empties), ""
-    texts = sorted({str(clean(cell)) for cell in given})
-    if len(texts) > max(2, min(MOST_TEXTS, len(given) // 2)):
+        return None, f"column {name!r} is empty and is ignored"
+    values = [_parse_value(cell) for cell in given]
+    finite = [value for value in values if value is not None]
+    mostly_numeric = 10 * len(finite) >= 9 * len(values) or all(map(_is_number, given))
+    if finite and len(finite) < len(values) and mostly_numeric:
+        bad = next(c for c, value in zip(given, values, strict=True) if value is None)
+        count = pluralize(len(values) - len(finite), "cell")
+        note = f"column {name!r}: {count} such as {bad!r} not a finite number, treated "
+        return _numeric_encoder(name, finite, has_missing=True), note + "as missing"
+    if len(finite) == len(values):
+        return _numeric_encoder(name, finite, has_missing), ""
+    texts = sorted({str(clean_cell(cell)) for cell in given})
+    if len(texts) > max(2, min(MOST_CATEGORIES, len(given) // 2)):
         return None, (
-            f"column {name!r} has {len(texts):,} different texts and is not used: free "
-            "text is not read"
+            f"column {name!r} has {len(texts):,} different texts and is ignored (free "
+            "text)"
         )
-    return ColumnEncoder(name, "text", texts=tuple(texts), empties=empties), ""
+    encoder = ColumnEncoder(
+        name, "categorical", categories=tuple(texts), missing_indicator=has_missing
+    )
+    return encoder, ""
 
 
 def _all_numbers(cells: list[Any]) -> np.ndarray | None:
-    """Cells as finite numbers [N], if all of them are: as one by one, but sooner."""
+    """Return the cells as numbers [N] if all are finite numbers; fast."""
     import pandas as pd
 
-    given: Any = pd.Series(cells, dtype=object)
-    found = np.asarray(pd.to_numeric(given, errors="coerce"), float)
-    return found if np.isfinite(found).all() else None
+    column: Any = pd.Series(cells, dtype=object)
+    numbers = np.asarray(pd.to_numeric(column, errors="coerce"), float)
+    return numbers if np.isfinite(numbers).all() else None
 
 
-def _amounts(name: str, numbers: list[float], empties: bool) -> ColumnEncoder:
+def _numeric_encoder(
+    name: str, numbers: list[float], has_missing: bool
+) -> ColumnEncoder:
     if set(numbers) <= {0.0, 1.0}:
-        return ColumnEncoder(name, "mark", empties=empties)
-    spread = float(np.std(numbers)) or 1.0
-    return ColumnEncoder(name, "number", float(np.mean(numbers)), spread, (), empties)
+        return ColumnEncoder(name, "binary", missing_indicator=has_missing)
+    mean, std = float(np.mean(numbers)), float(np.std(numbers)) or 1.0
+    return ColumnEncoder(name, "numeric", mean, std, (), has_missing)
 
 
-def _is_amount(cell: Any) -> bool:
-    """Whether a cell is a number, were it infinite."""
+def _is_number(cell: Any) -> bool:
+    """Return True for a number, even an infinite one."""
     try:
         float(cell)
     except (TypeError, ValueError):
-        return _value(cell) is not None
+        return _parse_value(cell) is not None
     return True
 
 
-def _value(cell: Any) -> float | None:
-    """A finite number, or a truth value as 0 or 1; None for another cell."""
+def _parse_value(cell: Any) -> float | None:
+    """Return a finite number, or a truth value as 0 or 1; None for another cell."""
     if is_missing(cell):
         return None
     if isinstance(cell, (bool, np.bool_)):
         return float(cell)
-    return TRUTHS.get(str(cell).strip().lower(), number(cell))
+    return TRUTH_VALUES.get(str(cell).strip().lower(), parse_number(cell))
 
 
-def _of_matrix(features: Any) -> tuple[FeatureEncoder, list[str]]:
-    """The rules for a matrix [N, F], read twice, some rows at a time."""
-    count, width = features.shape
-    bad = zeros = 0
-    least, total = 0.0, np.zeros(width)
-    for _, part, strange in _parts(features):
-        bad, zeros = bad + strange, zeros + int((part == 0).sum())
-        least = min(least, float(part.min(initial=0)))
-        total += part.sum(axis=0, dtype=float)
-    notes = [f"{bad:,} features are no finite numbers and count as 0"] if bad else []
-    if zeros >= SPARSE * count * width and least >= 0:
-        return FeatureEncoder("words", width=width), notes
-    mean, square = total / max(count, 1), np.zeros(width)
-    for _, part, _ in _parts(features):
-        square += np.square(part - mean).sum(axis=0)
-    spread = np.sqrt(square / max(count, 1))
-    spread = np.where(spread > 1e-6, spread, 1.0)
-    both = tuple(mean.tolist()), tuple(spread.tolist())
-    return FeatureEncoder("numbers", (), *both, width), notes
+def _encoder_of_matrix(features: Any) -> tuple[FeatureEncoder, list[str]]:
+    """Return the encoder of a matrix [N, F], which is read twice, in chunks."""
+    num_nodes, width = features.shape
+    num_bad = num_zeros = 0
+    minimum, total = 0.0, np.zeros(width)
+    for _, chunk, bad in _chunks(features):
+        num_bad, num_zeros = num_bad + bad, num_zeros + int((chunk == 0).sum())
+        minimum = min(minimum, float(chunk.min(initial=0)))
+        total += chunk.sum(axis=0, dtype=float)
+    notes = []
+    if num_bad:
+        notes.append(f"{num_bad:,} feature values are not finite and are set to 0")
+    if num_zeros >= SPARSE_FRACTION * num_nodes * width and minimum >= 0:
+        return FeatureEncoder("bag_of_words", width=width), notes
+    mean, squares = total / max(num_nodes, 1), np.zeros(width)
+    for _, chunk, _ in _chunks(features):
+        squares += np.square(chunk - mean).sum(axis=0)
+    std = np.sqrt(squares / max(num_nodes, 1))
+    std = np.where(std > 1e-6, std, 1.0)
+    moments = tuple(mean.tolist()), tuple(std.tolist())
+    return FeatureEncoder("numeric", (), *moments, width), notes
 
 
-def _parts(features: Any) -> Iterator[tuple[slice, np.ndarray, int]]:
-    """Rows of a matrix, dense or scipy's sparse, as float32, some at a time; how many
-    of their numbers are none, which are 0 here."""
-    rows = features.tocsr() if hasattr(features, "tocsr") else features
-    for begin in range(0, features.shape[0], ROWS):
-        own = slice(begin, min(begin + ROWS, features.shape[0]))
-        part = rows[own]
-        part = part.toarray() if hasattr(part, "toarray") else part
-        part = np.asarray(part, dtype=np.float32)
-        bad = ~np.isfinite(part)
-        yield own, np.where(bad, np.float32(0), part), int(bad.sum())
+def _chunks(features: Any) -> Iterator[tuple[slice, np.ndarray, int]]:
+    """Yield chunks of rows as float32, and how many of their values were not finite.
+
+    Those are replaced by 0.
+    """
+    matrix = features.tocsr() if hasattr(features, "tocsr") else features
+    for begin in range(0, features.shape[0], ROWS_PER_CHUNK):
+        rows = slice(begin, min(begin + ROWS_PER_CHUNK, features.shape[0]))
+        chunk = matrix[rows]
+        chunk = chunk.toarray() if hasattr(chunk, "toarray") else chunk
+        chunk = np.asarray(chunk, dtype=np.float32)
+        bad = ~np.isfinite(chunk)
+        yield rows, np.where(bad, np.float32(0), chunk), int(bad.sum())
+
+
+def degree_features(graph: Adjacency) -> Tensor:
+    """Return [1, log(1 + in-degree), log(1 + out-degree)] of each node, [N, 3].
+
+    For graphs without node features; propagation (`nodes.propagated_features`) adds the
+    degrees of neighbours.
+    """
+    incoming = graph.incoming.degrees.float().log1p()
+    outgoing = graph.outgoing.degrees.float().log1p()
+    return torch.stack([torch.ones_like(incoming), incoming, outgoing], dim=1)
+
+
+def features_or_degrees(features: Tensor, graph: Adjacency) -> Tensor:
+    """Return the features [N, F], or degree features [N, 3] if there are none."""
+    return features if features.shape[1] else degree_features(graph)

@@ -1,145 +1,171 @@
-"""What a graph is, in a few figures, before anything is learned from it."""
+"""Summary statistics of a graph, computed before anything is trained."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from vicinal.core.text import counted, percent
+from vicinal.core.text import format_percent, pluralize
 from vicinal.graphs.data.graph_table import GraphTable
 
-SHOWN = 8
-"""relations that are told, those with most edges first"""
+MOST_RELATIONS = 8
+"""relations shown, the most frequent first"""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Figures of one graph."""
+class GraphStatistics:
+    """Summary statistics of one graph."""
 
-    nodes: int
-    edges: int
+    num_nodes: int
+    num_edges: int
     directed: bool
     weighted: bool
     components: int
-    """parts that no edge joins, whatever its direction"""
+    """connected components, ignoring the direction of edges"""
 
-    largest: int
-    """nodes of the largest of them"""
+    largest_component: int
+    """number of nodes"""
 
-    loops: int
-    """edges from a node to itself"""
-
-    isolated: int
-    """nodes without an edge to another"""
+    self_loops: int
+    isolated_nodes: int
+    """nodes without an edge to another node"""
 
     degree: tuple[int, float, int]
-    """least, median and most neighbours"""
+    """minimum, median and maximum, without self-loops"""
 
-    labelled: int
+    num_labelled: int
     homophily: float | None
-    """share of the edges between labelled nodes of one label each that join equal ones;
-    None where there are none"""
+    """share of the edges between labelled nodes whose ends have the same class"""
 
-    by_chance: float | None
-    """what that share would be if edges did not care (each end by its own edges)"""
+    expected_homophily: float | None
+    """the same in a random graph with the same degrees"""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
-def facts_of(table: GraphTable) -> Facts:
-    """The figures of a graph."""
+def graph_statistics(table: GraphTable) -> GraphStatistics:
+    """Compute the statistics of a graph."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    n, own = len(table), table.source == table.target
-    source, target = table.source[~own], table.target[~own]
+    n, loop = len(table), table.source == table.target
+    source, target = table.source[~loop], table.target[~loop]
     ones = np.ones(len(source), np.int8)
     matrix = coo_matrix((ones, (source, target)), shape=(n, n))
-    count, member = connected_components(matrix, directed=False)
+    num_components, component = connected_components(matrix, directed=False)
     degree = np.bincount(source, minlength=n) + np.bincount(target, minlength=n)
-    alike, chance = _homophily(table, source, target)
-    return Facts(
-        nodes=n,
-        edges=table.num_edges,
+    homophily, expected_homophily = _homophily(table, source, target)
+    return GraphStatistics(
+        num_nodes=n,
+        num_edges=table.num_edges,
         directed=table.directed,
         weighted=table.weight is not None,
-        components=int(count),
-        largest=int(np.bincount(member).max()),
-        loops=int(own.sum()),
-        isolated=int((degree == 0).sum()),
+        components=int(num_components),
+        largest_component=int(np.bincount(component).max()),
+        self_loops=int(loop.sum()),
+        isolated_nodes=int((degree == 0).sum()),
         degree=(int(degree.min()), float(np.median(degree)), int(degree.max())),
-        labelled=int(table.labelled.sum()),
-        homophily=alike,
-        by_chance=chance,
+        num_labelled=int(table.label_mask.sum()),
+        homophily=homophily,
+        expected_homophily=expected_homophily,
     )
 
 
 def _homophily(
     table: GraphTable, source: np.ndarray, target: np.ndarray
 ) -> tuple[float | None, float | None]:
-    """Edge homophily (Zhu et al. 2020, definition 1), and what chance gives."""
+    """Return the edge homophily (Zhu et al. 2020, definition 1), and that by chance."""
     if table.labels is None or table.kind != "single_label":
         return None, None
-    both = table.labelled[source] & table.labelled[target]
+    both = table.label_mask[source] & table.label_mask[target]
     if not both.any():
         return None, None
     a, b = table.labels[source[both]], table.labels[target[both]]
-    ends, counts = np.unique(np.concatenate([a, b]).astype(str), return_counts=True)
-    del ends
+    ends = np.concatenate([a, b]).astype(str)
+    counts = np.unique(ends, return_counts=True)[1]
     share = counts / counts.sum()
     return float((a == b).mean()), float((share**2).sum())
 
 
-def told(table: GraphTable, facts: Facts) -> list[str]:
-    """The figures in sentences."""
-    way = "directed" if facts.directed else "undirected"
-    weighted = ", weighted" if facts.weighted else ""
+def describe_graph(table: GraphTable, statistics: GraphStatistics) -> list[str]:
+    """Return the statistics as lines of text."""
+    direction = "directed" if statistics.directed else "undirected"
+    weighted = ", weighted" if statistics.weighted else ""
     lines = [
-        f"{counted(facts.nodes, 'node')}, {counted(facts.edges, 'edge')} "
-        f"({way}{weighted}); {_parts(facts)}"
+        f"{pluralize(statistics.num_nodes, 'node')}, "
+        f"{pluralize(statistics.num_edges, 'edge')} ({direction}{weighted}); "
+        f"{_describe_components(statistics)}"
     ]
     if table.relation is not None:
         counts = np.bincount(table.relation, minlength=len(table.relations))
-        order = np.argsort(-counts, kind="stable")[:SHOWN]
-        some = ", ".join(f"{table.relations[k]} {counts[k]:,}" for k in order)
-        rest = ", ..." if len(table.relations) > SHOWN else ""
-        lines.append(f"{len(table.relations):,} relations: {some}{rest}")
-    least, median, most = facts.degree
+        order = np.argsort(-counts, kind="stable")[:MOST_RELATIONS]
+        shown = ", ".join(f"{table.relations[k]} {counts[k]:,}" for k in order)
+        more = ", ..." if len(table.relations) > MOST_RELATIONS else ""
+        lines.append(f"{len(table.relations):,} relations: {shown}{more}")
+    low, median, high = statistics.degree
     lines.append(
-        f"neighbours: {least:,} to {most:,}, median {median:g}; "
-        f"{counted(facts.isolated, 'node')} without any; "
-        f"{counted(facts.loops, 'edge')} from a node to itself"
+        f"degree {low:,} to {high:,}, median {median:g}; "
+        f"{pluralize(statistics.isolated_nodes, 'isolated node')}; "
+        f"{pluralize(statistics.self_loops, 'self-loop')}"
     )
-    if facts.labelled:
-        lines.append(_labels(table, facts))
-    if facts.homophily is not None and facts.by_chance is not None:
+    if statistics.num_labelled:
+        lines.append(_describe_labels(table, statistics))
+    if statistics.homophily is not None and statistics.expected_homophily is not None:
         lines.append(
-            f"{percent(facts.homophily)} of the edges between labelled nodes join "
-            f"equal labels, where chance gives {percent(facts.by_chance)}"
+            f"homophily {format_percent(statistics.homophily)} (edges between nodes of "
+            f"the same class; {format_percent(statistics.expected_homophily)} expected "
+            "by chance)"
         )
     return lines
 
 
-def _parts(facts: Facts) -> str:
-    if facts.components == 1:
-        return "all connected"
+def _describe_components(statistics: GraphStatistics) -> str:
+    if statistics.components == 1:
+        return "connected"
+    largest = pluralize(statistics.largest_component, "node")
     return (
-        f"{counted(facts.components, 'component')}, the largest of "
-        f"{counted(facts.largest, 'node')}"
+        f"{pluralize(statistics.components, 'component')}, the largest with {largest}"
     )
 
 
-def _labels(table: GraphTable, facts: Facts) -> str:
-    rest = facts.nodes - facts.labelled
-    without = f", {rest:,} without" if rest else ""
+def _describe_labels(table: GraphTable, statistics: GraphStatistics) -> str:
+    num_unlabelled = statistics.num_nodes - statistics.num_labelled
+    without = f", {num_unlabelled:,} without" if num_unlabelled else ""
     if table.kind == "numeric":
         assert table.labels is not None
-        values = table.labels[table.labelled].astype(float)
-        what = f"a number each, {values.min():g} to {values.max():g}"
+        values = table.labels[table.label_mask].astype(float)
+        what = f"numbers from {values.min():g} to {values.max():g}"
     else:
-        many = ", several each" if table.kind == "multi_label" else ""
-        what = f"{counted(len(table.classes), 'class')}{many}"
-    return f"{counted(facts.labelled, 'node')} with a label{without}: {what}"
+        multi_label = " (multi-label)" if table.kind == "multi_label" else ""
+        what = f"{pluralize(len(table.classes), 'class')}{multi_label}"
+    labelled = pluralize(statistics.num_labelled, "node")
+    return f"{labelled} with a label{without}: {what}"
 
 
-def to_dict(facts: Facts) -> dict[str, Any]:
-    """For JSON."""
-    return asdict(facts)
+MAX_CLASSES = 100
+"""distinct values of a column that may hold labels"""
+
+
+def label_column_hints(table: GraphTable) -> list[str]:
+    """Suggest columns with few distinct texts, where no node has a label."""
+    if table.kind != "none" or not hasattr(table.features, "columns"):
+        return []
+    found = []
+    for name in table.features.columns:
+        values = {str(c).strip() for c in table.features[name].dropna()} - {""}
+        few = 2 <= len(values) <= min(MAX_CLASSES, len(table) // 2)
+        if few and not all(map(_is_number, values)):
+            found.append(f"{name} ({pluralize(len(values), 'value')})")
+    names = ", ".join(found[:5])
+    return [f"no column is called label; --target takes another, such as {names}"][
+        : len(found)
+    ]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,7 +1,6 @@
-"""A graph as tensors, with the field's names; many graphs as one.
+"""Graphs as tensors, with PyG's field names.
 
-`Graph` and `GraphBatch` hold what PyG's `Data` and `Batch` hold, under the same names,
-in a tuple: nothing is hidden in it and nothing changes.
+`Graph` and `GraphBatch` hold what PyG's `Data` and `Batch` hold, in immutable tuples.
 """
 
 from collections.abc import Sequence
@@ -14,28 +13,27 @@ from vicinal.errors import DataError, NoDataError
 
 
 class Graph(NamedTuple):
-    """One graph of N nodes and E edges."""
+    """One graph with N nodes and E edges."""
 
     x: Tensor
-    """[N, F] float32: features of the nodes; F may be 0"""
+    """[N, F] float32 node features; F may be 0"""
 
     edge_index: Tensor
-    """[2, E] int64: where each edge comes from, and where it leads to. An edge without
-    a direction is here twice, once each way"""
+    """[2, E] int64: sources, targets; undirected edges are listed in both directions"""
 
     edge_weight: Tensor | None = None
-    """[E] float32: how much each edge counts; None: all alike"""
+    """[E] float32; None: all 1"""
 
     edge_attr: Tensor | None = None
-    """[E, D] float32: features of the edges"""
+    """[E, D] float32 edge features"""
 
     y: Tensor | None = None
-    """[N] of the nodes, or one number of the graph: class rows or amounts"""
+    """[N] node labels, or one graph label: class indices or numbers"""
 
     train_mask: Tensor | None = None
     val_mask: Tensor | None = None
     test_mask: Tensor | None = None
-    """[N] bool: nodes that are learned from, chosen by, held out"""
+    """[N] bool each"""
 
     @property
     def num_nodes(self) -> int:
@@ -47,59 +45,59 @@ class Graph(NamedTuple):
 
 
 class GraphBatch(NamedTuple):
-    """Graphs side by side as one: no edge leads from one into another."""
+    """Several graphs as one disconnected graph."""
 
     x: Tensor
-    """[N, F] of the nodes of all graphs"""
+    """[N, F] features of the nodes of all graphs"""
 
     edge_index: Tensor
-    """[2, E], in rows of x"""
+    """[2, E] rows of x"""
 
     batch: Tensor
-    """[N] int64: the graph that each node is of"""
+    """[N] int64: the graph of each node"""
 
     num_graphs: int
 
     edge_weight: Tensor | None = None
     edge_attr: Tensor | None = None
-    """[E] and [E, D], of all graphs or of none"""
+    """[E] and [E, D]"""
 
     y: Tensor | None = None
-    """[G, ...]: of the graphs one below the other"""
+    """[G, ...]: the labels of the graphs"""
 
 
-def batched(graphs: Sequence[Graph]) -> GraphBatch:
-    """Several graphs as one.
+def batch_graphs(graphs: Sequence[Graph]) -> GraphBatch:
+    """Combine graphs into one batch.
 
-    NoDataError for none, DataError where some have features of edges, weights or
-    targets and others have not.
+    Raises NoDataError for an empty sequence, and DataError where only some graphs have
+    edge features, edge weights or labels.
     """
     if not graphs:
-        raise NoDataError("A batch of no graphs was asked for. Give one or more.")
+        raise NoDataError("graphs must not be empty. Pass one or more graphs.")
     starts, count = [], 0
     for graph in graphs:
         starts.append(count)
         count += graph.num_nodes
-    own = torch.tensor([graph.num_nodes for graph in graphs])
+    sizes = torch.tensor([graph.num_nodes for graph in graphs])
     shifted = (g.edge_index + start for g, start in zip(graphs, starts, strict=True))
     return GraphBatch(
         x=torch.cat([graph.x for graph in graphs]),
         edge_index=torch.cat(list(shifted), dim=1),
-        batch=torch.arange(len(graphs)).repeat_interleave(own),
+        batch=torch.arange(len(graphs)).repeat_interleave(sizes),
         num_graphs=len(graphs),
-        edge_weight=_all_or_none(graphs, "edge_weight"),
-        edge_attr=_all_or_none(graphs, "edge_attr"),
-        y=_all_or_none(graphs, "y", stack=True),
+        edge_weight=_combine(graphs, "edge_weight"),
+        edge_attr=_combine(graphs, "edge_attr"),
+        y=_combine(graphs, "y", stack=True),
     )
 
 
-def _all_or_none(graphs: Sequence[Graph], name: str, stack: bool = False) -> Any:
-    given = [part for graph in graphs if (part := getattr(graph, name)) is not None]
-    if not given:
+def _combine(graphs: Sequence[Graph], name: str, stack: bool = False) -> Any:
+    values = [value for graph in graphs if (value := getattr(graph, name)) is not None]
+    if not values:
         return None
-    if len(given) < len(graphs):
+    if len(values) < len(graphs):
         raise DataError(
-            f"{len(given)} of {len(graphs)} graphs have {name}, where all or none were "
-            "wanted. Add it to the others, or leave it out."
+            f"Either all graphs must have {name}, or none. Got {len(values)} of "
+            f"{len(graphs)}. Add it to the others, or leave it out."
         )
-    return torch.stack(given) if stack else torch.cat(given)
+    return torch.stack(values) if stack else torch.cat(values)

@@ -1,1 +1,1 @@
-"""Attributions of graph predictions to edges, nodes and features, each tested."""
+"""Attributions of graph predictions to edges, nodes and features, and their tests."""

@@ -1,21 +1,21 @@
-"""What the first answer for a node is made of: which nodes, and how much each says.
+"""The prediction of the linear baseline for a node, as a sum over nodes.
 
-Everything up to the last layer is linear in the features but for one division, by the
-length of what was summed. So a logit is a sum over nodes u,
+Apart from one normalisation, a logit is linear in the features x_u of all nodes u:
 
     logit_vk = b_k + sum over u of  C_vu x_u . W_k / |sum over u of C_vu x_u|
 
-and where answers are evened out, the probability is one as well,
+With smoothing the probability is a weighted mean,
 
     p_vk = sum over u of  S_vu q_uk / sum over u and k of S_vu q_uk
 
-with q_u what is said of u, or its label where that is known; of several labels a node
-each has a p of its own, and nothing is divided. A number that is evened out is what is
-said of v, and what known nodes u correct of that, S_vu (y_u - what is said of u). C and
-S are rows of linear maps, found as their slopes; the parts are held against the model's
-own answer.
+where q_u is the label of u if it is a training node, else its prediction. (With several
+labels a node every label has its own p, and nothing is divided.) A smoothed number is
+the prediction for v plus errors of training nodes u, S_vu (y_u - prediction for u). C
+and S are rows of linear maps, computed as gradients. `max_error` compares the sum with
+the output of the model.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,221 +24,250 @@ import torch
 from torch import Tensor
 
 from vicinal.core.objective import Objective
-from vicinal.graphs.inspect.messages import row_of
-from vicinal.graphs.layers.gcn import smoothed
-from vicinal.graphs.nodes.labelled_graph import LabelledGraph, known_rows
+from vicinal.graphs.inspect.messages import linear_coefficients
+from vicinal.graphs.layers.gcn import gcn_aggregate
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph, target_matrix
 from vicinal.graphs.nodes.propagated_features import PropagatedLinearModel
-from vicinal.graphs.nodes.propagation import STEPS, spread
+from vicinal.graphs.nodes.propagation import STEPS, propagate
 
 if TYPE_CHECKING:
     from vicinal.graphs.node_model import NodeModel
 
 
-class Part(NamedTuple):
-    """What one node says."""
+class NodeContribution(NamedTuple):
+    """The contribution of one node to a prediction."""
 
     node: int
     """its row"""
 
     share: float
-    """how much it counts, 0 to 1, all together 1"""
+    """its weight in the sum, 0 to 1; the shares of all nodes sum to 1"""
 
-    says: np.ndarray
-    """[K] for each class: what it adds to the probability, or to the logit; [1] to the
-    number"""
+    values: np.ndarray
+    """[K] contribution to the probability or logit of each class; [1] to a number"""
 
-    known: bool
-    """whether its label is known"""
+    is_labelled: bool
+    """whether it is a training node"""
 
 
 @dataclass(frozen=True)
 class Contributions:
-    """The answer for one node, taken apart."""
+    """A prediction for one node as a sum of the contributions of nodes."""
 
     node: int
-    parts: list[Part]
-    """the largest first"""
+    nodes: list[NodeContribution]
+    """by share, largest first"""
 
-    rest: np.ndarray
-    """[K] what no other node says: the bias of the layer; 0 where probabilities are
-    evened out; of a number that is, what the layer says of the node itself"""
+    base: np.ndarray
+    """[K] the rest of the sum: the bias; 0 for smoothed probabilities; the unsmoothed
+    prediction for smoothed numbers"""
 
     computed: np.ndarray
-    given: np.ndarray
-    """[K] probabilities, or logits where nothing is evened out, or the number: of the
-    parts, and the model's before calibration"""
+    """[K] base plus contributions"""
 
-    what: str
+    predicted: np.ndarray
+    """[K] output of the model before calibration"""
+
+    quantity: str
     """probability, logit or number"""
 
     @property
-    def off(self) -> float:
-        """The largest difference between the two."""
-        return float(np.abs(self.computed - self.given).max())
+    def max_error(self) -> float:
+        """Return the largest absolute difference between the sum and the model."""
+        return float(np.abs(self.computed - self.predicted).max())
 
 
-def surroundings(
-    first: PropagatedLinearModel, known: LabelledGraph, node: int
+class _NodeTerms(NamedTuple):
+    """The terms of a sum over nodes, in any order."""
+
+    rows: Tensor
+    """[U]"""
+
+    shares: Tensor
+    """[U]"""
+
+    values: np.ndarray
+    """[U, K]"""
+
+
+def node_contributions(model: "NodeModel", name: str) -> Contributions:
+    """Return the contributions to a linear baseline's prediction for a node by name."""
+    (row,) = model.row_indices([name], model.graph_)
+    return compute_contributions(model.linear_, model.labelled_graph_, int(row))
+
+
+def compute_contributions(
+    linear: PropagatedLinearModel, labelled: LabelledGraph, node: int
 ) -> Contributions:
-    """The first answer for a node, as a sum over nodes."""
-    if not first.correct_and_smooth:
-        return _layer(first, known, node)
-    if first.objective.kind == "numeric" and first.view != "labels":
-        return _corrected(first, known, node)
-    return _evened(first, known, node)
+    """Return the contributions of nodes to the prediction for one node."""
+    if not linear.smoothing:
+        return _unsmoothed(linear, labelled, node)
+    only_labels = linear.feature_set == "label_propagation"
+    if linear.objective.kind == "numeric" and not only_labels:
+        return _smoothed_number(linear, labelled, node)
+    return _smoothed_probabilities(linear, labelled, node)
 
 
-def seen_features(
-    first: PropagatedLinearModel, known: LabelledGraph, node: int
+def feature_contributions(
+    linear: PropagatedLinearModel, labelled: LabelledGraph, node: int
 ) -> np.ndarray:
-    """What each feature, as it is seen of a node, adds to each logit, [F, K], or to the
-    number [F, 1]; of labels alone nothing [0, K].
+    """Return the contribution of each feature to each logit [F, K], or number [F, 1].
 
-    With the bias of the layer they sum to what it says of the node, before that is
-    evened out.
+    With the bias they sum to the unsmoothed prediction. Label propagation uses no
+    features: [0, K].
     """
-    if first.view == "labels":
-        return np.zeros((0, first.objective.outputs))
-    z, weights = first.seen(known)[node].numpy(), first.head.weights
-    width = known.x.shape[1]
-    adds = (z[:, None] * weights).reshape(-1, width, weights.shape[1])
-    return adds.sum(axis=0) * _units(first.objective)[0]
+    if linear.feature_set == "label_propagation":
+        return np.zeros((0, linear.objective.outputs))
+    z, weights = linear.propagate(labelled)[node].numpy(), linear.head.weights
+    width = labelled.x.shape[1]
+    blocks = (z[:, None] * weights).reshape(-1, width, weights.shape[1])
+    return blocks.sum(axis=0) * _target_scale(linear.objective)[0]
 
 
-def _units(objective: Objective) -> tuple[float, float]:
-    """What a logit is multiplied by, and what is added, to be in the target's unit."""
+def _target_scale(objective: Objective) -> tuple[float, float]:
+    """Return the scale and offset from a logit to the unit of the target."""
     if objective.kind != "numeric":
         return 1.0, 0.0
     return getattr(objective, "std", 1.0), getattr(objective, "mean", 0.0)
 
 
-def _evened(
-    first: PropagatedLinearModel, known: LabelledGraph, node: int
+def _smoothed_probabilities(
+    linear: PropagatedLinearModel, labelled: LabelledGraph, node: int
 ) -> Contributions:
-    """Which nodes the probability is a mean of, or the number of labels alone."""
-    beta, objective = first.correct_and_smooth, first.objective
-    train_mask = torch.from_numpy(known.train_mask)
-    said = known_rows(known, first.objective) * train_mask[:, None]  # labels alone
-    if first.view != "labels":
-        plain = first.head.logits(first.seen(known).numpy())
-        one = objective.kind == "single_label"
-        plain = plain.softmax(dim=1) if one else plain.sigmoid()
-        said = said.where(train_mask[:, None], plain)
-    rows, share = _shares(beta, known, node)
-    if first.view == "labels":  # who has no label says nothing
-        rows, share = rows[train_mask[rows]], share[train_mask[rows]]
-    total = share.sum().clamp(min=1e-12)
-    several = objective.kind == "multi_label" and first.view != "labels"
-    scale, offset = _units(objective)
-    parts = (scale * share[:, None] * said[rows] / (1 if several else total)).numpy()
-    logits = first.logits(known)[node]
+    """Return the terms of a mean of probabilities, or of labels alone."""
+    objective = linear.objective
+    only_labels = linear.feature_set == "label_propagation"
+    is_single_label = objective.kind == "single_label"
+    train_mask = torch.from_numpy(labelled.train_mask)
+    targets = target_matrix(labelled, objective) * train_mask[:, None]
+    if not only_labels:
+        logits = linear.head.logits(linear.propagate(labelled).numpy())
+        predicted = logits.softmax(dim=1) if is_single_label else logits.sigmoid()
+        targets = targets.where(train_mask[:, None], predicted)
+    rows, weights = _smoothing_weights(linear.smoothing, labelled, node)
+    if only_labels:
+        rows, weights = rows[train_mask[rows]], weights[train_mask[rows]]
+    total = weights.sum().clamp(min=1e-12)
+    is_divided = objective.kind != "multi_label" or only_labels
+    scale, offset = _target_scale(objective)
+    values = scale * weights[:, None] * targets[rows] / (total if is_divided else 1)
+    logits, quantity = linear.logits(labelled)[node], "probability"
     if objective.kind == "numeric":
-        given, what = scale * logits.numpy() + offset, "number"
+        predicted, quantity = scale * logits.numpy() + offset, "number"
+    elif is_single_label:
+        predicted = logits.softmax(dim=0).numpy()
     else:
-        one = objective.kind == "single_label"
-        given = (logits.softmax(dim=0) if one else logits.sigmoid()).numpy()
-        what = "probability"
-    rest = np.full(objective.outputs, offset)
-    if not len(rows):  # no label is near: it says the mean of all
-        rest = given
-    return _told(node, rows, share / total, parts, known, rest, given, what)
+        predicted = logits.sigmoid().numpy()
+    base = np.full(objective.outputs, offset)
+    if not len(rows):  # no label in reach: the model predicts the mean of all labels
+        base = predicted
+    terms = _NodeTerms(rows, weights / total, values.numpy())
+    return _contributions(labelled, node, terms, base, predicted, quantity)
 
 
-def _corrected(
-    first: PropagatedLinearModel, known: LabelledGraph, node: int
+def _smoothed_number(
+    linear: PropagatedLinearModel, labelled: LabelledGraph, node: int
 ) -> Contributions:
-    """How known nodes correct the number that is said of a node."""
-    scale, offset = _units(first.objective)
-    train_mask = torch.from_numpy(known.train_mask)
-    plain = first.head.logits(first.seen(known).numpy())
-    rows, share = _shares(first.correct_and_smooth, known, node)
-    rows, share = rows[train_mask[rows]], share[train_mask[rows]]
-    error = known_rows(known, first.objective)[rows] - plain[rows]
-    parts = (scale * share[:, None] * error).numpy()
-    rest = scale * plain[node].numpy() + offset
-    given = scale * first.logits(known)[node].numpy() + offset
-    total = share.sum().clamp(min=1e-12)
-    return _told(node, rows, share / total, parts, known, rest, given, "number")
+    """Return the errors of training nodes that correct the prediction of a number."""
+    scale, offset = _target_scale(linear.objective)
+    train_mask = torch.from_numpy(labelled.train_mask)
+    unsmoothed = linear.head.logits(linear.propagate(labelled).numpy())
+    rows, weights = _smoothing_weights(linear.smoothing, labelled, node)
+    rows, weights = rows[train_mask[rows]], weights[train_mask[rows]]
+    error = target_matrix(labelled, linear.objective)[rows] - unsmoothed[rows]
+    values = (scale * weights[:, None] * error).numpy()
+    base = scale * unsmoothed[node].numpy() + offset
+    predicted = scale * linear.logits(labelled)[node].numpy() + offset
+    shares = weights / weights.sum().clamp(min=1e-12)
+    terms = _NodeTerms(rows, shares, values)
+    return _contributions(labelled, node, terms, base, predicted, "number")
 
 
-def _shares(beta: float, known: LabelledGraph, node: int) -> tuple[Tensor, Tensor]:
-    """The nodes that a spread brings to one, and how much of each."""
+def _smoothing_weights(
+    beta: float, labelled: LabelledGraph, node: int
+) -> tuple[Tensor, Tensor]:
+    """Return the nodes whose values smoothing carries to a node, and their weights."""
 
-    def steps(z: Tensor) -> Tensor:
-        return spread(z, known.graph, 1 - beta, STEPS, known.weight)
+    def smooth(z: Tensor) -> Tensor:
+        return propagate(z, labelled.adjacency, 1 - beta, STEPS, labelled.edge_weight)
 
-    return row_of(steps, known.graph, node)
+    return linear_coefficients(smooth, labelled.adjacency, node)
 
 
-def _layer(
-    first: PropagatedLinearModel, known: LabelledGraph, node: int
+def _unsmoothed(
+    linear: PropagatedLinearModel, labelled: LabelledGraph, node: int
 ) -> Contributions:
-    """Which nodes the logits, or the number, are a sum of."""
-    scaled, offset = _units(first.objective)
-    weights = torch.from_numpy(first.head.weights)
-    width, found = known.x.shape[1], {}
-    for block, (steps, scale) in enumerate(_maps(first.view, known)):
-        rows, c = row_of(steps, known.graph, node)
-        summed = (c[:, None] * known.x[rows]).sum(dim=0)
-        length = summed.norm().clamp(min=1e-12)
-        w = weights[block * width : (block + 1) * width]
-        says = scale * c[:, None] * (known.x[rows] @ w) / length
-        for row, share, part in zip(rows.tolist(), c.tolist(), says, strict=True):
-            before = found.get(row, (0.0, torch.zeros(w.shape[1])))
-            found[row] = (before[0] + abs(share), before[1] + part)
-    rows = torch.tensor(list(found))
-    share = torch.tensor([found[int(row)][0] for row in rows])
-    parts = scaled * torch.stack([found[int(row)][1] for row in rows]).numpy()
-    given = first.head.logits(first.seen(known).numpy())[node].numpy()
-    total = share.sum().clamp(min=1e-12)
-    bias = scaled * np.asarray(first.head.bias) + offset
-    what = "number" if first.objective.kind == "numeric" else "logit"
-    given = scaled * given + offset
-    return _told(node, rows, share / total, parts, known, bias, given, what)
+    """Return the terms of the logits, or of the number."""
+    scale, offset = _target_scale(linear.objective)
+    head_weights, x = torch.from_numpy(linear.head.weights), labelled.x
+    width, num_outputs = x.shape[1], head_weights.shape[1]
+    shares: dict[int, float] = {}
+    values: dict[int, Tensor] = {}
+    for k, (linear_map, factor) in enumerate(_feature_maps(linear, labelled)):
+        rows, c = linear_coefficients(linear_map, labelled.adjacency, node)
+        norm = (c[:, None] * x[rows]).sum(dim=0).norm().clamp(min=1e-12)
+        block = head_weights[k * width : (k + 1) * width]
+        added = factor * c[:, None] * (x[rows] @ block) / norm
+        for row, weight, term in zip(rows.tolist(), c.tolist(), added, strict=True):
+            shares[row] = shares.get(row, 0.0) + abs(weight)
+            values[row] = values.get(row, torch.zeros(num_outputs)) + term
+    rows, share = torch.tensor(list(shares)), torch.tensor(list(shares.values()))
+    logits = linear.head.logits(linear.propagate(labelled).numpy())[node].numpy()
+    terms = _NodeTerms(
+        rows,
+        share / share.sum().clamp(min=1e-12),
+        scale * torch.stack(list(values.values())).numpy(),
+    )
+    base = scale * np.asarray(linear.head.bias) + offset
+    quantity = "number" if linear.objective.kind == "numeric" else "logit"
+    predicted = scale * logits + offset
+    return _contributions(labelled, node, terms, base, predicted, quantity)
 
 
-def _maps(view: str, known: LabelledGraph):
-    """The linear maps of a view, and what each part of it is multiplied by."""
-    graph, weight = known.graph, known.weight
+LinearMap = Callable[[Tensor], Tensor]
 
-    def powers(count: int):
-        def steps(z: Tensor) -> Tensor:
-            for _ in range(count):
-                z = smoothed(z, graph, weight)
+
+def _feature_maps(
+    linear: PropagatedLinearModel, labelled: LabelledGraph
+) -> list[tuple[LinearMap, float]]:
+    """Return the linear maps of a feature set, each with its factor."""
+    graph, weight = labelled.adjacency, labelled.edge_weight
+
+    def power(exponent: int) -> LinearMap:
+        def apply(z: Tensor) -> Tensor:
+            for _ in range(exponent):
+                z = gcn_aggregate(z, graph, weight)
             return z
 
-        return steps
+        return apply
 
-    if view == "features":
-        return [(powers(0), 1.0)]
-    if view == "near":
-        return [(powers(2), 1.0)]
-    if view == "spread":
-        return [(lambda z: spread(z, graph, 0.1, 10, weight), 1.0)]
-    return [(powers(count), 0.5) for count in range(4)]
+    if linear.feature_set == "features":
+        return [(power(0), 1.0)]
+    if linear.feature_set == "sgc":
+        return [(power(2), 1.0)]
+    if linear.feature_set == "ppr":
+        return [(lambda z: propagate(z, graph, 0.1, 10, weight), 1.0)]
+    return [(power(exponent), 0.5) for exponent in range(4)]
 
 
-def _told(
+def _contributions(
+    labelled: LabelledGraph,
     node: int,
-    rows: Tensor,
-    share: Tensor,
-    says: np.ndarray,
-    known: LabelledGraph,
-    rest: np.ndarray,
-    given: np.ndarray,
-    what: str,
+    terms: _NodeTerms,
+    base: np.ndarray,
+    predicted: np.ndarray,
+    quantity: str,
 ) -> Contributions:
-    order = np.argsort(-share.numpy(), kind="stable")
-    parts = [
-        Part(
-            int(rows[k]), float(share[k]), says[k], bool(known.train_mask[int(rows[k])])
+    rows, shares, values = terms
+    order = np.argsort(-shares.numpy(), kind="stable")
+    nodes = [
+        NodeContribution(
+            int(rows[k]),
+            float(shares[k]),
+            values[k],
+            bool(labelled.train_mask[int(rows[k])]),
         )
         for k in order
     ]
-    return Contributions(node, parts, rest, says.sum(axis=0) + rest, given, what)
-
-
-def of_model(model: "NodeModel", name: str) -> Contributions:
-    """The first answer of a model for a node by its name."""
-    (row,) = model._rows([name], model.graph_)
-    return surroundings(model.linear_, model.known_, int(row))
+    computed = values.sum(axis=0) + base
+    return Contributions(node, nodes, base, computed, predicted, quantity)

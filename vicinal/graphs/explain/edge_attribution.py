@@ -1,18 +1,15 @@
-"""What each edge, and each feature, adds to the answer for a node.
+"""Attribution of a network's prediction for a node to edges and features.
 
-Every message on an edge is multiplied by the same number m, from none (m = 0) to all
-(m = 1), and what each edge adds on the way is summed up::
+Integrated gradients (M. Sundararajan, A. Taly, Q. Yan: Axiomatic Attribution for Deep
+Networks, ICML 2017, section 3) of a mask m that scales the messages on all edges from 0
+to 1::
 
     a_e = integral from 0 to 1 of  df(m, ..., m) / dm_e  dm
-    sum over edges of a_e = f(all messages) - f(no message)
+    sum over edges of a_e = f(all messages) - f(no messages)
 
-f is the log-odds of a class, or the number. It is the path method of integrated
-gradients (M. Sundararajan, A. Taly, Q. Yan: Axiomatic Attribution for Deep Networks,
-ICML 2017, section 3) with messages in place of pixels; an edge in several layers is one
-edge. The same with features in place of messages says what those add. Nothing is
-learned and nothing drawn, so another seed gives the same, and only the node's
-surroundings are computed. GNNExplainer's masks (Ying et al., NeurIPS 2019) answer the
-same question by some hundred steps of learning.
+f is the log-odds of a class, or the number; an edge used in several layers is one edge.
+Features are attributed in the same way, from 0 to their values. Unlike the masks of
+GNNExplainer (Ying et al., NeurIPS 2019) nothing is trained, so there is no seed.
 """
 
 from collections.abc import Callable
@@ -24,181 +21,197 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.core.objective import Numeric
+from vicinal.core.objective import Numeric, Objective
 from vicinal.errors import SettingError
 from vicinal.graphs.nodes.labelled_graph import LabelledGraph
-from vicinal.graphs.nodes.receptive_field import field_of
-from vicinal.graphs.sparse.adjacency import Adjacency, WeightedAdjacency, weighted_sum
+from vicinal.graphs.nodes.receptive_field import extract_receptive_field
+from vicinal.graphs.sparse.adjacency import Adjacency, WeightedAdjacency
+from vicinal.graphs.sparse.aggregation import weighted_sum
 
 if TYPE_CHECKING:
     from vicinal.graphs.node_model import NodeModel
 
 STEPS = 16
-"""points on the way"""
+"""points on the path"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Masked(Adjacency):
-    """A graph whose messages are multiplied by a mask; degrees stay what they are."""
+class MaskedAdjacency(Adjacency):
+    """A graph whose messages are multiplied by a mask; degrees are not affected."""
 
-    mask: Tensor  # pyright: ignore[reportIncompatibleVariableOverride]
-    """[E], in the order of arriving edges"""
+    edge_mask: Tensor  # pyright: ignore[reportIncompatibleVariableOverride]
+    """[E], in the order of incoming edges"""
 
-    whole: Adjacency
-    weight: Tensor | None
-    """[E] of the whole, as edges are listed"""
+    unmasked: Adjacency
+    edge_weight: Tensor | None
+    """[E] of the unmasked graph, in the order of its edge list"""
 
-    is_part: ClassVar[bool] = True
-
-    @cached_property
-    def without_self_loop(self) -> Tensor:
-        return self.whole.without_self_loop
+    overrides_normalization: ClassVar[bool] = True
 
     @cached_property
-    def add_self_loops(self) -> "Masked":
-        """Loops that are added have the mask 1: they are no messages of others."""
-        graph = self.whole.add_self_loops
-        new = len(graph.incoming.sources) - len(self.mask)
-        listed = torch.cat([self.mask, self.mask.new_ones(new)])
-        mask = listed[graph.incoming.edges]
-        given = graph.incoming, graph.num_sources
-        return Masked(*given, mask=mask, whole=graph, weight=None)
+    def lacks_self_loop(self) -> Tensor:
+        return self.unmasked.lacks_self_loop
 
     @cached_property
-    def normalised(self) -> "MaskedWeights":  # pyright: ignore[reportIncompatibleVariableOverride]
-        """GCN's weights, as the whole has them."""
-        return MaskedWeights(self.add_self_loops, normalised(self.whole, self.weight))
+    def with_self_loops(self) -> "MaskedAdjacency":
+        """Return the graph with self-loops; their mask is 1, as no message is sent."""
+        graph = self.unmasked.with_self_loops
+        num_added = graph.num_edges - len(self.edge_mask)
+        listed = torch.cat([self.edge_mask, self.edge_mask.new_ones(num_added)])
+        return mask_messages(graph, listed[graph.incoming.edge_ids])
+
+    @cached_property
+    def normalized(self) -> WeightedAdjacency:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Return GCN's weights, which are those of the unmasked graph."""
+        weights = normalize_weights(self.unmasked, self.edge_weight)
+        return WeightedAdjacency(self.with_self_loops, weights.incoming)
 
 
-class MaskedWeights(NamedTuple):
-    """Weights that do not change, of messages that are masked."""
+def normalize_weights(
+    graph: Adjacency, edge_weight: Tensor | None
+) -> WeightedAdjacency:
+    """Return GCN's normalised weights D^-1/2 (A + I) D^-1/2.
 
-    graph: Masked
-    weights: WeightedAdjacency
-
-    def sum(self, x: Tensor) -> Tensor:
-        """[N, F], of x [N, F]."""
-        return weighted_sum(x, self.graph, self.weights.incoming)
-
-
-def normalised(graph: Adjacency, weight: Tensor | None) -> WeightedAdjacency:
-    """GCN's weights of a graph whose edges have weights [E], as they are listed."""
-    if weight is None:
-        return graph.normalised
-    loops, rows = graph.add_self_loops, graph.incoming
-    own = weight[rows.edges]
-    ones = torch.ones(graph.num_sources, 1)
-    degree = (weighted_sum(ones, graph, own) + graph.without_self_loop)[:, 0]
-    root = torch.where(degree > 0, degree, torch.inf).rsqrt()
-    new = loops.num_edges - graph.num_edges
-    listed = torch.cat([own, own.new_ones(new)])[loops.incoming.edges]
-    ends = loops.incoming
-    return WeightedAdjacency(loops, listed * root[ends.sources] * root[ends.targets])
-
-
-def masked(graph: Adjacency, mask: Tensor, weight: Tensor | None = None) -> Masked:
-    """A graph with a mask [E], in the order of its arriving edges."""
-    given = graph.incoming, graph.num_sources
-    return Masked(*given, mask=mask, whole=graph, weight=weight)
-
-
-class Attribution(NamedTuple):
-    """What edges and features add to the answer for one node."""
-
-    nodes: np.ndarray
-    """[M] rows of the whole graph: the surroundings that were computed"""
-
-    source: np.ndarray
-    target: np.ndarray
-    """[P] rows of the whole graph; of an edge both ways the smaller first"""
-
-    edges: np.ndarray
-    """[P] what the edges add, both ways together, the most first"""
-
-    features: np.ndarray
-    """[M, F] what each feature of each node adds"""
-
-    all_messages: float
-    no_message: float
-    """log-odds of the class, or the number"""
-
-    off_edges: float
-    """how far the sum of the edges is from the difference of the two"""
-
-    no_feature: float
-    """the same where no feature is anything"""
-
-
-def added(
-    model: "NodeModel", node: int, target: int, steps: int = STEPS, member: int = 0
-) -> Attribution:
-    """What edges and features add, by one network of a model. target: a class row.
-
-    SettingError where no network answers: `surroundings` takes the first answer apart.
+    edge_weight: [E] entries of A, in the order of the edge list; None: all 1.
     """
-    if model.networks_ is None:
-        raise SettingError(
-            "The first answer has no messages to mask: `vicinal explain RUN NODE` "
-            "takes it apart."
-        )
-    network = model.networks_[member].eval()
-    near = field_of(model.known_, np.array([node]), network.hops)
-    known, row = near.known, int(near.rows[0])
-
-    def answer(x: Tensor, graph: Adjacency) -> Tensor:
-        said = network(x, graph, known.weight)[row]
-        if isinstance(model.objective_, Numeric):
-            return said[0] * model.objective_.std + model.objective_.mean
-        if model.objective_.kind == "multi_label":
-            return said[target]
-        others = torch.cat([said[:target], said[target + 1 :]])
-        return said[target] - others.logsumexp(dim=0)
-
-    def by_mask(mask: Tensor) -> Tensor:
-        return answer(known.x, masked(known.graph, mask, known.weight))
-
-    count = known.graph.num_edges
-    slopes, first, last = along(by_mask, torch.ones(count), steps)
-    of_features, nothing, _ = along(lambda x: answer(x, known.graph), known.x, steps)
-    source, target_rows, edges = _pairs(known, slopes)
-    lacks = abs(float(slopes.sum()) - (last - first))
-    return Attribution(
-        near.nodes,
-        near.nodes[source],
-        near.nodes[target_rows],
-        edges,
-        of_features.numpy(),
-        last,
-        first,
-        lacks,
-        nothing,
+    if edge_weight is None:
+        return graph.normalized
+    looped = graph.with_self_loops
+    incoming_weight = edge_weight[graph.incoming.edge_ids]
+    ones = torch.ones(graph.num_sources, 1)
+    degree = weighted_sum(ones, graph, incoming_weight) + graph.lacks_self_loop
+    scale = torch.where(degree > 0, degree, torch.inf).rsqrt()[:, 0]
+    num_added = looped.num_edges - graph.num_edges
+    listed = torch.cat([incoming_weight, incoming_weight.new_ones(num_added)])
+    weight, rows = listed[looped.incoming.edge_ids], looped.incoming
+    return WeightedAdjacency(
+        looped, weight * scale[rows.indices] * scale[rows.row_indices]
     )
 
 
-def along(
+def mask_messages(
+    graph: Adjacency, mask: Tensor, edge_weight: Tensor | None = None
+) -> MaskedAdjacency:
+    """Return a graph with a mask [E] in the order of its incoming edges."""
+    return MaskedAdjacency(
+        graph.incoming,
+        graph.num_sources,
+        edge_mask=mask,
+        unmasked=graph,
+        edge_weight=edge_weight,
+    )
+
+
+class Attribution(NamedTuple):
+    """Attributions of the prediction for one node to edges and features."""
+
+    nodes: np.ndarray
+    """[M] rows, in the whole graph, of the node's receptive field"""
+
+    sources: np.ndarray
+    targets: np.ndarray
+    """[P] rows of the whole graph; both directions of an edge are one, smaller first"""
+
+    edges: np.ndarray
+    """[P] attributions, largest first; both directions of an edge together"""
+
+    features: np.ndarray
+    """[M, F] attribution of each feature of each node"""
+
+    output: float
+    """log-odds of the class, or the number"""
+
+    output_without_messages: float
+    output_without_features: float
+
+    completeness_error: float
+    """difference between the sum of `edges` and the change of the output"""
+
+
+def attribute_prediction(
+    model: "NodeModel", node: int, target: int, steps: int = STEPS, network_row: int = 0
+) -> Attribution:
+    """Return the attributions of one network's prediction for a node.
+
+    target: row of the class. network_row: which network of the ensemble. Raises
+    SettingError if the model is the linear baseline (see `compute_contributions`).
+    """
+    if model.networks_ is None:
+        raise SettingError(
+            "The model is the linear baseline, which sends no messages to mask. "
+            "`vicinal explain RUN NODE` shows the contribution of each node instead."
+        )
+    network = model.networks_[network_row].eval()
+    field = extract_receptive_field(
+        model.labelled_graph_, np.array([node]), network.hops
+    )
+    labelled, row = field.labelled_graph, int(field.rows[0])
+    graph, weight = labelled.adjacency, labelled.edge_weight
+
+    def compute_output(x: Tensor, graph: Adjacency) -> Tensor:
+        return _log_odds(network(x, graph, weight)[row], model.objective_, target)
+
+    def with_mask(mask: Tensor) -> Tensor:
+        return compute_output(labelled.x, mask_messages(graph, mask, weight))
+
+    def with_features(x: Tensor) -> Tensor:
+        return compute_output(x, graph)
+
+    ones = torch.ones(graph.num_edges)
+    edges, without_messages, output = integrated_gradients(with_mask, ones, steps)
+    features, without_features, _ = integrated_gradients(
+        with_features, labelled.x, steps
+    )
+    sources, targets, merged = _merge_directions(labelled, edges)
+    return Attribution(
+        nodes=field.nodes,
+        sources=field.nodes[sources],
+        targets=field.nodes[targets],
+        edges=merged,
+        features=features.numpy(),
+        output=output,
+        output_without_messages=without_messages,
+        output_without_features=without_features,
+        completeness_error=abs(float(edges.sum()) - (output - without_messages)),
+    )
+
+
+def _log_odds(logits: Tensor, objective: Objective, target: int) -> Tensor:
+    """Return the uncalibrated log-odds of a class, or the number, of logits [K]."""
+    if isinstance(objective, Numeric):
+        return logits[0] * objective.std + objective.mean
+    if objective.kind == "multi_label":
+        return logits[target]
+    others = torch.cat([logits[:target], logits[target + 1 :]])
+    return logits[target] - others.logsumexp(dim=0)
+
+
+def integrated_gradients(
     f: Callable[[Tensor], Tensor], end: Tensor, steps: int
 ) -> tuple[Tensor, float, float]:
-    """Integrated gradients on the straight way from 0 to `end`; f of both.
+    """Return the integrated gradients on the line from 0 to `end`, f(0) and f(end).
 
-    The midpoint rule, with `steps` points.
+    Midpoint rule with `steps` points.
     """
     total = torch.zeros_like(end)
     for k in range(steps):
         point = (end * ((k + 0.5) / steps)).requires_grad_()
         total += torch.autograd.grad(f(point), point)[0]
     with torch.no_grad():
-        first, last = float(f(torch.zeros_like(end))), float(f(end))
-    return total * end / steps, first, last
+        at_zero, at_end = float(f(torch.zeros_like(end))), float(f(end))
+    return total * end / steps, at_zero, at_end
 
 
-def _pairs(known: LabelledGraph, slopes: Tensor) -> tuple[np.ndarray, ...]:
-    """Edges both ways as one: ends [P] and sums [P], the largest first."""
-    rows, nodes = known.graph.incoming, known.graph.num_nodes
-    ends = torch.stack([rows.sources, rows.targets]).long().numpy()
+def _merge_directions(
+    labelled: LabelledGraph, attributions: Tensor
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return sources, targets and sums over both directions of each edge, all [P]."""
+    rows, num_nodes = labelled.adjacency.incoming, labelled.adjacency.num_nodes
+    ends = torch.stack([rows.indices, rows.row_indices]).long().numpy()
     low, high = ends.min(axis=0), ends.max(axis=0)
-    key, member = np.unique(low * nodes + high, return_inverse=True)
-    total = np.bincount(member, slopes.numpy(), minlength=len(key))
-    there = total != 0  # others lie too far away to have a say
-    key, total = key[there], total[there]
+    keys, group = np.unique(low * num_nodes + high, return_inverse=True)
+    total = np.bincount(group, attributions.numpy(), minlength=len(keys))
+    nonzero = total != 0  # the others are beyond the receptive field
+    keys, total = keys[nonzero], total[nonzero]
     order = np.argsort(-total, kind="stable")
-    return key[order] // nodes, key[order] % nodes, total[order]
+    return keys[order] // num_nodes, keys[order] % num_nodes, total[order]

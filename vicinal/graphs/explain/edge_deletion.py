@@ -1,13 +1,12 @@
-"""Which edges an answer rests on: each is taken away, and the answer asked for again.
+"""Ranking of edges by the change of a prediction when they are removed.
 
-That is exact: no mask is learned, so there is no seed and nothing to be unstable. It
-asks once for every edge near a node, each time of the node's receptive field alone;
-where there are many, the order is that of what they add (`masks`), which asks 16 times.
+Edge deletion is exact: each edge nearby is removed in turn and the prediction for the
+node recomputed on its receptive field. Where there are many edges, integrated gradients
+(`edge_attribution`), which need 16 evaluations in all, rank them instead.
 
-What counts is how far the log-odds of the class move, or the number, up or down: a
-probability near 1 hardly moves itself, and an edge may speak against the answer. How
-good the order is is held against chance: the first k edges that speak one way, taken
-away together, should move it further that way than k edges at random do.
+Effects are differences of the log-odds of a class, which still move where the
+probability is close to 1, or of a number. The top of the ranking is tested against
+random edges (`random_control`).
 """
 
 from dataclasses import dataclass
@@ -17,182 +16,203 @@ import numpy as np
 import torch
 
 from vicinal.core.objective import Objective
-from vicinal.core.text import counted
+from vicinal.core.text import class_label, pluralize
+from vicinal.graphs.explain.edge_attribution import attribute_prediction
 from vicinal.graphs.explain.random_control import RandomControl, compare_to_random
 from vicinal.graphs.nodes.labelled_graph import LabelledGraph
-from vicinal.graphs.nodes.receptive_field import field_of, k_hop_nodes
+from vicinal.graphs.nodes.receptive_field import (
+    ReceptiveField,
+    extract_receptive_field,
+    k_hop_nodes,
+)
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 if TYPE_CHECKING:
     from vicinal.graphs.node_model import NodeModel
 
-MOST = 400
-"""edges that are taken away one by one: the nearest"""
+MAX_EDGES = 400
+"""edges that are ranked, the nearest first"""
 
-FEW = 60
-"""edges up to which each is taken away, where the user does not say"""
+MAX_DELETIONS = 60
+"""edges up to which method "auto" uses deletion"""
 
-FAR = 3
-"""hops within which edges are taken away, where the answer reaches further"""
+MAX_HOPS = 3
+"""hops within which edges are ranked"""
+
+Method = Literal["deletion", "integrated_gradients"]
 
 
-class Edge(NamedTuple):
-    """One edge, and what taking it away costs."""
+class EdgeEffect(NamedTuple):
+    """One edge, and its effect on the prediction."""
 
     source: int
     target: int
-    """rows of the whole graph; of an edge without a direction the smaller first"""
+    """rows of the whole graph, the smaller first"""
 
-    cost: float
-    """the log-odds of the class (or the number) less those without the edge; by masks,
-    what the edge adds to them. Below 0: the edge speaks against the class"""
+    effect: float
+    """log-odds (or number) with all edges minus those without this edge, or the edge's
+    attribution; negative: the edge opposes the class"""
 
 
 @dataclass(frozen=True)
 class EdgeExplanation:
-    """What an answer for a node rests on, edge by edge."""
+    """The edges near a node, ranked by their effect on its prediction."""
 
     node: int
     target: int
-    """class row"""
+    """row of the class"""
 
-    answer: float
-    """its probability, or the number"""
+    prediction: float
+    """probability of the class, or the number"""
 
-    edges: list[Edge]
-    """those that move the log-odds furthest first, for or against"""
+    edges: list[EdgeEffect]
+    """largest effect first, for or against"""
 
-    chance: RandomControl
-    """the order beside chance"""
+    random_control: RandomControl
+    num_untested: int
+    """edges nearby beyond MAX_EDGES"""
 
-    left_out: int
-    """edges near that were not tried"""
+    total_effect: float | None = None
+    """integrated gradients: attribution of all edges, including those not listed"""
 
-    whole: float | None = None
-    """by masks: what all edges add, those far away and not listed as well"""
+    method: Method = "deletion"
+    quantity: str = "log-odds"
+    """log-odds or number"""
 
-    method: str = "deletion"
-    """deletion: each edge is taken away; masks: what each adds, of the networks on
-    average"""
-
-    what: str = "log-odds"
-    """that edges move: log-odds of the class, or number"""
+    class_name: str = ""
 
     @property
     def verdict(self) -> str:
-        """What the order is worth, in a sentence."""
+        """Return the result of the random control in words."""
         if not self.edges:
-            return "No edge leads here: the answer rests on the node's own features."
-        return self.chance.verdict("edges near", self.what)
+            return (
+                "No edges are near this node: the prediction depends only on its own "
+                "features."
+            )
+        quantity = describe_quantity(self.quantity, self.class_name)
+        return self.random_control.verdict("edge", quantity)
 
     @property
-    def way(self) -> str:
-        """How the order was found, in a sentence."""
-        if self.method == "masks":
-            listed = sum(edge.cost for edge in self.edges)
+    def method_description(self) -> str:
+        """Return how the ranking was computed, in words."""
+        if self.method == "integrated_gradients":
+            total = self.total_effect or 0.0
+            listed = sum(edge.effect for edge in self.edges)
             return (
-                "Many edges are near, so each is told by what it adds on the way from "
-                "no message at all to all of them (integrated slopes of a mask on "
-                f"every edge). All edges add {self.whole:+.4f}, those that are not "
-                f"listed {(self.whole or 0.0) - listed:+.4f}. No seed changes it."
+                "With this many edges nearby, effects are integrated gradients of a "
+                "mask on the messages, which do not depend on the seed. All edges "
+                f"contribute {total:+.4f}; those not listed contribute "
+                f"{total - listed:+.4f}."
             )
-        more = ""
-        if self.left_out:
-            more = f" {counted(self.left_out, 'more edge')} near were not tried."
-        return (
-            "Each edge near was taken away, and the model asked again: exact, one at a "
-            f"time. No seed changes it.{more}"
+        text = (
+            "Each edge nearby was removed in turn; the ranking is exact and does not "
+            "depend on the seed."
         )
+        if self.num_untested:
+            text += f" {pluralize(self.num_untested, 'more edge')} not tested."
+        return text
 
 
-def edges_that_count(
+def describe_quantity(quantity: str, class_name: str) -> str:
+    """Return what effects are measured on, for a sentence."""
+    if quantity == "number":
+        return "the predicted number"
+    return f"the log-odds of {class_label(class_name)}"
+
+
+def explain_edges(
     model: "NodeModel",
     node: int,
     target: int | None = None,
     seed: int = 0,
-    method: Literal["auto", "deletion", "masks"] = "auto",
+    method: Literal["auto"] | Method = "auto",
 ) -> EdgeExplanation:
-    """The edges near a node, those that count most first.
+    """Return the edges near a node, ranked by their effect on its prediction.
 
-    target: a class row; None: the one it names. seed: of the edges at random that the
-    order is held against. method: auto: deletion where few edges are near, or where no
-    network answers.
+    target: row of a class; None: the predicted class. seed: of the random control.
+    method: "auto" is deletion if few edges are nearby or the model is the linear
+    baseline, else integrated gradients.
     """
-    hops = min(model.hops, FAR)
-    near = field_of(model.known_, np.array([node]), model.hops)
-    known, row = near.known, int(near.rows[0])
-    numeric = model.objective_.kind == "numeric"
-    logits = model._logits(known)[row]
-    answer = np.atleast_1d(model._predict(logits[None])[0])
-    target = int(answer.argmax()) if target is None else target
-
-    def size(known: LabelledGraph) -> float:
-        """What is asked: the log-odds of the class, or the number."""
-        z = model._logits(known)[row]
-        return float(model._predict(z[None])[0]) if numeric else odds(model, z, target)
-
-    whole, all_add = size(known), None
-    pairs, rest = _pairs_near(known.graph, row, hops)
+    objective = model.objective_
+    field = extract_receptive_field(model.labelled_graph_, np.array([node]), model.hops)
+    labelled, row = field.labelled_graph, int(field.rows[0])
+    logits = model.logits(labelled)[row]
+    prediction = np.atleast_1d(model.predict_from_logits(logits[None])[0])
+    target = int(prediction.argmax()) if target is None else target
+    pairs, num_untested = _edges_nearby(field, min(model.hops, MAX_HOPS))
     if method == "auto":
-        few = len(pairs) <= FEW or model.networks_ is None
-        method = "deletion" if few else "masks"
-    if method == "masks":
-        costs, all_add = _added(model, node, target, near.nodes[pairs])
+        use_deletion = len(pairs) <= MAX_DELETIONS or model.networks_ is None
+        method = "deletion" if use_deletion else "integrated_gradients"
+
+    def compute_output(labelled: LabelledGraph) -> float:
+        z = model.logits(labelled)[row]
+        if objective.kind == "numeric":
+            return float(model.predict_from_logits(z[None])[0])
+        return log_odds(model, z, target)
+
+    output = compute_output(labelled)
+
+    def removal_effect(sets: np.ndarray) -> np.ndarray:
+        return np.array(
+            [output - compute_output(remove_edges(labelled, pairs[k])) for k in sets]
+        )
+
+    total_effect = None
+    if method == "deletion":
+        effects = removal_effect(np.arange(len(pairs))[:, None])
     else:
-        each = [whole - size(without(known, pair[None])) for pair in pairs]
-        costs = np.array(each)
-    order = np.argsort(-np.abs(costs), kind="stable")
-
-    def lost(sets: np.ndarray) -> np.ndarray:
-        return np.array([whole - size(without(known, pairs[rows])) for rows in sets])
-
-    edges = []
-    for k in order:
-        low, high = np.sort(near.nodes[pairs[k]]).tolist()
-        edges.append(Edge(low, high, float(costs[k])))
+        named = field.nodes[pairs]
+        effects, total_effect = _mean_attributions(model, node, target, named)
+    order = np.argsort(-np.abs(effects), kind="stable")
     return EdgeExplanation(
-        node,
-        target,
-        float(answer[target]),
-        edges,
-        compare_to_random(costs, lost, seed),
-        rest,
-        all_add,
-        method,
-        "number" if numeric else "log-odds",
+        node=node,
+        target=target,
+        prediction=float(prediction[target]),
+        edges=[_edge_effect(field.nodes[pairs[k]], float(effects[k])) for k in order],
+        random_control=compare_to_random(effects, removal_effect, seed),
+        num_untested=num_untested,
+        total_effect=total_effect,
+        method=method,
+        quantity="number" if objective.kind == "numeric" else "log-odds",
+        class_name=objective.classes[target] if objective.classes else "",
     )
 
 
-def _added(
+def _edge_effect(ends: np.ndarray, effect: float) -> EdgeEffect:
+    source, target = sorted(ends.tolist())
+    return EdgeEffect(source, target, effect)
+
+
+def _mean_attributions(
     model: "NodeModel", node: int, target: int, pairs: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """What each of the pairs [P, 2] of rows adds to the log-odds, or to the number, and
-    what all edges do: means over the networks."""
-    from vicinal.graphs.explain.edge_attribution import added
-
-    members = model.networks_ or []
-    total, whole = np.zeros(len(pairs)), 0.0
+    """Return attributions of edges [P, 2] and of all edges, mean over the ensemble."""
+    num_networks = len(model.networks_ or [])
+    num_nodes = len(model.labelled_graph_.x)
+    total, all_edges = np.zeros(len(pairs)), 0.0
     low, high = np.sort(pairs, axis=1).T.reshape(2, -1)
-    keys = low * len(model.known_.x) + high
-    for member in range(len(members)):
-        found = added(model, node, target, member=member)
-        own = found.source * len(model.known_.x) + found.target
-        place = dict(zip(own.tolist(), found.edges.tolist(), strict=True))
-        total += [place.get(key, 0.0) for key in keys.tolist()]
-        whole += found.all_messages - found.no_message
-    return total / max(len(members), 1), whole / max(len(members), 1)
+    keys = (low * num_nodes + high).tolist()
+    for network_row in range(num_networks):
+        found = attribute_prediction(model, node, target, network_row=network_row)
+        found_keys = (found.sources * num_nodes + found.targets).tolist()
+        values = dict(zip(found_keys, found.edges.tolist(), strict=True))
+        total += [values.get(key, 0.0) for key in keys]
+        all_edges += found.output - found.output_without_messages
+    return total / max(num_networks, 1), all_edges / max(num_networks, 1)
 
 
-class Calibrated(Protocol):
-    """What knows how its logits become probabilities."""
+class CalibratedModel(Protocol):
+    """A model with a temperature."""
 
     objective_: Objective
     temperature_: float
 
 
-def odds(model: Calibrated, logits: torch.Tensor, k: int) -> float:
-    """log p_k / (1 - p_k) of logits [K], calibrated; also where p itself is rounded to
-    1."""
+def log_odds(model: CalibratedModel, logits: torch.Tensor, k: int) -> float:
+    """Return the calibrated log p_k / (1 - p_k) of logits [K].
+
+    It is finite also where p rounds to 1.
+    """
     z = logits.double() / model.temperature_
     if model.objective_.kind == "multi_label":
         return float(z[k])
@@ -200,32 +220,36 @@ def odds(model: Calibrated, logits: torch.Tensor, k: int) -> float:
     return float(z[k] - others.logsumexp(dim=0))
 
 
-def _pairs_near(graph: Adjacency, row: int, hops: int) -> tuple[np.ndarray, int]:
-    """Pairs [P, 2] that are joined within so many hops of a node, the nearest first,
-    and how many there are beside."""
+def _edges_nearby(field: ReceptiveField, hops: int) -> tuple[np.ndarray, int]:
+    """Return edges [P, 2] within some hops, nearest first, and the number left out."""
+    graph, rows = field.labelled_graph.adjacency, field.rows
     found: dict[tuple[int, int], None] = {}
-    sources = graph.incoming.sources.numpy()
-    targets = graph.incoming.targets.numpy()
-    for far in range(hops):
-        inner = k_hop_nodes(graph, np.array([row]), far)
-        own = np.isin(targets, inner) & (sources != targets)
-        for a, b in zip(sources[own].tolist(), targets[own].tolist(), strict=True):
+    sources = graph.incoming.indices.numpy()
+    targets = graph.incoming.row_indices.numpy()
+    for distance in range(hops):
+        inner = k_hop_nodes(graph, rows, distance)
+        into_inner = np.isin(targets, inner) & (sources != targets)
+        pairs = zip(
+            sources[into_inner].tolist(), targets[into_inner].tolist(), strict=True
+        )
+        for a, b in pairs:
             found.setdefault((min(a, b), max(a, b)))
-    pairs = np.array(list(found), np.int64).reshape(-1, 2)
-    return pairs[:MOST], max(0, len(pairs) - MOST)
+    edges = np.array(list(found), np.int64).reshape(-1, 2)
+    return edges[:MAX_EDGES], max(0, len(edges) - MAX_EDGES)
 
 
-def without(known: LabelledGraph, pairs: np.ndarray) -> LabelledGraph:
-    """The same graph without some pairs [P, 2] joined, in both directions."""
-    graph = known.graph
+def remove_edges(labelled: LabelledGraph, pairs: np.ndarray) -> LabelledGraph:
+    """Return the graph without the edges between pairs [P, 2], in both directions."""
+    graph, num_nodes = labelled.adjacency, labelled.adjacency.num_nodes
     rows = graph.incoming
-    sources, targets = rows.sources.long(), rows.targets.long()
-    nodes = graph.num_nodes
-    key = torch.minimum(sources, targets) * nodes + torch.maximum(sources, targets)
-    low, high = torch.from_numpy(np.sort(pairs, axis=1)).unbind(1)
-    kept = ~torch.isin(key, low * nodes + high)
-    ends = torch.stack([sources[kept], targets[kept]])
-    weight = None
-    if known.weight is not None:
-        weight = known.weight[rows.edges[kept].long()]
-    return known._replace(graph=Adjacency.of(ends, nodes), weight=weight)
+    sources, targets = rows.indices.long(), rows.row_indices.long()
+    low, high = torch.minimum(sources, targets), torch.maximum(sources, targets)
+    removed_low, removed_high = torch.from_numpy(np.sort(pairs, axis=1)).unbind(1)
+    removed = removed_low * num_nodes + removed_high
+    kept = ~torch.isin(low * num_nodes + high, removed)
+    edge_index = torch.stack([sources[kept], targets[kept]])
+    weight = labelled.edge_weight
+    return labelled._replace(
+        adjacency=Adjacency.from_edge_index(edge_index, num_nodes),
+        edge_weight=None if weight is None else weight[rows.edge_ids[kept].long()],
+    )

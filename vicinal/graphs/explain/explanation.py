@@ -1,121 +1,85 @@
-"""What an answer rests on, told: sentences, lists, figures for a program, a drawing.
+"""Explanations of predictions for nodes, graphs and pairs: text, JSON, plot and page.
 
-Of a node the nodes whose sum the first answer is (`surroundings`), or the edges that
-networks rest on (`deletion`, `masks`); of a graph what each of its nodes costs
-(`left_out`); of a pair the numbers between the two (`pair`).
+Nodes: contributions of nodes (linear baseline) or ranked edges (networks). Graphs: the
+effect of removing each node. Pairs: contributions of the features of the pair.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vicinal.core.objective import Objective
-from vicinal.core.report.notebook import drawing, paragraph
-from vicinal.core.report.report import Figure, Report, Section, Table, Text, to_svg
-from vicinal.core.text import class_or_number, counted, percent
+from vicinal.core.objective import class_row
+from vicinal.core.report.notebook import html_figure, html_paragraph
+from vicinal.core.report.plots import to_svg
+from vicinal.core.report.report import Figure, Report, Section, Text
+from vicinal.core.text import class_label, format_percent
 from vicinal.errors import SettingError
 from vicinal.graphs.data.graph_collection import GraphCollection
-from vicinal.graphs.explain.contributions import (
-    Contributions,
-    seen_features,
-    surroundings,
+from vicinal.graphs.explain.contributions import Contributions, compute_contributions
+from vicinal.graphs.explain.edge_deletion import (
+    EdgeExplanation,
+    describe_quantity,
+    explain_edges,
 )
-from vicinal.graphs.explain.edge_deletion import EdgeExplanation, edges_that_count
-from vicinal.graphs.explain.graph_plot import (
-    GraphPlot,
-    draw_sketch,
-    of_edges,
-    of_graph,
-    of_surroundings,
+from vicinal.graphs.explain.graph_plot import GraphPlot, draw_graph
+from vicinal.graphs.explain.node_deletion import (
+    GraphLevelModel,
+    NodeDeletion,
+    explain_nodes,
 )
-from vicinal.graphs.explain.node_deletion import NodeDeletion, WholeModel, left_out
-from vicinal.graphs.explain.pair_contributions import Pair, PairExplanation, of_pair
-from vicinal.graphs.nodes.propagated_features import VIEWS
+from vicinal.graphs.explain.node_tables import (
+    Block,
+    contribution_blocks,
+    edge_effect_blocks,
+)
+from vicinal.graphs.explain.pair_contributions import Pair, PairExplanation, plot_pair
+from vicinal.graphs.explain.plot_selection import (
+    plot_contributions,
+    plot_edge_effects,
+    plot_node_effects,
+)
+from vicinal.graphs.explain.ranked_table import RankedTable
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Sheet
+    from matplotlib.figure import Figure as MatplotlibFigure
 
     from vicinal.graphs.node_model import NodeModel
-
-TOLD, LISTED = 12, 200
-"""of nodes, edges or features those that are printed, and those that a page lists"""
-
-
-class Listing(NamedTuple):
-    """Rows under a sentence, those that count most first."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    last: tuple[str, ...] = ()
-    """a row that is always told"""
-
-    total: int | None = None
-    """how many rows there are; None: those here"""
-
-    @property
-    def there(self) -> int:
-        """How many rows there are."""
-        return len(self.rows) if self.total is None else self.total
-
-    def lines(self) -> Iterator[str]:
-        """For a terminal."""
-        yield f"{self.title}:"
-        shown = [*self.rows[:TOLD], *([self.last] if self.last else [])]
-        wide = [max(map(len, cells)) for cells in zip(*shown, strict=True)]
-        for k, row in enumerate(shown):
-            if k == TOLD and self.there > TOLD:
-                yield f"  ... and {self.there - TOLD:,} more"
-            cells = zip(row[:-1], wide[:-1], strict=True)
-            first = "  ".join(cell.ljust(min(width, 44)) for cell, width in cells)
-            yield f"  {first}  {row[-1]:>{wide[-1]}}"
-        if len(shown) <= TOLD < self.there:
-            yield f"  ... and {self.there - TOLD:,} more"
-
-    def table(self) -> Table:
-        """For a page."""
-        rows = [list(row) for row in self.rows[:LISTED]]
-        rows += [list(self.last)] if self.last else []
-        more = self.there - LISTED
-        caption = f"{more:,} more are not listed." if more > 0 else ""
-        return Table(list(self.columns), rows, caption)
 
 
 @dataclass(frozen=True, repr=False)
 class GraphExplanation:
-    """An answer, and what it rests on."""
+    """An explained prediction; print it, `draw()` it, or read `result`."""
 
     title: str
-    """who, what is said of it, and by what"""
+    """what is explained, its prediction and the model"""
 
-    blocks: list[str | Listing]
+    blocks: list[Block]
     data: dict[str, Any]
-    """the same for a program"""
+    """for JSON"""
 
-    found: Contributions | EdgeExplanation | NodeDeletion | PairExplanation
-    sketch: GraphPlot
+    result: Contributions | EdgeExplanation | NodeDeletion | PairExplanation
+    plot: GraphPlot
 
     @property
     def target(self) -> str | None:
-        """The class that is explained; None: a number, or the chance of a pair."""
-        pair = isinstance(self.found, PairExplanation)
-        return None if pair else self.data["target"]
+        """Return the class that is explained; None for a number or a pair."""
+        is_pair = isinstance(self.result, PairExplanation)
+        return None if is_pair else self.data["target"]
 
     @property
     def score(self) -> float:
-        """Its calibrated probability, the chance of a pair, or the number."""
+        """Return the calibrated probability (of a class or an edge) or the number."""
         return self.data["score"]
 
     @property
     def verdict(self) -> str:
-        """What the order is worth, held against chance; nothing where what is listed
-        is the answer itself, part by part."""
+        """Return the result of the random control; empty for an exact sum."""
         return self.data.get("verdict", "")
 
     def lines(self) -> Iterator[str]:
-        """For a terminal."""
+        """Yield the lines for a terminal."""
         yield self.title
         for block in self.blocks:
             if isinstance(block, str):
@@ -123,307 +87,146 @@ class GraphExplanation:
             else:
                 yield from block.lines()
 
-    def draw(self) -> "Sheet":
-        """The part of the graph that counts."""
-        return draw_sketch(self.sketch, self.title)
+    def draw(self) -> "MatplotlibFigure":
+        """Plot the nodes and edges that matter most."""
+        return draw_graph(self.plot, self.title)
 
     def html(self) -> str:
-        """A page that stands alone: the drawing, and the lists in full."""
-        picture = Figure(to_svg(draw_sketch(self.sketch, "")))
-        sections = [Section("The part of the graph that counts", [picture])]
-        told = [Text(block) for block in self.blocks if isinstance(block, str)]
-        sections.append(Section("What that is effective_n", [*told]))
+        """Return a self-contained page with the plot and the full tables."""
+        figure = Figure(to_svg(draw_graph(self.plot, "")))
+        texts = [Text(block) for block in self.blocks if isinstance(block, str)]
+        sections = [Section("Graph", [figure]), Section("Summary", [*texts])]
         for block in self.blocks:
-            if isinstance(block, Listing):
-                name = f"{block.columns[0].capitalize()}s"
-                title = Text(f"{block.title[:1].upper()}{block.title[1:]}:")
-                sections.append(Section(name, [title, block.table()]))
+            if isinstance(block, RankedTable):
+                heading = f"{block.columns[0].capitalize()}s"
+                title = Text(f"{block.title}:")
+                sections.append(Section(heading, [title, block.table()]))
         return Report(self.title, "", sections).html()
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())
 
     def _repr_html_(self) -> str:
-        told = (line for line in self.blocks if isinstance(line, str))
-        return drawing(self.draw(), self.title) + "".join(map(paragraph, told))
+        texts = (block for block in self.blocks if isinstance(block, str))
+        return html_figure(self.draw(), self.title) + "".join(
+            map(html_paragraph, texts)
+        )
 
 
 def explain_node(
     model: "NodeModel", name: str, target: str | None = None, seed: int = 0
 ) -> GraphExplanation:
-    """What the answer for a node rests on.
+    """Explain the prediction for a node.
 
-    target: a class; None: the one that is said. seed: of what is taken away at random,
-    to hold the order against. NoDataError for a node that is not there, SettingError
-    for a class that is not.
+    target: a class; None: the predicted class. seed: of the random control. Raises
+    NoDataError for an unknown node, SettingError for an unknown class.
     """
-    _refuse_seed(seed)
-    row = int(model._rows([name], model.graph_)[0])
+    _check_seed(seed)
+    row = int(model.row_indices([name], model.graph_)[0])
     classes = model.objective_.classes
-    said = np.atleast_1d(model.predicted([name])[0])
-    k = class_row(model.objective_, target, said)
-    answer = f"{said[k]:.4g}"
-    if classes:
-        answer = f"{class_or_number(classes[k])} {100 * said[k]:.1f} %"
-    title = f"{name}: {answer}, by {model.delivered}"
-    data = {
-        "node": name,
-        "target": classes[k] if classes else None,
-        "score": float(said[k]),
-    }
+    predicted = np.atleast_1d(model.predict_values([name])[0])
+    k = class_row(model.objective_, target, predicted)
+    score = float(predicted[k])
+    title = _title(name, classes, k, score, model.model_description)
+    data = {"node": name, "target": classes[k] if classes else None, "score": score}
     if model.networks_ is None:
-        found = surroundings(model.linear_, model.known_, row)
-        blocks, more = _of_first(model, found, row, k, float(said[k]))
-        sketch = of_surroundings(model, k, found)
-        return GraphExplanation(title, blocks, data | more, found, sketch)
-    edges = edges_that_count(model, row, k, seed)
-    blocks, more = _of_networks(model, edges, k)
-    return GraphExplanation(title, blocks, data | more, edges, of_edges(model, edges))
+        result = compute_contributions(model.linear_, model.labelled_graph_, row)
+        blocks, node_data = contribution_blocks(model, result, k, score)
+        plot = plot_contributions(model, k, result)
+        return GraphExplanation(title, blocks, data | node_data, result, plot)
+    result = explain_edges(model, row, k, seed)
+    blocks, edge_data = edge_effect_blocks(model, result)
+    plot = plot_edge_effects(model, result)
+    return GraphExplanation(title, blocks, data | edge_data, result, plot)
 
 
 def explain_graph(
-    model: WholeModel, graph: GraphCollection, target: str | None = None, seed: int = 0
+    model: GraphLevelModel,
+    graph: GraphCollection,
+    target: str | None = None,
+    seed: int = 0,
 ) -> GraphExplanation:
-    """What the answer for one graph rests on; target and seed as for a node."""
-    _refuse_seed(seed)
+    """Explain the prediction for a single graph; arguments as for `explain_node`."""
+    _check_seed(seed)
     objective, name = model.objective_, str(graph.names[0])
-    k = class_row(objective, target, model.predicted(graph)[0])
-    found = left_out(model, graph, k, seed)
+    k = class_row(objective, target, model.predict_values(graph)[0])
+    result = explain_nodes(model, graph, k, seed)
     classes, ids = objective.classes, graph.nodes.ids
-    what = class_or_number(classes[k]) if classes else "the number"
-    shown = f"{100 * found.answer:.1f} %" if classes else f"{found.answer:.4g}"
-    asked = f"log-odds of {what} lose" if classes else "number loses"
-    order = np.argsort(-np.abs(found.costs), kind="stable")
-    listing = Listing(
-        f"what the {asked} without a node and its edges",
-        ("node", "cost"),
-        [(str(ids[row]), f"{found.costs[row]:+.4f}") for row in order],
+    order = np.argsort(-np.abs(result.effects), kind="stable")
+    quantity = describe_quantity(result.quantity, result.class_name)
+    table = RankedTable(
+        f"Decrease of {quantity} without each node and its edges",
+        ("node", "effect"),
+        [(str(ids[row]), f"{result.effects[row]:+.4f}") for row in order],
     )
     data = {
         "graph": name,
         "target": classes[k] if classes else None,
-        "score": found.answer,
-        "what": found.what,
-        "verdict": found.verdict,
-        "p": found.chance.p,
-        "nodes": [{"id": ids[k], "cost": float(found.costs[k])} for k in order],
+        "score": result.prediction,
+        "quantity": result.quantity,
+        "verdict": result.verdict,
+        "p": result.random_control.p,
+        "nodes": [
+            {"id": ids[row], "effect": float(result.effects[row])} for row in order
+        ],
     }
-    title = f"{name}: {what} {shown}, by {model.delivered}"
-    sketch = of_graph(graph, found, what if classes else "a higher number")
-    return GraphExplanation(title, [found.verdict, listing], data, found, sketch)
+    title = _title(name, classes, k, result.prediction, model.model_description)
+    target_name = class_label(classes[k]) if classes else "a higher number"
+    plot = plot_node_effects(graph, result, target_name)
+    return GraphExplanation(title, [result.verdict, table], data, result, plot)
 
 
-def explain_pair(found: PairExplanation, pair: Pair, by: str) -> GraphExplanation:
-    """What the chance of an edge adds up to. by: what answers."""
-    there = " (an edge already)" if pair.listed else ""
-    title = f"{pair.title}: {percent(found.chance)} likely joined{there}, by {by}"
-    listing = Listing(
-        f"what each number between the two adds to the log-odds, {found.base:+.3f} of "
-        "the average pair",
-        ("number", "value", "adds"),
-        [(p.name, f"{p.value:.4g}", f"{p.adds:+.3f}") for p in found.parts],
-        ("all together", "", f"{found.log_odds:+.3f}"),
+def explain_pair(
+    result: PairExplanation, pair: Pair, model_description: str
+) -> GraphExplanation:
+    """Explain the probability of an edge between two nodes."""
+    already = " (already an edge)" if pair.is_edge else ""
+    title = (
+        f"{pair.title}: {format_percent(result.probability)} probability of an "
+        f"edge{already}, predicted by {model_description}"
     )
-    together = (
-        f"as a chance all together is off by {found.off:.1e}; chances are those among "
-        "pairs of which half are edges"
+    table = RankedTable(
+        "Contribution of the features of the pair to the log-odds of an edge "
+        f"({result.base:+.3f} for the average pair)",
+        ("feature", "value", "contribution"),
+        [
+            (c.name, f"{c.value:.4g}", f"{c.contribution:+.3f}")
+            for c in result.contributions
+        ],
+        ("log-odds of this pair", "", f"{result.log_odds:+.3f}"),
+    )
+    note = (
+        f"Difference from the model's probability: {result.max_error:.1e}. "
+        "Probabilities hold for pairs of which half are edges."
     )
     source, target = (str(pair.ids[end]) for end in pair.ends)
     data = {
         "source": source,
         "target": target,
         "relation": pair.relation,
-        "score": found.chance,
-        "chance": found.chance,
-        "listed": pair.listed,
-        "base": found.base,
-        "off": found.off,
-        "parts": [part._asdict() for part in found.parts],
+        "score": result.probability,
+        "probability": result.probability,
+        "is_edge": pair.is_edge,
+        "base": result.base,
+        "max_error": result.max_error,
+        "contributions": [c._asdict() for c in result.contributions],
     }
-    return GraphExplanation(title, [listing, together], data, found, of_pair(pair))
+    return GraphExplanation(title, [table, note], data, result, plot_pair(pair))
 
 
-def _refuse_seed(seed: int) -> None:
+def _title(
+    name: str,
+    classes: tuple[str, ...],
+    k: int,
+    score: float,
+    model_description: str,
+) -> str:
+    prediction = f"{score:.4g}"
+    if classes:
+        prediction = f"{class_label(classes[k])} {format_percent(score)}"
+    return f"{name}: {prediction}, predicted by {model_description}"
+
+
+def _check_seed(seed: int) -> None:
     if seed < 0:
         raise SettingError(f"seed must be a whole number, 0 or more. Got {seed}.")
-
-
-def class_row(objective: Objective, target: str | None, said: Any) -> int:
-    """The row of the class that is explained; 0 for a number."""
-    classes = objective.classes
-    if target is not None and target not in classes:
-        known = ", ".join(classes) or "none: it tells a number"
-        raise SettingError(f"There is no class {target!r}. Known: {known}.")
-    if not classes:
-        return 0
-    return int(np.argmax(said)) if target is None else classes.index(target)
-
-
-# --- the first answer --------------------------------------------------------------
-
-Told = tuple[list[str | Listing], dict[str, Any]]
-"""blocks, and the same for a program"""
-
-
-def _of_first(
-    model: "NodeModel", found: Contributions, row: int, k: int, said: float
-) -> Told:
-    """Which nodes the first answer is made of, and what is seen of them."""
-    classes, ids = model.objective_.classes, model.graph_.ids
-    one = model.objective_.kind == "single_label"
-    of = f" of {class_or_number(classes[k])}" if classes else ""
-    before = " before calibration" if classes else ""
-    their = (
-        "what they speak for (by their label where it was learned from, else as they "
-        "look; labels that were held out are not seen)"
-    )
-    share = f"their share of it, {their}," if one else "their share of it,"
-    have = "has" if len(found.parts) == 1 else "have"
-    rows = []
-    for part in found.parts:
-        how = "by its label" if part.known else "as it looks"
-        if one:
-            how = f"{classes[int(part.says.argmax())]} ({how})"
-        own = f"{100 * part.share:.1f} %", how, f"{part.says[k]:+.4f}"
-        rows.append((str(ids[part.node]), *own))
-    rest = ()
-    if found.rest[k]:
-        rest = "what no other node says", "", "", f"{found.rest[k]:+.4f}"
-    nodes = Listing(
-        f"{counted(len(found.parts), 'node')} {have} a say in it. Those that count "
-        f"most: {share} and what they add to the {found.what}{of}{before}",
-        ("node", "share", "speaks for" if one else "label", "adds"),
-        rows,
-        rest,
-    )
-    heat = ""
-    if classes:
-        heat = (
-            f" before calibration, which makes it {percent(said)} (temperature "
-            f"{model.temperature_:.3g})"
-        )
-    together = f"all together {found.computed[k]:.5f}{heat}; off by {found.off:.1e}"
-    seen, features = _seen(model, row, k)
-    data = {
-        "what": found.what,
-        "off": found.off,
-        "rest": found.rest.tolist(),
-        "nodes": [
-            {
-                "id": ids[part.node],
-                "share": part.share,
-                "known": part.known,
-                "says": part.says.tolist(),
-            }
-            for part in found.parts
-        ],
-        "features": features,
-    }
-    return [nodes, together, *seen], data
-
-
-def _seen(
-    model: "NodeModel", row: int, k: int
-) -> tuple[list[Listing], list[dict[str, Any]]]:
-    """What features add to the layer of the first answer."""
-    classes = model.objective_.classes
-    adds = seen_features(model.linear_, model.known_, row)
-    if not len(adds):
-        return [], []
-    what = f"logit of {class_or_number(classes[k])}" if classes else "number"
-    if model.objective_.kind == "single_label":
-        adds = adds - adds.mean(axis=1, keepdims=True)
-        what += ", beside the mean of all classes"
-    names = names_of_features(model, len(adds))
-    order = np.argsort(-np.abs(adds[:, k]), kind="stable")[:LISTED]
-    told = [(names[f], float(adds[f, k])) for f in order if adds[f, k]]
-    listing = Listing(
-        f"seen of it are {VIEWS[model.linear_.view]}; the features that add most to "
-        f"the {what}",
-        ("feature", "adds"),
-        [(name, f"{value:+.4f}") for name, value in told],
-        total=int(np.count_nonzero(adds[:, k])),
-    )
-    data = [{"feature": name, "adds": value} for name, value in told]
-    return [listing] if told else [], data
-
-
-def names_of_features(model: "NodeModel", count: int) -> list[str]:
-    """What the model knows of a node, by name."""
-    names = model.columns_.names()
-    if len(names) == count:
-        named = model.columns_.form == "table"
-        return names if named else [f"feature {name}" for name in names]
-    return ["1", "edges that arrive", "edges that leave"]  # see `structure`
-
-
-# --- networks -----------------------------------------------------------------------
-
-
-def _of_networks(model: "NodeModel", found: EdgeExplanation, k: int) -> Told:
-    """Which edges networks rest on, and which features."""
-    classes, ids = model.objective_.classes, model.graph_.ids
-    how = "what the log-odds lose without each edge"
-    if not classes:
-        how = "by how much the number is less without each edge"
-    if found.method == "masks":
-        how = f"what each edge adds to the {found.what}, of the networks on average"
-    against = "it makes it less"
-    if classes:
-        against = f"it speaks against {class_or_number(classes[k])}"
-    together = ()
-    if found.method == "masks":
-        listed = sum(edge.cost for edge in found.edges)
-        together = "those near together", f"{listed:+.4f}"
-    edges = Listing(
-        f"{how}; below 0 {against}",
-        ("edge", "cost"),
-        [
-            (f"{ids[edge.source]} - {ids[edge.target]}", f"{edge.cost:+.4f}")
-            for edge in found.edges
-        ],
-        together,
-    )
-    listing, features = _features(model, found.node, k, found.what)
-    data = {
-        "features": features,
-        "method": found.method,
-        "what": found.what,
-        "verdict": found.verdict,
-        "p": found.chance.p,
-        "not_tried": found.left_out,
-        "whole": found.whole,
-        "edges": [
-            {"source": ids[e.source], "target": ids[e.target], "cost": e.cost}
-            for e in found.edges
-        ],
-    }
-    if not found.edges:
-        return [found.verdict, *listing], data
-    return [found.verdict, found.way, edges, *listing], data
-
-
-def _features(
-    model: "NodeModel", row: int, k: int, what: str
-) -> tuple[list[Listing], list[dict[str, Any]]]:
-    """What features add, by the first of the networks."""
-    from vicinal.graphs.explain.edge_attribution import added
-
-    found, ids = added(model, row, k), model.graph_.ids
-    names = names_of_features(model, found.features.shape[1])
-    order = np.argsort(-np.abs(found.features), axis=None)[:LISTED]
-    told = []
-    for place in order:
-        m, f = np.unravel_index(place, found.features.shape)
-        adds = float(found.features[m, f])
-        if not adds:
-            break
-        told.append((names[f], str(ids[found.nodes[m]]), adds))
-    listing = Listing(
-        f"features that add most to the {what}, by the first network",
-        ("feature", "of", "adds"),
-        [(name, f"of {who}", f"{adds:+.4f}") for name, who, adds in told],
-        total=int(np.count_nonzero(found.features)),
-    )
-    data = [{"feature": a, "node": who, "adds": b} for a, who, b in told]
-    return [listing] if told else [], data

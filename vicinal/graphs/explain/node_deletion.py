@@ -1,13 +1,12 @@
-"""What a whole graph's answer rests on: leave a node out, and ask again.
+"""Ranking of the nodes of a graph by the change of its prediction without them.
 
 ::
 
-    cost of v = log-odds (or number) of the graph - those of it without v and its edges
+    effect of v = log-odds (or number) of the graph - those without v and its edges
 
-Each is computed exactly, for all nodes at once: the graphs that are left stand side by
-side. What it costs to leave out two nodes may be more or less than the sum of both, so
-the order is held against chance: the first k nodes that speak one way, left out
-together, should move the answer further that way than k nodes at random do.
+All graphs without one node are predicted as one batch. The effect of removing two nodes
+is not the sum of both, so the top of the ranking is removed at once and tested against
+random nodes (`random_control`).
 """
 
 from dataclasses import dataclass
@@ -18,112 +17,119 @@ from torch import Tensor
 
 from vicinal.core.objective import Objective
 from vicinal.graphs.data.graph_collection import GraphCollection
-from vicinal.graphs.explain.edge_deletion import odds
+from vicinal.graphs.explain.edge_deletion import describe_quantity, log_odds
 from vicinal.graphs.explain.random_control import RandomControl, compare_to_random
 
-MOST = 2_000_000
-"""nodes, or edges, of all graphs side by side that are computed at a time"""
+MAX_BATCH = 2_000_000
+"""nodes, or edges, of all graphs in a batch"""
 
 
-class WholeModel(Protocol):
-    """What is asked of a model of whole graphs."""
+class GraphLevelModel(Protocol):
+    """The part of a graph-level estimator that explanations need."""
 
     objective_: Objective
     temperature_: float
 
     @property
-    def delivered(self) -> str: ...
+    def model_description(self) -> str: ...
 
-    def predicted(self, X: Any) -> np.ndarray: ...
+    def predict_values(self, X: Any) -> np.ndarray: ...
 
     def logits(self, X: Any) -> Tensor: ...
 
 
 @dataclass(frozen=True)
 class NodeDeletion:
-    """What each node of one graph costs."""
+    """The nodes of a graph with their effects on its prediction."""
 
-    answer: float
-    """of the whole graph: the probability of the target, or the number"""
+    prediction: float
+    """probability of the target, or the number"""
 
-    costs: np.ndarray
-    """[N], in the order of the graph's nodes. Below 0: the node speaks against it"""
+    effects: np.ndarray
+    """[N] in the order of the graph's nodes; negative: the node opposes the class"""
 
-    chance: RandomControl
-    """the order beside chance"""
+    random_control: RandomControl
+    quantity: str = "log-odds"
+    """log-odds or number"""
 
-    what: str = "log-odds"
-    """that nodes move: log-odds, or number"""
+    class_name: str = ""
 
     @property
     def verdict(self) -> str:
-        """What the order is worth, in a sentence."""
-        if not self.chance.taken:
-            return "It is one node: there is nothing to leave out."
-        return self.chance.verdict("nodes of it", self.what)
+        """Return the result of the random control in words."""
+        if not self.random_control.num_removed:
+            return "The graph has only one node, so there is nothing to remove."
+        quantity = describe_quantity(self.quantity, self.class_name)
+        return self.random_control.verdict("node", quantity)
 
 
-def left_out(
-    model: WholeModel, graph: GraphCollection, k: int, seed: int = 0
+def explain_nodes(
+    model: GraphLevelModel, graph: GraphCollection, k: int, seed: int = 0
 ) -> NodeDeletion:
-    """The costs of the nodes of one graph. k: row of the class; 0 for a number. seed:
-    of the nodes at random."""
-    count = len(graph.nodes)
-    numeric = model.objective_.kind == "numeric"
-    what = "number" if numeric else "log-odds"
-    said = model.predicted(graph)
-    answer = float(said[0] if numeric else said[0, k])
-    if count < 2:
-        none = compare_to_random(np.zeros(0), np.zeros_like, seed)
-        return NodeDeletion(answer, np.zeros(count), none, what)
-    whole = _sizes(model, graph, k)[0]
+    """Return the effect of removing each node of a single graph.
 
-    def lost(sets: np.ndarray) -> np.ndarray:
-        return whole - _sizes_without(model, graph, sets, k)
+    k: row of the class; 0 for a number. seed: of the random control.
+    """
+    num_nodes, classes = len(graph.nodes), model.objective_.classes
+    quantity = "log-odds" if classes else "number"
+    class_name = classes[k] if classes else ""
+    predicted = model.predict_values(graph)
+    prediction = float(predicted[0, k] if classes else predicted[0])
+    if num_nodes < 2:
+        control = compare_to_random(np.zeros(0), np.zeros_like, seed)
+        effects = np.zeros(num_nodes)
+        return NodeDeletion(prediction, effects, control, quantity, class_name)
+    output = _outputs(model, graph, k)[0]
 
-    costs = lost(np.arange(count)[:, None])
-    return NodeDeletion(answer, costs, compare_to_random(costs, lost, seed), what)
+    def removal_effect(sets: np.ndarray) -> np.ndarray:
+        return output - _outputs_without(model, graph, sets, k)
+
+    effects = removal_effect(np.arange(num_nodes)[:, None])
+    control = compare_to_random(effects, removal_effect, seed)
+    return NodeDeletion(prediction, effects, control, quantity, class_name)
 
 
-def _sizes_without(
-    model: WholeModel, graph: GraphCollection, gone: np.ndarray, k: int
+def _outputs_without(
+    model: GraphLevelModel, graph: GraphCollection, removed: np.ndarray, k: int
 ) -> np.ndarray:
-    """[C] what is asked of one graph without some nodes each time, gone [C, M]."""
-    size = max(1, MOST // max(len(graph.nodes), graph.nodes.num_edges))
-    parts = [gone[begin : begin + size] for begin in range(0, len(gone), size)]
-    return np.concatenate([_sizes(model, without(graph, own), k) for own in parts])
-
-
-def _sizes(model: WholeModel, graphs: GraphCollection, k: int) -> np.ndarray:
-    """[G] log-odds of the class, or the number, of each graph."""
-    if model.objective_.kind == "numeric":
-        return model.predicted(graphs)
-    return np.array([odds(model, z, k) for z in model.logits(graphs)])
-
-
-def without(graph: GraphCollection, gone: np.ndarray) -> GraphCollection:
-    """Copies [C] of one graph, side by side, each without some nodes, gone [C, M]."""
-    count, table = len(graph.nodes), graph.nodes
-    names = np.array([f"copy {k}" for k in range(len(gone))], dtype=object)
-    rows = np.tile(np.arange(count), len(gone))
-    shift = np.repeat(np.arange(len(gone)) * count, table.num_edges)
-    kept = np.ones((len(gone), count), bool)
-    np.put_along_axis(kept, gone, False, axis=1)
-    kept = kept.ravel()
-    place = np.cumsum(kept) - 1
-    source = np.tile(table.source, len(gone)) + shift
-    target = np.tile(table.target, len(gone)) + shift
-    both = kept[source] & kept[target]
-    features = table.features
-    if features is not None:
-        framed = hasattr(features, "iloc")
-        features = features.iloc[rows[kept]] if framed else features[rows[kept]]
-    weight = table.weight
-    nodes = table.having(
-        ids=table.ids[rows[kept]],
-        source=place[source[both]],
-        target=place[target[both]],
-        features=features,
-        weight=None if weight is None else np.tile(weight, len(gone))[both],
+    """Return the outputs [C] of a graph without each set of nodes, removed [C, M]."""
+    size = max(1, MAX_BATCH // max(len(graph.nodes), graph.nodes.num_edges))
+    batches = [removed[begin : begin + size] for begin in range(0, len(removed), size)]
+    return np.concatenate(
+        [_outputs(model, remove_nodes(graph, batch), k) for batch in batches]
     )
-    return GraphCollection(names, nodes, np.repeat(np.arange(len(gone)), count)[kept])
+
+
+def _outputs(model: GraphLevelModel, graphs: GraphCollection, k: int) -> np.ndarray:
+    """Return the log-odds of class k, or the number, of each graph [G]."""
+    if not model.objective_.classes:
+        return model.predict_values(graphs)
+    return np.array([log_odds(model, z, k) for z in model.logits(graphs)])
+
+
+def remove_nodes(graph: GraphCollection, removed: np.ndarray) -> GraphCollection:
+    """Return C copies of a graph, each without its own set of nodes, removed [C, M]."""
+    num_nodes, table, num_copies = len(graph.nodes), graph.nodes, len(removed)
+    names = np.array([f"copy {k}" for k in range(num_copies)], dtype=object)
+    rows = np.tile(np.arange(num_nodes), num_copies)
+    shift = np.repeat(np.arange(num_copies) * num_nodes, table.num_edges)
+    kept = np.ones((num_copies, num_nodes), bool)
+    np.put_along_axis(kept, removed, False, axis=1)
+    kept = kept.ravel()
+    new_rows = np.cumsum(kept) - 1
+    source = np.tile(table.source, num_copies) + shift
+    target = np.tile(table.target, num_copies) + shift
+    kept_edges = kept[source] & kept[target]
+    features, weight = table.features, table.weight
+    if features is not None:
+        is_frame = hasattr(features, "iloc")
+        features = features.iloc[rows[kept]] if is_frame else features[rows[kept]]
+    nodes = table.replace(
+        ids=table.ids[rows[kept]],
+        source=new_rows[source[kept_edges]],
+        target=new_rows[target[kept_edges]],
+        features=features,
+        weight=None if weight is None else np.tile(weight, num_copies)[kept_edges],
+    )
+    member = np.repeat(np.arange(num_copies), num_nodes)[kept]
+    return GraphCollection(names, nodes, member)

@@ -1,156 +1,177 @@
-"""What the chance of an edge between two nodes adds up to, and where it is drawn.
+"""Contributions of pair features to the linear baseline's probability of an edge.
 
-The first answer is a layer on numbers x_i between the two (`link_features`), so its
-log-odds are a sum,
+The baseline is logistic regression on features x_i of the pair (`links.features`), so
+its log-odds are a sum,
 
-    log(p / (1 - p)) = base + sum over i of  w_i (x_i - mean_i) / (spread_i T)
+    log(p / (1 - p)) = base + sum over i of  w_i (x_i - mean_i) / (std_i T)
 
-with T the temperature. Drawn are the neighbours that both have, which most of these
-numbers count, or where there are none a shortest way from one to the other.
+with temperature T. The plot shows the common neighbours of both nodes, on which most
+features depend, or a shortest path if there are none.
 """
 
 import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import breadth_first_order
 
+from vicinal.core.report.plots import BLUE
 from vicinal.graphs.explain.graph_plot import (
-    AGAINST,
-    BLUE,
-    FOR,
-    LEADS,
-    MOST_NODES,
+    CONNECTING,
+    MAX_NODES,
+    OPPOSING,
+    SUPPORTING,
     EdgeStyle,
     GraphPlot,
     LegendEntry,
-    more_of,
+    hidden_note,
 )
-from vicinal.graphs.inspect.plot_style import PLAIN
-from vicinal.graphs.links.features import adjacency_of
+from vicinal.graphs.inspect.plot_style import NEUTRAL
+from vicinal.graphs.links.features import adjacency_matrix
+
+NODE_SIZE = 0.3
+EDGE_WIDTH = 0.3
 
 
-class LinkPart(NamedTuple):
-    """One number between two nodes, and what it adds."""
+class PairContribution(NamedTuple):
+    """One feature of a pair, and its contribution."""
 
     name: str
     value: float
-    adds: float
+    contribution: float
     """to log(p / (1 - p))"""
 
 
 class PairExplanation(NamedTuple):
-    """What the chance of an edge between two nodes adds up to."""
+    """The probability of an edge as a sum of contributions to its log-odds."""
 
-    chance: float
-    """p"""
-
+    probability: float
     base: float
-    """log(p / (1 - p)) of a pair whose numbers are all as those learned from are on
-    average"""
+    """log-odds of a pair whose features all have the mean of the training pairs"""
 
-    parts: list[LinkPart]
-    """those that add or take most first"""
+    contributions: list[PairContribution]
+    """largest first"""
 
     @property
     def log_odds(self) -> float:
-        """All together."""
-        return self.base + sum(part.adds for part in self.parts)
+        """Return the sum of the base and all contributions."""
+        return self.base + sum(c.contribution for c in self.contributions)
 
     @property
-    def off(self) -> float:
-        """How far all together is from what the model says."""
-        return abs(1 / (1 + math.exp(-self.log_odds)) - self.chance)
+    def max_error(self) -> float:
+        """Return the difference between the sum and the model, as probabilities."""
+        return abs(1 / (1 + math.exp(-self.log_odds)) - self.probability)
 
 
 class Pair(NamedTuple):
-    """Two nodes in the graph that a model learned from."""
+    """Two nodes of the training graph."""
 
     ends: tuple[int, int]
     """their rows"""
 
     relation: str | None
-    listed: bool
-    """whether the two are an edge of the graph already, by this relation"""
+    is_edge: bool
+    """whether the data has this edge, by this relation"""
 
-    learned: bool
-    """whether that edge was learned from"""
-
+    is_training_edge: bool
     ids: np.ndarray
     """[N] names"""
 
-    edges: np.ndarray
-    """[E, 2] pairs that were learned from, by any relation"""
+    training_edges: np.ndarray
+    """[E, 2] of all relations"""
 
     @property
     def title(self) -> str:
-        """Both, and by what they would be joined."""
-        by = f" {self.relation} -" if self.relation else ""
-        return f"{self.ids[self.ends[0]]} -{by} {self.ids[self.ends[1]]}"
+        """Return the names of both nodes and of the relation."""
+        arrow = f"- {self.relation} -" if self.relation else "-"
+        return f"{self.ids[self.ends[0]]} {arrow} {self.ids[self.ends[1]]}"
 
 
-KNOWN = LegendEntry(FOR, "an edge that was learned from")
-HELD_OUT = LegendEntry(AGAINST, "an edge that was not learned from")
-ASKED = LegendEntry(EdgeStyle(AGAINST.colour, ":"), "asked for, no edge")
-OTHER = LegendEntry(EdgeStyle(FOR.colour, ":"), "an edge by another relation")
+TRAINING_EDGE = LegendEntry(SUPPORTING, "edge of the training split")
+HELD_OUT_EDGE = LegendEntry(OPPOSING, "held-out edge")
+NO_EDGE = LegendEntry(EdgeStyle(OPPOSING.color, ":"), "no edge in the data")
+OTHER_RELATION = LegendEntry(
+    EdgeStyle(SUPPORTING.color, ":"), "edge by another relation"
+)
 
 
-def of_pair(pair: Pair) -> GraphPlot:
-    """The neighbours that both have, by what Adamic and Adar count: 1 / log(degree).
+def plot_pair(pair: Pair) -> GraphPlot:
+    """Return a plot of the common neighbours, by Adamic and Adar's 1 / log(degree).
 
     L. Adamic, E. Adar: Friends and neighbors on the web, Social Networks 25, 2003.
     """
-    graph, (a, b) = adjacency_of(len(pair.ids), pair.edges), pair.ends
-    rows = [graph.indices[graph.indptr[v] : graph.indptr[v + 1]] for v in (a, b)]
-    degree = np.diff(graph.indptr)
-    both = np.setdiff1d(np.intersect1d(*rows), [a, b])
-    counts = 1 / np.log(np.maximum(degree[both], 2))
-    order = np.argsort(-counts, kind="stable")[:MOST_NODES]
-    between = both[order].tolist() if len(both) else _way(graph, a, b)
-    steps = len(between) + 1
-    if steps > MOST_NODES:
-        between = []
-    nodes = [a, b, *between]
-    inside = graph[nodes][:, nodes].tocoo()
-    ends = zip(inside.row.tolist(), inside.col.tolist(), strict=True)
-    pairs = {(i, j) for i, j in ends if i < j}
-    direct = KNOWN if pair.learned else HELD_OUT if pair.listed else ASKED
-    if direct is ASKED and (0, 1) in pairs:
-        direct = OTHER
-    rest = sorted(pairs - {(0, 1)})
-    sizes = np.full(len(nodes), 0.3)
-    if len(both):
-        sizes[2:] = counts[order] / counts.max()
-        told = "nodes between are neighbours of both: the larger, the fewer others has"
-        caption = f"{told} it{more_of(len(both) - len(between), 'neighbour')}"
-    elif between:
-        caption = "they have no neighbour in common: this is a shortest way"
-    elif steps > MOST_NODES:
-        caption = f"no neighbour in common: a shortest way has {steps:,} steps"
-    elif (0, 1) in pairs:
-        caption = "they have no neighbour in common"
-    else:
-        caption = "no way leads from one to the other"
+    graph, (a, b) = adjacency_matrix(len(pair.ids), pair.training_edges), pair.ends
+    common, weights = _common_neighbors(graph, a, b)
+    shown = common[:MAX_NODES] if common else _shortest_path(graph, a, b)
+    path_length = len(shown) + 1
+    if path_length > MAX_NODES and not common:
+        shown = []
+    nodes = [a, b, *shown]
+    block = graph[nodes][:, nodes].tocoo()
+    ends = zip(block.row.tolist(), block.col.tolist(), strict=True)
+    edges = {(i, j) for i, j in ends if i < j}
+    direct = _direct_edge(pair, (0, 1) in edges)
+    others = sorted(edges - {(0, 1)})
+    sizes = np.full(len(nodes), NODE_SIZE)
+    if common:
+        sizes[2:] = weights[: len(shown)] / weights.max()
+    assert isinstance(direct.style, EdgeStyle)
     return GraphPlot(
-        [str(pair.ids[node]) for node in nodes],
-        np.array([(0, 1), *rest]),
-        [BLUE, BLUE, *[PLAIN] * len(between)],
-        sizes,
-        [direct.look, *[LEADS] * len(rest)],  # pyright: ignore[reportArgumentType]
-        np.array([0.3, *[0.0] * len(rest)]),
-        [""] * (len(rest) + 1),
-        caption,
-        (0, 1),
-        [direct],
+        names=[str(pair.ids[node]) for node in nodes],
+        edges=np.array([(0, 1), *others]),
+        node_colors=[BLUE, BLUE, *[NEUTRAL] * len(shown)],
+        node_sizes=sizes,
+        edge_styles=[direct.style, *[CONNECTING] * len(others)],
+        edge_widths=np.array([EDGE_WIDTH, *[0.0] * len(others)]),
+        edge_labels=[""] * (len(others) + 1),
+        caption=_caption(len(common), len(shown), path_length, (0, 1) in edges),
+        highlighted=(0, 1),
+        legend=[direct],
     )
 
 
-def _way(graph, a: int, b: int) -> list[int]:
-    """The nodes of a shortest way from a to b, without the two; none: there is none."""
-    from scipy.sparse.csgraph import breadth_first_order
+def _common_neighbors(
+    graph: csr_matrix, a: int, b: int
+) -> tuple[list[int], np.ndarray]:
+    """Return the common neighbours of two nodes and their weights, largest first."""
+    of_a, of_b = (graph.indices[graph.indptr[v] : graph.indptr[v + 1]] for v in (a, b))
+    common = np.setdiff1d(np.intersect1d(of_a, of_b), [a, b])
+    weights = 1 / np.log(np.maximum(np.diff(graph.indptr)[common], 2))
+    order = np.argsort(-weights, kind="stable")
+    return common[order].tolist(), weights[order]
 
-    _, before = breadth_first_order(graph, a, directed=False)
-    way, node = [], int(before[b])
+
+def _direct_edge(pair: Pair, is_connected: bool) -> LegendEntry:
+    if pair.is_training_edge:
+        return TRAINING_EDGE
+    if pair.is_edge:
+        return HELD_OUT_EDGE
+    return OTHER_RELATION if is_connected else NO_EDGE
+
+
+def _caption(
+    num_common: int, num_shown: int, path_length: int, is_connected: bool
+) -> str:
+    if num_common:
+        return (
+            "nodes between: common neighbours, larger for fewer other neighbours"
+            f"{hidden_note(num_common - num_shown, 'neighbour')}"
+        )
+    if num_shown:
+        return "no common neighbours; the plot shows a shortest path"
+    if path_length > MAX_NODES:
+        return f"no common neighbours; a shortest path has {path_length:,} steps"
+    if is_connected:
+        return "no common neighbours"
+    return "no path connects the two nodes"
+
+
+def _shortest_path(graph: csr_matrix, a: int, b: int) -> list[int]:
+    """Return the nodes between a and b on a shortest path; empty without a path."""
+    _, predecessors = breadth_first_order(graph, a, directed=False)
+    path, node = [], int(predecessors[b])
     while node >= 0 and node != a:
-        way.append(node)
-        node = int(before[node])
-    return way[::-1] if node == a else []
+        path.append(node)
+        node = int(predecessors[node])
+    return path[::-1] if node == a else []

@@ -1,10 +1,9 @@
-"""What an order of edges, or of nodes, is worth beside chance.
+"""A permutation test of a ranking of edges or nodes against random choices.
 
-The first of those that speak one way are taken away together, and so are as many at
-random, over and over. An order that says more than chance moves the answer further than
-most of these do; the share that does as well, the order itself counted, is p (a
-permutation test: R. A. Fisher, The Design of Experiments, 1935). Where there are few
-ways to take as many, each of them is tried.
+The top of the ranking is removed at once, and so are random sets of the same size. p is
+the share of all sets tried, the top itself included, that change the prediction as much
+or more (R. A. Fisher, The Design of Experiments, 1935). If there are few sets of that
+size, all of them are tried.
 """
 
 import math
@@ -14,112 +13,121 @@ from typing import NamedTuple
 
 import numpy as np
 
-RANDOM = 39
-"""draws of as many at random"""
+from vicinal.core.text import pluralize
 
-SHARE = 0.2
-"""of all that are taken away together"""
+NUM_DRAWS = 39
+REMOVED_SHARE = 0.2
+"""of all edges or nodes, which are removed at once"""
 
-TINY = 1e-4
-"""by which the same may differ in float32, as a share"""
+TOLERANCE = 1e-4
+"""relative difference of changes that counts as equal in float32"""
 
 LEVEL = 0.05
-"""p up to which an order is said to do better"""
+"""significance level"""
 
 
 class RandomControl(NamedTuple):
-    """What an order is worth: the first of those that speak one way are taken away
-    together, and as many at random."""
+    """The effect of removing the top of a ranking, compared with random removals.
 
-    taken: int
-    """how many those are"""
+    The top holds only effects of one sign, because opposite effects would cancel.
+    """
 
-    way: int
-    """1: of those that speak for the answer; -1: of those against it"""
+    num_removed: int
+    sign: int
+    """1: the top supports the prediction; -1: it opposes the prediction"""
 
     change: float
-    """what the log-odds, or the number, lose without the first"""
+    """decrease of the log-odds, or of the number, without the top"""
 
-    listed: float
-    """the sum of what is listed of them, which may be another where they stand in for
-    one another"""
+    sum_of_effects: float
+    """of the top, one by one; it differs from `change` where effects interact"""
 
-    at_random: float
-    """the mean of what is lost without as many in the other ways that were tried"""
+    random_change: float
+    """mean decrease over the random removals"""
 
     p: float
-    """share of all that were tried that lose as much, the order itself counted"""
+    num_candidates: int
+    """edges or nodes that could be removed"""
 
-    among: int
-    """how many there are to take from"""
+    num_tried: int
+    """random sets, or all other sets of that size if there are no more than that"""
 
-    tried: int
-    """draws, or all ways to take as many where those are no more, without the order"""
-
-    def verdict(self, units: str, what: str) -> str:
-        """The same in a sentence."""
-        if not self.change and not self.listed:
-            return f"Nothing that was taken away moves the {what}."
-        if not self.tried:
-            return "There is nothing else to hold this against."
-        side = "for" if self.way > 0 else "against"
-        one = "s" if self.taken == 1 else ""
-        ways = math.comb(self.among, self.taken)
-        drawn = f"{RANDOM} draws" if ways > RANDOM else f"all {ways} ways to take them"
-        beside = (
-            f"without the {self.taken} that speak{one} {side} it most the {what} "
-            f"{_moves(self.change, what)}, without as many at random "
-            f"{_moves(self.at_random, what)} on average (p = {self.p:.2g}, of {drawn})."
-        )
-        if self.change * self.listed < 0:
-            beside += (
-                f" Listed one by one they add up to {self.listed:+.3g}, the other way: "
-                "what one counts depends on the others, so their signs do not hold for "
-                "all together."
+    def verdict(self, unit: str, quantity: str) -> str:
+        """Return the result in words. unit: edge or node; quantity: what changes."""
+        if not self.change and not self.sum_of_effects:
+            return f"Removing {unit}s does not change {quantity}."
+        if not self.num_tried:
+            return f"There are no other {unit}s to compare the ranking with."
+        text = self._describe_changes(unit, quantity)
+        if self.change * self.sum_of_effects < 0:
+            text += (
+                f" One by one, their effects sum to {self.sum_of_effects:+.3g}, the "
+                "opposite sign, because effects depend on each other. Do not interpret "
+                "the signs."
             )
         if self.p <= LEVEL:
-            return f"What it marks counts more than other {units}: {beside}"
-        if 1 / ways > LEVEL:
-            beside += f" With {self.among} {units} no order could be."
-        return f"This order is not shown to do better than chance: {beside}"
+            return f"{text} The ranking is better than random."
+        text += " The ranking is not shown to be better than random."
+        if 1 / self.num_sets > LEVEL:
+            text += f" With {self.num_candidates} {unit}s no ranking could be."
+        return text
+
+    @property
+    def num_sets(self) -> int:
+        """Return the number of sets of the removed size."""
+        return math.comb(self.num_candidates, self.num_removed)
+
+    def _describe_changes(self, unit: str, quantity: str) -> str:
+        side = "supporting" if self.sign > 0 else "opposing"
+        top = f"{side} {unit}"
+        if self.num_removed > 1:
+            top = pluralize(self.num_removed, top)
+        random = pluralize(self.num_removed, f"random {unit}")
+        sets = f"{NUM_DRAWS} draws"
+        if self.num_sets <= NUM_DRAWS:
+            sets = f"all {self.num_sets} possible choices"
+        return (
+            f"Removing the {top} ranked highest {_verb(self.change)} {quantity} by "
+            f"{abs(self.change):.3g}; removing {random} {_verb(self.random_change)} it "
+            f"by {abs(self.random_change):.3g} on average ({sets}, p = {self.p:.2g})."
+        )
 
 
-def _moves(lost: float, what: str) -> str:
-    s = "" if what == "log-odds" else "s"
-    return f"{'fall' if lost >= 0 else 'rise'}{s} by {abs(lost):.3g}"
+def _verb(decrease: float) -> str:
+    return "lowers" if decrease >= 0 else "raises"
 
 
 def compare_to_random(
-    costs: np.ndarray, lost: Callable[[np.ndarray], np.ndarray], seed: int
+    effects: np.ndarray, removal_effect: Callable[[np.ndarray], np.ndarray], seed: int
 ) -> RandomControl:
-    """Hold an order against chance. costs [E]: of each, below 0: it speaks against the
-    answer. lost: what is lost [C] without some of them together, rows [C, M].
+    """Return the random control of a ranking by the size of effects.
 
-    Those that speak the way of the largest are taken: for and against together would
-    cancel.
+    effects: [E] decrease without each one alone; negative: it opposes the prediction.
+    removal_effect: maps sets of rows [C, M] to the decreases [C] without each set.
     """
-    count = len(costs)
+    count = len(effects)
     if not count:
         return RandomControl(0, 1, 0.0, 0.0, 0.0, 1.0, 0, 0)
-    order = np.argsort(-np.abs(costs), kind="stable")
-    way = 1 if costs[order[0]] >= 0 else -1
-    speak = order[way * costs[order] > 0]
-    first = (speak if len(speak) else order)[: max(1, round(SHARE * count))]
-    if math.comb(count, len(first)) <= RANDOM:
-        every = map(list, combinations(range(count), len(first)))
-        drawn = [rows for rows in every if set(rows) != set(first.tolist())]
+    order = np.argsort(-np.abs(effects), kind="stable")
+    sign = 1 if effects[order[0]] >= 0 else -1
+    same_sign = order[sign * effects[order] > 0]
+    size = max(1, round(REMOVED_SHARE * count))
+    top = (same_sign if len(same_sign) else order)[:size]
+    if math.comb(count, len(top)) <= NUM_DRAWS:
+        sets = map(list, combinations(range(count), len(top)))
+        drawn = [rows for rows in sets if set(rows) != set(top.tolist())]
     else:
         rng = np.random.default_rng(seed)
-        drawn = [rng.permutation(count)[: len(first)] for _ in range(RANDOM)]
-    found = way * lost(np.array([first, *drawn]))
-    as_good = found >= found[0] - TINY * abs(found[0])
+        drawn = [rng.permutation(count)[: len(top)] for _ in range(NUM_DRAWS)]
+    changes = sign * removal_effect(np.array([top, *drawn]))
+    as_large = changes >= changes[0] - TOLERANCE * abs(changes[0])
     return RandomControl(
-        len(first),
-        way,
-        float(way * found[0]),
-        float(costs[first].sum()),
-        float(way * found[1:].mean()) if drawn else 0.0,
-        float(as_good.mean()),
-        count,
-        len(drawn),
+        num_removed=len(top),
+        sign=sign,
+        change=float(sign * changes[0]),
+        sum_of_effects=float(effects[top].sum()),
+        random_change=float(sign * changes[1:].mean()) if drawn else 0.0,
+        p=float(as_large.mean()),
+        num_candidates=count,
+        num_tried=len(drawn),
     )

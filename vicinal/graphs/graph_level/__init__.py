@@ -1,1 +1,1 @@
-"""Features and networks of whole graphs."""
+"""Graph classification and regression: graph features, linear baseline, networks."""

@@ -1,18 +1,17 @@
-"""The first answer for whole graphs: what is in them, counted, and a fitted layer.
+"""The linear baseline for whole graphs: a linear model on counts and means.
 
-===========  ====================================================================
-view         numbers of a graph of n nodes and m edges
-===========  ====================================================================
-parts        log n; mean and log(1 + sum) of its nodes' features: no edge is seen
-counts       the same; log m, 2 m / n; shares of nodes with 0, 1 ... 8 neighbours
-rings        the same; means of features, and of log(1 + neighbours), carried one, two
-             and three steps
-===========  ====================================================================
+=============  ==================================================================
+feature set    features of a graph with n nodes and m edges
+=============  ==================================================================
+nodes          log n; mean and log(1 + sum) of the node features; no edges
+counts         the same; log m, 2 m / n; shares of nodes of degree 0, 1 ... 8
+neighborhoods  the same; means of the node features, and of log(1 + degree),
+               propagated one, two and three steps
+=============  ==================================================================
 
-The first of them is the baseline that a network has to beat: on PROTEINS it beats many
-(F. Errica et al.: A Fair Comparison of Graph Neural Networks for Graph Classification,
-ICLR 2020). Which view and which penalty is chosen among the graphs that are learned
-from, in folds, by how likely held-out labels become.
+On PROTEINS the first set alone beats many networks (F. Errica et al.: A Fair Comparison
+of Graph Neural Networks for Graph Classification, ICLR 2020). Feature set and penalty
+are chosen by cross-validation on the training graphs, by the loss.
 """
 
 from collections.abc import Iterator
@@ -24,119 +23,114 @@ import torch
 from torch import Tensor
 
 from vicinal.core.objective import Objective
-from vicinal.core.training.linear_head import PENALTIES, Head, RidgePath
-from vicinal.graphs.sparse.adjacency import Adjacency, aggregate
-from vicinal.ops.aggregation import aggregate as pooled
+from vicinal.core.training.linear_head import Head
+from vicinal.core.training.regularization_path import PENALTIES, regularization_path
+from vicinal.graphs.sparse.adjacency import Adjacency
+from vicinal.graphs.sparse.aggregation import aggregate
+from vicinal.ops.aggregation import aggregate as pool
 
-VIEWS = {
-    "parts": "what its nodes are, without edges",
-    "counts": "nodes, edges and neighbours, counted",
-    "rings": "nodes, edges and neighbours counted, and what is up to three steps off",
+FEATURE_SETS = {
+    "nodes": "node features without edges",
+    "counts": "counts of nodes, edges and degrees",
+    "neighborhoods": "counts, and node features propagated up to three steps",
 }
-MOST_NEIGHBOURS = 8
-RINGS = 3
+MAX_DEGREE = 8
+STEPS = 3
 
 
-class Graphs(NamedTuple):
-    """Graphs side by side, as tensors."""
+class BatchedGraphs(NamedTuple):
+    """Several graphs as one disconnected graph."""
 
     x: Tensor
-    """[N, F]"""
+    """[N, F] node features"""
 
-    graph: Adjacency
-    member: Tensor
-    """[N] int64: the graph of each node, in order"""
+    adjacency: Adjacency
+    batch: Tensor
+    """[N] int64, ascending: the graph of each node"""
 
-    number: int
-    """of graphs"""
+    num_graphs: int
 
 
-def view(name: str, graphs: Graphs) -> np.ndarray:
-    """What is seen of each graph, [G, D]."""
-    x, member, count = graphs.x, graphs.member, graphs.number
-    size = torch.bincount(member, minlength=count).float()[:, None]  # [G, 1]
-    parts = [size.clamp(min=1).log(), *_readouts(x, member, count)]
-    if name == "parts":
-        return torch.cat(parts, dim=1).numpy()
-    degree = graphs.graph.incoming.degrees
-    edges = pooled(degree.float()[:, None], member, count)
-    shares = torch.nn.functional.one_hot(
-        degree.long().clamp(max=MOST_NEIGHBOURS), MOST_NEIGHBOURS + 1
+def graph_features(name: str, graphs: BatchedGraphs) -> np.ndarray:
+    """Return the features [G, D] of a feature set."""
+    x, batch, count = graphs.x, graphs.batch, graphs.num_graphs
+    num_nodes = torch.bincount(batch, minlength=count).float()[:, None]  # [G, 1]
+    columns = [num_nodes.clamp(min=1).log(), *_mean_and_log_sum(x, batch, count)]
+    if name == "nodes":
+        return torch.cat(columns, dim=1).numpy()
+    degree = graphs.adjacency.incoming.degrees
+    num_edges = pool(degree.float()[:, None], batch, count)  # each counts twice
+    one_hot = torch.nn.functional.one_hot(
+        degree.long().clamp(max=MAX_DEGREE), MAX_DEGREE + 1
     )
-    parts += [
-        (edges / 2).log1p(),
-        edges / size.clamp(min=1),
-        pooled(shares.float(), member, count, "mean"),
+    columns += [
+        (num_edges / 2).log1p(),
+        num_edges / num_nodes.clamp(min=1),
+        pool(one_hot.float(), batch, count, "mean"),
     ]
-    if name == "rings":
-        ring = torch.cat([x, degree.float()[:, None].log1p()], dim=1)
-        for _ in range(RINGS):
-            ring = aggregate(ring, graphs.graph, "mean")
-            parts.append(pooled(ring, member, count, "mean"))
-    return torch.cat(parts, dim=1).numpy()
+    if name == "neighborhoods":
+        h = torch.cat([x, degree.float()[:, None].log1p()], dim=1)
+        for _ in range(STEPS):
+            h = aggregate(h, graphs.adjacency, "mean")
+            columns.append(pool(h, batch, count, "mean"))
+    return torch.cat(columns, dim=1).numpy()
 
 
-def _readouts(x: Tensor, member: Tensor, count: int) -> list[Tensor]:
-    """Mean, and log(1 + sum) with the sum's sign, of features [N, F]: [G, F] each."""
-    total = pooled(x, member, count)
-    mean = pooled(x, member, count, "mean")
+def _mean_and_log_sum(x: Tensor, batch: Tensor, count: int) -> list[Tensor]:
+    """Return the mean and log(1 + |sum|), with its sign, of [N, F]: [G, F] each."""
+    total = pool(x, batch, count)
+    mean = pool(x, batch, count, "mean")
     return [mean, total.sign() * total.abs().log1p()]
 
 
 @dataclass(frozen=True)
 class GraphLinearModel:
-    """A view, and a layer on it."""
+    """A linear model on the features of a set."""
 
-    view: str
+    feature_set: str
     head: Head
     objective: Objective
     loss: float
-    """of graphs that were left out, by which it was chosen"""
+    """cross-validated loss, by which it was chosen"""
 
-    def logits(self, graphs: Graphs) -> Tensor:
-        """[G, K]."""
-        return self.head.logits(view(self.view, graphs))
+    def logits(self, graphs: BatchedGraphs) -> Tensor:
+        """Return the logits [G, K]."""
+        return self.head.logits(graph_features(self.feature_set, graphs))
 
     def __str__(self) -> str:
-        return f"{VIEWS[self.view]}, a fitted layer (penalty {self.head.penalty:g})"
+        name = FEATURE_SETS[self.feature_set]
+        return f"linear model on {name}, penalty {self.head.penalty:g}"
 
     def to_dict(self) -> dict[str, Any]:
-        return {"view": self.view, "penalty": self.head.penalty, "loss": self.loss}
+        return {
+            "feature_set": self.feature_set,
+            "penalty": self.head.penalty,
+            "loss": self.loss,
+        }
 
 
-def graph_answers(
-    graphs: Graphs,
+def fit_graph_linear_models(
+    graphs: BatchedGraphs,
     y: np.ndarray,
-    learned: np.ndarray,
+    train_rows: np.ndarray,
     folds: np.ndarray,
     objective: Objective,
 ) -> Iterator[GraphLinearModel]:
-    """The best layer of each view, that without edges first.
+    """Yield the best linear model on each feature set, that without edges first.
 
-    learned: rows of the graphs to learn from; folds: [of them] numbers from 0, by which
-    the penalty is chosen: each is judged by layers of the others.
+    folds: [len(train_rows)] numbers from 0, for the cross-validation of the penalty.
     """
-    for name in VIEWS:
-        z = view(name, graphs)[learned]
+    y = y[train_rows]
+    for name in FEATURE_SETS:
+        z = graph_features(name, graphs)[train_rows]
         losses = np.zeros(len(PENALTIES))
         for fold in range(int(folds.max()) + 1):
-            own = folds == fold
-            heads = _path(z[~own], y[learned][~own], objective)
-            target = torch.from_numpy(y[learned][own])
+            held_out = folds == fold
+            heads = regularization_path(z[~held_out], y[~held_out], objective)
+            targets = torch.from_numpy(y[held_out])
             for k, head in enumerate(heads):
-                loss = objective.loss(head.logits(z[own]), target)
-                losses[k] += float(loss) * own.mean()
+                loss = objective.loss(head.logits(z[held_out]), targets)
+                losses[k] += float(loss) * held_out.mean()
         best = int(losses.argmin())
-        whole = _path(z, y[learned], objective)[best]
-        yield GraphLinearModel(name, whole, objective, float(losses[best]))
-
-
-def _path(z: np.ndarray, y: np.ndarray, objective: Objective) -> list[Head]:
-    """Heads of all penalties."""
-    problem = RidgePath.of(z, y, objective)
-    every = np.ones((len(z), 1), bool)
-    heads, start = [], None
-    for penalty in PENALTIES:
-        start = problem.solve(every, penalty, start)
-        heads.append(problem.in_own_axes(start, penalty))
-    return heads
+        head = regularization_path(z, y, objective)[best]
+        yield GraphLinearModel(name, head, objective, float(losses[best]))

@@ -1,16 +1,16 @@
-"""Networks for whole graphs: layers, then what the nodes say together, then a layer.
+"""Networks for whole graphs: message passing, a readout of all nodes, a dense layer.
 
-`GraphLevelNetwork` joins the embeddings of every layer, as GIN does (Xu et al. 2019,
-section 4.2): what is near and what is far are both read out.
+`GraphLevelNetwork` reads out every layer, as GIN does (Xu et al. 2019, section 4.2), so
+that small and large neighbourhoods both count.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.graphs.graph_level.graph_features import Graphs
+from vicinal.graphs.graph_level.graph_features import BatchedGraphs
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.layers.gin import GIN
 from vicinal.graphs.layers.readout import Readout
@@ -18,7 +18,7 @@ from vicinal.graphs.sparse.adjacency import Adjacency
 
 
 class GraphLevelConfig(NamedTuple):
-    """What a network for whole graphs is made with."""
+    """Sizes of a network for whole graphs."""
 
     features: int
     hidden: int
@@ -28,84 +28,84 @@ class GraphLevelConfig(NamedTuple):
 
 
 class GraphLevelNetwork(nn.Module):
-    """GIN: sums of neighbours, batch norms, and a readout of every layer."""
+    """GIN with batch norm and a readout of every layer by mean, maximum and sum."""
 
-    def __init__(self, shape: GraphLevelConfig) -> None:
+    def __init__(self, config: GraphLevelConfig) -> None:
         super().__init__()
-        self.shape = shape
-        wide = [shape.features] + [shape.hidden] * (shape.layers - 1)
-        self.layers = nn.ModuleList(_layer(width, shape.hidden) for width in wide)
-        self.norms = nn.ModuleList(nn.BatchNorm1d(shape.hidden) for _ in wide)
+        self.config = config
+        widths = [config.features] + [config.hidden] * (config.layers - 1)
+        self.layers = nn.ModuleList(_gin(width, config.hidden) for width in widths)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(config.hidden) for _ in widths)
         self.readouts = nn.ModuleList([Readout("mean"), Readout("max"), Readout("sum")])
-        self.dropout = Dropout(shape.dropout)
-        self.head = nn.Linear(3 * shape.hidden * shape.layers, shape.outputs)
+        self.dropout = Dropout(config.dropout)
+        self.head = nn.Linear(3 * config.hidden * config.layers, config.outputs)
 
-    def embed(self, graphs: Graphs) -> Tensor:
-        """[G, D]: every layer, read out by mean, by maximum and by sum."""
-        x, found = graphs.x, []
+    def embed(self, graphs: BatchedGraphs) -> Tensor:
+        """Return the embeddings [G, D]: the readouts of all layers, concatenated."""
+        x, readouts = graphs.x, []
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = F.relu(norm(layer(x, graphs.graph)))
+            x = F.relu(norm(layer(x, graphs.adjacency)))
             for readout in self.readouts:
-                read = readout(x, graphs.member, graphs.number)
-                found.append(read)
-            found[-1] = found[-1].log1p()  # a sum grows with the graph
-        return torch.cat(found, dim=1)
+                readouts.append(readout(x, graphs.batch, graphs.num_graphs))
+            readouts[-1] = readouts[-1].log1p()  # the sum grows with the graph
+        return torch.cat(readouts, dim=1)
 
-    def forward(self, graphs: Graphs) -> Tensor:
-        """Logits [G, K]."""
+    def forward(self, graphs: BatchedGraphs) -> Tensor:
+        """Return the logits [G, K]."""
         return self.head(self.dropout(self.embed(graphs)))
 
 
-def _layer(width: int, hidden: int) -> GIN:
-    dense = (
+def _gin(width: int, hidden: int) -> GIN:
+    mlp = (
         nn.Linear(width, hidden),
         nn.BatchNorm1d(hidden),
         nn.ReLU(),
         nn.Linear(hidden, hidden),
     )
-    return GIN(nn.Sequential(*dense), learn_eps=True)
+    return GIN(nn.Sequential(*mlp), learn_eps=True)
 
 
-def some_of(graphs: Graphs, wanted: Tensor) -> Graphs:
-    """Some of the graphs, in the order of rows wanted [B]."""
-    sizes = torch.bincount(graphs.member, minlength=graphs.number)
+def select_graphs(graphs: BatchedGraphs, rows: Tensor) -> BatchedGraphs:
+    """Return the graphs of `rows` [B], in that order."""
+    sizes = torch.bincount(graphs.batch, minlength=graphs.num_graphs)
     starts = sizes.cumsum(0) - sizes
-    own = sizes[wanted]
-    nodes = _spans(starts[wanted], own)
-    incoming = graphs.graph.incoming
-    offsets = incoming.offsets.long()
-    first, last = offsets[nodes], offsets[nodes + 1]
+    selected_sizes = sizes[rows]
+    nodes = _spans(starts[rows], selected_sizes)
+    incoming = graphs.adjacency.incoming
+    indptr = incoming.indptr.long()
+    first, last = indptr[nodes], indptr[nodes + 1]
     edges = _spans(first, last - first)
-    place = torch.full((len(graphs.member),), -1)
-    place[nodes] = torch.arange(len(nodes))
-    sources = place[incoming.sources[edges].long()]
+    new_row = torch.full((len(graphs.batch),), -1)
+    new_row[nodes] = torch.arange(len(nodes))
+    sources = new_row[incoming.indices[edges].long()]
     targets = torch.arange(len(nodes)).repeat_interleave(last - first)
-    graph = Adjacency.of(torch.stack([sources, targets]), len(nodes))
-    member = torch.arange(len(wanted)).repeat_interleave(own)
-    return Graphs(graphs.x[nodes], graph, member, len(wanted))
+    edge_index = torch.stack([sources, targets])
+    adjacency = Adjacency.from_edge_index(edge_index, len(nodes))
+    batch = torch.arange(len(rows)).repeat_interleave(selected_sizes)
+    return BatchedGraphs(graphs.x[nodes], adjacency, batch, len(rows))
 
 
 def _spans(starts: Tensor, lengths: Tensor) -> Tensor:
-    """start, start + 1 ... of each span, one after the other."""
+    """Return start, start + 1, ... of each span, concatenated."""
     before = lengths.cumsum(0) - lengths
     total = int(lengths.sum())
     return torch.arange(total) + (starts - before).repeat_interleave(lengths)
 
 
-class OnGraphs(nn.Module):
-    """A network on a set of graphs: rows of graphs [B] to their logits [B, K]."""
+class GraphBatchNetwork(nn.Module):
+    """A network bound to its graphs: rows of graphs [B] to their logits [B, K]."""
 
-    def __init__(self, network: GraphLevelNetwork, graphs: Graphs) -> None:
+    def __init__(self, network: GraphLevelNetwork, graphs: BatchedGraphs) -> None:
         super().__init__()
         self.network = network
         self.graphs = graphs
 
     def forward(self, rows: Tensor) -> Tensor:
-        return self.network(some_of(self.graphs, rows))
+        return self.network(select_graphs(self.graphs, rows))
 
     @torch.no_grad()
-    def logits(self, rows: Any = None) -> Tensor:
-        """Of all graphs, or of some rows."""
+    def logits(self, rows: Tensor | None = None) -> Tensor:
+        """Return the logits of `rows`, or of all graphs, in evaluation mode."""
         self.network.eval()
-        some = self.graphs if rows is None else some_of(self.graphs, rows)
-        return self.network(some)
+        graphs = self.graphs if rows is None else select_graphs(self.graphs, rows)
+        return self.network(graphs)

@@ -1,1 +1,1 @@
-"""Looking inside what is said of a node: its surroundings, and every sum on the way."""
+"""Breakdowns of graph predictions into messages, sums and scores."""

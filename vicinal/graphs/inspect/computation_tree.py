@@ -1,9 +1,9 @@
-"""The computational graph of one node, unrolled: a tree of who is heard by whom.
+"""The computation tree of one node: who sends messages to whom, layer by layer.
 
-The root is the node after the last layer. Its children are those that the last layer
-hears, as the layer before made them; theirs are whom that layer hears; and so on down
-to what is known of the nodes. One node may stand in it at many places: a network of L
-layers sees a graph as such trees (K. Xu et al., ICLR 2019, section 2).
+The root is the node after the last layer. Its children are the neighbours whose
+messages the last layer sums, as the layer before left them, and so on down to the input
+features. One node can appear several times: an L-layer network computes on such trees
+(K. Xu et al., ICLR 2019, section 2).
 """
 
 from collections.abc import Callable, Iterator
@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.errors import SettingError
 from vicinal.graphs.inspect.messages import (
     LayerBreakdown,
-    open_at,
-    open_deep,
-    open_spread,
+    decompose_appnp,
+    decompose_gcnii,
+    decompose_layer_at,
+    unsupported,
 )
 from vicinal.graphs.nodes.labelled_graph import LabelledGraph
 from vicinal.graphs.nodes.networks import (
@@ -30,15 +30,15 @@ from vicinal.graphs.nodes.networks import (
     NodeNetwork,
 )
 
-SHARE = 1e-3
-"""of the longest message, below which one is left out of a tree"""
+MIN_MESSAGE_SHARE = 1e-3
+"""messages shorter than this share of the longest are not part of a tree"""
 
 
-class HeadSum(NamedTuple):
-    """How the head makes the scores of the root: value W' + bias."""
+class HeadTerms(NamedTuple):
+    """The terms of the head's scores: W z + b."""
 
-    value: np.ndarray
-    """[D] what the last layer gives"""
+    embedding: np.ndarray
+    """[D] output z of the last layer"""
 
     weights: np.ndarray
     """[K, D]"""
@@ -49,160 +49,170 @@ class HeadSum(NamedTuple):
 
 @dataclass
 class TreeNode:
-    """One node in the tree."""
+    """One node of the tree: a node of the graph after some layer."""
 
     node: int
     layer: int
-    """layers that have made it; 0: what the first layer is given"""
+    """number of layers applied; 0 is the input of the first layer"""
 
     stage: str = ""
     """the same in words"""
 
     coefficient: float = 1.0
-    """what it counts for the one above"""
+    """weight of its message in the parent's sum"""
 
     message: np.ndarray | None = None
-    """[D] that it sends to the one above, the coefficient in it; None of the root"""
+    """[D] message to the parent, coefficient included; None for the root"""
 
     children: list["TreeNode"] = field(default_factory=list)
-    left_out: int = 0
-    """messages that are not shown"""
+    num_hidden: int = 0
+    """messages to this node that are not among the children"""
 
-    opened: LayerBreakdown | None = None
-    """the sum that makes it; None where it is not opened"""
+    breakdown: LayerBreakdown | None = None
+    """the sum at this node; None for leaves"""
 
     scores: np.ndarray | None = None
-    """[K] of the root: what the head makes of it, logits or the number in spreads"""
+    """[K] of the root: logits, or the standardised number"""
 
-    head: HeadSum | None = None
-    """of the root: how"""
+    head: HeadTerms | None = None
+    """of the root"""
 
-    off: float = 0.0
-    """largest difference between what the parts make and what the network computed"""
+    max_error: float = 0.0
+    """largest difference between the sum of the terms and the network's output"""
 
     @property
-    def length(self) -> float:
-        """Of its message to the one above."""
+    def message_length(self) -> float:
+        """Return the length of the message to the parent."""
         return 0.0 if self.message is None else float(np.linalg.norm(self.message))
 
     @property
-    def own(self) -> float:
-        """Length of what no neighbour sent: the node itself, and the bias."""
-        return 0.0 if self.opened is None else float(np.linalg.norm(self.opened.rest))
+    def own_length(self) -> float:
+        """Return the length of the sum's own term (self connection and bias)."""
+        if self.breakdown is None:
+            return 0.0
+        return float(np.linalg.norm(self.breakdown.own_term))
 
     def walk(self) -> Iterator["TreeNode"]:
-        """Itself and all below."""
+        """Yield this node and all nodes below it."""
         yield self
         for child in self.children:
             yield from child.walk()
 
 
 class _Layers(NamedTuple):
-    """A network as layers, one after the other."""
+    """A network as a sequence of layers."""
 
     states: list[Tensor]
-    """[N, D] what the first layer is given, and what each makes"""
+    """[N, D] input of the first layer, then the output of each layer"""
 
-    open: Callable[[int, int], LayerBreakdown]
-    """the sum of layer k, counted from 0, at a node"""
+    decompose: Callable[[int, int], LayerBreakdown]
+    """breakdown of layer k, counted from 0, at a node"""
 
     stages: list[str]
-    """what the states are"""
+    """names of the states"""
 
 
 @torch.no_grad()
-def unrolled(
+def build_tree(
     network: NodeNetwork,
-    known: LabelledGraph,
+    labelled: LabelledGraph,
     node: int,
-    most: tuple[int, ...] = (8, 4, 2),
+    max_children: tuple[int, ...] = (8, 4, 2),
 ) -> TreeNode:
-    """The tree of a node. most: children of the root that are shown, of each of those,
-    and so on: those with the longest messages; deeper ones have none, so that of a deep
-    network the last layers are drawn.
+    """Return the computation tree of a node.
 
-    SettingError for a network of a kind that is unknown here.
+    max_children: children kept for the root, for each of its children, and so on, by
+    the length of their messages. Levels beyond it have none, so of a deep network the
+    last layers are shown. Raises SettingError for an unsupported kind of network.
     """
     network.eval()
-    layers = _layers(network, known)
+    layers = _layers_of(network, labelled)
     root = TreeNode(node, len(layers.states) - 1, layers.stages[-1])
-    _open(root, layers, most)
-    value, head = layers.states[-1][node], network.head
+    _add_children(root, layers, max_children)
+    embedding, head = layers.states[-1][node], network.head
     assert isinstance(head, nn.Linear)
-    root.scores = network(known.x, known.graph, known.weight)[node].numpy()
-    root.head = HeadSum(
-        value.numpy(), head.weight.detach().numpy(), head.bias.detach().numpy()
+    root.scores = network(labelled.x, labelled.adjacency, labelled.edge_weight)[
+        node
+    ].numpy()
+    root.head = HeadTerms(
+        embedding.numpy(), head.weight.detach().numpy(), head.bias.detach().numpy()
     )
-    made = root.head.weights @ root.head.value + root.head.bias
-    root.off = max(root.off, float(np.abs(made - root.scores).max()))
+    computed = root.head.weights @ root.head.embedding + root.head.bias
+    root.max_error = max(root.max_error, float(np.abs(computed - root.scores).max()))
     return root
 
 
-def _layers(network: NodeNetwork, known: LabelledGraph) -> _Layers:
-    for kind, layers in KINDS.items():
+def _layers_of(network: NodeNetwork, labelled: LabelledGraph) -> _Layers:
+    for kind, layers in NETWORK_LAYERS.items():
         if isinstance(network, kind):
-            return layers(network, known)
-    raise SettingError(f"A {type(network).__name__} cannot be opened here.")
+            return layers(network, labelled)
+    raise unsupported(network)
 
 
-def _of_stack(network: LayeredNetwork, known: LabelledGraph) -> _Layers:
-    states = [known.x]
+def _stacked_layers(network: LayeredNetwork, labelled: LabelledGraph) -> _Layers:
+    states = [labelled.x]
     for k in range(len(network.layers)):
-        states.append(network.step(k, states[-1], known.graph, known.weight))
+        states.append(
+            network.apply_layer(k, states[-1], labelled.adjacency, labelled.edge_weight)
+        )
 
-    def opened(k: int, node: int) -> LayerBreakdown:
-        return open_at(network, k, states[k], known, node)
+    def decompose(k: int, node: int) -> LayerBreakdown:
+        return decompose_layer_at(network, k, states[k], labelled, node)
 
-    return _Layers(states, opened, _stages("what is known", len(network.layers)))
+    return _Layers(states, decompose, _stages("input features", len(network.layers)))
 
 
-def _of_deep(network: GCNIINetwork, known: LabelledGraph) -> _Layers:
-    first = F.relu(network.dense(known.x))
-    states = [first]
+def _gcnii_layers(network: GCNIINetwork, labelled: LabelledGraph) -> _Layers:
+    h_0 = F.relu(network.dense(labelled.x))
+    states = [h_0]
     for layer in network.layers:
-        states.append(F.relu(layer(states[-1], first, known.graph, known.weight)))
+        states.append(
+            F.relu(layer(states[-1], h_0, labelled.adjacency, labelled.edge_weight))
+        )
 
-    def opened(k: int, node: int) -> LayerBreakdown:
-        return open_deep(network, k, states[k], first, known, node)
+    def decompose(k: int, node: int) -> LayerBreakdown:
+        return decompose_gcnii(network, k, states[k], h_0, labelled, node)
 
     stages = _stages("after the dense layer", len(network.layers))
-    return _Layers(states, opened, stages)
+    return _Layers(states, decompose, stages)
 
 
-def _of_spread(network: APPNPNetwork, known: LabelledGraph) -> _Layers:
-    h = F.relu(network.dense(known.x))
+def _appnp_layers(network: APPNPNetwork, labelled: LabelledGraph) -> _Layers:
+    h = F.relu(network.dense(labelled.x))
 
-    def opened(k: int, node: int) -> LayerBreakdown:
-        return open_spread(network, h, known, node)
+    def decompose(k: int, node: int) -> LayerBreakdown:
+        return decompose_appnp(network, h, labelled, node)
 
-    states = [h, network.spread(h, known.graph, known.weight)]
-    return _Layers(states, opened, ["after the dense layer", "once it is spread"])
-
-
-def _stages(first: str, layers: int) -> list[str]:
-    return [first, *(f"after layer {k}" for k in range(1, layers + 1))]
+    states = [h, network.propagation(h, labelled.adjacency, labelled.edge_weight)]
+    return _Layers(states, decompose, ["after the dense layer", "after propagation"])
 
 
-KINDS: dict[type[NodeNetwork], Callable[[Any, LabelledGraph], _Layers]] = {
-    LayeredNetwork: _of_stack,
-    GCNIINetwork: _of_deep,
-    APPNPNetwork: _of_spread,
+def _stages(first: str, num_layers: int) -> list[str]:
+    return [first, *(f"after layer {k}" for k in range(1, num_layers + 1))]
+
+
+NETWORK_LAYERS: dict[type[NodeNetwork], Callable[[Any, LabelledGraph], _Layers]] = {
+    LayeredNetwork: _stacked_layers,
+    GCNIINetwork: _gcnii_layers,
+    APPNPNetwork: _appnp_layers,
 }
 
 
-def _open(at: TreeNode, layers: _Layers, most: tuple[int, ...]) -> None:
-    if not at.layer or not most:
+def _add_children(
+    parent: TreeNode, layers: _Layers, max_children: tuple[int, ...]
+) -> None:
+    if not parent.layer or not max_children:
         return
-    opened = at.opened = layers.open(at.layer - 1, at.node)
-    at.off = opened.off
-    lengths = [float(np.linalg.norm(m.vector)) for m in opened.messages]
+    breakdown = parent.breakdown = layers.decompose(parent.layer - 1, parent.node)
+    parent.max_error = breakdown.max_error
+    lengths = [float(np.linalg.norm(m.vector)) for m in breakdown.messages]
     order = np.argsort([-length for length in lengths], kind="stable")
-    longest = max(lengths, default=0.0)
-    shown = [k for k in order if lengths[k] > SHARE * longest][: most[0]]
-    at.left_out = len(opened.messages) - len(shown)
-    for k in shown:
-        message = opened.messages[int(k)]
-        stage, count = layers.stages[at.layer - 1], message.coefficient
-        child = TreeNode(message.source, at.layer - 1, stage, count, message.vector)
-        at.children.append(child)
-        _open(child, layers, most[1:])
+    min_length = MIN_MESSAGE_SHARE * max(lengths, default=0.0)
+    kept = [k for k in order if lengths[k] > min_length][: max_children[0]]
+    parent.num_hidden = len(breakdown.messages) - len(kept)
+    layer = parent.layer - 1
+    for k in kept:
+        source, coefficient, vector = breakdown.messages[int(k)]
+        child = TreeNode(source, layer, layers.stages[layer], coefficient, vector)
+        parent.children.append(child)
+        _add_children(child, layers, max_children[1:])

@@ -1,28 +1,26 @@
-"""The computational graph of one node: every message, its coefficient, and the sums.
+"""Every message to a node, its coefficient, and the sum, layer by layer.
 
-Each layer makes a node's numbers of what its neighbours send and of what does not come
-from them,
+A layer computes a node's output from the messages of its neighbours u and from a term
+of its own (self connection and bias):
 
     s_v = sum over neighbours u of  c_uv m_u  +  r_v,      z_v = f(s_v)
 
-and this room says what c, m, r and f are for each kind of layer:
+=======  =============================  ===========================  ============
+layer    message c m                    own term r                   f
+=======  =============================  ===========================  ============
+GCN      P_uv W x_u                     b                            identity
+SAGE     W_1 x_u / degree               b + W_2 x_v                  identity
+GIN      x_u                            (1 + eps) x_v                dense layers
+GAT      a_uv W x_u for each head       b                            identity
+GATv2    a_uv W_1 x_u for each head     b                            identity
+RGCN     W_r x_u / c_v,r per relation   b + W_0 x_v                  identity
+GCNII    (1 - alpha) P_uv M h_u         alpha M h_0                  identity
+APPNP    C_uv h_u, all K steps in one   0                            identity
+=======  =============================  ===========================  ============
 
-=======  ==============================  ===========================  ==============
-layer    message c m                     rest r                       f
-=======  ==============================  ===========================  ==============
-GCN      P_uv W x_u                      b                            as it is
-SAGE     W_1 x_u / degree                b + W_2 x_v                  as it is
-GIN      x_u                             (1 + eps) x_v                the dense layers
-GAT      share_uv W x_u, head by head    b                            as it is
-GATv2    share_uv W_1 x_u                b                            as it is
-RGCN     W_r x_u / c_v,r, by relation r  b + W_0 x_v                  as it is
-GCNII    (1 - alpha) P_uv M h_u          alpha M h_0                  as it is
-APPNP    K steps at once: C_uv h_u       0                            as it is
-=======  ==============================  ===========================  ==============
-
-with M = (1 - beta) I + beta W, and C what K steps of spreading make of P. A node is its
-own neighbour where the layer gives it a loop. The parts are held against what the
-network computed.
+M = (1 - beta) I + beta W, and C is the linear map of K propagation steps with P. Layers
+that add self-loops have the node among its own neighbours. `max_error` compares the sum
+with the output of the network.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,7 +36,7 @@ from vicinal.errors import SettingError
 from vicinal.graphs.layers.appnp import APPNP
 from vicinal.graphs.layers.gat import GAT
 from vicinal.graphs.layers.gatv2 import GATv2
-from vicinal.graphs.layers.gcn import GCN, smoothed
+from vicinal.graphs.layers.gcn import GCN, gcn_aggregate
 from vicinal.graphs.layers.gcnii import GCNII
 from vicinal.graphs.layers.gin import GIN
 from vicinal.graphs.layers.relational import RelationalGCN
@@ -50,49 +48,49 @@ from vicinal.graphs.nodes.networks import (
     LayeredNetwork,
     NodeNetwork,
 )
-from vicinal.graphs.nodes.propagation import spread
+from vicinal.graphs.nodes.propagation import propagate
 from vicinal.graphs.sparse.adjacency import Adjacency
 from vicinal.graphs.sparse.edge_functions import edge_softmax
 
 
 class Message(NamedTuple):
-    """What one neighbour sends."""
+    """The message of one neighbour."""
 
     source: int
     """row of the neighbour"""
 
     coefficient: float
-    """what its vector counts: of several heads their mean"""
+    """weight of the neighbour in the sum; with several attention heads their mean"""
 
     vector: np.ndarray
-    """[D] its part of the sum, the coefficient in it"""
+    """[D] term of the sum, coefficient included"""
 
 
 @dataclass(frozen=True)
 class LayerBreakdown:
-    """One node at one layer."""
+    """The sum that one layer computes at one node."""
 
     node: int
     layer: str
     kind: str
     messages: list[Message]
-    rest: np.ndarray
-    """[D] of the sum, what no neighbour sent"""
+    own_term: np.ndarray
+    """[D] term of the sum that comes from no neighbour: self connection and bias"""
 
     computed: np.ndarray
-    """[D'] what the parts make, after what is done to their sum"""
+    """[D'] f(sum of all terms)"""
 
-    given: np.ndarray
-    """[D'] what the network computed"""
+    output: np.ndarray
+    """[D'] output of the layer in the network"""
 
     @property
-    def off(self) -> float:
-        """The largest difference between the two."""
-        return float(np.abs(self.computed - self.given).max(initial=0.0))
+    def max_error(self) -> float:
+        """Return the largest absolute difference between the sum and the output."""
+        return float(np.abs(self.computed - self.output).max(initial=0.0))
 
 
-class _Parts(NamedTuple):
-    """What a layer's sum is made of at one node."""
+class _Terms(NamedTuple):
+    """The terms of a layer's sum at one node, and the function of the sum."""
 
     sources: Tensor
     """[U]"""
@@ -100,261 +98,284 @@ class _Parts(NamedTuple):
     """[U]"""
     vectors: Tensor
     """[U, D]"""
-    rest: Tensor
+    own_term: Tensor
     """[D]"""
-    then: Callable[[Tensor], Tensor] = lambda s: s
+    function: Callable[[Tensor], Tensor] = lambda s: s
+
+
+def unsupported(module: nn.Module) -> SettingError:
+    """Return the error for a layer or network without a known breakdown."""
+    return SettingError(
+        f"A {type(module).__name__} cannot be broken down into messages."
+    )
 
 
 @torch.no_grad()
-def tree(
-    network: NodeNetwork, known: LabelledGraph, node: int
+def decompose_network(
+    network: NodeNetwork, labelled: LabelledGraph, node: int
 ) -> Iterator[LayerBreakdown]:
-    """The layers of a network at one node, the first one first; the head comes last.
+    """Yield the breakdown of each layer at one node, the head last.
 
-    SettingError for a network of a kind that is unknown here.
+    Raises SettingError for an unsupported kind of network.
     """
     network.eval()
-    x, graph, weight = known.x, known.graph, known.weight
+    x, graph, weight = labelled.x, labelled.adjacency, labelled.edge_weight
     if isinstance(network, LayeredNetwork):
         for k in range(len(network.layers)):
-            yield open_at(network, k, x, known, node)
-            x = network.step(k, x, graph, weight)
+            yield decompose_layer_at(network, k, x, labelled, node)
+            x = network.apply_layer(k, x, graph, weight)
     elif isinstance(network, APPNPNetwork):
         h = F.relu(network.dense(x))
-        yield open_spread(network, h, known, node)
-        x = network.spread(h, graph, weight)
+        yield decompose_appnp(network, h, labelled, node)
+        x = network.propagation(h, graph, weight)
     elif isinstance(network, GCNIINetwork):
-        first = h = F.relu(network.dense(x))
+        h_0 = h = F.relu(network.dense(x))
         for k, layer in enumerate(network.layers):
-            yield open_deep(network, k, h, first, known, node)
-            h = F.relu(layer(h, first, graph, weight))
+            yield decompose_gcnii(network, k, h, h_0, labelled, node)
+            h = F.relu(layer(h, h_0, graph, weight))
         x = h
     else:
-        raise SettingError(f"A {type(network).__name__} cannot be opened here.")
-    logits = network(known.x, graph, weight)[node]
-    nothing = torch.empty(0, len(logits))
-    head = _Parts(torch.empty(0), torch.empty(0), nothing, network.head(x[node]))
-    yield _told("head", network.head, node, head, logits)
+        raise unsupported(network)
+    logits = network(labelled.x, graph, weight)[node]
+    no_messages = torch.empty(0, len(logits))
+    head = _Terms(torch.empty(0), torch.empty(0), no_messages, network.head(x[node]))
+    yield _breakdown("head", network.head, node, head, logits)
 
 
-def open_at(
-    network: LayeredNetwork, k: int, x: Tensor, known: LabelledGraph, node: int
+def decompose_layer_at(
+    network: LayeredNetwork, k: int, x: Tensor, labelled: LabelledGraph, node: int
 ) -> LayerBreakdown:
-    """Layer k of a stack, counted from 0, at one node; x: [N, F] that it is given."""
-    layer, graph, weight = network.layers[k], known.graph, known.weight
-    more = (weight,) if network.weighted else ()
-    given = layer(x, graph, *more)[node]
-    parts = _opener(layer)(layer, x, graph, weight, node)
-    return _told(f"layers.{k}", layer, node, parts, given)
+    """Return the breakdown of layer k (from 0) of a stack of layers at one node.
+
+    x: [N, F] input of the layer.
+    """
+    layer, graph, weight = network.layers[k], labelled.adjacency, labelled.edge_weight
+    optional_weight = (weight,) if network.weighted else ()
+    output = layer(x, graph, *optional_weight)[node]
+    terms = _decomposer(layer)(layer, x, graph, weight, node)
+    return _breakdown(f"layers.{k}", layer, node, terms, output)
 
 
-def open_deep(
+def decompose_gcnii(
     network: GCNIINetwork,
     k: int,
     h: Tensor,
-    first: Tensor,
-    known: LabelledGraph,
+    h_0: Tensor,
+    labelled: LabelledGraph,
     node: int,
 ) -> LayerBreakdown:
-    """Layer k of a GCNII, counted from 0, at one node, before it is cut at 0; h, first:
-    [N, D] that it is given, and what the dense layer made."""
-    layer, graph, weight = network.layers[k], known.graph, known.weight
+    """Return the breakdown of layer k (from 0) of a GCNII at one node, before the ReLU.
+
+    h: [N, D] input of the layer; h_0: [N, D] output of the dense layer.
+    """
+    layer, graph, weight = network.layers[k], labelled.adjacency, labelled.edge_weight
     assert isinstance(layer, GCNII)
-    parts = _gcnii(layer, h, first, graph, weight, node)
-    given = layer(h, first, graph, weight)[node]
-    return _told(f"layers.{k}", layer, node, parts, given)
+    terms = _gcnii(layer, h, h_0, graph, weight, node)
+    output = layer(h, h_0, graph, weight)[node]
+    return _breakdown(f"layers.{k}", layer, node, terms, output)
 
 
-def open_spread(
-    network: APPNPNetwork, h: Tensor, known: LabelledGraph, node: int
+def decompose_appnp(
+    network: APPNPNetwork, h: Tensor, labelled: LabelledGraph, node: int
 ) -> LayerBreakdown:
-    """All steps of an APPNP at once, at one node; h: [N, D] that is spread."""
-    parts = _spread(network.spread, h, known.graph, known.weight, node)
-    given = network.spread(h, known.graph, known.weight)[node]
-    return _told("spread", network.spread, node, parts, given)
+    """Return the breakdown of all steps of an APPNP, taken as one sum, at one node.
+
+    h: [N, D] input of the propagation.
+    """
+    terms = _appnp(
+        network.propagation, h, labelled.adjacency, labelled.edge_weight, node
+    )
+    output = network.propagation(h, labelled.adjacency, labelled.edge_weight)[node]
+    return _breakdown("spread", network.propagation, node, terms, output)
 
 
-def opened_layer(
+def decompose_layer(
     name: str, layer: nn.Module, x: Tensor, graph: Adjacency, node: int
 ) -> LayerBreakdown:
-    """A layer of those in the table at one node; x: [N, F] that it is given."""
-    parts = _opener(layer)(layer, x, graph, None, node)
-    return _told(name, layer, node, parts, layer(x, graph)[node])
+    """Return the breakdown of one layer at one node. x: [N, F] input of the layer."""
+    terms = _decomposer(layer)(layer, x, graph, None, node)
+    return _breakdown(name, layer, node, terms, layer(x, graph)[node])
 
 
-def opened_relation(
+def decompose_relational_layer(
     name: str, layer: RelationalGCN, x: Tensor, graphs: list[Adjacency], node: int
 ) -> LayerBreakdown:
-    """A relational GCN at one node: W_r x_u / c_v,r of each relation; graphs: of each.
+    """Return the breakdown of a relational GCN at one node.
 
-    A neighbour by several relations sends a message by each, in their order.
+    graphs: one per relation. A neighbour by several relations sends a message for each,
+    in the order of the relations.
     """
-    sources, shares, vectors = [], [], []
-    for w, graph in zip(layer.weights(), graphs, strict=True):
-        rows = graph.incoming.sources[_arriving(graph, node)].long()
+    sources, coefficients, vectors = [], [], []
+    for w, graph in zip(layer.relation_weights(), graphs, strict=True):
+        rows = graph.incoming.indices[_incoming_edges(graph, node)].long()
         c = torch.full((len(rows),), 1 / max(len(rows), 1))
         sources.append(rows)
-        shares.append(c)
+        coefficients.append(c)
         vectors.append(c[:, None] * (x[rows] @ w))
-    joined = torch.cat(sources), torch.cat(shares), torch.cat(vectors)
-    parts = _Parts(*joined, layer.root(x[node][None])[0])
-    return _told(name, layer, node, parts, layer(x, graphs)[node])
+    messages = torch.cat(sources), torch.cat(coefficients), torch.cat(vectors)
+    terms = _Terms(*messages, layer.root(x[node][None])[0])
+    return _breakdown(name, layer, node, terms, layer(x, graphs)[node])
 
 
-def _told(
-    name: str, layer: nn.Module, node: int, parts: _Parts, given: Tensor
+def _breakdown(
+    name: str, layer: nn.Module, node: int, terms: _Terms, output: Tensor
 ) -> LayerBreakdown:
-    total = parts.vectors.sum(dim=0) + parts.rest
-    computed = parts.then(total[None])[0]
-    both = zip(
-        parts.sources.tolist(),
-        parts.coefficients.tolist(),
-        parts.vectors.numpy(),
+    total = terms.vectors.sum(dim=0) + terms.own_term
+    computed = terms.function(total[None])[0]
+    rows = zip(
+        terms.sources.tolist(),
+        terms.coefficients.tolist(),
+        terms.vectors.numpy(),
         strict=True,
     )
-    messages = [Message(int(u), float(c), vector) for u, c, vector in both]
+    messages = [Message(int(u), float(c), vector) for u, c, vector in rows]
     return LayerBreakdown(
         node,
         name,
         type(layer).__name__,
         messages,
-        parts.rest.numpy(),
+        terms.own_term.numpy(),
         computed.numpy(),
-        given.numpy(),
+        output.numpy(),
     )
 
 
-def _arriving(graph: Adjacency, node: int) -> slice:
-    """The places of a node's edges among the arriving ones."""
-    offsets = graph.incoming.offsets
+def _incoming_edges(graph: Adjacency, node: int) -> slice:
+    """Return the slice of a node's edges among all incoming edges."""
+    offsets = graph.incoming.indptr
     return slice(int(offsets[node]), int(offsets[node + 1]))
 
 
-def _row_of_p(
-    graph: Adjacency, weight: Tensor | None, node: int
-) -> tuple[Tensor, Tensor]:
-    """Neighbours and coefficients of a node's row of D^-1/2 (A + I) D^-1/2."""
-    return row_of(lambda z: smoothed(z, graph, weight), graph, node)
-
-
-def row_of(
+def linear_coefficients(
     linear: Callable[[Tensor], Tensor], graph: Adjacency, node: int
 ) -> tuple[Tensor, Tensor]:
-    """What a linear map of [N, 1] takes for one node: rows and coefficients.
+    """Return the nonzero entries of a linear map's row: node rows and coefficients.
 
-    They are its slopes, which for a linear map are the map.
+    The gradient of a linear map of [N, 1] is the map itself.
     """
     with torch.enable_grad():
         z = torch.zeros(graph.num_nodes, 1, requires_grad=True)
-        (slopes,) = torch.autograd.grad(linear(z)[node, 0], z)
-    rows = slopes[:, 0].nonzero()[:, 0]
-    return rows, slopes[rows, 0]
+        (gradient,) = torch.autograd.grad(linear(z)[node, 0], z)
+    rows = gradient[:, 0].nonzero()[:, 0]
+    return rows, gradient[rows, 0]
 
 
-Opener = Callable[[Any, Tensor, Adjacency, Tensor | None, int], _Parts]
+def _propagation_row(
+    graph: Adjacency, weight: Tensor | None, node: int
+) -> tuple[Tensor, Tensor]:
+    """Return neighbours and coefficients of a node in P = D^-1/2 (A + I) D^-1/2."""
+    return linear_coefficients(lambda z: gcn_aggregate(z, graph, weight), graph, node)
 
 
-def _opener(layer: nn.Module) -> Opener:
-    for kind, opener in OPENERS.items():
+Decomposer = Callable[[Any, Tensor, Adjacency, Tensor | None, int], _Terms]
+
+
+def _decomposer(layer: nn.Module) -> Decomposer:
+    for kind, decomposer in DECOMPOSERS.items():
         if isinstance(layer, kind):
-            return opener
-    raise SettingError(f"A {type(layer).__name__} cannot be opened here.")
+            return decomposer
+    raise unsupported(layer)
 
 
 def _gcn(
     layer: GCN, x: Tensor, graph: Adjacency, weight: Tensor | None, node: int
-) -> _Parts:
-    rows, c = _row_of_p(graph, weight, node)
-    rest = torch.zeros(layer.linear.out_features) if layer.bias is None else layer.bias
-    return _Parts(rows, c, c[:, None] * layer.linear(x[rows]), rest.detach())
+) -> _Terms:
+    rows, c = _propagation_row(graph, weight, node)
+    bias = torch.zeros(layer.linear.out_features) if layer.bias is None else layer.bias
+    return _Terms(rows, c, c[:, None] * layer.linear(x[rows]), bias.detach())
 
 
 def _sage(
     layer: GraphSAGE, x: Tensor, graph: Adjacency, weight: Tensor | None, node: int
-) -> _Parts:
-    own = _arriving(graph, node)
-    rows = graph.incoming.sources[own].long()
+) -> _Terms:
+    incoming = _incoming_edges(graph, node)
+    rows = graph.incoming.indices[incoming].long()
     c = torch.ones(len(rows)) / max(len(rows), 1)
     if weight is not None:
-        c = c * weight[graph.incoming.edges[own]]
-    vectors = c[:, None] * F.linear(x[rows], layer.neighbours.weight)
-    rest = layer.itself(x[node][None])[0]
-    if layer.neighbours.bias is not None:
-        rest = rest + layer.neighbours.bias
-    return _Parts(rows, c, vectors, rest.detach())
+        c = c * weight[graph.incoming.edge_ids[incoming]]
+    vectors = c[:, None] * F.linear(x[rows], layer.neighbor_linear.weight)
+    own_term = layer.self_linear(x[node][None])[0]
+    if layer.neighbor_linear.bias is not None:
+        own_term = own_term + layer.neighbor_linear.bias
+    return _Terms(rows, c, vectors, own_term.detach())
 
 
 def _gin(
     layer: GIN, x: Tensor, graph: Adjacency, weight: Tensor | None, node: int
-) -> _Parts:
-    own = _arriving(graph, node)
-    rows = graph.incoming.sources[own].long()
+) -> _Terms:
+    incoming = _incoming_edges(graph, node)
+    rows = graph.incoming.indices[incoming].long()
     c = torch.ones(len(rows))
     if weight is not None:
-        c = weight[graph.incoming.edges[own]]
-    rest = (1 + layer.eps) * x[node]
-    return _Parts(rows, c, c[:, None] * x[rows], rest.detach(), layer.mlp)
+        c = weight[graph.incoming.edge_ids[incoming]]
+    own_term = (1 + layer.eps) * x[node]
+    return _Terms(rows, c, c[:, None] * x[rows], own_term.detach(), layer.mlp)
 
 
 def _attention(
-    share: Tensor, sent: Tensor, bias: Tensor, graph: Adjacency, node: int, mean: bool
-) -> _Parts:
-    """share: [E, K] of all arriving edges; sent: [N, K, F]."""
-    own = _arriving(graph, node)
-    rows = graph.incoming.sources[own].long()
-    vectors = share[own][:, :, None] * sent[rows]  # [U, K, F]
-    flat = vectors.mean(dim=1) if mean else vectors.flatten(1)
-    return _Parts(rows, share[own].mean(dim=1), flat, bias.detach())
+    coefficients: Tensor,
+    values: Tensor,
+    bias: Tensor,
+    graph: Adjacency,
+    node: int,
+    average: bool,
+) -> _Terms:
+    """coefficients: [E, heads] of all incoming edges; values: [N, heads, F]."""
+    incoming = _incoming_edges(graph, node)
+    rows = graph.incoming.indices[incoming].long()
+    vectors = coefficients[incoming][:, :, None] * values[rows]  # [U, heads, F]
+    merged = vectors.mean(dim=1) if average else vectors.flatten(1)
+    return _Terms(rows, coefficients[incoming].mean(dim=1), merged, bias.detach())
 
 
 def _gat(
     layer: GAT, x: Tensor, graph: Adjacency, weight: Tensor | None, node: int
-) -> _Parts:
-    graph = graph.add_self_loops
+) -> _Terms:
+    graph = graph.with_self_loops
     h = layer.linear(x).unflatten(1, (layer.heads, -1))
-    share = layer.shares(h, graph)
-    return _attention(share, h, layer.bias, graph, node, layer.average)
+    coefficients = layer.attention_weights(h, graph)
+    return _attention(coefficients, h, layer.bias, graph, node, layer.average)
 
 
 def _gatv2(
     layer: GATv2, x: Tensor, graph: Adjacency, weight: Tensor | None, node: int
-) -> _Parts:
-    graph = graph.add_self_loops
-    sent = layer.sender(x).unflatten(1, (layer.heads, -1))
-    heard = layer.receiver(x).unflatten(1, (layer.heads, -1))
-    share = edge_softmax(layer.scores(sent, heard, graph), graph)
-    return _attention(share, sent, layer.bias, graph, node, layer.average)
+) -> _Terms:
+    graph = graph.with_self_loops
+    sources = layer.source_linear(x).unflatten(1, (layer.heads, -1))
+    targets = layer.target_linear(x).unflatten(1, (layer.heads, -1))
+    coefficients = edge_softmax(layer.attention_scores(sources, targets, graph), graph)
+    return _attention(coefficients, sources, layer.bias, graph, node, layer.average)
 
 
 def _gcnii(
     layer: GCNII,
     h: Tensor,
-    first: Tensor,
+    h_0: Tensor,
     graph: Adjacency,
     weight: Tensor | None,
     node: int,
-) -> _Parts:
-    rows, c = _row_of_p(graph, weight, node)
+) -> _Terms:
+    rows, c = _propagation_row(graph, weight, node)
     c = (1 - layer.alpha) * c
 
-    def mixed(z: Tensor) -> Tensor:
+    def apply_m(z: Tensor) -> Tensor:
         return (1 - layer.beta) * z + layer.beta * (z @ layer.weight)
 
-    rest = mixed(layer.alpha * first[node][None])[0]
-    return _Parts(rows, c, mixed(c[:, None] * h[rows]), rest.detach())
+    own_term = apply_m(layer.alpha * h_0[node][None])[0]
+    return _Terms(rows, c, apply_m(c[:, None] * h[rows]), own_term.detach())
 
 
-def _spread(
+def _appnp(
     layer: APPNP, h: Tensor, graph: Adjacency, weight: Tensor | None, node: int
-) -> _Parts:
-    def steps(z: Tensor) -> Tensor:
-        return spread(z, graph, layer.alpha, layer.steps, weight)
+) -> _Terms:
+    def apply_steps(z: Tensor) -> Tensor:
+        return propagate(z, graph, layer.alpha, layer.steps, weight)
 
-    rows, c = row_of(steps, graph, node)
-    return _Parts(rows, c, c[:, None] * h[rows], torch.zeros(h.shape[1]))
+    rows, c = linear_coefficients(apply_steps, graph, node)
+    return _Terms(rows, c, c[:, None] * h[rows], torch.zeros(h.shape[1]))
 
 
-OPENERS: dict[type[nn.Module], Opener] = {
+DECOMPOSERS: dict[type[nn.Module], Decomposer] = {
     GCN: _gcn,
     GraphSAGE: _sage,
     GIN: _gin,

@@ -1,16 +1,16 @@
-"""A whole graph's answer, opened: what each layer, each readout and each node adds.
+"""The breakdown of a graph's score into layers, readouts and nodes.
 
-The head is one dense layer on the readouts of all layers, so its score is a sum::
+The head is one dense layer on the readouts of all layers, so the score is a sum::
 
     score = b + sum over layers l, readouts r of  w_lr . r(h_l)
 
-    mean      1/n sum_v h_v               node v adds  w . h_v / n
-    max       h of the largest node       that node adds the channel, w_c h_vc
-    log sum   log(1 + S), S = sum_v h_v   node v adds  w_c log(1 + S_c) h_vc / S_c
+    mean      1/n sum_v h_v               node v adds       w . h_v / n
+    max       max over v of h_vc          the maximum adds  w_c h_vc
+    log sum   log(1 + S), S = sum_v h_v   node v adds       w_c log(1 + S_c) h_vc / S_c
 
-What a node adds to the last is its share of the sum (h is 0 or more). So the nodes'
-parts, and b, add up to the score. Of several classes a score is told as how far it is
-above the mean of all: that alone changes the probabilities.
+All h are 0 or more, so the last one splits the log sum by shares of S. With several
+classes the score is relative to the mean of all classes, because only differences
+between logits change the probabilities.
 """
 
 from collections.abc import Iterator
@@ -21,83 +21,86 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vicinal.graphs.graph_level.graph_features import Graphs
+from vicinal.graphs.graph_level.graph_features import BatchedGraphs
 from vicinal.graphs.graph_level.networks import GraphLevelNetwork
-from vicinal.graphs.inspect.messages import LayerBreakdown, opened_layer
+from vicinal.graphs.inspect.messages import LayerBreakdown, decompose_layer
 
 READOUTS = ("mean", "max", "log sum")
 
 
 @dataclass(frozen=True)
-class OpenedGraph:
-    """What one score of one graph adds up to."""
+class GraphBreakdown:
+    """The terms of one score of one graph."""
 
     readouts: np.ndarray
-    """[L, 3] what each readout of each layer adds"""
+    """[L, 3] contribution of each readout of each layer"""
 
     nodes: np.ndarray
-    """[L, N] what each node adds by each layer"""
+    """[L, N] contribution of each node through each layer"""
 
-    base: float
-    """what is there without any"""
-
-    computed: float
-    """what the network computed"""
+    bias: float
+    score: float
+    """computed by the network"""
 
     @property
-    def off(self) -> float:
-        """How far the nodes' parts together are from what was computed."""
-        return abs(self.base + float(self.nodes.sum()) - self.computed)
+    def max_error(self) -> float:
+        """Return the difference between the sum over nodes and the score."""
+        return abs(self.bias + float(self.nodes.sum()) - self.score)
 
 
 @torch.no_grad()
-def open_graph(network: GraphLevelNetwork, graphs: Graphs, k: int) -> OpenedGraph:
-    """The score of class k (0 for a number) of the one graph of `graphs`."""
+def decompose_graph(
+    network: GraphLevelNetwork, graphs: BatchedGraphs, k: int
+) -> GraphBreakdown:
+    """Return the terms of the score of class k (0 for a number) of a single graph."""
     network.eval()
-    x, hidden = graphs.x, network.shape.hidden
+    x, hidden = graphs.x, network.config.hidden
     weight, bias = network.head.weight, network.head.bias
     if len(weight) > 1:
         weight, bias = weight - weight.mean(dim=0), bias - bias.mean()
-    of_each = weight[k].view(network.shape.layers, len(READOUTS), hidden)
+    layer_weights = weight[k].view(network.config.layers, len(READOUTS), hidden)
     readouts, nodes = [], []
-    for h, w in zip(layers_of(network, graphs), of_each, strict=True):
-        parts = [
+    for h, w in zip(layer_outputs(network, graphs), layer_weights, strict=True):
+        shares = [
             h / len(x),
-            _largest(h),
+            _maxima(h),
             h * (h.sum(dim=0).log1p() / h.sum(dim=0).clamp(min=1e-30)),
         ]
-        adds = torch.stack([part @ own for part, own in zip(parts, w, strict=True)])
-        readouts.append(adds.sum(dim=1).numpy())
-        nodes.append(adds.sum(dim=0).numpy())
+        terms = torch.stack([z @ w_r for z, w_r in zip(shares, w, strict=True)])
+        readouts.append(terms.sum(dim=1).numpy())
+        nodes.append(terms.sum(dim=0).numpy())
     logits = network(graphs)[0]
     score = logits[k] - logits.mean() if len(logits) > 1 else logits[k]
-    return OpenedGraph(
+    return GraphBreakdown(
         np.stack(readouts), np.stack(nodes), float(bias[k]), float(score)
     )
 
 
-def layers_of(network: GraphLevelNetwork, graphs: Graphs) -> Iterator[Tensor]:
-    """What each layer gives, [N, hidden], 0 or more."""
+def layer_outputs(
+    network: GraphLevelNetwork, graphs: BatchedGraphs
+) -> Iterator[Tensor]:
+    """Yield the output of each layer after norm and ReLU, [N, hidden]."""
     x = graphs.x
     for layer, norm in zip(network.layers, network.norms, strict=True):
-        x = F.relu(norm(layer(x, graphs.graph)))
+        x = F.relu(norm(layer(x, graphs.adjacency)))
         yield x
 
 
-def _largest(h: Tensor) -> Tensor:
-    """[N, D]: h where a node has the largest of a channel, the first of equal ones,
-    else 0."""
-    most, rows = h.max(dim=0)
-    return torch.zeros_like(h).scatter_(0, rows[None], most[None])
+def _maxima(h: Tensor) -> Tensor:
+    """Return h [N, D] where a node has the first maximum of a channel, else 0."""
+    values, rows = h.max(dim=0)
+    return torch.zeros_like(h).scatter_(0, rows[None], values[None])
 
 
 @torch.no_grad()
-def messages(
-    network: GraphLevelNetwork, graphs: Graphs, node: int
+def decompose_layers(
+    network: GraphLevelNetwork, graphs: BatchedGraphs, node: int
 ) -> Iterator[LayerBreakdown]:
-    """Each layer at one node, before its norm: every message, and the sums."""
+    """Yield the breakdown of each layer at one node, before the layer's norm."""
     network.eval()
     x = graphs.x
-    for k, h in enumerate(layers_of(network, graphs)):
-        yield opened_layer(f"layers.{k}", network.layers[k], x, graphs.graph, node)
+    for k, h in enumerate(layer_outputs(network, graphs)):
+        yield decompose_layer(
+            f"layers.{k}", network.layers[k], x, graphs.adjacency, node
+        )
         x = h

@@ -1,13 +1,13 @@
-"""Layers for graphs: one paper, one file; the equation, then code in its letters.
+"""Graph layers: one paper per module, its equation, and code in the same letters.
 
-gcn          mean of itself and its neighbours, by degree
-sage         itself and its neighbours, side by side; for nodes never seen
-gat, gatv2   attention: whom to listen to
-gin, gine    sums, which tell the most apart; with features of edges
-appnp        predict first, then spread
-gcnii        deep, with the first layer always in view
-relational   weights for each kind of edge
-readout      what the nodes of a graph say together
+gcn          mean over a node and its neighbours, normalised by degree
+sage         separate weights for a node and its neighbours; inductive
+gat, gatv2   attention over neighbours
+gin, gine    sums over neighbours, the most expressive; with edge features
+appnp        predict first, then propagate
+gcnii        deep GCN with residual connections to the input
+relational   separate weights for each relation
+readout      pooling of the nodes of each graph
 
-Each takes x [N, F] and an `Adjacency`, and the sums are `adjacency.aggregate`.
+Every layer takes x [N, F] and an `Adjacency`; aggregation is `sparse.aggregation`.
 """

@@ -1,13 +1,12 @@
-"""Dropout whose coins are bytes: some graph networks toss more of them than they
-multiply.
+"""Dropout from random bytes, which is much cheaper than torch's on a CPU.
 
 ::
 
-    y = x m / q,   m = 1 with chance q = 1 - p, else 0
+    y = x m / q,   m = 1 with probability q = 1 - p, else 0
 
-A coin of torch's costs as much as fifty multiplications on a CPU. Here eight come of
-one draw of 64 bits, so that q is a multiple of 1/256: 0.4 becomes 102/256 = 0.398, and
-it is that q which y is divided by.
+Drawing one of torch's random numbers costs as much as fifty multiplications on a CPU.
+Here one draw of 64 bits gives eight random bytes, so q is a multiple of 1/256: for
+p = 0.6, q = 102/256 = 0.398, and y is divided by that q, which keeps the mean exact.
 
 N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov: Dropout, JMLR
 2014.
@@ -16,29 +15,30 @@ N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov: Dropout
 import torch
 from torch import Tensor, nn
 
-COINS = 256
+LEVELS = 256
 
 
 class Dropout(nn.Module):
-    """Leaves out a share p of the numbers while it learns, 0 <= p < 1."""
+    """Set a fraction p of the values to zero in training mode, 0 <= p < 1."""
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
         self.p = p
-        self.kept = max(1, round((1 - p) * COINS))
-        """of 256 coins, how many keep a number"""
+        self.keep_level = max(1, round((1 - p) * LEVELS))
+        """a value is kept where its random byte is below this: q = keep_level / 256"""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.kept == COINS:
+        if not self.training or self.keep_level == LEVELS:
             return x
-        return x * kept(x, self.kept)
+        return x * dropout_mask(x, self.keep_level)
 
     def extra_repr(self) -> str:
-        return f"p={1 - self.kept / COINS:.4g}"
+        return f"p={1 - self.keep_level / LEVELS:.4g}"
 
 
-def kept(x: Tensor, count: int) -> Tensor:
-    """A factor like x: 256 / count with chance count / 256, else 0."""
+def dropout_mask(x: Tensor, keep_level: int) -> Tensor:
+    """Draw factors shaped like x: 1/q with probability q = keep_level / 256, else 0."""
     draws = torch.empty(x.numel() // 8 + 1, dtype=torch.int64, device=x.device)
-    coins = draws.random_(-(2**63), 2**63 - 1).view(torch.uint8)[: x.numel()]
-    return (coins < count).to(x.dtype).mul_(COINS / count).view(x.shape)
+    random_bytes = draws.random_(-(2**63), 2**63 - 1).view(torch.uint8)[: x.numel()]
+    kept = (random_bytes < keep_level).to(x.dtype)
+    return kept.mul_(LEVELS / keep_level).view(x.shape)

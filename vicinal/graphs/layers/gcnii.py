@@ -1,10 +1,11 @@
-"""GCNII: a GCN that may be deep: each layer sees the first, and changes little.
+"""GCNII: a deep GCN with an initial residual connection and identity mapping.
 
 ::
 
     H' = sigma(((1 - alpha) P H + alpha H_0) ((1 - beta) I + beta W))         (eq. 5)
 
-P is GCN's D^-1/2 (A + I) D^-1/2, and beta falls with depth: log(theta / l + 1).
+P = D^-1/2 (A + I) D^-1/2 as in GCN; beta = log(theta / l + 1) decreases with the depth
+l of the layer.
 
 M. Chen, Z. Wei, Z. Huang, B. Ding, Y. Li: Simple and Deep Graph Convolutional Networks,
 ICML 2020, https://arxiv.org/abs/2007.02133.
@@ -15,7 +16,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from vicinal.graphs.layers.gcn import smoothed
+from vicinal.graphs.layers.gcn import gcn_aggregate
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 
@@ -27,13 +28,17 @@ class GCNII(nn.Module):
     ) -> None:
         super().__init__()
         self.alpha, self.beta = alpha, math.log(theta / layer + 1)
-        self.weight = nn.Parameter(torch.empty(features, features))
+        self.weight = nn.Parameter(torch.empty(features, features))  # W
         nn.init.xavier_uniform_(self.weight)
 
     def forward(
-        self, h: Tensor, first: Tensor, graph: Adjacency, weight: Tensor | None = None
+        self,
+        h: Tensor,
+        h_0: Tensor,
+        graph: Adjacency,
+        edge_weight: Tensor | None = None,
     ) -> Tensor:
-        """first: H_0 [N, F]. weight: [E], of the edges as they were listed."""
-        mixed = torch.lerp(smoothed(h, graph, weight), first, self.alpha)
-        beta = self.beta  # the sum and the product in one pass
+        """h, h_0: [N, F]. edge_weight: [E], in the order of `edge_index`."""
+        mixed = torch.lerp(gcn_aggregate(h, graph, edge_weight), h_0, self.alpha)
+        beta = self.beta  # product and sum in one pass
         return torch.addmm(mixed, mixed, self.weight, beta=1 - beta, alpha=beta)

@@ -1,10 +1,10 @@
-"""GIN: as able as any sum over neighbours can be to tell two graphs apart.
+"""GIN: sums over neighbours, as expressive as the Weisfeiler-Lehman test.
 
 ::
 
-    z_v = MLP((1 + eps) x_v + sum over neighbours u of x_u)                  (eq. 4.1)
+    z_v = MLP((1 + eps) x_v + sum over neighbours u of v of x_u)             (eq. 4.1)
 
-A mean cannot tell one neighbour from two that are equal, nor a maximum; a sum can.
+A mean or a maximum cannot distinguish one neighbour from two equal ones; a sum can.
 
 K. Xu, W. Hu, J. Leskovec, S. Jegelka: How Powerful are Graph Neural Networks?, ICLR
 2019, https://arxiv.org/abs/1810.00826.
@@ -13,11 +13,12 @@ K. Xu, W. Hu, J. Leskovec, S. Jegelka: How Powerful are Graph Neural Networks?, 
 import torch
 from torch import Tensor, nn
 
-from vicinal.graphs.sparse.adjacency import Adjacency, aggregate_with_self
+from vicinal.graphs.sparse.adjacency import Adjacency
+from vicinal.graphs.sparse.aggregation import aggregate_with_self
 
 
 class GIN(nn.Module):
-    """[N, F] to what the MLP makes of it; eps is learned from 0 with learn_eps."""
+    """[N, F] to the output shape of the MLP. learn_eps: make eps a parameter."""
 
     eps: Tensor
 
@@ -30,7 +31,7 @@ class GIN(nn.Module):
             self.register_buffer("eps", torch.tensor(eps))
 
     def forward(
-        self, x: Tensor, graph: Adjacency, weight: Tensor | None = None
+        self, x: Tensor, graph: Adjacency, edge_weight: Tensor | None = None
     ) -> Tensor:
-        """weight: [E], of the edges as they were listed."""
-        return self.mlp(aggregate_with_self(x, graph, 1 + self.eps, weight))
+        """edge_weight: [E], in the order of `edge_index`."""
+        return self.mlp(aggregate_with_self(x, graph, 1 + self.eps, edge_weight))

@@ -1,8 +1,8 @@
-"""GINE: GIN where edges have features of their own, such as a bond's kind.
+"""GINE: GIN with edge features, such as the type of a chemical bond.
 
 ::
 
-    z_v = MLP((1 + eps) x_v + sum over edges e = (u, v) of ReLU(x_u + W e + b))
+    z_v = MLP((1 + eps) x_v + sum over edges (u, v) of  ReLU(x_u + W e_uv + b))
 
 W. Hu, B. Liu, J. Gomes, M. Zitnik, P. Liang, V. Pande, J. Leskovec: Strategies for
 Pre-training Graph Neural Networks, ICLR 2020, https://arxiv.org/abs/1905.12265.
@@ -13,11 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.graphs.sparse.adjacency import Adjacency
-from vicinal.graphs.sparse.edge_functions import edge_sum
+from vicinal.graphs.sparse.edge_functions import sum_edge_messages
 
 
 class GINE(nn.Module):
-    """[N, F] to what the MLP makes of it, of edges with features [E, D]."""
+    """[N, F] and edge features [E, D] to the output shape of the MLP.
+
+    features: F; edge_features: D. learn_eps: make eps a parameter.
+    """
 
     eps: Tensor
 
@@ -35,14 +38,15 @@ class GINE(nn.Module):
             self.eps = nn.Parameter(torch.tensor(eps))
         else:
             self.register_buffer("eps", torch.tensor(eps))
-        self.edge = nn.Linear(edge_features, features)
+        self.edge_linear = nn.Linear(edge_features, features)
 
     def forward(self, x: Tensor, graph: Adjacency, edge_attr: Tensor) -> Tensor:
-        """edge_attr: [E, D], in the order of the edge list."""
-        w, b = self.edge.weight, self.edge.bias
-        heard = edge_sum(_message, x, graph, edge_attr[graph.incoming.edges], w, b)
-        return self.mlp((1 + self.eps) * x + heard)
+        """edge_attr: [E, D], in the order of `edge_index`."""
+        w, b = self.edge_linear.weight, self.edge_linear.bias
+        e = edge_attr[graph.incoming.edge_ids]
+        total = sum_edge_messages(_message, x, graph, e, w, b)
+        return self.mlp((1 + self.eps) * x + total)
 
 
-def _message(sent: Tensor, edge: Tensor, w: Tensor, b: Tensor) -> Tensor:
-    return torch.relu(sent + F.linear(edge, w, b))
+def _message(x_u: Tensor, e_uv: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    return torch.relu(x_u + F.linear(e_uv, w, b))

@@ -1,1 +1,1 @@
-"""Link prediction: splits without leaks, pair features, decoders, metrics."""
+"""Link prediction: splits without leakage, pair features, decoders, metrics."""

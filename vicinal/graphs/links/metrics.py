@@ -1,114 +1,137 @@
-"""How well pairs that are edges are ranked above pairs that are none."""
+"""Metrics of ranking edges above pairs without an edge.
+
+AUROC and average precision equal scikit-learn's, which are 10 to 40 times slower for
+their input checks; the bootstrap calls them hundreds of times.
+"""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.evaluation.significance import SignTest
-from vicinal.core.metrics import Score, bootstrap
+from vicinal.core.metrics import Measure, Score, bootstrap
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HITS = (20, 50)
-"""hits@K: the share of edges ranked above the K-th of the pairs that are none"""
+"""values of k in hits@k"""
+
+CLASSES = ("no edge", "edge")
+
+BOOTSTRAP_SAMPLES = 200
 
 
-def auroc(y: np.ndarray, said: np.ndarray) -> float:
-    """Chance that an edge is ranked above a pair that is none; ties count half.
+def auroc(y: np.ndarray, scores: np.ndarray) -> float:
+    """Return the probability that an edge scores above a negative; ties count half.
 
-    (sum of the ranks of edges - P (P + 1) / 2) / (P N): Mann and Whitney 1947. NaN
-    where there are no edges, or nothing else.
+    (R - P (P + 1) / 2) / (P N), with R the sum of the edges' ranks (Mann and Whitney
+    1947). NaN without edges or without negatives.
     """
+    from scipy.stats import rankdata
+
     edges = y == 1
     positive, negative = int(edges.sum()), int((~edges).sum())
     if not positive or not negative:
         return float("nan")
-    _, member, counts = np.unique(said, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks = (last - (counts - 1) / 2)[member]
-    least = positive * (positive + 1) / 2
-    return float((ranks[edges].sum() - least) / (positive * negative))
+    rank_sum = rankdata(scores)[edges].sum()
+    return float((rank_sum - positive * (positive + 1) / 2) / (positive * negative))
 
 
-def average_precision(y: np.ndarray, said: np.ndarray) -> float:
-    """Mean precision at each edge, those of one score together; NaN without edges."""
+def average_precision(y: np.ndarray, scores: np.ndarray) -> float:
+    """Return the mean of the precision at each edge, tied scores taken together.
+
+    NaN without edges.
+    """
     if not (y == 1).any():
         return float("nan")
-    values, member = np.unique(-said, return_inverse=True)
-    right = np.bincount(member, y == 1, len(values))
-    total = np.bincount(member, minlength=len(values))
-    precision = np.cumsum(right) / np.cumsum(total)
-    return float((precision * right).sum() / right.sum())
+    thresholds, group = np.unique(-scores, return_inverse=True)
+    edges = np.bincount(group, y == 1, len(thresholds))
+    pairs = np.bincount(group, minlength=len(thresholds))
+    precision = np.cumsum(edges) / np.cumsum(pairs)
+    return float((precision * edges).sum() / edges.sum())
 
 
-def hits(k: int, y: np.ndarray, said: np.ndarray) -> float:
-    """Share of edges ranked above the k-th of the others (Hu et al. 2020, OGB).
+def hits_at_k(k: int, y: np.ndarray, scores: np.ndarray) -> float:
+    """Return the share of edges that score above the k-th negative (OGB, 2020).
 
-    NaN where there are no edges, or fewer than k others.
+    NaN without edges, or with fewer than k negatives.
     """
-    edges, others = said[y == 1], np.sort(said[y != 1])[::-1]
-    if not len(edges) or len(others) < k:
+    edges, negatives = scores[y == 1], np.sort(scores[y != 1])[::-1]
+    if not len(edges) or len(negatives) < k:
         return float("nan")
-    return float((edges > others[k - 1]).mean())
+    return float((edges > negatives[k - 1]).mean())
 
 
-def reciprocal_rank(y: np.ndarray, said: np.ndarray) -> float:
-    """Mean of 1 / rank of each edge among all pairs that are none; ties count half."""
-    edges, others = said[y == 1], np.sort(said[y != 1])
-    if not len(edges) or not len(others):
+def mean_reciprocal_rank(y: np.ndarray, scores: np.ndarray) -> float:
+    """Return the mean of 1 / rank of each edge among all negatives; ties count half.
+
+    NaN without edges or without negatives.
+    """
+    edges, negatives = scores[y == 1], np.sort(scores[y != 1])
+    if not len(edges) or not len(negatives):
         return float("nan")
-    above = len(others) - np.searchsorted(others, edges, side="right")
-    level = np.searchsorted(others, edges, side="right") - np.searchsorted(
-        others, edges
-    )
-    return float((1 / (1 + above + level / 2)).mean())
+    not_above = np.searchsorted(negatives, edges, side="right")
+    above = len(negatives) - not_above
+    tied = not_above - np.searchsorted(negatives, edges)
+    return float((1 / (1 + above + tied / 2)).mean())
 
 
-def judge_links(
+def evaluate_links(
     y: np.ndarray,
-    said: np.ndarray,
+    probabilities: np.ndarray,
     baselines: dict[str, np.ndarray],
-    predictions: "object",
+    predictions: "pd.DataFrame",
 ) -> Evaluation:
-    """The evaluation of scores [P] for pairs, y [P] 1 for an edge and 0 for none.
+    """Evaluate the probabilities [P] of pairs; y [P]: 1 for an edge, 0 for a negative.
 
-    baselines: scores of simpler answers for the same pairs.
+    baselines: scores [P] of heuristics for the same pairs.
     """
 
-    def score(name: str, measure, values: np.ndarray) -> Score:
-        return bootstrap(name, measure, y, values, samples=200)
+    def score(name: str, measure: Measure, scores: np.ndarray) -> Score:
+        return bootstrap(name, measure, y, scores, samples=BOOTSTRAP_SAMPLES)
 
-    more = [score("average_precision", average_precision, said)]
+    negatives = int((y != 1).sum())
+    secondary = [score("average_precision", average_precision, probabilities)]
     for k in HITS:
-        if (y != 1).sum() >= k:
-            more.append(score(f"hits@{k}", lambda a, b, k=k: hits(k, a, b), said))
-    more.append(score("mrr", reciprocal_rank, said))
-    few, frame = int((y != 1).sum()), predictions
-    left = [f"hits@{k}" for k in HITS if few < k]
-    notes = [
-        f"{' and '.join(left)} would want more than the {few} pairs here that are no "
-        "edges"
-    ]
+        if negatives >= k:
+            secondary.append(
+                score(f"hits@{k}", lambda a, b, k=k: hits_at_k(k, a, b), probabilities)
+            )
+    secondary.append(score("mrr", mean_reciprocal_rank, probabilities))
+    missing = [f"hits@{k}" for k in HITS if negatives < k]
+    note = f"{' and '.join(missing)} not computed: only {negatives} negative pairs"
     return Evaluation(
-        score=score("auroc", auroc, said),
-        scores=more,
-        baselines={k: score("auroc", auroc, v) for k, v in baselines.items()},
-        predictions=frame,  # pyright: ignore[reportArgumentType]
-        decided=(said >= 0.5).astype(int),
-        classes=("no edge", "edge"),
-        notes=notes if left else [],
-        against={name: _beside(y, said, values) for name, values in baselines.items()},
+        score=score("auroc", auroc, probabilities),
+        scores=secondary,
+        baselines={
+            name: score("auroc", auroc, scores) for name, scores in baselines.items()
+        },
+        predictions=predictions,
+        decisions=(probabilities >= 0.5).astype(int),
+        classes=CLASSES,
+        notes=[note] if missing else [],
+        comparisons={
+            name: compare_rankings(y, probabilities, scores)
+            for name, scores in baselines.items()
+        },
     )
 
 
-def _beside(y: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> SignTest:
-    """How often ours ranks an edge above its counterpart where theirs does not.
+def compare_rankings(y: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> SignTest:
+    """Test how often `ours` ranks an edge above a negative where `theirs` does not.
 
-    Each edge is set beside one pair that is none, so that the trials are independent.
+    Each edge is paired with one negative, so that the trials are independent.
     """
     from scipy.stats import binomtest
 
     count = min(int((y == 1).sum()), int((y != 1).sum()))
-    edges, others = np.flatnonzero(y == 1)[:count], np.flatnonzero(y != 1)[:count]
-    right = [np.sign(said[edges] - said[others]) for said in (ours, theirs)]
-    gain = right[0] - right[1]
+    edges, negatives = np.flatnonzero(y == 1)[:count], np.flatnonzero(y != 1)[:count]
+    our_order, their_order = (
+        np.sign(scores[edges] - scores[negatives]) for scores in (ours, theirs)
+    )
+    gain = our_order - their_order
     wins, losses = int((gain > 0).sum()), int((gain < 0).sum())
     if not wins + losses:
         return SignTest(0, 0, 1.0)

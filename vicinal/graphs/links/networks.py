@@ -1,4 +1,4 @@
-"""Networks for pairs of nodes: embeddings, and a decoder that scores two of them.
+"""Networks for pairs of nodes: node embeddings and a decoder that scores two of them.
 
 ==========  =========================================================
 dot         z_u . z_v
@@ -6,25 +6,25 @@ bilinear    z_u W z_v, W symmetric: (z_u W z_v + z_v W z_u) / 2
 mlp         a dense network on z_u * z_v
 ==========  =========================================================
 
-Where edges are of several relations, dot and mlp multiply by numbers r of each as well
+With several relations, dot and mlp multiply by a vector r of each relation as well
 (z_u * r * z_v: DistMult, Yang et al. 2015), bilinear has a W for each (RESCAL, Nickel
 et al. 2011), and the layers are relational GCNs.
 
-Embeddings are free numbers of each node, or come of GraphSAGE layers on features. An
-edge that is asked for while the network learns is not among its messages: else each
-would be known by itself.
+Embeddings are free parameters of each node, or come from GraphSAGE layers on features.
+In training, the edges of a batch are removed from the messages: each would otherwise be
+predicted from itself.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.core.compute.runtime import generator
+from vicinal.core.compute.runtime import seeded_generator
 from vicinal.core.training.trainer import Loader
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.layers.relational import RelationalGCN
@@ -32,188 +32,195 @@ from vicinal.graphs.layers.sage import GraphSAGE
 from vicinal.graphs.links.split import sample_negative_edges
 from vicinal.graphs.sparse.adjacency import Adjacency
 
-Decoder = Literal["none", "dot", "bilinear", "mlp"]
-BASES = 8
-"""of the weights of layers, where there are more relations of edges"""
+NUM_BASES = 8
+"""basis matrices of relational layers that have more relations than this"""
 
-PARTS = 5
-"""batches of an epoch: each asks for a fifth of the edges, on messages of the others"""
+BATCHES_PER_EPOCH = 5
+"""each batch scores a fifth of the edges, with the others as messages"""
 
 
-class LinkShape(NamedTuple):
-    """What a network for pairs is made with."""
+class LinkNetworkConfig(NamedTuple):
+    """Sizes and kind of a link network."""
 
-    nodes: int
+    num_nodes: int
     features: int
     hidden: int
     layers: int
     dropout: float
-    free: bool
-    """whether each node has numbers of its own, in place of layers on features"""
+    free_embeddings: bool
+    """True: a learned vector per node instead of layers on features"""
 
     decoder: str
-    relations: int = 0
-    """of edges, where they are told apart"""
+    num_relations: int = 0
+    """0: all edges are of one kind"""
 
 
 class LinkNetwork(nn.Module):
-    """Embeds nodes and scores pairs of them."""
+    """Embed nodes and score pairs of them."""
 
-    def __init__(self, shape: LinkShape) -> None:
+    def __init__(self, config: LinkNetworkConfig) -> None:
         super().__init__()
-        self.shape = shape
-        self.dropout = Dropout(shape.dropout)
-        self.own = None
+        self.config = config
+        self.dropout = Dropout(config.dropout)
+        self.node_vectors = None
         self.layers = nn.ModuleList()
-        if shape.free:
-            self.own = nn.Parameter(0.1 * torch.randn(shape.nodes, shape.hidden))
+        hidden, relations = config.hidden, config.num_relations or 1
+        if config.free_embeddings:
+            self.node_vectors = nn.Parameter(
+                0.1 * torch.randn(config.num_nodes, hidden)
+            )
         else:
-            wide = [shape.features] + [shape.hidden] * (shape.layers - 1)
-            self.layers.extend(self._layer(width) for width in wide)
-        relations = shape.relations or 1
+            widths = [config.features] + [hidden] * (config.layers - 1)
+            self.layers.extend(self._make_layer(width) for width in widths)
         self.bias = nn.Parameter(torch.zeros(relations))
-        self.of_relation = None
-        if shape.relations and shape.decoder != "bilinear":
-            self.of_relation = nn.Parameter(
-                1 + 0.1 * torch.randn(relations, shape.hidden)
+        self.relation_vectors = None
+        if config.num_relations and config.decoder != "bilinear":
+            self.relation_vectors = nn.Parameter(
+                1 + 0.1 * torch.randn(relations, hidden)
             )
         self.decoder = nn.Module()
-        if shape.decoder == "bilinear":
-            eye = torch.eye(shape.hidden).repeat(relations, 1, 1)
-            self.weight = nn.Parameter(eye)
-        if shape.decoder == "mlp":
-            dense = nn.Linear(shape.hidden, shape.hidden), nn.ReLU()
-            self.decoder = nn.Sequential(*dense, nn.Linear(shape.hidden, 1))
+        if config.decoder == "bilinear":
+            self.weight = nn.Parameter(torch.eye(hidden).repeat(relations, 1, 1))
+        if config.decoder == "mlp":
+            dense = nn.Linear(hidden, hidden), nn.ReLU()
+            self.decoder = nn.Sequential(*dense, nn.Linear(hidden, 1))
 
-    def _layer(self, width: int) -> nn.Module:
-        hidden, relations = self.shape.hidden, self.shape.relations
+    def _make_layer(self, width: int) -> nn.Module:
+        hidden, relations = self.config.hidden, self.config.num_relations
         if not relations:
             return GraphSAGE(width, hidden)
-        return RelationalGCN(
-            width, hidden, relations, BASES if relations > BASES else None
-        )
+        bases = NUM_BASES if relations > NUM_BASES else None
+        return RelationalGCN(width, hidden, relations, bases)
 
     def __str__(self) -> str:
-        layers = "relational GCN" if self.shape.relations else "GraphSAGE"
-        what = "free embeddings" if self.shape.free else layers
-        return f"{what}, {self.shape.decoder}"
+        encoder = "relational GCN" if self.config.num_relations else "GraphSAGE"
+        if self.config.free_embeddings:
+            encoder = "free embeddings"
+        return f"{encoder} with {self.config.decoder} decoder"
 
     def embed(self, x: Tensor, graph: Adjacency | list[Adjacency]) -> Tensor:
-        """[N, F] to [N, hidden]. graph: of several relations one of each."""
-        if self.own is not None:
-            return self.own
+        """[N, F] to [N, hidden]. graph: with several relations one for each."""
+        if self.node_vectors is not None:
+            return self.node_vectors
         for k, layer in enumerate(self.layers):
             x = layer(self.dropout(x), graph)
             x = F.relu(x) if k + 1 < len(self.layers) else x
         return x
 
     def scores(self, z: Tensor, pairs: Tensor) -> Tensor:
-        """[P] of pairs [P, 2], or [P, 3] with their relations; the same for (u, v) and
-        (v, u)."""
+        """Score pairs [P, 2], or [P, 3] with relations: [P], symmetric in u and v."""
         u, v = self.dropout(z[pairs[:, 0]]), self.dropout(z[pairs[:, 1]])
-        relation = (
-            pairs[:, 2] if self.shape.relations else torch.zeros_like(pairs[:, 0])
-        )
-        if self.shape.decoder == "bilinear":
+        relation = torch.zeros_like(pairs[:, 0])
+        if self.config.num_relations:
+            relation = pairs[:, 2]
+        if self.config.decoder == "bilinear":
             return self._bilinear(u, v, relation) + self.bias[relation]
-        both = u * v if self.of_relation is None else u * v * self.of_relation[relation]
-        if self.shape.decoder == "mlp":
-            return self.decoder(both).squeeze(1) + self.bias[relation]
-        return both.sum(dim=1) + self.bias[relation]
+        product = u * v
+        if self.relation_vectors is not None:
+            product = product * self.relation_vectors[relation]
+        if self.config.decoder == "mlp":
+            return self.decoder(product).squeeze(1) + self.bias[relation]
+        return product.sum(dim=1) + self.bias[relation]
 
     def _bilinear(self, u: Tensor, v: Tensor, relation: Tensor) -> Tensor:
         scores = u.new_zeros(len(u))
         for k in relation.unique().tolist():
-            own = relation == k
+            rows = relation == k
             w = self.weight[k]
-            both = (u[own] @ w.T * v[own]).sum(1) + (v[own] @ w.T * u[own]).sum(1)
-            scores = scores.index_put((own.nonzero()[:, 0],), both / 2)
+            both = (u[rows] @ w.T * v[rows]).sum(1) + (v[rows] @ w.T * u[rows]).sum(1)
+            scores = scores.index_put((rows.nonzero()[:, 0],), both / 2)
         return scores
 
 
-class OnLinks(nn.Module):
-    """A network on one graph: pairs [P, 2] of rows, or [P, 3] with their relations, to
-    logits [P, 2]."""
+class PairNetwork(nn.Module):
+    """A network bound to its graph: pairs [P, 2], or [P, 3] with relations, of rows to
+    logits [P, 2] of no edge and edge."""
 
     def __init__(
-        self, network: LinkNetwork, x: Tensor, edges: np.ndarray, nodes: int
+        self, network: LinkNetwork, x: Tensor, edges: np.ndarray, num_nodes: int
     ) -> None:
         super().__init__()
         self.network, self.x = network, x
-        self.edges, self.nodes = torch.from_numpy(edges), nodes
-        self.whole = self._graph(self.edges)
+        self.edges, self.num_nodes = torch.from_numpy(edges), num_nodes
+        self.adjacency = self._adjacency(self.edges)
 
     def forward(self, pairs: Tensor) -> Tensor:
-        graph = self.whole
-        if self.training and not self.network.shape.free:
-            graph = self._graph(self.without(pairs))
-        said = self.network.scores(self.network.embed(self.x, graph), pairs)
-        return torch.stack([torch.zeros_like(said), said], dim=1)
+        adjacency = self.adjacency
+        if self.training and not self.network.config.free_embeddings:
+            adjacency = self._adjacency(self.edges_without(pairs))
+        scores = self.network.scores(self.network.embed(self.x, adjacency), pairs)
+        return torch.stack([torch.zeros_like(scores), scores], dim=1)
 
-    def _graph(self, edges: Tensor) -> Any:
-        """The neighbours by edges; of several relations one graph of each."""
-        relations = self.network.shape.relations
-        if not relations:
-            return both_ways(edges, self.nodes)
-        parts = (edges[edges[:, 2] == relation, :2] for relation in range(relations))
-        return [both_ways(part, self.nodes) for part in parts]
+    def _adjacency(self, edges: Tensor) -> Any:
+        """Return the adjacency of edges; with several relations a list of them."""
+        num_relations = self.network.config.num_relations
+        if not num_relations:
+            return undirected_adjacency(edges, self.num_nodes)
+        return [
+            undirected_adjacency(edges[edges[:, 2] == relation, :2], self.num_nodes)
+            for relation in range(num_relations)
+        ]
 
-    def without(self, pairs: Tensor) -> Tensor:
-        """The edges that are not among pairs, in either order."""
+    def edges_without(self, pairs: Tensor) -> Tensor:
+        """Return the edges that are not among `pairs`, in either direction."""
         return self.edges[~torch.isin(self._keys(self.edges), self._keys(pairs))]
 
     def _keys(self, pairs: Tensor) -> Tensor:
-        """A number of each pair, and of its relation."""
+        """Return a unique number for each pair and its relation."""
         low, high = pairs[:, :2].sort(dim=1).values.T
-        return (pairs[:, 2:].sum(dim=1) * self.nodes + low) * self.nodes + high
+        return (pairs[:, 2:].sum(dim=1) * self.num_nodes + low) * self.num_nodes + high
 
     @torch.no_grad()
     def logits(self, pairs: Tensor) -> Tensor:
-        """[P, 2], as the network answers."""
+        """Return the logits [P, 2] in evaluation mode."""
         self.eval()
         return self(pairs)
 
     @torch.no_grad()
     def embeddings(self) -> Tensor:
-        """[N, hidden]."""
+        """Return the node embeddings [N, hidden] in evaluation mode."""
         self.eval()
-        return self.network.embed(self.x, self.whole)
+        return self.network.embed(self.x, self.adjacency)
 
 
-def both_ways(edges: Tensor, nodes: int) -> Adjacency:
-    """The neighbours by edges [E, 2] without a direction."""
-    ends = edges.T
-    return Adjacency.of(torch.cat([ends, ends.flip(0)], dim=1), nodes)
+def undirected_adjacency(edges: Tensor, num_nodes: int) -> Adjacency:
+    """Return the adjacency of edges [E, 2] in both directions."""
+    edge_index = edges.T
+    both = torch.cat([edge_index, edge_index.flip(0)], dim=1)
+    return Adjacency.from_edge_index(both, num_nodes)
 
 
 @dataclass
 class PairLoader:
-    """Edges, and as many pairs that are no training edge, drawn anew for each epoch."""
+    """Batches of training edges and as many negatives, sampled anew in each epoch."""
 
     edges: np.ndarray
-    nodes: int
+    num_nodes: int
     seed: int
     share: tuple[int, int] = (0, 1)
+    """(rank, world size) of this process, which takes every n-th pair of a batch"""
 
     @property
     def steps(self) -> int:
-        return min(PARTS, len(self.edges))
+        return min(BATCHES_PER_EPOCH, len(self.edges))
 
     def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        g = generator(self.seed, epoch)
+        g = seeded_generator(self.seed, epoch)
         order = torch.randperm(len(self.edges), generator=g)
         rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=g)))
-        count = len(self.edges)
-        nones = torch.from_numpy(
-            sample_negative_edges(self.nodes, self.edges, count, False, rng)
+        sampled = sample_negative_edges(
+            self.num_nodes, self.edges, len(self.edges), False, rng
         )
-        edges = torch.from_numpy(self.edges)[order]
-        k, of = self.share
-        for part in range(start, self.steps):
-            own = slice(part, None, self.steps)
-            for_it, against = edges[own][k::of], nones[own][k::of]
-            y = torch.cat([torch.ones(len(for_it)), torch.zeros(len(against))]).long()
-            yield torch.cat([for_it, against]), y
+        edges, negatives = (
+            torch.from_numpy(self.edges)[order],
+            torch.from_numpy(sampled),
+        )
+        k, n = self.share
+        for step in range(start, self.steps):
+            batch = slice(step, None, self.steps)
+            positive, negative = edges[batch][k::n], negatives[batch][k::n]
+            y = torch.cat([torch.ones(len(positive)), torch.zeros(len(negative))])
+            yield torch.cat([positive, negative]), y.long()
 
-    def part(self, k: int, of: int) -> Loader:
-        return replace(self, share=(k, of))
+    def shard(self, rank: int, world_size: int) -> Loader:
+        return replace(self, share=(rank, world_size))

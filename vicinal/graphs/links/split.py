@@ -1,18 +1,18 @@
-"""Which edges are learned from and which are held out, and pairs that are no edges.
+"""Split edges for link prediction without leakage, and sample negative edges.
 
-What is held out is held out whole: an edge u - v is not in the graph that is learned
-from in either direction, however it was listed, nor is it among the pairs that count as
-no edges for the score. Pairs for learning are drawn without sight of what is held out:
-one of them may be a held-out edge, as in life.
+A held-out edge is removed from the training graph in both directions, however it was
+listed, and is not among the negatives of the score. Negatives for training are sampled
+without looking at held-out edges, so some of them may be held-out edges, as in
+practice.
 
-Known leaks that this rules out, each with a test: a held-out edge whose reverse stays
-in the messages; features of a training edge computed on a graph that holds that edge;
-negatives that are known not to be held-out edges; the same pair for and against; an
-edge that is listed both ways, held out one way and learned from the other.
+Known leaks that this excludes, each with a test: the reverse of a held-out edge in the
+messages; features of a training edge computed on a graph with that edge; training
+negatives chosen to avoid held-out edges; the same pair as edge and as negative; an
+edge listed in both directions that is in two splits.
 
-Where edges are of several relations, a pair has a third number, its relation: two nodes
-may be joined by several, and each is held out, and drawn against, by itself. What else
-joins them may then be among what is learned from, as it is among what is known in life.
+With several relations a pair has a third column, its relation. Each relation between
+two nodes is split and sampled separately, so another relation between two held-out
+nodes may be in the training graph.
 """
 
 from dataclasses import dataclass
@@ -20,48 +20,49 @@ from dataclasses import dataclass
 import numpy as np
 
 from vicinal.errors import DataError
-from vicinal.graphs.data.edge_list import once
+from vicinal.graphs.data.edge_list import merge_duplicate_edges
 from vicinal.graphs.data.graph_table import GraphTable
 
-FEWEST = 10
-"""edges below which none can be held out"""
+MIN_EDGES = 10
+"""edges that link prediction needs"""
 
 
 @dataclass(frozen=True)
 class LinkSplit:
-    """Pairs [., 2] of rows, [., 3] with their relations; the smaller row first."""
+    """Pairs [., 2] of rows, or [., 3] with a relation; the smaller row first."""
 
     train: np.ndarray
-    """edges that are learned from, and that messages take"""
+    """edges to train on, which are also the edges for messages"""
 
     val: np.ndarray
     val_negatives: np.ndarray
     test: np.ndarray
     test_negatives: np.ndarray
-    """held out, and as many pairs that are no edges"""
+    """held-out edges, and as many pairs without an edge"""
 
 
-def pairs_of(table: GraphTable) -> np.ndarray:
-    """Edges [E, 2], or [E, 3] with their relations, of a graph, each once, without
-    those from a node to itself."""
+def unique_edges(table: GraphTable) -> np.ndarray:
+    """Return the edges [E, 2], or [E, 3] with relations, once each, no self-loops."""
     columns = [table.source, table.target]
     columns += [] if table.relation is None else [table.relation]
-    ends = np.stack(columns, axis=1)
-    ends = ends[ends[:, 0] != ends[:, 1]]
+    edges = np.stack(columns, axis=1)
+    edges = edges[edges[:, 0] != edges[:, 1]]
     if table.directed:
-        return ends
-    # u - v and v - u, of a graph that was directed, are one
-    ends = in_order(ends)
-    _, first = np.unique(_keys(ends, len(table)), return_index=True)
-    return ends[np.sort(first)]
+        return edges
+    # u - v and v - u, of a graph that was directed, are one edge
+    edges = sort_pairs(edges)
+    _, first = np.unique(_keys(edges, len(table)), return_index=True)
+    return edges[np.sort(first)]
 
 
 def to_undirected(table: GraphTable) -> GraphTable:
-    """The same graph, where an edge that is listed both ways is one."""
-    given = table.source, table.target, table.weight, len(table), False
-    source, target, weight, relation, notes = once(*given, table.relation)
-    table.notes.extend(["edges are taken without their direction", *notes])
-    return table.having(
+    """Return the graph without directions: both directions of an edge are one edge."""
+    edges = table.source, table.target, table.weight, len(table), False
+    source, target, weight, relation, notes = merge_duplicate_edges(
+        *edges, table.relation
+    )
+    table.notes.extend(["edges are read as undirected", *notes])
+    return table.replace(
         source=source,
         target=target,
         weight=weight,
@@ -70,97 +71,98 @@ def to_undirected(table: GraphTable) -> GraphTable:
     )
 
 
-def in_order(pairs: np.ndarray) -> np.ndarray:
-    """Pairs [P, 2 or 3] whose smaller row is first."""
+def sort_pairs(pairs: np.ndarray) -> np.ndarray:
+    """Return pairs [P, 2 or 3] with the smaller row first."""
     return np.concatenate([np.sort(pairs[:, :2], axis=1), pairs[:, 2:]], axis=1)
 
 
 def split_links(
     table: GraphTable, val: float = 0.05, test: float = 0.1, seed: int = 0
 ) -> LinkSplit:
-    """Hold out shares of the edges at random, and as many pairs that are none.
+    """Hold out random shares of the edges, and as many negatives.
 
-    DataError for too few edges, and for a graph with too few other pairs.
+    DataError if there are too few edges, or too few pairs without one.
     """
-    edges = pairs_of(table)
-    if len(edges) < FEWEST:
+    edges = unique_edges(table)
+    if len(edges) < MIN_EDGES:
         raise DataError(
-            f"{len(edges)} edges are too few to learn from: {FEWEST} or more were "
-            "wanted, edges from a node to itself not counted."
+            f"Link prediction needs at least {MIN_EDGES} edges without self-loops. "
+            f"Got {len(edges)} instead. Add edges to the data."
         )
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(edges))
-    held = [round(share * len(edges)) for share in (test, val)]
-    first, second = order[: held[0]], order[held[0] : sum(held)]
-    rest = np.sort(order[sum(held) :])
-    nones = sample_negative_edges(len(table), edges, sum(held), table.directed, rng)
+    num_test, num_val = round(test * len(edges)), round(val * len(edges))
+    held_out = num_test + num_val
+    negatives = sample_negative_edges(len(table), edges, held_out, table.directed, rng)
     return LinkSplit(
-        train=edges[rest],
-        val=edges[second],
-        val_negatives=nones[held[0] :],
-        test=edges[first],
-        test_negatives=nones[: held[0]],
+        train=edges[np.sort(order[held_out:])],
+        val=edges[order[num_test:held_out]],
+        val_negatives=negatives[num_test:],
+        test=edges[order[:num_test]],
+        test_negatives=negatives[:num_test],
     )
 
 
 def sample_negative_edges(
-    nodes: int,
+    num_nodes: int,
     edges: np.ndarray,
     count: int,
     directed: bool,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Different pairs [count, 2] that are not among edges [E, 2], drawn uniformly.
+    """Return distinct pairs [count, 2] that are not among `edges`, drawn uniformly.
 
-    Of edges [E, 3] with relations: pairs of each relation as often as an edge is of it.
+    For edges [E, 3] with relations, each relation is drawn as often as it occurs.
     """
     if edges.shape[1] == 3:
-        return _of_relations(nodes, edges, count, directed, rng)
-    most = nodes * (nodes - 1) // (1 if directed else 2) - len(edges)
-    if count > most:
+        return _sample_by_relation(num_nodes, edges, count, directed, rng)
+    possible = num_nodes * (num_nodes - 1) // (1 if directed else 2) - len(edges)
+    if count > possible:
         raise DataError(
-            f"{count:,} pairs without an edge were wanted, and there are {most:,}: "
-            "nearly every pair of nodes is joined."
+            f"{count:,} pairs without an edge are needed, but there are only "
+            f"{possible:,}: nearly every pair of nodes has an edge. Hold out fewer "
+            "edges with --val-fraction and --test-fraction."
         )
-    there = np.sort(_keys(edges, nodes))
-    found = np.empty(0, np.int64)
-    while len(found) < count:
-        drawn = rng.integers(0, nodes, (2 * (count - len(found)) + 16, 2))
-        drawn = drawn[drawn[:, 0] != drawn[:, 1]]
-        drawn = drawn if directed else np.sort(drawn, axis=1)
-        keys = _keys(drawn, nodes)
-        place = np.searchsorted(there, keys)
-        known = (
-            there[np.minimum(place, len(there) - 1)] == keys if len(there) else False
-        )
-        both = np.concatenate([found, keys[~known] if len(there) else keys])
-        _, first = np.unique(both, return_index=True)
-        found = both[np.sort(first)]
-    return np.stack(np.divmod(found[:count], nodes), axis=1)
+    edge_keys = np.sort(_keys(edges, num_nodes))
+    keys = np.empty(0, np.int64)
+    while len(keys) < count:
+        pairs = rng.integers(0, num_nodes, (2 * (count - len(keys)) + 16, 2))
+        pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+        pairs = pairs if directed else np.sort(pairs, axis=1)
+        drawn = _keys(pairs, num_nodes)
+        if len(edge_keys):
+            nearest = np.searchsorted(edge_keys, drawn).clip(max=len(edge_keys) - 1)
+            drawn = drawn[edge_keys[nearest] != drawn]
+        keys = np.concatenate([keys, drawn])
+        _, first = np.unique(keys, return_index=True)
+        keys = keys[np.sort(first)]
+    return np.stack(np.divmod(keys[:count], num_nodes), axis=1)
 
 
-def _of_relations(
-    nodes: int,
+def _sample_by_relation(
+    num_nodes: int,
     edges: np.ndarray,
     count: int,
     directed: bool,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    wanted = np.bincount(rng.choice(edges[:, 2], count))
-    parts = []
-    for relation in np.flatnonzero(wanted):
+    counts = np.bincount(rng.choice(edges[:, 2], count))
+    samples = []
+    for relation in np.flatnonzero(counts):
         own = edges[edges[:, 2] == relation, :2]
-        drawn = sample_negative_edges(nodes, own, int(wanted[relation]), directed, rng)
-        parts.append(np.column_stack([drawn, np.full(len(drawn), relation)]))
-    return rng.permutation(np.concatenate(parts)) if parts else edges[:0]
+        pairs = sample_negative_edges(
+            num_nodes, own, int(counts[relation]), directed, rng
+        )
+        samples.append(np.column_stack([pairs, np.full(len(pairs), relation)]))
+    return rng.permutation(np.concatenate(samples)) if samples else edges[:0]
 
 
-def among(pairs: np.ndarray, edges: np.ndarray, nodes: int) -> np.ndarray:
-    """[P] bool: pairs that are edges, of the same relation where there are several."""
-    return np.isin(_keys(pairs, nodes), _keys(edges, nodes))
+def is_edge(pairs: np.ndarray, edges: np.ndarray, num_nodes: int) -> np.ndarray:
+    """Return [P] bool: pairs that are among `edges`, of the same relation if any."""
+    return np.isin(_keys(pairs, num_nodes), _keys(edges, num_nodes))
 
 
-def _keys(pairs: np.ndarray, nodes: int) -> np.ndarray:
-    """A number of each pair, and of its relation."""
+def _keys(pairs: np.ndarray, num_nodes: int) -> np.ndarray:
+    """Return a unique number for each pair and its relation."""
     relation = pairs[:, 2:].sum(axis=1, dtype=np.int64)
-    return (relation * nodes + pairs[:, 0]) * nodes + pairs[:, 1]
+    return (relation * num_nodes + pairs[:, 0]) * num_nodes + pairs[:, 1]

@@ -1,1 +1,1 @@
-"""Node classification and regression: splits, baselines, networks, ensembles."""
+"""Node classification and regression: splits, linear baseline, networks, ensembles."""

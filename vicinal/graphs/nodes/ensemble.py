@@ -1,8 +1,8 @@
-"""Graph networks of one kind that learn beside each other, each from its own start.
+"""An ensemble of graph networks, trained from different random weights and averaged.
 
-What one network says depends on the random weights that it began with; the mean of
-several says less of that and more of the data (Lakshminarayanan et al. 2017). How many
-there are is for the clock to say, where the user does not.
+Averaging reduces the variance that comes from the random start (Lakshminarayanan et
+al.: Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles, 2017).
+Unless `ensemble_size` is given, as many networks are trained as the time budget allows.
 """
 
 import math
@@ -11,216 +11,149 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vicinal.core.compute.runtime import Runtime, seed_for
-from vicinal.core.compute.threads import cores, is_one_of_several
+from vicinal.core.compute.threads import is_distributed, num_cores
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import load_tensors, save_tensors
-from vicinal.core.training.trainer import Epoch, Loader, Trainer
+from vicinal.core.training.history import Epoch
+from vicinal.core.training.trainer import Loader, Trainer
+from vicinal.core.training.trainer_options import Checkpointing, TrainerOptions
 from vicinal.errors import SettingError
-from vicinal.graphs.nodes.ensemble_processes import TRIED, WORTH, WorkerPool
+from vicinal.graphs.nodes.ensemble_processes import WorkerPool
 from vicinal.graphs.nodes.labelled_graph import LabelledGraph
 from vicinal.graphs.nodes.minibatches import (
-    COUNTS,
-    Batches,
-    OnSamples,
-    bytes_of_a_step,
-    layer_by_layer,
+    NUM_NEIGHBORS,
+    NodeLoader,
+    SampledNetwork,
+    estimate_step_bytes,
+    layerwise_embeddings,
 )
 from vicinal.graphs.nodes.networks import (
     NETWORKS,
+    FullGraphNetwork,
     LayeredNetwork,
     NetworkConfig,
     NodeNetwork,
-    OnGraph,
-    build,
+    build_network,
+    l2_penalties,
 )
 from vicinal.graphs.settings import NodeSettings
-from vicinal.graphs.sparse.memmap import in_room
-from vicinal.graphs.sparse.neighbor_sampler import Sampler
+from vicinal.graphs.sparse.memmap import matrix_allocator
+from vicinal.graphs.sparse.neighbor_sampler import NeighborSampler
 
-MOST = 5
-"""networks, where the user says nothing"""
+MAX_ENSEMBLE_SIZE = 5
+"""networks, unless `ensemble_size` is given"""
 
 EPOCHS, LR = 500, 1e-2
-EPOCHS_OF_SAMPLES, LR_OF_SAMPLES = 30, 3e-3
+MINIBATCH_EPOCHS, MINIBATCH_LR = 30, 3e-3
 
-CHECKED = 10_000
-"""nodes of the validation part that are asked after an epoch of samples, at most"""
+MAX_VALIDATION_NODES = 10_000
+"""validation nodes scored after each mini-batch epoch, drawn at random"""
 
-SMALL = 1 << 18
-"""numbers of a layer, N x hidden, up to which one thread is quicker than several that
-wait for each other"""
+SINGLE_THREAD_SIZE = 1 << 18
+"""N x hidden up to which one thread is faster than several"""
+
+TIMED_EPOCHS = 20
+"""epochs of the first network from which the training time of one is estimated"""
+
+MIN_WORKER_SECONDS = 10.0
+"""estimated training time from which a worker process pays off; it starts in three"""
 
 
 @dataclass
 class FullBatch:
-    """All nodes that are learned from, as the one batch of an epoch."""
+    """All training nodes as the single batch of an epoch."""
 
     rows: Tensor
     y: Tensor
     steps: int = 1
     share: tuple[int, int] = (0, 1)
-    """which of how many processes takes its part of them"""
+    """(rank, world size) of this process, which takes every n-th node"""
 
     def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         if start == 0:
-            k, of = self.share
-            yield self.rows[k::of], self.y[k::of]
+            k, n = self.share
+            yield self.rows[k::n], self.y[k::n]
 
-    def part(self, k: int, of: int) -> Loader:
-        return replace(self, share=(k, of))
+    def shard(self, rank: int, world_size: int) -> Loader:
+        return replace(self, share=(rank, world_size))
 
 
 @dataclass
 class Ensemble:
-    """Networks for the nodes of a graph."""
+    """Networks trained on the same graph."""
 
     settings: NodeSettings
-    known: LabelledGraph
-    val: np.ndarray
-    """[N] bool: nodes that the epoch is chosen by"""
+    graph: LabelledGraph
+    val_mask: np.ndarray
+    """[N] bool: nodes that select the epoch"""
 
     objective: Objective
     seed: int
     started_at: float
-    """what `time.monotonic` said when the minutes began"""
+    """`time.monotonic()` at the start of the time budget"""
 
     checkpoint: Path | None
     stop_requested: Callable[[], bool]
     networks: list[NodeNetwork] = field(default_factory=list)
     history: list[Epoch] = field(default_factory=list)
 
-    @cached_property
-    def counts(self) -> tuple[int, ...] | None:
-        """Neighbours that a step sees, outward; None: the whole graph.
+    # --- what is trained ---------------------------------------------------------
 
-        SettingError for a network that cannot learn so, and for other than a number for
-        each layer.
+    @cached_property
+    def num_neighbors(self) -> tuple[int, ...] | None:
+        """Neighbours sampled per layer; None: full-batch training.
+
+        SettingError if the network cannot be trained on samples, or if the setting does
+        not have one number for each layer.
         """
-        settings, graph = self.settings, self.known.graph
-        given, auto = settings.neighbours, settings.network == "auto"
-        if given is None:
+        settings, adjacency = self.settings, self.graph.adjacency
+        requested, auto = settings.num_neighbors, settings.network == "auto"
+        if requested is None:
             name = "gcnii" if auto else settings.network
-            size = graph.num_nodes, graph.num_edges
-            needed = bytes_of_a_step(name, self._shape(name), *size)
-            if needed <= 1e9 * settings.memory:
+            size = adjacency.num_nodes, adjacency.num_edges
+            step_bytes = estimate_step_bytes(name, self._config(name), *size)
+            if step_bytes <= 1e9 * settings.memory:
                 return None
         name = "sage" if auto else settings.network
-        if not NETWORKS[name].stacked:
-            others = ", ".join(k for k, network in NETWORKS.items() if network.stacked)
-            raise SettingError(
-                f"{name} is not learned from samples, which --neighbours or a graph "
-                f"larger than --memory {settings.memory:g} asks for. Take a --network "
-                f"that is ({others}), or allow more memory."
+        if not NETWORKS[name].is_layered:
+            others = ", ".join(
+                k for k, network in NETWORKS.items() if network.is_layered
             )
-        layers = self._shape(name).layers
-        counts = given or COUNTS[:layers]
-        if len(counts) != layers:
             raise SettingError(
-                f"--neighbours names a number for each of {layers} layers. Got "
-                f"{len(counts)}: {' '.join(map(str, counts))}."
+                f"{name} cannot be trained on mini-batches, which --num-neighbors or a "
+                f"graph larger than --memory {settings.memory:g} needs. Choose another "
+                f"--network ({others}), or allow more memory."
             )
-        return counts
+        layers = self._config(name).layers
+        numbers = requested or NUM_NEIGHBORS[:layers]
+        if len(numbers) != layers:
+            raise SettingError(
+                f"--num-neighbors must have a number for each of {layers} layers. Got "
+                f"{len(numbers)}: {' '.join(map(str, numbers))}."
+            )
+        return numbers
 
     @property
-    def name(self) -> str:
+    def network_name(self) -> str:
         if self.settings.network != "auto":
             return self.settings.network
-        return "gcnii" if self.counts is None else "sage"
-
-    @cached_property
-    def sampler(self) -> Sampler:
-        """Of the graph; made once."""
-        return Sampler(self.known.graph, self.known.weight)
-
-    def epochs(self) -> Iterator[Epoch]:
-        """Train one after the other, as long as there is time for one more; and beside
-        that others, where there are cores for them (`aside`)."""
-        longest = 0.0
-        with WorkerPool() as aside:
-            for number in range(self._most):
-                started = time.monotonic()
-                if number and not aside.has(number) and self._left() < longest:
-                    return
-                network, kept = self.new(number), self._kept(number)
-                found = None
-                if kept is not None and kept.exists():
-                    found = load_tensors(kept)
-                elif aside.has(number):
-                    found = aside.take(number, self.stop_requested)
-                if found is None:
-                    before = len(self.history)
-                    yield from self._train_beside(network, number, aside)
-                    own = [epoch._asdict() for epoch in self.history[before:]]
-                    found = dict(network.state_dict()), {"history": own}
-                    longest = max(longest, time.monotonic() - started)
-                else:
-                    network.load_state_dict(found[0])
-                    self.history += [Epoch.of(epoch) for epoch in found[1]["history"]]
-                if kept is not None and not kept.exists():
-                    save_tensors(kept, *found)
-                    if self.checkpoint is not None:
-                        self.checkpoint.unlink(missing_ok=True)
-                self.networks.append(network.eval())
+        return "gcnii" if self.num_neighbors is None else "sage"
 
     @property
-    def _most(self) -> int:
-        return self.settings.members or MOST
+    def config(self) -> NetworkConfig:
+        return self._config(self.network_name)
 
-    def _train_beside(
-        self, network: NodeNetwork, number: int, aside: WorkerPool
-    ) -> Iterator[Epoch]:
-        """Train a member; once it is told how long that takes, begin others."""
-        spare = 0 if is_one_of_several() or self._threads != 1 else cores() - 1
-        later = [k for k in range(number + 1, self._most) if not aside.has(k)]
-        later = [k for k in later if not self._is_kept(k)][:spare]
-        started_at = time.monotonic()
-        for epoch in self.train(network, number):
-            if epoch.epoch == TRIED and later:
-                each = (time.monotonic() - started_at) / TRIED
-                whole = each * (self.settings.epochs or EPOCHS)
-                if WORTH <= whole <= self._left():
-                    aside.begin(self, later)
-            yield epoch
-
-    def bare(self) -> "Ensemble":
-        """The same for another process: nothing learned yet, nothing kept."""
-        return replace(
-            self, checkpoint=None, stop_requested=bool, networks=[], history=[]
-        )
-
-    def _is_kept(self, number: int) -> bool:
-        kept = self._kept(number)
-        return kept is not None and kept.exists()
-
-    def _left(self) -> float:
-        """Seconds of the minutes."""
-        if self.settings.minutes is None:
-            return math.inf
-        return 60 * self.settings.minutes - (time.monotonic() - self.started_at)
-
-    def _kept(self, number: int) -> Path | None:
-        if self.checkpoint is None:
-            return None
-        return self.checkpoint.with_name(f"member-{number}.safetensors")
-
-    def new(self, number: int) -> NodeNetwork:
-        torch.manual_seed(seed_for(self.seed, number))
-        return build(self.name, self.shape)
-
-    @property
-    def shape(self) -> NetworkConfig:
-        return self._shape(self.name)
-
-    def _shape(self, name: str) -> NetworkConfig:
+    def _config(self, name: str) -> NetworkConfig:
         settings = self.settings
         return NetworkConfig(
-            features=self.known.x.shape[1],
+            features=self.graph.x.shape[1],
             hidden=settings.hidden,
             layers=settings.layers or NETWORKS[name].layers,
             outputs=self.objective.outputs,
@@ -228,39 +161,142 @@ class Ensemble:
             heads=settings.heads,
         )
 
+    def build(self, number: int) -> NodeNetwork:
+        """Return the untrained network of a number, with the weights of its seed."""
+        torch.manual_seed(seed_for(self.seed, number))
+        return build_network(self.network_name, self.config)
+
+    # --- training all of them ----------------------------------------------------
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Train the networks in turn, within the time budget.
+
+        Where there are spare cores, further networks train in worker processes.
+        """
+        longest = 0.0
+        with WorkerPool() as workers:
+            for number in range(self._max_size):
+                started = time.monotonic()
+                in_worker = workers.is_training(number)
+                if number and not in_worker and self._seconds_left() < longest:
+                    return
+                network, file = self.build(number), self._network_file(number)
+                if file is not None and file.exists():
+                    tensors, metadata = load_tensors(file)
+                    self._restore(network, tensors, metadata["history"])
+                elif in_worker:
+                    weights, history = workers.result(number, self.stop_requested)
+                    tensors = {k: torch.from_numpy(v) for k, v in weights.items()}
+                    self._restore(network, tensors, history)
+                    self._save(network, file, history)
+                else:
+                    first = len(self.history)
+                    yield from self._train_alongside(network, number, workers)
+                    history = [epoch._asdict() for epoch in self.history[first:]]
+                    self._save(network, file, history)
+                    longest = max(longest, time.monotonic() - started)
+                self.networks.append(network.eval())
+
+    def _train_alongside(
+        self, network: NodeNetwork, number: int, workers: WorkerPool
+    ) -> Iterator[Epoch]:
+        """Train a network; start workers once its training time can be estimated."""
+        serial = is_distributed() or self._threads != 1
+        spare_cores = 0 if serial else num_cores() - 1
+        pending = [
+            k
+            for k in range(number + 1, self._max_size)
+            if not workers.is_training(k) and not self._is_saved(k)
+        ][:spare_cores]
+        started = time.monotonic()
+        for epoch in self.train(network, number):
+            if epoch.epoch == TIMED_EPOCHS and pending:
+                per_epoch = (time.monotonic() - started) / TIMED_EPOCHS
+                seconds = per_epoch * (self.settings.epochs or EPOCHS)
+                if MIN_WORKER_SECONDS <= seconds <= self._seconds_left():
+                    workers.submit(self._for_worker(), pending)
+            yield epoch
+
+    def _for_worker(self) -> "Ensemble":
+        """Return a copy without results and files, to send to a worker process."""
+        return replace(
+            self, checkpoint=None, stop_requested=bool, networks=[], history=[]
+        )
+
+    @property
+    def _max_size(self) -> int:
+        return self.settings.ensemble_size or MAX_ENSEMBLE_SIZE
+
+    def _seconds_left(self) -> float:
+        """Return the seconds left of the time budget."""
+        if self.settings.minutes is None:
+            return math.inf
+        return 60 * self.settings.minutes - (time.monotonic() - self.started_at)
+
+    def _network_file(self, number: int) -> Path | None:
+        """Return the file of a trained network, beside the checkpoint."""
+        if self.checkpoint is None:
+            return None
+        return self.checkpoint.with_name(f"network-{number}.safetensors")
+
+    def _is_saved(self, number: int) -> bool:
+        file = self._network_file(number)
+        return file is not None and file.exists()
+
+    def _restore(
+        self,
+        network: NodeNetwork,
+        tensors: dict[str, Tensor],
+        history: list[dict[str, Any]],
+    ) -> None:
+        network.load_state_dict(tensors)
+        self.history += [Epoch.from_dict(epoch) for epoch in history]
+
+    def _save(
+        self, network: NodeNetwork, file: Path | None, history: list[dict[str, Any]]
+    ) -> None:
+        """Write a trained network to its file, which replaces the checkpoint."""
+        if file is None or self.checkpoint is None:
+            return
+        save_tensors(file, dict(network.state_dict()), {"history": history})
+        self.checkpoint.unlink(missing_ok=True)
+
+    # --- training one of them ----------------------------------------------------
+
     def train(self, network: NodeNetwork, number: int) -> Iterator[Epoch]:
-        """Train the member of a number, as `new` made it."""
+        """Train the network of a number, as returned by `build`."""
         settings, seed = self.settings, seed_for(self.seed, 100 + number)
-        few = self.counts is not None
-        on_graph, loader = self._whole(network), self._rows
-        if few:
-            on_graph = self._samples(network)
-            loader = Batches(loader.rows, loader.y, settings.nodes_per_batch, seed)
+        model: nn.Module = self._full_graph(network)
+        loader: Loader = self._full_batch
+        epochs, lr = settings.epochs or EPOCHS, settings.lr or LR
+        if self.num_neighbors is not None:
+            model = self._sampled(network)
+            batch = self._full_batch
+            loader = NodeLoader(batch.rows, batch.y, settings.batch_size, seed)
+            epochs = settings.epochs or MINIBATCH_EPOCHS
+            lr = settings.lr or MINIBATCH_LR
         trainer = Trainer(
-            model=on_graph,
+            model=model,
             loader=loader,
             objective=self.objective,
-            settings=replace(
-                settings,
-                epochs=settings.epochs or (EPOCHS_OF_SAMPLES if few else EPOCHS),
-                lr=settings.lr or (LR_OF_SAMPLES if few else LR),
-                weight_decay=0.0,
-            ),
-            time_limited=settings.minutes is not None,
-            penalties=on_graph.penalties(settings.weight_decay),
+            settings=settings.for_trainer(epochs=epochs, lr=lr, weight_decay=0.0),
             runtime=Runtime(
-                precision="bfloat16" if self._low else "float32",
-                exact=settings.exact,
+                precision="bfloat16" if self._use_bfloat16 else "float32",
+                deterministic=settings.deterministic,
                 threads=self._threads,
             ),
             validate=self._validate,
-            judged=bool(self.val.any()),
-            by_loss=True,
-            started_at=self.started_at,
-            seed=seed,
-            checkpoint_file=self.checkpoint,
-            fingerprint=f"member {number}",
-            stop_requested=self.stop_requested,
+            options=TrainerOptions(
+                seed=seed,
+                penalties=l2_penalties(model, settings.weight_decay),
+                time_limited=settings.minutes is not None,
+                started_at=self.started_at,
+                select_epoch=bool(self.val_mask.any()),
+                select_by_loss=True,
+            ),
+            checkpointing=Checkpointing(
+                self.checkpoint, f"network {number}", self.stop_requested
+            ),
         )
         for epoch in trainer.epochs():
             self.history.append(epoch)
@@ -268,89 +304,108 @@ class Ensemble:
         trainer.load_best()
 
     @property
-    def _rows(self) -> FullBatch:
-        rows = np.flatnonzero(self.known.train_mask)
-        return FullBatch(torch.from_numpy(rows), torch.from_numpy(self.known.y[rows]))
+    def _full_batch(self) -> FullBatch:
+        rows = np.flatnonzero(self.graph.train_mask)
+        return FullBatch(torch.from_numpy(rows), torch.from_numpy(self.graph.y[rows]))
 
-    @property
-    def _low(self) -> bool:
-        """Whether products and messages have eight bits of precision."""
-        return self.settings.precision == "bfloat16" and not self.settings.exact
+    def _full_graph(self, network: NodeNetwork) -> FullGraphNetwork:
+        graph = self.graph
+        return FullGraphNetwork(network, self._x, graph.adjacency, graph.edge_weight)
+
+    def _sampled(self, network: NodeNetwork) -> SampledNetwork:
+        assert isinstance(network, LayeredNetwork) and self.num_neighbors is not None
+        return SampledNetwork(network, self._x, self.sampler, self.num_neighbors)
+
+    @cached_property
+    def sampler(self) -> NeighborSampler:
+        return NeighborSampler(self.graph.adjacency, self.graph.edge_weight)
 
     @cached_property
     def _x(self) -> Tensor:
-        return self.known.x.bfloat16() if self._low else self.known.x
+        return self.graph.x.bfloat16() if self._use_bfloat16 else self.graph.x
 
-    def _whole(self, network: NodeNetwork) -> OnGraph:
-        return OnGraph(network, self._x, self.known.graph, self.known.weight)
-
-    def _samples(self, network: NodeNetwork) -> OnSamples:
-        assert isinstance(network, LayeredNetwork) and self.counts is not None
-        return OnSamples(network, self._x, self.sampler, self.counts)
+    @property
+    def _use_bfloat16(self) -> bool:
+        settings = self.settings
+        return settings.precision == "bfloat16" and not settings.deterministic
 
     @property
     def _threads(self) -> int:
-        small = len(self.known.x) * self.settings.hidden <= SMALL
+        small = len(self.graph.x) * self.settings.hidden <= SINGLE_THREAD_SIZE
         return 1 if small else 0
 
     def _validate(self, model: nn.Module) -> tuple[float, float]:
-        if not self.val.any():
+        """Return loss and metric on the validation nodes, NaN if there are none."""
+        if not self.val_mask.any():
             return math.nan, math.nan
         with Runtime(threads=self._threads).threaded():
-            said, y = self._said(model)
-        loss = self.objective.loss(said, torch.from_numpy(y))
-        return float(loss), self.objective.measure(y, self.objective.predict(said))
+            logits, y = self._validation_logits(model)
+        loss = self.objective.loss(logits, torch.from_numpy(y))
+        predicted = self.objective.predict(logits)
+        return float(loss), self.objective.metric_value(y, predicted)
 
-    def _said(self, model: nn.Module) -> tuple[Tensor, np.ndarray]:
-        """Logits and targets of the validation part, or of the most that are asked."""
-        if isinstance(model, OnGraph):
-            return model.logits()[self.val], self.known.y[self.val]
-        assert isinstance(model, OnSamples)
-        rows = np.flatnonzero(self.val)
-        if len(rows) > CHECKED:
-            rows = np.random.default_rng(0).choice(rows, CHECKED, replace=False)
-        said = model.answer(torch.from_numpy(rows), self.settings.nodes_per_batch)
-        return said, self.known.y[rows]
+    def _validation_logits(self, model: nn.Module) -> tuple[Tensor, np.ndarray]:
+        """Return logits and targets of (at most MAX_VALIDATION_NODES) nodes."""
+        y = self.graph.y
+        if isinstance(model, FullGraphNetwork):
+            return model.logits()[self.val_mask], y[self.val_mask]
+        assert isinstance(model, SampledNetwork)
+        rows = np.flatnonzero(self.val_mask)
+        if len(rows) > MAX_VALIDATION_NODES:
+            rng = np.random.default_rng(0)
+            rows = rng.choice(rows, MAX_VALIDATION_NODES, replace=False)
+        logits = model.logits(torch.from_numpy(rows), self.settings.batch_size)
+        return logits, y[rows]
 
     def logits(self) -> Tensor:
-        """[N, K] of all nodes, by all networks."""
-        return together(self.networks, self.known, self.objective, self.settings)
+        """Return the averaged logits [N, K] of all nodes."""
+        return ensemble_logits(self.networks, self.graph, self.objective, self.settings)
 
 
-def averaged(parts: list[Tensor], objective: Objective) -> Tensor:
-    """Logits [N, K] of the mean of what is said: of probabilities, or of numbers."""
+def average_logits(logits: list[Tensor], objective: Objective) -> Tensor:
+    """Return logits [N, K] of the mean probabilities, or the mean numbers."""
     if objective.kind == "single_label":
-        each = torch.stack([z.log_softmax(dim=1) for z in parts])
-        return each.logsumexp(dim=0) - math.log(len(parts))
+        log_p = torch.stack([z.log_softmax(dim=1) for z in logits])
+        return log_p.logsumexp(dim=0) - math.log(len(logits))
     if objective.kind == "multi_label":
-        p = torch.stack([z.sigmoid() for z in parts]).mean(dim=0)
+        p = torch.stack([z.sigmoid() for z in logits]).mean(dim=0)
         return torch.logit(p.clamp(1e-9, 1 - 1e-6))
-    return torch.stack(parts).mean(dim=0)
+    return torch.stack(logits).mean(dim=0)
 
 
 @torch.no_grad()
-def together(
+def ensemble_logits(
     networks: list[NodeNetwork],
-    known: LabelledGraph,
+    graph: LabelledGraph,
     objective: Objective,
     settings: NodeSettings,
 ) -> Tensor:
-    """Logits [N, K] of the mean of what networks say."""
-    said = [network.head(embedded(network, known, settings)) for network in networks]
-    return averaged(said, objective)
+    """Return the averaged logits [N, K] of several networks for all nodes."""
+    logits = [
+        network.head(node_embeddings(network, graph, settings)) for network in networks
+    ]
+    return average_logits(logits, objective)
 
 
 @torch.no_grad()
-def embedded(
-    network: NodeNetwork, known: LabelledGraph, settings: NodeSettings
+def node_embeddings(
+    network: NodeNetwork, graph: LabelledGraph, settings: NodeSettings
 ) -> Tensor:
-    """Embeddings [N, hidden] of all nodes: at once, or where --memory has no room for
-    that, layer by layer."""
-    graph = known.graph
-    size = graph.num_nodes, graph.num_edges
-    needed = bytes_of_a_step(network.name, network.shape, *size)
-    if isinstance(network, LayeredNetwork) and needed > 1e9 * settings.memory:
-        make = in_room(1e9 * settings.memory / 4)
-        given = known.x, graph, known.weight
-        return layer_by_layer(network, *given, lambda *s: torch.from_numpy(make(*s)))
-    return network.embed(known.x, graph, known.weight)
+    """Return the embeddings [N, hidden] of all nodes.
+
+    Computed layer by layer, on disk if needed, where a full-batch pass needs more than
+    `settings.memory`.
+    """
+    adjacency = graph.adjacency
+    size = adjacency.num_nodes, adjacency.num_edges
+    step_bytes = estimate_step_bytes(network.name, network.config, *size)
+    if isinstance(network, LayeredNetwork) and step_bytes > 1e9 * settings.memory:
+        allocate = matrix_allocator(1e9 * settings.memory / 4)
+        return layerwise_embeddings(
+            network,
+            graph.x,
+            adjacency,
+            graph.edge_weight,
+            lambda height, width: torch.from_numpy(allocate(height, width)),
+        )
+    return network.embed(graph.x, adjacency, graph.edge_weight)

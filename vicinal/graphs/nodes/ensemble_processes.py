@@ -1,131 +1,117 @@
-"""Members that learn in processes of their own, one core each, beside the first.
+"""Train networks of an ensemble in worker processes, one core each.
 
-A small graph keeps one core busy: several threads would wait for each other more than
-they work. So where there are more cores, other members learn on them meanwhile. Each
-process is given the members as they are, trains the one of its number exactly as this
-process would, and leaves weights and history in a file. Whatever goes wrong there, that
-member learns here, in its turn.
+A small graph keeps a single core busy, so other networks of the ensemble train on the
+other cores meanwhile. A worker does exactly what the serial path does: same seeds,
+same weights. loky's processes work in notebooks and in scripts without a main guard.
 """
 
 import os
-import pickle
-import subprocess
-import sys
-import tempfile
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from concurrent.futures import Future, wait
 from typing import Any, Protocol
 
-from torch import nn
+from vicinal.core.training.trainer import Epoch, TrainingInterrupted
+from vicinal.errors import TrainingError
 
-from vicinal.core.storage.checkpoint import load_tensors, save_tensors
-from vicinal.core.training.trainer import Epoch, Interrupted
-from vicinal.errors import VicinalError
+POLL_SECONDS = 0.05
+"""seconds between two checks for a stop request"""
 
-TRIED = 20
-"""epochs of the first member by which the seconds of one are told"""
+PARENT_POLL_SECONDS = 1.0
+"""seconds between two checks of a worker that the main process still runs"""
 
-WORTH = 10.0
-"""seconds of one member from which a process is worth it; it takes three to begin"""
-
-EVERY = 0.05
-"""seconds between two looks at a process"""
+State = tuple[dict[str, Any], list[dict[str, Any]]]
+"""the weights of a trained network as arrays, and its history"""
 
 
-class Ensemble(Protocol):
-    """Networks that learn by their numbers (`members`)."""
+class Trainable(Protocol):
+    """An ensemble that a worker can train a network of (`ensemble.Ensemble`)."""
 
-    stop_requested: Callable[[], bool]
-
-    def new(self, number: int) -> Any:
-        """The network of a number, before it has learned."""
+    def build(self, number: int) -> Any:
+        """Return the untrained network of a number."""
         ...
 
     def train(self, network: Any, number: int) -> Iterator[Epoch]:
         """Train it."""
         ...
 
-    def bare(self) -> "Ensemble":
-        """The same for another process: nothing learned yet, nothing kept."""
-        ...
 
-
-@dataclass
 class WorkerPool:
-    """The processes; on leaving the context those that still run are ended."""
+    """Worker processes; leaving the context ends those that still run."""
 
-    _running: dict[int, subprocess.Popen] = field(default_factory=dict)
-    _folder: Any = None
+    def __init__(self) -> None:
+        self._futures: dict[int, Future[State]] = {}
+        self._executor: Any = None
 
     def __enter__(self) -> "WorkerPool":
         return self
 
     def __exit__(self, *error: object) -> None:
-        for process in self._running.values():
-            process.kill()
-            process.wait()
-        if self._folder is not None:
-            self._folder.cleanup()
+        if self._executor is not None:
+            self._executor.shutdown(kill_workers=True)
 
-    def has(self, number: int) -> bool:
-        """Whether the member of a number learns in a process."""
-        return number in self._running
+    def is_training(self, number: int) -> bool:
+        """Return True if a worker trains the network of a number."""
+        return number in self._futures
 
-    def begin(self, members: Ensemble, numbers: list[int]) -> None:
-        """Train members of these numbers, a process each."""
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="vicinal-")
-        job = Path(self._folder.name) / "members.pickle"
-        if not job.exists():
-            job.write_bytes(pickle.dumps(members.bare()))
+    def submit(self, ensemble: Trainable, numbers: list[int]) -> None:
+        """Train the networks of these numbers, each in its own worker."""
+        if self._executor is None:
+            from joblib.externals.loky import ProcessPoolExecutor
+
+            self._executor = ProcessPoolExecutor(
+                max_workers=len(numbers),
+                initializer=_initialize_worker,
+                initargs=(os.getpid(),),
+                env={"OMP_NUM_THREADS": "1"},
+            )
         for number in numbers:
-            words = [job, self._file(number), number, os.getpid()]
-            self._running[number] = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "vicinal.graphs.nodes.ensemble_processes",
-                    *map(str, words),
-                ],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
-                start_new_session=True,  # Ctrl-C is for this process
+            self._futures[number] = self._executor.submit(
+                train_network, ensemble, number
             )
 
-    def _file(self, number: int) -> Path:
-        return Path(self._folder.name) / f"member-{number}.safetensors"
+    def result(self, number: int, stop_requested: Callable[[], bool]) -> State:
+        """Wait for a network and return its weights and history.
 
-    def take(
-        self, number: int, stop_requested: Callable[[], bool]
-    ) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Weights and what is told of a member, once it has learned; None where that
-        went wrong. Interrupted where a stop is asked for meanwhile."""
-        process = self._running[number]
-        while process.poll() is None:
+        TrainingInterrupted if a stop is requested meanwhile, TrainingError if the
+        worker died.
+        """
+        future = self._futures.pop(number)
+        while not wait([future], POLL_SECONDS).done:
             if stop_requested():
-                raise Interrupted("Training was interrupted.")
-            time.sleep(EVERY)
-        del self._running[number]
+                raise TrainingInterrupted("Training was interrupted.")
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+
         try:
-            return load_tensors(self._file(number))
-        except VicinalError:
-            return None
+            return future.result()
+        except BrokenProcessPool as error:
+            raise TrainingError(
+                f"The worker process that trained network {number + 1} of the ensemble "
+                "died, most likely for lack of memory. Train fewer networks with "
+                "--ensemble-size, or a smaller network with --hidden."
+            ) from error
 
 
-def main(job: str, file: str, number: str, parent: str) -> None:
-    """Train one member; end with the process that wants it."""
+def _initialize_worker(parent: int) -> None:
+    """Use one thread, leave Ctrl-C to the main process, and end with it."""
     import torch
 
     torch.set_num_threads(1)
-    members: Ensemble = pickle.loads(Path(job).read_bytes())
-    members.stop_requested = lambda: os.getppid() != int(parent)
-    network: nn.Module = members.new(int(number))
-    history = [epoch._asdict() for epoch in members.train(network, int(number))]
-    save_tensors(Path(file), dict(network.state_dict()), {"history": history})
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=exit_with_parent, args=(parent,), daemon=True).start()
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def exit_with_parent(parent: int) -> None:
+    """End this process once `parent` has ended, even by SIGKILL."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_POLL_SECONDS)
+    os._exit(1)
+
+
+def train_network(ensemble: Trainable, number: int) -> State:
+    """Train one network in a worker and return its weights and history."""
+    network = ensemble.build(number)
+    history = [epoch._asdict() for epoch in ensemble.train(network, number)]
+    return {k: t.numpy() for k, t in network.state_dict().items()}, history

@@ -11,26 +11,31 @@ from vicinal.graphs.sparse.adjacency import Adjacency
 
 
 class LabelledGraph(NamedTuple):
-    """A graph, and what is known of its nodes."""
+    """A graph of N nodes and E edges, as tensors, with targets."""
 
     x: Tensor
-    """[N, F]"""
+    """[N, F] node features"""
 
-    graph: Adjacency
-    weight: Tensor | None
+    adjacency: Adjacency
+    edge_weight: Tensor | None
+    """[E] in the order of the edges; None: all weights are 1"""
+
     y: np.ndarray
-    """[N] as `Objective.encode` gives them; anything where none is known"""
+    """[N] or [N, K] targets, encoded by `Objective.encode`; arbitrary if unlabelled"""
 
     train_mask: np.ndarray
-    """[N] bool: nodes whose y is learned from"""
+    """[N] bool: labelled nodes to train on"""
 
 
-def known_rows(known: LabelledGraph, objective: Objective) -> Tensor:
-    """What is known [N, K] as shares of classes, marks, or spreads from the mean."""
-    y = torch.from_numpy(known.y)
+def target_matrix(graph: LabelledGraph, objective: Objective) -> Tensor:
+    """Return the targets [N, K]: one-hot classes, 0/1 labels or standardised numbers.
+
+    Rows of unlabelled nodes are arbitrary.
+    """
+    y = torch.from_numpy(graph.y)
     if objective.kind == "numeric":
-        spread_of_all = getattr(objective, "std", 1.0)
-        return ((y - getattr(objective, "mean", 0.0)) / spread_of_all).float()[:, None]
+        mean, std = getattr(objective, "mean", 0.0), getattr(objective, "std", 1.0)
+        return ((y - mean) / std).float()[:, None]
     if objective.kind == "multi_label":
         return y.float()
     rows = torch.zeros(len(y), objective.outputs)

@@ -1,9 +1,9 @@
-"""Networks on a graph that is too large to be computed at once.
+"""Train on sampled neighbourhoods of a graph that is too large for a full-batch step.
 
-They learn from samples (`sampling`): a step sees some nodes and a few neighbours of
-each. They answer layer by layer, each layer for all nodes before the next, so that
-nothing is computed twice and no sample is needed: what is said is what the whole graph
-would have said, but for rounding.
+A step samples a few neighbours of some nodes (`neighbor_sampler`; Hamilton et al.:
+Inductive Representation Learning on Large Graphs, NeurIPS 2017). Inference is
+layer-wise, each layer for all nodes before the next: no sampling, no repeated work,
+and the full-batch result up to rounding.
 """
 
 import math
@@ -15,119 +15,122 @@ from torch import Tensor, nn
 
 from vicinal.core.compute.runtime import seed_for
 from vicinal.core.training.trainer import Loader
-from vicinal.graphs.nodes.networks import LayeredNetwork, NetworkConfig, penalties
+from vicinal.graphs.nodes.networks import LayeredNetwork, NetworkConfig
 from vicinal.graphs.sparse.adjacency import Adjacency
-from vicinal.graphs.sparse.neighbor_sampler import Block, Sampler
+from vicinal.graphs.sparse.neighbor_sampler import Block, NeighborSampler
 
-COUNTS = 15, 10, 5
-"""neighbours of a node that a step sees, of each of those, and so on outward (Hamilton
-et al. use 25 and 10; for three layers PyG's and DGL's examples use these)"""
+NUM_NEIGHBORS = 15, 10, 5
+"""neighbours sampled per node, from the labelled nodes outwards, as in PyG's and DGL's
+examples for three layers (Hamilton et al. use 25 and 10 for two)"""
 
-ATTEND = ("gat", "gatv2")
-"""networks that keep numbers of each edge"""
+ATTENTION_NETWORKS = ("gat", "gatv2")
+"""networks that store values for each edge"""
 
-EDGES = 1 << 17
-"""edges of a block where all neighbours are taken"""
+EDGES_PER_BLOCK = 1 << 17
+"""edges per block in layer-wise inference"""
 
-Make = Callable[[int, int], Tensor]
-"""gives an empty matrix of a height and a width: in memory, or on disk"""
+Allocate = Callable[[int, int], Tensor]
+"""returns an empty matrix of a height and a width, in memory or on disk"""
 
 
 @dataclass
-class Batches:
-    """Nodes that are learned from, some at a time, in another order each epoch."""
+class NodeLoader:
+    """Shuffled mini-batches of labelled nodes."""
 
     rows: Tensor
     y: Tensor
-    size: int
+    batch_size: int
     seed: int
     share: tuple[int, int] = (0, 1)
-    """which of how many processes takes its part of each batch"""
+    """(rank, world size) of this process, which takes every n-th node of a batch"""
 
     @property
     def steps(self) -> int:
-        return math.ceil(len(self.rows) / self.size)
+        return math.ceil(len(self.rows) / self.batch_size)
 
     def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         g = torch.Generator().manual_seed(seed_for(self.seed, epoch))
         order = torch.randperm(len(self.rows), generator=g)
-        k, of = self.share
+        k, n = self.share
         for step in range(start, self.steps):
-            own = order[step * self.size : (step + 1) * self.size][k::of]
-            yield self.rows[own], self.y[own]
+            first = step * self.batch_size
+            batch = order[first : first + self.batch_size][k::n]
+            yield self.rows[batch], self.y[batch]
 
-    def part(self, k: int, of: int) -> Loader:
-        return replace(self, share=(k, of))
+    def shard(self, rank: int, world_size: int) -> Loader:
+        return replace(self, share=(rank, world_size))
 
 
-class OnSamples(nn.Module):
-    """A network on samples of one graph: rows of nodes [B] to their logits [B, K]."""
+class SampledNetwork(nn.Module):
+    """A network bound to its graph: rows of nodes [B] to logits [B, K] by sampling."""
 
     def __init__(
         self,
         network: LayeredNetwork,
         x: Tensor,
-        sampler: Sampler,
-        counts: Sequence[int],
+        sampler: NeighborSampler,
+        num_neighbors: Sequence[int],
     ) -> None:
-        """x: [N, F] of any format of floats, also one that lies on disk."""
+        """x: [N, F] of any float dtype, in memory or memory-mapped."""
         super().__init__()
         self.network, self.x = network, x
-        self.sampler, self.counts = sampler, tuple(counts)
+        self.sampler, self.num_neighbors = sampler, tuple(num_neighbors)
 
     def forward(self, rows: Tensor) -> Tensor:
-        return through(self.network, self.x, self.sampler.blocks(rows, self.counts))
-
-    def penalties(self, decay: float) -> dict[str, float]:
-        """L2 penalty of each weight, by name."""
-        return penalties(self, decay)
+        blocks = self.sampler.sample_blocks(rows, self.num_neighbors)
+        return forward_blocks(self.network, self.x, blocks)
 
     @torch.no_grad()
-    def answer(self, rows: Tensor, size: int) -> Tensor:
-        """Logits [R, K] of some nodes, each from one sample, always the same."""
+    def logits(self, rows: Tensor, batch_size: int) -> Tensor:
+        """Return the logits [R, K] of `rows`, from one sample with a fixed seed."""
         self.network.eval()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return torch.cat([self(part) for part in rows.split(size)])
+            return torch.cat([self(batch) for batch in rows.split(batch_size)])
 
 
-def through(network: LayeredNetwork, x: Tensor, blocks: list[Block]) -> Tensor:
-    """Logits of the targets of the last block; x: [N, F] of the whole graph."""
+def forward_blocks(network: LayeredNetwork, x: Tensor, blocks: list[Block]) -> Tensor:
+    """Return the logits of the last block's targets; x: [N, F] of the whole graph."""
     h = x[blocks[0].nodes].float()
     for k, block in enumerate(blocks):
-        h = network.step(k, h, block, block.weight)
+        h = network.apply_layer(k, h, block, block.edge_weight)
     return network.head(network.dropout(h))
 
 
 @torch.no_grad()
-def layer_by_layer(
+def layerwise_embeddings(
     network: LayeredNetwork,
     x: Tensor,
     graph: Adjacency,
-    weight: Tensor | None = None,
-    make: Make = torch.empty,
-    edges: int = EDGES,
+    edge_weight: Tensor | None = None,
+    allocate: Allocate = torch.empty,
+    edges_per_block: int | None = None,
 ) -> Tensor:
-    """Embeddings [N, hidden] of all nodes, of whose neighbours none is left out.
+    """Return the embeddings [N, hidden] of all nodes from all their neighbours.
 
-    make: where what a layer gives is put. edges: of one block, about.
+    allocate: makes the matrix for the output of each layer. edges_per_block: None:
+    EDGES_PER_BLOCK.
     """
     network.eval()
-    sampler = Sampler(graph, weight)
+    sampler = NeighborSampler(graph, edge_weight)
     for k in range(len(network.layers)):
-        made = make(graph.num_nodes, network.shape.hidden)
-        for begin, end in graph.incoming.parts(edges):
-            block = sampler.block(torch.arange(begin, end))
-            h = network.step(k, x[block.nodes].float(), block, block.weight)
-            made[begin:end] = h
-        x = made
+        output = allocate(graph.num_nodes, network.config.hidden)
+        for begin, end in graph.incoming.row_chunks(edges_per_block or EDGES_PER_BLOCK):
+            block = sampler.sample_block(torch.arange(begin, end))
+            h = network.apply_layer(k, x[block.nodes].float(), block, block.edge_weight)
+            output[begin:end] = h
+        x = output
     return x
 
 
-def bytes_of_a_step(name: str, shape: NetworkConfig, nodes: int, edges: int) -> int:
-    """What a step over a whole graph takes, about: each layer keeps what it is given,
-    its sum and its product, and makes slopes of the same size; attention keeps the
-    score, the share and their slopes of each head of each edge as well."""
-    width = shape.features + 6 * shape.layers * shape.hidden
-    heads = shape.layers * shape.heads if name in ATTEND else 0
-    return 4 * nodes * width + (16 + 20 * heads) * edges
+def estimate_step_bytes(
+    name: str, config: NetworkConfig, num_nodes: int, num_edges: int
+) -> int:
+    """Estimate the memory of a full-batch training step.
+
+    Each layer stores its input, aggregate and product, and gradients of the same size;
+    attention also stores score, share and their gradients for each head and edge.
+    """
+    width = config.features + 6 * config.layers * config.hidden
+    heads = config.layers * config.heads if name in ATTENTION_NETWORKS else 0
+    return 4 * num_nodes * width + (16 + 20 * heads) * num_edges

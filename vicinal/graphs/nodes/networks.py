@@ -1,4 +1,4 @@
-"""Networks of the layers, and one table of them all.
+"""Graph networks for nodes, listed in one table.
 
 ==========  ======================================================  ========  =======
 name        from features x to embeddings                           layers    weights
@@ -6,13 +6,13 @@ name        from features x to embeddings                           layers    we
 gcn         (GCN, ReLU) for each layer                              2         used
 sage        (GraphSAGE, ReLU)                                       2         used
 gin         (GIN with two dense layers, batch norm, ReLU)           2         used
-gat, gatv2  (attention with heads side by side, ELU)                2         not used
-appnp       dense, ReLU, then spread                                10 steps  used
+gat, gatv2  (multi-head attention, ELU)                             2         not used
+appnp       dense, ReLU, then personalised PageRank propagation     10 steps  used
 gcnii       dense, ReLU, then (GCNII, ReLU)                         24        used
 ==========  ======================================================  ========  =======
 
-Dropout stands before each layer, and one dense layer, the head, scores the embedding.
-`weights` are those of the edges.
+Dropout precedes each layer; one dense layer, the head, maps the embedding to logits.
+`weights` are edge weights.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.errors import SettingError, near_names
+from vicinal.errors import SettingError, suggest_names
 from vicinal.graphs.layers.appnp import APPNP
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.layers.gat import GAT
@@ -32,11 +32,15 @@ from vicinal.graphs.layers.gcnii import GCNII
 from vicinal.graphs.layers.gin import GIN
 from vicinal.graphs.layers.sage import GraphSAGE
 from vicinal.graphs.sparse.adjacency import Adjacency, CachedAggregation
-from vicinal.graphs.sparse.sparse_features import Features, dense, listed
+from vicinal.graphs.sparse.sparse_features import (
+    Features,
+    apply_linear,
+    to_sparse_if_faster,
+)
 
 
 class NetworkConfig(NamedTuple):
-    """What a network is made with."""
+    """Sizes of a node network."""
 
     features: int
     """F of the input"""
@@ -49,196 +53,211 @@ class NetworkConfig(NamedTuple):
 
 
 class NodeNetwork(nn.Module):
-    """Embeds the nodes of a graph, and scores the embedding with one dense layer."""
-
-    def __init__(self, shape: NetworkConfig) -> None:
-        super().__init__()
-        self.shape = shape
-        self.dropout = Dropout(shape.dropout)
-        self.head = nn.Linear(shape.hidden, shape.outputs)
+    """Embed the nodes of a graph, and map embeddings to logits with a dense layer."""
 
     name = ""
-    """its row in the table; `build` sets it"""
+    """its name in `NETWORKS`, set by `build_network`"""
 
     layer_decay = 1.0
-    """how many times as much the weights of its layers are penalised as others"""
+    """factor of the L2 penalty for the weights of `layers`"""
 
-    reads_words = False
-    """whether its first layer takes features as `words.SparseFeatures` as well"""
+    takes_sparse_features = False
+    """True if the first layer takes `SparseFeatures` as well as a matrix"""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.dropout = Dropout(config.dropout)
+        self.head = nn.Linear(config.hidden, config.outputs)
 
     @property
     def description(self) -> dict[str, Any]:
-        """What `build` makes it of."""
-        return {"name": self.name, **self.shape._asdict()}
+        """The arguments that `build_network` rebuilds it from."""
+        return {"name": self.name, **self.config._asdict()}
 
     @property
     def hops(self) -> int:
-        """How far it looks."""
-        return self.shape.layers
+        """The radius of the neighbourhood that an embedding depends on."""
+        return self.config.layers
 
-    def embed(self, x: Any, graph: Adjacency, weight: Tensor | None) -> Tensor:
-        """[N, F] to [N, hidden]."""
+    def embed(
+        self, x: Any, graph: Adjacency, edge_weight: Tensor | None = None
+    ) -> Tensor:
+        """[N, F] to embeddings [N, hidden]; edge_weight: [E], in the order of edges."""
         raise NotImplementedError
 
-    def forward(self, x: Any, graph: Adjacency, weight: Tensor | None = None) -> Tensor:
-        """[N, F] to logits [N, K]. weight: [E], of the edges as they are listed."""
-        return self.head(self.dropout(self.embed(x, graph, weight)))
+    def forward(
+        self, x: Any, graph: Adjacency, edge_weight: Tensor | None = None
+    ) -> Tensor:
+        """[N, F] to logits [N, K]."""
+        return self.head(self.dropout(self.embed(x, graph, edge_weight)))
 
 
 class LayeredNetwork(NodeNetwork):
-    """Layers one after the other."""
+    """A stack of layers, each with its own weights."""
 
     def __init__(
         self,
-        shape: NetworkConfig,
+        config: NetworkConfig,
         layer: Callable[[int, int], nn.Module],
         *,
         norm: bool = False,
         weighted: bool = True,
         activation: Callable[[Tensor], Tensor] = torch.relu_,
     ) -> None:
-        super().__init__(shape)
-        wide = [shape.features] + [shape.hidden] * (shape.layers - 1)
-        self.layers = nn.ModuleList(layer(width, shape.hidden) for width in wide)
-        norms = (nn.BatchNorm1d(shape.hidden) if norm else nn.Identity() for _ in wide)
+        super().__init__(config)
+        widths = [config.features] + [config.hidden] * (config.layers - 1)
+        self.layers = nn.ModuleList(layer(width, config.hidden) for width in widths)
+        norms = (
+            nn.BatchNorm1d(config.hidden) if norm else nn.Identity() for _ in widths
+        )
         self.norms = nn.ModuleList(norms)
         self.weighted, self.activation = weighted, activation
 
-    def embed(self, x: Tensor, graph: Adjacency, weight: Tensor | None) -> Tensor:
+    def embed(
+        self, x: Tensor, graph: Adjacency, edge_weight: Tensor | None = None
+    ) -> Tensor:
         for k in range(len(self.layers)):
-            x = self.step(k, x, graph, weight)
+            x = self.apply_layer(k, x, graph, edge_weight)
         return x
 
-    def step(
-        self, k: int, x: Tensor, graph: Adjacency, weight: Tensor | None
+    def apply_layer(
+        self, k: int, x: Tensor, graph: Adjacency, edge_weight: Tensor | None
     ) -> Tensor:
-        """Layer k, counted from 0, with what stands around it: [S, F] to [N, hidden].
+        """Apply layer k with its dropout, norm and activation: [S, F] to [N, hidden].
 
-        graph: of the whole, or the block of that layer.
+        graph: the whole graph, or a sampled block with S sources and N targets.
         """
-        more = (weight,) if self.weighted else ()
-        h = self.layers[k](self.dropout(x), graph, *more)
+        weights = (edge_weight,) if self.weighted else ()
+        h = self.layers[k](self.dropout(x), graph, *weights)
         return self.activation(self.norms[k](h))
 
 
 class APPNPNetwork(NodeNetwork):
-    """APPNP: what a dense layer says, spread."""
+    """APPNP: propagate the output of a dense layer by personalised PageRank."""
 
-    reads_words = True
+    takes_sparse_features = True
 
-    def __init__(self, shape: NetworkConfig) -> None:
-        super().__init__(shape)
-        self.dense = nn.Linear(shape.features, shape.hidden)
-        self.spread = APPNP(shape.layers)
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        self.dense = nn.Linear(config.features, config.hidden)
+        self.propagation = APPNP(config.layers)
 
-    def embed(self, x: Features, graph: Adjacency, weight: Tensor | None) -> Tensor:
-        h = F.relu(dense(self.dense, x, self.dropout))
-        return self.spread(self.dropout(h), graph, weight)
+    def embed(
+        self, x: Features, graph: Adjacency, edge_weight: Tensor | None = None
+    ) -> Tensor:
+        h = F.relu(apply_linear(self.dense, x, self.dropout))
+        return self.propagation(self.dropout(h), graph, edge_weight)
 
 
 class GCNIINetwork(NodeNetwork):
-    """GCNII: many layers, each of which sees the first.
+    """GCNII: many layers with a residual connection to the first representation.
 
-    Their weights are penalised 20 times as much, as its authors do on Cora:
-    what they are to learn is a small change.
+    The weights of its layers get 20 times the L2 penalty, as in the authors' settings
+    for Cora: each layer is close to the identity.
     """
 
     layer_decay = 20.0
-    reads_words = True
+    takes_sparse_features = True
 
-    def __init__(self, shape: NetworkConfig) -> None:
-        super().__init__(shape)
-        self.dense = nn.Linear(shape.features, shape.hidden)
-        numbers = range(1, shape.layers + 1)
-        self.layers = nn.ModuleList(GCNII(shape.hidden, k) for k in numbers)
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        self.dense = nn.Linear(config.features, config.hidden)
+        numbers = range(1, config.layers + 1)
+        self.layers = nn.ModuleList(GCNII(config.hidden, k) for k in numbers)
 
-    def embed(self, x: Features, graph: Adjacency, weight: Tensor | None) -> Tensor:
-        first = h = F.relu(dense(self.dense, x, self.dropout))
+    def embed(
+        self, x: Features, graph: Adjacency, edge_weight: Tensor | None = None
+    ) -> Tensor:
+        h_0 = h = F.relu(apply_linear(self.dense, x, self.dropout))
         for layer in self.layers:
-            h = F.relu(layer(self.dropout(h), first, graph, weight))
+            h = F.relu(layer(self.dropout(h), h_0, graph, edge_weight))
         return h
 
 
 def _gin(width: int, hidden: int) -> GIN:
     act = nn.ReLU(inplace=True)
-    dense = nn.Linear(width, hidden), act, nn.Linear(hidden, hidden)
-    return GIN(nn.Sequential(*dense), learn_eps=True)
+    mlp = nn.Linear(width, hidden), act, nn.Linear(hidden, hidden)
+    return GIN(nn.Sequential(*mlp), learn_eps=True)
 
 
-def _attention(kind: type[GAT] | type[GATv2], shape: NetworkConfig) -> LayeredNetwork:
-    if shape.hidden % shape.heads:
+def _attention(layer: type[GAT] | type[GATv2], config: NetworkConfig) -> LayeredNetwork:
+    if config.hidden % config.heads:
         raise SettingError(
-            f"hidden must be a multiple of heads. Got {shape.hidden} and {shape.heads}."
+            "hidden must be a multiple of heads. "
+            f"Got hidden={config.hidden} and heads={config.heads} instead."
         )
-    each = shape.hidden // shape.heads
+    per_head = config.hidden // config.heads
     return LayeredNetwork(
-        shape,
-        lambda width, _: kind(width, each, shape.heads, dropout=shape.dropout),
+        config,
+        lambda width, _: layer(width, per_head, config.heads, dropout=config.dropout),
         weighted=False,
         activation=F.elu,
     )
 
 
 class Architecture(NamedTuple):
-    """One row of the table above."""
+    """One row of the table in the module docstring."""
 
     make: Callable[[NetworkConfig], NodeNetwork]
     layers: int
     paper: str
     weighted: bool = True
-    stacked: bool = True
-    """whether its layers come one after the other, each with weights of its own: such
-    a network can learn from parts of a graph"""
+    is_layered: bool = True
+    """True for a stack of layers, each with its own weights, which can be trained on
+    sampled neighbourhoods"""
 
 
 NETWORKS: dict[str, Architecture] = {
     "gcn": Architecture(
-        lambda shape: LayeredNetwork(shape, GCN), 2, "Kipf and Welling 2017"
+        lambda config: LayeredNetwork(config, GCN), 2, "Kipf and Welling 2017"
     ),
     "sage": Architecture(
-        lambda shape: LayeredNetwork(shape, GraphSAGE), 2, "Hamilton et al. 2017"
+        lambda config: LayeredNetwork(config, GraphSAGE), 2, "Hamilton et al. 2017"
     ),
     "gin": Architecture(
-        lambda shape: LayeredNetwork(shape, _gin, norm=True), 2, "Xu et al. 2019"
+        lambda config: LayeredNetwork(config, _gin, norm=True), 2, "Xu et al. 2019"
     ),
     "gat": Architecture(
-        lambda shape: _attention(GAT, shape), 2, "Velickovic et al. 2018", False
+        lambda config: _attention(GAT, config), 2, "Velickovic et al. 2018", False
     ),
     "gatv2": Architecture(
-        lambda shape: _attention(GATv2, shape), 2, "Brody et al. 2022", False
+        lambda config: _attention(GATv2, config), 2, "Brody et al. 2022", False
     ),
-    "appnp": Architecture(APPNPNetwork, 10, "Klicpera et al. 2019", stacked=False),
-    "gcnii": Architecture(GCNIINetwork, 24, "Chen et al. 2020", stacked=False),
+    "appnp": Architecture(APPNPNetwork, 10, "Klicpera et al. 2019", is_layered=False),
+    "gcnii": Architecture(GCNIINetwork, 24, "Chen et al. 2020", is_layered=False),
 }
 
 
-def build(name: str, shape: NetworkConfig) -> NodeNetwork:
-    """The network of a name; SettingError for one that is unknown."""
+def build_network(name: str, config: NetworkConfig) -> NodeNetwork:
+    """Return the untrained network of a name; SettingError if the name is unknown."""
     if name not in NETWORKS:
         raise SettingError(
-            f"There is no network {name!r} for nodes. {near_names(name, NETWORKS)}"
+            f"There is no network {name!r} for nodes. {suggest_names(name, NETWORKS)}"
         )
-    network = NETWORKS[name].make(shape)
+    network = NETWORKS[name].make(config)
     network.name = name
     return network
 
 
-def penalties(model: Any, decay: float) -> dict[str, float]:
-    """L2 penalty of each weight of `model.network`, by name in the model; biases and
-    norms have none."""
-    found = {}
+def l2_penalties(model: Any, decay: float) -> dict[str, float]:
+    """Return the L2 penalty of each weight matrix of `model.network`, by name.
+
+    Biases and norms have none.
+    """
+    penalties = {}
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1:
-            inside = name.startswith("network.layers.")
-            found[name] = decay * (model.network.layer_decay if inside else 1.0)
-    return found
+            in_layers = name.startswith("network.layers.")
+            factor = model.network.layer_decay if in_layers else 1.0
+            penalties[name] = decay * factor
+    return penalties
 
 
-class OnGraph(nn.Module):
-    """A network on one graph: rows of nodes [B] to their logits [B, K].
+class FullGraphNetwork(nn.Module):
+    """A network bound to its graph: rows of nodes [B] to their logits [B, K].
 
-    The whole graph is computed each time. It is what the training loop trains, whose
-    batches are rows.
+    The training loop's batches are rows; each forward pass computes the whole graph.
     """
 
     def __init__(
@@ -246,25 +265,23 @@ class OnGraph(nn.Module):
         network: NodeNetwork,
         x: Tensor,
         graph: Adjacency,
-        weight: Tensor | None = None,
+        edge_weight: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.network = network
-        self.x = listed(x.float()) if network.reads_words else x
-        self.graph, self.weight = graph, weight
+        takes_sparse = network.takes_sparse_features
+        self.x = to_sparse_if_faster(x.float()) if takes_sparse else x
+        self.graph, self.edge_weight = graph, edge_weight
         if isinstance(self.x, Tensor):
             self.graph = CachedAggregation.with_features(graph, self.x)
 
     def forward(self, rows: Tensor) -> Tensor:
-        return self.network(self.x, self.graph, self.weight).index_select(0, rows)
-
-    def penalties(self, decay: float) -> dict[str, float]:
-        """L2 penalty of each weight, by name."""
-        return penalties(self, decay)
+        logits = self.network(self.x, self.graph, self.edge_weight)
+        return logits.index_select(0, rows)
 
     @torch.no_grad()
     def logits(self) -> Tensor:
-        """[N, K] of all nodes, as the network answers."""
+        """Return the logits [N, K] of all nodes, in evaluation mode."""
         self.network.eval()
         x = self.x.float() if isinstance(self.x, Tensor) else self.x
-        return self.network(x, self.graph, self.weight)
+        return self.network(x, self.graph, self.edge_weight)

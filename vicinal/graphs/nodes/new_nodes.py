@@ -1,7 +1,7 @@
-"""Nodes that came later: they join the graph that was learned from.
+"""Add new nodes to the graph that a model was trained on (inductive prediction).
 
-Nothing is learned anew. What was learned of columns reads the newcomers' columns, and
-their edges lead to the nodes that are there, or to each other.
+Nothing is trained again: the fitted feature encoder reads the columns of the new nodes,
+and their edges connect them to known nodes or to each other.
 """
 
 from pathlib import Path
@@ -13,112 +13,124 @@ import torch
 from vicinal.core.data.csv_tables import read_csv
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import DataError
-from vicinal.graphs.data.degree_features import place_of
-from vicinal.graphs.data.edge_list import EdgeReader, once, read_edge_file
+from vicinal.graphs.data.edge_list import (
+    EdgeReader,
+    merge_duplicate_edges,
+    read_edge_file,
+)
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.node_features import FeatureEncoder
+from vicinal.graphs.data.node_features import FeatureEncoder, degree_features
 from vicinal.graphs.data.node_list import read_nodes
 from vicinal.graphs.nodes.labelled_graph import LabelledGraph
 
 
 class ExtendedGraph(NamedTuple):
-    """A graph with newcomers in it."""
+    """A graph with new nodes appended."""
 
     table: GraphTable
-    known: LabelledGraph
-    new: np.ndarray
-    """rows of the newcomers"""
+    labelled_graph: LabelledGraph
+    new_rows: np.ndarray
+    """rows of the new nodes"""
 
 
-def joined(
+def extend_graph(
     table: GraphTable,
-    known: LabelledGraph,
-    columns: FeatureEncoder,
+    labelled_graph: LabelledGraph,
+    encoder: FeatureEncoder,
     nodes: Any,
     edges: Any,
 ) -> ExtendedGraph:
-    """The graph with the nodes of a table in it.
+    """Return the graph with the nodes and edges of two tables appended.
 
-    nodes, edges: DataFrames or files; edges may be None: there are none. What of them
-    cannot be used is in the graph's `set_aside`. DataError for a newcomer that is there
-    already, and where the model knows nodes by features and there are none.
+    nodes, edges: DataFrames or files; edges may be None. Rows that cannot be used are
+    in the new table's `quarantined`. DataError if a node is in the graph already.
     """
-    names, features, aside = _listed(nodes, columns)
-    there = set(table.ids)
-    twice = [name for name in names if name in there]
-    if twice:
+    ids, features, quarantined = _read_new_nodes(nodes, encoder)
+    known_ids = set(table.ids)
+    repeated = [name for name in ids if name in known_ids]
+    if repeated:
         raise DataError(
-            f"The node {twice[0]!r} is in the graph already. Leave it out, or ask for "
-            "it by its name."
+            f"The node {repeated[0]!r} is in the graph already. Remove it from the new "
+            "nodes, and ask for it by its name."
         )
-    reader = EdgeReader([*table.ids, *names])
-    if edges is not None:
-        parts = [(edges, 0)] if hasattr(edges, "columns") else None
-        for frame, line in parts or read_edge_file(Path(edges)):
-            reader.add(frame, line)
-    source, target, weight = table.source, table.target, table.weight
-    notes = []
-    if any(len(part[0]) for part in reader.parts):
-        found = reader.edges(table.directed)
-        notes += found.notes
-        if weight is not None or found.weight is not None:
-            weight = np.concatenate(
-                [_ones(weight, source), _ones(found.weight, found.source)]
-            )
-        source = np.concatenate([source, found.source])
-        target = np.concatenate([target, found.target])
-        old = np.maximum(found.source, found.target) < len(table)
-        if old.any():  # some may be there already
-            given = source, target, weight, len(table) + len(names), table.directed
-            source, target, weight, _, more = once(*given)
-            notes += more
-    ids = np.array([*table.ids, *names], dtype=object)
-    whole = GraphTable(
-        ids=ids,
-        source=source,
-        target=target,
+    reader = _read_new_edges(edges, [*table.ids, *ids])
+    extended = GraphTable(
+        ids=np.array([*table.ids, *ids], dtype=object),
         directed=table.directed,
-        weight=weight,
-        set_aside=aside + reader.set_aside,
-        notes=notes,
+        quarantined=quarantined + reader.quarantined,
         max_bytes=table.max_bytes,
+        **_merge_edges(table, reader, len(ids)),
     )
-    count = len(names)
-    x = torch.from_numpy(columns.read(features, count))
-    notes.extend(columns.strange(features))
-    if columns.form == "none":
-        x = place_of(whole.adjacency)
+    extended.notes.extend(encoder.describe_unreadable(features))
+    x = torch.from_numpy(encoder.transform(features, len(ids)))
+    if encoder.kind == "none":
+        x = degree_features(extended.adjacency)
     else:
-        x = torch.cat([known.x, x])
-    y = np.concatenate([known.y, np.zeros((count, *known.y.shape[1:]), known.y.dtype)])
-    train_mask = np.concatenate([known.train_mask, np.zeros(count, bool)])
-    whole_known = LabelledGraph(x, whole.adjacency, whole.edge_weight, y, train_mask)
-    return ExtendedGraph(whole, whole_known, np.arange(len(table), len(ids)))
+        x = torch.cat([labelled_graph.x, x])
+    y, train_mask = labelled_graph.y, labelled_graph.train_mask
+    labelled = LabelledGraph(
+        x,
+        extended.adjacency,
+        extended.edge_weight,
+        np.concatenate([y, np.zeros((len(ids), *y.shape[1:]), y.dtype)]),
+        np.concatenate([train_mask, np.zeros(len(ids), bool)]),
+    )
+    return ExtendedGraph(extended, labelled, np.arange(len(table), len(extended.ids)))
 
 
-def _listed(
-    nodes: Any, columns: FeatureEncoder
+def _read_new_edges(edges: Any, ids: list[str]) -> EdgeReader:
+    reader = EdgeReader(ids)
+    if edges is not None:
+        tables = [(edges, 0)] if hasattr(edges, "columns") else None
+        for frame, first_line in tables or read_edge_file(Path(edges)):
+            reader.add(frame, first_line)
+    return reader
+
+
+def _merge_edges(table: GraphTable, reader: EdgeReader, num_new: int) -> dict[str, Any]:
+    """Return source, target, weight and notes of the old and the new edges."""
+    source, target, weight = table.source, table.target, table.weight
+    notes: list[str] = []
+    if reader.has_edges:
+        new = reader.to_edges(table.directed)
+        notes += new.notes
+        if weight is not None or new.weight is not None:
+            old_weight = _ones_if_none(weight, source)
+            new_weight = _ones_if_none(new.weight, new.source)
+            weight = np.concatenate([old_weight, new_weight])
+        source = np.concatenate([source, new.source])
+        target = np.concatenate([target, new.target])
+        between_known = np.maximum(new.source, new.target) < len(table)
+        if between_known.any():  # may repeat an edge of the graph
+            edges = source, target, weight, len(table) + num_new, table.directed
+            source, target, weight, _, merge_notes = merge_duplicate_edges(*edges)
+            notes += merge_notes
+    return {"source": source, "target": target, "weight": weight, "notes": notes}
+
+
+def _read_new_nodes(
+    nodes: Any, encoder: FeatureEncoder
 ) -> tuple[list[str], Any, list[Quarantined]]:
-    """Names and features of the newcomers, and rows that cannot be used."""
+    """Return ids, features and quarantined rows of the new nodes."""
     if nodes is None:
         raise DataError(
-            "Newcomers are listed in a table of nodes: an id each, and the columns of "
-            "the others."
+            "New nodes must be listed in a table: an id each, and the columns of the "
+            "other nodes. Got edges alone; add the table with --new-nodes."
         )
-    given = hasattr(nodes, "columns")
-    frame = nodes if given else read_csv(Path(nodes), "id[,...]")
-    found = read_nodes(frame, "auto", None, 0 if given else 2)
-    features = found.features
-    if columns.form in ("words", "numbers") and features is not None:
-        features = features.apply(_as_numbers).to_numpy(np.float32)
-    return found.ids, features, found.set_aside
+    is_frame = hasattr(nodes, "columns")
+    frame = nodes if is_frame else read_csv(Path(nodes), "id[,...]")
+    listed = read_nodes(frame, "auto", None, 0 if is_frame else 2)
+    features = listed.features
+    if encoder.kind in ("bag_of_words", "numeric") and features is not None:
+        features = features.apply(_to_numeric).to_numpy(np.float32)
+    return listed.ids, features, listed.quarantined
 
 
-def _as_numbers(column: Any) -> Any:
+def _to_numeric(column: Any) -> Any:
     import pandas as pd
 
     return pd.to_numeric(column, errors="coerce")
 
 
-def _ones(weight: np.ndarray | None, like: np.ndarray) -> np.ndarray:
+def _ones_if_none(weight: np.ndarray | None, like: np.ndarray) -> np.ndarray:
     return np.ones(len(like), np.float32) if weight is None else weight

@@ -1,12 +1,12 @@
-"""The first answer for nodes: what their surroundings look like, and a fitted layer.
+"""The linear baseline for nodes: a linear model on propagated features.
 
-Features are carried along the edges once, before anything is learned (`views`); on
-them one dense layer is fitted (`core.head`), and what it says is evened out among
-neighbours. That takes seconds. Which view, which penalty and how far to even out is
-chosen by how likely held-out labels become, each candidate calibrated first
-(`core.calibration`): by what is right alone, chance would choose.
+Features are propagated along the edges once, before anything is fitted (as in SGC and
+SIGN); one dense layer is fitted on them (`core.training.linear_head`) and its
+predictions go through correct-and-smooth (`propagation`). It takes seconds. Features,
+penalty and smoothing are chosen by the calibrated loss on held-out labels.
 
-Z_i: row i of a view, of length 1;  p_i = softmax(W' Z_i + b);  then `propagation`.
+F. Frasca et al.: SIGN: Scalable Inception Graph Neural Networks, 2020; see
+`propagation` for SGC, APPNP and C&S.
 """
 
 import math
@@ -20,296 +20,302 @@ from torch import Tensor
 
 from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.objective import Objective
-from vicinal.core.training.linear_head import PENALTIES, Head, RidgePath
-from vicinal.graphs.layers.gcn import smoothed
-from vicinal.graphs.nodes.labelled_graph import LabelledGraph, known_rows
+from vicinal.core.training.linear_head import Head
+from vicinal.core.training.regularization_path import PENALTIES, regularization_path
+from vicinal.graphs.layers.gcn import gcn_aggregate
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph, target_matrix
 from vicinal.graphs.nodes.propagation import (
     STEPS,
     correct,
+    normalize_rows,
+    propagate,
+    propagate_labels,
     smooth,
-    spread,
-    spread_labels,
-    unit_rows,
 )
 from vicinal.graphs.sparse.adjacency import Adjacency
 
-VIEWS = {
-    "features": "features alone",
-    "near": "means of two steps",
-    "spread": "features spread ten steps",
-    "rings": "features, and means of one, two and three steps, side by side",
-    "labels": "the labels around it alone",
+FEATURE_SETS = {
+    "features": "node features without edges",
+    "sgc": "features propagated two steps (SGC)",
+    "ppr": "features propagated ten steps by personalised PageRank",
+    "sign": "features propagated 0, 1, 2 and 3 steps, concatenated (SIGN)",
+    "label_propagation": "label propagation without features",
 }
-"""what of a node's surroundings is seen"""
 
-HOPS = {"features": 0, "near": 2, "spread": 10, "rings": 3, "labels": 0}
+HOPS = {"features": 0, "sgc": 2, "ppr": 10, "sign": 3, "label_propagation": 0}
 
-EVENED = (0.0, 0.5, 0.8, 0.9)
-"""how far what was said is evened out among neighbours; 0: not at all"""
+SMOOTHING = (0.0, 0.5, 0.8, 0.9)
+"""values tried for C&S's alpha, the share of the neighbours in every step; 0: none"""
 
 SCALE = 10.0
-"""length of a row, at which PENALTIES reach from too strong to too weak"""
+"""standard deviation of a row, at which PENALTIES reach from too strong to too weak"""
 
 TINY = 1e-9
 
 
-def view(name: str, x: Tensor, graph: Adjacency, weight: Tensor | None) -> Tensor:
-    """What is seen of each node, [N, D]; of labels alone there is nothing to fit."""
-    if name == "labels":
+def propagate_features(
+    name: str, x: Tensor, graph: Adjacency, edge_weight: Tensor | None
+) -> Tensor:
+    """Return the features [N, D] of a set; D = 0 for label propagation."""
+    if name == "label_propagation":
         return x[:, :0]
     if name == "features":
-        return unit_rows(x)
-    if name == "spread":
-        return unit_rows(spread(x, graph, 0.1, 10, weight))
-    if name == "near":
-        return unit_rows(spread(x, graph, 0.0, 2, weight))
-    rings = [x]
+        return normalize_rows(x)
+    if name == "ppr":
+        return normalize_rows(propagate(x, graph, 0.1, 10, edge_weight))
+    if name == "sgc":
+        return normalize_rows(propagate(x, graph, 0.0, 2, edge_weight))
+    powers = [x]
     for _ in range(3):
-        rings.append(smoothed(rings[-1], graph, weight))
-    return torch.cat([unit_rows(ring) for ring in rings], dim=1) / 2
+        powers.append(gcn_aggregate(powers[-1], graph, edge_weight))
+    return torch.cat([normalize_rows(power) for power in powers], dim=1) / 2
 
 
 @dataclass(frozen=True)
 class PropagatedLinearModel:
-    """A view, a layer, and how far its answers are evened out."""
+    """A linear model on propagated features, with correct-and-smooth."""
 
-    view: str
+    feature_set: str
     head: Head
-    correct_and_smooth: float
+    smoothing: float
+    """C&S's alpha; 0: predictions are not smoothed"""
+
     objective: Objective
     loss: float
-    """of held-out nodes, calibrated: what it was chosen by"""
+    """calibrated loss on held-out nodes, by which it was chosen"""
 
-    def seen(self, known: LabelledGraph) -> Tensor:
-        """What is seen of all nodes, [N, D]."""
-        return view(self.view, known.x, known.graph, known.weight)
+    def propagate(self, graph: LabelledGraph) -> Tensor:
+        """Return the features [N, D] of all nodes."""
+        edges = graph.adjacency, graph.edge_weight
+        return propagate_features(self.feature_set, graph.x, *edges)
 
     @property
     def hops(self) -> int:
-        """How far what is said of a node reaches."""
-        return HOPS[self.view] + (STEPS if self.correct_and_smooth else 0)
+        """The radius of the neighbourhood that a prediction depends on."""
+        return HOPS[self.feature_set] + (STEPS if self.smoothing else 0)
 
-    def logits(self, known: LabelledGraph) -> Tensor:
-        """[N, K] of all nodes."""
-        if self.view == "labels":
-            return label_propagation(known, self.objective, self.correct_and_smooth)
-        z = self.seen(known)
-        return correct_and_smooth(
-            self.head.logits(z.numpy()), known, self.objective, self.correct_and_smooth
-        )
+    def logits(self, graph: LabelledGraph) -> Tensor:
+        """Return the logits [N, K] of all nodes."""
+        if self.feature_set == "label_propagation":
+            return label_propagation(graph, self.objective, self.smoothing)
+        logits = self.head.logits(self.propagate(graph).numpy())
+        return correct_and_smooth(logits, graph, self.objective, self.smoothing)
 
     def __str__(self) -> str:
-        if self.view == "labels":
-            return f"{VIEWS[self.view]}, evened out by {self.correct_and_smooth:g}"
-        told = f"{VIEWS[self.view]}, a fitted layer (penalty {self.head.penalty:g})"
-        return told + (
-            f", evened out by {self.correct_and_smooth:g}"
-            if self.correct_and_smooth
-            else ""
-        )
+        name = FEATURE_SETS[self.feature_set]
+        if self.feature_set == "label_propagation":
+            return f"{name}, alpha {self.smoothing:g}"
+        model = f"linear model on {name}, penalty {self.head.penalty:g}"
+        if not self.smoothing:
+            return model
+        return f"{model}, correct-and-smooth alpha {self.smoothing:g}"
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "view": self.view,
-            "evened": self.correct_and_smooth,
+            "feature_set": self.feature_set,
+            "smoothing": self.smoothing,
             "penalty": self.head.penalty,
             "loss": self.loss,
         }
 
 
 def label_propagation(
-    known: LabelledGraph, objective: Objective, beta: float
+    graph: LabelledGraph, objective: Objective, alpha: float
 ) -> Tensor:
-    """Logits [N, K] of the labels around each node, and nothing else."""
-    train_mask = torch.from_numpy(known.train_mask)
-    rows, graph = known_rows(known, objective), known.graph
-    found = spread_labels(rows, train_mask, graph, known.weight, 1 - beta)
+    """Return logits [N, K] from the training labels near each node alone."""
+    train_mask = torch.from_numpy(graph.train_mask)
+    targets, edge_weight = target_matrix(graph, objective), graph.edge_weight
+    mean = propagate_labels(
+        targets, train_mask, graph.adjacency, edge_weight, 1 - alpha
+    )
     if objective.kind == "numeric":
-        return found
+        return mean
     if objective.kind == "multi_label":
-        return torch.logit(found.clamp(1e-6, 1 - 1e-6))
-    return found.clamp_(min=1e-6).log_()
+        return torch.logit(mean.clamp(1e-6, 1 - 1e-6))
+    return mean.clamp_(min=1e-6).log_()
 
 
 def correct_and_smooth(
-    logits: Tensor, known: LabelledGraph, objective: Objective, beta: float
+    logits: Tensor, graph: LabelledGraph, objective: Objective, alpha: float
 ) -> Tensor:
-    """Logits [N, K] of what is said once neighbours have been heard."""
-    if not beta:
+    """Return logits [N, K], corrected (numbers) or smoothed (classes) along edges."""
+    if not alpha:
         return logits
-    train_mask = torch.from_numpy(known.train_mask)
-    graph, weight = known.graph, known.weight
-    rows = known_rows(known, objective).to(logits)
+    train_mask = torch.from_numpy(graph.train_mask)
+    adjacency, edge_weight = graph.adjacency, graph.edge_weight
+    targets = target_matrix(graph, objective).to(logits)
     if objective.kind == "numeric":
-        return correct(logits, rows, train_mask, graph, beta, weight)
+        return correct(logits, targets, train_mask, adjacency, alpha, edge_weight)
     if objective.kind == "multi_label":
-        p = smooth(logits.sigmoid(), rows, train_mask, graph, beta, weight)
+        p = logits.sigmoid()
+        p = smooth(p, targets, train_mask, adjacency, alpha, edge_weight)
         return torch.logit(p.clamp(TINY, 1 - 1e-6))
-    p = smooth(logits.softmax(dim=1), rows, train_mask, graph, beta, weight)
+    p = logits.softmax(dim=1)
+    p = smooth(p, targets, train_mask, adjacency, alpha, edge_weight)
     return (p / p.sum(dim=1, keepdim=True).clamp(min=TINY)).clamp(min=TINY).log()
 
 
-def first_answers(
-    known: LabelledGraph,
+def fit_propagated_models(
+    graph: LabelledGraph,
     objective: Objective,
-    judged: list[np.ndarray],
+    val_masks: list[np.ndarray],
     max_bytes: float = math.inf,
 ) -> Iterator[PropagatedLinearModel]:
-    """The best answer of each view, the features alone first.
+    """Yield the best model of each feature set, the features without edges first.
 
-    room: bytes; a view that needs more is passed over, and where there is none for
-    what is said of all nodes to be evened out, that is not tried.
-
-    judged: masks [N] of nodes to choose by: they are not learned from meanwhile. One
-    mask is a validation part; several, each within `known.train_mask`, are folds.
-    None: too few are known to choose by: only the labels around count.
+    val_masks: [N] bool each, nodes to score the candidates on, which they are not
+    fitted on. One mask is a validation split; several, each within the training nodes,
+    are folds. None: only label propagation, which has nothing to choose.
+    max_bytes: feature sets that need more memory are skipped, and so is
+    correct-and-smooth.
     """
-    roomy = 4 * len(known.x) * 6 * objective.outputs <= max_bytes
-    for name in VIEWS if judged else ():
-        if name == "features" and not roomy:
-            yield features_alone(known, objective, judged)
-        elif name != "labels" and bytes_of(name, known) <= max_bytes:
-            tried = EVENED[1:] if roomy else ()
-            yield _best_of_view(name, known, objective, judged, tried)
-    tried = EVENED[1:] if roomy else EVENED[-1:]
-    yield _best_by_labels(known, objective, judged, tried)
+    can_smooth = 4 * len(graph.x) * 6 * objective.outputs <= max_bytes
+    for name in FEATURE_SETS if val_masks else ():
+        if name == "features" and not can_smooth:
+            yield fit_feature_model(graph, objective, val_masks)
+        elif name != "label_propagation" and feature_bytes(name, graph) <= max_bytes:
+            alphas = SMOOTHING[1:] if can_smooth else ()
+            yield _fit_feature_set(name, graph, objective, val_masks, alphas)
+    alphas = SMOOTHING[1:] if can_smooth else SMOOTHING[-1:]
+    yield _choose_label_propagation(graph, objective, val_masks, alphas)
 
 
-def bytes_of(name: str, known: LabelledGraph) -> int:
-    """What a view takes, about: the numbers, and what they are made of."""
-    wide = known.x.shape[1]
-    own = {"labels": 0, "features": 2 * wide, "rings": 9 * wide}.get(name, 3 * wide)
-    return 4 * len(known.x) * own
+def feature_bytes(name: str, graph: LabelledGraph) -> int:
+    """Estimate the memory of a feature set, intermediate arrays included."""
+    width = graph.x.shape[1]
+    columns = {"label_propagation": 0, "features": 2 * width, "sign": 9 * width}
+    return 4 * len(graph.x) * columns.get(name, 3 * width)
 
 
-def _best_by_labels(
-    known: LabelledGraph,
-    objective: Objective,
-    judged: list[np.ndarray],
-    evened_by: tuple[float, ...],
+def fit_feature_model(
+    graph: LabelledGraph, objective: Objective, val_masks: list[np.ndarray]
 ) -> PropagatedLinearModel:
-    tried = {EVENED[-1]: math.nan}
-    if judged:
-        tried = {
-            beta: float(
+    """Fit a linear model on the node features alone, without any edge.
+
+    val_masks: as for `fit_propagated_models`; none: the strongest penalty. Only the
+    rows of labelled nodes are read.
+    """
+    rows = np.flatnonzero(np.logical_or.reduce([graph.train_mask, *val_masks]))
+    labelled = LabelledGraph(
+        graph.x[rows], graph.adjacency, None, graph.y[rows], graph.train_mask[rows]
+    )
+    masks = [mask[rows] for mask in val_masks]
+    return _fit_feature_set("features", labelled, objective, masks, alphas=())
+
+
+def _choose_label_propagation(
+    graph: LabelledGraph,
+    objective: Objective,
+    val_masks: list[np.ndarray],
+    alphas: tuple[float, ...],
+) -> PropagatedLinearModel:
+    """Return label propagation with the alpha of lowest validation loss."""
+    losses = {SMOOTHING[-1]: math.nan}
+    if val_masks:
+        losses = {
+            alpha: float(
                 np.mean(
                     [
-                        _loss_of(
-                            label_propagation(
-                                known._replace(train_mask=known.train_mask & ~mask),
-                                objective,
-                                beta,
-                            ),
-                            known,
-                            objective,
-                            mask,
-                        )
-                        for mask in judged
+                        _label_propagation_loss(graph, objective, mask, alpha)
+                        for mask in val_masks
                     ]
                 )
             )
-            for beta in evened_by
+            for alpha in alphas
         }
-    beta, loss = min(tried.items(), key=lambda item: item[1])
+    alpha, loss = min(losses.items(), key=lambda item: item[1])
     shape = (0, objective.outputs)
-    nothing = Head(np.zeros(shape, np.float32), np.zeros(shape[1], np.float32))
-    return PropagatedLinearModel("labels", nothing, beta, objective, loss)
+    no_head = Head(np.zeros(shape, np.float32), np.zeros(shape[1], np.float32))
+    return PropagatedLinearModel("label_propagation", no_head, alpha, objective, loss)
 
 
-def features_alone(
-    known: LabelledGraph, objective: Objective, judged: list[np.ndarray]
-) -> PropagatedLinearModel:
-    """A layer on each node's own features, which no edge has a part in.
-
-    judged: as for `first_answers`; none: the strongest penalty. Only the nodes that
-    are known are looked at.
-    """
-    rows = np.flatnonzero(np.logical_or.reduce([known.train_mask, *judged]))
-    few = LabelledGraph(
-        known.x[rows], known.graph, None, known.y[rows], known.train_mask[rows]
-    )
-    masks = [mask[rows] for mask in judged]
-    return _best_of_view("features", few, objective, masks, evened_by=())
+def _label_propagation_loss(
+    graph: LabelledGraph, objective: Objective, val_mask: np.ndarray, alpha: float
+) -> float:
+    train = graph._replace(train_mask=graph.train_mask & ~val_mask)
+    logits = label_propagation(train, objective, alpha)
+    return _calibrated_loss(logits, graph, objective, val_mask)
 
 
-def _best_of_view(
+def _fit_feature_set(
     name: str,
-    known: LabelledGraph,
+    graph: LabelledGraph,
     objective: Objective,
-    judged: list[np.ndarray],
-    evened_by: tuple[float, ...] = EVENED[1:],
+    val_masks: list[np.ndarray],
+    alphas: tuple[float, ...],
 ) -> PropagatedLinearModel:
-    z = view(name, known.x, known.graph, known.weight).numpy()
-    spread_of_all = float(np.square(z - z.mean(axis=0)).sum(axis=1).mean()) ** 0.5
-    scale = SCALE / max(spread_of_all, TINY)
-    z *= np.float32(scale)  # a view is made anew
-    parts = [(known.train_mask & ~mask, mask) for mask in judged]
-    heads = [_path(z, known, objective, learned) for learned, _ in parts]
-    if not judged:
-        whole = _path(z, known, objective, known.train_mask)[0]
-        head = Head(whole.weights * np.float32(scale), whole.bias, PENALTIES[0])
+    """Choose penalty and smoothing by validation loss, then fit all training nodes."""
+    z = propagate_features(name, graph.x, graph.adjacency, graph.edge_weight).numpy()
+    std = float(np.square(z - z.mean(axis=0)).sum(axis=1).mean()) ** 0.5
+    scale = np.float32(SCALE / max(std, TINY))
+    z *= scale  # its own array, not the graph's
+    train_masks = [graph.train_mask & ~mask for mask in val_masks]
+    paths = [_fit_path(z, graph, objective, mask) for mask in train_masks]
+    if not val_masks:
+        head = _fit_path(z, graph, objective, graph.train_mask)[0]
+        head = Head(head.weights * scale, head.bias, PENALTIES[0])
         return PropagatedLinearModel(name, head, 0.0, objective, math.nan)
-    losses = np.array(
-        [
-            [_loss(h.logits(z), known, objective, 0.0, *p) for h in path]
-            for path, p in zip(heads, parts, strict=True)
-        ]
-    ).mean(axis=0)
-    best = int(losses.argmin())
-    tried = {(best, 0.0): float(losses[best])}
+
+    def mean_loss(k: int, alpha: float) -> float:
+        return float(
+            np.mean(
+                [
+                    _smoothed_loss(
+                        path[k].logits(z), graph, objective, alpha, train, val
+                    )
+                    for path, train, val in zip(
+                        paths, train_masks, val_masks, strict=True
+                    )
+                ]
+            )
+        )
+
+    losses = [mean_loss(k, 0.0) for k in range(len(PENALTIES))]
+    best = int(np.argmin(losses))
+    candidates = {(best, 0.0): losses[best]}
     for k in range(best, min(best + 3, len(PENALTIES))):
-        for beta in evened_by:
-            each = [
-                _loss(path[k].logits(z), known, objective, beta, *p)
-                for path, p in zip(heads, parts, strict=True)
-            ]
-            tried[k, beta] = float(np.mean(each))
-    (k, beta), loss = min(tried.items(), key=lambda item: item[1])
-    whole = heads[0][k]
-    if not np.array_equal(
-        parts[0][0], known.train_mask
-    ):  # folds: learn from all of them
-        whole = _path(z, known, objective, known.train_mask)[k]
-    in_own_scale = Head(whole.weights * np.float32(scale), whole.bias, PENALTIES[k])
-    return PropagatedLinearModel(name, in_own_scale, beta, objective, loss)
+        for alpha in alphas:
+            candidates[k, alpha] = mean_loss(k, alpha)
+    (k, alpha), loss = min(candidates.items(), key=lambda item: item[1])
+    head = paths[0][k]
+    if not np.array_equal(train_masks[0], graph.train_mask):  # folds: fit them all
+        head = _fit_path(z, graph, objective, graph.train_mask)[k]
+    head = Head(head.weights * scale, head.bias, PENALTIES[k])
+    return PropagatedLinearModel(name, head, alpha, objective, loss)
 
 
-def _path(
-    z: np.ndarray, known: LabelledGraph, objective: Objective, learned: np.ndarray
+def _fit_path(
+    z: np.ndarray, graph: LabelledGraph, objective: Objective, train_mask: np.ndarray
 ) -> list[Head]:
-    """Heads of all penalties, from the nodes learned [N]."""
-    rows = np.flatnonzero(learned)
-    problem = RidgePath.of(z[rows], known.y[rows], objective, scaled=True)
-    every = np.ones((len(rows), 1), bool)
-    heads, start = [], None
-    for penalty in PENALTIES:
-        start = problem.solve(every, penalty, start)
-        heads.append(problem.in_own_axes(start, penalty))
-    return heads
+    """Fit features [N, D] of the training nodes once per penalty."""
+    rows = np.flatnonzero(train_mask)
+    return regularization_path(z[rows], graph.y[rows], objective, scaled=True)
 
 
-def _loss(
+def _smoothed_loss(
     logits: Tensor,
-    known: LabelledGraph,
+    graph: LabelledGraph,
     objective: Objective,
-    beta: float,
-    learned: np.ndarray,
-    judged: np.ndarray,
+    alpha: float,
+    train_mask: np.ndarray,
+    val_mask: np.ndarray,
 ) -> float:
-    """Mean loss of the judged nodes, once what is said is calibrated on them."""
-    seen = known._replace(train_mask=learned)
-    return _loss_of(
-        correct_and_smooth(logits, seen, objective, beta), known, objective, judged
-    )
+    """Return the calibrated validation loss after correct-and-smooth."""
+    train = graph._replace(train_mask=train_mask)
+    smoothed = correct_and_smooth(logits, train, objective, alpha)
+    return _calibrated_loss(smoothed, graph, objective, val_mask)
 
 
-def _loss_of(
-    logits: Tensor, known: LabelledGraph, objective: Objective, judged: np.ndarray
+def _calibrated_loss(
+    logits: Tensor, graph: LabelledGraph, objective: Objective, val_mask: np.ndarray
 ) -> float:
-    """Mean loss of the judged nodes, of logits [N, K], once they are calibrated."""
-    rows = np.flatnonzero(judged)
-    said, y = logits[rows], known.y[rows]
+    """Return the mean loss of logits [N, K] on the validation nodes, calibrated there.
+
+    Accuracy alone would choose by chance among candidates that differ in few nodes.
+    """
+    rows = np.flatnonzero(val_mask)
+    z, y = logits[rows], graph.y[rows]
     if objective.kind == "numeric":
-        return float(np.square(objective.predict(said) - y).mean())
-    temperature = fit_temperature(said, y, objective)
-    return float(objective.loss(said / temperature, torch.from_numpy(y)))
+        return float(np.square(objective.predict(z) - y).mean())
+    temperature = fit_temperature(z, y, objective)
+    return float(objective.loss(z / temperature, torch.from_numpy(y)))

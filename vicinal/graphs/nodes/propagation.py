@@ -1,110 +1,115 @@
-"""What neighbours say, without anything learned: sums along the edges, again and again.
+"""Propagation along edges without learned weights.
 
 ::
 
-    spread       Z_0 = X,  Z_k+1 = (1 - alpha) P Z_k + alpha X
-    label        the same for the labels that are known, 0 where none is
-    smoothed     the same for what a model says, with the labels where they are known
+    propagate    Z_0 = X,  Z_t+1 = (1 - alpha) P Z_t + alpha X         (APPNP eq. 5)
+    smooth       the same from predictions, with known labels put in   (C&S eq. 6)
+    correct      the same from the residuals of the predictions        (C&S eq. 4)
 
-P is GCN's D^-1/2 (A + I) D^-1/2 (`layers.gcn`). With alpha = 0 a spread of K steps is
-P^K X, what is left of a GCN without its nonlinearities.
+P = D^-1/2 (A + I) D^-1/2 as in GCN. With alpha = 0, K steps give P^K X, SGC's features.
+APPNP's alpha is the share of the node's own value; C&S's alpha is 1 minus that,
+the share of its neighbours.
 
-F. Wu et al.: Simplifying Graph Convolutional Networks, ICML 2019; J. Klicpera et al.:
-Predict then Propagate, ICLR 2019, eq. 4; D. Zhou et al.: Learning with Local and Global
-Consistency, NeurIPS 2003; Q. Huang et al.: Combining Label Propagation and Simple
-Models Out-performs Graph Neural Networks, ICLR 2021, eq. 6.
+F. Wu et al.: Simplifying Graph Convolutional Networks, ICML 2019 (SGC); J. Klicpera et
+al.: Predict then Propagate, ICLR 2019 (APPNP); D. Zhou et al.: Learning with Local and
+Global Consistency, NeurIPS 2003 (label propagation); Q. Huang et al.: Combining Label
+Propagation and Simple Models Out-performs Graph Neural Networks, ICLR 2021 (C&S).
 """
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vicinal.graphs.layers.gcn import smoothed
+from vicinal.graphs.layers.gcn import gcn_aggregate
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 COLUMNS = 16
-"""that are spread at a time: it takes less room, and each is spread by itself anyway"""
+"""label columns propagated at a time, to save memory"""
 
 STEPS = 20
-"""of labels: a neighbour further away than that counts for nothing"""
+"""propagation steps of labels, predictions and residuals"""
 
 
-def spread(
+def propagate(
     x: Tensor,
     graph: Adjacency,
     alpha: float,
     steps: int,
-    weight: Tensor | None = None,
+    edge_weight: Tensor | None = None,
 ) -> Tensor:
-    """x [N, F] as it is after so many steps, [N, F]. weight: [E], as edges are listed.
+    """Return x [N, F] after `steps` steps of personalised PageRank propagation.
 
-    alpha: share of a node's own x at every step, 0 to 1.
+    alpha: teleport probability, the share of a node's own x in every step, 0 to 1.
+    edge_weight: [E], in the order of the edges.
     """
     z = x
     for _ in range(steps):
-        z = smoothed(z, graph, weight)
+        z = gcn_aggregate(z, graph, edge_weight)
         z = z.lerp(x, alpha) if alpha else z
     return z
 
 
-def spread_labels(
-    known: Tensor,
+def propagate_labels(
+    targets: Tensor,
     train_mask: Tensor,
     graph: Adjacency,
-    weight: Tensor | None = None,
+    edge_weight: Tensor | None = None,
     alpha: float = 0.1,
 ) -> Tensor:
-    """Mean [N, K] of what is known around each node, the nearer the more.
+    """Return the mean [N, K] of the training targets near each node.
 
-    known: [N, K], of shares or amounts; marked: [N] bool, where it is known. A node
-    that nothing reaches gets the mean of all that is known.
+    targets: [N, K]; train_mask: [N] bool; alpha: as for `propagate`. A node that no
+    training node reaches gets the mean of all training targets.
     """
-    mark = train_mask.to(known)[:, None]
-    both = torch.cat([known * mark, mark], dim=1).split(COLUMNS, dim=1)
-    found = torch.cat([spread(x, graph, alpha, STEPS, weight) for x in both], dim=1)
-    total = found[:, -1:]
-    mean = known[train_mask].sum(dim=0, keepdim=True) / train_mask.sum().clamp(min=1)
-    return (found[:, :-1] / total.clamp(min=1e-12)).where(total > 1e-12, mean)
+    mask = train_mask.to(targets)[:, None]
+    columns = torch.cat([targets * mask, mask], dim=1).split(COLUMNS, dim=1)
+    sums = torch.cat(
+        [propagate(x, graph, alpha, STEPS, edge_weight) for x in columns], dim=1
+    )
+    total = sums[:, -1:]
+    mean = targets[train_mask].sum(dim=0, keepdim=True) / train_mask.sum().clamp(min=1)
+    return (sums[:, :-1] / total.clamp(min=1e-12)).where(total > 1e-12, mean)
 
 
 def smooth(
-    said: Tensor,
-    known: Tensor,
+    predicted: Tensor,
+    targets: Tensor,
     train_mask: Tensor,
     graph: Adjacency,
-    beta: float,
-    weight: Tensor | None = None,
+    alpha: float,
+    edge_weight: Tensor | None = None,
 ) -> Tensor:
-    """What a model said [N, K], evened out along the edges; beta: how far, 0 to 1.
+    """Smooth predictions [N, K] along the edges, starting from the training targets.
 
-    known: [N, K], what is true where it is known; marked: [N] bool, where it is.
+    alpha: C&S's alpha, the share of the neighbours in every step, 0 to 1.
     """
-    first = known.where(train_mask[:, None], said)
-    return spread(first, graph, 1 - beta, STEPS, weight) if beta else first
+    start = targets.where(train_mask[:, None], predicted)
+    if not alpha:
+        return start
+    return propagate(start, graph, 1 - alpha, STEPS, edge_weight)
 
 
 def correct(
-    said: Tensor,
-    known: Tensor,
+    predicted: Tensor,
+    targets: Tensor,
     train_mask: Tensor,
     graph: Adjacency,
-    beta: float,
-    weight: Tensor | None = None,
+    alpha: float,
+    edge_weight: Tensor | None = None,
 ) -> Tensor:
-    """What a model said [N, K], with its errors at known nodes handed on to others.
+    """Correct predictions [N, K] by the residuals of the training nodes nearby.
 
     ::
 
-        E_0 = known - said where it is known, else 0
-        said + mean of E over neighbours, spread as far as beta says        (eq. 4)
+        E_0 = targets - predicted for training nodes, else 0
+        predicted + E_T,  E_t+1 = alpha P E_t + (1 - alpha) E_0
 
-    The error that reaches a node is divided by the share of known nodes that it comes
-    from, so that it is a mean, and shrinks where few are near.
+    alpha: C&S's alpha, the share of the neighbours in every step, 0 to 1.
     """
-    error = (known - said).where(train_mask[:, None], 0)
-    return said + spread(error, graph, 1 - beta, STEPS, weight)
+    residual = (targets - predicted).where(train_mask[:, None], 0)
+    return predicted + propagate(residual, graph, 1 - alpha, STEPS, edge_weight)
 
 
-def unit_rows(x: Tensor) -> Tensor:
-    """Rows [N, F] of length 1; of nothing 0."""
+def normalize_rows(x: Tensor) -> Tensor:
+    """Return the rows [N, F] scaled to length 1; rows of zeros stay zeros."""
     return normalize(x, dim=1)

@@ -1,8 +1,8 @@
-"""The part of a graph that what is said of some nodes rests on, and no more.
+"""The part of a graph that the prediction for some nodes depends on.
 
-What L layers say of a node depends on the nodes from which at most L edges lead to it.
-A GCN divides by degrees as well, and those of the outermost nodes are only right with
-one ring more around them: so the field has L + 1 rings, and all edges among its nodes.
+L layers depend on the nodes within L hops. GCN also divides by degrees, which for the
+outermost nodes are only right with one more ring around them, so the receptive field
+has L + 1 hops and all edges among its nodes.
 """
 
 from typing import NamedTuple
@@ -15,63 +15,65 @@ from vicinal.graphs.sparse.adjacency import Adjacency
 
 
 class ReceptiveField(NamedTuple):
-    """A part of a graph."""
+    """A subgraph of M nodes around R target nodes."""
 
-    known: LabelledGraph
+    labelled_graph: LabelledGraph
     rows: np.ndarray
-    """[R] where the nodes that were asked for are in it"""
+    """[R] rows of the target nodes in the subgraph"""
 
     nodes: np.ndarray
-    """[M] its nodes, as rows of the whole"""
+    """[M] rows of its nodes in the whole graph"""
 
 
 def k_hop_nodes(graph: Adjacency, rows: np.ndarray, hops: int) -> np.ndarray:
-    """Rows [M], in order, of the nodes from which so many edges or fewer lead there."""
-    offsets = graph.incoming.offsets.numpy().astype(np.int64)
-    sources = graph.incoming.sources.numpy()
-    found = np.zeros(graph.num_nodes, bool)
-    found[rows] = True
-    front = np.unique(rows)
+    """Return the k-hop neighbourhood of `rows`, including them: sorted rows [M]."""
+    indptr = graph.incoming.indptr.numpy().astype(np.int64)
+    sources = graph.incoming.indices.numpy()
+    reached = np.zeros(graph.num_nodes, bool)
+    reached[rows] = True
+    frontier = np.unique(rows)
     for _ in range(hops):
-        reached = sources[_spans(offsets[front], offsets[front + 1])]
-        front = np.unique(reached[~found[reached]])
-        if not len(front):
+        neighbors = sources[_spans(indptr[frontier], indptr[frontier + 1])]
+        frontier = np.unique(neighbors[~reached[neighbors]])
+        if not len(frontier):
             break
-        found[front] = True
-    return np.flatnonzero(found)
+        reached[frontier] = True
+    return np.flatnonzero(reached)
 
 
 def _spans(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """start, start + 1 ... end - 1 of each span, one after the other."""
+    """Return start, start + 1, ..., end - 1 of each span, concatenated."""
     lengths = ends - starts
     total = int(lengths.sum())
     shift = np.repeat(starts - np.concatenate([[0], lengths.cumsum()[:-1]]), lengths)
     return np.arange(total) + shift
 
 
-def field_of(known: LabelledGraph, rows: np.ndarray, hops: int) -> ReceptiveField:
-    """What is known within so many hops, and one more, of some nodes."""
-    graph = known.graph
-    nodes = k_hop_nodes(graph, rows, hops + 1)
-    if len(nodes) == graph.num_nodes:
-        return ReceptiveField(known, rows, nodes)
-    incoming = graph.incoming
-    place = np.full(graph.num_nodes, -1)
-    place[nodes] = np.arange(len(nodes))
-    offsets = incoming.offsets.numpy().astype(np.int64)
-    edges = _spans(offsets[nodes], offsets[nodes + 1])
-    sources = place[incoming.sources.numpy()[edges]]
-    targets = np.repeat(np.arange(len(nodes)), np.diff(offsets)[nodes])
+def extract_receptive_field(
+    graph: LabelledGraph, rows: np.ndarray, hops: int
+) -> ReceptiveField:
+    """Return the subgraph within `hops` + 1 hops of `rows`."""
+    adjacency = graph.adjacency
+    nodes = k_hop_nodes(adjacency, rows, hops + 1)
+    if len(nodes) == adjacency.num_nodes:
+        return ReceptiveField(graph, rows, nodes)
+    incoming = adjacency.incoming
+    new_row = np.full(adjacency.num_nodes, -1)
+    new_row[nodes] = np.arange(len(nodes))
+    indptr = incoming.indptr.numpy().astype(np.int64)
+    edges = _spans(indptr[nodes], indptr[nodes + 1])
+    sources = new_row[incoming.indices.numpy()[edges]]
+    targets = np.repeat(np.arange(len(nodes)), np.diff(indptr)[nodes])
     inside = sources >= 0
-    ends = torch.from_numpy(np.stack([sources[inside], targets[inside]]))
-    weight = None
-    if known.weight is not None:
-        weight = known.weight[incoming.edges.numpy()[edges[inside]]]
-    part = LabelledGraph(
-        known.x[nodes],
-        Adjacency.of(ends, len(nodes)),
-        weight,
-        known.y[nodes],
-        known.train_mask[nodes],
+    edge_index = torch.from_numpy(np.stack([sources[inside], targets[inside]]))
+    edge_weight = None
+    if graph.edge_weight is not None:
+        edge_weight = graph.edge_weight[incoming.edge_ids.numpy()[edges[inside]]]
+    subgraph = LabelledGraph(
+        graph.x[nodes],
+        Adjacency.from_edge_index(edge_index, len(nodes)),
+        edge_weight,
+        graph.y[nodes],
+        graph.train_mask[nodes],
     )
-    return ReceptiveField(part, place[rows], nodes)
+    return ReceptiveField(subgraph, new_row[rows], nodes)

@@ -1,88 +1,94 @@
-"""Which node is for what: the user's own parts, or honest ones of our making."""
+"""Split nodes into train, validation and test: the user's split, or a fair one."""
 
 import numpy as np
 
-from vicinal.core.data.labels import number
+from vicinal.core.data.labels import parse_number
 from vicinal.core.data.splits import TEST, TRAIN, VAL, Fractions, split
 from vicinal.errors import DataError
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.settings import NodeSettings
 
 UNUSED = ""
-"""the part of a node without a label, or that no part of the user's has"""
+"""split of a node without a label, or outside the user's splits"""
 
 
-def parts_of(table: GraphTable, settings: NodeSettings, seed: int) -> np.ndarray:
-    """train, val, test or nothing for each node [N].
+def split_nodes(table: GraphTable, settings: NodeSettings, seed: int) -> np.ndarray:
+    """Return the split of each node [N]: train, val, test or "".
 
-    Where the user named parts, what he did not name is taken from train, and a node
-    that is in none is in none. Else labelled nodes are divided: by class, groups on one
-    side; or by time, the latest for the test.
+    A user's split is kept; a validation or test split that it lacks is taken from
+    train. Else labelled nodes are split by class with groups kept together, or by time
+    with the latest nodes as test split.
     """
-    parts = np.full(len(table), UNUSED, dtype="U5")
-    rows = np.flatnonzero(table.labelled)
+    splits = np.full(len(table), UNUSED, dtype="U5")
+    rows = np.flatnonzero(table.label_mask)
     val, test = settings.val_fraction, settings.test_fraction
     if table.split is None:
         if settings.time_column is not None:
-            parts[rows] = _by_time(table, rows, settings.time_column, val, test)
+            times = _read_times(table, rows, settings.time_column)
+            splits[rows] = split_by_time(times, val, test)
         else:
-            parts[rows] = _divided(
-                table, rows, Fractions(1 - val - test, val, test), seed
-            )
-        return parts
-    parts[rows] = table.split[rows]
-    for part, share in ((TEST, test), (VAL, val)):
-        own = np.flatnonzero(parts == TRAIN)
-        if not (parts == part).any() and share and len(own):
-            found = _divided(table, own, Fractions(1 - share, 0.0, share), seed)
-            parts[own[found == TEST]] = part
-    return parts
+            fractions = Fractions(1 - val - test, val, test)
+            splits[rows] = _split_rows(table, rows, fractions, seed)
+        return splits
+    splits[rows] = table.split[rows]
+    for name, fraction in ((TEST, test), (VAL, val)):
+        train = np.flatnonzero(splits == TRAIN)
+        if not (splits == name).any() and fraction and len(train):
+            fractions = Fractions(1 - fraction, 0.0, fraction)
+            drawn = _split_rows(table, train, fractions, seed)
+            splits[train[drawn == TEST]] = name
+    return splits
 
 
-def _divided(
+def _split_rows(
     table: GraphTable, rows: np.ndarray, fractions: Fractions, seed: int
 ) -> np.ndarray:
-    labels, one = table.labels, table.kind == "single_label"
-    assert labels is not None  # rows are of labelled nodes
-    strata = labels[rows].astype(str) if one else np.zeros(len(rows))
+    assert table.labels is not None  # all rows have labels
+    strata = np.zeros(len(rows))
+    if table.kind == "single_label":
+        strata = table.labels[rows].astype(str)
     groups = None if table.groups is None else table.groups[rows]
     return split(strata, groups, fractions=fractions, seed=seed)
 
 
-def _by_time(
-    table: GraphTable, rows: np.ndarray, column: str, val: float, test: float
-) -> np.ndarray:
-    """Parts of rows by when they came; those of one time are on one side."""
+def split_by_time(times: np.ndarray, val: float, test: float) -> np.ndarray:
+    """Return the splits of times [N]: the latest are test, those before validation.
+
+    Equal times are in the same split.
+    """
+    splits = np.full(len(times), TRAIN, dtype="U5")
+    test_start = np.quantile(times, 1 - test) if test else np.inf
+    splits[times > test_start] = TEST
+    earlier = times[splits == TRAIN]
+    if val and len(earlier):
+        val_start = np.quantile(earlier, 1 - val / (1 - test))
+        splits[(splits == TRAIN) & (times > val_start)] = VAL
+    return splits
+
+
+def _read_times(table: GraphTable, rows: np.ndarray, column: str) -> np.ndarray:
     frame = table.features
     names = list(getattr(frame, "columns", ()))
     if column not in names:
         raise DataError(
-            f"There is no column {column!r} of the nodes to divide them by. Got "
+            f"time_column must be a column of the nodes. Got {column!r}; there are "
             f"{', '.join(map(str, names)) or 'none'}."
         )
     cells = frame[column].tolist()
-    times = np.array([_time(cells[row], column) for row in rows])
-    parts = np.full(len(rows), TRAIN, dtype="U5")
-    since = np.quantile(times, 1 - test) if test else np.inf
-    parts[times > since] = TEST
-    before = times[parts == TRAIN]
-    if val and len(before):
-        since = np.quantile(before, 1 - val / (1 - test))
-        parts[(parts == TRAIN) & (times > since)] = VAL
-    return parts
+    return np.array([_parse_time(cells[row], column) for row in rows])
 
 
-def _time(cell: object, column: str) -> float:
-    """A cell as a number that grows with time: a number, or a date."""
+def _parse_time(cell: object, column: str) -> float:
+    """Return a number or a date as a number that increases with time."""
     import pandas as pd
 
-    value = number(cell)
+    value = parse_number(cell)
     if value is None:
-        moment = pd.to_datetime(str(cell), errors="coerce")
-        if moment is pd.NaT:
+        date = pd.to_datetime(str(cell), errors="coerce")
+        if date is pd.NaT:
             raise DataError(
-                f"Column {column!r} holds {cell!r}, which is neither a number nor a "
-                "date. Fill it in, or divide the nodes another way."
+                f"Column {column!r} must hold numbers or dates. Got {cell!r}. Fill it "
+                "in, or leave out --time-column."
             )
-        value = float(moment.value)
+        value = float(date.value)
     return value

@@ -1,42 +1,47 @@
-"""What a run tells of many graphs."""
+"""The training run for graph classification and regression."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from vicinal.core.data.splits import TEST, TRAIN, VAL
+from vicinal.core.data.splits import TEST
+from vicinal.core.domain import OpenRun
+from vicinal.core.estimators.training_run import describe_counts
 from vicinal.core.evaluation.evaluation import Evaluation
-from vicinal.core.report.report import Block, Table
-from vicinal.core.text import counted
+from vicinal.core.report.report import Block
+from vicinal.core.report.sections import truncated_table
+from vicinal.core.storage.run_folder import read as read_run_file
+from vicinal.core.text import pluralize
+from vicinal.errors import NoDataError, RunError
 from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.graph_estimators import GraphLevelEstimator
-from vicinal.graphs.graph_level.graph_features import VIEWS
-from vicinal.graphs.runs.nodes import by_class, divided
-from vicinal.graphs.runs.report import cut
-from vicinal.graphs.runs.run import GraphRun
+from vicinal.graphs.graph_level.graph_features import FEATURE_SETS
+from vicinal.graphs.runs.run import GraphTrainingRun
 
 
-def told(found: GraphCollection) -> list[str]:
-    """What many graphs are, in sentences."""
-    nodes, edges = found.sizes, found.edge_counts
+def describe_graphs(data: GraphCollection) -> list[str]:
+    """Return the number, the sizes and the labels of graphs, in sentences."""
+    edges = data.edge_counts
     lines = [
-        f"{counted(len(found), 'graph')}: {_range(nodes)} nodes and {_range(edges)} "
-        "edges each"
+        f"{pluralize(len(data), 'graph')}: {_range(data.sizes)} nodes and "
+        f"{_range(edges)} edges each"
     ]
     empty = int((edges == 0).sum())
     if empty:
-        lines.append(f"{counted(empty, 'graph')} without an edge")
-    if found.labels is not None and found.labelled.any():
-        labels = found.labels[found.labelled]
-        rest = len(found) - len(labels)
-        without = f", {rest:,} without" if rest else ""
-        if found.kind == "numeric":
+        lines.append(f"{pluralize(empty, 'graph')} without an edge")
+    if data.labels is not None and data.label_mask.any():
+        labels = data.labels[data.label_mask]
+        missing = len(data) - len(labels)
+        without = f" ({missing:,} without)" if missing else ""
+        if data.kind == "numeric":
             values = labels.astype(float)
-            what = f"a number each, {values.min():g} to {values.max():g}"
+            kind = f"numbers from {values.min():g} to {values.max():g}"
         else:
-            many = ", several each" if found.kind == "multi_label" else ""
-            what = f"{counted(len(found.classes), 'class')}{many}"
-        lines.append(f"{counted(len(labels), 'graph')} with a label{without}: {what}")
+            several = ", several per graph" if data.kind == "multi_label" else ""
+            kind = f"{pluralize(len(data.classes), 'class')}{several}"
+        lines.append(f"{pluralize(len(labels), 'labelled graph')}{without}: {kind}")
     return lines
 
 
@@ -44,63 +49,86 @@ def _range(counts: np.ndarray) -> str:
     return f"{counts.min():,} to {counts.max():,} (median {np.median(counts):g})"
 
 
-class GraphLevelRun(GraphRun):
-    """One training from graphs to report."""
+class GraphLevelRun(GraphTrainingRun):
+    """From labelled graphs to a run directory."""
 
-    learner: GraphLevelEstimator
+    estimator: GraphLevelEstimator
     data: GraphCollection
+    domain = "graphs"
     unit = "graph"
-    closing = "`answer without edges` is a fitted layer on what the nodes are alone."
+    scored = (
+        "`linear model without edges` is a linear model on the nodes' features alone."
+    )
 
-    def understood(self) -> list[str]:
-        return told(self.data)
+    def describe_data(self) -> list[str]:
+        return describe_graphs(self.data)
 
-    def counts(self) -> dict[str, int]:
-        parts = self.learner.split_
-        return {part: int((parts == part).sum()) for part in (TRAIN, VAL, TEST)}
+    def data_statistics(self) -> dict[str, Any]:
+        nodes = self.data.nodes
+        return {
+            "graphs": len(self.data),
+            "nodes": len(nodes),
+            "edges": nodes.num_edges,
+        }
 
-    def divided(self) -> str:
-        return f"{', '.join(divided(self.counts()))}; {self.learner.columns_}"
+    def describe_split(self) -> str:
+        counts = describe_counts(self.split_counts())
+        return f"split: {counts}; {self.estimator.feature_encoder_}"
 
-    def judged(self) -> Evaluation | None:
-        if not (self.learner.split_ == TEST).any():
-            return None
-        return self.learner.evaluate()
+    def evaluate_model(self) -> Evaluation | None:
+        estimator = self.estimator
+        return estimator.evaluate() if len(estimator.test_.names) else None
 
-    def frames(self) -> dict[str, Any]:
+    def data_tables(self) -> dict[str, Any]:
         import pandas as pd
 
-        found = self.data
-        labels = [None] * len(found) if found.labels is None else found.labels
-        splits = pd.DataFrame({"id": found.names, "split": self.learner.split_})
+        data = self.data
+        labels = [None] * len(data) if data.labels is None else data.labels
+        splits = pd.DataFrame({"id": data.names, "split": self.estimator.split_})
         return {
-            "index": pd.DataFrame({"id": found.names, "label": labels}),
+            "index": pd.DataFrame({"id": data.names, "label": labels}),
             "splits": splits[splits["split"] != ""],
         }
 
     def predictions(self) -> Any:
-        learner, found = self.learner, self.data
-        said = learner.predicted(found)
-        frame = learner.predictions_frame(found.names, said, found.labels)
-        frame.insert(1, "part", learner.split_)
+        estimator, data = self.estimator, self.data
+        predicted = estimator.predict_values(data)
+        frame = estimator.predictions_frame(data.names, predicted, data.labels)
+        frame.insert(1, "split", estimator.split_)
         return frame
 
-    def parts(self) -> Table:
-        return by_class(self.data, self.learner) or super().parts()
-
-    def firsts(self) -> list[Block]:
+    def linear_blocks(self) -> list[Block]:
         rows = [
-            [VIEWS[a.view], a.head.penalty, round(a.loss, 4)]
-            for a in self.learner.linear_candidates_
+            [
+                FEATURE_SETS[model.feature_set],
+                model.head.penalty,
+                round(model.loss, 4),
+            ]
+            for model in self.estimator.linear_candidates_
         ]
-        return [cut(["what is seen", "penalty", "loss"], rows)]
+        columns = ["features", "penalty", "loss"]
+        return [truncated_table(columns, rows, "Linear models that were tried.")]
 
-    def more(self) -> dict[str, Any]:
-        found = self.data
-        return {
-            "set": {
-                "graphs": len(found),
-                "nodes": len(found.nodes),
-                "edges": found.nodes.num_edges,
-            }
-        }
+
+def data_path(run: Path) -> Path | None:
+    """Return the path of a run's data; None where it does not say."""
+    try:
+        return Path(read_run_file(run, "settings.json")["data"]).resolve()
+    except (RunError, KeyError):
+        return None
+
+
+def read_test_split(run: OpenRun, target: str | None) -> GraphCollection:
+    """Return the graphs that a run held out, read from the path of its data."""
+    splits, data = run.path / "data" / "splits.csv", data_path(run.path)
+    if not splits.exists() or data is None:
+        raise NoDataError(
+            f"{run.name} does not say which graphs were held out: give labelled DATA."
+        )
+    rows = pd.read_csv(splits, dtype=str, keep_default_na=False)
+    names = set(rows["id"][rows["split"] == TEST])
+    everything = run.model.read(str(data), target=target)
+    held_out = np.array([name in names for name in everything.names])
+    if not held_out.any():
+        raise NoDataError("No graph was held out: give DATA with labels.")
+    return everything.select(held_out)

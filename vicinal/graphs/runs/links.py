@@ -1,87 +1,102 @@
-"""What a run tells of the edges of a graph."""
+"""The training run for link prediction."""
 
 from typing import Any
 
+import numpy as np
+
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.report.report import Block, Table
+from vicinal.core.report.sections import truncated_table
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.statistics import Facts, facts_of, told
-from vicinal.graphs.link_predictor import LinkPredictor
+from vicinal.graphs.data.statistics import describe_graph, graph_statistics
+from vicinal.graphs.link_predictor import CLASSES, LinkPredictor
 from vicinal.graphs.links.metrics import auroc
-from vicinal.graphs.runs.run import GraphRun
+from vicinal.graphs.runs.run import GraphTrainingRun
 
-LISTED = 1000
-"""pairs that may be joined and are not listed: so many are written, likeliest first"""
-
-MOST_RELATIONS = 50
-"""that the report tells of, those with most edges first"""
+NUM_NEW_EDGES = 1000
+"""most probable pairs without an edge that predictions.csv lists"""
 
 
-class LinkRun(GraphRun):
-    """One training from graph to report."""
+class LinkRun(GraphTrainingRun):
+    """From a graph to a run directory with predicted edges."""
 
-    learner: LinkPredictor
+    estimator: LinkPredictor
     data: GraphTable
-    facts: Facts
+    domain = "links"
     unit = "pair"
-    closing = (
-        "Half of the pairs that are held out are edges, which neither what is learned "
-        "from nor its messages hold in any direction; the others are pairs without one."
+    scored = (
+        "Half of the test pairs are edges, which neither training pairs nor messages "
+        "contain in any direction; the others are pairs without an edge."
     )
 
-    def understood(self) -> list[str]:
-        self.facts = facts_of(self.data)
-        return told(self.data, self.facts)
+    @property
+    def task(self) -> str:
+        return "links"
 
-    def counts(self) -> dict[str, int]:
-        split = self.learner.split_
+    def describe_data(self) -> list[str]:
+        return describe_graph(self.data, graph_statistics(self.data))
+
+    def data_statistics(self) -> dict[str, Any]:
+        return graph_statistics(self.data).to_dict()
+
+    def split_counts(self) -> dict[str, int]:
+        split = self.estimator.split_
         return {
             "train": 2 * len(split.train),
             "val": len(split.val) + len(split.val_negatives),
             "test": len(split.test) + len(split.test_negatives),
         }
 
-    def divided(self) -> str:
-        split = self.learner.split_
+    def describe_split(self) -> str:
+        split = self.estimator.split_
         return (
-            f"{len(split.train):,} edges to learn from, {len(split.val):,} to choose "
-            f"by, {len(split.test):,} held out for the score, each beside as many "
-            f"pairs without one; {self.learner.columns_}"
+            f"split: {len(split.train):,} edges for training, {len(split.val):,} for "
+            f"validation, {len(split.test):,} for testing, each with as many negative "
+            f"pairs; {self.estimator.feature_encoder_}"
         )
 
-    def judged(self) -> Evaluation | None:
-        if not len(self.learner.split_.test):
-            return None
-        return self.learner.evaluate()
+    def split_report(self) -> Table:
+        rows = [[name, count] for name, count in self.split_counts().items()]
+        return Table(["split", "pairs"], rows)
 
-    def errors(self) -> list[Block]:
-        """How well edges of each relation are found, where there are several."""
-        assert self.evaluation is not None
-        if not self.learner.relations_:
-            return []
-        told, rows = self.evaluation.predictions, []
-        for relation, own in told.groupby("relation"):
-            y = (own["label"] == "edge").to_numpy(int)
-            found = auroc(y, own["chance"].to_numpy(float))
-            shown = "-" if found != found else f"{found:.3f}"
-            rows.append([relation, int(y.sum()), shown])
-        rows.sort(key=lambda row: (-row[1], row[0]))
-        return [Table(["relation", "edges held out", "AUROC"], rows[:MOST_RELATIONS])]
+    def evaluate_model(self) -> Evaluation | None:
+        estimator = self.estimator
+        return estimator.evaluate() if len(estimator.split_.test) else None
 
-    def frames(self) -> dict[str, Any]:
+    def data_tables(self) -> dict[str, Any]:
         import pandas as pd
 
-        split, names = self.learner.split_, self.learner.graph_.ids
-        parts = []
-        for name, pairs in vars(split).items():
-            part, _, none = name.partition("_")
-            own = {"label": "no edge" if none else "edge", "split": part}
-            parts.append(pd.DataFrame({**self.learner.named(pairs), **own}))
-        index = pd.DataFrame({"id": names})
+        estimator, parts = self.estimator, []
+        for name, pairs in vars(estimator.split_).items():
+            split, _, negative = name.partition("_")
+            columns = {"label": CLASSES[0 if negative else 1], "split": split}
+            parts.append(pd.DataFrame({**estimator.pair_columns(pairs), **columns}))
+        index = pd.DataFrame({"id": estimator.graph_.ids})
         return {"index": index, "splits": pd.concat(parts, ignore_index=True)}
 
     def predictions(self) -> Any:
-        return self.learner.most_likely(LISTED)
+        """Return the test pairs, and the most probable pairs without an edge."""
+        import pandas as pd
 
-    def more(self) -> dict[str, Any]:
-        return {"graph": vars(self.facts)}
+        new = self.estimator.most_likely(NUM_NEW_EDGES)
+        decided = np.where(new["probability"] >= 0.5, CLASSES[1], CLASSES[0])
+        new = new.drop(columns="log_odds").assign(split="", label="", predicted=decided)
+        parts = [new]
+        if self.evaluation is not None:
+            parts.insert(0, self.evaluation.predictions.assign(split="test"))
+        names = [k for k in ("source", "target", "relation") if k in new]
+        columns = [*names, "split", "label", "predicted", "probability"]
+        return pd.concat([part[columns] for part in parts], ignore_index=True)
+
+    def error_blocks(self) -> list[Block]:
+        """Return the AUROC of each relation, where there are several."""
+        if self.evaluation is None or not self.estimator.relations_:
+            return []
+        rows = []
+        for relation, table in self.evaluation.predictions.groupby("relation"):
+            y = (table["label"] == CLASSES[1]).to_numpy(int)
+            value = auroc(y, table["probability"].to_numpy(float))
+            shown = "-" if np.isnan(value) else f"{value:.3f}"
+            rows.append([relation, int(y.sum()), shown])
+        rows.sort(key=lambda row: (-row[1], row[0]))
+        return [truncated_table(["relation", "test edges", "AUROC"], rows)]

@@ -1,128 +1,100 @@
-"""What a run tells of the nodes of a graph."""
+"""The training run for the nodes of a graph."""
 
 from typing import Any
 
 import numpy as np
 
-from vicinal.core.data.splits import TEST, TRAIN, VAL
+from vicinal.core.estimators.training_run import describe_counts
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.report.report import Block, Table
+from vicinal.core.report.sections import truncated_table
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.statistics import Facts, facts_of, told
+from vicinal.graphs.data.statistics import describe_graph, graph_statistics
 from vicinal.graphs.node_estimators import NodeEstimator
-from vicinal.graphs.nodes.propagated_features import VIEWS
-from vicinal.graphs.runs.report import cut
-from vicinal.graphs.runs.run import EVERY, GraphRun
-
-PURPOSE = {
-    TRAIN: "to learn from",
-    VAL: "to choose by",
-    TEST: "held out for the score",
-}
+from vicinal.graphs.nodes.propagated_features import FEATURE_SETS
+from vicinal.graphs.runs.run import GraphTrainingRun, accuracy_rows
 
 
-def divided(counts: dict[str, int]) -> list[str]:
-    """How many examples are for what."""
-    return [f"{n:,} {PURPOSE[part]}" for part, n in counts.items() if n]
+class NodeRun(GraphTrainingRun):
+    """From a graph with labelled nodes to a run directory."""
 
-
-class NodeRun(GraphRun):
-    """One training from graph to report."""
-
-    learner: NodeEstimator
+    estimator: NodeEstimator
     data: GraphTable
-    facts: Facts
+    domain = "nodes"
     unit = "node"
-    every = EVERY
-    closing = (
-        "Nodes that are held out keep their edges: what is known of their surroundings "
-        "is used, their labels are not."
-    )
+    epochs_between_lines = 50
+    scored = "Test nodes keep their edges; their labels are not used."
 
-    def understood(self) -> list[str]:
-        self.facts = facts_of(self.data)
-        return told(self.data, self.facts)
+    def describe_data(self) -> list[str]:
+        return describe_graph(self.data, graph_statistics(self.data))
 
-    def counts(self) -> dict[str, int]:
-        parts = self.learner.split_
-        return {part: int((parts == part).sum()) for part in (TRAIN, VAL, TEST)}
+    def data_statistics(self) -> dict[str, Any]:
+        return graph_statistics(self.data).to_dict()
 
-    def divided(self) -> str:
-        parts = divided(self.counts())
-        rest = int((self.data.labelled & (self.learner.split_ == "")).sum())
-        if rest:
-            parts.append(f"{rest:,} in no part, whose labels are not used")
-        told = f"{', '.join(parts)}; {self.learner.columns_}"
-        samples = self.learner.samples
-        if samples is None:
-            return told
-        seen = ", ".join(map(str, samples))
-        return f"{told}; networks learn from samples of {seen} neighbours, outward"
+    def describe_split(self) -> str:
+        estimator = self.estimator
+        unused = int((self.data.label_mask & (estimator.split_ == "")).sum())
+        text = f"split: {describe_counts(self.split_counts())}"
+        if unused:
+            text += f", {unused:,} in none, whose labels are not used"
+        text += f"; {estimator.feature_encoder_}"
+        if estimator.num_neighbors_ is None:
+            return text
+        numbers = ", ".join(map(str, estimator.num_neighbors_))
+        return f"{text}; mini-batches of {numbers} neighbours per layer"
 
-    def judged(self) -> Evaluation | None:
-        return self.learner.evaluate() if self.learner.held_out.any() else None
+    @property
+    def network_name(self) -> str:
+        return self.estimator.network_name_
 
-    def frames(self) -> dict[str, Any]:
+    def evaluate_model(self) -> Evaluation | None:
+        return self.estimator.evaluate() if self.estimator.test_mask.any() else None
+
+    def data_tables(self) -> dict[str, Any]:
         import pandas as pd
 
         table = self.data
         labels = [None] * len(table) if table.labels is None else table.labels
-        splits = pd.DataFrame({"id": table.ids, "split": self.learner.split_})
+        splits = pd.DataFrame({"id": table.ids, "split": self.estimator.split_})
         return {
             "index": pd.DataFrame({"id": table.ids, "label": labels}),
             "splits": splits[splits["split"] != ""],
         }
 
     def predictions(self) -> Any:
-        learner, table = self.learner, self.data
-        said = learner.predicted()
-        frame = learner.predictions_frame(table.ids, said, table.labels)
-        frame.insert(1, "part", learner.split_)
+        estimator, table = self.estimator, self.data
+        predicted = estimator.predict_values()
+        frame = estimator.predictions_frame(table.ids, predicted, table.labels)
+        frame.insert(1, "split", estimator.split_)
         return frame
 
-    def parts(self) -> Table:
-        return by_class(self.data, self.learner) or super().parts()
-
-    def errors(self) -> list[Block]:
-        """How often it is right by how many neighbours a node has."""
-        found, learner = self.evaluation, self.learner
+    def error_blocks(self) -> list[Block]:
+        """Return the accuracy by number of neighbours."""
+        found, estimator = self.evaluation, self.estimator
         if found is None or found.confusion is None:
             return []
-        incoming = learner.graph_.adjacency.incoming
-        degree = incoming.degrees.numpy()[learner.held_out]
-        right = found.predictions["label"].to_numpy() == found.predictions["predicted"]
-        told = []
-        for low, high, name in ((0, 0, "none"), (1, 2, "1 or 2"), (3, 5, "3 to 5")):
-            told.append((name, (degree >= low) & (degree <= high)))
-        told.append(("6 or more", degree >= 6))
-        lines = [
-            [name, int(own.sum()), f"{100 * float(np.mean(right[own])):.1f} %"]
-            for name, own in told
-            if own.any()
+        incoming = estimator.graph_.adjacency.incoming
+        degree = incoming.degrees.numpy()[estimator.test_mask]
+        table = found.predictions
+        correct = table["label"].to_numpy() == table["predicted"].to_numpy()
+        ranges = ((0, 0, "none"), (1, 2, "1 or 2"), (3, 5, "3 to 5"))
+        groups = [
+            (name, (degree >= low) & (degree <= high)) for low, high, name in ranges
         ]
-        caption = "How often it is right, by a node's neighbours."
-        return [Table(["neighbours", "nodes", "right"], lines, caption)]
+        groups.append(("6 or more", degree >= 6))
+        rows = accuracy_rows(groups, np.asarray(correct))
+        caption = "Accuracy by number of neighbours."
+        return [Table(["neighbours", "nodes", "accuracy"], rows, caption)]
 
-    def firsts(self) -> list[Block]:
+    def linear_blocks(self) -> list[Block]:
         rows = [
-            [VIEWS[a.view], a.head.penalty, a.correct_and_smooth, round(a.loss, 4)]
-            for a in self.learner.linear_candidates_
+            [
+                FEATURE_SETS[model.feature_set],
+                model.head.penalty,
+                model.smoothing,
+                round(model.loss, 4),
+            ]
+            for model in self.estimator.linear_candidates_
         ]
-        return [
-            cut(["what is seen", "penalty", "correct_and_smooth out by", "loss"], rows)
-        ]
-
-    def more(self) -> dict[str, Any]:
-        return {"graph": vars(self.facts)}
-
-
-def by_class(data: Any, learner: Any) -> Table | None:
-    """How many examples of each class are for what; None where there are no classes."""
-    labels, parts, shown = data.labels, learner.split_, (TRAIN, VAL, TEST)
-    if data.kind != "single_label" or labels is None:
-        return None
-    rows = [
-        [name, *(int(((labels == name) & (parts == part)).sum()) for part in shown)]
-        for name in learner.objective_.classes
-    ]
-    return cut(["class", *shown], rows)
+        columns = ["features", "penalty", "smoothing", "loss"]
+        return [truncated_table(columns, rows, "Linear models that were tried.")]

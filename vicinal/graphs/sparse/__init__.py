@@ -1,1 +1,1 @@
-"""Sparse adjacency, its products, neighbour sampling, and arrays on disk."""
+"""Sparse adjacency, aggregation, edge functions, neighbour sampling, memory mapping."""

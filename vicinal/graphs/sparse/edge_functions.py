@@ -1,4 +1,9 @@
-"""Functions of the edges that arrive at each node, some edges at a time."""
+"""Differentiable functions of edges: edge softmax, endpoint functions, edge messages.
+
+Values of edges are in the order of incoming edges. Where a function needs both ends of
+an edge, it is computed in chunks of edges and recomputed for the gradients, so
+intermediate values never exist for all edges at once.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,171 +12,173 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from vicinal.graphs.sparse.adjacency import CSR, Adjacency, sum_rows
+from vicinal.graphs.sparse.adjacency import CSR, Adjacency
+from vicinal.graphs.sparse.aggregation import sum_rows
+
+EDGES_PER_CHUNK = 1 << 16
 
 
-def of_ends(sent: Tensor, heard: Tensor, graph: Adjacency) -> Tensor:
-    """sent[s] + heard[t] of each arriving edge, [E, K]; sent: [S, K], heard: [N, K]."""
-    return _OfEnds.apply(sent, heard, graph)
+def add_endpoints(source: Tensor, target: Tensor, graph: Adjacency) -> Tensor:
+    """Return source[s] + target[t] of each edge (s, t): [S, K] and [N, K] to [E, K]."""
+    return _AddEndpoints.apply(source, target, graph)
 
 
 def edge_softmax(score: Tensor, graph: Adjacency) -> Tensor:
-    """Shares [E, ...] of the edges that arrive at a node, 1 together: exp score[e] over
-    the sum for all edges of the same node. score: [E, ...], in the order of arriving
-    ones."""
-    return _Softmax.apply(score, graph.incoming)
+    """Return exp(score), normalised over the incoming edges of each node: [E, ...]."""
+    return _EdgeSoftmax.apply(score, graph.incoming)
 
 
-def edge_by_edge(
-    rule: Callable[[Tensor, Tensor, Tensor], Tensor],
-    sent: Tensor,
-    heard: Tensor,
+def apply_to_edges(
+    function: Callable[[Tensor, Tensor, Tensor], Tensor],
+    source: Tensor,
+    target: Tensor,
     graph: Adjacency,
-    weight: Tensor,
+    parameter: Tensor,
 ) -> Tensor:
-    """rule(sent[s], heard[t], weight) for each arriving edge, some edges at a time.
+    """Return function(source[s], target[t], parameter) of each edge (s, t), [E, ...].
 
-    sent, heard: [N, ...]. What is made on the way is made again for the slopes, so that
-    it is never there for all edges at once.
+    source, target: [N, ...]. Computed in chunks of edges.
     """
-    return _EdgeByEdge.apply(rule, graph.incoming, sent, heard, weight)
+    return _ApplyToEdges.apply(function, graph.incoming, source, target, parameter)
 
 
-def edge_sum(
-    rule: Callable[..., Tensor],
+def sum_edge_messages(
+    message: Callable[..., Tensor],
     x: Tensor,
     graph: Adjacency,
-    of_edges: Tensor,
+    edge_attr: Tensor,
     *parameters: Tensor,
 ) -> Tensor:
-    """The sum [N, F] over arriving edges of rule(x[s], of_edges[e], *parameters).
+    """Sum message(x[s], edge_attr[e], *parameters) over the incoming edges: [N, F].
 
-    of_edges: [E, D], in the order of arriving ones. Messages are made some edges at a
-    time, and made again for the slopes.
+    edge_attr: [E, D], in the order of incoming edges. Computed in chunks of edges.
     """
-    return _EdgeSum.apply(rule, graph.incoming, x, of_edges, *parameters)
+    return _SumEdgeMessages.apply(message, graph.incoming, x, edge_attr, *parameters)
 
 
-class _OfEnds(torch.autograd.Function):
+class _AddEndpoints(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, sent: Tensor, heard: Tensor, graph: Adjacency) -> Tensor:
+    def forward(ctx: Any, source: Tensor, target: Tensor, graph: Adjacency) -> Tensor:
         ctx.graph, rows = graph, graph.incoming
-        found = sent.index_select(0, rows.sources)
-        return found.add_(heard.index_select(0, rows.targets))
+        values = source.index_select(0, rows.indices)
+        return values.add_(target.index_select(0, rows.row_indices))
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, *grads: Tensor
     ) -> tuple[Tensor | None, ...]:
-        (g,), outgoing = grads, ctx.graph.outgoing
-        rows = CSR(outgoing.offsets, outgoing.edges, outgoing.edges)
-        return sum_rows(g, rows), _in_rows(g, ctx.graph.incoming, "sum"), None
+        (grad,), outgoing = grads, ctx.graph.outgoing
+        edges_by_source = CSR(outgoing.indptr, outgoing.edge_ids, outgoing.edge_ids)
+        grad_source = sum_rows(grad, edges_by_source)
+        return grad_source, _reduce_edges(grad, ctx.graph.incoming, "sum"), None
 
 
-class _Softmax(torch.autograd.Function):
+class _EdgeSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, score: Tensor, rows: CSR) -> Tensor:
-        most = _in_rows(score, rows, "max")
-        raised = (score - most.index_select(0, rows.targets)).exp_()
-        total = _in_rows(raised, rows, "sum")
-        share = raised.div_(total.index_select(0, rows.targets))
+        maximum = _reduce_edges(score, rows, "max")
+        exp = (score - maximum.index_select(0, rows.row_indices)).exp_()
+        total = _reduce_edges(exp, rows, "sum")
+        alpha = exp.div_(total.index_select(0, rows.row_indices))
         ctx.rows = rows
-        ctx.save_for_backward(share)
-        return share
+        ctx.save_for_backward(alpha)
+        return alpha
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, *grads: Tensor
     ) -> tuple[Tensor | None, ...]:
-        (share,), (g,) = ctx.saved_tensors, grads
-        mean = _in_rows(share * g, ctx.rows, "sum")
-        return (g - mean.index_select(0, ctx.rows.targets)).mul_(share), None
+        (alpha,), (grad,) = ctx.saved_tensors, grads
+        mean = _reduce_edges(alpha * grad, ctx.rows, "sum")
+        return (grad - mean.index_select(0, ctx.rows.row_indices)).mul_(alpha), None
 
 
-def _in_rows(values: Tensor, rows: CSR, reduce: str) -> Tensor:
-    """Numbers [E, ...] of the edges of each node, taken together: [N, ...]."""
+def _reduce_edges(values: Tensor, rows: CSR, reduce: str) -> Tensor:
+    """Reduce values [E, ...] of the edges of each row: [N, ...]."""
     if values.is_cuda:
-        shape = len(rows.offsets) - 1, *values.shape[1:]
+        shape = len(rows.indptr) - 1, *values.shape[1:]
         if reduce == "sum":
-            return values.new_zeros(shape).index_add_(0, rows.targets, values)
-        where = rows.targets.long().view(-1, *(1 for _ in shape[1:]))
-        least = values.new_full(shape, -torch.inf)
-        return least.scatter_reduce(0, where.expand_as(values), values, "amax")
-    offsets = rows.offsets.long()
+            return values.new_zeros(shape).index_add_(0, rows.row_indices, values)
+        index = rows.row_indices.long().view(-1, *(1 for _ in shape[1:]))
+        lowest = values.new_full(shape, -torch.inf)
+        return lowest.scatter_reduce(0, index.expand_as(values), values, "amax")
+    offsets = rows.indptr.long()
     return torch.segment_reduce(values.contiguous(), reduce, offsets=offsets, axis=0)
 
 
-class _EdgeByEdge(torch.autograd.Function):
+class _ApplyToEdges(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        rule: Callable[..., Tensor],
+        function: Callable[..., Tensor],
         rows: CSR,
-        sent: Tensor,
-        heard: Tensor,
-        weight: Tensor,
+        source: Tensor,
+        target: Tensor,
+        parameter: Tensor,
     ) -> Tensor:
-        ctx.rule, ctx.rows = rule, rows
-        ctx.save_for_backward(sent, heard, weight)
-        parts = [
-            rule(*_ends(sent, heard, rows, own), weight)
-            for own in _parts(rows) or [slice(0)]
+        ctx.function, ctx.rows = function, rows
+        ctx.save_for_backward(source, target, parameter)
+        values = [
+            function(*_endpoints(source, target, rows, chunk), parameter)
+            for chunk in _chunks(rows) or [slice(0)]
         ]
-        return torch.cat(parts)
+        return torch.cat(values)
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, *grads: Tensor
     ) -> tuple[Tensor | None, ...]:
-        sent, heard, weight = ctx.saved_tensors
-        (g,), rows = grads, ctx.rows
-        slopes = [torch.zeros_like(t) for t in (sent, heard, weight)]
-        for own in _parts(rows):
-            parts = *_ends(sent, heard, rows, own), weight
-            for_sent, for_heard, for_weight = _slopes(ctx.rule, parts, g[own])
-            slopes[0].index_add_(0, rows.sources[own], for_sent)
-            slopes[1].index_add_(0, rows.targets[own], for_heard)
-            slopes[2] += for_weight
-        return None, None, *slopes
+        source, target, parameter = ctx.saved_tensors
+        (grad,), rows = grads, ctx.rows
+        gradients = [torch.zeros_like(t) for t in (source, target, parameter)]
+        for chunk in _chunks(rows):
+            inputs = *_endpoints(source, target, rows, chunk), parameter
+            of_chunk = _gradients(ctx.function, inputs, grad[chunk])
+            gradients[0].index_add_(0, rows.indices[chunk], of_chunk[0])
+            gradients[1].index_add_(0, rows.row_indices[chunk], of_chunk[1])
+            gradients[2] += of_chunk[2]
+        return None, None, *gradients
 
 
-def _ends(sent: Tensor, heard: Tensor, rows: CSR, own: slice) -> tuple[Tensor, Tensor]:
-    """sent[s] and heard[t] of some edges."""
+def _endpoints(
+    source: Tensor, target: Tensor, rows: CSR, chunk: slice
+) -> tuple[Tensor, Tensor]:
+    """Return source[s] and target[t] of a chunk of edges."""
     return (
-        sent.index_select(0, rows.sources[own]),
-        heard.index_select(0, rows.targets[own]),
+        source.index_select(0, rows.indices[chunk]),
+        target.index_select(0, rows.row_indices[chunk]),
     )
 
 
-def _slopes(
-    rule: Callable[..., Tensor], given: Sequence[Tensor], g: Tensor
+def _gradients(
+    function: Callable[..., Tensor], inputs: Sequence[Tensor], grad: Tensor
 ) -> tuple[Tensor, ...]:
-    """The slopes of a rule by all that it is given; g: what comes back from above."""
-    parts = [part.detach().requires_grad_() for part in given]
+    """Return the gradients with respect to all inputs; grad: that of the output."""
+    leaves = [tensor.detach().requires_grad_() for tensor in inputs]
     with torch.enable_grad():
-        said = rule(*parts)
-    return torch.autograd.grad(said, parts, g)
+        output = function(*leaves)
+    return torch.autograd.grad(output, leaves, grad)
 
 
-class _EdgeSum(torch.autograd.Function):
+class _SumEdgeMessages(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        rule: Callable[..., Tensor],
+        message: Callable[..., Tensor],
         rows: CSR,
         x: Tensor,
-        of_edges: Tensor,
+        edge_attr: Tensor,
         *parameters: Tensor,
     ) -> Tensor:
-        ctx.rule, ctx.rows = rule, rows
-        ctx.save_for_backward(x, of_edges, *parameters)
+        ctx.message, ctx.rows = message, rows
+        ctx.save_for_backward(x, edge_attr, *parameters)
         total = x.new_zeros(x.shape)
-        for own in _parts(rows):
-            sent = rule(x[rows.sources[own]], of_edges[own], *parameters)
-            total.index_add_(0, rows.targets[own], sent)
+        for chunk in _chunks(rows):
+            messages = message(x[rows.indices[chunk]], edge_attr[chunk], *parameters)
+            total.index_add_(0, rows.row_indices[chunk], messages)
         return total
 
     @staticmethod
@@ -179,23 +186,21 @@ class _EdgeSum(torch.autograd.Function):
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, *grads: Tensor
     ) -> tuple[Tensor | None, ...]:
-        x, of_edges, *parameters = ctx.saved_tensors
-        (g,), rows = grads, ctx.rows
-        slopes = [torch.zeros_like(t) for t in (x, of_edges, *parameters)]
-        for own in _parts(rows):
-            parts = [x[rows.sources[own]], of_edges[own], *parameters]
-            found = _slopes(ctx.rule, parts, g[rows.targets[own]])
-            slopes[0].index_add_(0, rows.sources[own], found[0])
-            slopes[1][own] = found[1]
-            for slope, more in zip(slopes[2:], found[2:], strict=True):
-                slope += more
-        return None, None, *slopes
+        x, edge_attr, *parameters = ctx.saved_tensors
+        (grad,), rows = grads, ctx.rows
+        gradients = [torch.zeros_like(t) for t in (x, edge_attr, *parameters)]
+        for chunk in _chunks(rows):
+            inputs = [x[rows.indices[chunk]], edge_attr[chunk], *parameters]
+            of_chunk = _gradients(ctx.message, inputs, grad[rows.row_indices[chunk]])
+            gradients[0].index_add_(0, rows.indices[chunk], of_chunk[0])
+            gradients[1][chunk] = of_chunk[1]
+            for total, more in zip(gradients[2:], of_chunk[2:], strict=True):
+                total += more
+        return None, None, *gradients
 
 
-def _parts(rows: CSR) -> list[slice]:
-    """Edges, some at a time."""
-    return [slice(k, k + EDGES) for k in range(0, len(rows.sources), EDGES)]
-
-
-EDGES = 1 << 16
-"""edges whose products are made at a time where an edge has a slope of its own"""
+def _chunks(rows: CSR) -> list[slice]:
+    return [
+        slice(start, start + EDGES_PER_CHUNK)
+        for start in range(0, len(rows.indices), EDGES_PER_CHUNK)
+    ]

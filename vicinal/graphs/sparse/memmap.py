@@ -1,8 +1,7 @@
-"""Arrays in memory, or on disk where they are large.
+"""Arrays in memory, or in memory-mapped temporary files where they are large.
 
-What lies on disk has no name there and is gone with the array; the system keeps in
-memory what of it is used, as long as nothing else needs the room. It lies where
-`tempfile` puts things: TMPDIR says where that is.
+The files have no name and disappear with the array; the operating system keeps in
+memory what fits. They are made in the directory that TMPDIR names.
 """
 
 import math
@@ -12,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-Make = Callable[[int, int], np.ndarray]
-"""gives an empty float32 matrix of a height and a width: in memory, or on disk"""
+MatrixAllocator = Callable[[int, int], np.ndarray]
+"""(rows, columns) -> an uninitialised float32 matrix"""
 
 
-def array(shape: tuple[int, ...], dtype: Any, max_bytes: float) -> np.ndarray:
-    """An empty array of up to `max_bytes` bytes in memory, a larger one on disk."""
+def allocate(shape: tuple[int, ...], dtype: Any, max_bytes: float) -> np.ndarray:
+    """Return an uninitialised array, on disk if it is larger than `max_bytes`."""
     if math.prod(shape) * np.dtype(dtype).itemsize <= max_bytes:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile(prefix="vicinal-") as file:
         return np.memmap(file, dtype, "w+", shape=shape)
 
 
-def in_room(max_bytes: float) -> Make:
-    """Makes matrices of up to `max_bytes` bytes in memory, and larger ones on disk."""
-    return lambda height, width: array((height, width), np.float32, max_bytes)
+def matrix_allocator(max_bytes: float) -> MatrixAllocator:
+    """Return a function that allocates matrices, on disk above `max_bytes`."""
+    return lambda rows, columns: allocate((rows, columns), np.float32, max_bytes)

@@ -1,18 +1,18 @@
-"""Parts of a graph that is too large to be computed at once: a few neighbours each.
+"""Neighbour sampling: mini-batches of a graph too large for full-batch training.
 
-What L layers say of some nodes rests on nodes up to L edges away, and in a large graph
-those are soon all of them. A sample takes k_l neighbours of each node, without
-replacement, one layer after the other from the last to the first::
+The output of L layers at some nodes depends on all nodes within L hops, which in a
+large graph are soon all nodes. Instead k_l neighbours of each node are drawn without
+replacement, from the last layer to the first::
 
-    N_L = the nodes asked for,   N_l-1 = N_l and k_l neighbours of each of N_l
+    N_L = the seed nodes,   N_l-1 = N_l and k_l neighbours of each node in N_l
 
-The edges from N_l-1 to N_l are a `Block`. A mean over a sample is right on average; a
-sum is when each edge counts for d / k of the node's d edges; and a GCN's when each edge
-keeps the weight that the degrees in the whole graph give it as well.
+The edges from N_l-1 to N_l are a `Block`. The mean over a sample is unbiased; a sum is
+unbiased where each edge is weighted by d / k, with d the degree of the node; and a GCN
+layer where each edge also keeps its weight in the whole graph.
 
 W. Hamilton, R. Ying, J. Leskovec: Inductive Representation Learning on Large Graphs,
-NeurIPS 2017, Algorithm 2. Without replacement by R. Floyd's way: J. Bentley, R. Floyd:
-Programming Pearls: A Sample of Brilliance, CACM 30 (1987).
+NeurIPS 2017, Algorithm 2. Sampling without replacement by R. Floyd's algorithm: J.
+Bentley, R. Floyd: Programming Pearls: A Sample of Brilliance, CACM 30 (1987).
 """
 
 from collections.abc import Sequence
@@ -24,129 +24,135 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.graphs.sparse.adjacency import CSR, Adjacency, WeightedAdjacency, aggregate
+from vicinal.graphs.sparse.adjacency import CSR, Adjacency, WeightedAdjacency
+from vicinal.graphs.sparse.aggregation import aggregate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block(Adjacency):
-    """The edges of one layer, from many nodes to fewer: the first of those many."""
+    """The sampled edges of one layer: from S source nodes to the first N of them."""
 
     nodes: Tensor
-    """[S] int64: the sources, as rows of the whole graph; targets come first"""
+    """[S] int64: the source nodes as rows of the whole graph; the targets come first"""
 
-    places: Tensor
-    """[E] int64: the edges, as places among the arriving ones of the whole"""
+    edge_positions: Tensor
+    """[E] int64: positions of the edges among the incoming edges of the whole graph"""
 
-    weight: Tensor | None
-    """[E] of the edges, where the whole has weights"""
+    edge_weight: Tensor | None
+    """[E], if the whole graph has edge weights"""
 
-    root: Tensor
-    """[S] D^-1/2 of the whole with a loop at each node (`layers.gcn`)"""
+    inv_sqrt_degree: Tensor
+    """[S] D^-1/2 of the whole graph with self-loops (`layers.gcn`)"""
 
-    bare: Tensor
-    """[N, 1] 1 for a target without a loop in the whole, else 0"""
+    target_lacks_self_loop: Tensor
+    """[N, 1] `lacks_self_loop` of the targets in the whole graph"""
 
-    is_part: ClassVar[bool] = True
-
-    @cached_property
-    def without_self_loop(self) -> Tensor:
-        return self.bare
+    overrides_normalization: ClassVar[bool] = True
 
     @cached_property
-    def normalised(self) -> WeightedAdjacency:
-        """GCN's weights, as the whole graph has them, for the sample."""
-        rows, new = self.incoming, self.bare[:, 0].nonzero()[:, 0]
-        given = self.root[rows.sources] * self.root[rows.targets]
-        for factor in (self.edge_multiplicity, self.weight):
-            given = given if factor is None else given * factor
-        listed = torch.cat([given, self.root[new] ** 2])
-        graph = self.add_self_loops
-        return WeightedAdjacency(graph, listed[graph.incoming.edges])
+    def lacks_self_loop(self) -> Tensor:
+        return self.target_lacks_self_loop
+
+    @cached_property
+    def normalized(self) -> WeightedAdjacency:
+        """The GCN weights of the whole graph, scaled for the sample."""
+        rows, root = self.incoming, self.inv_sqrt_degree
+        added = self.target_lacks_self_loop[:, 0].nonzero()[:, 0]
+        weight = root[rows.indices] * root[rows.row_indices]
+        for factor in (self.sampling_weight, self.edge_weight):
+            weight = weight if factor is None else weight * factor
+        weight = torch.cat([weight, root[added] ** 2])
+        graph = self.with_self_loops
+        return WeightedAdjacency(graph, weight[graph.incoming.edge_ids])
 
 
-class Sampler:
-    """Draws parts of a graph; every draw is torch's, so that a seed repeats it."""
+class NeighborSampler:
+    """Samples blocks of a graph. All randomness is torch's: a seed repeats a sample."""
 
-    def __init__(self, graph: Adjacency, weight: Tensor | None = None) -> None:
-        """weight: [E], of the edges as they were listed."""
+    def __init__(self, graph: Adjacency, edge_weight: Tensor | None = None) -> None:
+        """edge_weight: [E], in the order of `edge_index`."""
         self.graph = graph
-        self.weight = None if weight is None else weight[graph.incoming.edges]
+        self.edge_weight = None
+        if edge_weight is not None:
+            self.edge_weight = edge_weight[graph.incoming.edge_ids]
         ones = torch.ones(graph.num_nodes, 1)
-        degree = aggregate(ones, graph, "sum", weight) + graph.without_self_loop
-        self.root = torch.where(degree > 0, degree, torch.inf).rsqrt()[:, 0]
-        self._place = np.full(graph.num_nodes, -1, np.int32)
+        degree = aggregate(ones, graph, "sum", edge_weight) + graph.lacks_self_loop
+        root = torch.where(degree > 0, degree, torch.inf).rsqrt()[:, 0]
+        self.inv_sqrt_degree = root
+        self._local_index = np.full(graph.num_nodes, -1, np.int32)  # reused buffer
 
-    def blocks(self, nodes: Tensor, counts: Sequence[int]) -> list[Block]:
-        """Blocks of the first layer to the last, for nodes [B], each named once.
+    def sample_blocks(self, nodes: Tensor, num_neighbors: Sequence[int]) -> list[Block]:
+        """Sample a block for each layer, the first layer's first, for seed nodes [B].
 
-        counts: neighbours of each of them, of each of those, and so on outward; fewer
-        where a node has fewer.
+        num_neighbors: for each hop, from the seed nodes outward; all neighbours where a
+        node has fewer. nodes: without repeats.
         """
-        found: list[Block] = []
-        for count in counts:
-            found.insert(0, self.block(nodes, count))
-            nodes = found[0].nodes
-        return found
+        blocks: list[Block] = []
+        for count in num_neighbors:
+            blocks.insert(0, self.sample_block(nodes, count))
+            nodes = blocks[0].nodes
+        return blocks
 
-    def block(self, nodes: Tensor, count: int | None = None) -> Block:
-        """The edges that arrive at nodes [N]; of each at most `count`, None: all."""
-        offsets = self.graph.incoming.offsets
-        first = offsets[nodes].long()
-        degree = offsets[nodes + 1].long() - first
-        taken = degree if count is None else degree.clamp(max=count)
-        ends = torch.zeros(len(nodes) + 1, dtype=torch.int32)
-        ends[1:] = taken.cumsum(0)
-        if count is None or not (degree > count).any():
-            own = torch.arange(int(ends[-1])) - ends[:-1].long().repeat_interleave(
-                taken
-            )
-            places, edge_multiplicity = first.repeat_interleave(taken) + own, None
+    def sample_block(self, nodes: Tensor, num_neighbors: int | None = None) -> Block:
+        """Sample at most `num_neighbors` incoming edges of each node [N]; None: all."""
+        indptr = self.graph.incoming.indptr
+        first = indptr[nodes].long()
+        degree = indptr[nodes + 1].long() - first
+        taken = degree if num_neighbors is None else degree.clamp(max=num_neighbors)
+        block_indptr = torch.zeros(len(nodes) + 1, dtype=torch.int32)
+        block_indptr[1:] = taken.cumsum(0)
+        if num_neighbors is None or not (degree > num_neighbors).any():
+            starts = block_indptr[:-1].long().repeat_interleave(taken)
+            within = torch.arange(int(block_indptr[-1])) - starts
+            positions = first.repeat_interleave(taken) + within
+            sampling_weight = None
         else:
-            drawn = draw(degree, count)
-            there = torch.arange(count) < taken[:, None]
-            places = (first[:, None] + drawn)[there]
-            share = degree / taken.clamp(min=1)
-            edge_multiplicity = share.repeat_interleave(taken)
-        whole = self.graph.incoming.sources[places]
-        every, sources = self._numbered(nodes, whole)
-        edges = torch.arange(len(places), dtype=torch.int32)
+            drawn = sample_without_replacement(degree, num_neighbors)
+            valid = torch.arange(num_neighbors) < taken[:, None]
+            positions = (first[:, None] + drawn)[valid]
+            ratio = degree / taken.clamp(min=1)
+            sampling_weight = ratio.repeat_interleave(taken)
+        sources = self.graph.incoming.indices[positions]
+        all_nodes, indices = self._relabel(nodes, sources)
+        edge_ids = torch.arange(len(positions), dtype=torch.int32)
+        weight = self.edge_weight
         return Block(
-            CSR(ends, sources, edges),
-            len(every),
-            edge_multiplicity,
-            nodes=every,
-            places=places,
-            weight=None if self.weight is None else self.weight[places],
-            root=self.root[every],
-            bare=self.graph.without_self_loop[nodes],
+            CSR(block_indptr, indices, edge_ids),
+            len(all_nodes),
+            sampling_weight,
+            nodes=all_nodes,
+            edge_positions=positions,
+            edge_weight=None if weight is None else weight[positions],
+            inv_sqrt_degree=self.inv_sqrt_degree[all_nodes],
+            target_lacks_self_loop=self.graph.lacks_self_loop[nodes],
         )
 
-    def _numbered(self, targets: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:
-        """The nodes of a block [S], targets first; and sources [E] as rows of them."""
-        place, own, sent = self._place, targets.numpy(), sources.numpy()
-        place[own] = np.arange(len(own), dtype=np.int32)
-        new = sent[place[sent] < 0]
-        place[new] = np.arange(len(new), dtype=np.int32)  # of equal ones the last stays
-        once = new[place[new] == np.arange(len(new), dtype=np.int32)]
-        place[once] = np.arange(len(own), len(own) + len(once), dtype=np.int32)
-        rows = torch.from_numpy(place[sent])
-        place[own] = place[once] = -1
-        return torch.from_numpy(np.concatenate([own, once])).long(), rows
+    def _relabel(self, targets: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the nodes of a block [S], targets first, and sources [E] as rows."""
+        local, own, ends = self._local_index, targets.numpy(), sources.numpy()
+        local[own] = np.arange(len(own), dtype=np.int32)
+        new = ends[local[ends] < 0]
+        local[new] = np.arange(len(new), dtype=np.int32)  # of repeats the last stays
+        unique = new[local[new] == np.arange(len(new), dtype=np.int32)]
+        local[unique] = np.arange(len(own), len(own) + len(unique), dtype=np.int32)
+        rows = torch.from_numpy(local[ends])
+        local[own] = local[unique] = -1
+        return torch.from_numpy(np.concatenate([own, unique])).long(), rows
 
 
-def draw(degree: Tensor, count: int) -> Tensor:
-    """`count` different numbers below each degree [N]: [N, count].
+def sample_without_replacement(population: Tensor, count: int) -> Tensor:
+    """Draw `count` distinct integers below each population size [N]: [N, count].
 
-    Where the degree is no larger, 0, 1, ... Floyd: for j = d - k ... d - 1 take a
-    number t from 0 to j, or j itself if t was taken before.
+    Where a population is not larger than count: 0, 1, 2, ... Floyd's algorithm: for j =
+    n - k ... n - 1 take t uniform in 0 .. j, or j itself if t was already taken.
     """
-    drawn = torch.empty(count, len(degree), dtype=torch.int64)
-    many = degree > count
-    chance = torch.rand(count, len(degree))
+    drawn = torch.empty(count, len(population), dtype=torch.int64)
+    large = population > count
+    uniform = torch.rand(count, len(population))
     for k in range(count):
-        last = (degree - count + k).clamp(min=0)
-        t = (chance[k].double() * (last + 1)).long()
-        again = (drawn[:k] == t).any(dim=0) if k else torch.zeros_like(many)
-        t = torch.where(again, last, t)
-        drawn[k] = torch.where(many, t, k)
+        j = (population - count + k).clamp(min=0)
+        t = (uniform[k].double() * (j + 1)).long()
+        taken = (drawn[:k] == t).any(dim=0) if k else torch.zeros_like(large)
+        t = torch.where(taken, j, t)
+        drawn[k] = torch.where(large, t, k)
     return drawn.T

@@ -1,58 +1,53 @@
-"""Features that are mostly 0, such as the words of a text, as a list of those that are
-not: a dense layer on them is a weighted sum over a node's words.
+"""Sparse node features, such as bags of words: a linear layer as a weighted sum.
 
 ::
 
     y_v = W x_v + b = sum over words w of v of  x_vw W[:, w] + b
 
-So it is the sum over neighbours of `adjacency`, where the neighbours are words: of the
-1,433 words of a paper in Cora 18 are read, and dropout tosses 18 coins.
+This is an aggregation in a bipartite graph from words to nodes. Of the 1,433 words of a
+paper in Cora 18 occur, so 18 rows of W are read and dropout draws 18 numbers.
 """
 
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from vicinal.graphs.sparse.adjacency import Adjacency, csr_by_target, weighted_sum
+from vicinal.graphs.sparse.adjacency import Adjacency, csr_by_target
+from vicinal.graphs.sparse.aggregation import weighted_sum
 
-DENSE = 0.1
-"""share of numbers other than 0 up to which a list is quicker"""
+MAX_DENSITY = 0.1
+"""share of nonzero values up to which the sparse form is faster"""
 
 
 @dataclass(frozen=True)
 class SparseFeatures:
-    """Features [N, F] by what is not 0 in them."""
+    """The nonzero values of features [N, F]."""
 
     graph: Adjacency
-    """from words to nodes"""
+    """edges from words (columns) to nodes (rows)"""
 
     values: Tensor
-    """[E], in the order of arriving edges"""
+    """[E], in the order of incoming edges"""
 
     @classmethod
-    def of(cls, x: Tensor) -> "SparseFeatures":
+    def from_dense(cls, x: Tensor) -> "SparseFeatures":
         node, word = x.nonzero().T
-        return cls(
-            Adjacency(csr_by_target(word, node, len(x)), x.shape[1]), x[node, word]
-        )
-
-    def dense(self, layer: nn.Linear, dropout: nn.Module) -> Tensor:
-        """layer(dropout(x)): [N, K]."""
-        summed = weighted_sum(layer.weight.T, self.graph, dropout(self.values))
-        return summed if layer.bias is None else summed + layer.bias
+        graph = Adjacency(csr_by_target(word, node, len(x)), x.shape[1])
+        return cls(graph, x[node, word])
 
 
 Features = Tensor | SparseFeatures
 
 
-def listed(x: Tensor) -> Features:
-    """Features as they are quicker."""
-    few = x.numel() and int(x.count_nonzero()) <= DENSE * x.numel()
-    return SparseFeatures.of(x) if few else x
+def to_sparse_if_faster(x: Tensor) -> Features:
+    """Return x [N, F] in sparse form if few of its values are nonzero."""
+    few = x.numel() and int(x.count_nonzero()) <= MAX_DENSITY * x.numel()
+    return SparseFeatures.from_dense(x) if few else x
 
 
-def dense(layer: nn.Linear, x: Features, dropout: nn.Module) -> Tensor:
-    """layer(dropout(x)) in either form."""
-    return (
-        x.dense(layer, dropout) if isinstance(x, SparseFeatures) else layer(dropout(x))
-    )
+def apply_linear(layer: nn.Linear, x: Features, dropout: nn.Module) -> Tensor:
+    """Return layer(dropout(x)), [N, K], for dense or sparse x [N, F]."""
+    if not isinstance(x, SparseFeatures):
+        return layer(dropout(x))
+    y = weighted_sum(layer.weight.T, x.graph, dropout(x.values))
+    return y if layer.bias is None else y + layer.bias

@@ -1,83 +1,85 @@
-"""`vicinal check`: the audit alone, told in a few lines."""
+"""`check` for images: open every image, and say what can be used."""
 
-from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
 
-from vicinal.core.storage.files import replace_file
-from vicinal.core.text import counted
-from vicinal.images.data.audit import Audit, ImageReader, ProgressCallback, audit
-from vicinal.images.data.read import ImageTable
-from vicinal.images.splits.split import given_parts
+from vicinal.core.data.labels import TASK_OF_KIND
+from vicinal.core.domain import Outcome
+from vicinal.core.report.console import Console
+from vicinal.core.text import pluralize
+from vicinal.errors import NoDataError
+from vicinal.images.data.audit import Audit, ImageReader, audit
+from vicinal.images.data.dataset import load_dataset
+from vicinal.images.data.read import ImageTable, read_images
+from vicinal.images.domain import CheckImages
+from vicinal.images.splits.overlap import SplitReport, report_splits
 
-LOOK = 16  # pixels: small enough to decode fast, and every byte is still read
+SIZE = 64
+"""pixels of the decoded images: enough to compare them"""
+
+STATISTICS = ("images", "sizes", "grayscale", "formats")
 
 
-def check_data(
-    table: ImageTable, max_pixels: int, report_progress: ProgressCallback | None
-) -> Audit:
-    """Open every picture of a table; nothing is kept."""
-    found = audit(
-        table,
-        ImageReader(LOOK, "squish", None, max_pixels),
-        report_progress=report_progress,
+def check(data: str, arguments: CheckImages, console: Console) -> Outcome:
+    """Print classes by split, sizes, duplicates, and what is quarantined."""
+    table = read_images(
+        data,
+        task=arguments.task,
+        target=arguments.target,
+        label_corrections=arguments.label_corrections,
     )
-    classes = list(table.rows(found.usable).counts())
-    if table.kind == "single_label" and len(classes) == 1:
-        told = f"all pictures are of one class, {classes[0]!r}; a classifier needs two"
-        table.notes.append(told)
-    return found
+    reader = ImageReader(SIZE, "squish", max_pixels=arguments.max_pixels)
+    progress = console.progress_bar("check")
+    report = None
+    try:
+        found, images = load_dataset(table, reader, report_progress=progress)
+        report = report_splits(images)
+    except NoDataError:  # nothing can be used: the reasons are printed below
+        found = audit(table, reader)
+    for line in _lines(table, found, report):
+        console.print(line)
+    splits, facts = {} if report is None else report.to_dict(), found.to_dict()
+    return {
+        "task": TASK_OF_KIND[table.kind],
+        "statistics": {k: facts[k] for k in STATISTICS},
+        "classes": facts["classes"],
+        "splits": splits.get("splits", {}),
+        "classes_by_split": splits.get("classes", []),
+        "exact_duplicates": splits.get("exact_duplicates", []),
+        "near_duplicates": splits.get("near_duplicates"),
+        "duplicates_across_splits": splits.get("across_splits", []),
+        "notes": facts["notes"],
+        "usable": facts["usable"],
+        "quarantined_rows": found.quarantine,
+    }
 
 
-def tell(found: Audit, say: Callable[[str], None]) -> None:
-    """Say what was found."""
-    usable, aside = int(found.usable.sum()), found.quarantine
-    total = len(found.table) + len(found.table.set_aside)
-    listed = counted(total, "picture")
-    say(f"task: {_task(found)}")
-    say(f"{listed} listed, {usable:,} can be used, {len(aside):,} cannot")
-    for row in found.class_table()[:50]:
-        rest = f"   ({row['set_aside']:,} set aside)" if row["set_aside"] else ""
-        say(f"  {row['pictures']:>9,}  {row['class']}{rest}")
+def _lines(
+    table: ImageTable, found: Audit, report: SplitReport | None
+) -> Iterator[str]:
+    total = pluralize(len(table) + len(table.quarantined), "image")
+    yield f"task: {_describe_task(table)}"
+    yield (
+        f"{total}: {int(found.usable.sum()):,} usable, {len(found.quarantine):,} "
+        "quarantined"
+    )
+    if report is not None:
+        yield from report.count_lines()
     for side, (least, median, most) in found.size_table().items():
-        say(f"{side}: {least} to {most} pixels, median {median}")
-    copies = found.copies()
-    if copies:
-        count = sum(map(len, copies))
-        groups = counted(len(copies), "group")
-        say(f"exact copies: {counted(count, 'picture')} in {groups}")
-    for note in found.table.notes:
-        say(f"note: {note}")
-    for q in aside[:20]:
-        say(f"set aside: {q.name}: {q.reason}")
-    if len(aside) > 20:
-        say(f"... and {len(aside) - 20:,} more (--quarantine FILE.csv lists all)")
+        yield f"{side}: {least} to {most} pixels, median {median}"
+    if report is not None:
+        yield from report.duplicate_lines()
+    names = list(table.rows(found.usable).counts())
+    if table.kind == "single_label" and len(names) == 1:
+        yield f"note: there is one class only ({names[0]!r}); a classifier needs two"
 
 
-def _task(found: Audit) -> str:
-    """What can be learned from the labels, and the parts that the user has made."""
-    table = found.table
-    what = {
-        "single_label": "classification, one class a picture",
-        "multi_label": "multilabel, several names a picture",
-        "numeric": "regression, a number a picture",
+def _describe_task(table: ImageTable) -> str:
+    labels = {
+        "single_label": "one class per image",
+        "multi_label": "several classes per image",
+        "numeric": "a number per image",
+        "none": "no labels",
     }[table.kind]
     if table.kind == "numeric":
-        what += f", {table.labels.min():g} to {table.labels.max():g}"
-    if table.split is None:
-        return what
-    parts = Counter(given_parts(table).tolist())
-    return f"{what}; " + ", ".join(f"{n:,} for {part}" for part, n in parts.items())
-
-
-def write_quarantine(found: Audit, path: Path) -> None:
-    """Write the list of what cannot be used as CSV: path, label, reason."""
-    import csv
-
-    def write(temporary: Path) -> None:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow(["path", "label", "reason"])
-            rows.writerows(found.quarantine)
-
-    replace_file(path, write)
+        labels += f", {table.labels.min():g} to {table.labels.max():g}"
+    return f"{TASK_OF_KIND[table.kind]} ({labels})"

@@ -1,8 +1,8 @@
-"""What can be used, what cannot and why: every picture is opened before training.
+"""Open every image before training: report which can be used, and why others cannot.
 
-A picture that cannot be decoded is named with its reason, left out and counted. Exact
-copies are found by content: copies with one label form a group that stays on one side
-of every split; copies with different labels cannot all be right and are set aside.
+An image that cannot be decoded is quarantined with the reason. Exact duplicates
+(equal content) with one label form a group that stays in one split; those with
+different labels cannot all be right and are quarantined.
 """
 
 from collections import Counter
@@ -17,12 +17,12 @@ from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import ImageError, NoDataError
 from vicinal.images.data.cache import PixelCache
 from vicinal.images.data.decode import (
-    RULES,
+    DECODER_VERSION,
     Header,
     decode,
     digest,
     header,
-    open_picture,
+    open_image,
     read_file,
     resize_array,
 )
@@ -30,11 +30,14 @@ from vicinal.images.data.read import ImageTable, Kind
 from vicinal.images.settings import MAX_PIXELS, Resize
 
 ProgressCallback = Callable[[int, int], None]
-"""called as tick(done, total) while pictures are opened"""
+"""called with (number of images opened, total)"""
+
+MAX_NAMED = 4
+"""conflicting duplicates that a reason names"""
 
 
 class DecodedImage(NamedTuple):
-    """What opening one picture showed: a reason, or a header, a digest and pixels."""
+    """One opened image: why it cannot be used, or its header, hash and pixels."""
 
     reason: str | None
     header: Header | None
@@ -44,136 +47,151 @@ class DecodedImage(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageReader:
-    """How pictures are looked at: the size they are decoded to, and the cache."""
+    """Decode images to one size, through the cache if there is one."""
 
     size: int
+    """height and width of the decoded image in pixels"""
+
     resize: Resize = "crop"
     cache: PixelCache | None = None
     max_pixels: int = MAX_PIXELS
-    view: int = 0
-    """pixels of the network's input, which is cut from the picture; 0: all of it"""
+
+    crop_size: int = 0
+    """pixels of the network's input, cropped from the decoded image; 0: all of it"""
 
     @property
     def key(self) -> str:
-        """What decoded pixels depend on beside the file: size, form, the rules."""
-        return f"{self.size}-{self.resize}-{RULES}"
+        """Cache key: what pixels depend on besides the file."""
+        return f"{self.size}-{self.resize}-{DECODER_VERSION}"
 
-    def look(self, table: ImageTable, row: int) -> DecodedImage:
-        """Open and decode one picture of a table, from the cache where it is there."""
-        if table.pixels is not None:
-            pixels = table.pixels[row]
-            mode = "L" if pixels.ndim == 2 or pixels.shape[2] == 1 else "RGB"
-            head = Header(pixels.shape[1], pixels.shape[0], mode, "array")
-            name = digest(np.ascontiguousarray(pixels).tobytes())
-            return DecodedImage(
-                None, head, name, resize_array(pixels, self.size, self.resize)
-            )
-        return self.look_at_file(table, row)
+    def read(self, table: ImageTable, row: int) -> DecodedImage:
+        """Open and decode one image of a table, from the cache if it is there."""
+        if table.pixels is None:
+            return self._read_file(table, row)
+        pixels = table.pixels[row]
+        mode = "L" if pixels.ndim == 2 or pixels.shape[2] == 1 else "RGB"
+        head = Header(pixels.shape[1], pixels.shape[0], mode, "array")
+        content = digest(np.ascontiguousarray(pixels).tobytes())
+        resized = resize_array(pixels, self.size, self.resize)
+        return DecodedImage(None, head, content, resized)
 
-    def look_at_file(self, table: ImageTable, row: int) -> DecodedImage:
+    def _read_file(self, table: ImageTable, row: int) -> DecodedImage:
         try:
             data = read_file(table.path(row))
         except ImageError as error:
             return DecodedImage(str(error), None, b"", None)
-        name = digest(data)
+        content = digest(data)
         try:
-            image = open_picture(data, self.max_pixels)
+            image = open_image(data, self.max_pixels)
             head = header(image)
-            pixels = self.cache.get(name, self.key) if self.cache else None
+            pixels = self.cache.get(content, self.key) if self.cache else None
             if pixels is None:
                 pixels = decode(image, self.size, self.resize)
                 if self.cache:
-                    self.cache.put(name, self.key, pixels)
+                    self.cache.put(content, self.key, pixels)
         except ImageError as error:
-            return DecodedImage(str(error), None, name, None)
-        return DecodedImage(None, head, name, pixels)
+            return DecodedImage(str(error), None, content, None)
+        return DecodedImage(None, head, content, pixels)
 
 
-def looks(
-    table: ImageTable, eye: ImageReader, threads: int | None = None
+def decode_images(
+    table: ImageTable, reader: ImageReader, threads: int | None = None
 ) -> Iterator[DecodedImage]:
-    """Look at every picture of a table in order, in threads, a few at a time."""
-    return ordered_map(lambda row: eye.look(table, row), range(len(table)), threads)
+    """Decode all images of a table in order, in threads, with bounded memory."""
+    return ordered_map(lambda row: reader.read(table, row), range(len(table)), threads)
 
 
 @dataclass
 class Audit:
-    """What the audit found, over the N rows of a table."""
+    """Result of opening the N images of a table."""
 
     table: ImageTable
     usable: np.ndarray
     """[N] bool"""
 
     digests: np.ndarray
-    """[N] sixteen bytes each: pictures with the same digest are the same file"""
+    """[N] 16-byte hashes of the content: equal hashes mean identical files"""
 
     sizes: np.ndarray
-    """[N, 2] width and height in pixels, as shown; 0 where unusable"""
+    """[N, 2] width and height in pixels, upright; 0 where unusable"""
 
-    grey: np.ndarray
+    grayscale: np.ndarray
     """[N] bool: one channel"""
 
     formats: dict[str, int]
+    """number of usable images of each file format"""
+
     quarantine: list[Quarantined]
+    """images that cannot be used, with the reason"""
 
     @property
     def groups(self) -> np.ndarray:
-        """[N] group numbers: exact copies have the same."""
-        return groups_of(self.digests)
+        """Group numbers [N]: exact duplicates have the same number."""
+        return duplicate_groups(self.digests)
 
     @property
     def channels(self) -> int:
-        """1 when every usable picture is grey, else 3."""
-        return 1 if self.grey[self.usable].all() else 3
+        """1 if every usable image is greyscale, else 3."""
+        return 1 if self.grayscale[self.usable].all() else 3
 
-    def kept(self) -> ImageTable:
-        """The table of the usable rows; NoDataError when there is none."""
+    def usable_table(self) -> ImageTable:
+        """Return the table of the usable images; NoDataError if there is none."""
         if not self.usable.any():
             first = [f"The first, {q.name}: {q.reason}." for q in self.quarantine[:1]]
-            none = f"None of the {len(self.table)} pictures can be used."
+            none = f"None of the {len(self.table)} images can be used."
             raise NoDataError(" ".join([none, *first]))
         return self.table.rows(self.usable)
 
-    def copies(self) -> list[list[str]]:
-        """Names of pictures that are exact copies of each other, usable ones only."""
+    def exact_duplicates(self) -> list[list[str]]:
+        """Return the names of each group of usable images with identical content."""
         groups = rows_by_group(self.groups, self.usable)
         return [[self.table.names[row] for row in rows] for rows in groups]
 
     def class_table(self) -> list[dict[str, Any]]:
-        """For each class: pictures usable and set aside; empty for numbers."""
+        """Return per class the number of usable and quarantined images.
+
+        Empty for numeric labels.
+        """
         if self.table.kind not in ("single_label", "multi_label"):
             return []
-        good = self.table.rows(self.usable).counts()
-        bad = Counter(k for q in self.quarantine for k in self._names_in(q.label))
+        usable = self.table.rows(self.usable).counts()
+        quarantined = Counter(
+            name for q in self.quarantine for name in self._names_in(q.label)
+        )
         names = self.table.classes
-        names += tuple(sorted(set(bad) - set(names)))
+        names += tuple(sorted(set(quarantined) - set(names)))
         return [
-            {"class": name, "pictures": good.get(name, 0), "set_aside": bad[name]}
+            {
+                "class": name,
+                "images": usable.get(name, 0),
+                "quarantined": quarantined[name],
+            }
             for name in names
         ]
 
     def _names_in(self, label: str) -> Collection[str]:
-        return names_in(label, self.table.kind) if label else ()
+        return label_names(label, self.table.kind) if label else ()
 
     def size_table(self) -> dict[str, list[int]]:
-        """Least, median and largest width and height in pixels."""
+        """Return the minimum, median and maximum width and height in pixels."""
         sizes = self.sizes[self.usable]
         if not len(sizes):
             return {}
-        points = np.percentile(sizes, [0, 50, 100], axis=0).astype(int)
-        return {"width": points[:, 0].tolist(), "height": points[:, 1].tolist()}
+        quantiles = np.percentile(sizes, [0, 50, 100], axis=0).astype(int)
+        return {"width": quantiles[:, 0].tolist(), "height": quantiles[:, 1].tolist()}
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the audit as JSON values."""
         return {
-            "pictures": len(self.table) + len(self.table.set_aside),
+            "images": len(self.table) + len(self.table.quarantined),
             "usable": int(self.usable.sum()),
             "quarantined": len(self.quarantine),
             "labels": self.table.kind,
             "classes": self.class_table(),
             "sizes": self.size_table(),
-            "grey": int((self.grey & self.usable).sum()),
+            "grayscale": int((self.grayscale & self.usable).sum()),
             "formats": self.formats,
-            "copies": self.copies(),
+            "exact_duplicates": self.exact_duplicates(),
             "notes": self.table.notes,
             "quarantine": [q._asdict() for q in self.quarantine],
         }
@@ -181,67 +199,69 @@ class Audit:
 
 def audit(
     table: ImageTable,
-    eye: ImageReader,
+    reader: ImageReader,
     *,
     report_progress: ProgressCallback | None = None,
     keep: Callable[[int, DecodedImage], None] | None = None,
 ) -> Audit:
-    """Look at every picture once.
+    """Open every image once and report which can be used.
 
-    keep(row, look) is called for each usable picture, with its pixels: training takes
-    them from here, so that nothing is decoded twice.
+    keep: called as keep(row, image) for each decodable image, with its pixels, so that
+    training need not decode it again.
     """
     n = len(table)
-    found = Audit(
+    result = Audit(
         table=table,
         usable=np.zeros(n, dtype=bool),
         digests=np.zeros(n, dtype="V16"),
         sizes=np.zeros((n, 2), dtype=np.int32),
-        grey=np.zeros(n, dtype=bool),
+        grayscale=np.zeros(n, dtype=bool),
         formats={},
-        quarantine=list(table.set_aside),
+        quarantine=list(table.quarantined),
     )
     formats: Counter[str] = Counter()
-    for row, look in enumerate(looks(table, eye)):
-        found.digests[row] = np.void(look.digest.ljust(16, b"\0"))
-        if look.reason is not None or look.header is None:
-            _set_aside(found, row, look.reason or "cannot be read")
+    for row, image in enumerate(decode_images(table, reader)):
+        result.digests[row] = np.void(image.digest.ljust(16, b"\0"))
+        if image.reason is not None or image.header is None:
+            _quarantine(result, row, image.reason or "cannot be read")
         else:
-            found.usable[row] = True
-            found.sizes[row] = look.header[:2]
-            found.grey[row] = look.header.grey
-            formats[look.header.format] += 1
+            result.usable[row] = True
+            result.sizes[row] = image.header[:2]
+            result.grayscale[row] = image.header.grayscale
+            formats[image.header.format] += 1
             if keep is not None:
-                keep(row, look)
+                keep(row, image)
         if report_progress is not None:
             report_progress(row + 1, n)
-    found.formats = dict(formats.most_common())
-    _set_conflicts_aside(found)
-    return found
+    result.formats = dict(formats.most_common())
+    _quarantine_conflicts(result)
+    return result
 
 
-def _set_aside(found: Audit, row: int, reason: str) -> None:
-    found.usable[row] = False
-    label = found.table.labels[row]
+def _quarantine(result: Audit, row: int, reason: str) -> None:
+    result.usable[row] = False
+    label = result.table.labels[row]
     text = "" if label is None else str(label)
-    found.quarantine.append(Quarantined(found.table.names[row], text, reason))
+    result.quarantine.append(Quarantined(result.table.names[row], text, reason))
 
 
-def _set_conflicts_aside(found: Audit) -> None:
-    """Copies of one picture with different labels cannot all be right."""
-    if found.table.kind == "none":
+def _quarantine_conflicts(result: Audit) -> None:
+    """Quarantine exact duplicates with different labels: they cannot all be right."""
+    if result.table.kind == "none":
         return
-    labels = found.table.labels
-    for rows in rows_by_group(found.groups, found.usable):
-        if len({names_in(label, found.table.kind) for label in labels[rows]}) > 1:
-            names = ", ".join(f"{found.table.names[r]} ({labels[r]})" for r in rows[:4])
-            for row in rows:
-                reason = f"one picture under different labels: {names}"
-                _set_aside(found, int(row), reason)
+    names, labels = result.table.names, result.table.labels
+    for rows in rows_by_group(result.groups, result.usable):
+        distinct = {label_names(label, result.table.kind) for label in labels[rows]}
+        if len(distinct) == 1:
+            continue
+        shown = ", ".join(f"{names[row]} ({labels[row]})" for row in rows[:MAX_NAMED])
+        for row in rows:
+            reason = f"exact duplicates with different labels: {shown}"
+            _quarantine(result, int(row), reason)
 
 
-def names_in(label: Any, kind: Kind) -> frozenset[Any]:
-    """What a label says, whatever the order: `b|a` says what `a|b` says."""
+def label_names(label: Any, kind: Kind) -> frozenset[Any]:
+    """Return the class names in a label: `a|b` and `b|a` have the same."""
     if kind != "multi_label":
         return frozenset([label])
     from vicinal.core.objective import split_labels
@@ -250,14 +270,14 @@ def names_in(label: Any, kind: Kind) -> frozenset[Any]:
 
 
 def rows_by_group(groups: np.ndarray, among: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows of each group of two or more, among those of a mask [N]."""
+    """Yield the rows of each group [N] that has two or more rows in a mask [N]."""
     rows = np.flatnonzero(among)
     rows = rows[np.argsort(groups[rows], kind="stable")]
     starts = np.flatnonzero(np.diff(groups[rows])) + 1
-    return (part for part in np.split(rows, starts) if len(part) > 1)
+    return (group for group in np.split(rows, starts) if len(group) > 1)
 
 
-def groups_of(digests: np.ndarray) -> np.ndarray:
-    """Group numbers [N] of digests [N]: the first 64 bits tell pictures apart."""
+def duplicate_groups(digests: np.ndarray) -> np.ndarray:
+    """Return group numbers [N] of digests [N], by their first 64 bits."""
     numbers = digests.view(np.uint64).reshape(-1, 2)[:, 0]
     return np.unique(numbers, return_inverse=True)[1]

@@ -1,11 +1,10 @@
-"""Decoded pictures on disk, so that a picture is decoded once and not in every run.
+"""Cache decoded images on disk, so that each is decoded once and not in every run.
 
-An entry is named by the picture's content and by how it was decoded; nothing else
-can make it stale. Entries are renamed into place, so that two processes may fill one
-cache. It is bounded: when it has grown past its limit, the entries that were not used
-for longest go first. A cache that is damaged, full or cannot be written costs time,
-never a wrong picture: the source is decoded again. That it cannot be written is told
-once (CacheWarning).
+An entry is named by the image's content and by how it was decoded, so it never goes
+stale. Entries are renamed into place: several processes may fill one cache. It is
+bounded: above its limit the least recently used entries are removed. A cache that is
+damaged, full or not writable costs time, never a wrong image: the source is decoded
+again. A cache that cannot be written is reported once (CacheWarning).
 """
 
 import os
@@ -21,42 +20,42 @@ import numpy as np
 
 from vicinal.errors import CacheWarning
 
-HEADER = 8  # height, width, channels, format, and the CRC-32 of the pixels
+HEADER = 8  # height, width, channels, format; the CRC-32 of the pixels follows
 FORMAT = 1
 
 
-def cache_folder() -> Path:
-    """Where caches lie: VICINAL_CACHE, else the user's cache folder."""
-    named = os.environ.get("VICINAL_CACHE")
-    if named:
-        return Path(named)
+def cache_directory() -> Path:
+    """Return the cache directory: VICINAL_CACHE, else the user's cache directory."""
+    configured = os.environ.get("VICINAL_CACHE")
+    if configured:
+        return Path(configured)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "vicinal"
 
 
 def cache_limit() -> int:
-    """Bytes that decoded pictures may take: VICINAL_CACHE_GB (20 unless told)."""
+    """Return the maximum size of the image cache in bytes: VICINAL_CACHE_GB, or 20."""
     try:
         return int(float(os.environ.get("VICINAL_CACHE_GB", "20")) * 1e9)
     except (ValueError, OverflowError):  # not a number, or inf
         return int(20e9)
 
 
-_told: set[Path] = set()
-_telling = threading.Lock()
+_warned: set[Path] = set()
+_warned_lock = threading.Lock()
 
 
-def tell_unwritable(folder: Path, error: BaseException) -> None:
-    """Warn that a cache cannot be written, and say what to do: once for a folder."""
-    with _telling:
-        if folder in _told:
+def warn_unwritable(directory: Path, error: BaseException) -> None:
+    """Warn that a cache cannot be written; once per directory."""
+    with _warned_lock:
+        if directory in _warned:
             return
-        _told.add(folder)
+        _warned.add(directory)
     reason = getattr(error, "strerror", None) or str(error)
     warnings.warn(
-        f"The cache in {folder} cannot be written ({reason}): the next run will do "
-        "this work again. Free some space there, or name another folder in "
-        "VICINAL_CACHE.",
+        f"The cache in {directory} cannot be written ({reason}): the next run will "
+        "repeat this work. Free some space there, or set VICINAL_CACHE to another "
+        "directory.",
         CacheWarning,
         stacklevel=2,
     )
@@ -64,22 +63,23 @@ def tell_unwritable(folder: Path, error: BaseException) -> None:
 
 @dataclass
 class PixelCache:
-    """Pixels [H, W, C] of uint8 by the digest of the picture they came from."""
+    """Pixels [H, W, C] of uint8, by the digest of the image they were decoded from."""
 
-    folder: Path = field(default_factory=lambda: cache_folder() / "pictures")
+    directory: Path = field(default_factory=lambda: cache_directory() / "images")
     limit: int = field(default_factory=cache_limit)
     writable: bool = True
 
     def __post_init__(self) -> None:
-        # the first entry asks for a trim: many short runs may have filled the cache
+        # the first entry triggers a trim: many short runs may have filled the cache
         self._untrimmed = self.limit
 
     def path(self, digest: bytes, key: str) -> Path:
+        """Return the file of an entry."""
         name = digest.hex()
-        return self.folder / key / name[:2] / name[2:]
+        return self.directory / key / name[:2] / name[2:]
 
     def get(self, digest: bytes, key: str) -> np.ndarray | None:
-        """The pixels, or None where they are not there whole."""
+        """Return the pixels; None if the entry is missing or damaged."""
         path = self.path(digest, key)
         try:
             data = path.read_bytes()
@@ -90,21 +90,21 @@ class PixelCache:
             if pixels is None:
                 path.unlink()
             else:
-                os.utime(path)  # used now: not every file system keeps track itself
+                os.utime(path)  # mark as used: not every file system records access
         return pixels
 
     def put(self, digest: bytes, key: str, pixels: np.ndarray) -> None:
-        """Keep pixels; a cache that cannot be written says so, and stops trying."""
+        """Store pixels; warn and stop storing if the cache cannot be written."""
         if not self.writable or self.limit <= 0:
             return
         path = self.path(digest, key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_aside(path, _pack(pixels))
+            _write_atomically(path, _pack(pixels))
         except OSError as error:
-            if self.writable:  # no other thread has told it meanwhile
+            if self.writable:  # no other thread has warned meanwhile
                 self.writable = False
-                tell_unwritable(self.folder, error)
+                warn_unwritable(self.directory, error)
             return
         self._untrimmed += pixels.nbytes
         if self._untrimmed > self.limit / 20:
@@ -112,16 +112,16 @@ class PixelCache:
             self.trim()
 
     def size(self) -> int:
-        """Bytes that all entries take."""
+        """Return the size of all entries in bytes."""
         return sum(stat.st_size for _, stat in self._entries())
 
     def trim(self) -> None:
-        """Remove the entries that were used longest ago until the limit holds."""
+        """Remove the least recently used entries until the limit holds."""
         entries = self._entries()
         excess = sum(stat.st_size for _, stat in entries) - self.limit
         if excess <= 0:
             return
-        excess += self.limit // 10  # some room, so as not to trim at every entry
+        excess += self.limit // 10  # some slack, so as not to trim at every entry
         entries.sort(key=lambda e: e[1].st_mtime)
         for path, stat in entries:
             if excess <= 0:
@@ -131,15 +131,15 @@ class PixelCache:
             excess -= stat.st_size
 
     def _entries(self) -> list[tuple[str, os.stat_result]]:
-        found = []
-        for folder, _, files in os.walk(self.folder):
+        entries = []
+        for directory, _, files in os.walk(self.directory):
             for name in files:
-                path = os.path.join(folder, name)  # noqa: PTH118 - a hot path
+                path = os.path.join(directory, name)  # noqa: PTH118 - a hot path
                 try:
-                    found.append((path, os.stat(path)))  # noqa: PTH116
+                    entries.append((path, os.stat(path)))  # noqa: PTH116
                 except OSError:
                     continue  # another process removed it
-        return found
+        return entries
 
 
 def _pack(pixels: np.ndarray) -> bytes:
@@ -150,7 +150,7 @@ def _pack(pixels: np.ndarray) -> bytes:
 
 
 def _unpack(data: bytes) -> np.ndarray | None:
-    """Pixels, or None when an entry is damaged or of another form."""
+    """Return the pixels; None if the entry is damaged or of another format."""
     if len(data) < HEADER + 4 or data[5] != FORMAT:
         return None
     height, width = np.frombuffer(data, "<u2", 2)
@@ -163,7 +163,7 @@ def _unpack(data: bytes) -> np.ndarray | None:
     return np.frombuffer(body, np.uint8).reshape(shape)
 
 
-def _write_aside(path: Path, data: bytes) -> None:
+def _write_atomically(path: Path, data: bytes) -> None:
     handle, name = tempfile.mkstemp(".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

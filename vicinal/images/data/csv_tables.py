@@ -1,7 +1,7 @@
-"""Tables that list pictures: a CSV as spreadsheets write it, or a DataFrame.
+"""Read tables of images: a CSV as spreadsheet programs write it, or a DataFrame.
 
-The columns are path, label and split, by any of their usual names in any case. A row
-that cannot be used is set aside with its number and the reason.
+The columns are path, label and split, by any of their usual names, in any case. A row
+that cannot be used is quarantined with its row number and the reason.
 """
 
 from collections import Counter
@@ -12,203 +12,226 @@ from typing import Any
 
 import numpy as np
 
-from vicinal.core.data.csv_tables import clean, read_csv, whole_numbers_as_such
+from vicinal.core.data.csv_tables import clean_cell, read_csv, restore_integers
 from vicinal.core.data.labels import (
-    SPLITS,
+    SPLIT_ALIASES,
     Task,
+    convert_labels,
+    detect_label_kind,
     is_missing,
-    kind_of,
-    labels_as,
-    look_alikes,
     mostly_numbers,
-    number,
-    one_sided,
-    some,
-    taken_as_amounts,
-    with_points,
+    note_classes_missing_from_splits,
+    note_numeric_labels,
+    note_similar_class_names,
+    parse_number,
+    quote_names,
+    replace_decimal_commas,
 )
 from vicinal.core.data.quarantine import Quarantined
-from vicinal.core.text import counted
+from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
 from vicinal.images.data.groups import groups_from_column
 from vicinal.images.data.image_table import ImageTable
 
-ENDINGS = frozenset({".csv", ".tsv", ".txt"})
+CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "name")
 LABEL_COLUMNS = ("label", "class", "labels", "target", "y", "category", "tags")
-COLUMNS = "path[,label,split]"
 SPLIT_COLUMNS = ("split", "set", "subset", "fold_name")
+COLUMNS = "path[,label,split]"
 
 
-def from_frame(
+def table_from_frame(
     frame: Any,
     root: Path,
     task: Task,
     target: str | None,
     first_line: int,
-    group: str | None = None,
+    group_column: str | None = None,
 ) -> ImageTable:
-    """A table from a DataFrame; `first_line` is the number of its first row.
+    """Convert a DataFrame to an `ImageTable`.
 
-    group: the column whose equal cells say what belongs together.
+    target: the label column; None: the first of LABEL_COLUMNS. first_line: row number
+    of the first row in messages. group_column: rows with equal cells form a group.
     """
-    together = None
-    if group is not None:
-        column = _column(frame, (group,), "groups", exact=group)
-        together = groups_from_column(frame[column].tolist())
-    columns = {str(name).strip().lower(): name for name in frame.columns}
-    path_column = _column(frame, PATH_COLUMNS, "paths of the pictures")
-    wanted = (target,) if target else LABEL_COLUMNS
-    label_column = _column(frame, wanted, "labels", exact=target)
-    split_column = next((columns[c] for c in SPLIT_COLUMNS if c in columns), None)
-    paths = _paths(frame[path_column])
-    cells = whole_numbers_as_such(frame[label_column])
-    labels, commas = [clean(cell) for cell in cells], []
+    groups = None
+    if group_column is not None:
+        column = _find_column(frame, (group_column,), "groups", exact=group_column)
+        groups = groups_from_column(frame[column].tolist())
+    path_column = _find_column(frame, PATH_COLUMNS, "image paths")
+    label_names = (target,) if target else LABEL_COLUMNS
+    label_column = _find_column(frame, label_names, "labels", exact=target)
+    paths = _clean_paths(frame[path_column])
+    cells = restore_integers(frame[label_column])
+    labels, comma_notes = [clean_cell(cell) for cell in cells], []
     if task in ("auto", "regression"):
-        labels, commas = with_points(labels)
-    parts = [""] * len(paths)
-    if split_column is not None:
-        parts = [(clean(part) or "").lower() for part in frame[split_column]]
-    asked = task == "regression" and any(number(k) is not None for k in labels)
-    numbers = asked or (task == "auto" and mostly_numbers(labels))
-    keep, set_aside = _sift(paths, labels, cells, parts, first_line, numbers)
+        labels, comma_notes = replace_decimal_commas(labels)
+    splits, has_split = _split_cells(frame)
+    regression = task == "regression" and any(
+        parse_number(label) is not None for label in labels
+    )
+    numeric = regression or (task == "auto" and mostly_numbers(labels))
+    keep, quarantined = _select_rows(paths, labels, cells, splits, first_line, numeric)
     if not keep:
+        first = f" The first: {quarantined[0].reason}." if quarantined else ""
         raise NoDataError(
-            f"No row of the table has both a path and a label ({len(paths)} rows). "
-            + (f"The first: {set_aside[0].reason}." if set_aside else "")
+            "No row of the table has both a path and a label "
+            f"({pluralize(len(paths), 'row')}).{first}"
         )
     kept = [label for i in keep if (label := labels[i]) is not None]
-    kind = kind_of(kept, task)
-    split = np.array([SPLITS.get(parts[i], "") for i in keep])
-    notes = look_alikes(set(kept)) + one_sided(kept, split.tolist())
-    explicit_flags = {type(cell) for cell in cells if not is_missing(cell)}
-    usable = labels_as(kept, kind)
-    notes = notes if kind == "single_label" else taken_as_amounts(usable, kind, task)
+    kind = detect_label_kind(kept, task)
+    split = np.array([SPLIT_ALIASES.get(splits[i], "") for i in keep])
+    values = convert_labels(kept, kind)
+    if kind == "single_label":
+        notes = note_similar_class_names(set(kept))
+        notes += note_classes_missing_from_splits(kept, split.tolist())
+    else:
+        notes = note_numeric_labels(values, kind, task)
+    cell_types = {type(cell) for cell in cells if not is_missing(cell)}
     return ImageTable(
         names=[paths[i] for i in keep],
-        labels=usable,
+        labels=values,
         kind=kind,
-        groups=None if together is None else together[keep],
-        split=split if split_column is not None and any(split) else None,
+        groups=None if groups is None else groups[keep],
+        split=split if has_split and any(split) else None,
         root=root,
-        whole_numbers=kind == "single_label" and explicit_flags == {int},
-        set_aside=set_aside,
-        notes=commas + _unknown_parts(parts) + notes,
+        whole_numbers=kind == "single_label" and cell_types == {int},
+        quarantined=quarantined,
+        notes=comma_notes + _note_unknown_splits(splits) + notes,
     )
 
 
-def _unknown_parts(parts: Sequence[str]) -> list[str]:
-    """A note for each word in the split column that names no part."""
-    strange = Counter(part for part in parts if part and part not in SPLITS)
+def _split_cells(frame: Any) -> tuple[list[str], bool]:
+    """Return the split of each row in lower case, and whether the column exists."""
+    columns = {str(name).strip().lower(): name for name in frame.columns}
+    column = next((columns[name] for name in SPLIT_COLUMNS if name in columns), None)
+    if column is None:
+        return [""] * len(frame), False
+    return [(clean_cell(cell) or "").lower() for cell in frame[column]], True
+
+
+def _note_unknown_splits(splits: Sequence[str]) -> list[str]:
+    """Return a note for each word in the split column that is not a split."""
+    unknown = Counter(split for split in splits if split and split not in SPLIT_ALIASES)
     return [
-        f"{counted(n, 'row')} with the split {part!r}, set aside: wanted train, val or "
+        f"{pluralize(n, 'row')} quarantined: the split {split!r} must be train, val or "
         "test"
-        for part, n in strange.items()
+        for split, n in unknown.items()
     ]
 
 
-def labels_by_path(path: Path) -> dict[str, str]:
-    """What a CSV says each path's label is; DataError for two, or for none."""
+def read_label_corrections(path: Path) -> dict[str, str]:
+    """Return the label of each path of a CSV; DataError for a path with two or none."""
     frame = read_csv(path, COLUMNS)
-    paths = _paths(frame[_column(frame, PATH_COLUMNS, "paths of the pictures")])
-    cells = frame[_column(frame, LABEL_COLUMNS, "labels")]
-    found: dict[str, str] = {}
+    paths = _clean_paths(frame[_find_column(frame, PATH_COLUMNS, "image paths")])
+    cells = frame[_find_column(frame, LABEL_COLUMNS, "labels")]
+    labels: dict[str, str] = {}
     for line, (name, cell) in enumerate(zip(paths, cells, strict=True), 2):
-        label = clean(cell)
+        label = clean_cell(cell)
         if not name or label is None:
             missing = "path" if not name else "label"
             raise DataError(f"{path}, row {line}: the {missing} is empty. Fill it in.")
-        if found.setdefault(name, label) != label:
+        if labels.setdefault(name, label) != label:
             raise DataError(
-                f"{path}, row {line}: {name} has two labels, {found[name]!r} and "
-                f"{label!r}. Leave one row."
+                f"{path}, row {line}: {name} has two labels, {labels[name]!r} and "
+                f"{label!r}. Keep one row."
             )
-    return found
+    return labels
 
 
-def listed_in(path: Path) -> ImageTable:
-    """The pictures that a CSV lists, without labels; paths are beside the CSV."""
-    return listed(read_csv(path, COLUMNS), path.parent, path.name, first_line=2)
+def read_path_list(path: Path) -> ImageTable:
+    """Return an unlabelled table of the images in a CSV, relative to the CSV."""
+    frame = read_csv(path, COLUMNS)
+    return paths_from_frame(frame, path.parent, path.name, first_line=2)
 
 
-def listed(frame: Any, root: Path, name: str, first_line: int = 0) -> ImageTable:
-    """The pictures that a DataFrame of some name lists, without labels."""
-    paths = _paths(frame[_column(frame, PATH_COLUMNS, "paths of the pictures")])
+def paths_from_frame(
+    frame: Any, root: Path, name: str, first_line: int = 0
+) -> ImageTable:
+    """Return an unlabelled table of the images in a DataFrame.
+
+    name: what the table is called in the quarantine.
+    """
+    paths = _clean_paths(frame[_find_column(frame, PATH_COLUMNS, "image paths")])
     table = ImageTable.unlabelled([path for path in paths if path], root=root)
-    aside = [
+    quarantined = [
         Quarantined(name, "", f"row {line} has no path")
         for line, path in enumerate(paths, first_line)
         if not path
     ]
-    return replace(table, set_aside=aside)
+    return replace(table, quarantined=quarantined)
 
 
-def _paths(column: Any) -> list[str]:
+def _clean_paths(column: Any) -> list[str]:
     return ["" if is_missing(path) else str(path).strip() for path in column]
 
 
-def _column(
-    frame: Any, wanted: Sequence[str], what: str, exact: str | None = None
+def _find_column(
+    frame: Any, accepted: Sequence[str], content: str, exact: str | None = None
 ) -> Any:
+    """Return the first accepted column name that the table has; DataError if none."""
     names = list(frame.columns)
     if exact in names:
         return exact
-    known = {str(name).strip().lower(): name for name in names}
-    for name in wanted:
-        if name.lower() in known:
-            return known[name.lower()]
-    told = f"a column {exact!r}" if exact else f"one of {', '.join(wanted)}"
-    named = {id(LABEL_COLUMNS): " Name it with --target."}
-    cure = named.get(id(wanted), " Rename the column." if not exact else "")
-    if wanted is PATH_COLUMNS and len(names) in (2, 3):
+    by_lower = {str(name).strip().lower(): name for name in names}
+    for name in accepted:
+        if name.lower() in by_lower:
+            return by_lower[name.lower()]
+    expected = f"a column {exact!r}" if exact else f"one of {', '.join(accepted)}"
+    cure = "" if exact else " Rename the column."
+    if accepted is LABEL_COLUMNS:
+        cure = " Name it with --target."
+    if accepted is PATH_COLUMNS and len(names) in (2, 3):
         cure += " A list of edges has the columns source,target[,weight]."
     raise DataError(
-        f"The table has no column for the {what}: wanted {told}, "
+        f"The table has no column for the {content}: expected {expected}, "
         f"got {', '.join(map(str, names))}.{cure}"
     )
 
 
-def _sift(
+def _select_rows(
     paths: list[str],
     labels: list[str | None],
     cells: list[Any],
-    parts: list[str],
+    splits: list[str],
     first_line: int,
-    numbers: bool,
+    numeric: bool,
 ) -> tuple[list[int], list[Quarantined]]:
-    """Rows that say something usable, and those that do not, with the reason."""
-    seen: dict[str, set[str]] = {}
+    """Return the usable rows, and the others with the reason."""
+    labels_of: dict[str, set[str]] = {}
     for path, label in zip(paths, labels, strict=True):
         if label is not None:
-            seen.setdefault(path, set()).add(label)
+            labels_of.setdefault(path, set()).add(label)
     keep: list[int] = []
-    aside: list[Quarantined] = []
-    taken: set[str] = set()
-    for row, (path, label, part) in enumerate(zip(paths, labels, parts, strict=True)):
-        where = f"row {row + first_line}"
+    quarantined: list[Quarantined] = []
+    used: set[str] = set()
+    for row, (path, label, split) in enumerate(zip(paths, labels, splits, strict=True)):
+        line = f"row {row + first_line}"
         if not path:
-            reason = f"{where} has no path"
+            reason = f"{line} has no path"
         elif label is None:
-            reason = f"{where} has an empty label" + _spelling(cells[row])
-        elif part and part not in SPLITS:
-            reason = f"{where} has split {part!r}; wanted train, val or test"
-        elif numbers and number(label) is None:
-            reason = f"{where}: the label {label!r} is not a number"
-        elif len(seen[path]) > 1:
-            names = some(sorted(seen[path]))
-            reason = f"{where}: this path is listed with different labels: {names}"
-        elif path in taken:
-            reason = f"{where}: this path is listed before"
+            reason = f"{line} has an empty label" + _explain_empty(cells[row])
+        elif split and split not in SPLIT_ALIASES:
+            reason = f"{line}: split {split!r} must be train, val or test"
+        elif numeric and parse_number(label) is None:
+            reason = f"{line}: the label {label!r} is not a number"
+        elif len(labels_of[path]) > 1:
+            names = quote_names(sorted(labels_of[path]))
+            reason = f"{line}: this path is listed with different labels: {names}"
+        elif path in used:
+            reason = f"{line}: this path was listed before"
         else:
-            taken.add(path)
+            used.add(path)
             keep.append(row)
             continue
-        aside.append(Quarantined(path, label or "", reason))
-    return keep, aside
+        quarantined.append(Quarantined(path, label or "", reason))
+    return keep, quarantined
 
 
-def _spelling(cell: Any) -> str:
-    """How an empty label was spelled, where it was."""
+def _explain_empty(cell: Any) -> str:
+    """Explain a label such as `NA` that counts as empty."""
     if not isinstance(cell, str) or not cell.strip():
         return ""
-    return f": {cell.strip()!r} counts as empty in a table (a folder may be called so)"
+    return (
+        f": {cell.strip()!r} counts as empty in a table (a class directory may have "
+        "that name)"
+    )

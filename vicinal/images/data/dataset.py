@@ -1,4 +1,4 @@
-"""A table's pixels, batch by batch: from memory, else from the cache, else the file."""
+"""Serve decoded images in batches: from memory, else from the cache, else the file."""
 
 from dataclasses import dataclass, replace
 
@@ -13,127 +13,132 @@ from vicinal.images.data.audit import (
     ImageReader,
     ProgressCallback,
     audit,
-    groups_of,
+    duplicate_groups,
 )
 from vicinal.images.data.decode import to_channels
 from vicinal.images.data.read import ImageTable
 
-SHARE_OF_MEMORY = 0.4
+MEMORY_FRACTION = 0.4
+"""fraction of the free memory that pixels may take"""
 
 
 @dataclass(frozen=True)
 class ImageDataset:
-    """N decoded pictures of one size."""
+    """N decoded images of one size S x S."""
 
     table: ImageTable
-    eye: ImageReader
+    reader: ImageReader
     channels: int
     digests: np.ndarray
-    """[N] what each picture's content was when it was audited"""
+    """[N] content hash of each image at the audit"""
 
     store: np.ndarray | None = None
-    """[M, S, S, C] uint8: pixels in memory, where they fit"""
+    """[M, S, S, C] uint8: pixels in memory, if they fit"""
 
     index: np.ndarray | None = None
-    """[N] row of each picture in the store"""
+    """[N] row of each image in the store"""
 
-    groups: np.ndarray | None = None
-    """[N] group numbers, where more than exact copies belong together"""
+    assigned_groups: np.ndarray | None = None
+    """[N] group numbers that join more than exact duplicates; None: those alone"""
 
     def __len__(self) -> int:
         return len(self.table)
 
     def rows(self, rows: np.ndarray) -> "ImageDataset":
-        """The pictures of some rows (numbers or a mask); the store is shared."""
+        """Return the images of some rows (indices or a mask); the store is shared."""
+        groups = self.assigned_groups
         return replace(
             self,
             table=self.table.rows(rows),
             digests=self.digests[rows],
             index=None if self.index is None else self.index[rows],
-            groups=None if self.groups is None else self.groups[rows],
+            assigned_groups=None if groups is None else groups[rows],
         )
 
     @property
-    def together(self) -> np.ndarray:
-        """[N] group numbers: pictures of one group stay on one side of every split."""
-        return groups_of(self.digests) if self.groups is None else self.groups
+    def groups(self) -> np.ndarray:
+        """Group numbers [N]: a group stays in one split or fold."""
+        if self.assigned_groups is not None:
+            return self.assigned_groups
+        return duplicate_groups(self.digests)
 
     def on_disk(self) -> "ImageDataset":
-        """The same pictures for another process, which has not this one's memory."""
+        """Return the dataset without pixels in memory, for another process."""
         return replace(self, store=None, index=None)
 
     def batch(self, rows: np.ndarray) -> np.ndarray:
-        """Pixels [B, S, S, C] of uint8 of the rows asked for."""
+        """Return the pixels [B, S, S, C] of uint8 of the given rows."""
         if self.store is not None and self.index is not None:
             return self.store[self.index[rows]]
-        side = self.eye.size
-        batch = np.empty((len(rows), side, side, self.channels), dtype=np.uint8)
-        for place, pixels in zip(batch, ordered_map(self._pixels, rows), strict=True):
-            place[:] = to_channels(pixels, self.channels)
+        size = self.reader.size
+        batch = np.empty((len(rows), size, size, self.channels), dtype=np.uint8)
+        images = ordered_map(self._pixels, rows)
+        for target, pixels in zip(batch, images, strict=True):
+            target[:] = to_channels(pixels, self.channels)
         return batch
 
     def sample(self, most: int) -> np.ndarray:
-        """Pixels of at most that many pictures, spread evenly over the table."""
+        """Return the pixels of at most `most` images, spread evenly over the rows."""
         rows = np.linspace(0, len(self) - 1, min(most, len(self))).astype(int)
         return self.batch(rows)
 
     def _pixels(self, row: int) -> np.ndarray:
-        digest = self.digests[row].tobytes()
-        kept = self.eye.cache.get(digest, self.eye.key) if self.eye.cache else None
-        if kept is not None:
-            return kept
-        look = self.eye.look(self.table, row)
-        if look.pixels is None or look.digest != digest:
-            why = look.reason or "its content is not what it was"
+        digest, reader = self.digests[row].tobytes(), self.reader
+        cached = reader.cache.get(digest, reader.key) if reader.cache else None
+        if cached is not None:
+            return cached
+        image = reader.read(self.table, row)
+        if image.pixels is None or image.digest != digest:
+            reason = image.reason or "its content differs"
             raise DataError(
-                f"{self.table.names[row]} changed since the audit: {why}. "
-                "Leave the pictures alone while training runs, and start again."
+                f"{self.table.names[row]} changed since the audit: {reason}. "
+                "Do not modify the images during training, and start again."
             )
-        return look.pixels
+        return image.pixels
 
 
 def load_dataset(
     table: ImageTable,
-    eye: ImageReader,
+    reader: ImageReader,
     *,
     channels: int | None = None,
     report_progress: ProgressCallback | None = None,
     memory: float | None = None,
 ) -> tuple[Audit, ImageDataset]:
-    """Audit a table and keep the pixels of what can be used: each file is read once.
+    """Audit a table and load the usable images: each file is read once.
 
-    channels: what the network wants; None: 1 if every picture is grey, else 3.
-    memory: bytes that the pixels may take; None: a share of what is free now.
+    channels: channels of the network's input; None: 1 if every image is greyscale, else
+    3. memory: bytes that the pixels may take; None: a fraction of the free memory.
     """
-    memory = SHARE_OF_MEMORY * free_memory() if memory is None else memory
-    fits = len(table) * eye.size * eye.size * 3 <= memory
-    kept: list[np.ndarray | None] = []
+    memory = MEMORY_FRACTION * free_memory() if memory is None else memory
+    fits = len(table) * reader.size * reader.size * 3 <= memory
+    decoded: list[np.ndarray | None] = []
 
-    def keep(_: int, look: DecodedImage) -> None:
-        kept.append(look.pixels)
+    def keep(_: int, image: DecodedImage) -> None:
+        decoded.append(image.pixels)
 
-    found = audit(
-        table, eye, report_progress=report_progress, keep=keep if fits else None
+    audited = audit(
+        table, reader, report_progress=report_progress, keep=keep if fits else None
     )
-    channels = channels or found.channels
-    store = _stacked(kept, eye.size, channels) if fits else None
-    place = np.cumsum(found.sizes[:, 0] > 0) - 1  # every opened picture was kept
-    pictures = ImageDataset(
-        table=found.kept(),
-        eye=eye,
+    channels = channels or audited.channels
+    store = _stack(decoded, reader.size, channels) if fits else None
+    position = np.cumsum(audited.sizes[:, 0] > 0) - 1  # every decoded image was kept
+    dataset = ImageDataset(
+        table=audited.usable_table(),
+        reader=reader,
         channels=channels,
-        digests=found.digests[found.usable],
+        digests=audited.digests[audited.usable],
         store=store,
-        index=place[found.usable] if fits else None,
+        index=position[audited.usable] if fits else None,
     )
-    return found, pictures
+    return audited, dataset
 
 
-def _stacked(kept: list[np.ndarray | None], size: int, channels: int) -> np.ndarray:
-    """One array [M, S, S, C]; each picture is let go as soon as it is copied."""
-    store = np.empty((len(kept), size, size, channels), dtype=np.uint8)
-    for row, pixels in enumerate(kept):
+def _stack(images: list[np.ndarray | None], size: int, channels: int) -> np.ndarray:
+    """Copy images to one array [M, S, S, C]; each is released once it is copied."""
+    store = np.empty((len(images), size, size, channels), dtype=np.uint8)
+    for row, pixels in enumerate(images):
         if pixels is not None:
             store[row] = to_channels(pixels, channels)
-        kept[row] = None
+        images[row] = None
     return store

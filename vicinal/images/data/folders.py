@@ -1,7 +1,7 @@
-"""A folder per class, of any depth; or any folder of pictures without labels.
+"""Read a directory per class, of any depth, or any directory of unlabelled images.
 
-Hidden folders and files (`.name`, `__MACOSX`) are passed over, links are followed
-unless they lead back up, and what is passed over is remembered and told.
+Hidden directories and files (`.name`, `__MACOSX`) are skipped. Links are followed
+unless they lead back to a parent. Everything that is skipped is reported in a note.
 """
 
 import os
@@ -14,10 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from vicinal.core.data.labels import SPLITS, Task, look_alikes, one_sided, some
+from vicinal.core.data.labels import (
+    SPLIT_ALIASES,
+    Task,
+    note_classes_missing_from_splits,
+    note_similar_class_names,
+    quote_names,
+)
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.storage.run_folder import is_run
-from vicinal.core.text import counted
+from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.images.data.image_table import ImageTable
 
@@ -25,243 +31,262 @@ SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .tif .tiff .webp .ppm .pgm .pbm .pnm "
     ".tga .avif .jp2 .mpo .ico".split()
 )
-FOREIGN = frozenset(
+UNSUPPORTED_SUFFIXES = frozenset(
     ".heic .heif .dng .cr2 .cr3 .nef .arw .raf .orf .rw2 .svg .psd .jxl".split()
 )
-"""endings of pictures that Pillow alone does not decode"""
+"""suffixes of image formats that Pillow alone does not decode"""
 
-ALIEN = "a form of picture that is not read here; export it as JPEG"
-NOT_UTF8 = "its name is not written in UTF-8; rename it"
+UNSUPPORTED = "unsupported image format; export it as JPEG"
+NOT_UTF8 = "its file name is not valid UTF-8; rename it"
+LOOSE = "not inside a class directory"
+
+MAX_ENTRIES_CHECKED = 100
+"""entries of a directory that are checked for being runs: a class may have millions"""
 
 
 def read_folder(root: Path, task: Task) -> ImageTable:
-    """Read a folder per class, or the same below train, val and test."""
+    """Read a directory per class, or the same below train, val and test."""
     if task in ("regression", "multilabel"):
-        wanted = "numbers" if task == "regression" else "several names each"
+        labels = "numbers" if task == "regression" else "several labels per image"
         raise SettingError(
-            f"A folder per class holds one name each, not {wanted}. "
+            f"A directory per class gives one class per image, not {labels}. "
             f"For --task {task} give a CSV with the columns path and label."
         )
-    walk = _Walk(root)
-    top = walk.folders()
-    parts = [name for name in top if name.lower() in SPLITS]
-    others = [name for name in top if name not in parts]
-    if parts and not others:
-        walk.splits_in(parts)
-    elif len({SPLITS[name.lower()] for name in parts}) > 1:
+    walk = _DirectoryWalk(root)
+    directories = walk.directories()
+    splits = [name for name in directories if name.lower() in SPLIT_ALIASES]
+    others = [name for name in directories if name not in splits]
+    if splits and not others:
+        walk.read_splits(splits)
+    elif len({SPLIT_ALIASES[name.lower()] for name in splits}) > 1:
         raise DataError(
-            f"{root} holds {some(parts)}, which read as parts of a split, beside "
-            f"{some(others)}, which do not. Move the others elsewhere, or give a CSV "
-            "with the columns path,label,split."
+            f"{root} holds {quote_names(splits)}, which are names of splits, beside "
+            f"{quote_names(others)}, which are not. Move the others elsewhere, or give "
+            "a CSV with the columns path,label,split."
         )
     else:
-        walk.classes_in(root, "")
+        walk.read_classes(root, "")
     table = walk.table()
-    if parts and others:
+    if splits and others:
         table.notes.append(
-            f"the folder {parts[0]!r} lies beside {some(others)} and is taken for a "
-            "class, not for a part of a split"
+            f"the directory {splits[0]!r} lies beside {quote_names(others)} and is "
+            "read as a class, not as a split"
         )
     return table
 
 
-def pictures_below(root: Path) -> ImageTable:
-    """All pictures of a folder of any depth, in the order of names, without labels."""
-    walk = _Walk(root)
-    walk.everything()
+def list_images_below(root: Path) -> ImageTable:
+    """Return an unlabelled table of all images below a directory, sorted by name."""
+    walk = _DirectoryWalk(root)
+    walk.read_unlabelled()
     table = ImageTable.unlabelled(walk.names, root=root)
-    return replace(table, set_aside=walk.set_aside, notes=walk.passed_over())
+    return replace(table, quarantined=walk.quarantined, notes=walk.notes_on_skipped())
 
 
-class _Walk:
-    """Collects the pictures of a folder per class; remembers what it passed over."""
+class _DirectoryWalk:
+    """Collect the images of a directory per class, and what was skipped."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.names: list[str] = []
         self.labels: list[str] = []
         self.split: list[str] = []
-        self.set_aside: list[Quarantined] = []
-        self.ignored: Counter[str] = Counter()
-        self.foreign: list[str] = []
+        self.quarantined: list[Quarantined] = []
+        self.ignored_suffixes: Counter[str] = Counter()
+        self.unsupported: list[str] = []
         self.hidden: list[str] = []
         self.runs: list[str] = []
         self.empty: list[str] = []
         self.loops: list[str] = []
-        self.closed: list[str] = []
-        self.loose = 0
+        self.unreadable: list[str] = []
+        self.num_loose = 0
         real = root.resolve()
-        self.above = tuple(_identity(path) for path in (real, *real.parents))
+        self.parents = tuple(_identity(path) for path in (real, *real.parents))
 
-    def folders(self) -> list[str]:
-        """Names of the visible folders directly in the root."""
-        entries = [e for e in self._entries(self.root) if _is_folder(e)]
-        return [e.name for e in entries if not self._is_passed(e)]
+    def directories(self) -> list[str]:
+        """Return the names of the visible directories directly in the root."""
+        entries = [e for e in self._entries(self.root) if _is_directory(e)]
+        return [e.name for e in entries if not self._is_skipped(e)]
 
-    def splits_in(self, parts: list[str]) -> None:
-        """Read the classes below folders named after the parts of a split."""
+    def read_splits(self, splits: list[str]) -> None:
+        """Read the classes below directories named after splits."""
         for entry in self._entries(self.root):
-            if entry.name in parts:
-                self.classes_in(self.root / entry.name, SPLITS[entry.name.lower()])
+            if entry.name in splits:
+                split = SPLIT_ALIASES[entry.name.lower()]
+                self.read_classes(self.root / entry.name, split)
             else:
-                self._pass_over(entry)
+                self._skip(entry)
 
-    def classes_in(self, folder: Path, part: str) -> None:
-        above = (*self.above, _identity(folder))
-        for entry in self._entries(folder):
-            if not _is_folder(entry) or self._is_passed(entry):
-                self._pass_over(entry)
+    def read_classes(self, directory: Path, split: str) -> None:
+        """Read a directory whose subdirectories are the classes."""
+        parents = (*self.parents, _identity(directory))
+        for entry in self._entries(directory):
+            if not _is_directory(entry) or self._is_skipped(entry):
+                self._skip(entry)
                 continue
             label = unicodedata.normalize("NFC", entry.name)
-            before = len(self.foreign)
-            found = [self._relative(p) for p in self._pictures(entry.path, above)]
-            for name in self.foreign[before:]:
-                self.set_aside.append(Quarantined(escaped(name), escaped(label), ALIEN))
-            for name in found:
-                self._add(name, label, part)
-            if not found:
+            before = len(self.unsupported)
+            images = [self._relative(p) for p in self._images(entry.path, parents)]
+            for name in self.unsupported[before:]:
+                self._quarantine(name, label, UNSUPPORTED)
+            for name in images:
+                self._add(name, label, split)
+            if not images:
                 self.empty.append(self._relative(entry.path))
 
-    def _is_passed(self, entry: os.DirEntry[str]) -> bool:
-        """Whether a folder is hidden, or holds runs of vicinal and not pictures."""
+    def read_unlabelled(self) -> None:
+        """List all images, whatever directory they are in."""
+        for path in self._images(str(self.root), self.parents[1:]):
+            self._add(self._relative(path), "", "")
+        for name in self.unsupported:
+            self._quarantine(name, "", UNSUPPORTED)
+
+    def _is_skipped(self, entry: os.DirEntry[str]) -> bool:
+        """Return whether a directory is hidden, or holds runs instead of images."""
         return _is_hidden(entry.name) or _holds_runs(Path(entry.path))
 
-    def everything(self) -> None:
-        """List all pictures, whatever folder they are in."""
-        for path in self._pictures(str(self.root), self.above[1:]):
-            self._add(self._relative(path), "", "")
-        names = map(escaped, self.foreign)
-        self.set_aside += [Quarantined(name, "", ALIEN) for name in names]
-
-    def _add(self, name: str, label: str, part: str) -> None:
-        if escaped(name) != name:
-            aside = Quarantined(escaped(name), escaped(label), NOT_UTF8)
-            self.set_aside.append(aside)
+    def _add(self, name: str, label: str, split: str) -> None:
+        if escape_non_utf8(name) != name:
+            self._quarantine(name, label, NOT_UTF8)
             return
         self.names.append(name)
         self.labels.append(label)
-        self.split.append(part)
+        self.split.append(split)
 
-    def _pass_over(self, entry: os.DirEntry[str]) -> None:
-        """Remember a hidden folder, or a picture beside the class folders."""
-        if _is_folder(entry):
-            passed = self.hidden if _is_hidden(entry.name) else self.runs
-            passed.append(self._relative(entry.path))
-        elif _is_picture(entry.name):
-            name, why = self._relative(entry.path), "it lies in no class folder"
-            self.set_aside.append(Quarantined(escaped(name), "", why))
-            self.loose += 1
+    def _quarantine(self, name: str, label: str, reason: str) -> None:
+        row = Quarantined(escape_non_utf8(name), escape_non_utf8(label), reason)
+        self.quarantined.append(row)
 
-    def _pictures(
-        self, folder: str, above: tuple[tuple[int, int], ...]
+    def _skip(self, entry: os.DirEntry[str]) -> None:
+        """Record a skipped directory, or an image beside the class directories."""
+        if _is_directory(entry):
+            skipped = self.hidden if _is_hidden(entry.name) else self.runs
+            skipped.append(self._relative(entry.path))
+        elif _is_image(entry.name):
+            self._quarantine(self._relative(entry.path), "", LOOSE)
+            self.num_loose += 1
+
+    def _images(
+        self, directory: str, parents: tuple[tuple[int, int], ...]
     ) -> Iterator[str]:
-        here = _identity(Path(folder))
-        if here in above:
-            self.loops.append(self._relative(folder))
+        """Yield the paths of all images below a directory, sorted by name."""
+        identity = _identity(Path(directory))
+        if identity in parents:
+            self.loops.append(self._relative(directory))
             return
-        for entry in self._entries(folder):
-            if _is_folder(entry):
+        for entry in self._entries(directory):
+            if _is_directory(entry):
                 if _is_hidden(entry.name):
                     self.hidden.append(self._relative(entry.path))
                 else:
-                    yield from self._pictures(entry.path, (*above, here))
-            elif _is_picture(entry.name):
+                    yield from self._images(entry.path, (*parents, identity))
+            elif _is_image(entry.name):
                 yield entry.path
-            elif Path(entry.name).suffix.lower() in FOREIGN:
-                self.foreign.append(self._relative(entry.path))
+            elif Path(entry.name).suffix.lower() in UNSUPPORTED_SUFFIXES:
+                self.unsupported.append(self._relative(entry.path))
             elif not entry.name.startswith("."):
-                self.ignored[Path(entry.name).suffix.lower() or "no ending"] += 1
+                suffix = Path(entry.name).suffix.lower() or "without a suffix"
+                self.ignored_suffixes[suffix] += 1
 
-    def _entries(self, folder: str | Path) -> list[os.DirEntry[str]]:
-        """What lies in a folder, ordered by name; nothing where it cannot be read."""
+    def _entries(self, directory: str | Path) -> list[os.DirEntry[str]]:
+        """Return directory entries sorted by name; empty if it cannot be read."""
         try:
-            with os.scandir(folder) as entries:
+            with os.scandir(directory) as entries:
                 return sorted(entries, key=lambda e: e.name)
         except OSError:
-            self.closed.append(self._relative(folder))
+            self.unreadable.append(self._relative(directory))
             return []
 
     def _relative(self, path: str | Path) -> str:
         return os.path.relpath(path, self.root)
 
     def table(self) -> ImageTable:
+        """Return the labelled table; NoDataError if no image was found."""
         if not self.names:
-            raise NoDataError(self._why_nothing())
-        said = any(self.split)
+            raise NoDataError(self._explain_no_images())
         return ImageTable(
             names=self.names,
             labels=np.array(self.labels, dtype=object),
-            split=np.array(self.split) if said else None,
+            split=np.array(self.split) if any(self.split) else None,
             root=self.root,
-            set_aside=self.set_aside,
+            quarantined=self.quarantined,
             notes=self._notes(),
         )
 
     def _notes(self) -> list[str]:
-        notes = self.passed_over()
+        notes = self.notes_on_skipped()
         if self.empty:
-            notes.append(f"folders without a picture: {some(self.empty)}")
-        notes += look_alikes(set(self.labels)) + self._nested()
-        return notes + one_sided(self.labels, self.split)
+            notes.append(f"directories without images: {quote_names(self.empty)}")
+        notes += note_similar_class_names(set(self.labels))
+        notes += self._note_same_subdirectories()
+        return notes + note_classes_missing_from_splits(self.labels, self.split)
 
-    def _nested(self) -> list[str]:
-        """A note where every class folder has the same folders inside it."""
-        inside: dict[str, set[str]] = {}
-        for name, label, part in zip(self.names, self.labels, self.split, strict=True):
-            folders = Path(name).parts[1 + bool(part) : -1]
-            inside.setdefault(label, set()).update(folders[:1] or [""])
-        kinds = list(inside.values())
-        if len(kinds) < 2 or any(k != kinds[0] for k in kinds) or len(kinds[0]) < 2:
+    def _note_same_subdirectories(self) -> list[str]:
+        """Return a note if every class directory has the same subdirectories."""
+        by_class: dict[str, set[str]] = {}
+        for name, label, split in zip(self.names, self.labels, self.split, strict=True):
+            subdirectories = Path(name).parts[1 + bool(split) : -1]
+            by_class.setdefault(label, set()).update(subdirectories[:1] or [""])
+        names = list(by_class.values())
+        if len(names) < 2 or any(k != names[0] for k in names) or len(names[0]) < 2:
             return []
         return [
-            f"each class folder holds the same folders ({some(sorted(kinds[0]))}): if "
-            "those are the classes, give a CSV with the columns path,label"
+            "every class directory has the same subdirectories "
+            f"({quote_names(sorted(names[0]))}): if those are the classes, give a CSV "
+            "with the columns path,label"
         ]
 
-    def passed_over(self) -> list[str]:
-        """Notes on what lies in the folder and is not in the table."""
+    def notes_on_skipped(self) -> list[str]:
+        """Return notes on what is in the directory but not in the table."""
         notes = []
         if self.hidden:
-            notes.append(f"hidden folders left out: {some(self.hidden)}")
+            notes.append(f"hidden directories skipped: {quote_names(self.hidden)}")
         if self.runs:
-            notes.append(f"folders of earlier runs left out: {some(self.runs)}")
+            notes.append(
+                f"directories of earlier runs skipped: {quote_names(self.runs)}"
+            )
         if self.loops:
-            notes.append(f"links that lead back to a folder above: {some(self.loops)}")
-        if self.closed:
-            notes.append(f"folders that cannot be read: {some(self.closed)}")
-        if self.ignored:
-            kinds = ", ".join(f"{n} {kind}" for kind, n in self.ignored.most_common())
-            notes.append(f"files that are no pictures by their ending: {kinds}")
+            loops = quote_names(self.loops)
+            notes.append(f"links to a parent directory skipped: {loops}")
+        if self.unreadable:
+            unreadable = quote_names(self.unreadable)
+            notes.append(f"directories that cannot be read: {unreadable}")
+        if self.ignored_suffixes:
+            counts = self.ignored_suffixes.most_common()
+            ignored = ", ".join(f"{n} {suffix}" for suffix, n in counts)
+            notes.append(f"files without an image suffix skipped: {ignored}")
         return notes
 
-    def _why_nothing(self) -> str:
-        wanted = "Wanted: a folder per class, such as DATA/cat/1.jpg, DATA/dog/2.jpg."
-        if self.loose:
+    def _explain_no_images(self) -> str:
+        expected = (
+            "Expected a directory per class, such as DATA/cat/1.jpg, DATA/dog/2.jpg"
+        )
+        if self.num_loose:
             return (
-                f"{self.root} holds {counted(self.loose, 'picture')} but no class "
-                f"folders. "
-                f"{wanted} A CSV with the columns path,label does as well."
+                f"{self.root} holds {pluralize(self.num_loose, 'image')} but no class "
+                f"directories. {expected}, or a CSV with the columns path,label."
             )
-        told = [*(f"{q.name}: {q.reason}" for q in self.set_aside[:1]), *self._notes()]
-        what = "only " + "; ".join(told) if told else "nothing"
-        return f"{self.root} holds no pictures ({what}). {wanted}"
+        first = [f"{q.name}: {q.reason}" for q in self.quarantined[:1]]
+        reasons = [*first, *self._notes()]
+        reason = "; ".join(reasons) if reasons else "it is empty"
+        return f"{self.root} holds no images ({reason}). {expected}."
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_directory(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself
+    except OSError:  # a link to itself
         return False
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """What tells a folder from all others, whatever link it was reached by."""
+    """Return what identifies a directory, whatever link it was reached by."""
     stat = path.stat()
     return stat.st_dev, stat.st_ino
 
 
-def escaped(name: str) -> str:
-    """A name with \\udc.. in place of bytes that are no UTF-8; any other as it is."""
+def escape_non_utf8(name: str) -> str:
+    """Return a name with `\\udc..` for bytes that are not UTF-8; others unchanged."""
     return name.encode(errors="backslashreplace").decode()
 
 
@@ -269,19 +294,19 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _holds_runs(folder: Path) -> bool:
-    """Whether a folder is a run, or has nothing in it but runs."""
-    if is_run(folder):
+def _holds_runs(directory: Path) -> bool:
+    """Return whether a directory is a run, or holds nothing but runs."""
+    if is_run(directory):
         return True
     try:
-        with os.scandir(folder) as entries:
-            inside = list(islice(entries, 100))  # a class may have a million pictures
+        with os.scandir(directory) as entries:
+            first = list(islice(entries, MAX_ENTRIES_CHECKED))
     except OSError:
         return False
-    return bool(inside) and all(_is_folder(e) and is_run(Path(e.path)) for e in inside)
+    return bool(first) and all(_is_directory(e) and is_run(Path(e.path)) for e in first)
 
 
-def _is_picture(name: str) -> bool:
+def _is_image(name: str) -> bool:
     if name.startswith("."):
         return False
     return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - a hot path

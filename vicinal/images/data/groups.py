@@ -1,11 +1,10 @@
-"""Groups that the user knows of: bursts, patients, sites, films.
+"""Groups that the user knows: bursts, patients, sites, films.
 
-Pictures of one group are not independent, and a score is honest only when a group stays
-on one side of the split. What the pixels cannot tell, a file name or a column of the
-table may: `patient(\\d+)` names the patient of `ward3/patient17_left.png`.
+Images of one group are not independent, so a score is honest only if each group stays
+in one split. Groups come from a file name or a table column: `patient(\\d+)` finds the
+patient in `ward3/patient17_left.png`.
 
-A grouping is an array [N] of group numbers, 0 to G - 1 in the order in which the groups
-first appear. Several are joined into the finest grouping that is coarser than each.
+A grouping is an array [N] of group numbers, 0 to G - 1, in order of first appearance.
 """
 
 import re
@@ -21,13 +20,13 @@ from vicinal.errors import SettingError
 
 
 def groups_from_pattern(names: Sequence[str], pattern: str) -> np.ndarray:
-    r"""Group numbers [N]: names in which the pattern finds the same text are a group.
+    r"""Return group numbers [N]: names with the same matched text form a group.
 
-    pattern: a regular expression, sought anywhere in a name. What its first pair of
-        parentheses matches names the group; without parentheses, all that it matches.
-    A name in which it finds nothing, or an empty text, is a group of its own.
+    pattern: a regular expression, searched anywhere in a name. The text matched by its
+        first capturing group identifies the group, or the whole match if it has none.
+    A name without a match, or with an empty one, is a group of its own.
 
-    Raises SettingError when the pattern is no regular expression, or names no group.
+    Raises SettingError for an invalid regular expression, or if no name matches.
 
         >>> groups_from_pattern(["p1_a.png", "p2_a.png", "p1_b.png"], r"p(\d+)")
         array([0, 1, 0])
@@ -36,65 +35,63 @@ def groups_from_pattern(names: Sequence[str], pattern: str) -> np.ndarray:
         expression = re.compile(pattern)
     except re.error as error:
         raise SettingError(
-            f"The pattern for groups must be a regular expression. Got {pattern}: "
-            rf"{error}. An example: 'patient(\d+)'."
+            f"The group pattern must be a regular expression. Got {pattern}: "
+            rf"{error}. Example: 'patient(\d+)'."
         ) from error
-    found = [expression.search(name) for name in names]
-    which = min(expression.groups, 1)
-    texts = [match[which] or None if match else None for match in found]
+    matches = [expression.search(name) for name in names]
+    index = min(expression.groups, 1)
+    texts = [match[index] or None if match else None for match in matches]
     if len(names) and not any(texts):
         shown = ", ".join(map(repr, names[:3])) + (", ..." if len(names) > 3 else "")
         raise SettingError(
-            f"The pattern for groups, {pattern}, names no group in any of the "
-            f"{len(names)} names: {shown}. It is sought in the whole path, and large "
-            "and small letters differ."
+            f"The group pattern {pattern} matches none of the {len(names)} names: "
+            f"{shown}. It is searched in the whole path and is case-sensitive."
         )
-    return _numbered(texts)
+    return _number_groups(texts)
 
 
 def groups_from_column(values: Iterable[Any]) -> np.ndarray:
-    """Group numbers [N] of a table's column: equal cells are a group.
+    """Return group numbers [N] of a table column: equal cells form a group.
 
-    Spaces around a text do not count. An empty cell (None, NaN, a text of spaces) is a
-    group of its own: that nothing is known of two pictures does not join them.
+    Leading and trailing spaces are ignored. An empty cell (None, NaN, spaces) is a
+    group of its own: two images with unknown group are not thereby related.
     """
-    return _numbered([_cell(value) for value in values])
+    return _number_groups([_cell_value(value) for value in values])
 
 
-def joined(*groupings: np.ndarray) -> np.ndarray:
-    """The finest grouping [N] that is coarser than each of the groupings [N] given.
+def merge_groups(*groupings: np.ndarray) -> np.ndarray:
+    """Return the finest grouping [N] that is coarser than each of the groupings [N].
 
-    Two pictures are together when a chain of pictures leads from one to the other, in
-    which neighbours share a group of any grouping: the connected components of the
-    graph whose nodes are the pictures and the groups. ValueError for no grouping, or
-    for groupings of different lengths.
+    Two images are in one group if a chain of images links them in which neighbours
+    share a group of any grouping: the connected components of the graph whose nodes are
+    images and groups. Raises ValueError without groupings, or for different lengths.
     """
     if len({len(groups) for groups in groupings}) != 1:
         raise ValueError(
-            "joined takes one or more groupings of the same pictures. Got lengths "
+            "merge_groups needs one or more groupings of the same images. Got lengths "
             f"{[len(groups) for groups in groupings]}."
         )
-    n = total = len(groupings[0])
-    group = []
+    n = num_nodes = len(groupings[0])
+    group_nodes = []
     for groups in groupings:
-        numbers, members = np.unique(groups, return_inverse=True)
-        group.append(total + members)
-        total += len(numbers)
-    ends = np.tile(np.arange(n), len(groupings)), np.concatenate(group)
-    links = coo_array((np.ones(len(ends[0])), ends), (total, total))
-    components = connected_components(links, directed=False)[1]
-    return _numbered(components[:n].tolist())
+        numbers, inverse = np.unique(groups, return_inverse=True)
+        group_nodes.append(num_nodes + inverse)
+        num_nodes += len(numbers)
+    edges = np.tile(np.arange(n), len(groupings)), np.concatenate(group_nodes)
+    graph = coo_array((np.ones(len(edges[0])), edges), (num_nodes, num_nodes))
+    components = connected_components(graph, directed=False)[1]
+    return _number_groups(components[:n].tolist())
 
 
-def _cell(value: Any) -> Hashable:
-    """What a cell says; None where it is empty."""
+def _cell_value(value: Any) -> Hashable:
+    """Return a cell's value; None if it is empty."""
     if is_missing(value):
         return None
     return value.strip() or None if isinstance(value, str) else value
 
 
-def _numbered(names: Sequence[Hashable]) -> np.ndarray:
-    """Numbers [N] of names, in order of appearance; each None has a number alone."""
+def _number_groups(keys: Sequence[Hashable]) -> np.ndarray:
+    """Return numbers [N] of keys, in order of appearance; each None is its own."""
     numbers: dict[Hashable, int] = {}
-    keys = ((row, None) if name is None else name for row, name in enumerate(names))
-    return np.array([numbers.setdefault(k, len(numbers)) for k in keys], dtype=np.int64)
+    unique = ((row, None) if key is None else key for row, key in enumerate(keys))
+    return np.array([numbers.setdefault(k, len(numbers)) for k in unique], np.int64)

@@ -1,69 +1,88 @@
-"""IDX files, the form of MNIST: arrays of unsigned bytes (LeCun et al. 1998)."""
+"""Read IDX files, the format of MNIST: arrays of unsigned bytes (LeCun et al. 1998)."""
 
 import gzip
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from vicinal.core.data.labels import Task
 from vicinal.errors import DataError, NoDataError
-from vicinal.images.data.arrays import with_labels
+from vicinal.images.data.arrays import attach_labels
 from vicinal.images.data.image_table import ImageTable
 
 
+class _IdxPair(NamedTuple):
+    """An IDX file of images and the one of its labels."""
+
+    name: str
+    pixels: np.ndarray
+    """[N, H, W] uint8"""
+
+    labels: np.ndarray
+    """[N] uint8"""
+
+    split: str
+    """train, or test by the file's name"""
+
+
 def idx_files(root: Path) -> list[Path]:
-    """The files of pictures in a folder that are named as IDX files are."""
+    """Return the image files in a directory that are named like IDX files."""
     return [path for path in root.iterdir() if _is_idx(path.name.lower())]
 
 
 def _is_idx(name: str) -> bool:
-    bare = name.removesuffix(".gz")
-    return "images" in bare and bare.endswith(("-ubyte", ".idx", ".idx3", ".idx1"))
+    stem = name.removesuffix(".gz")
+    return "images" in stem and stem.endswith(("-ubyte", ".idx", ".idx3", ".idx1"))
 
 
 def read_idx_folder(root: Path, images: list[Path], task: Task) -> ImageTable:
-    """Read files of pictures and the labels beside them; t10k is for testing."""
+    """Read IDX files of images and their labels; t10k is the test split."""
     # the packed and the unpacked form of one file often lie side by side
-    backwards = sorted(images, reverse=True)  # train before t10k, plain after packed
-    parts = []
-    for path in {path.name.removesuffix(".gz"): path for path in backwards}.values():
-        pixels, labels = read_idx(path), read_idx(_labels_of(path))
-        if pixels.ndim != 3 or labels.ndim != 1 or len(pixels) != len(labels):
-            raise DataError(
-                f"{path.name} must hold pictures [N, H, W] and its labels [N]. "
-                f"Got {list(pixels.shape)} and {list(labels.shape)} instead."
-            )
-        test = any(word in path.name.lower() for word in ("t10k", "test"))
-        parts.append((path.name.split("-images")[0], pixels, labels, test))
-    if len({pixels.shape[1:] for _, pixels, _, _ in parts}) > 1:
-        raise DataError(f"The IDX files in {root} hold pictures of different sizes.")
-    names = [
-        f"{name}/{row}" for name, pixels, *_ in parts for row in range(len(pixels))
-    ]
-    split = [np.full(len(p), "test" if test else "train") for _, p, _, test in parts]
+    ordered = sorted(images, reverse=True)  # train before t10k, unpacked after packed
+    by_name = {path.name.removesuffix(".gz"): path for path in ordered}
+    pairs = [_read_pair(path) for path in by_name.values()]
+    if len({pair.pixels.shape[1:] for pair in pairs}) > 1:
+        raise DataError(f"The IDX files in {root} hold images of different sizes.")
+    names = [f"{pair.name}/{row}" for pair in pairs for row in range(len(pair.pixels))]
     if not names:
-        raise NoDataError(f"The IDX files in {root} hold no pictures.")
-    pixels = np.concatenate([pixels for _, pixels, _, _ in parts])
-    table = ImageTable.unlabelled(names, pixels=pixels)
-    if len({p[3] for p in parts}) > 1:
+        raise NoDataError(f"The IDX files in {root} hold no images.")
+    table = ImageTable.unlabelled(
+        names, pixels=np.concatenate([pair.pixels for pair in pairs])
+    )
+    if len({pair.split for pair in pairs}) > 1:
+        split = [np.full(len(pair.pixels), pair.split) for pair in pairs]
         table = replace(table, split=np.concatenate(split))
-    return with_labels(table, np.concatenate([k for _, _, k, _ in parts]), task)
+    return attach_labels(table, np.concatenate([pair.labels for pair in pairs]), task)
 
 
-def _labels_of(images: Path) -> Path:
-    """The file of the labels beside a file of pictures, packed or not."""
+def _read_pair(path: Path) -> _IdxPair:
+    """Read a file of images and the labels beside it."""
+    pixels, labels = read_idx(path), read_idx(_label_file(path))
+    if pixels.ndim != 3 or labels.ndim != 1 or len(pixels) != len(labels):
+        raise DataError(
+            f"{path.name} must hold images [N, H, W] and its label file labels [N]. "
+            f"Got {list(pixels.shape)} and {list(labels.shape)} instead."
+        )
+    test = any(word in path.name.lower() for word in ("t10k", "test"))
+    name = path.name.split("-images")[0]
+    return _IdxPair(name, pixels, labels, "test" if test else "train")
+
+
+def _label_file(images: Path) -> Path:
+    """Return the label file beside an image file, packed or not."""
     name = images.name.replace("images", "labels").replace("idx3", "idx1")
-    bare = name.removesuffix(".gz")
-    there = [images.with_name(k) for k in (name, bare, f"{bare}.gz")]
-    return next((path for path in there if path.exists()), there[0])
+    stem = name.removesuffix(".gz")
+    candidates = [images.with_name(k) for k in (name, stem, f"{stem}.gz")]
+    return next((path for path in candidates if path.exists()), candidates[0])
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Read an IDX file of unsigned bytes (LeCun et al. 1998), gzipped or not."""
+    """Read an IDX file of unsigned bytes, gzipped or not."""
     if not path.exists():
-        raise DataError(f"{path} is missing; the pictures' labels lie there.")
+        raise DataError(f"{path} is missing: it should hold the labels of the images.")
     try:
         data = path.read_bytes()
         data = gzip.decompress(data) if path.suffix == ".gz" else data

@@ -1,38 +1,46 @@
-"""How large the network's input is, when the user does not say."""
+"""Choose the input size of a network when the user does not set it."""
 
 import numpy as np
 
 from vicinal.errors import ImageError
-from vicinal.images.data.decode import open_picture, read_file
+from vicinal.images.data.decode import open_image, read_file
 from vicinal.images.data.image_table import ImageTable
 from vicinal.images.networks import architecture
 
+NUM_SAMPLED = 64
+"""image files that are opened to measure their size"""
 
-def natural_size(table: ImageTable, backbone: str) -> int:
-    """Pixels of the input that suit the pictures and the network."""
+
+def choose_image_size(table: ImageTable, backbone: str) -> int:
+    """Return the input size in pixels that suits the images and the network.
+
+    A network designed for one size keeps it. For small, dense and lenet5 it follows the
+    median of the shorter sides.
+    """
     native = architecture(backbone).image_size
     if backbone not in ("small", "dense", "lenet5"):
         return native
-    rows = _sample(table)
-    sides = [side for row in rows if (side := _short_side(table, row))]
-    typical = int(np.median(sides)) if sides else 32
-    if typical <= 48:
-        return max(8, typical)
-    return 64 if typical <= 96 else 128
+    rows = _sample_rows(table)
+    sides = [side for row in rows if (side := _shorter_side(table, row))]
+    median = int(np.median(sides)) if sides else 32
+    if median <= 48:
+        return max(8, median)
+    return 64 if median <= 96 else 128
 
 
-def _sample(table: ImageTable, most: int = 64) -> np.ndarray:
-    """Rows spread evenly over the names in their order, so whatever the row order."""
-    if table.pixels is not None:  # nothing to open, so all may count
+def _sample_rows(table: ImageTable, most: int = NUM_SAMPLED) -> np.ndarray:
+    """Return rows spread evenly over the sorted names: independent of the row order."""
+    if table.pixels is not None:  # no file to open, so use all
         return np.arange(len(table))
-    places = np.linspace(0, len(table) - 1, min(most, len(table))).astype(int)
-    return np.argsort(np.array(table.names, dtype=object), kind="stable")[places]
+    ranks = np.linspace(0, len(table) - 1, min(most, len(table))).astype(int)
+    return np.argsort(np.array(table.names, dtype=object), kind="stable")[ranks]
 
 
-def _short_side(table: ImageTable, row: int) -> int:
+def _shorter_side(table: ImageTable, row: int) -> int:
+    """Return the shorter side in pixels; 0 for a file that cannot be opened."""
     if table.pixels is not None:
         return min(table.pixels[row].shape[:2])
     try:
-        return min(open_picture(read_file(table.path(row))).size)
+        return min(open_image(read_file(table.path(row))).size)
     except ImageError:
         return 0

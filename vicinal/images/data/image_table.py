@@ -1,4 +1,4 @@
-"""N pictures and what is known of each: the one form that every source is read into."""
+"""`ImageTable`: the names, labels and splits of N images, from whatever source."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -7,46 +7,46 @@ from pathlib import Path
 
 import numpy as np
 
-from vicinal.core.data.labels import Kind
+from vicinal.core.data.labels import TASK_OF_KIND, Kind
 from vicinal.core.data.quarantine import Quarantined
 
 
 @dataclass(frozen=True)
 class ImageTable:
-    """N pictures and what is known of them, a row each."""
+    """N images and what is known about them; the pixels of files are not read yet."""
 
     names: list[str]
-    """path relative to root, or a name made for a row of an array"""
+    """path relative to `root`, or a generated name for a row of an array"""
 
     labels: np.ndarray
-    """[N] class names, texts `a|b` of several, or numbers; None where not given"""
+    """[N] class names, `a|b` for several labels, numbers, or None if unlabelled"""
 
     kind: Kind = "single_label"
     """what the labels are"""
 
     split: np.ndarray | None = None
-    """[N] train, val or test, where the user said so"""
+    """[N] train, val or test as given by the user; an empty text where not given"""
 
     root: Path | None = None
-    """folder of the files"""
+    """directory of the files"""
 
     groups: np.ndarray | None = None
-    """[N] numbers of groups that the user gave: those of one stay on one side"""
+    """[N] group numbers given by the user: a group stays in one split"""
 
     pixels: np.ndarray | None = None
-    """[N, H, W] or [N, H, W, C], when the pictures are arrays"""
+    """[N, H, W] or [N, H, W, C], when the images are arrays"""
 
     whole_numbers: bool = False
-    """whether class names are whole numbers that the user gave as numbers"""
+    """whether the class names are integers that the user gave as numbers"""
 
-    named_classes: frozenset[str] = frozenset()
-    """classes that exist whether or not a picture has them: the columns of marks"""
+    declared_classes: frozenset[str] = frozenset()
+    """classes that exist even if no image has them: the columns of a label matrix"""
 
-    set_aside: list[Quarantined] = field(default_factory=list)
-    """rows that could not even be listed"""
+    quarantined: list[Quarantined] = field(default_factory=list)
+    """rows that cannot be used, found before any image was opened"""
 
     notes: list[str] = field(default_factory=list)
-    """what the user should know: hidden, empty or look-alike classes, ignored files"""
+    """remarks for the user: skipped directories, empty or similar classes, ..."""
 
     @classmethod
     def unlabelled(
@@ -55,30 +55,35 @@ class ImageTable:
         root: Path | None = None,
         pixels: np.ndarray | None = None,
     ) -> "ImageTable":
-        """Pictures of which nothing is known but their names."""
-        nothing = np.full(len(names), None, dtype=object)
-        return cls(names, nothing, "none", root=root, pixels=pixels)
+        """Create a table of images without labels."""
+        labels = np.full(len(names), None, dtype=object)
+        return cls(names, labels, "none", root=root, pixels=pixels)
 
     def __len__(self) -> int:
         return len(self.names)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Names of all classes, in the order of their names."""
-        names = self.named_classes | set(self.counts())
+        """Sorted names of all classes."""
+        names = self.declared_classes | set(self.counts())
         return tuple(sorted(names, key=int if self.whole_numbers else str))
 
     @property
-    def place(self) -> Path:
-        """What the names are relative to."""
+    def task(self) -> str:
+        """Task that the labels are for, as named by --task; none if unlabelled."""
+        return TASK_OF_KIND[self.kind]
+
+    @property
+    def base_directory(self) -> Path:
+        """Directory that the names are relative to."""
         return self.root or Path()
 
     def path(self, row: int) -> Path:
-        """The file of a row."""
-        return self.place / self.names[row]
+        """Return the file of a row."""
+        return self.base_directory / self.names[row]
 
     def rows(self, rows: np.ndarray) -> "ImageTable":
-        """The table of some rows: their numbers, or a mask [N]."""
+        """Return the table of the given rows (indices, or a mask [N])."""
         index = np.arange(len(self))[rows]
         return replace(
             self,
@@ -90,10 +95,10 @@ class ImageTable:
         )
 
     def counts(self) -> dict[str, int]:
-        """Pictures of each class that a picture has."""
+        """Return the number of images of each class that occurs; empty for numbers."""
         if self.kind == "multi_label":
             from vicinal.core.objective import split_labels
 
-            names = (set(split_labels(label)) for label in self.labels)
-            return dict(Counter(k for some in names for k in some))
+            label_sets = (set(split_labels(label)) for label in self.labels)
+            return dict(Counter(name for names in label_sets for name in names))
         return dict(Counter(self.labels)) if self.kind == "single_label" else {}

@@ -1,4 +1,4 @@
-"""Pictures to be named: files, folders of any depth, or a CSV with paths."""
+"""List images to predict: files, directories of any depth, or a CSV of paths."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,42 +6,48 @@ from pathlib import Path
 
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import NoDataError
-from vicinal.images.data.csv_tables import ENDINGS, listed_in
-from vicinal.images.data.folders import NOT_UTF8, escaped, pictures_below
-from vicinal.images.data.read import ImageTable, opening
+from vicinal.images.data.csv_tables import CSV_SUFFIXES, read_path_list
+from vicinal.images.data.folders import NOT_UTF8, escape_non_utf8, list_images_below
+from vicinal.images.data.read import ImageTable, os_errors_as_data_errors
 
 
-def list_pictures(inputs: Sequence[str]) -> ImageTable:
-    """A table without labels of all pictures that the inputs name.
+def list_images(inputs: Sequence[str]) -> ImageTable:
+    """Return an unlabelled table of all images that the inputs name.
 
-    Folders and CSVs are read by the same rules as for training. A file is taken
-    whatever its ending, so that the audit can say what is wrong with it.
+    Directories and CSVs are read by the same rules as for training. A file is accepted
+    whatever its suffix, so that decoding can say what is wrong with it.
     """
-    tables = [_listed(Path(text)) for text in inputs]
+    tables = [_list_input(Path(text)) for text in inputs]
     names = [str(table.path(row)) for table in tables for row in range(len(table))]
-    aside = [
-        q._replace(name=escaped(str(table.root / q.name)) if table.root else q.name)
+    quarantined = [
+        q._replace(
+            name=escape_non_utf8(str(table.root / q.name)) if table.root else q.name
+        )
         for table in tables
-        for q in table.set_aside
+        for q in table.quarantined
     ]
-    aside += [Quarantined(escaped(k), "", NOT_UTF8) for k in names if escaped(k) != k]
-    names = [name for name in names if escaped(name) == name]
+    quarantined += [
+        Quarantined(escape_non_utf8(name), "", NOT_UTF8)
+        for name in names
+        if escape_non_utf8(name) != name
+    ]
+    names = [name for name in names if escape_non_utf8(name) == name]
     notes = [note for table in tables for note in table.notes]
     if not names:
-        why = "; ".join([*(f"{q.name}: {q.reason}" for q in aside[:1]), *notes])
-        where = ", ".join(map(escaped, inputs))
-        why = f" ({why})" if why else ""
+        reasons = [*(f"{q.name}: {q.reason}" for q in quarantined[:1]), *notes]
+        reason = f" ({'; '.join(reasons)})" if reasons else ""
+        searched = ", ".join(map(escape_non_utf8, inputs))
         raise NoDataError(
-            f"There is no picture in {where}{why}. Name pictures, a folder that holds "
-            "some, or a CSV with a column of paths."
+            f"No image found in {searched}{reason}. Give image files, a directory of "
+            "images, or a CSV with a column of paths."
         )
-    return replace(ImageTable.unlabelled(names), set_aside=aside, notes=notes)
+    return replace(ImageTable.unlabelled(names), quarantined=quarantined, notes=notes)
 
 
-def _listed(path: Path) -> ImageTable:
-    with opening(path):
+def _list_input(path: Path) -> ImageTable:
+    with os_errors_as_data_errors(path):
         if path.is_dir():
-            return pictures_below(path)
-        if path.suffix.lower() in ENDINGS:
-            return listed_in(path)
+            return list_images_below(path)
+        if path.suffix.lower() in CSV_SUFFIXES:
+            return read_path_list(path)
         return ImageTable.unlabelled([str(path)])

@@ -1,10 +1,9 @@
-"""Labels put right by a table, without moving a file.
+"""Correct labels from a CSV, without moving a file.
 
-A `labels.csv` has a row for each picture whose label was wrong: its path, as
-data/index.csv and suspects.csv of a run have it, and the label it should have. A label
-of `-` leaves the picture out (of several labels a picture it is what it is everywhere:
-none of them). Other columns are not looked at, so that suspects.csv can be edited and
-given as it is.
+The CSV has a row for each image whose label is wrong: its path, as in data/index.csv
+and label_issues.csv of a run, and the correct label. The label `-` leaves the image out
+(with several labels per image it means none of the classes, as everywhere). Other
+columns are ignored, so an edited label_issues.csv can be used directly.
 """
 
 from collections import Counter
@@ -14,88 +13,98 @@ from pathlib import Path
 
 import numpy as np
 
-from vicinal.core.data.labels import labels_as, some
+from vicinal.core.data.labels import convert_labels, quote_names
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.objective import split_labels
-from vicinal.core.text import counted
-from vicinal.errors import DataError, near_names
-from vicinal.images.data.csv_tables import labels_by_path
+from vicinal.core.text import pluralize
+from vicinal.errors import DataError, suggest_names
+from vicinal.images.data.csv_tables import read_label_corrections
 from vicinal.images.data.image_table import ImageTable
 
-MOST_COMPARED = 10_000
-"""names that a misspelt one is compared with: it takes a second"""
+MAX_COMPARED = 10_000
+"""names that a misspelt path is compared with: this takes a second"""
 
 LEAVE_OUT = "-"
-"""the label of a picture that is to be left out"""
+"""the label of an image that is to be left out"""
 
 
-def corrected(table: ImageTable, path: str | Path) -> ImageTable:
-    """The table with the labels that a CSV gives; a note tells how many changed.
+def correct_labels(table: ImageTable, path: str | Path) -> ImageTable:
+    """Return the table with the labels of a CSV, and a note on how many changed.
 
-    Raises DataError, and changes nothing, for a path that the table does not have, a
-    class that no picture has, a path given two labels, or a label of the wrong kind.
+    Raises DataError, and changes nothing, for a path that the table does not have, an
+    unknown class, a path with two labels, or a label of the wrong kind.
     """
-    given = labels_by_path(Path(path))
-    rows = _rows_of(table, list(given), str(path))
-    leave = None if table.kind == "multi_label" else LEAVE_OUT
-    pairs = list(zip(rows, given.values(), strict=True))
-    out = [row for row, label in pairs if label == leave]
-    new = {row: label for row, label in pairs if label != leave}
-    _check_classes(table, list(new.values()), str(path))
-    values = labels_as(list(new.values()), table.kind)
+    corrections = read_label_corrections(Path(path))
+    rows = _find_rows(table, list(corrections), str(path))
+    left_out_label = None if table.kind == "multi_label" else LEAVE_OUT
+    pairs = list(zip(rows, corrections.values(), strict=True))
+    left_out = [row for row, label in pairs if label == left_out_label]
+    corrected = {row: label for row, label in pairs if label != left_out_label}
+    _check_classes(table, list(corrected.values()), str(path))
+    values = convert_labels(list(corrected.values()), table.kind)
     labels = table.labels.copy()
-    changed = sum(labels[row] != v for row, v in zip(new, values, strict=True))
-    labels[list(new)] = values
-    told = f"{counted(int(changed), 'label')} changed by {path}"
-    if out:
-        told += f", {counted(len(out), 'picture')} left out by it"
+    pairs = zip(corrected, values, strict=True)
+    num_changed = sum(labels[row] != value for row, value in pairs)
+    labels[list(corrected)] = values
+    note = f"{pluralize(int(num_changed), 'label')} corrected by {path}"
+    if left_out:
+        note += f", {pluralize(len(left_out), 'image')} left out"
     keep = np.ones(len(table), dtype=bool)
-    keep[out] = False
-    why = f"left out by {path}"
-    aside = [Quarantined(table.names[r], str(table.labels[r]), why) for r in out]
-    kept = replace(table, labels=labels).rows(keep)
+    keep[left_out] = False
+    quarantined = [
+        Quarantined(table.names[row], str(table.labels[row]), f"left out by {path}")
+        for row in left_out
+    ]
     return replace(
-        kept, set_aside=[*table.set_aside, *aside], notes=[*table.notes, told]
+        replace(table, labels=labels).rows(keep),
+        quarantined=[*table.quarantined, *quarantined],
+        notes=[*table.notes, note],
     )
 
 
-def _rows_of(table: ImageTable, paths: list[str], source: str) -> list[int]:
-    """The row of each path, relative to the data's folder or whole."""
-    rows = {name: row for row, name in enumerate(table.names)}
-    rows |= {str(table.path(row)): row for row in range(len(table))}
-    missing = [path for path in paths if path not in rows]
+def _find_rows(table: ImageTable, paths: list[str], source: str) -> list[int]:
+    """Return the row of each path, given relative to the data or in full."""
+    row_of = {name: row for row, name in enumerate(table.names)}
+    row_of |= {str(table.path(row)): row for row in range(len(table))}
+    missing = [path for path in paths if path not in row_of]
     if missing:
-        hint = _perhaps(missing[0], table.names)
+        hint = _suggest_name(missing[0], table.names)
+        verb = "is" if len(missing) == 1 else "are"
         raise DataError(
-            f"{source} names {counted(len(missing), 'file')} that the data do not "
-            f"have: {some(missing, 3)}.{hint} Paths are written as in data/index.csv "
+            f"{source} names {pluralize(len(missing), 'file')} that {verb} not in the "
+            f"data: {quote_names(missing, 3)}.{hint} Write paths as in data/index.csv "
             "of a run."
         )
-    found = [rows[path] for path in paths]
-    twice = [row for row, n in Counter(found).items() if n > 1]
-    if twice:
-        raise DataError(f"{source} names {table.names[twice[0]]} twice. Leave one row.")
-    return found
+    rows = [row_of[path] for path in paths]
+    repeated = [row for row, n in Counter(rows).items() if n > 1]
+    if repeated:
+        name = table.names[repeated[0]]
+        raise DataError(f"{source} names {name} twice. Keep one row.")
+    return rows
 
 
-def _perhaps(path: str, names: list[str]) -> str:
-    """A name that may have been meant: the same file elsewhere, or a near spelling."""
-    own = Path(path).name
-    close = [name for name in names if Path(name).name == own][:1]
-    close = close or get_close_matches(path, names[:MOST_COMPARED], n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+def _suggest_name(path: str, names: list[str]) -> str:
+    """Suggest the name that was meant: same file name, or similar spelling."""
+    file_name = Path(path).name
+    matches = [name for name in names if Path(name).name == file_name][:1]
+    matches = matches or get_close_matches(path, names[:MAX_COMPARED], n=1)
+    return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
 def _check_classes(table: ImageTable, labels: list[str], source: str) -> None:
-    """DataError for a class that no picture of the table has: a slip of the pen."""
+    """Raise DataError for a class that no image of the table has: likely a typo."""
     if table.kind == "numeric":
         return
-    many, known = table.kind == "multi_label", set(table.classes)
-    names = {k for label in labels for k in (split_labels(label) if many else [label])}
-    strange = sorted(names - known)
-    if strange:
-        hint = near_names(strange[0], table.classes)
+    multi_label, classes = table.kind == "multi_label", set(table.classes)
+    names = {
+        name
+        for label in labels
+        for name in (split_labels(label) if multi_label else [label])
+    }
+    unknown = sorted(names - classes)
+    if unknown:
+        hint = suggest_names(unknown[0], table.classes)
         raise DataError(
-            f"{source} gives classes that no picture has: {some(strange, 3)}. {hint} "
-            "A new class needs pictures of its own in the data."
+            f"{source} gives classes that no image has: {quote_names(unknown, 3)}. "
+            f"{hint} A new class needs images of its own in the data."
         )

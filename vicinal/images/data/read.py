@@ -1,15 +1,15 @@
-"""Where the pictures and their labels are: one table, however the user keeps them.
+"""Read images and their labels into one table, in any of these forms.
 
 ======================================  ==============================================
-a folder with a folder per class        DATA/glass/1.jpg (deeper folders count too)
+a directory per class                   DATA/glass/1.jpg (subdirectories are included)
 the same below train/ val/ test/        DATA/train/glass/1.jpg
-a CSV or DataFrame                      path,label[,split]; paths beside the CSV
+a CSV or DataFrame                      path,label[,split]; paths relative to the CSV
 arrays                                  [N, H, W] or [N, H, W, C], with labels y [N]
-IDX files (the form of MNIST)           train-images-idx3-ubyte[.gz] and its labels
+IDX files (the format of MNIST)         train-images-idx3-ubyte[.gz] and its labels
 ======================================  ==============================================
 
-Classes are matched by name, in Unicode's composed form (NFC), never by position.
-Nothing is opened here but the table itself: the audit looks into the pictures.
+Classes are matched by name, in Unicode's composed form (NFC), never by position. No
+image is opened here: the audit does that.
 """
 
 import os
@@ -22,14 +22,30 @@ from vicinal.core.data.csv_tables import read_csv
 from vicinal.core.data.labels import Kind, Task
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import DataError, NoDataError, SettingError
-from vicinal.images.data.arrays import from_arrays, from_paths, is_paths
-from vicinal.images.data.csv_tables import COLUMNS, ENDINGS, from_frame
+from vicinal.images.data.arrays import (
+    is_path_list,
+    table_from_arrays,
+    table_from_paths,
+)
+from vicinal.images.data.csv_tables import COLUMNS, CSV_SUFFIXES, table_from_frame
 from vicinal.images.data.folders import read_folder
 from vicinal.images.data.idx import idx_files, read_idx_folder
 from vicinal.images.data.image_table import ImageTable
-from vicinal.images.data.label_corrections import corrected
+from vicinal.images.data.label_corrections import correct_labels
 
-__all__ = ["ImageTable", "Kind", "Quarantined", "Task", "opening", "read_images"]
+__all__ = [
+    "ImageTable",
+    "Kind",
+    "Quarantined",
+    "Task",
+    "os_errors_as_data_errors",
+    "read_images",
+]
+
+NO_GROUP_COLUMN = (
+    "--group-column names a column of a CSV or DataFrame; the data are neither. "
+    "Use --group-pattern to find groups in the image names."
+)
 
 
 def read_images(
@@ -38,55 +54,55 @@ def read_images(
     *,
     task: Task = "auto",
     target: str | None = None,
-    corrections: str | os.PathLike[str] | None = None,
-    group: str | None = None,
+    label_corrections: str | os.PathLike[str] | None = None,
+    group_column: str | None = None,
 ) -> ImageTable:
-    """Read a table of pictures from a path, a DataFrame, arrays or a list of paths.
+    """Read a table of images from a path, a DataFrame, arrays or a list of paths.
 
-    y: for arrays and lists: labels [N], or for several labels a picture lists of
-    names or marks [N, K] of 0 and 1.
-    task: what the labels are; auto reads it from them.
-    target: the CSV column that holds the labels.
-    group: the CSV column whose equal cells belong together, such as a patient.
-    corrections: a CSV of labels that were wrong (`corrections.corrected`).
-    Raises NoDataError when no picture is found, DataError when the form is unclear.
+    y: labels of arrays and lists: [N]; for several labels per image lists of class
+        names, or a label matrix [N, K] of 0 and 1.
+    task: what the labels are; auto: detected.
+    target: the CSV column of the labels.
+    label_corrections: a CSV of corrected labels (`label_corrections.correct_labels`).
+    group_column: the CSV column whose equal cells form a group, such as a patient.
+    Raises NoDataError if no image is found, DataError if the form is unclear.
     """
-    table = _read(data, y, task, target, group)
-    if corrections is None:
+    table = _read(data, y, task, target, group_column)
+    if label_corrections is None:
         return table
-    with opening(Path(corrections)) as path:
-        return corrected(table, path)
+    with os_errors_as_data_errors(Path(label_corrections)) as path:
+        return correct_labels(table, path)
 
 
 def _read(
-    data: Any, y: Any, task: Task, target: str | None, group: str | None
+    data: Any, y: Any, task: Task, target: str | None, group_column: str | None
 ) -> ImageTable:
     if task not in get_args(Task):
-        known = ", ".join(get_args(Task))
-        raise SettingError(f"task must be one of {known}. Got {task!r} instead.")
-    own_labels = isinstance(data, (ImageTable, str, os.PathLike))
-    if y is not None and (own_labels or hasattr(data, "columns")):
+        tasks = ", ".join(get_args(Task))
+        raise SettingError(f"task must be one of {tasks}. Got {task!r} instead.")
+    has_own_labels = isinstance(data, (ImageTable, str, os.PathLike))
+    if y is not None and (has_own_labels or hasattr(data, "columns")):
         raise DataError(
-            "y goes with arrays and lists of paths. The labels of a folder, a CSV or a "
-            "DataFrame lie in it: leave y out."
+            "y must be None for a directory, a CSV or a DataFrame, which contain their "
+            "labels. Leave y out."
         )
     if isinstance(data, ImageTable):
         return data
     if isinstance(data, (str, os.PathLike)):
-        with opening(Path(data)) as path:
-            return _read_path(path, task, target, group)
+        with os_errors_as_data_errors(Path(data)) as path:
+            return _read_path(path, task, target, group_column)
     if hasattr(data, "columns"):
-        return from_frame(data, Path(), task, target, first_line=0, group=group)
-    if group is not None:
-        raise SettingError(NO_GROUPS)
-    if is_paths(data):
-        return from_paths(list(data), y, task)
-    return from_arrays(data, y, task)
+        return table_from_frame(data, Path(), task, target, 0, group_column)
+    if group_column is not None:
+        raise SettingError(NO_GROUP_COLUMN)
+    if is_path_list(data):
+        return table_from_paths(list(data), y, task)
+    return table_from_arrays(data, y, task)
 
 
 @contextmanager
-def opening(path: Path) -> Iterator[Path]:
-    """Tell what goes wrong with a path as a DataError that names it."""
+def os_errors_as_data_errors(path: Path) -> Iterator[Path]:
+    """Convert an OSError while reading `path` to a DataError that names it."""
     try:
         yield path
     except OSError as error:
@@ -94,28 +110,24 @@ def opening(path: Path) -> Iterator[Path]:
         raise DataError(f"{path} cannot be read: {reason}.") from error
 
 
-NO_GROUPS = (
-    "--group-column names a column of a CSV or DataFrame; the data are neither. "
-    "--group-pattern finds groups in the pictures' names."
-)
-
-
 def _read_path(
-    path: Path, task: Task, target: str | None, group: str | None
+    path: Path, task: Task, target: str | None, group_column: str | None
 ) -> ImageTable:
     if not path.exists():
-        raise NoDataError(f"There is nothing at {path}. Check the path's spelling.")
+        raise NoDataError(
+            f"There is nothing at {path}. Check the spelling of the path."
+        )
     if path.is_dir():
         if target is not None:
-            raise SettingError("--target names a column of a CSV; DATA is a folder.")
-        if group is not None:
-            raise SettingError(NO_GROUPS)
+            raise SettingError("--target names a CSV column; DATA is a directory.")
+        if group_column is not None:
+            raise SettingError(NO_GROUP_COLUMN)
         idx = idx_files(path)
         return read_idx_folder(path, idx, task) if idx else read_folder(path, task)
-    if path.suffix.lower() in ENDINGS:
+    if path.suffix.lower() in CSV_SUFFIXES:
         frame = read_csv(path, COLUMNS)
-        return from_frame(frame, path.parent, task, target, first_line=2, group=group)
+        return table_from_frame(frame, path.parent, task, target, 2, group_column)
     raise DataError(
-        f"{path} is a file, where a folder of pictures or a CSV was wanted. "
-        "To classify one picture with a trained model: vicinal predict RUN PICTURE."
+        f"{path} is a file; expected a directory of images or a CSV. "
+        "To classify one image with a trained model: vicinal predict RUN IMAGE."
     )

@@ -1,7 +1,7 @@
-"""When the user's minutes are too short to open every picture: a stated part of them.
+"""Subsample the data when the time budget is too short to open every image.
 
-A few pictures are opened to see how fast it goes. Opening may take a third of the
-minutes, since computing features takes about as long again and a head is to be fitted.
+A few images are opened to measure the speed. Opening may take a third of the budget,
+because computing features takes about as long again and the head must be fitted too.
 """
 
 import time
@@ -14,51 +14,51 @@ from vicinal.core.data.splits import stratified_sample
 from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.image_table import ImageTable
 
-TRIED = 32
-"""pictures that are opened to see how long it takes"""
+NUM_TIMED = 32
+"""images that are opened to measure the speed"""
 
-FOR_OPENING = 1 / 3
-"""of the minutes"""
+BUDGET_FRACTION = 1 / 3
+"""fraction of the time budget for opening images"""
 
-LEAST = 100
-"""pictures that are opened in any case"""
+MIN_IMAGES = 100
+"""images that are used whatever the budget"""
 
 
-def within(
+def subsample_to_time(
     table: ImageTable,
-    eye: ImageReader,
+    reader: ImageReader,
     minutes: float,
     seed: int,
     *,
     elapsed: float = 0.0,
 ) -> ImageTable:
-    """The table, or the part of it that there is time for; a note then says so.
+    """Return the table, or a stratified sample that can be opened in time.
 
-    Classes and the user's parts keep their shares.
+    The sample keeps the proportions of classes and of the user's splits, and a note
+    reports its size. elapsed: seconds of the budget already spent.
     """
     n = len(table)
-    if n <= LEAST:
+    if n <= MIN_IMAGES:
         return table
-    rows = np.linspace(0, n - 1, min(TRIED, n)).astype(int)
+    rows = np.linspace(0, n - 1, min(NUM_TIMED, n)).astype(int)
     started_at = time.perf_counter()
-    for _ in ordered_map(lambda row: eye.look(table, row), rows):
+    for _ in ordered_map(lambda row: reader.read(table, row), rows):
         pass
-    a_picture = (time.perf_counter() - started_at) / len(rows)
-    most = int((FOR_OPENING * 60 * minutes - elapsed) / a_picture)
-    return table if most >= n else subsample_split(table, max(most, LEAST), seed)
+    seconds_per_image = (time.perf_counter() - started_at) / len(rows)
+    most = int((BUDGET_FRACTION * 60 * minutes - elapsed) / seconds_per_image)
+    return table if most >= n else subsample(table, max(most, MIN_IMAGES), seed)
 
 
-def subsample_split(table: ImageTable, most: int, seed: int) -> ImageTable:
-    """At most so many rows, with a note."""
+def subsample(table: ImageTable, most: int, seed: int) -> ImageTable:
+    """Return a stratified sample of at most `most` rows, with a note about it."""
     strata = np.zeros(len(table)).astype(str)
     if table.kind == "single_label":
         strata = table.labels.astype(str)
     if table.split is not None:
         strata = np.char.add(strata, table.split.astype(str))
-    part = table.rows(stratified_sample(strata, most, seed))
-    told = (
-        f"the minutes are too short for all {len(table):,} pictures: {len(part):,} of "
-        "them, each class in its share, are opened and the others are not; give more "
-        "--minutes"
+    sample = table.rows(stratified_sample(strata, most, seed))
+    note = (
+        f"time budget too short for all {len(table):,} images: using a stratified "
+        f"sample of {len(sample):,}; increase --minutes to use more"
     )
-    return replace(part, notes=[*table.notes, told])
+    return replace(sample, notes=[*table.notes, note])

@@ -1,1 +1,1 @@
-"""Look inside a network: any number of it, what it learned, what an answer rests on."""
+"""Attributions of image predictions, tested against random controls."""

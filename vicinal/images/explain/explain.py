@@ -1,15 +1,15 @@
-"""What an answer of a trained model rests on: one picture, one number, a map.
+"""Explain a prediction of a trained model for one image, by an attribution map.
 
-=====================  ====================================================  ==========
-method                 asks                                                  room
-=====================  ====================================================  ==========
-gradcam                which of the last maps speak for it, and where        gradcam
-integrated_gradients   what each pixel adds, on the way from nothing         same name
-occlusion              what it costs to cover a part                         occlusion
-=====================  ====================================================  ==========
+====================  ============================================
+method                attribution of a pixel
+====================  ============================================
+gradcam               weighted activations of the last feature map
+integrated_gradients  its contribution to the logit
+occlusion             decrease of the logit when it is covered
+====================  ============================================
 
-Each map comes with how it does beside random ones (`faithfulness`), and with how much
-of it is left when there is a little noise in the picture.
+Each map is compared with random controls (`faithfulness`) and with the map of the image
+plus a little noise (stability).
 """
 
 import time
@@ -21,51 +21,63 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.errors import ImageError, NoDataError, SettingError, near_names
-from vicinal.images.data.csv_tables import ENDINGS
+from vicinal.core.settings import is_integer
+from vicinal.errors import ImageError, NoDataError, SettingError, suggest_names
+from vicinal.images.data.csv_tables import CSV_SUFFIXES
 from vicinal.images.data.decode import Preprocessing
 from vicinal.images.data.preprocess import to_input
-from vicinal.images.explain.explanation import PictureExplanation
-from vicinal.images.explain.faithfulness import Ask, faithfulness
+from vicinal.images.explain.explanation import ImageExplanation
+from vicinal.images.explain.faithfulness import ScoreFunction, measure_faithfulness
 from vicinal.images.explain.gradcam import grad_cam
 from vicinal.images.explain.integrated_gradients import integrated_gradients
 from vicinal.images.explain.occlusion import occlusion
-from vicinal.images.tracing.explained_network import ExplainedNetwork, forms_of
-from vicinal.images.tracing.target import Target, target_of
+from vicinal.images.tracing.explained_network import (
+    ExplainedNetwork,
+    get_explained_network,
+)
+from vicinal.images.tracing.target import Target, select_target
 
 if TYPE_CHECKING:
     from vicinal.images.model import ImageModel
 
 NOISE = 0.05
-"""spread of the noise that a map should bear, in spreads of a channel"""
+"""standard deviation of the noise that tests stability, in preprocessed units"""
 
-Rule = Callable[[Tensor, Target], Tensor]
-"""gives a map [H, W] for a picture [C, H, W], as the network gets it"""
+AttributionFunction = Callable[[Tensor, Target], Tensor]
+"""maps a preprocessed image [C, H, W] and a target to a map [H, W]"""
 
-Method = Callable[[ExplainedNetwork, np.ndarray], Rule]
-"""gives its rule for a network and a picture: pixels [H, W, C] that are seen"""
-
-
-def _last_maps(forms: ExplainedNetwork, pixels: np.ndarray) -> Rule:
-    return lambda x, target: grad_cam(forms.steps, x, target)
+Method = Callable[[ExplainedNetwork, Tensor], AttributionFunction]
+"""prepares a network for attributions of a preprocessed image [C, H, W]"""
 
 
-def _added_up(forms: ExplainedNetwork, pixels: np.ndarray) -> Rule:
-    asked = forms.asked(pixels)
-    return lambda x, target: integrated_gradients(asked, x, target).sum(dim=0)
+def _grad_cam(network: ExplainedNetwork, image: Tensor) -> AttributionFunction:
+    traced = network.traced
+    return lambda x, target: grad_cam(traced, x, target)
 
 
-def _covered(forms: ExplainedNetwork, pixels: np.ndarray) -> Rule:
-    asked, window = forms.asked(pixels), max(2, len(pixels) // 7)
-    return lambda x, target: occlusion(asked, x, target, window, max(1, window // 2))
+def _integrated_gradients(
+    network: ExplainedNetwork, image: Tensor
+) -> AttributionFunction:
+    function = network.value_and_gradient(image)
+    return lambda x, target: integrated_gradients(function, x, target).sum(dim=0)
+
+
+def _occlusion(network: ExplainedNetwork, image: Tensor) -> AttributionFunction:
+    function = network.value_and_gradient(image)
+
+    def attribute(x: Tensor, target: Target) -> Tensor:
+        window = max(2, x.shape[-2] // 7)
+        return occlusion(function, x, target, window, max(1, window // 2))
+
+    return attribute
 
 
 METHODS: dict[str, Method] = {
-    "gradcam": _last_maps,
-    "integrated_gradients": _added_up,
-    "occlusion": _covered,
+    "gradcam": _grad_cam,
+    "integrated_gradients": _integrated_gradients,
+    "occlusion": _occlusion,
 }
-"""What `explain` takes as its method."""
+"""values of the `method` parameter of `explain`"""
 
 
 def explain(
@@ -76,95 +88,108 @@ def explain(
     target: str | None = None,
     against: str | None = None,
     seed: int = 0,
-) -> PictureExplanation:
-    """The parts of one picture that one number of a model rests on.
+) -> ImageExplanation:
+    """Explain the prediction of a model for one image.
 
-    X: a picture, as `predict` takes it. target: the class to be explained; None: the
-    one that the model names, or the number that it gives. against: another class: why
-    not that one. SettingError for a method that is unknown, ClassError for a class.
+    X: one image, in any form that `predict` takes. target: the class to explain; None:
+    the predicted class, or the predicted number. against: another class, to explain why
+    `target` rather than this one. seed: of the random controls. SettingError for an
+    unknown method or an invalid seed, ClassError for an unknown class.
     """
-    prepare = method_of(method)
-    forms, how = forms_of(model), model.preprocessing_
-    forms.engines.begin()
-    stored = one_picture(model, X)
-    pixels, device = seen_pixels(stored, how), next(model.network_.parameters()).device
-    x = to_input(stored[None], how, str(device))[0]
-    logits = forms.answer(pixels[None], many=False)
-    wanted = target_of(model.objective_, target, against, logits[0])
-    rule = prepare(forms, pixels)
+    prepare = get_method(method)
+    check_seed(seed)
+    network, preprocessing = get_explained_network(model), model.preprocessing_
+    network.engines.preload()
+    stored = read_single_image(model, X)
+    pixels = crop_pixels(stored, preprocessing)
+    device = next(model.network_.parameters()).device
+    x = to_input(stored[None], preprocessing, str(device))[0]
+    logits = network.logits(pixels[None], many=False)
+    explained = select_target(model.objective_, target, against, logits[0])
+    attribute = prepare(network, x)
     started_at = time.perf_counter()
-    found = rule(x, wanted)
+    attribution = attribute(x, explained)
     seconds = time.perf_counter() - started_at
-    if not torch.isfinite(found).all():
+    if not torch.isfinite(attribution).all():
         raise SettingError(
-            f"The {method} map of this picture is no number: the network's weights, or "
-            "what it computes of them, are not finite. Train it anew."
+            f"The {method} map of this image is not finite: the weights or activations "
+            "of the network contain NaN or infinity. Train the model again."
         )
-    g = torch.Generator().manual_seed(seed)
-    noise = NOISE * torch.randn(x.shape, generator=g).to(x)
-    again = rule(x + noise, wanted).cpu().numpy()
-    seen, drawn = torch.tensor(pixels).movedim(-1, 0), found.cpu()
-    return PictureExplanation(
+    generator = torch.Generator().manual_seed(seed)
+    noise = NOISE * torch.randn(x.shape, generator=generator).to(x)
+    noisy_attribution = attribute(x + noise, explained).cpu().numpy()
+    image, saliency = torch.tensor(pixels).movedim(-1, 0), attribution.cpu()
+    return ImageExplanation(
         method=method,
-        target=wanted.name,
-        score=float(told(model, logits, wanted)[0]),
-        map=drawn.numpy(),
+        target=explained.name,
+        score=float(target_scores(model, logits, explained)[0]),
+        map=saliency.numpy(),
         seconds=seconds,
-        faithfulness=faithfulness(asking(model, wanted), seen, drawn, seed=seed),
-        stability=correlation(drawn.numpy(), again),
-        picture=pixels,
+        faithfulness=measure_faithfulness(
+            make_scorer(model, explained), image, saliency, seed=seed
+        ),
+        stability=correlation(saliency.numpy(), noisy_attribution),
+        image=pixels,
     )
 
 
-def method_of(name: str) -> Method:
-    """The method of a name; SettingError for one that is unknown."""
+def get_method(name: str) -> Method:
+    """Return the method of a name; SettingError for an unknown one."""
     if name in METHODS:
         return METHODS[name]
-    raise SettingError(f"There is no method {name!r}. {near_names(name, METHODS)}")
+    raise SettingError(f"There is no method {name!r}. {suggest_names(name, METHODS)}")
 
 
-def one_picture(model: "ImageModel", X: Any) -> np.ndarray:
-    """The pixels [S, S, C] of one picture as the model stores it.
+def check_seed(seed: Any) -> None:
+    """Raise SettingError unless a seed is an integer of at least 0."""
+    if not is_integer(seed, 0):
+        raise SettingError(
+            f"seed must be a whole number, 0 or more. Got {seed!r} instead."
+        )
 
-    PictureError where it cannot be read, NoDataError where X is none, or many.
+
+def read_single_image(model: "ImageModel", X: Any) -> np.ndarray:
+    """Return the stored pixels [S, S, C] of one image.
+
+    ImageError for an unreadable image, NoDataError if X is not exactly one image.
     """
-    if isinstance(X, (str, Path)) and Path(X).suffix.lower() in ENDINGS:
-        raise ImageError(f"{X} is a table or a text, where one picture was wanted.")
-    table = model._unlabelled(X)
+    if isinstance(X, (str, Path)) and Path(X).suffix.lower() in CSV_SUFFIXES:
+        raise ImageError(f"Expected one image file. Got the table {X} instead.")
+    table = model.read_unlabelled(X)
     if len(table) != 1:
         raise NoDataError(
-            f"One picture is explained at a time. Got {len(table)}: name one file, or "
-            "give an array [1, H, W(, C)]."
+            f"Expected one image. Got {len(table)} instead: name one file, or pass an "
+            "array [1, H, W(, C)]."
         )
-    names, reasons, pixels = next(model._batches(table))
+    names, reasons, pixels = next(model.read_batches(table))
     if reasons[0] is not None:
         raise ImageError(f"{names[0]} cannot be read: {reasons[0]}.")
     return pixels[0]
 
 
-def seen_pixels(pixels: np.ndarray, how: Preprocessing) -> np.ndarray:
-    """Of the stored pixels [..., S, S, C], the middle [..., H, W, C] that is seen."""
-    margin = (how.store_size - how.image_size) // 2
-    end = margin + how.image_size
+def crop_pixels(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """Crop stored pixels [..., S, S, C] to the network's input [..., H, W, C]."""
+    margin = (preprocessing.store_size - preprocessing.image_size) // 2
+    end = margin + preprocessing.image_size
     return pixels[..., margin:end, margin:end, :]
 
 
-def asking(model: "ImageModel", target: Target) -> Ask:
-    """The target's answer for pictures [N, C, H, W] of uint8."""
-    forms = forms_of(model)
+def make_scorer(model: "ImageModel", target: Target) -> ScoreFunction:
+    """Return the function from images [N, C, H, W] of uint8 to the target's scores."""
+    network = get_explained_network(model)
 
-    def ask(x: Tensor) -> Tensor:
+    def score(x: Tensor) -> Tensor:
         pixels = x.movedim(1, -1).contiguous().numpy()
-        return told(model, forms.answer(pixels), target)
+        return target_scores(model, network.logits(pixels), target)
 
-    return ask
+    return score
 
 
-def told(model: "ImageModel", logits: Tensor, target: Target) -> Tensor:
-    """A calibrated probability [N] for logits [N, K], or the number."""
+def target_scores(model: "ImageModel", logits: Tensor, target: Target) -> Tensor:
+    """Return calibrated probabilities [N], or numbers in the unit of the labels [N]."""
     objective = model.objective_
     if objective.kind == "numeric":
-        return logits[:, 0]
+        return torch.from_numpy(objective.predict(logits))
     logits = logits / model.temperature_
     if target.against is not None:
         return torch.sigmoid(target(logits))
@@ -172,8 +197,8 @@ def told(model: "ImageModel", logits: Tensor, target: Target) -> Tensor:
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson's, of two maps; 1 where both are constant, 0 where one is."""
-    flat = a.std() < 1e-12, b.std() < 1e-12
-    if any(flat):
-        return float(all(flat))
+    """Return Pearson's correlation of two maps; 1 if both are constant, 0 if one is."""
+    constant = a.std() < 1e-12, b.std() < 1e-12
+    if any(constant):
+        return float(all(constant))
     return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])

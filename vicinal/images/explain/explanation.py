@@ -1,4 +1,4 @@
-"""An explanation of an answer for a picture: its map has a place for every pixel."""
+"""The explanation of a prediction for an image, and its figure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from vicinal.core.report.explanation import Explanation
-from vicinal.core.report.notebook import drawing, paragraph
-from vicinal.core.text import percent
+from vicinal.core.report.notebook import html_figure, html_paragraph
+from vicinal.core.text import format_percent
 
-if TYPE_CHECKING:  # drawing is loaded where something is drawn
+if TYPE_CHECKING:  # matplotlib is imported only to plot
     from matplotlib.figure import Figure
 
 UNITS = {
-    "gradcam": "weighted maps",
-    "integrated_gradients": "what a pixel adds to the logit",
-    "occlusion": "loss of logit where covered",
+    "gradcam": "weighted activation",
+    "integrated_gradients": "contribution to the logit",
+    "occlusion": "decrease of the logit when covered",
 }
-"""what the colours of a map measure"""
+"""unit of a map, for its colour bar"""
 
 NAMES = {
     "gradcam": "Grad-CAM",
@@ -28,85 +28,80 @@ NAMES = {
 
 
 @dataclass(frozen=True, repr=False)
-class PictureExplanation(Explanation):
-    """Which parts of a picture one number of a model rests on; `map` is [H, W]."""
+class ImageExplanation(Explanation):
+    """The attribution `map` [H, W] of a prediction for an image."""
 
-    picture: np.ndarray
-    """[H, W, C] uint8: what the model saw"""
+    image: np.ndarray
+    """[H, W, C] uint8: the input of the network"""
 
     def figure(self) -> "Figure":
-        """The picture, and the map over it."""
-        return draw_explanations([self])
+        """Plot the image and the map over it."""
+        return plot_explanations([self])
 
     def _repr_html_(self) -> str:
-        """The drawing and the verdict, for a notebook."""
+        """Return the figure and the verdict for a notebook."""
         alt = f"{self.method} map for {self.target}"
-        return drawing(self.figure(), alt) + paragraph(self.verdict)
+        return html_figure(self.figure(), alt) + html_paragraph(self.verdict)
 
 
-def draw_explanations(explanations: Sequence[PictureExplanation]) -> "Figure":
-    """The picture, and beside it each map: in grey if it is not shown to be better than
-    chance.
+def plot_explanations(explanations: Sequence[ImageExplanation]) -> "Figure":
+    """Plot an image and its maps, in grey if not better than random controls.
 
-    Few pixels hold the largest numbers of a fine map: the scale ends where all but one
-    in a hundred do, and larger ones have its last colour.
+    The colour scale ends at the 99th percentile, because a fine-grained map has few
+    extreme values.
     """
-    count = len(explanations) + 1
     from matplotlib.figure import Figure
 
-    from vicinal.images.tracing.plots import shown
+    from vicinal.images.tracing.plots import squeeze_gray
 
-    sheet = Figure(figsize=(3 * count, 3.6), layout="constrained")
-    axes: Any = sheet.subplots(1, count)
-    picture = shown(explanations[0].picture)
+    count = len(explanations) + 1
+    figure = Figure(figsize=(3 * count, 3.6), layout="constrained")
+    axes: Any = figure.subplots(1, count)
     first = explanations[0]
-    axes[0].imshow(picture, cmap="gray", vmin=0, vmax=255)
-    score = percent(first.score) if 0 <= first.score <= 1 else f"{first.score:.4g}"
-    between = "\nbetween the two" if ", not " in first.target else ""
-    axes[0].set_title(f"{first.target}: {score}{between}", fontsize=10)
-    for axis, one in zip(axes[1:], explanations, strict=True):
-        _draw_map(sheet, axis, one)
+    axes[0].imshow(squeeze_gray(first.image), cmap="gray", vmin=0, vmax=255)
+    is_probability = 0 <= first.score <= 1
+    score = format_percent(first.score) if is_probability else f"{first.score:.4g}"
+    contrast = "\nof the two classes" if ", not " in first.target else ""
+    axes[0].set_title(f"{first.target}: {score}{contrast}", fontsize=10)
+    for axis, explanation in zip(axes[1:], explanations, strict=True):
+        _plot_map(figure, axis, explanation)
     for axis in axes:
         axis.set_axis_off()
-    return sheet
+    return figure
 
 
-def _draw_map(sheet: "Figure", axis: Any, one: PictureExplanation) -> None:
-    """One map over the picture in grey, with what its colours say."""
-    from vicinal.images.tracing.plots import FOR_AND_AGAINST
+def _plot_map(figure: "Figure", axis: Any, explanation: ImageExplanation) -> None:
+    """Plot one map over the faded image, with its colour bar."""
+    from vicinal.images.tracing.plots import DIVERGING
 
-    name, faint = NAMES.get(one.method, one.method), 0.5 * _grey(one.picture) + 127
-    axis.imshow(faint, cmap="gray", vmin=0, vmax=255)
-    if not one.map.any():
-        axis.set_title(f"{name}\nempty", fontsize=10)
+    name = NAMES.get(explanation.method, explanation.method)
+    faded = 0.5 * explanation.image.mean(axis=-1) + 127
+    axis.imshow(faded, cmap="gray", vmin=0, vmax=255)
+    if not explanation.map.any():
+        axis.set_title(f"{name}\nempty map", fontsize=10)
         return
-    size, better = np.abs(one.map), one.faithfulness.better
-    largest = float(np.percentile(size, 99)) or float(size.max())
+    magnitude, better = np.abs(explanation.map), explanation.faithfulness.better
+    limit = float(np.percentile(magnitude, 99)) or float(magnitude.max())
     drawn = axis.imshow(
-        one.map if better else size,
-        cmap=FOR_AND_AGAINST if better else "gray_r",
-        vmin=-largest if better else 0,
-        vmax=largest,
-        alpha=np.clip(0.1 + 0.75 * size / largest, 0, 0.85),
+        explanation.map if better else magnitude,
+        cmap=DIVERGING if better else "gray_r",
+        vmin=-limit if better else 0,
+        vmax=limit,
+        alpha=np.clip(0.1 + 0.75 * magnitude / limit, 0, 0.85),
     )
-    p = f"p = {one.faithfulness.p:.2g}"
-    says = f"better than chance, {p}" if better else f"not shown to be better, {p}"
-    axis.set_title(f"{name}\n{says}", fontsize=9)
-    ends = _beyond(one.map, largest) if better else "max"
-    bar = sheet.colorbar(drawn, ax=axis, shrink=0.7, extend=ends)
+    p = f"p = {explanation.faithfulness.p:.2g}"
+    control = "better" if better else "not better"
+    axis.set_title(f"{name}\n{control} than random controls, {p}", fontsize=9)
+    extend = _extend(explanation.map, limit) if better else "max"
+    bar = figure.colorbar(drawn, ax=axis, shrink=0.7, extend=extend)
     bar.ax.tick_params(labelsize=7)
-    unit = UNITS.get(one.method, "evidence")
-    said = f"against   for: {unit}" if better else "size, not to be read"
-    bar.set_label(said, fontsize=8)
+    unit = UNITS.get(explanation.method, "attribution")
+    bar.set_label(unit if better else "magnitude; do not interpret", fontsize=8)
 
 
-def _beyond(
-    values: np.ndarray, largest: float
+def _extend(
+    values: np.ndarray, limit: float
 ) -> Literal["neither", "min", "max", "both"]:
-    """At which ends of a scale there are numbers beyond it."""
-    below, above = bool((values < -largest).any()), bool((values > largest).any())
+    """Return the ends of a colour bar that values exceed."""
+    below, above = bool((values < -limit).any()), bool((values > limit).any())
     return ("both" if above else "min") if below else ("max" if above else "neither")
-
-
-def _grey(picture: np.ndarray) -> np.ndarray:
-    return picture.mean(axis=-1)

@@ -1,13 +1,12 @@
-"""Grad-CAM: where in the last maps is what speaks for an answer.
+"""Grad-CAM: the regions of the last feature map that support a prediction.
 
 ::
 
     a_k = 1 / (H W) sum over i, j of dy / dA_k[i, j]        (1)
     L = ReLU(sum over k of a_k A_k)                         (2)
 
-y is the number that is explained, A_k the maps of a layer: by default the last one that
-has places, where a map stands for a part or an object. L is as coarse as these maps;
-it is enlarged to the picture's size between its points.
+y is the explained output, A_k are the channels of a feature map, by default the last
+one. L has its resolution and is interpolated to the size of the image.
 
 R. Selvaraju, M. Cogswell, A. Das, R. Vedantam, D. Parikh, D. Batra: Grad-CAM, ICCV
 2017, https://arxiv.org/abs/1610.02391, section 3.
@@ -20,54 +19,60 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.errors import SettingError
-from vicinal.images.tracing.trace import PICTURE, Run, answering, record, traced
+from vicinal.images.tracing.trace import (
+    INPUT,
+    StepInterpreter,
+    eval_mode,
+    record,
+    trace_network,
+)
 
-Number = Callable[[Tensor], Tensor]
-"""gives what is explained, [N], of logits [N, K]"""
+TargetFunction = Callable[[Tensor], Tensor]
+"""maps logits [N, K] to the explained output [N]"""
 
 
 def grad_cam(
-    network: nn.Module, x: Tensor, target: Number, layer: str | None = None
+    network: nn.Module, x: Tensor, target: TargetFunction, layer: str | None = None
 ) -> Tensor:
-    """The map L [H, W] for a picture x [C, H, W], 0 or more.
+    """Return the map L [H, W], at least 0, for an image x [C, H, W].
 
-    layer: the step whose maps are taken; None: the last one that has places.
-    SettingError for one that is unknown, or has none.
+    layer: the step whose feature map is used; None: the last one with a feature map.
+    SettingError for an unknown layer or one without a feature map.
     """
-    return grad_cams(network, x[None], target, layer)[0]
+    return grad_cam_batch(network, x[None], target, layer)[0]
 
 
-def grad_cams(
-    network: nn.Module, x: Tensor, target: Number, layer: str | None = None
+def grad_cam_batch(
+    network: nn.Module, x: Tensor, target: TargetFunction, layer: str | None = None
 ) -> Tensor:
-    """The maps [N, H, W] of pictures x [N, C, H, W]: each by its own slopes."""
-    kept: list[Tensor] = []
+    """Return the maps [N, H, W] of images x [N, C, H, W]."""
+    outputs: list[Tensor] = []
 
-    def watch(name: str, value: Tensor) -> Tensor | None:
-        wanted = name == layer if layer else name != PICTURE and value[0].ndim == 3
-        if not wanted or value[0, 0].numel() < 2:
+    def keep(name: str, value: Tensor) -> Tensor | None:
+        is_candidate = name == layer if layer else name != INPUT and value[0].ndim == 3
+        if not is_candidate or value[0, 0].numel() < 2:
             return None
-        kept.append(value.detach().requires_grad_())
-        return kept[-1]
+        outputs.append(value.detach().requires_grad_())
+        return outputs[-1]
 
-    with answering(network), torch.enable_grad():
-        y = target(Run(traced(network), watch).run(x))
-        if not kept or kept[-1].ndim != 4:
-            raise _no_maps(network, x[0], layer)
-        maps = kept[-1]
-        (slope,) = torch.autograd.grad(y.sum(), maps)  # [N, K, h, w]
-    share = slope.mean((2, 3), keepdim=True)
-    found = (share * maps.detach()).sum(dim=1, keepdim=True).relu()
+    with eval_mode(network), torch.enable_grad():
+        y = target(StepInterpreter(trace_network(network), keep).run(x))
+        if not outputs or outputs[-1].ndim != 4:
+            raise _no_feature_map(network, x[0], layer)
+        maps = outputs[-1]
+        (gradient,) = torch.autograd.grad(y.sum(), maps)  # [N, K, h, w]
+    weights = gradient.mean((2, 3), keepdim=True)
+    cam = (weights * maps.detach()).sum(dim=1, keepdim=True).relu()
     size = x.shape[-2:]
-    return F.interpolate(found, size, mode="bilinear", align_corners=False)[:, 0]
+    return F.interpolate(cam, size, mode="bilinear", align_corners=False)[:, 0]
 
 
-def _no_maps(network: nn.Module, x: Tensor, layer: str | None) -> SettingError:
-    """Why there are none; it raises what is known better of a layer by its name."""
+def _no_feature_map(network: nn.Module, x: Tensor, layer: str | None) -> SettingError:
+    """Return the error for a missing feature map; raises one for an unknown layer."""
     recording = record(network, x)
-    last = recording.layer_of_maps().name
+    last = recording.last_feature_map().name
     name = recording.step(layer).name if layer else last
     return SettingError(
-        f"{name} gives numbers in a row, and Grad-CAM needs maps. Name a layer before "
-        f"it, such as {last}."
+        f"Grad-CAM needs a feature map, and the output of {name} is a vector. Name an "
+        f"earlier layer, such as {last}."
     )

@@ -1,14 +1,14 @@
-"""Integrated gradients: what each pixel adds on the way from nothing to the picture.
+"""Integrated gradients: the contribution of each pixel to the output.
 
 ::
 
     IG_i = (x_i - x'_i) integral from 0 to 1 of dF / dx_i (x' + t (x - x')) dt      (1)
 
-x' is a picture without anything in it: here, the mean colour, which preprocessing makes
-zero. All IG_i together are F(x) - F(x') (completeness, section 3), and so they are on
-every part of the way. That tells where the sum which stands for the integral is bad: a
-network of ReLUs is a chain of flat pieces, some of them short. There the way is halved,
-and halved again, until all together are within 1 % of what they have to be.
+x' is a baseline image; here the mean colour, which preprocessing maps to 0. All IG_i
+sum to F(x) - F(x') (completeness, section 3), on every segment of the path too. So the
+error of the quadrature is known for each segment: a ReLU network is piecewise linear,
+and some of its pieces are short. Segments with the largest errors are halved until the
+sum is within 1 % of F(x) - F(x').
 
 M. Sundararajan, A. Taly, Q. Yan: Axiomatic Attribution for Deep Networks, ICML 2017,
 https://arxiv.org/abs/1703.01365.
@@ -20,17 +20,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vicinal.images.tracing.gradients import BATCH, ValueAndGradient, asked_of
+from vicinal.images.tracing.gradients import (
+    BATCH,
+    ValueAndGradient,
+    as_value_and_gradient,
+)
 from vicinal.images.tracing.target import Target
 
 TOLERANCE = 0.01
-"""of F(x) - F(x'), that the sum may be off"""
+"""allowed error of the sum, relative to F(x) - F(x')"""
 
-PARTS = 16
-"""parts of the way at first, and those that are halved at a time"""
+SEGMENTS = 16
+"""initial segments of the path, and segments halved at a time"""
 
-MOST = 512
-"""slopes that are asked for in all"""
+MAX_GRADIENTS = 512
+"""gradients computed in all"""
 
 
 def integrated_gradients(
@@ -40,101 +44,114 @@ def integrated_gradients(
     baseline: Tensor | None = None,
     steps: int | None = None,
 ) -> Tensor:
-    """What each number of a picture x [C, H, W] adds to the target: [C, H, W].
+    """Return the contributions [C, H, W] of the inputs x [C, H, W] to the target.
 
-    baseline: the picture [C, H, W] to start from; None: zeros. steps: so many points of
-    Gauss and Legendre, as others do; None: as many as it takes.
+    baseline: [C, H, W]; None: zeros. steps: number of Gauss-Legendre points; None:
+    adaptive.
     """
     start = torch.zeros_like(x) if baseline is None else baseline
-    with asked_of(network) as asked:
-        way = _Way(asked, x, start, target)
-        mean = way.adaptive() if steps is None else way.by_legendre(steps)
-    return way.apart * mean
+    with as_value_and_gradient(network) as function:
+        path = _Path(function, x, start, target)
+        mean = path.adaptive() if steps is None else path.gauss_legendre(steps)
+    return path.difference * mean
 
 
-class _Part(NamedTuple):
-    """A part of the way from t = start to start + length, seen at its middle."""
+class _Segment(NamedTuple):
+    """A segment of the path from t = start to start + length."""
 
     start: float
     length: float
-    before: float
+    start_value: float
     """F where it starts"""
-    after: float
+
+    end_value: float
     """F where it ends"""
-    middle: float
-    """F in the middle"""
-    slope: Tensor
-    """dF / dx in the middle"""
+
+    middle_value: float
+    """F in its middle"""
+
+    gradient: Tensor
+    """dF / dx in its middle"""
+
     error: float
-    """F where it ends less F where it starts, less what the slope makes of it"""
+    """difference of F over the segment minus its integral by the midpoint rule"""
 
 
-class _Way:
-    """The straight way from one picture to another, and the target on it."""
+class _Path:
+    """The straight path from a baseline to an image."""
 
     def __init__(
-        self, asked: ValueAndGradient, x: Tensor, start: Tensor, target: Target
+        self, function: ValueAndGradient, x: Tensor, start: Tensor, target: Target
     ):
-        self.asked, self.target = asked, target
-        self.start, self.apart = start, x - start
+        self.function, self.target = function, target
+        self.start, self.difference = start, x - start
 
-    def at(self, t: list[float]) -> Tensor:
-        """The pictures at places of the way."""
-        places = torch.tensor(t, dtype=self.apart.dtype)[:, None, None, None]
-        return self.start + places * self.apart
+    def points(self, t: list[float]) -> Tensor:
+        """Return the images [T, C, H, W] at t on the path."""
+        steps = torch.tensor(t, dtype=self.difference.dtype)[:, None, None, None]
+        return self.start + steps * self.difference
 
     def values(self, t: list[float]) -> list[float]:
-        """F at places of the way."""
-        return self.asked.values(self.at(t), self.target).double().tolist()
+        """Return F at t on the path."""
+        return self.function.values(self.points(t), self.target).double().tolist()
 
-    def slopes(self, t: list[float]) -> tuple[list[float], list[Tensor]]:
-        """F, and its slope [C, H, W], at places of the way."""
-        values, found = self.asked.slopes(self.at(t), self.target)
-        return values.double().tolist(), list(found)
+    def values_and_gradients(self, t: list[float]) -> tuple[list[float], list[Tensor]]:
+        """Return F and its gradients [C, H, W] at t on the path."""
+        points = self.points(t)
+        values, gradients = self.function.values_and_gradients(points, self.target)
+        return values.double().tolist(), list(gradients)
 
-    def by_legendre(self, steps: int) -> Tensor:
-        """The mean slope, by Gauss and Legendre's points."""
+    def gauss_legendre(self, steps: int) -> Tensor:
+        """Return the mean gradient by Gauss-Legendre quadrature."""
         points, weights = np.polynomial.legendre.leggauss(steps)
-        total = torch.zeros_like(self.apart)
+        total = torch.zeros_like(self.difference)
         for k in range(0, steps, BATCH):
-            some = ((points[k : k + BATCH] + 1) / 2).tolist()
-            for slope, w in zip(self.slopes(some)[1], weights[k:], strict=False):
-                total += float(w / 2) * slope
+            batch = ((points[k : k + BATCH] + 1) / 2).tolist()
+            _, gradients = self.values_and_gradients(batch)
+            for gradient, weight in zip(gradients, weights[k:], strict=False):
+                total += float(weight / 2) * gradient
         return total
 
     def adaptive(self) -> Tensor:
-        """The mean slope, by parts that are halved where they are off."""
-        edges = np.linspace(0, 1, PARTS + 1).tolist()
+        """Return the mean gradient, halving the segments with the largest errors."""
+        edges = np.linspace(0, 1, SEGMENTS + 1).tolist()
         values = self.values(edges)
-        whole = values[-1] - values[0]
-        parts = self.parts(edges[:-1], [1 / PARTS] * PARTS, values[:-1], values[1:])
-        asked = len(parts)
-        while asked < MOST and abs(sum(p.error for p in parts)) > TOLERANCE * abs(
-            whole
-        ):
-            parts.sort(key=lambda part: abs(part.error))
-            halved, parts = parts[-PARTS:], parts[:-PARTS]
-            parts += self.parts(
-                [s for p in halved for s in (p.start, p.start + p.length / 2)],
-                [p.length / 2 for p in halved for _ in "ab"],
-                [f for p in halved for f in (p.before, p.middle)],
-                [f for p in halved for f in (p.middle, p.after)],
+        allowed = TOLERANCE * abs(values[-1] - values[0])
+        segments = self.segments(
+            edges[:-1], [1 / SEGMENTS] * SEGMENTS, values[:-1], values[1:]
+        )
+        count = len(segments)
+        while count < MAX_GRADIENTS and abs(sum(s.error for s in segments)) > allowed:
+            segments.sort(key=lambda segment: abs(segment.error))
+            halved, segments = segments[-SEGMENTS:], segments[:-SEGMENTS]
+            segments += self.segments(
+                [t for s in halved for t in (s.start, s.start + s.length / 2)],
+                [s.length / 2 for s in halved for _ in range(2)],
+                [f for s in halved for f in (s.start_value, s.middle_value)],
+                [f for s in halved for f in (s.middle_value, s.end_value)],
             )
-            asked += 2 * len(halved)
-        return sum((p.length * p.slope for p in parts), torch.zeros_like(self.apart))
+            count += 2 * len(halved)
+        zero = torch.zeros_like(self.difference)
+        return sum((s.length * s.gradient for s in segments), zero)
 
-    def parts(
+    def segments(
         self,
         starts: list[float],
         lengths: list[float],
-        before: list[float],
-        after: list[float],
-    ) -> list[_Part]:
+        start_values: list[float],
+        end_values: list[float],
+    ) -> list[_Segment]:
+        """Evaluate the gradient in the middle of each segment."""
         middles = [s + n / 2 for s, n in zip(starts, lengths, strict=True)]
-        values, slopes = self.slopes(middles)
-        told = zip(starts, lengths, before, after, values, slopes, strict=True)
-        found = []
-        for start, length, f, g, middle, slope in told:
-            made = length * float((slope * self.apart).double().sum())
-            found.append(_Part(start, length, f, g, middle, slope, g - f - made))
-        return found
+        values, gradients = self.values_and_gradients(middles)
+        columns = zip(
+            starts, lengths, start_values, end_values, values, gradients, strict=True
+        )
+        segments = []
+        for start, length, first, last, middle, gradient in columns:
+            integral = length * float((gradient * self.difference).double().sum())
+            error = last - first - integral
+            segments.append(
+                _Segment(start, length, first, last, middle, gradient, error)
+            )
+        return segments

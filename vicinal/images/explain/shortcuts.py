@@ -1,25 +1,22 @@
-"""The shortcut alarm: does a small part of the picture give the answer by itself?
+"""Shortcut learning: does a small region of an image determine the prediction?
 
-A hospital's token in a corner, a photographer's stamp, the colour of one shop's table:
-a network takes what tells the classes apart in the pictures it gets, and is useless
-where that is missing (R. Geirhos et al. 2020, "Shortcut learning in deep neural
-networks").
+A hospital's token in a corner or a photographer's watermark separates the classes of a
+data set, and a network that relies on it fails elsewhere (R. Geirhos et al. 2020,
+"Shortcut learning in deep neural networks").
 
-The test is a transplant. The picture is divided into cells; its rim and its corners are
-parts too. A part of one picture, the donor, is put into the same place of another, the
-host. Two things tell of a shortcut to class k::
+The test is a transplant. Images are divided into grid cells, plus the border and the
+corners. A region of one image, the donor, is pasted at the same position into another,
+the host. A region is a shortcut to class k if it is
 
-    gives:   donors of class k make hosts of other classes k
-             (beside: donors of other classes)
-    needed:  donors of other classes make hosts of class k something else
-             (beside: donors of class k, which bring what is always there)
+    sufficient: donors of class k turn hosts of other classes into k
+                (control: donors of other classes)
+    necessary:  donors of other classes turn hosts of class k into another class
+                (control: donors of class k, which have what all images of k share)
 
-One cell of a thing does not make another thing; the mark of a shortcut does. A thing
-may well need its middle, which all pictures of zeros have empty: what is needed is
-looked for in cells along the rim alone, where things seldom lie. Every part is tried
-with a few pairs, and what stands out is tried again with pairs that had no share in the
-choice: only they count for the alarm, by Wilson's lower bound, above what the pairs
-beside do.
+One cell of an object does not make another object; a shortcut does. An object may need
+its own middle, so necessity is tested only for cells along the border, where objects
+are rare. All regions are screened with few pairs. The best candidates are confirmed
+with new pairs: the lower bound of Wilson's interval must exceed the control.
 """
 
 from collections.abc import Callable
@@ -28,349 +25,389 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from vicinal.core.metrics import Score, accuracy, wilson
+from vicinal.core.text import format_percent
 
-Answer = Callable[[np.ndarray], np.ndarray]
-"""gives the class row [N] of pictures [N, H, W, C]"""
+Classifier = Callable[[np.ndarray], np.ndarray]
+"""maps images [N, H, W, C] to class indices [N]"""
 
-CELLS = 6
-"""down and across; fewer where one would have less than two pixels"""
+GRID = 6
+"""rows and columns of grid cells; fewer where a cell would be under two pixels"""
 
-PAIRS, EACH = 96, 8
-"""transplants of each part in the first look: so many, or so many for each class"""
+SCREENING_PAIRS, SCREENING_PAIRS_PER_CLASS = 96, 8
+"""transplants per region while screening: in all, or at least for each class"""
 
-MOST_PAIRS = 480
+MAX_SCREENING_PAIRS = 480
 
-THIN = 1 / 24
-"""of the side: a frame is thin, and a broad one holds much of what fills the picture"""
+FRAME_WIDTH = 1 / 24
+"""of the side; a wider frame would contain much of a large object"""
 
-AGAIN = 60
-"""transplants that confirm what stood out"""
+CONFIRMATION_PAIRS = 60
 
-TRIED = 6
-"""parts and classes that are tried again, at most"""
+MAX_CANDIDATES = 6
+"""candidates that are confirmed"""
 
-SHARE = 0.25
-"""of the hosts that change with a part, from which on it is a shortcut"""
+MIN_FLIP_RATE = 0.25
+"""fraction of hosts that must change class, above the control"""
 
 Z = 2.576
-"""the normal law's 99.5 % point: what chance alone does in one of 200 tries"""
+"""99.5 % quantile of the normal distribution"""
 
 BATCH = 64
 
 
-class Part(NamedTuple):
-    """A part of the picture."""
+class Region(NamedTuple):
+    """A region of an image."""
 
     name: str
     mask: np.ndarray
-    """[H, W]: whether a pixel is in it"""
-    whole: bool = False
-    """whether it is more than a cell: things reach into it"""
+    """[H, W] bool"""
+
+    composite: bool = False
+    """True for the border and the corners, which objects may reach into"""
 
     @property
-    def at_the_rim(self) -> bool:
+    def touches_border(self) -> bool:
         m = self.mask
         return bool(m[0].any() or m[-1].any() or m[:, 0].any() or m[:, -1].any())
 
 
-Kind = Literal["gives", "needed"]
-KINDS: tuple[Kind, ...] = "gives", "needed"
+Kind = Literal["sufficient", "necessary"]
+KINDS: tuple[Kind, ...] = "sufficient", "necessary"
 
 
 class Shortcut(NamedTuple):
-    """A part of the picture that an answer stands or falls with."""
+    """A region that is sufficient or necessary for the prediction of a class."""
 
-    row: int
-    """the class's"""
+    class_index: int
     kind: Kind
-    part: Part
-    changed: Score
-    """share of hosts that became the class (gives), or ceased to be it (needed)"""
-    anyway: float
-    """the same with the donors beside: what any change does"""
-    plain: Score
-    """accuracy on these pictures"""
-    covered: Score
-    """accuracy when that part is from another picture, of whatever class"""
+    region: Region
+    flip_rate: Score
+    """fraction of hosts that became the class (sufficient) or left it (necessary)"""
+
+    control_rate: float
+    """the same with donors of the control"""
+
+    accuracy: Score
+    """accuracy on the unchanged images"""
+
+    swapped_accuracy: Score
+    """accuracy when the region comes from another image, of any class"""
+
     hosts: list[int]
-    """some pictures that changed, and"""
+    """some images that changed class"""
+
     donors: list[int]
-    """those that the part was taken from"""
+    """the donors of these images"""
 
 
-class _Seen(NamedTuple):
-    """Pictures [N, H, W, C], their class rows [N], and what is said of them."""
+class LabelledImages(NamedTuple):
+    """A classifier, images [N, H, W, C], their classes [N] and predictions [N]."""
 
-    answer: Answer
+    classify: Classifier
     x: np.ndarray
     y: np.ndarray
-    said: np.ndarray
+    predicted: np.ndarray
 
     def pairs(
-        self, kind: Kind, row: int, count: int, rng: np.random.Generator
+        self, kind: Kind, class_index: int, count: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Hosts, donors, and donors beside them, [count] each; none if there are none.
+        """Draw hosts, donors and control donors, [count] each; empty if impossible.
 
-        A host is one that can change: not called by the class yet, or called by it.
+        Hosts can change: they are not predicted as the class yet (sufficient), or are
+        predicted as the class (necessary).
         """
-        own, others = self.y == row, self.y != row
-        called = self.said == row
-        hosts = others & ~called if kind == "gives" else own & called
-        donors = own & called if kind == "gives" else others
-        beside = others if kind == "gives" else own
-        found = [np.flatnonzero(some) for some in (hosts, donors, beside)]
-        if not all(map(len, found)):
+        own, others = self.y == class_index, self.y != class_index
+        predicted = self.predicted == class_index
+        sufficient = kind == "sufficient"
+        hosts = others & ~predicted if sufficient else own & predicted
+        donors = own & predicted if sufficient else others
+        controls = others if sufficient else own
+        groups = [np.flatnonzero(group) for group in (hosts, donors, controls)]
+        if not all(map(len, groups)):
             none = np.empty(0, dtype=int)
             return none, none, none
-        one, two, three = (rng.choice(some, count) for some in found)
-        return one, two, three
+        first, second, third = (rng.choice(group, count) for group in groups)
+        return first, second, third
 
-    def changed(
-        self, kind: Kind, row: int, hosts: np.ndarray, donors: np.ndarray, part: Part
+    def flipped(
+        self,
+        kind: Kind,
+        class_index: int,
+        hosts: np.ndarray,
+        donors: np.ndarray,
+        region: Region,
     ) -> np.ndarray:
-        """Whether each host [P] changed as the kind has it."""
-        said = transplanted(self.answer, self.x, hosts, donors, part.mask)
-        return (said == row) == (kind == "gives")
+        """Return whether each host [P] changed class after the transplant."""
+        predicted = predict_transplants(
+            self.classify, self.x, hosts, donors, region.mask
+        )
+        return (predicted == class_index) == (kind == "sufficient")
 
 
 def find_shortcuts(
-    answer: Answer,
+    classify: Classifier,
     x: np.ndarray,
     y: np.ndarray,
-    classes: int,
+    num_classes: int,
     seed: int = 0,
-    said: np.ndarray | None = None,
+    predicted: np.ndarray | None = None,
 ) -> list[Shortcut]:
-    """The shortcuts of a model on pictures x [N, H, W, C] of class rows y [N].
+    """Return the shortcuts of a classifier on images x [N, H, W, C] of classes y [N].
 
-    Of pictures that it did not learn from: what it knows by heart is another matter.
-    None where there are fewer than two classes with two pictures or more. said: [N]
-    what the model answers, where that is known already.
+    Pass held-out images, because a memorised image tells nothing. Empty where fewer
+    than two classes have two images. predicted: [N], if the predictions are known.
     """
     rng = np.random.default_rng(seed)
-    able = np.flatnonzero(np.bincount(y, minlength=classes) >= 2)
-    if len(able) < 2:
+    eligible = np.flatnonzero(np.bincount(y, minlength=num_classes) >= 2)
+    if len(eligible) < 2:
         return []
-    seen = _Seen(answer, x, y, answered(answer, x) if said is None else said)
-    parts = parts_of(x.shape[1:3])
+    if predicted is None:
+        predicted = predict_in_batches(classify, x)
+    images = LabelledImages(classify, x, y, predicted)
+    regions = candidate_regions(x.shape[1:3])
     found = []
     for kind in KINDS:
-        if kind == "needed":
-            parts = [part for part in parts if part.at_the_rim and not part.whole]
-        shares = np.array([_first_look(seen, kind, part, able, rng) for part in parts])
-        areas = np.repeat([part.mask.sum() for part in parts], len(able))
-        order = np.lexsort((areas, -shares.ravel()))[:TRIED]  # of two, the smaller
-        for place, k in zip(*np.unravel_index(order, shares.shape), strict=True):
-            if shares[place, k] >= SHARE / 2:
-                found += _confirmed(seen, kind, parts[place], int(able[k]), rng)
-    return [s for s in found if not _is_in(s, found)]
+        if kind == "necessary":
+            regions = [r for r in regions if r.touches_border and not r.composite]
+        rates = np.array([_screen(images, kind, r, eligible, rng) for r in regions])
+        sizes = np.repeat([region.mask.sum() for region in regions], len(eligible))
+        # of equal rates, the smaller region first
+        order = np.lexsort((sizes, -rates.ravel()))[:MAX_CANDIDATES]
+        for r, k in zip(*np.unravel_index(order, rates.shape), strict=True):
+            if rates[r, k] >= MIN_FLIP_RATE / 2:
+                found += _confirm(images, kind, regions[r], int(eligible[k]), rng)
+    return [s for s in found if not _is_redundant(s, found)]
 
 
-def _first_look(
-    seen: _Seen, kind: Kind, part: Part, able: np.ndarray, rng: np.random.Generator
+def _screen(
+    images: LabelledImages,
+    kind: Kind,
+    region: Region,
+    eligible: np.ndarray,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """The share of hosts that changed, for each class that is able."""
-    each = min(max(PAIRS // len(able), EACH), max(1, MOST_PAIRS // len(able)))
-    drawn = [seen.pairs(kind, int(row), each, rng) for row in able]
-    hosts, donors = (np.concatenate([d[k] for d in drawn]) for k in (0, 1))
-    said = transplanted(seen.answer, seen.x, hosts, donors, part.mask)
+    """Return the fraction of hosts that change class, for each eligible class."""
+    per_class = max(SCREENING_PAIRS // len(eligible), SCREENING_PAIRS_PER_CLASS)
+    count = min(per_class, max(1, MAX_SCREENING_PAIRS // len(eligible)))
+    drawn = [images.pairs(kind, int(k), count, rng) for k in eligible]
+    hosts, donors = (np.concatenate([d[i] for d in drawn]) for i in (0, 1))
+    predicted = predict_transplants(
+        images.classify, images.x, hosts, donors, region.mask
+    )
     ends = np.cumsum([len(d[0]) for d in drawn])[:-1]
-    told = zip(np.split(said, ends), able, strict=True)
     return np.array(
         [
-            ((own == row) == (kind == "gives")).mean() if len(own) else 0.0
-            for own, row in told
+            ((own == k) == (kind == "sufficient")).mean() if len(own) else 0.0
+            for own, k in zip(np.split(predicted, ends), eligible, strict=True)
         ]
     )
 
 
-def _confirmed(
-    seen: _Seen, kind: Kind, part: Part, row: int, rng: np.random.Generator
+def _confirm(
+    images: LabelledImages,
+    kind: Kind,
+    region: Region,
+    class_index: int,
+    rng: np.random.Generator,
 ) -> list[Shortcut]:
-    """The shortcut, tried with new pairs; none where they do not change."""
-    hosts, donors, beside = seen.pairs(kind, row, AGAIN, rng)
+    """Return the shortcut if new pairs confirm it, else nothing."""
+    hosts, donors, controls = images.pairs(kind, class_index, CONFIRMATION_PAIRS, rng)
     if not len(hosts):
         return []
-    changed = seen.changed(kind, row, hosts, donors, part)
-    anyway = float(seen.changed(kind, row, hosts, beside, part).mean())
-    count = int(changed.sum())
-    if wilson(count, AGAIN, Z)[0] < SHARE + anyway:
+    flipped = images.flipped(kind, class_index, hosts, donors, region)
+    control = images.flipped(kind, class_index, hosts, controls, region)
+    control_rate, count = float(control.mean()), int(flipped.sum())
+    if wilson(count, CONFIRMATION_PAIRS, Z)[0] < MIN_FLIP_RATE + control_rate:
         return []
-    shown = np.unique(hosts[changed], return_index=True)[1][:4]
-    share = Score("changed", count / AGAIN, *wilson(count, AGAIN), AGAIN)
+    examples = np.unique(hosts[flipped], return_index=True)[1][:4]
+    swapped = predict_with_swapped_region(images.classify, images.x, region.mask, rng)
     return [
         Shortcut(
-            row,
+            class_index,
             kind,
-            part,
-            share,
-            anyway,
-            accuracy(seen.y, seen.said),
-            accuracy(seen.y, strange(seen.answer, seen.x, part.mask, rng)),
-            hosts[changed][shown].tolist(),
-            donors[changed][shown].tolist(),
+            region,
+            Score(
+                "flip_rate",
+                count / CONFIRMATION_PAIRS,
+                *wilson(count, CONFIRMATION_PAIRS),
+                CONFIRMATION_PAIRS,
+            ),
+            control_rate,
+            accuracy(images.y, images.predicted),
+            accuracy(images.y, swapped),
+            hosts[flipped][examples].tolist(),
+            donors[flipped][examples].tolist(),
         )
     ]
 
 
-def _is_in(one: Shortcut, found: list[Shortcut]) -> bool:
-    """Whether another that was found says the same already.
+def _is_redundant(shortcut: Shortcut, found: list[Shortcut]) -> bool:
+    """Return whether an overlapping shortcut implies this one.
 
-    A smaller part of one says it better; and where a part makes pictures a class, all
-    others need to be without it.
+    It does if it is smaller and of the same class, or if it is sufficient and this one
+    necessary: if a region makes any image a class, all other classes need its absence.
     """
     for other in found:
-        if not (other.part.mask & one.part.mask).any():
+        if not (other.region.mask & shortcut.region.mask).any():
             continue
-        smaller = other.part.mask.sum() < one.part.mask.sum()
-        if (other.row == one.row and smaller) or (other.kind, one.kind) == KINDS:
+        smaller = other.region.mask.sum() < shortcut.region.mask.sum()
+        same_class = other.class_index == shortcut.class_index
+        if (same_class and smaller) or (other.kind, shortcut.kind) == KINDS:
             return True
     return False
 
 
-def strange(
-    answer: Answer,
+def predict_with_swapped_region(
+    classify: Classifier,
     x: np.ndarray,
     mask: np.ndarray,
     rng: np.random.Generator,
-    given: np.ndarray | None = None,
+    donor_pixels: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Answers [N] where a part of each picture is from another one, drawn at random.
+    """Return predictions [N] with a region of each image taken from a random other.
 
-    mask: [H, W] for all, or [N, H, W]. given: what the others give, [N, H, W, C]; None:
-    their own pixels.
+    mask: [H, W] for all images, or [N, H, W]. donor_pixels: [N, H, W, C], pasted
+    instead of the pixels of x.
     """
-    own, others = np.arange(len(x)), rng.permutation(len(x))
-    return transplanted(answer, x, own, others, mask, given)
+    hosts, donors = np.arange(len(x)), rng.permutation(len(x))
+    return predict_transplants(classify, x, hosts, donors, mask, donor_pixels)
 
 
-def transplanted(
-    answer: Answer,
+def predict_transplants(
+    classify: Classifier,
     x: np.ndarray,
     hosts: np.ndarray,
     donors: np.ndarray,
     mask: np.ndarray,
-    given: np.ndarray | None = None,
+    donor_pixels: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Answers [P] for hosts [P] with a part of the donors in the same place.
+    """Return predictions [P] for hosts [P] with a region of the donors [P].
 
-    mask: [H, W], or [N, H, W] with a row for each picture of x, of which the host's
-    counts. given: what donors give, [N, H, W, C]; None: their own pixels.
+    mask: [H, W], or [N, H, W] with a mask for each host. donor_pixels: [N, H, W, C],
+    pasted instead of the pixels of x.
     """
-    given = x if given is None else given
-    found = []
+    donor_pixels = x if donor_pixels is None else donor_pixels
+    predictions = []
     for k in range(0, len(hosts), BATCH):
-        some = hosts[k : k + BATCH]
-        own = mask if mask.ndim == 2 else mask[some]
-        found.append(answer(mixed(x[some], given[donors[k : k + BATCH]], own)))
-    return np.concatenate(found) if found else np.empty(0, dtype=int)
+        batch = hosts[k : k + BATCH]
+        batch_mask = mask if mask.ndim == 2 else mask[batch]
+        pasted = donor_pixels[donors[k : k + BATCH]]
+        predictions.append(classify(paste_region(x[batch], pasted, batch_mask)))
+    return np.concatenate(predictions) if predictions else np.empty(0, dtype=int)
 
 
-def mixed(hosts: np.ndarray, donors: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Hosts [P, H, W, C] with the donors' pixels where the mask says so."""
+def paste_region(hosts: np.ndarray, donors: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return hosts [P, H, W, C] with the pixels of the donors inside a mask."""
     return np.where(mask[..., None], donors, hosts)
 
 
-def answered(answer: Answer, x: np.ndarray) -> np.ndarray:
-    """Answers [N], a batch at a time."""
-    return np.concatenate([answer(x[k : k + BATCH]) for k in range(0, len(x), BATCH)])
+def predict_in_batches(classify: Classifier, x: np.ndarray) -> np.ndarray:
+    """Return predictions [N]."""
+    return np.concatenate([classify(x[k : k + BATCH]) for k in range(0, len(x), BATCH)])
 
 
-def parts_of(size: tuple[int, ...]) -> list[Part]:
-    """The cells that divide a picture of H x W pixels, its rim, and its corners."""
-    found = []
-    for top, bottom, left, right in cells(size):
+# --- regions of an image -------------------------------------------------------------
+
+
+def candidate_regions(size: tuple[int, ...]) -> list[Region]:
+    """Return the grid cells of an image of H x W pixels, its border and its corners."""
+    regions = []
+    for top, bottom, left, right in grid_cells(size):
         mask = np.zeros(size, dtype=bool)
         mask[top:bottom, left:right] = True
-        found.append(Part(named((top, bottom, left, right), size), mask))
-    if min(size) >= 2 * CELLS:
-        found += [
-            Part("the border", rim(size, THIN), True),
-            Part("the corners", corners(size), True),
+        regions.append(Region(describe_cell((top, bottom, left, right), size), mask))
+    if min(size) >= 2 * GRID:
+        regions += [
+            Region("the border", border_mask(size, FRAME_WIDTH), True),
+            Region("the corners", corner_mask(size), True),
         ]
-    return found
+    return regions
 
 
-def rim(size: tuple[int, ...], share: float = 1 / (2 * CELLS)) -> np.ndarray:
-    """Whether a pixel [H, W] is in the outer so much of the picture, on each side."""
+def border_mask(size: tuple[int, ...], fraction: float = 1 / (2 * GRID)) -> np.ndarray:
+    """Return a mask [H, W] of the border; its width is a fraction of each side."""
     height, width = size
     mask = np.ones(size, dtype=bool)
-    down, across = (max(1, round(share * n)) for n in (height, width))
-    mask[down : height - down, across : width - across] = False
+    rows, columns = (max(1, round(fraction * n)) for n in (height, width))
+    mask[rows : height - rows, columns : width - columns] = False
     return mask
 
 
-def corners(size: tuple[int, ...]) -> np.ndarray:
-    """Whether a pixel [H, W] is in one of the four corner cells."""
-    boxes = cells(size)
+def corner_mask(size: tuple[int, ...]) -> np.ndarray:
+    """Return a mask [H, W] of the four grid cells in the corners."""
     mask = np.zeros(size, dtype=bool)
     height, width = size
-    for top, bottom, left, right in boxes:
+    for top, bottom, left, right in grid_cells(size):
         if (top == 0 or bottom == height) and (left == 0 or right == width):
             mask[top:bottom, left:right] = True
     return mask
 
 
-def cells(size: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
-    """Boxes (top, bottom, left, right) that divide a picture of H x W pixels."""
-    height, width = size
-    down, across = (max(1, min(CELLS, n // 2)) for n in (height, width))
-    rows = np.linspace(0, height, down + 1).round().astype(int)
-    columns = np.linspace(0, width, across + 1).round().astype(int)
+def grid_cells(size: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
+    """Return the boxes (top, bottom, left, right) of the grid on H x W pixels."""
+    num_rows, num_columns = (max(1, min(GRID, n // 2)) for n in size)
+    rows = np.linspace(0, size[0], num_rows + 1).round().astype(int)
+    columns = np.linspace(0, size[1], num_columns + 1).round().astype(int)
     return [
         (int(rows[i]), int(rows[i + 1]), int(columns[j]), int(columns[j + 1]))
-        for i in range(down)
-        for j in range(across)
+        for i in range(num_rows)
+        for j in range(num_columns)
     ]
 
 
-def named(box: tuple[int, int, int, int], size: tuple[int, ...]) -> str:
-    """Where a box is: a corner, a border, or a place inside."""
+def describe_cell(box: tuple[int, int, int, int], size: tuple[int, ...]) -> str:
+    """Return the position of a cell in words: a corner, a side, or the inside."""
     top, bottom, left, right = box
     height, width = size
-    down = "top" if top == 0 else "bottom" if bottom == height else ""
-    across = "left" if left == 0 else "right" if right == width else ""
-    if down and across:
-        return f"the {down} {across} corner"
-    if down or across:
-        return f"the {down or across} border, rows {top} to {bottom - 1}, columns " + (
-            f"{left} to {right - 1}"
-        )
-    return f"a patch inside, rows {top} to {bottom - 1}, columns {left} to {right - 1}"
+    vertical = "top" if top == 0 else "bottom" if bottom == height else ""
+    horizontal = "left" if left == 0 else "right" if right == width else ""
+    pixels = f"rows {top} to {bottom - 1}, columns {left} to {right - 1}"
+    if vertical and horizontal:
+        return f"the {vertical} {horizontal} corner"
+    if vertical or horizontal:
+        return f"the {vertical or horizontal} border ({pixels})"
+    return f"an inner cell ({pixels})"
 
 
-def told(found: list[Shortcut], classes: tuple[str, ...]) -> str:
-    """What was found, in sentences."""
-    if not found:
+# --- description ---------------------------------------------------------------------
+
+
+def describe_shortcuts(shortcuts: list[Shortcut], classes: tuple[str, ...]) -> str:
+    """Describe the shortcuts in a few sentences."""
+    if not shortcuts:
         return (
-            "No part of the picture gives the answer by itself: a cell of one class, "
-            "put into pictures of the others, does not make them that class, and no "
-            "class needs one cell of the rim to be known."
+            "No shortcut found: no single region determines the predicted class when "
+            "it is pasted into images of other classes, and no class depends on a "
+            "single region at the border."
         )
-    lines = [_told(s, classes[s.row]) for s in found]
-    effective_n = (
-        "If it is not the thing itself that lies there, the model will fail where that "
-        "part looks otherwise."
+    lines = [_describe(s, classes[s.class_index]) for s in shortcuts]
+    advice = (
+        "Unless the object itself lies there, the model will fail on images in which "
+        "this region looks different."
     )
-    return " ".join(["Shortcut:", *lines, effective_n])
+    return " ".join(["Shortcut:", *lines, advice])
 
 
-def _told(s: Shortcut, name: str) -> str:
-    share, low, high = (f"{100 * v:.0f}" for v in s.changed[1:4])
-    beside = f"{share} % [{low}, {high}]"
-    anyway = f"{100 * s.anyway:.0f} %"
-    if s.kind == "gives":
-        what = (
-            f"{s.part.name} of a picture of {name}, put into pictures of other "
-            f"classes, makes {beside} of them {name} (that of other classes: {anyway})."
+def _describe(s: Shortcut, name: str) -> str:
+    rate, low, high = (f"{100 * v:.0f}" for v in s.flip_rate[1:4])
+    flip_rate = f"{rate} % (95 % CI {low} to {high})"
+    control = f"{100 * s.control_rate:.0f} %"
+    if s.kind == "sufficient":
+        text = (
+            f"{s.region.name} of images of {name}, pasted into images of other classes,"
+            f" changes {flip_rate} of the predictions to {name} (control, pasted from "
+            f"other classes: {control})."
         )
     else:
-        what = (
-            f"{s.part.name} is what {name} is known by: taken from pictures of other "
-            f"classes, it makes {beside} of {name} something else (from other pictures "
-            f"of {name}: {anyway})."
+        text = (
+            f"{s.region.name} is necessary for {name}: replaced by that of other "
+            f"classes, {flip_rate} of the images of {name} are predicted as another "
+            f"class (control, replaced by that of other images of {name}: {control})."
         )
+    swapped, plain = (
+        format_percent(score.value) for score in (s.swapped_accuracy, s.accuracy)
+    )
     return (
-        f"{what} With that part from any other picture {s.covered.value:.1%} are right "
-        f"instead of {s.plain.value:.1%}."
+        f"{text} With this region from a random other image, accuracy is {swapped} "
+        f"instead of {plain}."
     )

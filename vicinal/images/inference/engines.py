@@ -1,8 +1,8 @@
-"""What a network runs on when it answers: torch, folded, or OpenVINO where faster.
+"""Engines that compute embeddings: torch, torch with folded batch norms, or OpenVINO.
 
-Few pictures are answered by the network as it is. For many it is worth a second to
-fold its batch norms, or to trace it for OpenVINO; which of them is faster is measured
-once on a machine and remembered. All say the same but for rounding.
+Few images are embedded by the network as it is. For many, a second is well spent on
+folding batch norms or tracing the network for OpenVINO; the faster one is measured once
+per machine and remembered. All agree up to rounding.
 """
 
 import functools
@@ -18,57 +18,64 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.core.compute import openvino as inference
-from vicinal.core.compute.batchnorm_folding import folded
-from vicinal.core.compute.openvino import kept_on_openvino, on_openvino
-from vicinal.core.compute.runtime import Runtime, candidates, fastest, remembered
-from vicinal.core.compute.threads import cores
+from vicinal.core.compute import openvino
+from vicinal.core.compute.batchnorm_folding import fold_batchnorm
+from vicinal.core.compute.runtime import (
+    Runtime,
+    cached_runtime,
+    candidate_runtimes,
+    fastest_runtime,
+)
+from vicinal.core.compute.threads import num_cores
 from vicinal.core.settings import Precision
-from vicinal.images.data.cache import PixelCache, cache_folder
-from vicinal.images.data.decode import RULES, Preprocessing
-from vicinal.images.data.preprocess import cropped, to_input
+from vicinal.images.data.cache import PixelCache, cache_directory
+from vicinal.images.data.decode import DECODER_VERSION, Preprocessing
+from vicinal.images.data.preprocess import center_crop, to_input
 from vicinal.images.networks.base import Network
 
-MANY = 256
-"""pictures from which preparing an engine takes less time than it saves"""
+MANY_IMAGES = 256
+"""images from which preparing an engine takes less time than it saves"""
 
-BATCH = 64
+BATCH_SIZE = 64
 
-TRACED = "from-bytes"
-"""in the names of traced networks: what is traced; to be changed when that does"""
+TRACE_VERSION = "from-bytes"
+"""part of the names of traced networks; change it when `_FromPixels` changes"""
 
 Engine = Callable[[np.ndarray], Tensor]
-"""from pixels [B, S, S, C] of uint8 to embeddings [B, D], float32, on the CPU"""
+"""maps pixels [B, S, S, C] uint8 to embeddings [B, D], float32 on the CPU"""
 
 
-def engine(
-    network: Network, how: Preprocessing, form: Runtime, *, many: bool
+def make_engine(
+    network: Network, preprocessing: Preprocessing, runtime: Runtime, *, many: bool
 ) -> Engine:
-    """What computes embeddings in a form; prepared for `many` pictures or as it is.
+    """Return an engine for a runtime, optimized for many images or not.
 
-    The network is not changed by what is prepared from it, nor the reverse.
+    `network` is not modified. Unoptimized engines follow later changes of its weights.
     """
-    if many and form.engine == "openvino":
-        return _openvino(network, how, form)
-    if many and not form.exact:
-        network = _folded(network, how)
-        if form.precision == "bfloat16":
-            _convolutions_in_bfloat16(network)
-    form.prepare(network)
+    if many and runtime.engine == "openvino":
+        return _make_openvino_engine(network, preprocessing, runtime)
+    if many and not runtime.deterministic:
+        network = _fold(network, preprocessing)
+        if runtime.precision == "bfloat16":
+            _convolutions_to_bfloat16(network)
+    runtime.prepare(network)
 
     @torch.inference_mode()
-    def answer(pixels: np.ndarray) -> Tensor:
-        network.eval()  # it may be learning between two answers
-        x = form.place(to_input(pixels, how, form.device))
-        with form.threaded(), form.active():
+    def embed(pixels: np.ndarray) -> Tensor:
+        network.eval()  # it may be training between two calls
+        x = runtime.move(to_input(pixels, preprocessing, runtime.device))
+        with runtime.threaded(), runtime.active():
             return network.embed(x).float().cpu()
 
-    return answer
+    return embed
 
 
-def network_key(network: Network, how: Preprocessing, form: Runtime) -> str:
-    """Names all that features depend on: weights, preprocessing, number format."""
-    sha = hashlib.sha256(repr((how, form.precision, form.engine, RULES)).encode())
+def network_hash(
+    network: Network, preprocessing: Preprocessing, runtime: Runtime
+) -> str:
+    """Return a hash of all that embeddings depend on: weights, preprocessing, dtype."""
+    settings = preprocessing, runtime.precision, runtime.engine, DECODER_VERSION
+    sha = hashlib.sha256(repr(settings).encode())
     sha.update(type(network).__name__.encode())
     for name, tensor in network.state_dict().items():
         if not name.startswith(network.head_name + "."):
@@ -77,175 +84,201 @@ def network_key(network: Network, how: Preprocessing, form: Runtime) -> str:
     return sha.hexdigest()[:32]
 
 
-def _folded(network: Network, how: Preprocessing) -> Network:
+def traced_path(
+    network: Network, preprocessing: Preprocessing, runtime: Runtime
+) -> Path:
+    """Return the path in the cache of the network traced for OpenVINO."""
+    name = f"{network_hash(network, preprocessing, runtime)}-{TRACE_VERSION}.xml"
+    return cache_directory() / "traced" / name
+
+
+def _fold(network: Network, preprocessing: Preprocessing) -> Network:
     device = next(network.parameters()).device
-    side = how.image_size
-    example = torch.rand(1, how.channels, side, side, device=device)
-    plain = folded(network, example)
-    assert isinstance(plain, Network)
-    return plain
+    side = preprocessing.image_size
+    example = torch.rand(1, preprocessing.channels, side, side, device=device)
+    folded = fold_batchnorm(network, example)
+    assert isinstance(folded, Network)
+    return folded
 
 
-def _convolutions_in_bfloat16(network: Network) -> None:
-    """Round the weights once, and not again for every batch as autocast would."""
+def _convolutions_to_bfloat16(network: Network) -> None:
+    """Round the weights once, rather than in every batch as autocast would."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.to(torch.bfloat16)
 
 
-def _openvino(network: Network, how: Preprocessing, form: Runtime) -> Engine:
-    """The network on OpenVINO; scaling the pixels becomes part of its first layer."""
-    side = how.store_size
-    example = torch.zeros(2, side, side, how.channels, dtype=torch.uint8)
-    kept = _kept(network, how, form)
-    found = _read(kept, form)
-    if found is None:
-        from_pixels = _FromPixels(_folded(network, how), how)
-        found = _engine(on_openvino(from_pixels, example, form.precision, kept))
-        PixelCache(kept.parent).trim()
-    return found
+def _make_openvino_engine(
+    network: Network, preprocessing: Preprocessing, runtime: Runtime
+) -> Engine:
+    """Return an OpenVINO engine; normalization is fused into the first layer."""
+    path = traced_path(network, preprocessing, runtime)
+    if (engine := _load_engine(path, runtime)) is not None:
+        return engine
+    side, channels = preprocessing.store_size, preprocessing.channels
+    example = torch.zeros(2, side, side, channels, dtype=torch.uint8)
+    from_pixels = _FromPixels(_fold(network, preprocessing), preprocessing)
+    function = openvino.compile_with_openvino(
+        from_pixels, example, runtime.precision, path
+    )
+    PixelCache(path.parent).trim()
+    return _as_engine(function)
 
 
-def _kept(network: Network, how: Preprocessing, form: Runtime) -> Path:
-    """Where the traced network is kept."""
-    return cache_folder() / "traced" / f"{network_key(network, how, form)}-{TRACED}.xml"
+def _load_engine(path: Path, runtime: Runtime) -> Engine | None:
+    function = openvino.load_compiled(path, runtime.precision)
+    return None if function is None else _as_engine(function)
 
 
-def _read(kept: Path, form: Runtime) -> Engine | None:
-    answer = kept_on_openvino(kept, form.precision)
-    return None if answer is None else _engine(answer)
-
-
-def _engine(answer: Callable[[np.ndarray], np.ndarray]) -> Engine:
-    return lambda pixels: torch.from_numpy(answer(pixels).astype(np.float32))
+def _as_engine(function: Callable[[np.ndarray], np.ndarray]) -> Engine:
+    return lambda pixels: torch.from_numpy(function(pixels).astype(np.float32))
 
 
 class _FromPixels(nn.Module):
-    """Embeddings [B, D] of pixels [B, S, S, C] of uint8, for the tracer."""
+    """Embeddings [B, D] of pixels [B, S, S, C] uint8, as a module to be traced."""
 
-    def __init__(self, network: Network, how: Preprocessing) -> None:
+    def __init__(self, network: Network, preprocessing: Preprocessing) -> None:
         super().__init__()
-        self.network, self.how = network, how
+        self.network, self.preprocessing = network, preprocessing
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.network.embed(cropped(pixels, self.how))
+        return self.network.embed(center_crop(pixels, self.preprocessing))
 
 
 @dataclass
 class Engines:
-    """How one trained network answers on this machine; engines are made when needed."""
+    """The engines of one trained network on this machine, made when first needed."""
 
     network: Network
-    how: Preprocessing
-    form: Runtime
-    """in which it learned: few pictures are answered in it"""
+    preprocessing: Preprocessing
+    runtime: Runtime
+    """the runtime of training, which few images are embedded with"""
 
     backbone: str
     precision: Precision
     cache: bool
-    """whether what was measured is remembered"""
+    """remember measurements on disk"""
 
-    _made: dict[bool, Engine] = field(default_factory=dict)
-    _begun: Future[Engine | None] | None = None
-    """the engine for many pictures, on its way"""
+    _engines: dict[bool, Engine] = field(default_factory=dict)
+    """by `many`"""
+
+    _preloading: Future[Engine | None] | None = None
+    """the engine for many images, being loaded in a thread"""
 
     def embed(self, pixels: np.ndarray, *, many: bool) -> Tensor:
-        """Embeddings [B, D] of pixels [B, S, S, C] of uint8, float32 on the CPU."""
-        if many not in self._made:
-            started_at = self._begun.result() if many and self._begun else None
-            self._made[many] = started_at or self._make(many)
-        return self._made[many](pixels)
+        """Return embeddings [B, D] of pixels [B, S, S, C] uint8."""
+        if many not in self._engines:
+            preloading = self._preloading if many else None
+            engine = preloading.result() if preloading else None
+            self._engines[many] = engine or self._make(many)
+        return self._engines[many](pixels)
 
-    def begin(self) -> None:
-        """Read the engine for many pictures in a thread, while other work goes on.
+    def preload(self) -> None:
+        """Start loading the engine for many images in a thread, if it is on disk.
 
-        Only where it is on disk: torch's tracers change what a call of any module does,
-        in every thread.
+        It is not traced there: torch's tracers change what modules do in every thread.
         """
-        if self._begun is not None or True in self._made:
+        if self._preloading is not None or True in self._engines:
             return
-        form = self.form_for(many=True)
-        if form.engine == "openvino":
+        runtime = self.runtime_for(many=True)
+        if runtime.engine == "openvino":
             thread = ThreadPoolExecutor(1)
-            kept = _kept(self.network, self.how, form)
-            self._begun = thread.submit(_read, kept, form)
+            path = traced_path(self.network, self.preprocessing, runtime)
+            self._preloading = thread.submit(_load_engine, path, runtime)
             thread.shutdown(wait=False)
 
     def _make(self, many: bool) -> Engine:
-        return engine(self.network, self.how, self.form_for(many), many=many)
+        runtime = self.runtime_for(many)
+        return make_engine(self.network, self.preprocessing, runtime, many=many)
 
     @torch.inference_mode()
-    def logits(self, z: Tensor) -> Tensor:
-        """Logits [B, K] of embeddings, in float32 whatever came before."""
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """Return logits [B, K] of embeddings [B, D], in float32."""
         head = self.network.head
-        return F.linear(z, head.weight.float().cpu(), head.bias.float().cpu())
+        return F.linear(embeddings, head.weight.float().cpu(), head.bias.float().cpu())
 
-    def form_for(self, many: bool) -> Runtime:
-        """The form for few pictures, or the one measured to be fastest for many."""
-        if not many or self.form.exact:
-            return replace(self.form, engine="torch", compiled=False)
+    def runtime_for(self, many: bool) -> Runtime:
+        """Return the runtime for few images, or the one measured fastest for many."""
+        if not many or self.runtime.deterministic:
+            return replace(self.runtime, engine="torch", compiled=False)
         return self._fastest
 
     @functools.cached_property
     def _fastest(self) -> Runtime:
-        forms = candidates(self.form.device, self.precision, self.form.exact)
+        runtimes = candidate_runtimes(
+            self.runtime.device, self.precision, self.runtime.deterministic
+        )
         return fastest_forward(
-            self.network, self.how, forms, self.backbone, many=True, cache=self.cache
+            self.network,
+            self.preprocessing,
+            runtimes,
+            self.backbone,
+            many=True,
+            cache=self.cache,
         )
 
 
 def fastest_forward(
     network: Network,
-    how: Preprocessing,
-    forms: list[Runtime],
+    preprocessing: Preprocessing,
+    runtimes: list[Runtime],
     backbone: str,
     *,
     many: bool,
     cache: bool = True,
 ) -> Runtime:
-    """The form in which a network answers fastest here, OpenVINO among them for many.
+    """Return the runtime with the fastest forward pass; with `many`, also try OpenVINO.
 
-    It is measured once on a machine and remembered (with `cache`): what else runs there
-    is to change no result. None is compiled: decoding is slower than an accelerator.
+    It is measured once per machine and remembered (with `cache`), so that machine load
+    changes no result. None is compiled: decoding is slower than an accelerator.
     """
-    forms = [form for form in forms if not form.compiled]
-    side = how.image_size
-    x = torch.rand(16, how.channels, side, side)
+    runtimes = [runtime for runtime in runtimes if not runtime.compiled]
+    side = preprocessing.image_size
+    x = torch.rand(16, preprocessing.channels, side, side)
 
     def measure() -> Runtime:
-        form = fastest(network, x, forms, repeats=2, learning=False)
-        return _faster_engine(network, how, form) if many else form
+        runtime = fastest_runtime(network, x, runtimes, repeats=2, training=False)
+        return _choose_engine(network, preprocessing, runtime) if many else runtime
 
-    return remember(f"answering {many}", backbone, x, forms, measure, cache)
+    return remember_runtime(
+        f"inference, many={many}", backbone, x, runtimes, measure, cache=cache
+    )
 
 
-def remember(
-    what: str,
+def remember_runtime(
+    task: str,
     backbone: str,
     x: Tensor,
-    forms: list[Runtime],
+    runtimes: list[Runtime],
     measure: Callable[[], Runtime],
+    *,
     cache: bool,
 ) -> Runtime:
-    """The form measured on this machine before, else the one that `measure` finds."""
-    if not cache or len(forms) == 1:
+    """Return the runtime measured on this machine before, else the result of `measure`.
+
+    task, backbone, the shape of x, runtimes: what the measurement depends on.
+    """
+    if not cache or len(runtimes) == 1:
         return measure()
-    how = [what, backbone, list(x.shape), [str(form) for form in forms]]
-    key = " ".join(map(str, [*how, torch.__version__, cores()]))
-    return remembered(cache_folder() / "forms.json", key, measure)
+    parts = [task, backbone, list(x.shape), [str(runtime) for runtime in runtimes]]
+    key = " ".join(map(str, [*parts, torch.__version__, num_cores()]))
+    return cached_runtime(cache_directory() / "runtimes.json", key, measure)
 
 
-def _faster_engine(network: Network, how: Preprocessing, form: Runtime) -> Runtime:
-    """The form, on OpenVINO where that is here and faster."""
-    if form.device != "cpu" or form.exact or not inference.is_installed():
-        return form
-    shape = BATCH, how.store_size, how.store_size, how.channels
+def _choose_engine(
+    network: Network, preprocessing: Preprocessing, runtime: Runtime
+) -> Runtime:
+    """Return the runtime, with OpenVINO as its engine where that is faster."""
+    if runtime.device != "cpu" or runtime.deterministic or not openvino.is_installed():
+        return runtime
+    side = preprocessing.store_size
+    shape = BATCH_SIZE, side, side, preprocessing.channels
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     seconds = {}
-    for trial in (form, replace(form, engine="openvino")):
-        run = engine(network, how, trial, many=True)
-        run(pixels)
+    for candidate in (runtime, replace(runtime, engine="openvino")):
+        embed = make_engine(network, preprocessing, candidate, many=True)
+        embed(pixels)
         started_at = time.perf_counter()
-        run(pixels)
-        seconds[trial] = time.perf_counter() - started_at
+        embed(pixels)
+        seconds[candidate] = time.perf_counter() - started_at
     return min(seconds, key=seconds.__getitem__)

@@ -1,7 +1,7 @@
-"""Which pictures are like those learned from: by their embedding, and by their surface.
+"""Out-of-distribution detection for images, by embeddings and by pixel statistics.
 
-Either may raise the flag (`core.novelty`). The rate of false alarms is shared between
-them, and the two shares add up to it at most (Boole's inequality).
+Each has a detector of `core.evaluation.out_of_distribution`; either may flag an image.
+They share the false alarm rate, which bounds the sum of both (Boole's inequality).
 """
 
 from dataclasses import dataclass
@@ -10,99 +10,99 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vicinal.core.evaluation.out_of_distribution import NearestNeighborDetector
-from vicinal.core.storage.checkpoint import Tensors, under
+from vicinal.core.storage.checkpoint import Tensors, with_prefix
 from vicinal.errors import ModelFileError
 
-SURFACES = 0.2
-"""part of the false alarms that surfaces may give; embeddings have the rest"""
+PIXEL_SHARE = 0.2
+"""share of the false alarm rate for pixel statistics; embeddings have the rest"""
 
 
 class ImageFeatures(NamedTuple):
-    """What was seen of N pictures."""
+    """The features of N images that the detectors compare."""
 
     embeddings: np.ndarray
-    """[N, D] what the last layer is given"""
+    """[N, D] the input of the last layer"""
 
-    surfaces: np.ndarray
-    """[N, K] see `surface.surface`"""
+    pixel_statistics: np.ndarray
+    """[N, K] see `compute_pixel_statistics`"""
 
 
 @dataclass(frozen=True)
 class OutlierDetector:
-    """What is known, and from where on a picture is called unknown."""
+    """Flags images that are unlike the training images."""
 
     embeddings: NearestNeighborDetector
-    surfaces: NearestNeighborDetector | None
-    """None: it was learned before surfaces counted"""
-
-    false_alarm: float
-    """share of known pictures that may be called unknown"""
+    pixel_statistics: NearestNeighborDetector
+    false_alarm_rate: float
+    """share of in-distribution images that may be flagged"""
 
     @classmethod
     def fit(
         cls,
-        seen: ImageFeatures,
-        false_alarm: float,
+        train: ImageFeatures,
+        false_alarm_rate: float,
         seed: int,
         *,
         held_out: ImageFeatures | None = None,
-        together: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
     ) -> "OutlierDetector":
-        """Learn what is known.
+        """Fit both detectors.
 
-        held_out: pictures no weight was fitted on. together: [N] groups of those seen,
-        which are no neighbours of each other where none is held out.
+        held_out: features of images that no weight was fitted on. groups: [N] of the
+        training images; without held_out, members of one group are not compared.
         """
         z, x = (None, None) if held_out is None else held_out
-        of_z, of_x = (1 - SURFACES) * false_alarm, SURFACES * false_alarm
+        pixel_rate = PIXEL_SHARE * false_alarm_rate
+        embedding_rate = (1 - PIXEL_SHARE) * false_alarm_rate
         return cls(
             NearestNeighborDetector.fit(
-                seen.embeddings, of_z, seed, z, together=together
+                train.embeddings, embedding_rate, seed, z, groups=groups
             ),
             NearestNeighborDetector.fit(
-                seen.surfaces, of_x, seed, x, places=True, together=together
+                train.pixel_statistics,
+                pixel_rate,
+                seed,
+                x,
+                standardize=True,
+                groups=groups,
             ),
-            false_alarm,
+            false_alarm_rate,
         )
 
     @property
-    def can_tell(self) -> bool:
-        """Whether there were enough pictures to call any unknown."""
+    def can_detect(self) -> bool:
+        """True if there were enough images to flag any image."""
         return self.embeddings.threshold < np.inf
 
-    def is_unknown(self, seen: ImageFeatures) -> np.ndarray:
-        """Whether each picture is unlike what is known; bool [N]."""
-        strange = self.embeddings.is_unknown(seen.embeddings)
-        if self.surfaces is None:
-            return strange
-        return strange | self.surfaces.is_unknown(seen.surfaces)
+    def is_unknown(self, features: ImageFeatures) -> np.ndarray:
+        """Return a mask [N] of the images that are out of distribution."""
+        by_embedding = self.embeddings.is_unknown(features.embeddings)
+        return by_embedding | self.pixel_statistics.is_unknown(
+            features.pixel_statistics
+        )
 
     def to_arrays(self) -> tuple[Tensors, dict[str, Any]]:
-        """Tensors and JSON for a model file; no bit is lost."""
-        tensors, values = {}, {"false_alarm": self.false_alarm}
-        for name in ("embeddings", "surfaces"):
-            if (part := getattr(self, name)) is not None:
-                found, values[name] = part.to_arrays()
-                tensors |= {f"{name}.{key}": t for key, t in found.items()}
+        """Return tensors and JSON values for a model file, without loss."""
+        tensors, values = {}, {"false_alarm_rate": self.false_alarm_rate}
+        for name in ("embeddings", "pixel_statistics"):
+            arrays, values[name] = getattr(self, name).to_arrays()
+            tensors |= {f"{name}.{key}": t for key, t in arrays.items()}
         return tensors, values
 
     @classmethod
     def from_arrays(cls, tensors: Tensors, values: dict[str, Any]) -> "OutlierDetector":
-        """What `to_arrays` gave; ModelFileError when a part is missing."""
-        if "neighbours" in values:  # written before surfaces counted
-            found = NearestNeighborDetector.from_arrays(tensors, values)
-            return cls(found, None, found.false_alarm)
+        """Restore what `to_arrays` returned; ModelFileError when a part is missing."""
         try:
-            z, alarm = values["embeddings"], float(values["false_alarm"])
+            rate = float(values["false_alarm_rate"])
+            detectors = {
+                name: NearestNeighborDetector.from_arrays(
+                    with_prefix(name, tensors), values[name]
+                )
+                for name in ("embeddings", "pixel_statistics")
+            }
         except KeyError as error:
             raise ModelFileError(
-                f"The model file lacks {error} of what is known. Train it again."
+                f"The model file lacks {error} of the outlier detector. Train the "
+                "model again."
             ) from error
-        x = values.get("surfaces")
-        return cls(
-            NearestNeighborDetector.from_arrays(under("embeddings", tensors), z),
-            NearestNeighborDetector.from_arrays(under("surfaces", tensors), x)
-            if x
-            else None,
-            alarm,
-        )
+        return cls(**detectors, false_alarm_rate=rate)

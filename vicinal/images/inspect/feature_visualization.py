@@ -1,14 +1,13 @@
-"""A picture that is made to excite a channel, or a class: what it would love to see.
+"""Feature visualisation: an image that maximises the activation of a channel or class.
 
-Steepest ascent on pixels finds noise. Three things lead to pictures (C. Olah, A.
+Gradient ascent on pixels gives noise. Three measures give images instead (C. Olah, A.
 Mordvintsev, L. Schubert: Feature Visualization, Distill 2017,
 https://distill.pub/2017/feature-visualization):
 
-- **Fourier parametrisation**: the steps are taken in the picture's spectrum, where each
-  frequency f has the scale 1 / f that it has in photographs;
-- **colours that vary apart**: one channel for light, two for colour that are smaller;
-- **robustness**: before each step the picture is shifted, turned and zoomed a little,
-  so that only what survives this is left.
+- **Fourier parametrisation**: the steps are taken in the spectrum of the image, in
+  which a frequency f has the scale 1 / f of natural images;
+- **decorrelated colours**: one channel of brightness, two smaller ones of colour;
+- **robustness**: before each step the image is shifted, rotated and zoomed at random.
 """
 
 import math
@@ -19,143 +18,149 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vicinal.core.compute.runtime import generator
+from vicinal.core.compute.runtime import seeded_generator
 from vicinal.images.data.decode import Preprocessing
-from vicinal.images.tracing.trace import Run, answering, traced
+from vicinal.images.tracing.trace import StepInterpreter, eval_mode, trace_network
 
 STEPS = 256
-RATE = 0.05
+LEARNING_RATE = 0.05
 """of Adam (Kingma and Ba 2015)"""
 
-COLOURS = torch.tensor(
+COLORS = torch.tensor(
     [
         [0.577, 0.707, 0.408],
         [0.577, 0.0, -0.816],
         [0.577, -0.707, 0.408],
     ]
 ) * torch.tensor([1.0, 0.35, 0.2])
-"""[3, 3] from light and two opposed colours to red, green and blue: orthogonal axes, of
-the spreads that they have in photographs, roughly"""
+"""[3, 3] from brightness and two opponent colours to red, green and blue: orthogonal
+axes, with roughly the standard deviations of natural images"""
 
-SHIFT, TURN, ZOOM = 8, 6.0, 0.08
-"""pixels, degrees, share: how far a view may be off"""
+MAX_SHIFT, MAX_ROTATION, MAX_ZOOM = 8, 6.0, 0.08
+"""of random views: pixels, degrees, fraction"""
 
-Excites = Callable[[dict[str, Tensor], Tensor], Tensor]
-"""the number to make large, of the values of the steps asked for and the output"""
+Objective = Callable[[dict[str, Tensor], Tensor], Tensor]
+"""the number to maximise, as a function of activations by step and the output"""
 
 
-class Synthesis(NamedTuple):
-    """What came of it."""
+class FeatureVisualization(NamedTuple):
+    """An image and the activation that it was optimised for."""
 
-    picture: Tensor
+    image: Tensor
     """[C, H, W] in 0 to 1"""
+
     values: list[float]
-    """the number that grew, step by step"""
+    """the activation after each step"""
 
 
-def channel_of(layer: str, channel: int) -> tuple[str, Excites]:
-    """The mean of one map of a layer, or one number of a row."""
+def maximize_channel(layer: str, channel: int) -> tuple[str, Objective]:
+    """Return the objective of a channel: the mean of its map, or its activation."""
 
-    def excites(values: dict[str, Tensor], out: Tensor) -> Tensor:
+    def objective(values: dict[str, Tensor], output: Tensor) -> Tensor:
         return values[layer][:, channel].mean()
 
-    return layer, excites
+    return layer, objective
 
 
-def class_of(row: int) -> tuple[None, Excites]:
-    """One class's logit."""
-    return None, lambda values, out: out[:, row].mean()
+def maximize_class(class_index: int) -> tuple[None, Objective]:
+    """Return the objective of a class: its logit."""
+    return None, lambda values, output: output[:, class_index].mean()
 
 
-def synthesise(
+def visualize_feature(
     network: nn.Module,
-    how: Preprocessing,
-    wanted: tuple[str | None, Excites],
+    preprocessing: Preprocessing,
+    objective: tuple[str | None, Objective],
     *,
     size: int | None = None,
     steps: int = STEPS,
     seed: int = 0,
-) -> Synthesis:
-    """Make a picture that excites what is wanted (`channel_of`, `class_of`).
+) -> FeatureVisualization:
+    """Return an image that maximises an objective.
 
-    how: the preprocessing that the network was trained with; size: pixels, those of its
-    input unless given. The network is left as it was.
+    objective: from `maximize_channel` or `maximize_class`. size: pixels; None: the size
+    of the network's input. The network is left unchanged.
     """
-    side = size or how.image_size
-    found = list(_ascend(network, how, wanted, side, steps, seed))
-    return Synthesis(found[-1][0], [value for _, value in found])
+    size = size or preprocessing.image_size
+    steps_done = list(
+        _gradient_ascent(network, preprocessing, objective, size, steps, seed)
+    )
+    return FeatureVisualization(steps_done[-1][0], [value for _, value in steps_done])
 
 
-def _ascend(
+def _gradient_ascent(
     network: nn.Module,
-    how: Preprocessing,
-    wanted: tuple[str | None, Excites],
+    preprocessing: Preprocessing,
+    objective: tuple[str | None, Objective],
     size: int,
     steps: int,
     seed: int,
 ) -> Iterator[tuple[Tensor, float]]:
-    """The picture and what it excites, step by step."""
-    layer, excites = wanted
-    g = generator(seed, 7)
-    shape = how.channels, size, size // 2 + 1, 2
-    spectrum = (0.01 * torch.randn(shape, generator=g)).requires_grad_()
-    optimizer = torch.optim.Adam([spectrum], lr=RATE)
-    seen: dict[str, Tensor] = {}
+    """Yield the image and its value after each step."""
+    layer, evaluate = objective
+    rng = seeded_generator(seed, 7)
+    shape = preprocessing.channels, size, size // 2 + 1, 2
+    spectrum = (0.01 * torch.randn(shape, generator=rng)).requires_grad_()
+    optimizer = torch.optim.Adam([spectrum], lr=LEARNING_RATE)
+    activations: dict[str, Tensor] = {}
 
-    def watch(name: str, value: Tensor) -> None:
+    def keep(name: str, value: Tensor) -> None:
         if name == layer:
-            seen[name] = value
+            activations[name] = value
 
-    trained = [p for p in network.parameters() if p.requires_grad]
-    with answering(network), torch.enable_grad():
-        graph = traced(network)
-        for parameter in trained:  # only the picture learns
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    with eval_mode(network), torch.enable_grad():
+        graph = trace_network(network)
+        for parameter in trainable:
             parameter.requires_grad_(False)
         try:
             for _ in range(steps):
                 optimizer.zero_grad(set_to_none=True)
-                picture = painted(spectrum, size)
-                x = prepared(viewed(picture, g), how)
-                value = excites(seen, Run(graph, watch).run(x[None]))
+                image = image_from_spectrum(spectrum, size)
+                x = standardize(random_view(image, rng), preprocessing)
+                output = StepInterpreter(graph, keep).run(x[None])
+                value = evaluate(activations, output)
                 (-value).backward()
                 optimizer.step()
-                yield painted(spectrum, size).detach(), float(value.detach())
+                image = image_from_spectrum(spectrum, size).detach()
+                yield image, float(value.detach())
         finally:
-            for parameter in trained:
+            for parameter in trainable:
                 parameter.requires_grad_(True)
 
 
-def painted(spectrum: Tensor, size: int) -> Tensor:
-    """A picture [C, H, W] in 0 to 1 of its spectrum [C, H, W // 2 + 1, 2]."""
-    down, across = torch.fft.fftfreq(size), torch.fft.rfftfreq(size)
-    frequency = torch.sqrt(down[:, None] ** 2 + across**2)
+def image_from_spectrum(spectrum: Tensor, size: int) -> Tensor:
+    """Return the image [C, H, W] in 0 to 1 of a spectrum [C, H, W // 2 + 1, 2]."""
+    rows, columns = torch.fft.fftfreq(size), torch.fft.rfftfreq(size)
+    frequency = torch.sqrt(rows[:, None] ** 2 + columns**2)
     scale = 1 / frequency.clamp(min=1 / size)
-    planes = torch.fft.irfft2(
+    channels = torch.fft.irfft2(
         torch.view_as_complex(spectrum) * scale, s=(size, size), norm="ortho"
     )
-    planes = planes / 4
-    if len(planes) == 3:
-        planes = torch.einsum("ij,jhw->ihw", COLOURS, planes)
-    return torch.sigmoid(planes)
+    channels = channels / 4
+    if len(channels) == 3:
+        channels = torch.einsum("ij,jhw->ihw", COLORS, channels)
+    return torch.sigmoid(channels)
 
 
-def viewed(picture: Tensor, g: torch.Generator) -> Tensor:
-    """A view of a picture [C, H, W] that is a little shifted, turned and zoomed."""
-    size = picture.shape[-1]
-    r = 2 * torch.rand(4, generator=g) - 1
-    angle = float(r[0]) * TURN * math.pi / 180
-    zoom = 1 + float(r[1]) * ZOOM
-    dx, dy = (2 * SHIFT / size * r[2:]).tolist()
+def random_view(image: Tensor, rng: torch.Generator) -> Tensor:
+    """Return an image [C, H, W], slightly shifted, rotated and zoomed."""
+    size = image.shape[-1]
+    r = 2 * torch.rand(4, generator=rng) - 1
+    angle = float(r[0]) * MAX_ROTATION * math.pi / 180
+    zoom = 1 + float(r[1]) * MAX_ZOOM
+    dx, dy = (2 * MAX_SHIFT / size * r[2:]).tolist()
     cos, sin = math.cos(angle) / zoom, math.sin(angle) / zoom
     theta = torch.tensor([[[cos, -sin, dx], [sin, cos, dy]]])
     grid = F.affine_grid(theta, [1, 1, size, size], align_corners=False)
-    seen = F.grid_sample(
-        picture[None], grid, padding_mode="reflection", align_corners=False
+    view = F.grid_sample(
+        image[None], grid, padding_mode="reflection", align_corners=False
     )
-    return seen[0]
+    return view[0]
 
 
-def prepared(picture: Tensor, how: Preprocessing) -> Tensor:
-    """A picture [C, H, W] in 0 to 1 as the network's input."""
-    told = torch.tensor([how.mean, how.std]).view(2, -1, 1, 1)
-    return (picture - told[0]) / told[1]
+def standardize(image: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Return an image [C, H, W] in 0 to 1 as the input of the network."""
+    moments = torch.tensor([preprocessing.mean, preprocessing.std])
+    mean, std = moments.view(2, -1, 1, 1)
+    return (image - mean) / std

@@ -1,4 +1,4 @@
-"""The filters of the first convolution, as pictures: what a network looks for first."""
+"""The filters of the first convolution, as images."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from vicinal.errors import SettingError
 
 
 def first_convolution(network: nn.Module) -> tuple[str, nn.Conv2d]:
-    """The name and the layer; SettingError for a network without convolutions."""
+    """Return name and layer; SettingError for a network without convolutions."""
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
             return name, module
@@ -16,36 +16,37 @@ def first_convolution(network: nn.Module) -> tuple[str, nn.Conv2d]:
     )
 
 
-def filter_pictures(network: nn.Module) -> Tensor:
-    """The first convolution's kernels [O, kh, kw, C] in 0 to 1, grey where they are 0.
+def filter_images(network: nn.Module) -> Tensor:
+    """Return the first kernels [O, kh, kw, C] in 0 to 1; weight 0 is grey.
 
-    Each is scaled by its own largest weight: what counts is its form.
+    Each is scaled by its own largest weight.
     """
     kernels = first_convolution(network)[1].weight.detach().float().cpu()
     largest = kernels.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-12)
     return (0.5 + kernels / largest / 2).permute(0, 2, 3, 1).contiguous()
 
 
-def kind_of(kernel: Tensor) -> str:
-    """What a filter [C, kh, kw] answers to, in a word: an edge, a colour, a blur ...
+def classify_filter(kernel: Tensor) -> str:
+    """Return what a filter [C, kh, kw] detects, in words.
 
-    By where its energy is. Nearly all in the mean over places: it sees colour (its
-    channels differ) or light (they do not). Else, with one sign, a blur, and otherwise
-    an edge or a texture, across the direction in which it changes most.
+    If most of its energy is in the mean over positions, it detects colour (channels
+    differ) or brightness. Otherwise a filter of one sign is a blur, and any other
+    detects edges across the direction in which it changes most, or a texture.
     """
     kernel = kernel.detach().double()
     energy = float(kernel.square().sum())
     if not energy:
-        return "nothing: all its weights are 0"
+        return "nothing (all weights are 0)"
     mean = kernel.mean(dim=(1, 2), keepdim=True)
     if float(mean.square().sum()) * kernel[0].numel() > 0.9 * energy:
-        apart = float((mean - mean.mean()).square().sum())
-        return "colour" if apart > 0.5 * float(mean.square().sum()) else "light"
+        between_channels = float((mean - mean.mean()).square().sum())
+        is_color = between_channels > 0.5 * float(mean.square().sum())
+        return "colour" if is_color else "brightness"
     grey = kernel.sum(dim=0)
     if float((grey.sum()).abs()) > 0.9 * float(grey.abs().sum()):
-        return "a blur"
-    down, across = torch.gradient(grey) if min(grey.shape) > 1 else (grey, grey)
-    vertical, horizontal = float(down.square().sum()), float(across.square().sum())
+        return "blurred brightness"
+    rows, columns = torch.gradient(grey) if min(grey.shape) > 1 else (grey, grey)
+    vertical, horizontal = float(rows.square().sum()), float(columns.square().sum())
     if max(vertical, horizontal) > 2 * min(vertical, horizontal):
-        return "a horizontal edge" if vertical > horizontal else "a vertical edge"
-    return "a slanted edge or a texture"
+        return "horizontal edges" if vertical > horizontal else "vertical edges"
+    return "diagonal edges or textures"

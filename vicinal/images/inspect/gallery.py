@@ -1,4 +1,4 @@
-"""Sheets to look at: filters, what excites a channel, and what it would love to see."""
+"""Galleries for `vicinal inspect --show`: filters, top patches, visualised features."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,115 +9,117 @@ from matplotlib.figure import Figure
 
 from vicinal.errors import SettingError
 from vicinal.images.data.preprocess import to_input
-from vicinal.images.explain.explain import seen_pixels
+from vicinal.images.explain.explain import check_seed, crop_pixels
 from vicinal.images.inspect.feature_visualization import (
-    channel_of,
-    class_of,
-    synthesise,
+    maximize_channel,
+    maximize_class,
+    visualize_feature,
 )
-from vicinal.images.inspect.filters import filter_pictures, first_convolution, kind_of
+from vicinal.images.inspect.filters import (
+    classify_filter,
+    filter_images,
+    first_convolution,
+)
 from vicinal.images.inspect.inspect import check_channels
-from vicinal.images.inspect.plots import draw_filters, draw_rows
-from vicinal.images.inspect.receptive_field import Box
-from vicinal.images.inspect.top_patches import Patch, exciting_patches
-from vicinal.images.tracing.explained_network import forms_of
-from vicinal.images.tracing.target import row_of
+from vicinal.images.inspect.plots import plot_filters, plot_image_rows
+from vicinal.images.inspect.top_patches import Patch, find_top_patches
+from vicinal.images.tracing.explained_network import get_explained_network
+from vicinal.images.tracing.target import class_index
 from vicinal.images.tracing.trace import record
 
 if TYPE_CHECKING:
     from vicinal.images.model import ImageModel
 
-FEW = 4
-"""channels that are shown where none is named"""
+DEFAULT_CHANNELS = 4
+"""channels that are shown unless they are named"""
 
-PATCHES = 9
-"""patches of a channel"""
+NUM_PATCHES = 9
+"""patches per channel"""
 
-MOST_PICTURES = 256
-"""pictures in which patches are looked for"""
+MAX_IMAGES = 256
+"""images that are searched for patches"""
 
 
 class Sheet(NamedTuple):
-    """A drawing, and what is in it for JSON."""
+    """A figure, its content for JSON, and lines to print."""
 
-    drawing: Figure
-    told: dict[str, Any]
+    figure: Figure
+    summary: dict[str, Any]
     lines: list[str]
 
 
-def filters(model: "ImageModel") -> Sheet:
-    """The first convolution's kernels; SettingError for a network without one."""
+def plot_first_filters(model: "ImageModel") -> Sheet:
+    """Plot the filters of the first convolution; SettingError if there is none."""
     name, convolution = first_convolution(model.network_)
-    kinds = [kind_of(kernel) for kernel in convolution.weight.detach().cpu()]
-    pictures = filter_pictures(model.network_).numpy()
+    kinds = [classify_filter(kernel) for kernel in convolution.weight.detach().cpu()]
+    images = filter_images(model.network_).numpy()
     counts = {kind: kinds.count(kind) for kind in sorted(set(kinds))}
     lines = [
-        f"{name}: {len(kinds)} filters of {pictures.shape[1]} x {pictures.shape[2]}",
-        *(f"  {count:>4} see {kind}" for kind, count in counts.items()),
+        f"{name}: {len(kinds)} filters of {images.shape[1]} x {images.shape[2]}",
+        *(f"  {count:>4} detect {kind}" for kind, count in counts.items()),
     ]
     titles = [str(k) for k in range(len(kinds))]
-    told = {"layer": name, "filters": kinds}
-    above = f"{name}: each scaled by its own largest weight; grey is 0"
-    return Sheet(draw_filters(pictures, titles, above), told, lines)
+    heading = f"{name}: each filter scaled by its largest weight; grey is 0"
+    figure = plot_filters(images, titles, heading)
+    return Sheet(figure, {"layer": name, "filters": kinds}, lines)
 
 
-def patches(
+def plot_top_patches(
     model: "ImageModel",
-    pictures: Sequence[str],
+    images: Sequence[str],
     layer: str,
     channels: Sequence[int] = (),
 ) -> Sheet:
-    """The windows of one's own pictures that excite each channel most.
+    """Plot the image patches with the highest activation of each channel.
 
-    channels: those to show; none: the ones that answer most strongly anywhere.
-    SettingError for a layer or a channel that is not there.
+    channels: those to show; empty: the ones with the highest activations. SettingError
+    for an unknown layer or channel.
     """
-    table = model._unlabelled(list(pictures[:MOST_PICTURES]))
-    pixels = [found for _, _, found in model._batches(table)]
-    how = model.preprocessing_
+    table = model.read_unlabelled(list(images[:MAX_IMAGES]))
+    stored = [pixels for _, _, pixels in model.read_batches(table)]
+    preprocessing = model.preprocessing_
     device = str(next(model.network_.parameters()).device)
-    inputs = (to_input(some, how, device) for some in pixels if len(some))
-    network = forms_of(model).plain
-    found = exciting_patches(network, inputs, layer, most=PATCHES)
-    usual = sorted(range(len(found)), key=lambda k: -found[k][0].value)
-    shown = check_channels(channels, len(found), layer) or sorted(usual[:FEW])
-    seen = seen_pixels(np.concatenate(pixels), how)
-    rows = [
-        [
-            _cut(seen[patch.picture], patch.box)
-            for patch in found[channel]
-            if patch.value
-        ]
-        for channel in shown
-    ]
-    titles = [f"channel {k}" + ("" if found[k][0].value else ": 0") for k in shown]
-    told = {str(k): [_patch_to_dict(p, table.names) for p in found[k]] for k in shown}
-    best = {k: found[k][0] for k in shown}
-    lines = [
-        f"channel {k}: most {patch.value:.4g}, in {table.names[patch.picture]}"
-        if patch.value
-        else f"channel {k}: 0 everywhere, nothing here excites it"
-        for k, patch in best.items()
-    ]
-    above = f"{layer}: what excites a channel most, first to {PATCHES}th"
-    drawn = draw_rows(rows, titles, above)
-    return Sheet(drawn, {"layer": layer, "patches": told}, lines)
+    inputs = (to_input(b, preprocessing, device) for b in stored if len(b))
+    network = get_explained_network(model).folded_traced
+    patches = find_top_patches(network, inputs, layer, count=NUM_PATCHES)
+    by_value = sorted(range(len(patches)), key=lambda k: -patches[k][0].value)
+    shown = check_channels(channels, len(patches), layer)
+    shown = shown or sorted(by_value[:DEFAULT_CHANNELS])
+    pixels = crop_pixels(np.concatenate(stored), preprocessing)
+    rows = [[_cut(pixels, patch) for patch in patches[k] if patch.value] for k in shown]
+    titles = [f"channel {k}" + ("" if patches[k][0].value else ": 0") for k in shown]
+    lines = [_describe_channel(k, patches[k][0], table.names) for k in shown]
+    heading = f"{layer}: patches with the highest activation, in decreasing order"
+    summary = {
+        str(k): [_patch_to_dict(patch, table.names) for patch in patches[k]]
+        for k in shown
+    }
+    figure = plot_image_rows(rows, titles, heading)
+    return Sheet(figure, {"layer": layer, "patches": summary}, lines)
 
 
-def _cut(picture: np.ndarray, box: Box) -> np.ndarray:
-    return picture[box.top : box.bottom, box.left : box.right]
+def _describe_channel(channel: int, patch: Patch, names: list[str]) -> str:
+    if not patch.value:
+        return f"channel {channel}: 0 for all images"
+    return f"channel {channel}: highest {patch.value:.4g}, in {names[patch.image]}"
+
+
+def _cut(pixels: np.ndarray, patch: Patch) -> np.ndarray:
+    """Return the pixels of a patch of images [N, H, W, C]."""
+    box = patch.box
+    return pixels[patch.image, box.top : box.bottom, box.left : box.right]
 
 
 def _patch_to_dict(patch: Patch, names: list[str]) -> dict[str, Any]:
     return {
-        "picture": names[patch.picture],
-        "at": list(patch.place),
+        "image": names[patch.image],
+        "position": list(patch.position),
         "value": patch.value,
-        "sees": patch.box._asdict(),
+        "receptive_field": patch.box._asdict(),
     }
 
 
-def synthesis(
+def plot_feature_visualizations(
     model: "ImageModel",
     layer: str | None,
     channels: Sequence[int] = (),
@@ -125,37 +127,49 @@ def synthesis(
     *,
     seed: int = 0,
 ) -> Sheet:
-    """Pictures made to excite channels of a layer, or a class.
+    """Plot images that maximise channels of a layer, or the logit of a class.
 
-    channels: none: the first few. SettingError or ClassError for what is not there.
+    channels: empty: the first few. SettingError or ClassError for an unknown one.
     """
-    network, how = model.network_, model.preprocessing_
+    check_seed(seed)
+    network, preprocessing = model.network_, model.preprocessing_
     if target is not None:
-        classes = model.objective_.classes
-        wanted = {target: class_of(row_of(classes, target))}
+        index = class_index(model.objective_.classes, target)
+        objectives = {target: maximize_class(index)}
     elif layer is not None:
-        side = how.image_size
-        probe = record(network, torch.zeros(how.channels, side, side))
-        count = len(probe.values[probe.step(layer).name])
-        shown = check_channels(channels, count, layer) or list(range(min(FEW, count)))
-        wanted = {f"channel {k}": channel_of(layer, k) for k in shown}
+        shown = _channels_of(model, layer, channels)
+        objectives = {f"channel {k}": maximize_channel(layer, k) for k in shown}
     else:
         raise SettingError(
-            "A picture is made to excite a channel, with --layer and --channels, or a "
-            "class, with --target."
+            "A feature visualisation maximises a channel (--layer and --channels) or "
+            "a class (--target). Got neither."
         )
-    made = {
-        name: synthesise(network, how, one, seed=seed) for name, one in wanted.items()
+    results = {
+        name: visualize_feature(network, preprocessing, objective, seed=seed)
+        for name, objective in objectives.items()
     }
-    pictures = [one.picture.movedim(0, -1).numpy() for one in made.values()]
-    what = "mean of its map" if target is None else "logit"
+    images = [result.image.movedim(0, -1).numpy() for result in results.values()]
+    value = "mean activation" if target is None else "logit"
     lines = [
-        f"{name}: {what} from {one.values[0]:.4g} to {one.values[-1]:.4g} in "
-        f"{len(one.values)} steps"
-        for name, one in made.items()
+        f"{name}: {value} from {result.values[0]:.4g} to {result.values[-1]:.4g} in "
+        f"{len(result.values)} steps"
+        for name, result in results.items()
     ]
-    told = {name: one.values[-1] for name, one in made.items()}
-    of = f" of {layer}" if target is None else ", by its logit"
-    above = f"made to excite {'channels' if target is None else target}{of}"
-    drawn = draw_rows([[picture] for picture in pictures], list(made), above, True)
-    return Sheet(drawn, {"layer": layer, "synthesis": told}, lines)
+    what = f"channels of {layer}" if target is None else f"the logit of {target}"
+    heading = f"images that maximise {what}"
+    figure = plot_image_rows(
+        [[image] for image in images], list(results), heading, True
+    )
+    summary = {name: result.values[-1] for name, result in results.items()}
+    return Sheet(figure, {"layer": layer, "synthesis": summary}, lines)
+
+
+def _channels_of(model: "ImageModel", layer: str, channels: Sequence[int]) -> list[int]:
+    """Return the channels of a layer to show; the first few unless they are named."""
+    preprocessing = model.preprocessing_
+    side = preprocessing.image_size
+    blank = torch.zeros(preprocessing.channels, side, side)
+    recording = record(model.network_, blank)
+    count = len(recording.values[recording.step(layer).name])
+    shown = check_channels(channels, count, layer)
+    return shown or list(range(min(DEFAULT_CHANNELS, count)))

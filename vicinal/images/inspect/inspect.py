@@ -1,4 +1,4 @@
-"""`vicinal inspect`: the layer table, a layer's maps, one number and its way back."""
+"""`vicinal inspect`: the layer table, feature maps, one activation and its trace."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -9,92 +9,101 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.core.text import counted
+from vicinal.core.data.splits import TEST
+from vicinal.core.text import pluralize
 from vicinal.errors import NoDataError, RunError, SettingError
 from vicinal.images.data.decode import Preprocessing
-from vicinal.images.data.inputs import list_pictures
+from vicinal.images.data.inputs import list_images
 from vicinal.images.data.preprocess import to_input
-from vicinal.images.explain.explain import one_picture, seen_pixels
-from vicinal.images.inspect.layer_table import Row, layer_table
+from vicinal.images.explain.explain import crop_pixels, read_single_image
+from vicinal.images.inspect.layer_arithmetic import PADDING, Position
+from vicinal.images.inspect.layer_table import LayerRow, layer_table
 from vicinal.images.inspect.receptive_field import Box, receptive_field
 from vicinal.images.inspect.walkthrough import (
-    NOWHERE,
     NumberBreakdown,
-    Place,
-    opened,
-    trail,
+    Term,
+    break_down,
+    trace_back,
 )
-from vicinal.images.tracing.trace import PICTURE, Recording, record
+from vicinal.images.tracing.trace import Recording, record
 
 if TYPE_CHECKING:
     from vicinal.images.model import ImageModel
 
-MOST = 128
-"""pictures that the layer table is made from"""
+MAX_IMAGES = 128
+"""images of the layer table"""
 
 BATCH = 16
 
-FEWEST = 5
-"""pictures below which every channel would look dead, or alive, by chance"""
+MIN_IMAGES_FOR_DEAD = 5
+"""images from which dead channels are reported"""
 
-TERMS = 12
-"""terms of a number that are told: those that give most"""
+MAX_TERMS = 12
+"""terms of an activation that are printed"""
 
-Say = Callable[[str], None]
+MAX_PRINTED_MAPS = 5
 
-
-def as_seen(how: Preprocessing) -> str:
-    """What of a picture is seen, and how its numbers are made, in a sentence."""
-    side, whole = how.image_size, how.store_size
-    part = {
-        "crop": f"its middle, once the shorter side has {whole} pixels",
-        "squish": f"squished to {whole} x {whole}",
-        "pad": f"with black at its sides, {whole} x {whole} in all",
-    }[how.resize]
-    cut = f", of that the middle {side} x {side}" if whole > side else ""
-    means, spreads = (", ".join(f"{v:g}" for v in vs) for vs in (how.mean, how.std))
-    colours = "channels 0, 1, 2 are red, green, blue; " if how.channels == 3 else ""
-    return (
-        f"the picture as the network sees it: {side} x {side} pixels, {part}{cut}; "
-        f"{colours}a number is (byte / 255 - mean) / spread, mean {means}, spread "
-        f"{spreads}"
-    )
+PrintLine = Callable[[str], None]
 
 
-class Seen(NamedTuple):
-    """One picture as a network sees it."""
+class RecordedImage(NamedTuple):
+    """One image and the activations of a network for it."""
 
     recording: Recording
     pixels: np.ndarray
-    """[H, W, C] uint8"""
+    """[H, W, C] uint8: the input of the network"""
 
 
-def look_into(model: "ImageModel", picture: Any) -> Seen:
-    """What each step of a model gives for one picture, in float32."""
-    pixels, how = one_picture(model, picture), model.preprocessing_
+def record_image(model: "ImageModel", image: Any) -> RecordedImage:
+    """Record the activations of a model for one image, in float32."""
+    pixels, preprocessing = read_single_image(model, image), model.preprocessing_
     device = next(model.network_.parameters()).device
-    x = to_input(pixels[None], how, str(device))[0].contiguous()
-    return Seen(record(model.network_, x), seen_pixels(pixels, how))
+    x = to_input(pixels[None], preprocessing, str(device))[0].contiguous()
+    return RecordedImage(record(model.network_, x), crop_pixels(pixels, preprocessing))
 
 
-def place_of(text: str) -> Place:
-    """A place `C,Y,X`, or `N` behind the last map; SettingError for another text."""
-    try:
-        place = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        place = ()
-    if len(place) in (1, 3):
-        return place
-    raise SettingError(
-        "--at must be channel,row,column, such as 3,10,12, or one number behind the "
-        f"last map. Got {text!r} instead."
+def describe_input(preprocessing: Preprocessing) -> str:
+    """Describe in one sentence how an image becomes the input of the network."""
+    side, stored = preprocessing.image_size, preprocessing.store_size
+    resizing = {
+        "crop": f"shorter side resized to {stored}, centre crop of {side} x {side}",
+        "squish": f"resized to {stored} x {stored}",
+        "pad": f"padded with black to {stored} x {stored}",
+    }[preprocessing.resize]
+    if stored > side and preprocessing.resize != "crop":
+        resizing += f", centre crop of {side} x {side}"
+    mean, std = (
+        ", ".join(f"{v:g}" for v in values)
+        for values in (preprocessing.mean, preprocessing.std)
+    )
+    colors = "channels red, green, blue" if preprocessing.channels == 3 else "grey"
+    return (
+        f"input: {side} x {side} pixels, {colors} ({resizing}); "
+        f"value = (byte / 255 - mean) / std, mean {mean}, std {std}"
     )
 
 
-def channels_of(text: str | None) -> list[int]:
-    """Numbers of channels `0,5,7`; none where none are named."""
+# --- command-line values -------------------------------------------------------------
+
+
+def parse_position(text: str) -> Position:
+    """Return a position from `C,Y,X`, or an index from `N`; else SettingError."""
     try:
-        return [int(part) for part in text.split(",")] if text else []
+        position = tuple(int(number) for number in text.split(","))
+    except ValueError:
+        position = ()
+    if len(position) in (1, 3):
+        return position
+    raise SettingError(
+        "--at must be channel,row,column, such as 3,10,12, or one index of a vector. "
+        f"Got {text!r} instead."
+    )
+
+
+def parse_channels(text: str | None) -> list[int]:
+    """Return channel numbers from `0,5,7`; empty for None."""
+    try:
+        return [int(number) for number in text.split(",")] if text else []
     except ValueError:
         raise SettingError(
             f"--channels must be numbers such as 0,5,7. Got {text!r} instead."
@@ -102,7 +111,7 @@ def channels_of(text: str | None) -> list[int]:
 
 
 def check_channels(channels: Sequence[int], count: int, layer: str) -> list[int]:
-    """The channels; SettingError where a layer of so many has not one of them."""
+    """Return the channels; SettingError for one that a layer of `count` lacks."""
     for k in channels:
         if not 0 <= k < count:
             raise SettingError(
@@ -111,34 +120,23 @@ def check_channels(channels: Sequence[int], count: int, layer: str) -> list[int]
     return list(channels)
 
 
-# --- the layer table -----------------------------------------------------------------
-
-
-def csr_by_target(model: "ImageModel", pictures: list[str]) -> list[Row]:
-    """The layer table on some pictures; NoDataError where none can be read."""
-    return layer_table(model.network_, _inputs(model, pictures[:MOST]))
-
-
-def _inputs(model: "ImageModel", pictures: list[str]) -> Iterator[Tensor]:
-    """Batches [N, C, H, W] of the pictures that can be read."""
-    device, found = next(model.network_.parameters()).device, False
-    for start in range(0, len(pictures), BATCH):
-        table = model._unlabelled(pictures[start : start + BATCH])
-        for _, _, pixels in model._batches(table):
-            if len(pixels):
-                found = True
-                yield to_input(pixels, model.preprocessing_, str(device))
-    if not found:
+def images_to_inspect(image: str | None, run: Path) -> list[str]:
+    """Return the paths of an image, of a directory or CSV, or held-out images."""
+    if image is None and not (run / "model.json").exists():
         raise NoDataError(
-            "No picture can be read to look into the network with. Name one or more: "
-            "vicinal inspect RUN PICTURE."
+            "Pretrained weights come without images. Give an image or a directory of "
+            "images after the weights."
         )
+    if image is None:
+        return held_out_images(run)
+    table = list_images([image])
+    return [str(table.path(row)) for row in range(len(table))]
 
 
-def pictures_of(run: Path) -> list[str]:
-    """Paths of pictures that a run began with, spread over them; those held out first.
+def held_out_images(run: Path) -> list[str]:
+    """Return paths of test images of a run, or of training images if it has none.
 
-    RunError where the run does not say, or they are not where they were.
+    RunError if the images are no longer where they were.
     """
     import pandas as pd
 
@@ -146,226 +144,255 @@ def pictures_of(run: Path) -> list[str]:
 
     data = Path(read(run, "settings.json")["data"])
     root = data if data.is_dir() else data.parent
-    how = {"dtype": str, "keep_default_na": False}
-    splits = pd.read_csv(run / "data" / "splits.csv", **how)
+    splits = pd.read_csv(run / "data" / "splits.csv", dtype=str, keep_default_na=False)
     splits = splits.sort_values("split", kind="stable")  # test, train, val
-    names = [root / name for name in splits["path"]]
-    there = [str(path) for path in names if path.is_file()]
-    if not there:
+    paths = [root / name for name in splits["path"]]
+    existing = [str(path) for path in paths if path.is_file()]
+    if not existing:
         raise RunError(
-            f"The pictures of {run} are not where they were, in {root}. Name some: "
-            f"vicinal inspect {run} PICTURE."
+            f"The images of {run} are no longer in {root}. Give some: vicinal inspect "
+            f"{run} IMAGE."
         )
-    held_out = int((splits["split"] == "test").sum()) or len(there)
-    spread = np.linspace(0, min(held_out, len(there)) - 1, min(MOST, len(there)))
-    return [there[k] for k in np.unique(spread.astype(int))]
+    held_out = list(splits["split"]).count(TEST) or len(existing)
+    last = min(held_out, len(existing)) - 1
+    sample = np.linspace(0, last, min(MAX_IMAGES, len(existing)))
+    return [existing[k] for k in np.unique(sample.astype(int))]
 
 
-def pictures_in(named: str | None, run: Path) -> list[str]:
-    """A picture, those of a folder or a CSV, or those that the run was judged by."""
-    if named is None and not (run / "model.json").exists():
+# --- the layer table -----------------------------------------------------------------
+
+
+def compute_layer_table(model: "ImageModel", images: list[str]) -> list[LayerRow]:
+    """Return the layer table on some images; NoDataError if none can be read."""
+    return layer_table(model.network_, _inputs(model, images[:MAX_IMAGES]))
+
+
+def _inputs(model: "ImageModel", images: list[str]) -> Iterator[Tensor]:
+    """Yield batches [N, C, H, W] of the readable images."""
+    device, readable = next(model.network_.parameters()).device, False
+    for start in range(0, len(images), BATCH):
+        table = model.read_unlabelled(images[start : start + BATCH])
+        for _, _, pixels in model.read_batches(table):
+            if len(pixels):
+                readable = True
+                yield to_input(pixels, model.preprocessing_, str(device))
+    if not readable:
         raise NoDataError(
-            "Weights come without pictures. Name one, or a folder of them, behind them."
+            "None of the images can be read. Give others: vicinal inspect RUN IMAGE."
         )
-    if named is None:
-        return pictures_of(run)
-    table = list_pictures([named])
-    return [str(table.place / name) for name in table.names]
 
 
-def tell_rows(rows: list[Row], say: Say, pictures: int = MOST) -> None:
-    """The layer table, and where size and work are.
+LEGEND = (
+    "output: channels x rows x columns, or the length of a vector; field: receptive "
+    "field (rows x columns) of the activation in the middle",
+    "ms: milliseconds per image on this machine; mean, std: of all activations; dead: "
+    "channels that are constant over your images",
+)
 
-    pictures: that it was made from; of a single one nothing is said of dead channels.
+
+def print_layer_table(
+    rows: list[LayerRow], print_line: PrintLine, num_images: int = MAX_IMAGES
+) -> None:
+    """Print the layer table, and where parameters and multiply-adds are.
+
+    num_images: those of the table; with few of them dead channels are not reported.
     """
-    if pictures < FEWEST:
+    if num_images < MIN_IMAGES_FOR_DEAD:
         rows = [row._replace(dead=math.nan) for row in rows]
     width = max(len(row.name) for row in rows)
-    say(
-        f"{'layer':<{width}}  {'kind':<18} {'gives':>14} {'parameters':>12} "
-        f"{'mult-adds':>14} {'sees':>9} {'ms':>7} {'mean':>9} {'spread':>9} {'dead':>6}"
+    print_line(
+        f"{'layer':<{width}}  {'kind':<18} {'output':>14} {'parameters':>12} "
+        f"{'mult-adds':>14} {'field':>9} {'ms':>7} {'mean':>9} {'std':>9} {'dead':>6}"
     )
     for row in rows:
         shape = " x ".join(map(str, row.shape))
-        sees = f"{row.field[0]} x {row.field[1]}"
-        say(
+        field = " x ".join(map(str, row.receptive_field))
+        dead = "-" if math.isnan(row.dead) else f"{100 * row.dead:.0f} %"
+        print_line(
             f"{row.name:<{width}}  {row.kind:<18} {shape:>14} {row.parameters:>12,} "
-            f"{row.multiply_adds:>14,} {sees:>9} {row.ms:>7.3f} {row.mean:>9.3g} "
-            f"{row.spread:>9.3g} {_share(row.dead):>6}"
+            f"{row.multiply_adds:>14,} {field:>9} {row.ms:>7.3f} {row.mean:>9.3g} "
+            f"{row.std:>9.3g} {dead:>6}"
         )
-    for line in (*MEANINGS, *sharing(rows)):
-        say(line)
+    for line in (*LEGEND, *summarize_layers(rows)):
+        print_line(line)
 
 
-def _share(dead: float) -> str:
-    return "-" if math.isnan(dead) else f"{100 * dead:.0f} %"
-
-
-MEANINGS = (
-    "gives: channels x rows x columns, or numbers in a row; sees: rows x columns of a "
-    "picture that reach one number in the middle",
-    "ms: for one picture, on this machine; mean and spread of all its numbers, and "
-    "dead, the channels that never change: on your pictures",
-)
-"""What stands over the columns of the layer table."""
-
-
-def sharing(rows: list[Row]) -> list[str]:
-    """Where the parameters sit and where the work is, convolution against dense."""
+def summarize_layers(rows: list[LayerRow]) -> list[str]:
+    """Compare convolutions with dense layers, and report dead channels."""
     convolutions = [r for r in rows if len(r.shape) == 3 and r.multiply_adds]
     dense = [r for r in rows if len(r.shape) == 1 and r.multiply_adds]
     lines = []
     total = sum(row.parameters for row in rows) or 1
-    for name, some in (("convolutions", convolutions), ("dense layers", dense)):
-        if not some:
+    for name, group in (("convolutions", convolutions), ("dense layers", dense)):
+        if not group:
             continue
-        parameters = sum(row.parameters for row in some)
-        work = sum(row.multiply_adds for row in some)
+        parameters = sum(row.parameters for row in group)
+        work = sum(row.multiply_adds for row in group)
         lines.append(
             f"{name}: {parameters:,} parameters ({100 * parameters / total:.0f} %), "
-            f"{work:,} multiply-adds, so each weight is used {work / parameters:,.1f} "
-            "times a picture"
+            f"{work:,} multiply-adds, {work / parameters:,.1f} per parameter and image"
         )
     dead = [row for row in rows if row.dead > 0 and row.kind.startswith("ReLU")]
     if dead:
-        most = max(dead, key=lambda row: row.dead)
+        worst = max(dead, key=lambda row: row.dead)
         lines.append(
-            f"{counted(len(dead), 'activation')} with dead channels, most of them in "
-            f"{most.name}: {100 * most.dead:.0f} % give 0 for every picture"
+            f"{pluralize(len(dead), 'ReLU')} with dead channels, most in {worst.name}: "
+            f"{100 * worst.dead:.0f} % are 0 for every image"
         )
     return lines
 
 
-# --- one number ----------------------------------------------------------------------
+# --- one activation ------------------------------------------------------------------
 
 
-def tell_number(found: NumberBreakdown, field: Box, say: Say) -> None:
-    """What one number is made of, the largest terms first."""
-    place = ",".join(map(str, found.place))
-    say(f"{found.step.name} ({found.step.kind}) at {place}: {found.given:.7g}")
-    if field.height and field.width:
-        say(
-            f"it sees {field.height} x {field.width} pixels of the picture, rows "
-            f"{field.top} to {field.bottom - 1}, columns {field.left} to "
-            f"{field.right - 1}"
-        )
+def break_down_number(
+    image: RecordedImage, layer: str, position: Position, back: bool
+) -> list[NumberBreakdown]:
+    """Break down one activation; with `back` also those that it is traced back to."""
+    if back:
+        return list(trace_back(image.recording, layer, position))
+    return [break_down(image.recording, layer, position)]
+
+
+def breakdown_receptive_field(image: RecordedImage, breakdown: NumberBreakdown) -> Box:
+    """Return the receptive field of a broken-down activation."""
+    name, position = breakdown.step.name, breakdown.position
+    return receptive_field(image.recording, name, position)
+
+
+def print_breakdown(
+    breakdown: NumberBreakdown, field: Box, print_line: PrintLine
+) -> None:
+    """Print one activation and its largest terms."""
+    step, position = breakdown.step, _format_position(breakdown.position)
+    print_line(f"{step.name} ({step.kind}) at {position}: {breakdown.value:.7g}")
+    if field.is_empty:
+        print_line("receptive field: empty, only padding")
     else:
-        say("it sees no pixel of the picture: only padding")
-    say(f"{found.how}, of {counted(len(found.terms), 'term')}:")
-    terms = sorted(found.terms, key=lambda term: -abs(term.product))
-    for term in terms[:TERMS]:
-        where = "padding" if NOWHERE in term.place else ",".join(map(str, term.place))
-        source = "the picture" if term.source == PICTURE else term.source
-        say(
-            f"  {term.value:>12.6g} x {term.weight:>12.6g} = "
-            f"{term.product + 0.0:>12.6g}   "
-            f"{source} {where}"
+        print_line(
+            f"receptive field: {field.height} x {field.width} pixels, rows {field.top} "
+            f"to {field.bottom - 1}, columns {field.left} to {field.right - 1}"
         )
-    if len(terms) > TERMS:
-        rest = sum(term.product for term in terms[TERMS:])
-        say(f"  {'':>12}   {'':>12}   {rest:>12.6g}   {len(terms) - TERMS:,} others")
-    if found.constant:
-        say(f"  {'':>12}   {'':>12}   {found.constant:>12.6g}   the constant")
-    off = abs(found.computed - found.given)
-    say(
-        f"together {found.computed:.7g}; the network gave {found.given:.7g} ({off:.1e})"
+    count = pluralize(len(breakdown.terms), "term")
+    print_line(f"{breakdown.operation} of {count} (value x weight = product, source):")
+    terms = sorted(breakdown.terms, key=lambda term: -abs(term.product))
+    for term in terms[:MAX_TERMS]:
+        print_line(
+            f"  {term.value:>12.6g} x {term.weight:>12.6g} = "
+            f"{term.product + 0.0:>12.6g}   {_format_source(term)}"
+        )
+    empty = " " * 12
+    if len(terms) > MAX_TERMS:
+        rest = sum(term.product for term in terms[MAX_TERMS:])
+        count = f"{len(terms) - MAX_TERMS:,} others"
+        print_line(f"  {empty}   {empty}   {rest:>12.6g}   {count}")
+    if breakdown.constant:
+        print_line(f"  {empty}   {empty}   {breakdown.constant:>12.6g}   constant")
+    difference = abs(breakdown.computed - breakdown.value)
+    print_line(
+        f"total {breakdown.computed:.7g}; the network computed {breakdown.value:.7g} "
+        f"(difference {difference:.1e})"
     )
 
 
-def number_to_dict(found: NumberBreakdown, field: Box) -> dict[str, Any]:
-    """For JSON: every term."""
+def print_trace(breakdowns: list[NumberBreakdown], print_line: PrintLine) -> None:
+    """Print the activations of a trace back to the image, one per line."""
+    print_line(
+        "\ntrace back to the image, along the largest contribution to each activation:"
+    )
+    for breakdown in breakdowns:
+        term = breakdown.largest_contribution
+        constant = f", constant {breakdown.constant:.5g}" if breakdown.constant else ""
+        position = _format_position(breakdown.position)
+        activation = f"  {breakdown.step.name} {position} = {breakdown.value:.5g}"
+        if term is None:
+            reason = "no term contributes" if breakdown.value else "set to 0"
+            print_line(f"{activation}{constant}: {reason}")
+            return
+        print_line(
+            f"{activation}: {term.product + 0.0:.5g} from {_format_source(term)}"
+            f"{constant}"
+        )
+
+
+def _format_position(position: Position) -> str:
+    return ",".join(map(str, position))
+
+
+def _format_source(term: Term) -> str:
+    if PADDING in term.position:
+        return "padding"
+    return f"{term.source} {_format_position(term.position)}"
+
+
+def breakdown_to_dict(breakdown: NumberBreakdown, field: Box) -> dict[str, Any]:
+    """Return an activation with all its terms for JSON."""
     return {
-        "layer": found.step.name,
-        "kind": found.step.kind,
-        "at": list(found.place),
-        "value": found.given,
-        "computed": found.computed,
-        "constant": found.constant,
-        "how": found.how,
-        "sees": field._asdict(),
+        "layer": breakdown.step.name,
+        "kind": breakdown.step.kind,
+        "position": list(breakdown.position),
+        "value": breakdown.value,
+        "computed": breakdown.computed,
+        "constant": breakdown.constant,
+        "operation": breakdown.operation,
+        "receptive_field": field._asdict(),
         "terms": [
             {
                 "source": term.source,
-                "at": None if NOWHERE in term.place else list(term.place),
+                "position": None if PADDING in term.position else list(term.position),
                 "value": term.value,
                 "weight": term.weight,
                 "product": term.product,
             }
-            for term in found.terms
+            for term in breakdown.terms
         ],
     }
 
 
-def followed(seen: Seen, layer: str, place: Place, back: bool) -> list[NumberBreakdown]:
-    """One number; with `back` also those before it that give most, to the picture."""
-    if back:
-        return list(trail(seen.recording, layer, place))
-    return [opened(seen.recording, layer, place)]
+# --- feature maps --------------------------------------------------------------------
 
 
-def field_of(seen: Seen, found: NumberBreakdown) -> Box:
-    return receptive_field(seen.recording, found.step.name, found.place)
-
-
-# --- the maps of a layer -------------------------------------------------------------
-
-
-def maps_of(seen: Seen, layer: str) -> np.ndarray:
-    """The maps [C, H, W] of a layer; SettingError where it gives numbers in a row."""
-    seen.recording.step(layer)
-    value: Tensor = seen.recording.values[layer]
+def get_feature_maps(image: RecordedImage, layer: str) -> np.ndarray:
+    """Return the feature maps [C, H, W] of a layer; SettingError for a vector."""
+    image.recording.step(layer)
+    value: Tensor = image.recording.values[layer]
     if value.ndim != 3:
         raise SettingError(
-            f"{layer} gives {len(value)} numbers in a row, and no maps. Open one of "
-            f"them with --at N, or name a layer before it, such as "
-            f"{seen.recording.layer_of_maps().name}."
+            f"The output of {layer} is a vector of {len(value)}, not feature maps. "
+            "Inspect one element with --at N, or name an earlier layer, such as "
+            f"{image.recording.last_feature_map().name}."
         )
     return torch.nan_to_num(value).cpu().numpy()
 
 
-def tell_maps(layer: str, maps: np.ndarray, channels: list[int], say: Say) -> None:
-    """The maps in a line, and the channels named, or those of the largest numbers."""
+def print_feature_maps(
+    layer: str, maps: np.ndarray, channels: list[int], print_line: PrintLine
+) -> None:
+    """Print a summary of the feature maps, and of some channels.
+
+    channels: those to print; empty: the ones with the largest activations.
+    """
     count, height, width = maps.shape
-    say(f"{layer}: {count} maps of {height} x {width}")
+    print_line(f"{layer}: {count} feature maps of {height} x {width}")
     largest = np.abs(maps).max(axis=(1, 2))
-    for channel in channels or np.argsort(-largest, kind="stable")[:5]:
-        row, column = np.unravel_index(np.abs(maps[channel]).argmax(), (height, width))
-        say(
+    order = np.argsort(-largest, kind="stable")[:MAX_PRINTED_MAPS]
+    for channel in channels or order:
+        flat = np.abs(maps[channel]).argmax()
+        row, column = np.unravel_index(flat, (height, width))
+        print_line(
             f"  channel {channel}: largest {maps[channel, row, column]:.4g} at "
             f"{channel},{row},{column}, mean {maps[channel].mean():.4g}"
         )
 
 
-def maps_to_dict(layer: str, maps: np.ndarray) -> dict[str, Any]:
-    """For JSON: the shape, and what each channel gives."""
+def feature_maps_to_dict(layer: str, maps: np.ndarray) -> dict[str, Any]:
+    """Return the shape of the feature maps and the range of each for JSON."""
     return {
         "layer": layer,
         "shape": list(maps.shape),
         "mean": float(maps.mean()),
         "channels": [
-            {"mean": float(m.mean()), "least": float(m.min()), "most": float(m.max())}
+            {"mean": float(m.mean()), "min": float(m.min()), "max": float(m.max())}
             for m in maps
         ],
     }
-
-
-def tell_way(numbers: list[NumberBreakdown], say: Say) -> None:
-    """The numbers on the way back to the picture, one in a line."""
-    say(
-        "\nback to the picture, by the term that gives most towards each number (of "
-        "equal ones the first):"
-    )
-    for number in numbers:
-        place, term = ",".join(map(str, number.place)), number.foremost
-        constant = f", {number.constant:.5g} the constant" if number.constant else ""
-        if term is None:
-            why = "cut off at 0" if not number.given else "no term gives towards it"
-            say(f"  {number.step.name} {place} = {number.given:.5g}{constant}: {why}")
-            return
-        where = ",".join(map(str, term.place))
-        source = "the picture" if term.source == PICTURE else term.source
-        share = "padding" if NOWHERE in term.place else f"{source} {where}"
-        say(
-            f"  {number.step.name} {place} = {number.given:.5g}, of which "
-            f"{term.product + 0.0:.5g} from {share}{constant}"
-        )

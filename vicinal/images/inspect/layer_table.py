@@ -1,12 +1,12 @@
-"""The layer table: what each step of a network costs, sees and says.
+"""The layer table: cost, receptive field and activation statistics of each step.
 
-Parameters and multiply-adds say where a network's size and its work are, and how far
-apart the two may lie: a kernel is used at every place of a map, a dense layer's weights
-once each. A convolution of d channels with kernel k on c channels in g groups has
+A kernel is applied at every position of a feature map, the weights of a dense layer
+once, so parameters and multiply-adds differ. A convolution with d filters, kernel size
+k, c input channels and g groups has
 
-    k k (c / g) d weights,   and makes   k k (c / g) d H' W' multiply-adds
+    k k (c / g) d weights   and   k k (c / g) d H' W' multiply-adds
 
-on a map of H' x W': the weights are shared by H' W' places.
+for an output of H' x W': each weight is shared by H' W' positions.
 """
 
 import time
@@ -19,120 +19,140 @@ from torch import Tensor, nn
 
 from vicinal.images.inspect.receptive_field import receptive_field
 from vicinal.images.tracing.trace import (
-    PICTURE,
+    INPUT,
     Recording,
-    Run,
     Step,
-    answering,
+    StepInterpreter,
+    eval_mode,
     record,
-    traced,
+    trace_network,
 )
 
-TIMED = 5
+TIMED_RUNS = 5
 """runs, of which the fastest counts"""
 
 
-class Row(NamedTuple):
+class LayerRow(NamedTuple):
     """One step of a network."""
 
     name: str
     kind: str
     shape: tuple[int, ...]
-    """[C, H, W] of what it gives, or [D]"""
+    """of the output: [C, H, W] or [D]"""
+
     parameters: int
     multiply_adds: int
-    """for a picture"""
-    field: tuple[int, int]
-    """pixels down and across that reach a number in the middle of the map"""
+    """per image"""
+
+    receptive_field: tuple[int, int]
+    """rows and columns, of the activation in the middle"""
+
     ms: float
-    """for a picture, on this machine, of a batch"""
+    """milliseconds per image, measured on a batch"""
+
     mean: float
-    spread: float
+    std: float
+    """of all activations"""
+
     dead: float
-    """share of channels that give the same number everywhere, in every picture"""
+    """fraction of channels that are constant over all positions and images"""
 
     @property
-    def shared(self) -> float:
-        """Multiply-adds that a weight takes part in."""
+    def weight_reuse(self) -> float:
+        """Multiply-adds per parameter."""
         return self.multiply_adds / self.parameters if self.parameters else 0.0
 
 
-def layer_table(network: nn.Module, batches: Iterable[Tensor]) -> list[Row]:
-    """The steps of a network in order, with what they gave for batches [N, C, H, W].
+def layer_table(network: nn.Module, batches: Iterable[Tensor]) -> list[LayerRow]:
+    """Return the steps of a network in order, with statistics over [N, C, H, W].
 
-    Milliseconds are those of the first batch. ValueError where there is no batch.
+    Milliseconds are those of the first batch. ValueError without a batch.
     """
-    with torch.no_grad(), answering(network):
-        graph = traced(network)
-        seen: dict[str, _Seen] = {}
+    with torch.no_grad(), eval_mode(network):
+        graph = trace_network(network)
+        statistics: dict[str, _Statistics] = {}
+
+        def update(name: str, value: Tensor) -> None:
+            statistics.setdefault(name, _Statistics()).update(value)
+
         first: Tensor | None = None
         for x in batches:
             first = x if first is None else first
-            Run(graph, lambda name, value: _add(seen, name, value)).run(x)
+            StepInterpreter(graph, update).run(x)
         if first is None:
-            raise ValueError("layer_table wants one batch of pictures or more.")
-        ms = _milliseconds(graph, first)
+            raise ValueError(
+                "layer_table needs at least one batch of images. Got none."
+            )
+        ms = _measure_milliseconds(graph, first)
         recording = record(network, first[0])
     return [
-        _row(recording, step, seen[name], ms[name])
+        _layer_row(recording, step, statistics[name], ms[name])
         for name, step in recording.steps.items()
     ]
 
 
 @dataclass
-class _Seen:
-    """What is kept of a step's numbers, batch after batch, by channel."""
+class _Statistics:
+    """Running statistics of the activations of a step, by channel."""
 
     count: int = 0
     sums: Tensor = field(default_factory=lambda: torch.zeros(1))
     squares: Tensor = field(default_factory=lambda: torch.zeros(1))
-    least: Tensor = field(default_factory=lambda: torch.tensor(torch.inf))
-    most: Tensor = field(default_factory=lambda: torch.tensor(-torch.inf))
+    lowest: Tensor = field(default_factory=lambda: torch.tensor(torch.inf))
+    highest: Tensor = field(default_factory=lambda: torch.tensor(-torch.inf))
+
+    def update(self, value: Tensor) -> None:
+        """Add the activations [N, C, ...] of a batch."""
+        x = value.double().flatten(2) if value.ndim > 2 else value.double()[..., None]
+        self.count += x.shape[0] * x.shape[2]
+        self.sums = self.sums + x.sum((0, 2))
+        self.squares = self.squares + x.square().sum((0, 2))
+        self.lowest = torch.minimum(self.lowest, x.amin((0, 2)))
+        self.highest = torch.maximum(self.highest, x.amax((0, 2)))
+
+    def mean_and_std(self) -> tuple[float, float]:
+        total = self.count * len(self.sums)
+        mean = float(self.sums.sum() / total)
+        variance = float(self.squares.sum() / total) - mean**2
+        return mean, max(0.0, variance) ** 0.5
+
+    def dead(self) -> float:
+        return float((self.lowest == self.highest).double().mean())
 
 
-def _add(seen: dict[str, _Seen], name: str, value: Tensor) -> None:
-    own = seen.setdefault(name, _Seen())
-    flat = value.double().flatten(2) if value.ndim > 2 else value.double()[..., None]
-    own.count += flat.shape[0] * flat.shape[2]
-    own.sums = own.sums + flat.sum((0, 2))
-    own.squares = own.squares + flat.square().sum((0, 2))
-    own.least = torch.minimum(own.least, flat.amin((0, 2)))
-    own.most = torch.maximum(own.most, flat.amax((0, 2)))
-
-
-def _row(recording: Recording, step: Step, seen: _Seen, ms: float) -> Row:
+def _layer_row(
+    recording: Recording, step: Step, statistics: _Statistics, ms: float
+) -> LayerRow:
     value = recording.values[step.name]
     middle = tuple(n // 2 for n in value.shape)
     box = receptive_field(recording, step.name, middle)
-    total = seen.count * len(seen.sums)
-    mean = float(seen.sums.sum() / total)
-    spread = max(0.0, float(seen.squares.sum() / total) - mean**2) ** 0.5
-    return Row(
-        step.name,
-        step.kind,
-        tuple(value.shape),
-        parameters_of(step),
-        multiply_adds(step, recording),
-        (box.height, box.width),
-        ms,
-        mean,
-        spread,
-        float((seen.least == seen.most).double().mean()),
+    mean, std = statistics.mean_and_std()
+    return LayerRow(
+        name=step.name,
+        kind=step.kind,
+        shape=tuple(value.shape),
+        parameters=count_step_parameters(step),
+        multiply_adds=multiply_adds(step, recording),
+        receptive_field=(box.height, box.width),
+        ms=ms,
+        mean=mean,
+        std=std,
+        dead=statistics.dead(),
     )
 
 
-def parameters_of(step: Step) -> int:
-    """Numbers that a step has learned."""
-    own = [a for a in step.arguments if isinstance(a, nn.Parameter)]
+def count_step_parameters(step: Step) -> int:
+    """Return the number of parameters of a step."""
+    parameters = [a for a in step.arguments if isinstance(a, nn.Parameter)]
     if step.layer is not None:
-        own += list(step.layer.parameters())
-    return sum(p.numel() for p in own)
+        parameters += list(step.layer.parameters())
+    return sum(p.numel() for p in parameters)
 
 
 def multiply_adds(step: Step, recording: Recording) -> int:
-    """Products that a step's sums take for a picture; 0 for what has none to speak of.
+    """Return the multiply-adds of a step per image.
 
-    As is usual, norms, poolings and activations are not counted.
+    As usual, norms, poolings and activation functions are not counted.
     """
     layer: Any = step.layer
     value = recording.values[step.name]
@@ -143,19 +163,19 @@ def multiply_adds(step: Step, recording: Recording) -> int:
     return 0
 
 
-def _milliseconds(graph: Any, x: Tensor) -> dict[str, float]:
-    """Least milliseconds a picture of each step."""
-    least: dict[str, float] = {}
+def _measure_milliseconds(graph: Any, x: Tensor) -> dict[str, float]:
+    """Return the milliseconds per image of each step."""
+    fastest: dict[str, float] = {}
     started_at = 0.0
 
-    def watch(name: str, value: Tensor) -> None:
+    def measure(name: str, value: Tensor) -> None:
         nonlocal started_at
         now = time.perf_counter()
-        if name != PICTURE:
-            taken = 1000 * (now - started_at) / len(x)
-            least[name] = min(least.get(name, taken), taken)
+        if name != INPUT:
+            ms = 1000 * (now - started_at) / len(x)
+            fastest[name] = min(fastest.get(name, ms), ms)
         started_at = time.perf_counter()
 
-    for _ in range(TIMED):
-        Run(graph, watch).run(x)
-    return least
+    for _ in range(TIMED_RUNS):
+        StepInterpreter(graph, measure).run(x)
+    return fastest

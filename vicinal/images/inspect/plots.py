@@ -1,4 +1,4 @@
-"""Plots of filters, feature maps, patches, and of one number with its terms."""
+"""Plots of filters, feature maps, patches, and of one activation with its terms."""
 
 from collections.abc import Sequence
 from textwrap import wrap
@@ -8,172 +8,186 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from vicinal.images.inspect.layer_arithmetic import PADDING
 from vicinal.images.inspect.receptive_field import Box
-from vicinal.images.inspect.walkthrough import NOWHERE, NumberBreakdown
-from vicinal.images.tracing.plots import FOR_AND_AGAINST, above, shown
+from vicinal.images.inspect.walkthrough import NumberBreakdown, Term
+from vicinal.images.tracing.plots import DIVERGING, set_wrapped_title, squeeze_gray
+
+BLUE, ORANGE = "#2563a8", "#b35806"
+
+MAX_MAPS = 64
+"""feature maps of a layer that are plotted: those with the largest activations"""
+
+MAX_CHANNELS = 4
+"""channels of a window that are plotted: those that contribute most"""
+
+MAX_TERMS = 20
 
 
-def draw_filters(
+def plot_filters(
     filters: np.ndarray, titles: Sequence[str] = (), heading: str = ""
 ) -> Figure:
-    """Small pictures [O, h, w, C] in 0 to 1, or [O, h, w], in rows."""
-    count = len(filters)
-    across = int(np.ceil(np.sqrt(count * 1.6)))
-    down = -(-count // across)
-    sheet = Figure(figsize=(0.75 * across, 0.75 * down), layout="constrained")
-    axes: Any = np.atleast_1d(sheet.subplots(down, across)).ravel()
+    """Plot filters [O, h, w, C] or [O, h, w], in 0 to 1, on a grid."""
+    columns = int(np.ceil(np.sqrt(len(filters) * 1.6)))
+    rows = -(-len(filters) // columns)
+    figure = Figure(figsize=(0.75 * columns, 0.75 * rows), layout="constrained")
+    axes: Any = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axis in axes:
         axis.set_axis_off()
-    for number, (axis, one) in enumerate(zip(axes, filters, strict=False)):
-        axis.imshow(shown(one), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        if number < len(titles):
-            axis.set_title(titles[number], fontsize=6)
-    above(sheet, heading, 7)
-    return sheet
+    for k, (axis, image) in enumerate(zip(axes, filters, strict=False)):
+        gray = squeeze_gray(image)
+        axis.imshow(gray, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        if k < len(titles):
+            axis.set_title(titles[k], fontsize=6)
+    set_wrapped_title(figure, heading, 7)
+    return figure
 
 
-def draw_rows(
+def plot_image_rows(
     rows: Sequence[Sequence[np.ndarray]],
     titles: Sequence[str],
     heading: str = "",
-    across: bool = False,
+    horizontal: bool = False,
 ) -> Figure:
-    """Pictures [h, w, C] in rows, each row under a title; across: side by side."""
-    grid = list(zip(*rows, strict=False)) if across else rows
-    down, wide = max(1, len(grid)), max(1, *map(len, grid), 1)
-    side = 2.4 if across else 1.1
-    sheet = Figure(figsize=(side * wide, (side + 0.25) * down), layout="constrained")
-    axes: Any = np.atleast_2d(sheet.subplots(down, wide, squeeze=False))
+    """Plot rows of images [h, w, C], each with a title; horizontal: as columns."""
+    grid = list(zip(*rows, strict=False)) if horizontal else rows
+    num_rows, num_columns = max(1, len(grid)), max(1, *map(len, grid), 1)
+    side = 2.4 if horizontal else 1.1
+    size = side * num_columns, (side + 0.25) * num_rows
+    figure = Figure(figsize=size, layout="constrained")
+    axes: Any = np.atleast_2d(figure.subplots(num_rows, num_columns, squeeze=False))
     for axis in axes.ravel():
         axis.set_axis_off()
-    for line, some in zip(axes, grid, strict=False):
-        for axis, one in zip(line, some, strict=False):
-            top = 1 if one.dtype.kind == "f" else 255
-            axis.imshow(shown(one), cmap="gray", vmin=0, vmax=top)
-    places = axes[0] if across else axes[:, 0]
-    for axis, title in zip(places, titles, strict=False):
+    for axis_row, images in zip(axes, grid, strict=False):
+        for axis, image in zip(axis_row, images, strict=False):
+            white = 1 if image.dtype.kind == "f" else 255
+            axis.imshow(squeeze_gray(image), cmap="gray", vmin=0, vmax=white)
+    titled_axes = axes[0] if horizontal else axes[:, 0]
+    for axis, title in zip(titled_axes, titles, strict=False):
         axis.set_title(title, fontsize=8, loc="left")
-    above(sheet, heading, 8)
-    return sheet
+    set_wrapped_title(figure, heading, 8)
+    return figure
 
 
-MOST_MAPS = 64
-"""maps of a layer that are drawn: those with the largest numbers"""
+def plot_feature_maps(
+    maps: np.ndarray, title: str, channels: Sequence[int] = ()
+) -> Figure:
+    """Plot feature maps [C, H, W], each scaled to the magnitude in its title.
 
-
-def draw_maps(maps: np.ndarray, title: str, channels: Sequence[int] = ()) -> Figure:
-    """Feature maps [C, H, W], each with its own largest size above it.
-
-    channels: those to draw; none: the ones with the largest numbers.
+    channels: those to plot; empty: the ones with the largest activations.
     """
     order = np.argsort(-np.abs(maps).max(axis=(1, 2)), kind="stable")
-    most = list(channels) or order[:MOST_MAPS]
-    across = int(np.ceil(np.sqrt(len(most) * 1.4)))
-    down = -(-len(most) // across)
-    sheet = Figure(figsize=(1.0 * across, 1.1 * down + 0.4), layout="constrained")
-    axes: Any = np.atleast_1d(sheet.subplots(down, across)).ravel()
+    shown = list(channels) or order[:MAX_MAPS]
+    columns = int(np.ceil(np.sqrt(len(shown) * 1.4)))
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(1.0 * columns, 1.1 * rows + 0.4), layout="constrained")
+    axes: Any = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axis in axes:
         axis.set_axis_off()
-    for axis, channel in zip(axes, most, strict=False):
-        largest = float(np.abs(maps[channel]).max()) or 1.0
-        axis.imshow(maps[channel], cmap=FOR_AND_AGAINST, vmin=-largest, vmax=largest)
-        axis.set_title(f"{channel}: {largest:.3g}", fontsize=6)
-    rest = len(maps) - len(most)
-    behind = f"; {rest} others left out" if rest else ""
-    text = f"{title}: channel and largest size, which is its scale; blue above 0, "
-    above(sheet, f"{text}orange below{behind}", 7)
-    return sheet
+    for axis, channel in zip(axes, shown, strict=False):
+        limit = float(np.abs(maps[channel]).max()) or 1.0
+        axis.imshow(maps[channel], cmap=DIVERGING, vmin=-limit, vmax=limit)
+        axis.set_title(f"{channel}: {limit:.3g}", fontsize=6)
+    rest = len(maps) - len(shown)
+    omitted = f"; {rest} channels not shown" if rest else ""
+    text = f"{title}: channel and largest magnitude; blue positive, orange negative"
+    set_wrapped_title(figure, f"{text}{omitted}", 7)
+    return figure
 
 
-MOST_CHANNELS = 4
-"""channels of a window that are drawn: those that give most"""
+# --- one activation ------------------------------------------------------------------
 
 
-def draw_number(
-    found: NumberBreakdown, sees: Sequence[Box], picture: np.ndarray
+def plot_breakdown(
+    breakdown: NumberBreakdown, fields: Sequence[Box], image: np.ndarray
 ) -> Figure:
-    """One number: what it sees of the picture, and what it is made of.
+    """Plot the receptive field of an activation, and its terms.
 
-    Of a window the values, the kernel and the products of its main channels, what
-    padding made up hatched; of anything else bars of its largest terms. sees: its
-    receptive field, and those of the numbers that it is followed back to.
+    A window is plotted as inputs, kernel and products of its main channels, with
+    hatched padding; anything else as bars of the largest terms. fields: its receptive
+    field, and those of the activations that it is traced back to.
     """
-    down = 1
-    if _is_window(found):
-        down = min(MOST_CHANNELS, len({term.place[0] for term in found.terms}))
-    high = max(3.2, 2.1 * down + 0.5)
-    sheet = Figure(figsize=(9.4, high), layout="constrained")
-    halves: Any = sheet.subfigures(1, 2, width_ratios=[1, 2.3])
-    left, right = halves
-    _draw_field(left, sees, picture)
-    if _is_window(found):
-        _windows(right, found, found.window or (1, 1))
+    rows = 1
+    if _has_window(breakdown):
+        rows = min(MAX_CHANNELS, len({term.position[0] for term in breakdown.terms}))
+    height = max(3.2, 2.1 * rows + 0.5)
+    figure = Figure(figsize=(9.4, height), layout="constrained")
+    subfigures: Any = figure.subfigures(1, 2, width_ratios=[1, 2.3])
+    left, right = subfigures
+    _plot_receptive_fields(left, fields, image)
+    if _has_window(breakdown):
+        _plot_windows(right, breakdown, breakdown.window or (1, 1))
     else:
-        _bars(right, found)
-    return sheet
+        _plot_bars(right, breakdown)
+    return figure
 
 
-def _is_window(found: NumberBreakdown) -> bool:
-    """Whether it is made of a window larger than one place."""
-    return found.window is not None and found.window != (1, 1)
+def _has_window(breakdown: NumberBreakdown) -> bool:
+    return breakdown.window is not None and breakdown.window != (1, 1)
 
 
-def _draw_field(sheet: Any, sees: Sequence[Box], picture: np.ndarray) -> None:
-    """The picture, and a frame around what each number sees of it."""
-    axis = sheet.subplots()
-    axis.imshow(shown(picture), cmap="gray", vmin=0, vmax=255)
-    for box in sees:
-        if box.height and box.width:
+def _plot_receptive_fields(
+    figure: Any, fields: Sequence[Box], image: np.ndarray
+) -> None:
+    axis = figure.subplots()
+    axis.imshow(squeeze_gray(image), cmap="gray", vmin=0, vmax=255)
+    for box in fields:
+        if not box.is_empty:
             corner = box.left - 0.5, box.top - 0.5
-            frame = {"fill": False, "edgecolor": "#b35806", "linewidth": 1.6}
-            axis.add_patch(Rectangle(corner, box.width, box.height, **frame))
-    first = sees[0]
-    size = f"{first.height} x {first.width} pixels" if first.height else "none of it"
-    more = ", and what came before it" if len(sees) > 1 else ""
-    axis.set_title("\n".join(wrap(f"it sees {size}{more}", 34)), fontsize=9)
+            style = {"fill": False, "edgecolor": ORANGE, "linewidth": 1.6}
+            axis.add_patch(Rectangle(corner, box.width, box.height, **style))
+    first = fields[0]
+    size = "empty" if first.is_empty else f"{first.height} x {first.width} pixels"
+    others = "; frames: along the trace" if len(fields) > 1 else ""
+    axis.set_title("\n".join(wrap(f"receptive field: {size}{others}", 34)), fontsize=9)
     axis.set_axis_off()
 
 
-def _windows(sheet: Any, found: NumberBreakdown, window: tuple[int, int]) -> None:
-    channels: dict[int, list] = {}
-    for term in found.terms:
-        channels.setdefault(term.place[0], []).append(term)
-    most = sorted(channels, key=lambda c: -abs(sum(t.product for t in channels[c])))[
-        :MOST_CHANNELS
-    ]
-    axes: Any = np.atleast_2d(sheet.subplots(len(most), 3))
-    for row, channel in zip(axes, most, strict=True):
-        terms = channels[channel]
-        for axis, name in zip(row, ("value", "weight", "product"), strict=True):
+def _plot_windows(
+    figure: Any, breakdown: NumberBreakdown, window: tuple[int, int]
+) -> None:
+    by_channel: dict[int, list[Term]] = {}
+    for term in breakdown.terms:
+        by_channel.setdefault(term.position[0], []).append(term)
+    shown = sorted(
+        by_channel, key=lambda c: -abs(sum(t.product for t in by_channel[c]))
+    )[:MAX_CHANNELS]
+    axes: Any = np.atleast_2d(figure.subplots(len(shown), 3))
+    for row, channel in zip(axes, shown, strict=True):
+        terms = by_channel[channel]
+        padding = np.array([PADDING in t.position for t in terms]).reshape(window)
+        columns = (("value", "inputs"), ("weight", "weights"), ("product", "products"))
+        for axis, (name, title) in zip(row, columns, strict=True):
             grid = np.array([getattr(t, name) for t in terms]).reshape(window) + 0.0
-            made_up = np.array([NOWHERE in t.place for t in terms]).reshape(window)
-            _grid(sheet, axis, grid, made_up)
-            total = f" = {grid.sum():.4g}" if name == "product" else ""
-            axis.set_title(f"channel {channel}: {name}s{total}", fontsize=8)
-    rest = len(channels) - len(most)
-    behind = f" (and {rest} channels more)" if rest else ""
-    sheet.suptitle("\n".join(wrap(f"{_made_of(found)}{behind}", 80)), fontsize=9)
+            _plot_grid(figure, axis, grid, padding)
+            total = f", sum {grid.sum():.4g}" if name == "product" else ""
+            axis.set_title(f"channel {channel}: {title}{total}", fontsize=8)
+    rest = len(by_channel) - len(shown)
+    omitted = f" ({rest} channels not shown)" if rest else ""
+    title = "\n".join(wrap(f"{_describe(breakdown)}{omitted}", 80))
+    figure.suptitle(title, fontsize=9)
 
 
-def _made_of(found: NumberBreakdown) -> str:
-    constant = f", plus {found.constant:.4g}" if found.constant else ""
+def _describe(breakdown: NumberBreakdown) -> str:
+    constant = f" + {breakdown.constant:.4g}" if breakdown.constant else ""
+    position = ",".join(map(str, breakdown.position))
     return (
-        f"{found.step.name} at {','.join(map(str, found.place))}: {found.how}"
-        f"{constant}, is {found.given:.6g}"
+        f"{breakdown.step.name} at {position}: {breakdown.operation}{constant} = "
+        f"{breakdown.value:.6g}"
     )
 
 
-def _grid(sheet: Any, axis: Any, grid: np.ndarray, made_up: np.ndarray) -> None:
-    largest = float(np.abs(grid).max()) or 1.0
-    drawn = axis.imshow(grid, cmap=FOR_AND_AGAINST, vmin=-largest, vmax=largest)
+def _plot_grid(figure: Any, axis: Any, grid: np.ndarray, padding: np.ndarray) -> None:
+    limit = float(np.abs(grid).max()) or 1.0
+    drawn = axis.imshow(grid, cmap=DIVERGING, vmin=-limit, vmax=limit)
     if grid.size <= 49:
         for (row, column), value in np.ndenumerate(grid):
             axis.text(column, row, f"{value:.2g}", ha="center", va="center", fontsize=6)
-    for row, column in np.argwhere(made_up):
+    for row, column in np.argwhere(padding):
         axis.add_patch(_hatched(row, column))
     axis.set_xticks([])
     axis.set_yticks([])
-    sheet.colorbar(drawn, ax=axis, shrink=0.8).ax.tick_params(labelsize=6)
+    figure.colorbar(drawn, ax=axis, shrink=0.8).ax.tick_params(labelsize=6)
 
 
 def _hatched(row: int, column: int) -> Rectangle:
@@ -181,20 +195,18 @@ def _hatched(row: int, column: int) -> Rectangle:
     return Rectangle(corner, 1, 1, fill=False, hatch="///", linewidth=0, alpha=0.4)
 
 
-MOST_TERMS = 20
-
-
-def _bars(sheet: Any, found: NumberBreakdown) -> None:
-    terms = sorted(found.terms, key=lambda t: -abs(t.product))[:MOST_TERMS]
-    axis = sheet.subplots()
+def _plot_bars(figure: Any, breakdown: NumberBreakdown) -> None:
+    terms = sorted(breakdown.terms, key=lambda t: -abs(t.product))[:MAX_TERMS]
+    axis = figure.subplots()
     products = [term.product for term in terms]
-    colours = ["#2563a8" if p >= 0 else "#b35806" for p in products]
-    names = [f"{t.source} {','.join(map(str, t.place))}" for t in terms]
-    axis.barh(range(len(terms)), products, color=colours)
+    colors = [BLUE if p >= 0 else ORANGE for p in products]
+    names = [f"{t.source} {','.join(map(str, t.position))}" for t in terms]
+    axis.barh(range(len(terms)), products, color=colors)
     axis.set_yticks(range(len(terms)), names, fontsize=6)
     axis.invert_yaxis()
     axis.set_xlabel("value times weight", fontsize=8)
-    rest = sum(t.product for t in found.terms) - sum(products)
-    others = f"; {len(found.terms) - len(terms)} other terms {rest:.4g}"
-    told = _made_of(found) + (others if len(found.terms) > len(terms) else "")
-    axis.set_title("\n".join(wrap(told, 80)), fontsize=8)
+    title = _describe(breakdown)
+    if len(breakdown.terms) > len(terms):
+        rest = sum(t.product for t in breakdown.terms) - sum(products)
+        title += f"; {len(breakdown.terms) - len(terms)} other terms sum to {rest:.4g}"
+    axis.set_title("\n".join(wrap(title, 80)), fontsize=8)

@@ -1,10 +1,10 @@
-"""The receptive field of a number: the pixels of the picture that reach it.
+"""The receptive field of an activation: the pixels of the image that it depends on.
 
-From the number back to the picture, each step says which rows and columns of its source
-a range of its own rows and columns looks at; where ways meet, as in `x + f(x)`, the
-field is all that either reaches. What lies in the padding is no pixel. A. Araujo, W.
-Norris and J. Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks",
-Distill; `vicinal.ops.stride.receptive_field` has the same for a plain chain of layers.
+From the activation back to the image, each step maps a range of rows and columns to the
+range that it reads; where branches meet, as in `x + f(x)`, the union is taken. Padding
+is not part of it. A. Araujo, W. Norris and J. Sim 2019, "Computing Receptive Fields of
+Convolutional Neural Networks", Distill; `vicinal.ops.stride.receptive_field` computes
+it for a plain chain of layers.
 """
 
 from collections.abc import Callable
@@ -14,20 +14,20 @@ import numpy as np
 from torch.nn.modules.utils import _pair
 
 from vicinal.errors import SettingError
-from vicinal.images.inspect.walkthrough import (
-    NOWHERE,
-    OPENERS,
-    Place,
-    family,
-    opened,
-    sides,
+from vicinal.images.inspect.layer_arithmetic import (
+    LAYER_RULES,
+    PADDING,
+    Position,
+    find_base_class,
+    leading_padding,
 )
-from vicinal.images.tracing.trace import PICTURE, Recording, Step
+from vicinal.images.inspect.walkthrough import break_down
+from vicinal.images.tracing.trace import INPUT, Recording, Step
 from vicinal.ops.dilation import span
 
 
 class Box(NamedTuple):
-    """Rows and columns of a map, from the first to behind the last."""
+    """A range of rows and columns; bottom and right are exclusive."""
 
     top: int
     bottom: int
@@ -42,11 +42,15 @@ class Box(NamedTuple):
     def width(self) -> int:
         return max(0, self.right - self.left)
 
-    def around(self, other: "Box") -> "Box":
-        """The least box that holds both."""
-        if not other.height or not other.width:
+    @property
+    def is_empty(self) -> bool:
+        return not self.height or not self.width
+
+    def union(self, other: "Box") -> "Box":
+        """Return the smallest box around both."""
+        if other.is_empty:
             return self
-        if not self.height or not self.width:
+        if self.is_empty:
             return other
         return Box(
             min(self.top, other.top),
@@ -56,47 +60,54 @@ class Box(NamedTuple):
         )
 
 
-def receptive_field(recording: Recording, name: str, place: Place) -> Box:
-    """The pixels of the picture that reach a number of a step, at a place of it.
+EMPTY = Box(0, 0, 0, 0)
 
-    Empty (height or width 0) for a number that is made of padding alone.
+
+def receptive_field(recording: Recording, name: str, position: Position) -> Box:
+    """Return the receptive field of the activation of a step at a position.
+
+    Empty for an activation that depends on padding alone.
     """
-    seen: dict[str, Box] = {}
-    for term in opened(recording, name, place).terms:  # the first hop, exactly
-        if NOWHERE not in term.place:
-            row, column = term.place[1:] if len(term.place) == 3 else (*term.place, 0)
-            own = Box(row, row + 1, column, column + 1)
-            seen[term.source] = own.around(seen.get(term.source, own))
+    boxes: dict[str, Box] = {}
+    for term in break_down(recording, name, position).terms:  # exact for one step
+        if PADDING not in term.position:
+            is_map = len(term.position) == 3
+            row, column = term.position[1:] if is_map else (*term.position, 0)
+            box = Box(row, row + 1, column, column + 1)
+            boxes[term.source] = box.union(boxes.get(term.source, box))
     for step in reversed(recording.steps.values()):
-        if step.name not in seen:
+        if step.name not in boxes:
             continue
-        box = seen.pop(step.name)
+        box = boxes.pop(step.name)
         for source in step.sources:
-            looked = _looked_at(recording, step, source, box)
-            seen[source] = seen[source].around(looked) if source in seen else looked
-    return seen.get(PICTURE, Box(0, 0, 0, 0))
+            read = _box_in_source(recording, step, source, box)
+            boxes[source] = boxes[source].union(read) if source in boxes else read
+    return boxes.get(INPUT, EMPTY)
 
 
-def _looked_at(recording: Recording, step: Step, source: str, box: Box) -> Box:
-    """What of a source a step looks at to make the numbers in a box of its own."""
+def _box_in_source(recording: Recording, step: Step, source: str, box: Box) -> Box:
+    """Return the box of a source that a step reads for a box of its output."""
     x = recording.values[source]
-    # the numbers behind the last map are a column: rows are numbers
+    # a vector counts as a column
     shape = (x.shape[1], x.shape[2]) if x.ndim == 3 else (len(x), 1)
-    whole = Box(0, shape[0], 0, shape[1])
-    if not box.height or not box.width:
-        return Box(0, 0, 0, 0)
-    reach = REACHES.get(step.kind) or REACHES.get(family(step.layer, REACHES))
-    if reach is None:
-        if step.kind not in OPENERS and not family(step.layer, OPENERS):
+    if box.is_empty:
+        return EMPTY
+    rule = WINDOW_RULES.get(step.kind) or WINDOW_RULES.get(
+        find_base_class(step.layer, WINDOW_RULES)
+    )
+    if rule is None:
+        if step.kind not in LAYER_RULES and not find_base_class(
+            step.layer, LAYER_RULES
+        ):
             raise SettingError(
-                f"{step.name} is a {step.kind}, and which pixels it looks at is not "
-                "known here."
+                f"{step.name} is a {step.kind}, whose receptive field is not supported."
             )
-        return _clipped(box, shape)
-    return _clipped(reach(step, box, recording, source) or whole, shape)
+        return _clip(box, shape)
+    whole = Box(0, shape[0], 0, shape[1])
+    return _clip(rule(step, box, recording, source) or whole, shape)
 
 
-def _clipped(box: Box, shape: tuple[int, int]) -> Box:
+def _clip(box: Box, shape: tuple[int, int]) -> Box:
     height, width = shape
     return Box(
         min(max(box.top, 0), height),
@@ -106,33 +117,33 @@ def _clipped(box: Box, shape: tuple[int, int]) -> Box:
     )
 
 
-Reach = Callable[[Step, Box, Recording, str], Box | None]
+WindowRule = Callable[[Step, Box, Recording, str], Box | None]
+"""maps a box of a step's output to a box of a source; None: the whole source"""
 
 
-def _windows(box: Box, spans: Any, stride: Any, before: tuple[int, int]) -> Box:
-    """All that the windows of a box's numbers look at."""
-    (rows, columns), (down, across) = spans, _pair(stride)
-    top, left = box.top * down - before[0], box.left * across - before[1]
+def _windows(box: Box, spans: Any, stride: Any, padding: tuple[int, int]) -> Box:
+    """Return the union of the windows of a box of outputs."""
+    (rows, columns), (row_stride, column_stride) = spans, _pair(stride)
     return Box(
-        top,
-        (box.bottom - 1) * down - before[0] + rows,
-        left,
-        (box.right - 1) * across - before[1] + columns,
+        box.top * row_stride - padding[0],
+        (box.bottom - 1) * row_stride - padding[0] + rows,
+        box.left * column_stride - padding[1],
+        (box.right - 1) * column_stride - padding[1] + columns,
     )
 
 
 def _convolution(step: Step, box: Box, recording: Recording, source: str) -> Box:
     layer: Any = step.layer
-    before = sides(layer, recording.values[source])
+    x = recording.values[source]
     spans = span(layer.kernel_size, layer.dilation)
-    found = _windows(box, spans, layer.stride, before)
-    if layer.padding_mode != "zeros":  # made of pixels, some of the other side
-        height, width = recording.values[source].shape[-2:]
-        if found.top < 0 or found.bottom > height:
-            found = found._replace(top=0, bottom=height)
-        if found.left < 0 or found.right > width:
-            found = found._replace(left=0, right=width)
-    return found
+    window = _windows(box, spans, layer.stride, leading_padding(layer, x))
+    if layer.padding_mode != "zeros":  # padding is made of pixels, perhaps opposite
+        height, width = x.shape[-2:]
+        if window.top < 0 or window.bottom > height:
+            window = window._replace(top=0, bottom=height)
+        if window.left < 0 or window.right > width:
+            window = window._replace(left=0, right=width)
+    return window
 
 
 def _pool(step: Step, box: Box, recording: Recording, source: str) -> Box:
@@ -142,20 +153,19 @@ def _pool(step: Step, box: Box, recording: Recording, source: str) -> Box:
     return _windows(box, spans, layer.stride, _pair(layer.padding))
 
 
-def _adaptive(step: Step, box: Box, recording: Recording, source: str) -> Box:
+def _adaptive_pool(step: Step, box: Box, recording: Recording, source: str) -> Box:
     layer: Any = step.layer
     height, width = recording.values[source].shape[-2:]
-    down, across = _pair(layer.output_size)
+    rows, columns = _pair(layer.output_size)
     return Box(
-        box.top * height // down,
-        -(-box.bottom * height // down),
-        box.left * width // across,
-        -(-box.right * width // across),
+        box.top * height // rows,
+        -(-box.bottom * height // rows),
+        box.left * width // columns,
+        -(-box.right * width // columns),
     )
 
 
-def _flat(step: Step, box: Box, recording: Recording, source: str) -> Box | None:
-    """Numbers in a row, as places of the map that they were."""
+def _flatten(step: Step, box: Box, recording: Recording, source: str) -> Box | None:
     x = recording.values[source]
     if x.ndim != 3:
         return box
@@ -168,32 +178,32 @@ def _flat(step: Step, box: Box, recording: Recording, source: str) -> Box | None
     )
 
 
-def _padded(step: Step, box: Box, recording: Recording, source: str) -> Box:
+def _zero_pad(step: Step, box: Box, recording: Recording, source: str) -> Box:
     layer: Any = step.layer
     left, _, top, _ = layer.padding
     return Box(box.top - top, box.bottom - top, box.left - left, box.right - left)
 
 
-def _strided(step: Step, box: Box, recording: Recording, source: str) -> Box:
+def _zero_padded(step: Step, box: Box, recording: Recording, source: str) -> Box:
     layer: Any = step.layer
     return _windows(box, (1, 1), layer.stride, (0, 0))
 
 
-def _all(step: Step, box: Box, recording: Recording, source: str) -> None:
-    """The whole of the source, as a dense layer and a mean over a map look at it."""
+def _whole_source(step: Step, box: Box, recording: Recording, source: str) -> None:
+    return None
 
 
-REACHES: dict[str, Reach] = {
+WINDOW_RULES: dict[str, WindowRule] = {
     "Conv2d": _convolution,
     "MaxPool2d": _pool,
     "AvgPool2d": _pool,
-    "AdaptiveAvgPool2d": _adaptive,
-    "ZeroPad2d": _padded,
-    "ZeroPadded": _strided,
-    "Flatten": _flat,
-    "flatten": _flat,
-    "mean": _all,
-    "Linear": _all,
+    "AdaptiveAvgPool2d": _adaptive_pool,
+    "ZeroPad2d": _zero_pad,
+    "ZeroPadded": _zero_padded,
+    "Flatten": _flatten,
+    "flatten": _flatten,
+    "mean": _whole_source,
+    "Linear": _whole_source,
     "Pointwise": lambda step, box, recording, source: box,
 }
-"""What steps look at that look further than the place of the number itself."""
+"""the steps that read more than the position of their output"""

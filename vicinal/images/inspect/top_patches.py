@@ -1,8 +1,8 @@
-"""What excites a channel most, in pictures of one's own.
+"""The image patches with the highest activation of a channel.
 
-Every number of a map sees a window of the picture, its receptive field. The windows in
-which a channel answers most say what it looks for, better than its weights do beyond
-the first layer (M. Zeiler, R. Fergus, ECCV 2014, section 3; R. Girshick et al., CVPR
+An activation depends on a window of the image, its receptive field. The windows with
+the highest activations show what a channel detects, beyond the first layer better than
+its weights do (M. Zeiler, R. Fergus, ECCV 2014, section 3; R. Girshick et al., CVPR
 2014, section 3.1).
 """
 
@@ -14,83 +14,96 @@ from torch import Tensor, nn
 
 from vicinal.errors import SettingError
 from vicinal.images.inspect.receptive_field import Box, receptive_field
-from vicinal.images.tracing.trace import Run, answering, record, traced
+from vicinal.images.tracing.trace import (
+    StepInterpreter,
+    eval_mode,
+    record,
+    trace_network,
+)
 
 
 class Patch(NamedTuple):
-    """A window of a picture in which a channel answers strongly."""
+    """A window of an image with a high activation of a channel."""
 
-    picture: int
-    """number of the picture, in the order in which they came"""
-    place: tuple[int, ...]
-    """(channel, row, column) of the map"""
+    image: int
+    """index of the image"""
+
+    position: tuple[int, ...]
+    """(channel, row, column) in the feature map"""
+
     value: float
+    """the activation"""
+
     box: Box
-    """rows and columns of the picture that it sees"""
+    """rows and columns of the image"""
 
 
 @torch.no_grad()
-def exciting_patches(
+def find_top_patches(
     network: nn.Module,
     batches: Iterable[Tensor],
     layer: str,
     *,
-    most: int = 9,
+    count: int = 9,
 ) -> list[list[Patch]]:
-    """For each channel of a layer, the patches that excite it most, the first first.
+    """Return for each channel of a layer its patches, the highest activation first.
 
-    batches: pictures [N, C, H, W], one size. Of one picture only its best place counts,
-    or nine windows would show one thing. SettingError for a layer that is unknown, and
-    ValueError where there is no picture.
+    batches: images [N, C, H, W] of one size. Each image contributes its best position
+    only, so that the patches differ. SettingError for an unknown layer, ValueError
+    without images.
     """
-    best: Tensor | None = None  # [channels, k, 3]: value, picture, place in the map
-    seen, first = 0, None
+    best: Tensor | None = None  # [channels, k, 3]: value, image, position in the map
+    num_images, first = 0, None
 
-    def watch(name: str, value: Tensor) -> None:
+    def keep_best(name: str, value: Tensor) -> None:
         nonlocal best
         if name == layer:
-            best = _merged(best, _best_places(value, seen), most)
+            best = _merge(best, _best_positions(value, num_images), count)
 
-    with answering(network):
-        graph = traced(network)
+    with eval_mode(network):
+        graph = trace_network(network)
         for x in batches:
             if first is None:
                 first = x[0]
-                record(network, first).step(layer)  # SettingError if it is not there
-            Run(graph, watch).run(x)
-            seen += len(x)
+                record(network, first).step(layer)  # SettingError for an unknown layer
+            StepInterpreter(graph, keep_best).run(x)
+            num_images += len(x)
     if first is None or best is None:
-        raise ValueError("exciting_patches wants one picture or more.")
+        raise ValueError("find_top_patches needs at least one image. Got none.")
     recording = record(network, first)
     shape = tuple(recording.values[layer].shape)
     if len(shape) not in (1, 3):
-        raise SettingError(f"{layer} gives neither maps nor numbers in a row.")
+        raise SettingError(
+            f"The output of {layer} must be feature maps or a vector. Got "
+            f"{len(shape)} axes instead."
+        )
     found = []
     for channel, rows in enumerate(best.tolist()):
         patches = []
-        for value, picture, spot in rows:
-            place = (channel,)
+        for value, image, flat in rows:
+            position = (channel,)
             if len(shape) == 3:
-                place = channel, int(spot) // shape[2], int(spot) % shape[2]
-            box = receptive_field(recording, layer, place)
-            patches.append(Patch(int(picture), place, value, box))
+                position = channel, int(flat) // shape[2], int(flat) % shape[2]
+            box = receptive_field(recording, layer, position)
+            patches.append(Patch(int(image), position, value, box))
         found.append(patches)
     return found
 
 
-def _best_places(value: Tensor, seen: int) -> Tensor:
-    """The best place of each channel in each picture, of maps [N, C, H, W]: [C, N, 3].
+def _best_positions(value: Tensor, first_image: int) -> Tensor:
+    """Return for maps [N, C, H, W] the best position of each channel [C, N, 3].
 
-    Its value, the picture's number, and the place in the map, row by row.
+    The columns are its value, the index of the image, and the flat position in the map.
     """
     flat = value.double()
     flat = flat.flatten(2) if flat.ndim > 2 else flat[..., None]
-    top, spot = flat.max(dim=2)  # [N, C]
-    number = torch.arange(seen, seen + len(value)).double()[:, None].expand_as(top)
-    return torch.stack([top, number, spot.double()], dim=2).transpose(0, 1)
+    top, position = flat.max(dim=2)  # [N, C]
+    images = torch.arange(first_image, first_image + len(value)).double()
+    columns = [top, images[:, None].expand_as(top), position.double()]
+    return torch.stack(columns, dim=2).transpose(0, 1)
 
 
-def _merged(best: Tensor | None, more: Tensor, most: int) -> Tensor:
-    both = more if best is None else torch.cat([best, more], dim=1)
-    order = both[..., 0].argsort(dim=1, descending=True, stable=True)[:, :most]
+def _merge(best: Tensor | None, new: Tensor, count: int) -> Tensor:
+    both = new if best is None else torch.cat([best, new], dim=1)
+    order = both[..., 0].argsort(dim=1, descending=True, stable=True)[:, :count]
     return both.gather(1, order[..., None].expand(-1, -1, 3))

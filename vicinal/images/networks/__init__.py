@@ -1,20 +1,20 @@
-"""Architectures for pictures: one paper, one file, and one table of them all.
+"""Image networks: one paper per file, and one table of them all.
 
     >>> from vicinal.images.networks import NETWORKS, build
     >>> network = build("resnet18", num_classes=6)
 
-Each network embeds pictures (`embed`, `[N, C, H, W]` to `[N, D]`) and scores the
-embedding with one dense layer; `network.Network` says what they have in common.
-The table names modules rather than importing them, so that listing it is quick.
+Each network embeds images (`embed`, `[N, C, H, W]` to `[N, D]`) and classifies the
+embedding with one dense layer; `base.Network` is their interface. The table names
+modules rather than importing them, so that listing it is fast.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vicinal.errors import SettingError, near_names
+from vicinal.errors import SettingError, suggest_names
 
 if TYPE_CHECKING:
     from vicinal.images.networks.base import Network
@@ -26,21 +26,21 @@ class Architecture:
     """One row of the table."""
 
     builder: str
-    """The function that builds it, as `file.function` of this folder."""
+    """the function that builds it, as `module.function` of this package"""
     num_classes: int
-    """Classes in the paper's task."""
+    """classes in the paper's task"""
     in_channels: int
-    """Channels of the paper's pictures: 1 for grey, 3 for colour."""
+    """input channels in the paper: 1 for grey, 3 for colour"""
     image_size: int
-    """Pixels on a side of the pictures that it was designed for."""
+    """pixels per side of the images that it was designed for"""
     parameters: int
-    """Numbers that it learns, with these classes, channels and pixels."""
+    """number of trainable parameters, with these classes, channels and pixels"""
     paper: str
-    """Where it was published."""
+    """where it was published"""
     min_size: int = 8
-    """Pixels on a side below which no map is left."""
+    """pixels per side below which a feature map would be empty"""
     options: tuple[str, ...] = ()
-    """What else its builder takes, of the arguments of `build`."""
+    """further arguments of `build` that its builder takes"""
 
 
 _LECUN = "LeCun et al., Proc. IEEE 1998"
@@ -52,17 +52,17 @@ _WOO = "Woo et al., CVPR 2023"
 _MLP = "Rumelhart et al., Nature 1986"
 _OWN = "vicinal's own"
 
-_SIZED = ("image_size",)
-_TRAINED = ("padding", "norm_eps")
+_IMAGE_SIZE = ("image_size",)
+_WEIGHT_OPTIONS = ("padding", "norm_eps")
 
 # fmt: off
 NETWORKS: dict[str, Architecture] = {
     "dense": Architecture(
-        "dense.dense", 10, 1, 28, 100_687, _MLP, options=_SIZED),
+        "dense.dense", 10, 1, 28, 100_687, _MLP, options=_IMAGE_SIZE),
     "small": Architecture(
-        "small.small", 10, 1, 28, 70_330, _OWN, options=_SIZED),
+        "small.small", 10, 1, 28, 70_330, _OWN, options=_IMAGE_SIZE),
     "lenet5": Architecture(
-        "lenet.lenet5", 10, 1, 28, 61_706, _LECUN, options=_SIZED),
+        "lenet.lenet5", 10, 1, 28, 61_706, _LECUN, options=_IMAGE_SIZE),
     "resnet20": Architecture(
         "resnet.resnet20", 10, 3, 32, 269_722, _HE),
     "resnet18": Architecture(
@@ -74,47 +74,49 @@ NETWORKS: dict[str, Architecture] = {
     "vgg11": Architecture(
         "vgg.vgg11", 1000, 3, 224, 132_863_336, _VGG, 32),
     "mobilenet_v2": Architecture(
-        "mobilenet.mobilenet_v2", 1000, 3, 224, 3_504_872, _MOBILE, options=_TRAINED),
+        "mobilenet.mobilenet_v2", 1000, 3, 224, 3_504_872, _MOBILE,
+        options=_WEIGHT_OPTIONS),
     "convnext_atto": Architecture(
         "convnext.convnext_atto", 1000, 3, 224, 3_695_520, _WOO, 32),
     "convnext_tiny": Architecture(
         "convnext.convnext_tiny", 1000, 3, 224, 28_589_128, _LIU, 32),
 }
 # fmt: on
-"""Every network here, by the name that `build` knows it by."""
+"""All networks, by their name for `build`."""
 
 
 def architecture(name: str) -> Architecture:
-    """The row of a network: of the table, or what timm says of `timm:NAME`.
+    """Return the row of a network: of the table, or timm's values for `timm:NAME`.
 
-    Raises SettingError for an unknown name, MissingExtraError where timm is wanted.
+    Raises SettingError for an unknown name, MissingExtraError without timm.
     """
     if name in NETWORKS:
         return NETWORKS[name]
     if name.startswith("timm:"):
-        return _of_timm(name.removeprefix("timm:"))
+        return _timm_architecture(name.removeprefix("timm:"))
     raise SettingError(
-        f"There is no backbone {name!r}. {near_names(name, NETWORKS)} Or timm:NAME."
+        f"backbone must be a name of `vicinal info` or timm:NAME. Got {name!r} "
+        f"instead. {suggest_names(name, NETWORKS)}"
     )
 
 
-def _of_timm(name: str) -> Architecture:
+def _timm_architecture(name: str) -> Architecture:
     from vicinal.images.networks.timm_network import (
-        SMALLEST,
-        parameters_of,
+        MIN_SIZE,
+        count_parameters,
         timm_config,
     )
 
     config = timm_config(name)
     channels, size, _ = config.input_size
     return Architecture(
-        "of_timm.TimmNetwork",
+        "timm_network.TimmNetwork",
         max(config.num_classes, 1),  # weights may come without a head
         channels,
         size,
-        parameters_of(name),
+        count_parameters(name),
         config.paper_name or "timm",
-        SMALLEST,
+        MIN_SIZE,
     )
 
 
@@ -127,31 +129,33 @@ def build(
     padding: Padding | None = None,
     norm_eps: float | None = None,
 ) -> Network:
-    """Build a network with fresh weights, by its name in `NETWORKS` or `timm:NAME`.
+    """Return a network with random weights, by its name in `NETWORKS` or `timm:NAME`.
 
-    in_channels: 1 for grey pictures, 3 for colour.
-    image_size: pixels on a side, the architecture's own unless given; networks that
-        take pictures of any size ignore it.
-    padding, norm_eps: what the weights to be loaded were trained with, see
+    in_channels: 1 for grey images, 3 for colour.
+    image_size: pixels per side; None: that of the architecture. Ignored by networks
+        that take images of any size.
+    padding, norm_eps: those that the weights to be loaded were trained with, see
         `mobilenet.mobilenet_v2`.
-    Raises SettingError for an unknown name, or where the network has no such option.
+    Raises SettingError for an unknown name or an option that the network lacks.
     """
     row = architecture(name)
-    trained = {"padding": padding, "norm_eps": norm_eps}
-    given = {option: value for option, value in trained.items() if value is not None}
-    for option in given.keys() - set(row.options):
-        takers = ", ".join(n for n, r in NETWORKS.items() if option in r.options)
+    weight_options = {"padding": padding, "norm_eps": norm_eps}
+    options: dict[str, Any] = {
+        k: value for k, value in weight_options.items() if value is not None
+    }
+    for option in options.keys() - set(row.options):
+        supported = ", ".join(n for n, r in NETWORKS.items() if option in r.options)
         raise SettingError(
-            f"{option} must be left out for network {name!r}, which has no choice "
-            f"there. Got {option}={given[option]!r}. It is an option of: {takers}."
+            f"{option} must be left out for network {name!r}, which lacks it. "
+            f"Got {option}={options[option]!r}. Networks with it: {supported}."
         )
     if name.startswith("timm:"):
         from vicinal.images.networks.timm_network import TimmNetwork
 
-        own = name.removeprefix("timm:")
-        return TimmNetwork(own, num_classes, in_channels, image_size)
-    sized = {"image_size": image_size or row.image_size}
-    options = given | (sized if "image_size" in row.options else {})
-    file, function = row.builder.split(".")
-    builder = getattr(import_module(f"{__name__}.{file}"), function)
+        timm_name = name.removeprefix("timm:")
+        return TimmNetwork(timm_name, num_classes, in_channels, image_size)
+    if "image_size" in row.options:
+        options["image_size"] = image_size or row.image_size
+    module, function = row.builder.split(".")
+    builder: Any = getattr(import_module(f"{__name__}.{module}"), function)
     return builder(num_classes, in_channels, **options)

@@ -1,11 +1,11 @@
-"""What every network here promises: an embedding, then one dense layer.
+"""The interface of all image networks: an embedding, then one dense layer.
 
 ::
 
     x [N, C, H, W] --embed--> z [N, D] --head--> logits [N, num_classes]
 
-The embedding is what transfer learning caches, search compares and a new head is
-fitted on, so it is taken before any dropout that stands in front of the head.
+New heads are fitted on embeddings, and near duplicates are found by them, so they are
+taken before any dropout in front of the head.
 """
 
 from itertools import takewhile
@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 
 class Network(nn.Module):
-    """A classifier of pictures whose last dense layer can be taken off."""
+    """An image classifier whose last dense layer can be replaced."""
 
     head_name: str
-    """The last dense layer's name in the state dict, such as `fc`."""
+    """name of the last dense layer in the state dict, such as `fc`"""
 
     embedding_size: int
-    """D, the number of features that `embed` gives for each picture."""
+    """D, the number of features of an embedding"""
 
     @property
     def head(self) -> nn.Linear:
@@ -29,47 +29,47 @@ class Network(nn.Module):
         return cast(nn.Linear, self.get_submodule(self.head_name))
 
     def blocks(self) -> list[list[str]]:
-        """Names of the parameters, block by block from the picture to the head."""
-        found: dict[str, list[str]] = {}
+        """Return the names of the parameters, block by block from input to head."""
+        blocks: dict[str, list[str]] = {}
         for name, _ in self.named_parameters():
-            found.setdefault(block_of(name), []).append(name)
-        return list(found.values())
+            blocks.setdefault(block_name(name), []).append(name)
+        return list(blocks.values())
 
     def embed(self, x: Tensor) -> Tensor:
-        """Describe each picture: `[N, C, H, W]` to `[N, D]`."""
+        """Return embeddings: `[N, C, H, W]` to `[N, D]`."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Score each picture for each class: `[N, C, H, W]` to `[N, num_classes]`."""
+        """Return logits: `[N, C, H, W]` to `[N, num_classes]`."""
         raise NotImplementedError
 
 
-def block_of(name: str) -> str:
-    """The block that a parameter of this name is in.
+def block_name(name: str) -> str:
+    """Return the block of a parameter by its name.
 
-    It is what the first part of a name and the numbers right behind it name:
-    `layer1.0`, `features.5`; a layer that is no container of others is its own.
+    It is the first part of the name with the numbers that follow: `layer1.0`,
+    `features.5`. A layer outside any container is a block by itself.
     """
-    *path, own = name.split(".")
-    if not path:  # no layer's: cls_token
-        return own
+    *path, leaf = name.split(".")
+    if not path:  # a parameter outside any layer: cls_token
+        return leaf
     first, *rest = path
     numbers = list(takewhile(str.isdecimal, rest))
-    layer = own in ("weight", "bias") and len(numbers) == len(rest) > 1
-    if layer:  # the last number is the layer itself, within its block
+    ends_in_layer = leaf in ("weight", "bias") and len(numbers) == len(rest) > 1
+    if ends_in_layer:  # the last number is the layer itself, within its block
         numbers.pop()
     return ".".join([first, *numbers])
 
 
 def he_init(network: nn.Module) -> None:
-    """Draw every convolution so that the variance is kept from layer to layer.
+    """Initialize every convolution so that the gradient's variance stays the same.
 
     ::
 
         w ~ N(0, 2 / (k^2 d))          (14)  d: output channels, k: kernel size
 
-    That form keeps the gradient's variance; eq. (10), with the input channels, keeps
-    the signal's, and either one is enough. K. He, X. Zhang, S. Ren, J. Sun: Delving
+    Eq. (10), with the input channels, keeps the variance of the activations instead;
+    either is enough. K. He, X. Zhang, S. Ren, J. Sun: Delving
     Deep into Rectifiers, ICCV 2015, https://arxiv.org/abs/1502.01852, section 2.2.
     """
     for module in network.modules():

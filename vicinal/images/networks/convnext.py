@@ -2,7 +2,7 @@
 
 ::
 
-    h = LayerNorm(D x)              D: 7x7, each channel by itself     (Figure 4, right)
+    h = LayerNorm(D x)              D: 7x7 depthwise convolution       (Figure 4, right)
     y = x + gamma * W_2 GELU(W_1 h)    W_1: 4 times as many channels, W_2: back
 
 Between stages a LayerNorm and a 2x2 convolution of stride 2; the stem is a 4x4
@@ -27,10 +27,10 @@ from vicinal.images.networks.base import Network
 
 
 class LayerNorm2d(nn.LayerNorm):
-    """Give the channels of every pixel mean 0 and variance 1, then scale and shift.
+    """Normalize the channels of every pixel, then scale and shift.
 
     `[N, C, H, W]` to the same. In channels_last memory a pixel's channels lie side by
-    side, so both permutations only rename the axes and nothing is copied.
+    side, so both permutations copy nothing.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class LayerNorm2d(nn.LayerNorm):
 class Pointwise(nn.Linear):
     """The same dense layer at every pixel: `[N, C, H, W]` to `[N, out, H, W]`.
 
-    Written as the 1x1 convolution that it is, so that a whole block keeps this shape.
+    Computed as a 1x1 convolution, so that a whole block keeps this shape.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -48,9 +48,9 @@ class Pointwise(nn.Linear):
 
 
 class StochasticDepth(nn.Module):
-    """While training, leave a block out for some pictures of the batch.
+    """In training, skip a block for a random subset of the batch's images.
 
-    Kept pictures are scaled by 1 / (1 - p), so the mean stays. G. Huang et al.: Deep
+    The others are scaled by 1 / (1 - p), which keeps the mean. G. Huang et al.: Deep
     Networks with Stochastic Depth, ECCV 2016, https://arxiv.org/abs/1603.09382.
     """
 
@@ -66,7 +66,7 @@ class StochasticDepth(nn.Module):
 
 
 class Block(nn.Module):
-    """Mix the neighbours of each channel, then the channels of each pixel."""
+    """A depthwise convolution, then a dense layer at each pixel."""
 
     def __init__(self, channels: int, drop: float) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Block(nn.Module):
 
 
 class ConvNeXt(Network):
-    """Four stages of blocks; each stage halves the picture and widens the channels."""
+    """Four stages of blocks; each halves the feature map and has more channels."""
 
     head_name = "classifier.2"
 
@@ -115,30 +115,32 @@ class ConvNeXt(Network):
                     nn.init.zeros_(module.bias)
 
     def embed(self, x: Tensor) -> Tensor:
-        """The normalised mean of each last map: `[N, C, H, W]` to `[N, widths[-1]]`."""
+        """Return the normalized channel means: `[N, C, H, W]` to `[N, widths[-1]]`."""
         x = x.contiguous(memory_format=torch.channels_last)  # for LayerNorm2d
         z = self.features(x).mean((2, 3), keepdim=True)  # [N, D, 1, 1]
         return self.classifier[:2](z)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits: `[N, C, H, W]`, H and W at least 32, to `[N, num_classes]`."""
+        """Return logits: `[N, C, H, W]`, H and W at least 32, to `[N, num_classes]`."""
         return self.classifier[2](self.embed(x))
 
 
 def stages(
     depths: Sequence[int], widths: Sequence[int], in_channels: int, drop: float
 ) -> list[nn.Module]:
-    """Stem, blocks, and by turns what halves the picture and the next blocks.
+    """Return the layers: stem, blocks, then downsampling and blocks in turn.
 
-    drop: the last block's probability of being left out; the first block's is 0.
+    drop: the last block's probability of being skipped; it rises linearly from 0.
     """
     rates = iter(torch.linspace(0, drop, sum(depths), device="cpu").tolist())
     layers: list[nn.Module] = []
     for i, (before, after) in enumerate(pairwise((in_channels, *widths))):
         norm = LayerNorm2d(after if i == 0 else before, eps=1e-6)
         size = 4 if i == 0 else 2
-        shrink = nn.Conv2d(before, after, size, stride=size)
-        layers.append(nn.Sequential(*((shrink, norm) if i == 0 else (norm, shrink))))
+        downsample = nn.Conv2d(before, after, size, stride=size)
+        layers.append(
+            nn.Sequential(*((downsample, norm) if i == 0 else (norm, downsample)))
+        )
         layers.append(
             nn.Sequential(*(Block(after, next(rates)) for _ in range(depths[i])))
         )
@@ -146,10 +148,10 @@ def stages(
 
 
 def convnext_atto(num_classes: int = 1000, in_channels: int = 3) -> ConvNeXt:
-    """The smallest ConvNeXt."""
+    """Return ConvNeXt-Atto, the smallest ConvNeXt."""
     return ConvNeXt((2, 2, 6, 2), (40, 80, 160, 320), num_classes, in_channels, 0.0)
 
 
 def convnext_tiny(num_classes: int = 1000, in_channels: int = 3) -> ConvNeXt:
-    """ConvNeXt-T; while training, later blocks are left out now and then (10 %)."""
+    """Return ConvNeXt-T, with stochastic depth of up to 10 % in training."""
     return ConvNeXt((3, 3, 9, 3), (96, 192, 384, 768), num_classes, in_channels, 0.1)

@@ -1,13 +1,13 @@
-"""A dense network: every unit sees every pixel, and no pixel has neighbours.
+"""A fully connected network, which ignores the neighbourhood of pixels.
 
 ::
 
-    h_1 = ReLU(W_1 x + b_1)      x: all pixels in a row
+    h_1 = ReLU(W_1 x + b_1)      x: the flattened pixels
     h_2 = ReLU(W_2 h_1 + b_2)
     logits = W_3 h_2 + b_3
 
-What a convolutional network has to beat: with as many parameters, but shuffling the
-pixels of all pictures in the same way would change nothing for it.
+The baseline for convolutional networks: with as many parameters, but permuting the
+pixels of all images in the same way would not change its accuracy.
 
 D. Rumelhart, G. Hinton, R. Williams: Learning Representations by Back-Propagating
 Errors, Nature 323, 1986; ReLU from X. Glorot, A. Bordes, Y. Bengio, AISTATS 2011.
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from vicinal.images.networks.base import Network
 
-NARROWEST = 32
-"""Units of a hidden layer at the least: fewer would not be a fair partner."""
+MIN_WIDTH = 32
+"""units of a hidden layer; fewer would not be a fair comparison"""
 
 
 class Dense(Network):
@@ -43,16 +43,16 @@ class Dense(Network):
                 nn.init.zeros_(module.bias)
 
     def embed(self, x: Tensor) -> Tensor:
-        """The second hidden layer: `[N, C, image_size, image_size]` to `[N, width]`."""
+        """Return the second hidden layer: `[N, C, H, W]` to `[N, width]`."""
         return self.hidden(x)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits: `[N, C, image_size, image_size]` to `[N, num_classes]`."""
+        """Return logits: `[N, C, image_size, image_size]` to `[N, num_classes]`."""
         return self.fc(self.embed(x))
 
 
 def parameters(pixels: int, width: int, num_classes: int) -> int:
-    """How many numbers the network of this width learns, biases included."""
+    """Return the number of parameters of the network of this width."""
     return (pixels + 1) * width + (width + 1) * width + (width + 1) * num_classes
 
 
@@ -62,9 +62,9 @@ def dense(
     image_size: int = 28,
     min_parameters: int = 100_000,
 ) -> Dense:
-    """The narrowest dense network that has at least `min_parameters` parameters."""
+    """Return the narrowest dense network of at least `min_parameters` parameters."""
     pixels = in_channels * image_size**2
-    width = NARROWEST
+    width = MIN_WIDTH
     while parameters(pixels, width, num_classes) < min_parameters:
         width += 1
     return Dense(pixels, width, num_classes)

@@ -1,10 +1,10 @@
-"""MobileNetV2: wide inside a block, narrow between blocks, linear where it is narrow.
+"""MobileNetV2: inverted residual blocks with linear bottlenecks.
 
 ::
 
     h = ReLU6(BN(W_1 x))     1x1: t times as many channels       (Table 1)
-    h = ReLU6(BN(D h))       3x3, each channel by itself, stride s
-    y = BN(W_2 h)            1x1: back to few channels
+    h = ReLU6(BN(D h))       3x3 depthwise, stride s
+    y = BN(W_2 h)            1x1: fewer channels
     y = y + x                where both have the same shape
 
 M. Sandler, A. Howard, M. Zhu, A. Zhmoginov, L.-C. Chen: MobileNetV2: Inverted Residuals
@@ -23,11 +23,11 @@ from vicinal.ops.depthwise import depthwise
 from vicinal.ops.padding import amounts, pad
 
 Padding = Literal["symmetric", "tensorflow"]
-"""Where a convolution with stride 2 pads a picture of even size.
+"""Padding of a convolution with stride 2 for an even image size.
 
-`symmetric` on all four sides, as torch-trained weights expect; `tensorflow` at the
-bottom and on the right only, as weights trained in TensorFlow ('SAME') expect. Each
-set of weights loses several points of accuracy under the other's padding.
+`symmetric` pads all four sides, as weights trained in torch expect; `tensorflow` pads
+the bottom and the right only, as weights trained in TensorFlow ('SAME') expect. With
+the other's padding, weights lose several points of accuracy.
 """
 
 STAGES = (
@@ -43,30 +43,30 @@ STAGES = (
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution that knows the fast way where each channel is filtered by itself.
+    """A convolution with a faster algorithm where it is depthwise.
 
     `[N, C, H, W]` to `[N, out_channels, H', W']`.
     """
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None):
         if self.groups == self.in_channels == self.out_channels:
-            padding = cast(tuple[int, ...], self.padding)  # never a rule's name here
+            padding = cast(tuple[int, ...], self.padding)  # never a string here
             return depthwise(input, weight, bias, self.stride, padding)
         return super()._conv_forward(input, weight, bias)
 
 
 class SameConv2d(Conv2d):
-    """A convolution that pads as TensorFlow's 'SAME' does: size H becomes H / stride.
+    """A convolution with TensorFlow's 'SAME' padding: size H becomes H / stride.
 
-    `[N, C, H, W]` to `[N, out_channels, ceil(H / stride), ceil(W / stride)]`. How much
-    goes on which side depends on H and W: `vicinal.ops.padding.amounts`.
+    `[N, C, H, W]` to `[N, out_channels, ceil(H / stride), ceil(W / stride)]`. The
+    padding of each side depends on H and W: `vicinal.ops.padding.amounts`.
     """
 
     padding_rule = "same_tensorflow"
 
     def forward(self, input: Tensor) -> Tensor:
         height, width = input.shape[-2:]
-        # in a trace sizes are tensors, and it fixes them; torch's stubs hide this name
+        # in a trace sizes are tensors; torch's stubs lack this function
         if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
             height, width = int(height), int(width)
         around = amounts(
@@ -86,7 +86,7 @@ def convolution(
     groups: int = 1,
     padding: Padding = "symmetric",
 ) -> nn.Conv2d:
-    """A convolution without bias; at stride 1 both kinds of padding are the same."""
+    """Return a convolution without bias; at stride 1 both paddings are the same."""
     if padding == "tensorflow" and stride > 1:
         return SameConv2d(
             in_channels, out_channels, kernel_size, stride, groups=groups, bias=False
@@ -102,15 +102,15 @@ def convolution(
     )
 
 
-def activated(conv: nn.Conv2d, norm_eps: float) -> nn.Sequential:
-    """ReLU6(BN(conv(x)))."""
+def convolution_block(conv: nn.Conv2d, norm_eps: float) -> nn.Sequential:
+    """Return ReLU6(BN(conv(x))) as a module."""
     return nn.Sequential(
         conv, nn.BatchNorm2d(conv.out_channels, eps=norm_eps), nn.ReLU6()
     )
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter each channel, narrow again; add the input where that fits."""
+    """Expand, filter depthwise, project; add the input where shapes match."""
 
     def __init__(
         self,
@@ -122,23 +122,23 @@ class InvertedResidual(nn.Module):
         norm_eps: float,
     ) -> None:
         super().__init__()
-        wide = in_channels * t
-        expand = convolution(in_channels, wide, 1)
-        depthwise = convolution(wide, wide, 3, stride, wide, padding)
-        self.adds = stride == 1 and in_channels == out_channels
+        hidden = in_channels * t
+        expand = convolution(in_channels, hidden, 1)
+        depthwise = convolution(hidden, hidden, 3, stride, hidden, padding)
+        self.is_residual = stride == 1 and in_channels == out_channels
         self.conv = nn.Sequential(
-            *([activated(expand, norm_eps)] if t > 1 else []),
-            activated(depthwise, norm_eps),
-            convolution(wide, out_channels, 1),
+            *([convolution_block(expand, norm_eps)] if t > 1 else []),
+            convolution_block(depthwise, norm_eps),
+            convolution(hidden, out_channels, 1),
             nn.BatchNorm2d(out_channels, eps=norm_eps),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(x) if self.adds else self.conv(x)
+        return x + self.conv(x) if self.is_residual else self.conv(x)
 
 
 class MobileNetV2(Network):
-    """The network for photographs on small machines: 17 inverted residual blocks."""
+    """A network for photographs on small machines: 17 inverted residual blocks."""
 
     head_name = "classifier.1"
 
@@ -149,9 +149,9 @@ class MobileNetV2(Network):
         self.embedding_size = 1280
         stem = convolution(in_channels, 32, 3, stride=2, padding=padding)
         self.features = nn.Sequential(
-            activated(stem, norm_eps),
+            convolution_block(stem, norm_eps),
             *blocks(padding, norm_eps),
-            activated(convolution(STAGES[-1][1], 1280, 1), norm_eps),
+            convolution_block(convolution(STAGES[-1][1], 1280, 1), norm_eps),
         )
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, num_classes))
         he_init(self)
@@ -159,25 +159,25 @@ class MobileNetV2(Network):
         nn.init.zeros_(self.head.bias)
 
     def embed(self, x: Tensor) -> Tensor:
-        """The mean of each last map: `[N, C, H, W]` to `[N, 1280]`."""
+        """Return the last feature map's means: `[N, C, H, W]` to `[N, 1280]`."""
         return self.features(x).mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits: `[N, C, H, W]` to `[N, num_classes]`."""
+        """Return logits: `[N, C, H, W]` to `[N, num_classes]`."""
         return self.classifier(self.embed(x))
 
 
 def blocks(padding: Padding, norm_eps: float) -> list[nn.Module]:
-    """The inverted residual blocks of Table 2, in order."""
-    made: list[nn.Module] = []
+    """Return the inverted residual blocks of Table 2, in order."""
+    layers: list[nn.Module] = []
     in_channels = 32
     for t, channels, repeats, stride in STAGES:
         for s in (stride, *[1] * (repeats - 1)):
-            made.append(
+            layers.append(
                 InvertedResidual(in_channels, channels, s, t, padding, norm_eps)
             )
             in_channels = channels
-    return made
+    return layers
 
 
 def mobilenet_v2(
@@ -186,14 +186,15 @@ def mobilenet_v2(
     padding: Padding = "symmetric",
     norm_eps: float = 1e-5,
 ) -> MobileNetV2:
-    """MobileNetV2 of width 1.0; `padding` and `norm_eps` follow the weights' origin.
+    """Return MobileNetV2 of width 1.0, with the options that its weights require.
 
-    norm_eps: what batch norm adds to the variance; many TensorFlow weights want 1e-3.
+    norm_eps: epsilon of batch norm; many TensorFlow weights require 1e-3.
     Raises SettingError for an unknown padding.
     """
     if padding not in get_args(Padding):
         raise SettingError(
-            f"padding must be one of {', '.join(get_args(Padding))}. Got {padding!r}. "
-            "Use 'tensorflow' for weights trained in TensorFlow, else 'symmetric'."
+            f"padding must be one of {', '.join(get_args(Padding))}. Got {padding!r} "
+            "instead. Use 'tensorflow' for weights trained in TensorFlow, otherwise "
+            "'symmetric'."
         )
     return MobileNetV2(num_classes, in_channels, padding, norm_eps)

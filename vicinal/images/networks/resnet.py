@@ -1,9 +1,9 @@
-"""ResNet: each block learns what to add to its input, so very deep networks train.
+"""ResNet: each block learns a residual, so that very deep networks train.
 
 ::
 
     y = F(x) + x              (1)  where the shapes agree
-    y = F(x) + W_s x          (2)  where the block changes them: option B, `projection`
+    y = F(x) + W_s x          (2)  where they differ: option B, `projection`
     y = F(x) + pad(x[::2])         the same without parameters: option A, `ZeroPadded`
 
 K. He, X. Zhang, S. Ren, J. Sun: Deep Residual Learning for Image Recognition, CVPR
@@ -11,10 +11,10 @@ K. He, X. Zhang, S. Ren, J. Sun: Deep Residual Learning for Image Recognition, C
 ResNet-18 11,689,512, -34 21,797,672, -50 25,557,032 parameters for 1,000 classes;
 ResNet-20 for CIFAR-10 269,722. Weights carry torchvision's names.
 
-Two habits are younger than the paper, both from P. Goyal et al.: Accurate, Large
-Minibatch SGD, 2017, https://arxiv.org/abs/1706.02677, section 5.1: a bottleneck
-strides in its 3x3 convolution, and the scale of a block's last batch norm begins at
-zero, so that every block begins as the identity.
+Two details are later than the paper, both from P. Goyal et al.: Accurate, Large
+Minibatch SGD, 2017, https://arxiv.org/abs/1706.02677, section 5.1: the stride of a
+bottleneck is in its 3x3 convolution, and the scale of a block's last batch norm is
+initialized to zero, so that every block starts as the identity.
 """
 
 from collections.abc import Callable
@@ -25,29 +25,29 @@ from torch import Tensor, nn
 from vicinal.images.networks.base import Network, he_init
 
 Shortcut = Callable[[int, int, int], nn.Module]
-"""Makes the way around a block: (in_channels, out_channels, stride) to a module."""
+"""makes the shortcut of a block from (in_channels, out_channels, stride)"""
 
 
 class ZeroPadded(nn.Module):
-    """Option A: every `stride`-th pixel, and zeros for the channels that are new.
+    """Option A: every `stride`-th pixel, and zeros for the additional channels.
 
-    `[N, C, H, W]` to `[N, out_channels, H / stride, W / stride]`, rounded up. The zeros
-    are shared between both ends of the channels (section 3.3 leaves the place open).
+    `[N, C, H, W]` to `[N, out_channels, H / stride, W / stride]`, rounded up. Half of
+    the zeros are before the channels and half after (section 3.3 does not say where).
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
-        new = out_channels - in_channels
+        additional = out_channels - in_channels
         self.stride = stride
-        self.before, self.after = new // 2, new - new // 2
+        self.before, self.after = additional // 2, additional - additional // 2
 
     def forward(self, x: Tensor) -> Tensor:
-        picked = x[:, :, :: self.stride, :: self.stride]
-        return F.pad(picked, (0, 0, 0, 0, self.before, self.after))
+        subsampled = x[:, :, :: self.stride, :: self.stride]
+        return F.pad(subsampled, (0, 0, 0, 0, self.before, self.after))
 
 
 def projection(in_channels: int, out_channels: int, stride: int) -> nn.Module:
-    """Option B: a 1x1 convolution brings the input to the block's output shape."""
+    """Return option B: a 1x1 convolution to the block's output shape."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
         nn.BatchNorm2d(out_channels),
@@ -55,12 +55,12 @@ def projection(in_channels: int, out_channels: int, stride: int) -> nn.Module:
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution that keeps the size at stride 1; batch norm has the bias."""
+    """Return a 3x3 convolution without bias that keeps the size at stride 1."""
     return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with a way around them (Figure 5, left)."""
+    """Two 3x3 convolutions with a shortcut (Figure 5, left)."""
 
     expansion = 1
 
@@ -83,7 +83,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 to fewer channels, 3x3 there, 1x1 back to four times as many (Figure 5)."""
+    """1x1 to fewer channels, 3x3, 1x1 to four times as many (Figure 5, right)."""
 
     expansion = 4
 
@@ -120,17 +120,17 @@ def stage(
     depth: int,
     stride: int,
 ) -> nn.Sequential:
-    """`depth` blocks, of which the first changes the size and the channels."""
+    """Return `depth` blocks, of which the first changes size and channels."""
     out_channels = channels * block.expansion
     changes = stride != 1 or in_channels != out_channels
-    around = shortcut(in_channels, out_channels, stride) if changes else None
-    first = block(in_channels, channels, stride, around)
+    first_shortcut = shortcut(in_channels, out_channels, stride) if changes else None
+    first = block(in_channels, channels, stride, first_shortcut)
     rest = [block(out_channels, channels, 1, None) for _ in range(depth - 1)]
     return nn.Sequential(first, *rest)
 
 
 class ResNet(Network):
-    """The residual network for photographs: a stem and four stages (Table 1)."""
+    """The residual network for ImageNet: a stem and four stages (Table 1)."""
 
     head_name = "fc"
 
@@ -156,19 +156,19 @@ class ResNet(Network):
         he_init(self)
 
     def embed(self, x: Tensor) -> Tensor:
-        """The mean of each last map: `[N, C, H, W]` to `[N, 512 * expansion]`."""
+        """Return the last feature map's means: `[N, C, H, W]` to `[N, D]`."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # [N, 64, H/4, W/4]
         x = self.layer2(self.layer1(x))
         x = self.layer4(self.layer3(x))  # [N, D, H/32, W/32]
         return x.mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits: `[N, C, H, W]` to `[N, num_classes]`."""
+        """Return logits: `[N, C, H, W]` to `[N, num_classes]`."""
         return self.fc(self.embed(x))
 
 
 class CifarResNet(Network):
-    """The residual network for 32x32 pictures: three narrow stages (section 4.2)."""
+    """The residual network for 32x32 images: three narrow stages (section 4.2)."""
 
     head_name = "linear"
 
@@ -185,31 +185,31 @@ class CifarResNet(Network):
         he_init(self)
 
     def embed(self, x: Tensor) -> Tensor:
-        """The mean of each last map: `[N, C, H, W]` to `[N, 64]`."""
+        """Return the last feature map's means: `[N, C, H, W]` to `[N, 64]`."""
         x = self.relu(self.bn1(self.conv1(x)))  # [N, 16, H, W]
         x = self.layer3(self.layer2(self.layer1(x)))  # [N, 64, H/4, W/4]
         return x.mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits: `[N, C, H, W]` to `[N, num_classes]`."""
+        """Return logits: `[N, C, H, W]` to `[N, num_classes]`."""
         return self.linear(self.embed(x))
 
 
 def resnet18(num_classes: int = 1000, in_channels: int = 3) -> ResNet:
-    """ResNet with 18 layers that have weights."""
+    """Return ResNet-18, with 18 weighted layers."""
     return ResNet(BasicBlock, (2, 2, 2, 2), num_classes, in_channels)
 
 
 def resnet34(num_classes: int = 1000, in_channels: int = 3) -> ResNet:
-    """ResNet with 34 layers that have weights."""
+    """Return ResNet-34."""
     return ResNet(BasicBlock, (3, 4, 6, 3), num_classes, in_channels)
 
 
 def resnet50(num_classes: int = 1000, in_channels: int = 3) -> ResNet:
-    """ResNet with 50 layers that have weights, in bottleneck blocks."""
+    """Return ResNet-50, of bottleneck blocks."""
     return ResNet(Bottleneck, (3, 4, 6, 3), num_classes, in_channels)
 
 
 def resnet20(num_classes: int = 10, in_channels: int = 3) -> CifarResNet:
-    """ResNet with 20 = 6n + 2 layers for 32x32 pictures."""
+    """Return ResNet-20 for 32x32 images, with 20 = 6n + 2 layers."""
     return CifarResNet(3, num_classes, in_channels)

@@ -1,4 +1,4 @@
-"""The small network: convolution, pooling, dense; for small pictures and two CPU cores.
+"""The small network: convolution, pooling, dense; for small images and two CPU cores.
 
 ::
 
@@ -7,21 +7,21 @@
                h = h + ReLU(BN(W' * h))
     head       logits = V mean(h) + b                       mean over all pixels
 
-Each stage halves the picture until it is 4 to 7 pixels wide: 28 pixels take three
-stages (28, 14, 7) and 8 pixels two. Above 64 pixels the first convolution strides over
-every second pixel, so that 128 pixels take five (64, 32, 16, 8, 4).
+Each stage halves the feature map until it is 4 to 7 pixels wide: 28 pixels take three
+stages (28, 14, 7) and 8 pixels two. Above 64 pixels the first convolution has stride 2,
+so that 128 pixels take five (64, 32, 16, 8, 4).
 
 ========= ====== ======== ========== ==================
-picture   stages channels parameters multiply-additions
+image     stages channels parameters multiply-additions
 ========= ====== ======== ========== ==================
 8x8x1     2      32       14,458     0.2 million
 28x28x1   3      64       70,330     5.5 million
 128x128x3 5      256      1,179,994  58.4 million
 ========= ====== ======== ========== ==================
 
-The project's own, after LeNet-5 (LeCun et al. 1998), with batch norm (S. Ioffe, C.
+vicinal's own, after LeNet-5 (LeCun et al. 1998), with batch norm (S. Ioffe, C.
 Szegedy, ICML 2015), residual convolutions (He et al., CVPR 2016) and the mean over the
-last maps in place of wide dense layers (M. Lin et al., ICLR 2014, section 3.2).
+last feature map in place of wide dense layers (M. Lin et al., ICLR 2014, section 3.2).
 """
 
 from collections.abc import Sequence
@@ -31,14 +31,14 @@ from torch import Tensor, nn
 
 from vicinal.images.networks.base import Network, he_init
 
-FIRST, WIDEST = 16, 256
-"""Channels of the first stage, and the most that any stage has."""
+FIRST_WIDTH, MAX_WIDTH = 16, 256
+"""channels of the first stage, and the largest number of any stage"""
 
-LAST_MAP = 7
-"""Pixels: a map wider than this is halved once more."""
+MAX_LAST_MAP = 7
+"""pixels per side above which a feature map is halved once more"""
 
 STRIDE_ABOVE = 64
-"""Pixels: in larger pictures the first convolution takes every second pixel."""
+"""pixels per side above which the first convolution has stride 2"""
 
 
 class Convolution(nn.Module):
@@ -57,7 +57,7 @@ class Convolution(nn.Module):
 
 
 class Stage(nn.Module):
-    """Halve the picture, look for more patterns, refine them."""
+    """Pooling, a convolution to more channels, and a residual convolution."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Stage(nn.Module):
 
 
 class Small(Network):
-    """The project's own network: fast to train from nothing on a laptop."""
+    """vicinal's own network: fast to train from scratch on a laptop."""
 
     head_name = "fc"
 
@@ -88,25 +88,25 @@ class Small(Network):
         he_init(self)
 
     def embed(self, x: Tensor) -> Tensor:
-        """The mean of each last map: `[N, C, H, W]` to `[N, widths[-1]]`."""
+        """Return the last feature map's means: `[N, C, H, W]` to `[N, widths[-1]]`."""
         return self.stages(x).mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits: `[N, C, H, W]` to `[N, num_classes]`."""
+        """Return logits: `[N, C, H, W]` to `[N, num_classes]`."""
         return self.fc(self.embed(x))
 
 
 def stage_widths(side: int) -> list[int]:
-    """Channels of each stage, for a first map of `side` pixels."""
-    widths = [FIRST]
-    while side > LAST_MAP:
-        widths.append(min(2 * widths[-1], WIDEST))
+    """Return the channels of each stage, for a first map of `side` pixels."""
+    widths = [FIRST_WIDTH]
+    while side > MAX_LAST_MAP:
+        widths.append(min(2 * widths[-1], MAX_WIDTH))
         side //= 2
     return widths
 
 
 def small(num_classes: int = 10, in_channels: int = 1, image_size: int = 28) -> Small:
-    """The small network, with as many stages as pictures of `image_size` need."""
+    """Return the small network, with as many stages as `image_size` requires."""
     stride = 2 if image_size > STRIDE_ABOVE else 1
     widths = stage_widths(-(-image_size // stride))  # rounded up, as padding does
     return Small(widths, stride, num_classes, in_channels)

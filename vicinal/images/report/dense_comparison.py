@@ -1,14 +1,12 @@
-"""A CNN and a dense network side by side, on the user's own pictures.
+"""Compare a CNN with a dense network of equal size on the user's own images.
 
-Both have as many parameters, learn from the same small pictures and see nothing moved
-while they learn. What a CNN takes for granted shows when the pictures change:
+Both are trained on the same small images without augmentation. The inductive biases of
+the CNN show when the images change:
 
-- **moved and turned**: a filter is the same at all places, so what it finds it finds
-  elsewhere too (parameter sharing, translation equivariance); a dense network has to
-  learn each place by itself;
-- **pixels permuted**, in the same way in all pictures, for learning and for the test:
-  nothing changes for a dense network, which has no neighbours to lose. What a CNN loses
-  is what locality gave it.
+- **shifted and rotated**: a filter is the same at every position (parameter sharing,
+  translation equivariance); a dense network learns each position separately;
+- **permuted pixels**, the same permutation for all images, in training and test:
+  irrelevant to a dense network; a CNN loses the locality of its inputs.
 """
 
 import time
@@ -21,210 +19,242 @@ from scipy import ndimage
 
 from vicinal.core.compute.runtime import count_parameters
 from vicinal.core.metrics import Score
-from vicinal.core.report.report import Block, Section, Table, Text, share_cell
-from vicinal.core.text import counted
+from vicinal.core.objective import Objective
+from vicinal.core.report.report import (
+    Block,
+    Section,
+    Table,
+    Text,
+    percent_with_interval,
+)
+from vicinal.core.text import pluralize
 from vicinal.images.classifier import ImageClassifier
+from vicinal.images.data.decode import Preprocessing
 from vicinal.images.networks.base import Network
 from vicinal.images.networks.dense import dense
 
-SIZE = 32
-"""pixels a side, at most"""
+MAX_SIDE = 32
+"""pixels per side"""
 
-MOST, MOST_TEST = 4000, 1000
-"""pictures that are learned from, and tested on"""
+MAX_TRAIN, MAX_TEST = 4000, 1000
+"""images"""
 
 EPOCHS = 20
 
 SHIFT = 1 / 8
-"""of the side, in each direction in turn"""
+"""of the side, in eight directions in turn"""
 
-TURN = 15.0
-"""degrees, to either side in turn"""
+ROTATION = 15.0
+"""degrees, in both directions in turn"""
 
-TITLE = "A CNN beside a dense network"
+TITLE = "CNN and dense network"
+
+CNN, DENSE = "CNN", "dense network"
+UNCHANGED, SHIFTED, ROTATED = "unchanged", "shifted", "rotated"
+PERMUTED = "pixels permuted"
 
 
 class DenseClassifier(ImageClassifier):
-    """The same training for a plain dense network as large as a CNN."""
+    """An ImageClassifier with a dense network of at least a number of parameters."""
 
     min_parameters = 0
 
-    def _build(self) -> Network:
-        how = self.preprocessing_
+    def build_network(
+        self,
+        backbone: str,
+        options: dict[str, Any],
+        objective: Objective,
+        preprocessing: Preprocessing,
+    ) -> Network:
         return dense(
-            self.objective_.outputs, how.channels, how.image_size, self.min_parameters
+            objective.outputs,
+            preprocessing.channels,
+            preprocessing.image_size,
+            self.min_parameters,
         )
 
 
-class Labelled(NamedTuple):
-    """Small pictures [N, S, S, C] of uint8, and their classes [N]."""
+class LabelledImages(NamedTuple):
+    """Small images [N, S, S, C] of uint8, and their classes [N]."""
 
     x: np.ndarray
     y: np.ndarray
 
 
 @dataclass(frozen=True)
-class Beside:
-    """What became of both."""
+class DenseComparison:
+    """The scores of both networks."""
 
     size: int
-    learned: int
+    """pixels per side"""
+
+    train_images: int
     parameters: dict[str, int]
+    """by network"""
+
     scores: dict[str, dict[str, Score]]
-    """by network, by what was done to the pictures"""
+    """by network and change of the images"""
+
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "size": self.size,
-            "learned": self.learned,
+            "train_images": self.train_images,
             "parameters": self.parameters,
             "scores": {
-                name: {k: s.to_dict() for k, s in row.items()}
+                name: {change: score.to_dict() for change, score in row.items()}
                 for name, row in self.scores.items()
             },
             "seconds": self.seconds,
         }
 
 
-def beside_dense(
-    train: Labelled,
-    test: Labelled,
+def compare_dense(
+    train: LabelledImages,
+    test: LabelledImages,
     *,
     seed: int = 0,
     epochs: int = EPOCHS,
-    say: Callable[[str], None] = lambda text: None,
-) -> Beside:
-    """Train both on small pictures, and test both on what was done to others."""
+    print_line: Callable[[str], None] = lambda text: None,
+) -> DenseComparison:
+    """Train both networks on small images, and test them on changed ones."""
     started_at = time.monotonic()
     size = train.x.shape[1]
     order = np.random.default_rng(seed).permutation(size * size)
     settings: dict[str, Any] = {"image_size": size, "epochs": epochs, "lr": 5e-3}
     settings |= {"augment": "none", "layer_decay": 1.0, "ema": 0.0, "cache": False}
     settings |= {"backbone": "small", "random_state": seed, "weights": None}
-    kinds: dict[str, type[ImageClassifier]] = {
-        "CNN": ImageClassifier,
-        "dense network": DenseClassifier,
+    estimators: dict[str, type[ImageClassifier]] = {
+        CNN: ImageClassifier,
+        DENSE: DenseClassifier,
     }
     parameters: dict[str, int] = {}
     scores: dict[str, dict[str, Score]] = {}
-    for name, kind in kinds.items():
-        say(f"training the {name}, {counted(epochs, 'epoch')}, twice")
-        found = []
-        for change in (lambda x: x, lambda x: permuted(x, order)):
-            model = kind(**settings)
+    for name, estimator in estimators.items():
+        print_line(f"training the {name} twice, {pluralize(epochs, 'epoch')} each")
+        models = []
+        for x in (train.x, permute_pixels(train.x, order)):
+            model = estimator(**settings)
             if isinstance(model, DenseClassifier):
-                model.min_parameters = parameters["CNN"]
-            model.fit(change(train.x), train.y)
+                model.min_parameters = parameters[CNN]
+            model.fit(x, train.y)
             parameters[name] = count_parameters(model.network_)
-            found.append(model)
-        plain, shuffled = found
+            models.append(model)
+        plain, permuted = models
+        permuted_test = test._replace(x=permute_pixels(test.x, order))
         scores[name] = {
-            "as they are": _score(plain, test),
-            "moved": _score(plain, test._replace(x=moved(test.x))),
-            "turned": _score(plain, test._replace(x=turned(test.x))),
-            "pixels permuted": _score(
-                shuffled, test._replace(x=permuted(test.x, order))
-            ),
+            UNCHANGED: _evaluate(plain, test),
+            SHIFTED: _evaluate(plain, test._replace(x=shift_images(test.x))),
+            ROTATED: _evaluate(plain, test._replace(x=rotate_images(test.x))),
+            PERMUTED: _evaluate(permuted, permuted_test),
         }
     seconds = time.monotonic() - started_at
-    return Beside(size, len(train.x), parameters, scores, seconds)
+    return DenseComparison(size, len(train.x), parameters, scores, seconds)
 
 
-def _score(model: ImageClassifier, test: Labelled) -> Score:
+def _evaluate(model: ImageClassifier, test: LabelledImages) -> Score:
     return model.evaluate((test.x, test.y)).score
 
 
-def small(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Pictures [N, S, S, C] of uint8 in `size` pixels: each a mean over its part."""
+# --- changes of the images -----------------------------------------------------------
+
+
+def shrink(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Return images [N, S, S, C] of uint8 with at most `size` pixels a side."""
     import torch
     import torch.nn.functional as F
 
     if pixels.shape[1] <= size:
         return pixels
     planes = torch.from_numpy(pixels).movedim(-1, 1)
-    parts = [
-        F.interpolate(p.float(), (size, size), mode="area") for p in planes.split(256)
+    batches = [
+        F.interpolate(b.float(), (size, size), mode="area") for b in planes.split(256)
     ]
-    return torch.cat(parts).round().byte().movedim(1, -1).contiguous().numpy()
+    return torch.cat(batches).round().byte().movedim(1, -1).contiguous().numpy()
 
 
-def moved(x: np.ndarray) -> np.ndarray:
-    """Each picture by an eighth of its side, to one of eight directions in turn.
+def shift_images(x: np.ndarray) -> np.ndarray:
+    """Shift each image by an eighth of its side, in eight directions in turn.
 
-    What comes in at the other side has the edge's values.
+    Edge pixels are repeated.
     """
-    far = max(1, round(SHIFT * x.shape[1]))
-    ways = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
-    padded = np.pad(x, ((0, 0), (far, far), (far, far), (0, 0)), mode="edge")
-    side, found = x.shape[1], np.empty_like(x)
+    distance = max(1, round(SHIFT * x.shape[1]))
+    steps = (-1, 0, 1)
+    directions = [(dy, dx) for dy in steps for dx in steps if dy or dx]
+    widths = ((0, 0), (distance, distance), (distance, distance), (0, 0))
+    padded = np.pad(x, widths, mode="edge")
+    side, shifted = x.shape[1], np.empty_like(x)
     for k in range(len(x)):
-        dy, dx = ways[k % len(ways)]
-        top, left = far + dy * far, far + dx * far
-        found[k] = padded[k, top : top + side, left : left + side]
-    return found
+        dy, dx = directions[k % len(directions)]
+        top, left = distance + dy * distance, distance + dx * distance
+        shifted[k] = padded[k, top : top + side, left : left + side]
+    return shifted
 
 
-def turned(x: np.ndarray) -> np.ndarray:
-    """Each picture by fifteen degrees, to either side in turn; edges go on."""
-    found = np.empty_like(x)
-    for k, picture in enumerate(x):
-        angle = TURN if k % 2 else -TURN
-        found[k] = ndimage.rotate(
-            picture, angle, reshape=False, order=1, mode="nearest"
+def rotate_images(x: np.ndarray) -> np.ndarray:
+    """Rotate each image by 15 degrees, in both directions in turn."""
+    rotated = np.empty_like(x)
+    for k, image in enumerate(x):
+        angle = ROTATION if k % 2 else -ROTATION
+        rotated[k] = ndimage.rotate(
+            image, angle, reshape=False, order=1, mode="nearest"
         )
-    return found
+    return rotated
 
 
-def permuted(x: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """The same pixels [N, S, S, C] at other places, in all pictures alike."""
+def permute_pixels(x: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return images [N, S, S, C] with their pixels in another order."""
     flat = x.reshape(len(x), -1, x.shape[-1])
     return np.ascontiguousarray(flat[:, order].reshape(x.shape))
 
 
-# --- the section ---------------------------------------------------------------------
+# --- the section of the report -------------------------------------------------------
 
 
-def section(found: Beside) -> Section:
-    """The section of the report."""
-    changes = list(next(iter(found.scores.values())))
+def section(comparison: DenseComparison) -> Section:
+    """Return the section of the report."""
+    changes = list(comparison.scores[CNN])
     rows: list[list[Any]] = [
-        [name, found.parameters[name], *(share_cell(row[k]) for k in changes)]
-        for name, row in found.scores.items()
+        [
+            name,
+            comparison.parameters[name],
+            *(percent_with_interval(row[change]) for change in changes),
+        ]
+        for name, row in comparison.scores.items()
     ]
-    n = found.scores["CNN"]["moved"].n
+    n = comparison.scores[CNN][UNCHANGED].n
     caption = (
-        f"Accuracy on {counted(n, 'picture')} held out; both learned from "
-        f"{found.learned:,} of {found.size} x {found.size} pixels, none of them moved."
+        f"Accuracy on {pluralize(n, 'held-out image')}; both networks were trained on "
+        f"{comparison.train_images:,} unchanged images of {comparison.size} x "
+        f"{comparison.size} pixels."
     )
-    blocks: list[Block] = [Table(["", "parameters", *changes], rows, caption)]
-    return Section(TITLE, [*blocks, Text(_told(found))])
+    table = Table(["network", "parameters", *changes], rows, caption)
+    blocks: list[Block] = [table, Text(_describe(comparison))]
+    return Section(TITLE, blocks)
 
 
-def _told(found: Beside) -> str:
-    """What the figures say, whichever way they came out."""
-    cnn, plain = found.scores["CNN"], found.scores["dense network"]
+def _describe(comparison: DenseComparison) -> str:
+    """Describe the effect of each change on both networks."""
+    cnn, plain = comparison.scores[CNN], comparison.scores[DENSE]
 
-    def lost(row: dict[str, Score], change: str) -> str:
-        points = 100 * (row["as they are"].value - row[change].value)
-        return f"{abs(points):.1f} points {'less' if points > 0 else 'more'}"
+    def effect(change: str) -> str:
+        differences = [
+            100 * (row[change].value - row[UNCHANGED].value) for row in (cnn, plain)
+        ]
+        return "CNN {:+.1f}, dense {:+.1f} percentage points".format(*differences)
 
     return (
-        f"Moved by an eighth of its side, the CNN is right {lost(cnn, 'moved')}, the "
-        f"dense network {lost(plain, 'moved')}; turned by {TURN:.0f} degrees, "
-        f"{lost(cnn, 'turned')} and {lost(plain, 'turned')}: filters are shared by all "
-        "places. With the pixels permuted, in all pictures alike, the CNN is right "
-        f"{lost(cnn, 'pixels permuted')} and the dense network "
-        f"{lost(plain, 'pixels permuted')}{_neighbours(cnn, plain)}."
+        f"Change of accuracy. Shifted by an eighth of the side: {effect(SHIFTED)}; "
+        f"rotated by {ROTATION:.0f} degrees: {effect(ROTATED)}: a CNN applies its "
+        f"filters at every position. Pixels permuted: {effect(PERMUTED)}"
+        f"{_describe_locality(cnn, plain)}."
     )
 
 
-def _neighbours(cnn: dict[str, Score], plain: dict[str, Score]) -> str:
-    """What permuted pixels say of neighbours, where they say it."""
-    fell = cnn["pixels permuted"].high < cnn["as they are"].low
-    if fell:
-        return ": only the CNN has neighbours to lose"
-    return (
-        "; a CNN that uses neighbours would lose by it, and that cannot be told from "
-        f"{counted(plain['moved'].n, 'picture')}"
-    )
+def _describe_locality(cnn: dict[str, Score], plain: dict[str, Score]) -> str:
+    """State whether the CNN relies on neighbouring pixels, if that is significant."""
+    if cnn[PERMUTED].high < cnn[UNCHANGED].low:
+        return ": the CNN relies on neighbouring pixels, the dense network does not"
+    n = pluralize(plain[UNCHANGED].n, "image")
+    return f"; the effect on the CNN is not significant with {n}"

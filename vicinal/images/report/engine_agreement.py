@@ -1,78 +1,78 @@
-"""Whether the engine that answers says what the network itself says.
+"""Agreement of the inference engine with the network in float32.
 
-The fastest form rounds products to bfloat16, or is another program altogether. So the
-pictures that were judged, up to MOST of them, are also answered by the network in
-float32 on torch, and what differs is stated.
+The fastest engine may round to bfloat16 or run on OpenVINO. So up to MAX_IMAGES of the
+evaluated images are also predicted by torch in float32, and differences are reported.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from vicinal.core.text import percent
+from vicinal.core.text import format_percent
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.inference.engines import MANY
+from vicinal.images.inference.engines import MANY_IMAGES
 from vicinal.images.model import ImageModel
 
-MOST = 128
-"""pictures that are compared: float32 on torch is the slow one"""
+MAX_IMAGES = 128
+"""images that are compared, because float32 on torch is slow"""
 
 
 class Agreement(NamedTuple):
-    """What an engine says beside torch in float32."""
+    """The predictions of an engine compared with torch in float32."""
 
-    form: str
+    engine: str
     n: int
-    alike: int
-    """pictures that both decide alike (numbers: within a thousandth of their spread)"""
+    equal: int
+    """equal predicted classes (numbers: within 0.001 standard deviations)"""
 
-    largest: float
-    """difference of any probability, or of any number"""
+    max_difference: float
+    """of any probability, or of any number"""
 
     score: float | None
     score_float32: float | None
-    """None where the pictures are those that were learned from"""
+    """None for training images"""
 
     def to_dict(self) -> dict[str, Any]:
         return self._asdict()
 
     def __str__(self) -> str:
-        told = (
-            f"{self.form}: on {self.n} pictures {self.alike} answers are those of "
-            f"float32 on torch, numbers differ by {self.largest:.2g} at most"
+        text = (
+            f"{self.engine}: {self.equal} of {self.n} predictions equal to torch "
+            f"float32, largest difference {self.max_difference:.2g}"
         )
         if self.score is None or self.score_float32 is None:
-            return told
-        if not 0 <= self.score <= 1:
-            return f"{told}, scores {self.score:.4g} and {self.score_float32:.4g}"
-        return f"{told}, {percent(self.score)} and {percent(self.score_float32)} right"
+            return text
+        show = format_percent if 0 <= self.score <= 1 else "{:.4g}".format
+        return f"{text}; score {show(self.score)}, float32 {show(self.score_float32)}"
 
 
 def agreement(
-    model: ImageModel, pictures: ImageDataset, *, held_out: bool = True
+    model: ImageModel, images: ImageDataset, *, held_out: bool = True
 ) -> Agreement | None:
-    """Compare on pictures with labels; None where few were answered: it is torch.
+    """Compare on labelled images; None for few images, which torch predicts anyway.
 
-    held_out: whether the model has not learned from them, so that scores mean anything.
+    held_out: whether the model was not trained on them, so that scores are meaningful.
     """
-    if len(pictures) < MANY:
+    if len(images) < MANY_IMAGES:
         return None
-    rows = np.linspace(0, len(pictures) - 1, MOST).astype(int)
-    some = pictures.rows(rows)
-    objective, y = model.objective_, model.objective_.encode(some.table.labels)
-    pixels = some.batch(np.arange(len(some)))
-    ours, plain = (model.predicted_from(pixels, exact=exact) for exact in (False, True))
-    decided, truth = objective.decide(ours), objective.decide(plain)
+    rows = np.linspace(0, len(images) - 1, MAX_IMAGES).astype(int)
+    sample = images.rows(rows)
+    objective, y = model.objective_, model.objective_.encode(sample.table.labels)
+    pixels = sample.batch(np.arange(len(sample)))
+    ours, float32 = (
+        model.predict_pixels(pixels, exact=exact) for exact in (False, True)
+    )
+    decisions, expected = objective.decide(ours), objective.decide(float32)
     if objective.kind == "numeric":
-        same = np.abs(decided - truth) <= 1e-3 * max(float(np.std(y)), 1e-9)
+        equal = np.abs(decisions - expected) <= 1e-3 * max(float(np.std(y)), 1e-9)
     else:
-        same = decided == truth
-        same = same if same.ndim == 1 else same.all(axis=1)
+        equal = decisions == expected
+        equal = equal if equal.ndim == 1 else equal.all(axis=1)
     return Agreement(
-        form=str(model.form_for_many()),
-        n=len(some),
-        alike=int(same.sum()),
-        largest=float(np.abs(ours - plain).max()),
-        score=objective.score(y, decided).value if held_out else None,
-        score_float32=objective.score(y, truth).value if held_out else None,
+        engine=str(model.runtime_for_many()),
+        n=len(sample),
+        equal=int(equal.sum()),
+        max_difference=float(np.abs(ours - float32).max()),
+        score=objective.score(y, decisions).value if held_out else None,
+        score_float32=objective.score(y, expected).value if held_out else None,
     )

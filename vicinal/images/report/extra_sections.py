@@ -1,4 +1,4 @@
-"""Sections of a report that are made on request, when the run is finished."""
+"""Sections that `vicinal report` adds to a finished run on request."""
 
 import time
 from collections.abc import Callable
@@ -9,86 +9,90 @@ import numpy as np
 
 from vicinal.core.data.splits import TEST, TRAIN
 from vicinal.core.report.report import Section
-from vicinal.core.text import counted, duration
+from vicinal.core.text import format_duration, pluralize
 from vicinal.errors import SettingError
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.explain import evidence
-from vicinal.images.report import dense_comparison as beside_dense
-from vicinal.images.report.dense_comparison import Labelled
-from vicinal.images.report.run_images import judged_pictures, pictures_of_run
+from vicinal.images.explain import shortcut_analysis
+from vicinal.images.report import dense_comparison
+from vicinal.images.report.dense_comparison import LabelledImages
+from vicinal.images.report.run_images import evaluated_images, load_run_images
 
 if TYPE_CHECKING:
     from vicinal.images.model import ImageModel
 
-SAY_EVERY = 15.0
-"""seconds"""
+PROGRESS_INTERVAL = 15.0
+"""seconds between progress messages"""
 
-Say = Callable[[str], None]
-More = tuple[Section, dict[str, Any]]
-"""a section, and the same for JSON"""
+PrintLine = Callable[[str], None]
+SectionAndValues = tuple[Section, dict[str, Any]]
+"""a section, and its content for JSON"""
 
 
-def shortcuts_of(run: Path, model: "ImageModel", say: Say) -> More:
-    """What the answers rest on; SettingError for a model without classes."""
-    pictures, held_out = judged_pictures(run, model)
-    say(f"looking for shortcuts in {counted(len(pictures), 'picture')}")
-    found = evidence.evidence(
+def shortcut_section(
+    run: Path, model: "ImageModel", print_line: PrintLine
+) -> SectionAndValues:
+    """Analyse shortcuts on a run's images; SettingError unless single-label."""
+    images, held_out = evaluated_images(run, model)
+    print_line(f"searching for shortcuts on {pluralize(len(images), 'image')}")
+    analysis = shortcut_analysis.analyze_shortcuts(
         model,
-        pictures,
+        images,
         held_out=held_out,
         seed=model.random_state,
-        check_interrupt=_now_and_then(say),
+        check_interrupt=_progress_printer(print_line),
     )
-    say(f"looked for {duration(found.seconds)}")
-    return evidence.section(found), found.to_dict()
+    print_line(f"shortcut analysis: {format_duration(analysis.seconds)}")
+    return shortcut_analysis.section(analysis), analysis.to_dict()
 
 
-def dense_beside_cnn(run: Path, model: "ImageModel", say: Say) -> More:
-    """A CNN beside a dense network on the run's pictures.
+def dense_comparison_section(
+    run: Path, model: "ImageModel", print_line: PrintLine
+) -> SectionAndValues:
+    """Compare a CNN with a dense network on a run's images.
 
-    SettingError for labels that are not one class each, or where nothing is held out.
+    SettingError unless single-label, or if the images are gone.
     """
     if model.objective_.kind != "single_label":
         raise SettingError(
-            "A CNN is set beside a dense network where each picture is of one class; "
-            "this model learned several labels, or numbers."
+            "The comparison with a dense network needs a classifier with one class per "
+            "image. This model predicts several labels, or numbers."
         )
-    train, test = (pictures_of_run(run, model, part) for part in (TRAIN, TEST))
-    if train is not None and test is None:  # judged out of fold: hold out a fifth
+    train, test = (load_run_images(run, model, split) for split in (TRAIN, TEST))
+    if train is not None and test is None:  # cross-validated: hold out a fifth
         order = np.random.default_rng(model.random_state).permutation(len(train))
-        few = len(train) // 5
-        train, test = train.rows(order[few:]), train.rows(order[:few])
+        held_out = len(train) // 5
+        train, test = train.rows(order[held_out:]), train.rows(order[:held_out])
     if train is None or test is None or not len(train) or not len(test):
         raise SettingError(
-            f"{run} has too few pictures left to learn from and to test on. Bring them "
-            "back to where they were."
+            f"Too few images of {run} are left to train and test on. Move them back to "
+            "where they were."
         )
-    size = min(model.preprocessing_.image_size, beside_dense.SIZE)
-    found = beside_dense.beside_dense(
-        _labelled(train, beside_dense.MOST, size),
-        _labelled(test, beside_dense.MOST_TEST, size),
+    size = min(model.preprocessing_.image_size, dense_comparison.MAX_SIDE)
+    comparison = dense_comparison.compare_dense(
+        _sample(train, dense_comparison.MAX_TRAIN, size),
+        _sample(test, dense_comparison.MAX_TEST, size),
         seed=model.random_state,
-        say=say,
+        print_line=print_line,
     )
-    say(f"it took {duration(found.seconds)}")
-    return beside_dense.section(found), found.to_dict()
+    print_line(f"dense comparison: {format_duration(comparison.seconds)}")
+    return dense_comparison.section(comparison), comparison.to_dict()
 
 
-def _now_and_then(say: Say) -> Callable[[], None]:
-    """Says that the work goes on, at most every so many seconds."""
-    started_at = said = time.monotonic()
+def _progress_printer(print_line: PrintLine) -> Callable[[], None]:
+    """Return a function that prints the elapsed time, at most every few seconds."""
+    started_at = printed_at = time.monotonic()
 
     def check_interrupt() -> None:
-        nonlocal said
+        nonlocal printed_at
         now = time.monotonic()
-        if now - said >= SAY_EVERY:
-            said = now
-            say(f"still looking, {duration(now - started_at)} so far")
+        if now - printed_at >= PROGRESS_INTERVAL:
+            printed_at = now
+            print_line(f"still running, {format_duration(now - started_at)} so far")
 
     return check_interrupt
 
 
-def _labelled(pictures: ImageDataset, most: int, size: int) -> Labelled:
-    rows = np.linspace(0, len(pictures) - 1, min(most, len(pictures))).astype(int)
-    labels = pictures.table.labels[rows].astype(str)
-    return Labelled(beside_dense.small(pictures.batch(rows), size), labels)
+def _sample(images: ImageDataset, count: int, size: int) -> LabelledImages:
+    rows = np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)
+    labels = images.table.labels[rows].astype(str)
+    return LabelledImages(dense_comparison.shrink(images.batch(rows), size), labels)

@@ -1,119 +1,129 @@
-"""What the first answer says of the labels, and of how many more pictures may help."""
+"""Label issues and the learning curve, both from the linear probe of a run."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vicinal.core.evaluation.label_issues import Suspect, find_suspects
-from vicinal.core.evaluation.learning_curve import Curve, learning_curve
+from vicinal.core.evaluation.label_issues import LabelIssue, find_label_issues
+from vicinal.core.evaluation.learning_curve import LearningCurve, learning_curve
 from vicinal.core.objective import NO_LABEL, Objective
-from vicinal.core.report.report import Block, Gallery, Picture, Text, jpeg_base64
+from vicinal.core.report.plots import jpeg_base64
+from vicinal.core.report.report import Block, Gallery, Text, Thumbnail
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.training.linear_probe import Probe
+from vicinal.images.training.linear_probe import LinearProbe
 
-SHOWN = 12
-"""suspects in the report; the CSV has all"""
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_THUMBNAILS = 12
+"""label issues in the report; label_issues.csv has all"""
+
+MIN_IMAGES = 100
+"""images from which a learning curve is fitted"""
+
+MAX_CLASSES = 3
+"""classes with the largest gain that are named"""
 
 
-FEWEST = 100
-"""pictures below which a learning curve says nothing"""
+# --- label issues --------------------------------------------------------------------
 
 
-def suspects_of(probe: Probe, objective: Objective) -> list[Suspect]:
-    """Pictures whose labels deserve a look, worst first; none for numbers."""
+def probe_label_issues(probe: LinearProbe, objective: Objective) -> list[LabelIssue]:
+    """Return the label issues, worst first; empty for numbers."""
     if objective.kind == "numeric":
         return []
-    return find_suspects(probe.predicted, probe.y, objective, probe.features)
+    return find_label_issues(probe.predicted, probe.y, objective, probe.features)
 
 
-def suspects_frame(
-    suspects: list[Suspect], pictures: ImageDataset, objective: Objective
-) -> Any:
-    """A table: path, label, proposed, score, kind, and the nearest pictures.
+def label_issue_frame(
+    issues: list[LabelIssue], images: ImageDataset, objective: Objective
+) -> "pd.DataFrame":
+    """Return the table path, label, proposed, score, kind, nearest images.
 
-    pictures: those that the probe was fitted on.
+    images: those that the probe was fitted on.
     """
     import pandas as pd
 
-    names = pictures.table.names
+    names = images.table.names
     rows = [
         {
-            "path": names[s.row],
-            "label": told(s.given, objective),
-            "proposed": told(s.proposed, objective),
-            "score": round(s.score, 4),
-            "kind": s.kind,
+            "path": names[issue.row],
+            "label": format_label(issue.labels, objective),
+            "proposed": format_label(issue.proposed, objective),
+            "score": round(issue.score, 4),
+            "kind": issue.kind,
             "nearest": "; ".join(
-                f"{names[n.row]} ({told(n.labels, objective)})" for n in s.neighbours
+                f"{names[n.row]} ({format_label(n.labels, objective)})"
+                for n in issue.neighbors
             ),
         }
-        for s in suspects
+        for issue in issues
     ]
     columns = ["path", "label", "proposed", "score", "kind", "nearest"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def suspects_blocks(
-    suspects: list[Suspect], pictures: ImageDataset, objective: Objective
+def label_issue_blocks(
+    issues: list[LabelIssue], images: ImageDataset, objective: Objective
 ) -> list[Block]:
-    """The worst of them, as thumbnails."""
-    wrong = [s for s in suspects if s.kind == "label"]
+    """Show the worst label issues as thumbnails."""
+    wrong = [issue for issue in issues if issue.kind == "label"]
     if not wrong:
-        return [Text("No label is suspected of being wrong.")]
-    worst = wrong[:SHOWN]
-    pixels = pictures.batch(np.array([s.row for s in worst]))
-    shown = [
-        Picture(
-            jpeg_base64(p),
+        return [Text("No suspected label errors.")]
+    worst = wrong[:MAX_THUMBNAILS]
+    pixels = images.batch(np.array([issue.row for issue in worst]))
+    thumbnails = [
+        Thumbnail(
+            jpeg_base64(image),
             [
-                f"labelled {told(s.given, objective)}",
-                f"rather {told(s.proposed, objective)}",
-                pictures.table.names[s.row],
+                f"label: {format_label(issue.labels, objective)}",
+                f"proposed: {format_label(issue.proposed, objective)}",
+                images.table.names[issue.row],
             ],
         )
-        for p, s in zip(pixels, worst, strict=True)
+        for image, issue in zip(pixels, worst, strict=True)
     ]
-    between = len(suspects) - len(wrong)
-    more = f"; {between:,} more in it are ambiguous" if between else ""
+    ambiguous = len(issues) - len(wrong)
+    more = f" and {ambiguous:,} ambiguous images" if ambiguous else ""
     text = (
-        f"{len(wrong):,} labels may be wrong: pictures like these, and the first "
-        "answer by a head that had not seen them, say something else. suspects.csv "
-        "lists them, the most suspect first, with their nearest pictures"
-        f"{more}."
+        f"{len(wrong):,} suspected label errors{more}: the cross-validated linear "
+        "probe and the nearest images disagree with the label. label_issues.csv lists "
+        "them, worst first, with the nearest images."
     )
-    return [Text(text), Gallery(shown, "The most suspect labels.")]
+    return [Text(text), Gallery(thumbnails, "Suspected label errors, worst first.")]
 
 
-def told(rows: tuple[int, ...], objective: Objective) -> str:
-    """Class rows as a label is written: `a`, `a|b`, or `-` for none."""
+def format_label(rows: tuple[int, ...], objective: Objective) -> str:
+    """Return class indices as a label is written: `a`, `a|b`, or `-` for none."""
     return "|".join(objective.classes[k] for k in rows) or NO_LABEL
 
 
-def more_pictures(probe: Probe, objective: Objective) -> str:
-    """What more pictures would bring, in a sentence."""
-    if len(probe.y) < FEWEST:
-        return f"Below {FEWEST} pictures nothing can be said of what more would bring."
+# --- the learning curve --------------------------------------------------------------
+
+
+def describe_learning_curve(probe: LinearProbe, objective: Objective) -> str:
+    """Describe how much more training images would improve the linear probe."""
+    if len(probe.y) < MIN_IMAGES:
+        return f"Learning curve: not estimated below {MIN_IMAGES} images."
     curve = learning_curve(
         probe.features, probe.y, objective, probe.folds, probe.fit.head.penalty
     )
-    return " ".join([curve.sentence(), *_by_class(curve)])
+    return " ".join([curve.describe(), *_describe_classes(curve)])
 
 
-MOST_CLASSES = 3
-"""classes that are named as those that more pictures would help most"""
-
-
-def _by_class(curve: Curve) -> list[str]:
-    """Which classes would gain most, where that can be promised at all."""
+def _describe_classes(curve: LearningCurve) -> list[str]:
+    """Name the classes whose recall would gain most, where that is conclusive."""
     gains = {
-        name: own.gain(2) for name, own in curve.by_class.items() if own.meaningful
+        name: by_class.gain(2)
+        for name, by_class in curve.by_class.items()
+        if by_class.is_conclusive
     }
-    most = sorted(gains, key=lambda name: -gains[name].value)[:MOST_CLASSES]
-    if not most:
+    best = sorted(gains, key=lambda name: -gains[name].value)[:MAX_CLASSES]
+    if not best:
         return []
-    told = ", ".join(
+    classes = ", ".join(
         f"{name} (+{100 * gains[name].value:.0f} points "
         f"[{100 * gains[name].low:.0f}, {100 * gains[name].high:.0f}])"
-        for name in most
+        for name in best
     )
-    return [f"Of the classes twice as many pictures would help most to find: {told}."]
+    return [f"Largest expected gain in recall from twice as many images: {classes}."]

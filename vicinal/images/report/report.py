@@ -1,443 +1,334 @@
-"""The report of a training run on pictures: six questions, always in this order.
+"""The report of a training run on images.
 
-Where the answers were looked into there is one more, what they rest on, and in a run
-that began with trained weights another, what transfer bought.
+Data, Quarantine, Results, Errors, Training and Configuration, as in every domain; with
+a section on shortcuts and one on transfer learning where a run has them.
 """
 
-import json
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from vicinal.core.data.splits import TEST, TRAIN, VAL
+from vicinal.core.data.splits import TEST, TRAIN
 from vicinal.core.evaluation.evaluation import Evaluation
-from vicinal.core.evaluation.label_issues import Suspect
-from vicinal.core.metrics import SHARES, SMALLER_IS_BETTER, Score
+from vicinal.core.evaluation.label_issues import LabelIssue
+from vicinal.core.metrics import PROPORTIONS, Score
+from vicinal.core.report.ranking_scores import ranking_table
 from vicinal.core.report.report import (
     Block,
-    Figure,
-    Gallery,
-    Matrix,
-    Picture,
     Report,
     Section,
     Table,
     Text,
-    curves,
-    intervals,
-    jpeg_base64,
-    plot_reliability,
+    percent_with_interval,
+)
+from vicinal.core.report.sections import (
+    changed_settings,
+    configuration_section,
+    data_section,
+    errors_section,
+    quarantine_section,
+    results_section,
+    score_table,
+    sentence,
+    split_table,
+    training_section,
+    truncated_table,
 )
 from vicinal.core.storage.run_folder import environment
-from vicinal.core.text import counted, percent
+from vicinal.core.text import format_percent, pluralize
 from vicinal.images.data.audit import Audit
 from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.estimator import ImageEstimator
 from vicinal.images.report.engine_agreement import Agreement
-from vicinal.images.report.label_issues import more_pictures, suspects_blocks
+from vicinal.images.report.galleries import augmentation_gallery, error_gallery
+from vicinal.images.report.label_issues import (
+    describe_learning_curve,
+    label_issue_blocks,
+)
 from vicinal.images.training.scratch_comparison import TrainingComparison
 
 if TYPE_CHECKING:
-    from vicinal.images.explain.evidence import Evidence
+    from vicinal.images.explain.shortcut_analysis import ShortcutAnalysis
+
+TRANSFER_LEARNING = "Transfer learning"
+UNIT = "image"
+INTERVALS = "In brackets: 95 % confidence intervals."
 
 
-class Findings(NamedTuple):
-    """All that a finished run knows."""
+class ReportData(NamedTuple):
+    """The results of a training run."""
 
     name: str
     source: str
-    understood: str
+    """where the data came from"""
+
+    description: str
+    """what was detected in the data"""
+
     audit: Audit
-    pictures: ImageDataset
-    parts: np.ndarray
-    """[N] train, val or test, for each of the pictures"""
-    learner: ImageEstimator
+    images: ImageDataset
+    split: np.ndarray
+    """[N] train, val or test for each image"""
+
+    estimator: ImageEstimator
     evaluation: Evaluation | None
     seconds: float
-    suspects: list[Suspect]
-    """labels that deserve a look, of the pictures that were learned from"""
+    label_issues: list[LabelIssue]
+    """of the training images"""
 
-    bought: Sequence[TrainingComparison] = ()
-    """what the weights brought, beside the same network from nothing"""
+    scratch_comparison: Sequence[TrainingComparison] = ()
+    shortcut_analysis: "ShortcutAnalysis | None" = None
+    engine_agreement: Agreement | None = None
+    training_overlap: int = 0
+    """scored images that the pretrained weights were trained on"""
 
-    evidence: "Evidence | None" = None
-    """what the answers rest on, where that was looked for"""
-
-    agreement: Agreement | None = None
-    """the engine that judged many pictures, beside float32 on torch"""
-
-    seen: int = 0
-    """pictures that the weights to start from had learned from"""
-
-    alike: int = 0
-    """pictures that have near copies, or others of their group"""
+    near_duplicates: int = 0
+    """images with a near duplicate, or in a group with others"""
 
     leaky_score: Score | None = None
-    """the first answer's score if copies were dealt to folds like other pictures"""
+    """score of the linear probe if near duplicates were spread over the folds"""
 
     @property
-    def judged_part(self) -> str:
-        """The part that the evaluation is about: train where it is out of fold."""
-        return TEST if (self.parts == TEST).any() else TRAIN
+    def scored_split(self) -> str:
+        """The split that the evaluation is of; train if it is cross-validated."""
+        return TEST if (self.split == TEST).any() else TRAIN
 
 
-MOST_ROWS = 40
-WORST = 12
-
-
-def make_report(run: Findings) -> Report:
-    """The page of a finished run."""
+def make_report(run: ReportData) -> Report:
+    """Return the report of a finished run."""
     sections = [
-        Section("What was understood", _understood(run)),
-        Section("What was set aside", _set_aside(run)),
-        Section("How good it is", _how_good(run)),
-        Section("InspectRequest it errs", _where_it_errs(run)),
-        *_rests_on(run),
-        Section("How training went", _training(run)),
-        *([Section("What transfer bought", _bought(run))] if run.bought else []),
-        Section("What was run", _what_was_run(run)),
+        _data(run),
+        _quarantine(run),
+        _results(run),
+        _errors(run),
+        *_shortcuts(run),
+        _training(run),
+        *_transfer_learning(run),
+        _configuration(run),
     ]
     started = environment()["started"][:16].replace("T", " ")
     return Report(f"{run.name}: {run.source}", f"Finished {started}", sections)
 
 
-def _rests_on(run: Findings) -> list[Section]:
-    """What the answers rest on, where that was looked for."""
-    if run.evidence is None:
-        return []
-    from vicinal.images.explain.evidence import section
-
-    return [section(run.evidence)]
+# --- Data and Quarantine --------------------------------------------------------------
 
 
-def _understood(run: Findings) -> list[Block]:
-    audit, parts, pictures = run.audit, run.parts, run.pictures
-    blocks: list[Block] = [Text(run.understood + ".")]
-    labels = pictures.table.labels
-    if pictures.table.kind == "single_label":
-        rows = [
-            [name, *(int(((labels == name) & (parts == p)).sum()) for p in _PARTS)]
-            for name in pictures.table.classes
-        ]
-        blocks.append(_table(["class", "train", "val", "test"], rows))
-    else:
-        rows = [[p, int((parts == p).sum())] for p in _PARTS]
-        blocks.append(_table(["part", "pictures"], rows))
-    sizes = audit.size_table()
-    rows = [[side, *sizes[side]] for side in ("width", "height")]
-    blocks.append(_table(["pixels", "least", "median", "largest"], rows))
+def _data(run: ReportData) -> Section:
+    audit, table = run.audit, run.images.table
+    single_label = table.kind == "single_label"
+    labels = np.asarray(table.labels).astype(str) if single_label else None
+    splits = split_table(run.split, labels, table.classes if single_label else (), UNIT)
+    extra: list[Block] = []
+    if sizes := audit.size_table():
+        rows = [[side, *values] for side, values in sizes.items()]
+        columns = ["pixels", "minimum", "median", "maximum"]
+        extra.append(Table(columns, rows, "Image sizes."))
     formats = ", ".join(f"{n:,} {name}" for name, n in audit.formats.items())
-    grey = int((audit.grey & audit.usable).sum())
-    blocks.append(Text(f"Formats: {formats}. {grey:,} pictures are grey."))
-    copies = audit.copies()
-    if copies:
-        count = sum(map(len, copies))
-        text = f"{count} pictures are exact copies of each other, in "
-        text += counted(len(copies), "group")
-        blocks.append(Text(f"{text}; each group is on one side of the split."))
-    return blocks + [Text(_sentence(note), "warning") for note in audit.table.notes]
+    gray = int((audit.grayscale & audit.usable).sum())
+    text = f"Formats: {formats}." if formats else ""
+    text += f" {pluralize(gray, 'image')} greyscale." if gray else ""
+    if text:
+        extra.append(Text(text.strip()))
+    if duplicates := audit.exact_duplicates():
+        count = sum(map(len, duplicates))
+        groups = pluralize(len(duplicates), "group")
+        text = f"{count:,} exact duplicates in {groups}; each group is in one split."
+        extra.append(Text(text))
+    return data_section([run.description], splits, notes=audit.table.notes, extra=extra)
 
 
-def _set_aside(run: Findings) -> list[Block]:
-    aside = run.audit.quarantine
-    if not aside:
-        return [Text("Nothing: every picture could be used.")]
-    total = len(run.audit.table) + len(run.audit.table.set_aside)
-    text = (
-        f"{len(aside):,} of {total:,} pictures are not used, each for the reason told."
-    )
-    return [
-        Text(text),
-        _table(["picture", "label", "reason"], [list(q) for q in aside]),
-    ]
+def _quarantine(run: ReportData) -> Section:
+    total = len(run.audit.table) + len(run.audit.table.quarantined)
+    return quarantine_section(run.audit.quarantine, total, UNIT)
 
 
-def _how_good(run: Findings) -> list[Block]:
-    evaluation = run.evaluation
-    if evaluation is None:
-        text = "There is no score: no picture could be held out. Add more pictures."
-        return [Text(text, "warning")]
-    ours = {"this model": evaluation.score}
-    scores = ours | evaluation.baselines
-    rows = [[name, *_cells(score)] for name, score in scores.items()]
-    rows += [["this model", *_cells(score)] for score in evaluation.scores]
-    blocks: list[Block] = [
-        Text(_headline(evaluation, run.judged_part == TRAIN), "lead"),
-        Text(evaluation.verdict, "good" if evaluation.is_sound else "warning"),
-        Figure(intervals(scores), "Dots are scores, bars their 95 % intervals."),
-        _table(["", "metric", "value", "low", "high", "n"], rows),
-    ]
-    if evaluation.class_scores():
-        rows = [
-            [c["class"], _share(c, "recall"), _share(c, "precision"), c["n"]]
-            for c in sorted(evaluation.class_scores(), key=lambda c: c["recall"] or 0)
-        ]
-        blocks.append(_table(["class", "found (recall)", "right when said", "n"], rows))
-    blocks += _how_sure(run, evaluation)
-    if evaluation.score.metric in SMALLER_IS_BETTER:
-        blocks.append(Text("An error (mae, rmse): the smaller, the better."))
-    elif evaluation.score.metric == "f1_micro":
-        text = "f1_micro: of all labels given or due, the share that is both (0 to 1)."
-        blocks.append(Text(text))
-    return blocks + [Text(_sentence(note), "warning") for note in evaluation.notes]
+# --- Results and Errors ---------------------------------------------------------------
 
 
-def _how_sure(run: Findings, evaluation: Evaluation) -> list[Block]:
-    """Whether its probabilities can be believed, and what it calls unknown."""
-    blocks: list[Block] = []
-    if evaluation.plot_reliability and evaluation.calibration_error is not None:
-        caption = (
-            "A dot for each group of answers that are about equally sure, the larger "
-            "the more; on the line it is as often right as it says."
-        )
-        gap = percent(evaluation.calibration_error)
-        text = f"What it says of its own sureness is off by {gap} on average"
-        heat = run.learner.temperature_
-        text += f" (temperature {heat:.2f}; chance alone gives some)."
-        blocks += [
-            Text(text),
-            Figure(plot_reliability(evaluation.plot_reliability), caption),
-        ]
-    known = run.learner.known_
-    if known is not None and known.can_tell:
-        blocks.append(
+def _results(run: ReportData) -> Section:
+    evaluation, extra = run.evaluation, list[Block]()
+    if evaluation is not None:
+        extra += ranking_table(evaluation)
+    detector = run.estimator.outlier_detector_
+    if detector is not None and detector.can_detect:
+        rate = format_percent(detector.false_alarm_rate)
+        extra.append(
             Text(
-                "A picture unlike anything that was learned from is flagged as unknown "
-                "by predict. Of pictures like these "
-                f"{percent(known.false_alarm)} at most are flagged too on average, "
-                "more or fewer in a single run (--false-alarm)."
+                "vicinal predict flags out-of-distribution images as unknown. Expected "
+                f"false alarms: at most {rate} of images like these "
+                "(--false-alarm-rate)."
             )
         )
-    return blocks
-
-
-def _cells(score: Score) -> list[Any]:
-    """The score's fields; nothing where it has no value (NaN), as JSON has it."""
-    shown: Any = percent if score.metric in SHARES else float
-    values = [None if v != v else shown(v) for v in score[1:4]]
-    return [score.metric, *values, score.n]
-
-
-def _share(row: dict[str, Any], name: str) -> str | None:
-    """A class' recall or precision with its interval, in percent."""
-    if row[name] is None:
-        return None
-    low, high = (f"{100 * v:.0f}" for v in row[f"{name}_interval"])
-    return f"{percent(row[name])} [{low}, {high}]"
-
-
-def _headline(evaluation: Evaluation, out_of_fold: bool) -> str:
-    score = evaluation.score
-    how = "each judged by a model that had not seen it" if out_of_fold else "held out"
-    if evaluation.seen:
-        how += f", though the weights had learned from {evaluation.seen:,} of them"
-    if score.metric == "accuracy":
-        value, low, high = map(percent, score[1:4])
-        return (
-            f"Of {counted(score.n, 'picture')}, {how}, {value} were named right "
-            f"(95 % interval {low} to {high})."
-        )
-    if score.metric == "mae":
-        sure = f", 95 % interval {score.low:.4g} to {score.high:.4g}"
-        return (
-            f"On {counted(score.n, 'picture')}, {how}, it was off by "
-            f"{score.value:.4g} on average (mean absolute error"
-            f"{'' if score.low != score.low else sure})."
-        )
-    return f"On {counted(score.n, 'picture')}, {how}: {score.metric} {score}."
-
-
-def _where_it_errs(run: Findings) -> list[Block]:
-    evaluation = run.evaluation
-    if evaluation is None:
-        return [Text("Nothing was held out to find errors on.")]
-    blocks: list[Block] = []
-    if evaluation.confusion is not None and len(evaluation.classes) <= 30:
-        counts = evaluation.confusion.tolist()
-        caption = "Rows are the true classes, columns what the model said."
-        blocks.append(Matrix(list(evaluation.classes), counts, caption))
-    pairs = [list(pair) for pair in evaluation.confused_pairs(8)]
-    if pairs:
-        blocks.append(_table(["true class", "taken for", "pictures"], pairs))
-    worst = _worst(run, run.pictures.rows(run.parts == run.judged_part))
-    blocks += worst or [Text("No mistake on the pictures held out.")]
-    if hasattr(run.learner, "probe_") and run.pictures.table.kind != "numeric":
-        train, objective = run.pictures.rows(run.parts == TRAIN), run.learner.objective_
-        blocks += suspects_blocks(run.suspects, train, objective)
-    return blocks
-
-
-def _worst(run: Findings, test: ImageDataset) -> list[Block]:
-    """The errors that the model was surest of, or the numbers furthest off."""
-    assert run.evaluation is not None
-    table = run.evaluation.predictions
-    if test.table.kind == "numeric":
-        error = (table["label"].astype(float) - table["predicted"]).abs().to_numpy()
-    elif test.table.kind == "single_label":
-        wrong = (table["label"].astype(str) != table["predicted"]).to_numpy()
-        error = np.where(wrong, table["probability"], 0)
-    else:
-        columns = [f"p_{name}" for name in run.evaluation.classes]
-        marks = run.learner.objective_.encode(table["label"].tolist())
-        error = np.abs(table[columns].to_numpy() - marks).max(axis=1)
-        error = np.where(error > 0.5, error, 0)
-    rows = [row for row in np.argsort(-error, kind="stable")[:WORST] if error[row] > 0]
-    if not rows:
-        return []
-    pixels = test.batch(np.array(rows))
-    pictures = [
-        Picture(jpeg_base64(p), _mistake(table.iloc[row]))
-        for p, row in zip(pixels, rows, strict=True)
-    ]
-    numbers = test.table.kind == "numeric"
-    caption = "The largest errors" if numbers else "The mistakes it was surest of"
-    return [Gallery(pictures, f"{caption}, worst first.")]
-
-
-def _mistake(row: Any) -> list[str]:
-    said = row["predicted"]
-    said = f"{said:.4g}" if isinstance(said, float) else said
-    sure = f" ({100 * row['probability']:.0f} %)" if "probability" in row else ""
-    return [f"is {row['label']}", f"said {said}{sure}", str(row["path"])]
-
-
-def _training(run: Findings) -> list[Block]:
-    history = run.learner.history_
-    blocks: list[Block] = _transfer(run)
-    if not history:
-        return blocks or [Text("No epoch was trained.")]
-    best = next((e for e in reversed(history) if e.best), history[-1])
-    spent = sum(e.seconds for e in history)
-    metric = run.learner.objective_.metric
-    epochs = [e.epoch for e in history]
-    losses: dict[str, list[float]] = {}
-    figures: list[Block] = []
-    text = (
-        f"{counted(len(history), 'epoch')} in {spent:.0f} s, "
-        f"{history[-1].per_second:,.0f} pictures a second. "
+    return results_section(
+        evaluation,
+        unit=UNIT,
+        scored="test" if run.scored_split == TEST else "cross-validation",
+        temperature=run.estimator.temperature_,
+        extra=extra,
     )
-    if not np.isnan(best.val_loss):
-        losses = {"validation": [e.val_loss for e in history]}
-        found = getattr(run.learner, "comparison_", None)
-        dropped = found is not None and not found.better
-        taken = "The last epoch" if not run.learner.chose_epoch_ else "The best epoch"
-        text += (
-            f"{taken}, {best.epoch}, had validation {metric} {best.val_score:.4g}"
-            f"{'; it was not kept' if dropped else ' and was kept'}."
-        )
-        scores = {metric: [e.val_score for e in history]}
-        drawn = curves(epochs, scores, f"validation {metric}", best.epoch)
-        figures = [Figure(drawn)]
-    losses["train"] = [e.train_loss for e in history]
-    figures.insert(0, Figure(curves(epochs, losses, "loss", best.epoch)))
-    return [*blocks, Text(text), *figures]
 
 
-def _transfer(run: Findings) -> list[Block]:
-    """What the trained weights gave by themselves, and what fine-tuning added."""
-    learner = run.learner
-    if not hasattr(learner, "probe_"):
+def _errors(run: ReportData) -> Section:
+    extra: list[Block] = []
+    if run.evaluation is not None:
+        scored = run.images.rows(run.split == run.scored_split)
+        extra += error_gallery(run.evaluation, scored, run.estimator.objective_)
+        if _has_probe(run) and run.images.table.kind != "numeric":
+            train = run.images.rows(run.split == TRAIN)
+            objective = run.estimator.objective_
+            extra += label_issue_blocks(run.label_issues, train, objective)
+    return errors_section(run.evaluation, unit=UNIT, extra=extra)
+
+
+def _shortcuts(run: ReportData) -> list[Section]:
+    if run.shortcut_analysis is None:
         return []
-    probe = learner.probe_
-    rows = [["first answer, out of fold", *_cells(probe.score)]]
+    from vicinal.images.explain.shortcut_analysis import section
+
+    return [section(run.shortcut_analysis)]
+
+
+# --- Training -------------------------------------------------------------------------
+
+
+def _training(run: ReportData) -> Section:
+    estimator = run.estimator
+    history = estimator.history_
+    before = [*_backbone_blocks(run), *_probe_blocks(run)]
+    after: list[Block] = []
+    if history:
+        train = run.images.rows(run.split == TRAIN)
+        after += augmentation_gallery(estimator, train)
+    comparison = getattr(estimator, "comparison_", None)
+    return training_section(
+        history,
+        metric=estimator.objective_.metric,
+        unit=UNIT,
+        before=before,
+        after=after,
+        selected=estimator.chose_epoch_,
+        kept=comparison is None or comparison.better,
+    )
+
+
+def _has_probe(run: ReportData) -> bool:
+    """Whether a linear probe on frozen features was fitted."""
+    return hasattr(run.estimator, "probe_")
+
+
+def _probe_blocks(run: ReportData) -> list[Block]:
+    """Compare the linear probe with the delivered model."""
+    if not _has_probe(run):
+        return []
+    estimator = run.estimator
+    settings, probe = estimator.settings_, estimator.probe_
+    rows = [("linear probe, cross-validated", probe.score)]
     if run.leaky_score is not None:
-        groups = run.learner.settings.group_column or run.learner.settings.group_pattern
-        what = "copies and groups" if groups else "copies"
-        rows.append([f"the same with {what} on both sides", *_cells(run.leaky_score)])
-    if run.evaluation is not None and run.judged_part == TEST:
-        rows.append(["delivered, held out", *_cells(run.evaluation.score)])
+        grouped = settings.group_column or settings.group_pattern
+        what = "near duplicates and groups" if grouped else "near duplicates"
+        rows.append((f"the same, with {what} in several folds", run.leaky_score))
+    if run.evaluation is not None and run.scored_split == TEST:
+        rows.append(("delivered model, test", run.evaluation.score))
     text = (
-        f"It began with the weights {learner.settings.weights}: a layer was fitted on "
-        f"what they say of each picture (penalty {probe.fit.head.penalty:g}), and for "
-        "the first answer each picture was judged by such a layer that had not seen it."
+        f"Pretrained weights: {settings.weights}. A linear probe was fitted on frozen "
+        f"features (penalty {probe.fit.head.penalty:g}) and cross-validated."
     )
-    if run.alike and run.leaky_score is not None:
+    if run.near_duplicates and run.leaky_score is not None:
         text += (
-            f" {counted(run.alike, 'picture')} have near copies or a group, which are "
-            "on one side; the second row is what the score would have looked like if "
-            "they were dealt to both."
+            f" {pluralize(run.near_duplicates, 'image')} have near duplicates or a "
+            "group, which are kept in one fold; the second row is the optimistic score "
+            "without this."
         )
-    if run.seen:
+    if run.training_overlap:
         text += (
-            f" These weights had learned from {run.seen:,} of all "
-            f"{counted(len(run.pictures), 'picture')}, which flatters the first answer."
+            f" The pretrained weights were trained on {run.training_overlap:,} of the "
+            "scored images, so the score is optimistic."
         )
-    if told := learner.fine_tuning:
-        text += f" {told[0].upper()}{told[1:]}."
-    columns = ["", "metric", "value", "low", "high", "n"]
-    return [
-        *_backbones(run),
-        Text(text),
-        _table(columns, rows),
-        Text(more_pictures(probe, learner.objective_)),
-    ]
+    if estimator.comparison_text:
+        text += f" {sentence(estimator.comparison_text)}"
+    learning_curve = describe_learning_curve(probe, estimator.objective_)
+    return [Text(text), score_table(rows), Text(learning_curve)]
 
 
-def _bought(run: Findings) -> list[Block]:
-    """The same network from nothing, frozen, and fine-tuned, at about equal time."""
-    rows = [[b.how, f"{b.seconds:.0f}", *_cells(b.score)] for b in run.bought]
-    on = "validation part" if run.learner.first_on_val_ else "first fold"
-    none = "only the weights, if any of them," if run.seen else "none of them"
-    text = (
-        f"The same network ({run.learner.backbone_}) was also trained from random "
-        f"weights, for {run.bought[0].seconds:.0f} s, and all were judged on the {on}, "
-        f"which {none} had learned from. The seconds of the first answer include "
-        "opening the pictures; the others are those of training."
-    )
-    columns = ["how", "seconds", "metric", "value", "low", "high", "n"]
-    return [Text(text), _table(columns, rows)]
-
-
-def _backbones(run: Findings) -> list[Block]:
-    """The candidates of --backbone auto."""
-    if not hasattr(run.learner, "trials_"):
+def _backbone_blocks(run: ReportData) -> list[Block]:
+    """List the candidates of --backbone auto."""
+    if not hasattr(run.estimator, "trials_"):
         return []
-    rows = [
-        [t.backbone, t.weights, *_cells(t.score), round(t.ms, 2), round(t.mb, 1)]
-        for t in run.learner.trials_
-    ]
-    columns = ["backbone", "weights", "metric", "value", "low", "high", "n"]
-    text = (
-        "These were tried on a sample of the train part, each with frozen features and "
-        "a cross-validated layer; milliseconds are for a picture on this machine."
-    )
-    return [Text(text), _table([*columns, "ms", "MB"], rows)]
-
-
-def _what_was_run(run: Findings) -> list[Block]:
-    learner, env = run.learner, environment()
-    plain = type(learner)().get_params()
-    told = {k: v for k, v in learner.get_params().items() if v != plain[k]}
-    how = learner.preprocessing_
-    rows = [
-        ["data", run.source],
+    rows: list[list[Any]] = [
         [
-            "network",
-            f"{learner.backbone_}, input {how.image_size} x {how.image_size}",
-        ],
-        ["ran on", str(learner.runtime_)],
-        *([["answers", str(run.agreement)]] if run.agreement else []),
-        ["seed", str(learner.random_state)],
-        ["seconds", f"{run.seconds:.0f}"],
-        ["settings changed", json.dumps(told) if told else "none, all as they come"],
-        ["vicinal", f"{env['vicinal']}, Python {env['python']}, {env['system']}"],
-        ["libraries", ", ".join(f"{k} {v}" for k, v in env["packages"].items())],
+            t.backbone,
+            t.weights,
+            _score_cell(t.score),
+            t.score.n,
+            round(t.ms, 2),
+            round(t.mb, 1),
+        ]
+        for t in run.estimator.trials_
     ]
-    note = "settings.json, env.json and data/splits.csv in this folder hold the rest."
-    return [Table(["what", "value"], rows), Text(note)]
+    metric = run.estimator.objective_.metric
+    columns = ["backbone", "weights", metric, "n", "ms/image", "MB"]
+    text = (
+        "Candidate backbones, each with a cross-validated linear probe on a sample of "
+        "the training images; milliseconds per image on this machine."
+    )
+    return [Text(text), truncated_table(columns, rows, INTERVALS)]
 
 
-_PARTS = (TRAIN, VAL, TEST)
+def _transfer_learning(run: ReportData) -> list[Section]:
+    """Compare pretrained weights with the same network trained from scratch."""
+    if not run.scratch_comparison:
+        return []
+    estimator = run.estimator
+    rows: list[list[Any]] = [
+        [row.method, round(row.seconds), _score_cell(row.score), row.score.n]
+        for row in run.scratch_comparison
+    ]
+    scored = "the validation split" if estimator.probe_val_score_ else "one fold"
+    seconds = run.scratch_comparison[0].seconds
+    text = (
+        f"The same network ({estimator.backbone_}) was also trained from scratch for "
+        f"{seconds:.0f} s. All methods are scored on {scored}, which none of them was "
+        "trained on"
+    )
+    text += ", except perhaps the pretrained weights." if run.training_overlap else "."
+    text += " The seconds of the linear probe include reading the images."
+    columns = ["method", "seconds", estimator.objective_.metric, "n"]
+    return [
+        Section(
+            TRANSFER_LEARNING, [Text(text), truncated_table(columns, rows, INTERVALS)]
+        )
+    ]
 
 
-def _table(columns: list[str], rows: list[list[Any]]) -> Table:
-    """A table cut to a readable length, saying so."""
-    if len(rows) <= MOST_ROWS:
-        return Table(columns, rows)
-    caption = f"The first {MOST_ROWS} of {len(rows):,}; the run folder has them all."
-    return Table(columns, rows[:MOST_ROWS], caption)
+def _score_cell(score: Score) -> str:
+    """Return a score with its 95 % interval in one cell."""
+    if math.isnan(score.low):
+        value = score.value
+        is_proportion = score.metric in PROPORTIONS
+        return format_percent(value) if is_proportion else f"{value:.4g}"
+    if score.metric in PROPORTIONS:
+        return percent_with_interval(score)
+    return f"{score.value:.4g} [{score.low:.4g}, {score.high:.4g}]"
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+# --- Configuration --------------------------------------------------------------------
+
+
+def _configuration(run: ReportData) -> Section:
+    estimator = run.estimator
+    side = estimator.preprocessing_.image_size
+    rows = [
+        ("network", f"{estimator.backbone_}, input {side} x {side}"),
+        ("device", str(estimator.runtime_)),
+    ]
+    if run.engine_agreement is not None:
+        rows.append(("inference engine", str(run.engine_agreement)))
+    return configuration_section(
+        data=run.source,
+        seed=estimator.random_state,
+        seconds=run.seconds,
+        settings=changed_settings(estimator),
+        rows=rows,
+    )

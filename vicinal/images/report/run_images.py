@@ -1,4 +1,4 @@
-"""The pictures that a finished run was judged by, read again."""
+"""Read the images of a finished run again."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,57 +11,59 @@ from vicinal.errors import RunError
 from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.cache import PixelCache
 from vicinal.images.data.dataset import ImageDataset, load_dataset
-from vicinal.images.data.folders import escaped
+from vicinal.images.data.folders import escape_non_utf8
 from vicinal.images.data.read import read_images
 
 if TYPE_CHECKING:
     from vicinal.images.model import ImageModel
 
 
-def pictures_of_run(run: Path, model: "ImageModel", part: str) -> ImageDataset | None:
-    """The pictures of one part of a run, train, val or test; None where it has none.
+def load_run_images(run: Path, model: "ImageModel", split: str) -> ImageDataset | None:
+    """Return the images of a split of a run; None if it is empty.
 
-    RunError where they are not where they were, or a run does not say.
+    split: train, val or test. RunError if the data of the run cannot be found.
     """
     import pandas as pd
 
-    began = read(run, "settings.json")
-    places = run / "data" / "splits.csv"
-    splits = pd.read_csv(places, dtype=str, keep_default_na=False)
-    wanted = set(splits.loc[splits["split"] == part, "path"])
-    if not Path(began["data"]).exists():
+    settings = read(run, "settings.json")
+    splits = pd.read_csv(run / "data" / "splits.csv", dtype=str, keep_default_na=False)
+    names = set(splits.loc[splits["split"] == split, "path"])
+    if not Path(settings["data"]).exists():
         raise RunError(
-            f"The pictures of {run} are not where they were, in {began['data']}. Bring "
-            "them back."
+            f"The images of {run} are no longer in {settings['data']}. Move them back."
         )
-    group = began["parameters"].get("group_column")
     table = read_images(
-        began["data"],
-        task=began["task"],
-        target=began["target"],
-        corrections=began.get("labels"),
-        group=group,
+        settings["data"],
+        task=settings["task"],
+        target=settings["options"]["target"],
+        label_corrections=settings["options"]["label_corrections"],
+        group_column=settings["parameters"].get("group_column"),
     )
-    rows = np.array([escaped(name) in wanted for name in table.names], dtype=bool)
+    rows = np.array([escape_non_utf8(name) in names for name in table.names], bool)
     if not rows.any():
         return None
-    how = model.preprocessing_
-    cache = PixelCache() if model.settings.cache else None
-    eye = ImageReader(how.store_size, how.resize, cache, model.settings.max_pixels)
-    return load_dataset(table.rows(rows), eye, channels=how.channels)[1]
+    preprocessing = model.preprocessing_
+    cache = PixelCache() if model.settings_.cache else None
+    reader = ImageReader(
+        preprocessing.store_size,
+        preprocessing.resize,
+        cache,
+        model.settings_.max_pixels,
+    )
+    return load_dataset(table.rows(rows), reader, channels=preprocessing.channels)[1]
 
 
-def judged_pictures(run: Path, model: "ImageModel") -> tuple[ImageDataset, bool]:
-    """What a run was judged by, and whether the model was kept from learning of it.
+def evaluated_images(run: Path, model: "ImageModel") -> tuple[ImageDataset, bool]:
+    """Return the images that a run was evaluated on, and whether they were held out.
 
-    Where nothing was held out, what was learned from: it was judged out of fold.
-    RunError where no picture is left.
+    Without a test split these are the training images, which were cross-validated.
+    RunError if there are none.
     """
-    for part in (TEST, TRAIN):
-        found = pictures_of_run(run, model, part)
-        if found is not None:
-            return found, part == TEST
+    for split in (TEST, TRAIN):
+        images = load_run_images(run, model, split)
+        if images is not None:
+            return images, split == TEST
     raise RunError(
-        f"None of the pictures of {run} can be read any more: they were moved or "
-        "renamed. Bring them back, or begin a new run."
+        f"None of the images of {run} can be found: they were moved or renamed. Move "
+        "them back, or train again."
     )

@@ -1,4 +1,4 @@
-"""Pictures that a model has learned from flatter its score: find them by content."""
+"""Images that a model was trained on, found by content, because they bias its score."""
 
 from pathlib import Path
 
@@ -6,17 +6,19 @@ from vicinal.core.data.splits import TEST
 from vicinal.images.data.dataset import ImageDataset
 
 
-def seen_before(run: Path, pictures: ImageDataset) -> int:
-    """How many of the pictures a run trained on or chose its epoch by.
+def count_training_overlap(run: Path, images: ImageDataset) -> int:
+    """Return how many images a run used for training or validation.
 
-    A model folder without the run's data/index.csv cannot tell: 0.
+    0 for a model directory without data/index.csv, where this is unknown.
     """
     import pandas as pd
 
     index, splits = (run / "data" / f"{name}.csv" for name in ("index", "splits"))
     if not (index.exists() and splits.exists()):
         return 0
-    read = {"dtype": str, "keep_default_na": False}
-    rows = pd.read_csv(index, **read).merge(pd.read_csv(splits, **read), on="path")
-    known = set(rows.loc[rows["split"] != TEST, "content"])
-    return sum(digest.tobytes().hex() in known for digest in pictures.digests)
+    as_text = {"dtype": str, "keep_default_na": False}
+    rows = pd.read_csv(index, **as_text).merge(
+        pd.read_csv(splits, **as_text), on="path"
+    )
+    trained_on = set(rows.loc[rows["split"] != TEST, "content"])
+    return sum(digest.tobytes().hex() in trained_on for digest in images.digests)

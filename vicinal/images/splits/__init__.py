@@ -1,1 +1,1 @@
-"""Near-duplicate search and train, validation and test splits."""
+"""Split images honestly: duplicates, near duplicates and groups stay in one split."""

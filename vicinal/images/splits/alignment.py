@@ -1,8 +1,8 @@
-"""How alike two pictures are when one is laid on the other.
+"""Measure the similarity of two images after aligning one with the other.
 
-By least squares over shift and zoom (Lucas and Kanade 1981, "An iterative image
-registration technique"); then the fine detail of what both show is correlated.
-`near_duplicates` says what it finds.
+The alignment is least squares over shift and zoom (Lucas and Kanade 1981, "An iterative
+image registration technique"); then the fine detail of the overlap is correlated.
+`near_duplicates` reports what it finds.
 """
 
 import numpy as np
@@ -11,181 +11,187 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.splits.candidates import SIDE
+from vicinal.images.splits.candidates import THUMBNAIL_SIZE
 from vicinal.images.splits.thumbnails import (
-    batches,
-    centres,
-    in_threads,
-    sampling,
-    shrunk,
+    downscale,
+    index_batches,
+    map_in_threads,
+    pixel_centers,
+    resampling_weights,
 )
 
 LEVELS = ((16, 6), (32, 4))
-"""pixels a side of thumbnails that are laid on each other, and steps that it takes"""
+"""side of the thumbnails that are aligned, in pixels, and the number of steps"""
 
-ROUGHLY_ALIKE = 0.92
-"""correlation of laid thumbnails below which no closer look is taken: no
-changed copy was below. It spares 95 % of the closer looks"""
+MIN_THUMBNAIL_CORRELATION = 0.92
+"""correlation of aligned thumbnails below which pairs are rejected: no modified copy
+was below. It spares 95 % of the close-ups"""
 
-CLOSE_SIDE = 64
-"""pixels a side of the close-ups whose detail is compared; of smaller pictures, their
-own, for in one enlarged the finest detail is what saving it as JPEG has left"""
+CLOSE_UP_SIZE = 64
+"""side of the close-ups whose detail is compared, in pixels; of smaller images their
+own size, because after enlarging the finest detail is JPEG artefacts"""
 
-FAINT = 0.3
-"""grey levels: detail of less spread may be rounding alone (1 / sqrt(12))"""
+MIN_CONTRAST = 0.3
+"""grey levels: a smaller standard deviation may be rounding (1 / sqrt(12))"""
 
-ZOOM, SHIFT = 1.16, 0.18
-"""bounds of the placement. Trimming a side by 10 % zooms by 1 / 0.9 and shifts by 0.1
-of half that side, or 0.13 where the square is cut from a picture of 4 by 3"""
+MAX_ZOOM, MAX_SHIFT = 1.16, 0.18
+"""bounds of the placement. Cropping a side by 10 % zooms by 1 / 0.9 and shifts by 0.1
+of half that side, or by 0.13 if the square is cropped from an image of 4:3"""
 
 
-def likenesses(
-    pictures: ImageDataset, thumbnails: np.ndarray, pairs: np.ndarray
+def align_and_compare(
+    images: ImageDataset, thumbnails: np.ndarray, pairs: np.ndarray
 ) -> np.ndarray:
-    """How alike pairs [P, 2] are when one is laid on the other: [P], at most 1.
+    """Return the similarity [P] of pairs [P, 2] after alignment, at most 1.
 
-    Either may be the trimmed one: each is laid on the other, and the better fit counts.
-    0 for pairs whose thumbnails [N, SIDE, SIDE] differ too much for a closer look.
+    Either image may be the cropped one: each is aligned with the other, and the better
+    fit counts. 0 for pairs whose thumbnails [N, s, s] differ too much.
     """
 
-    def look(rows: np.ndarray) -> np.ndarray:
-        both_ways = np.concatenate([pairs[rows], pairs[rows, ::-1]])
-        found = _looked_at(pictures, thumbnails, both_ways)
-        return found.reshape(2, -1).max(axis=0)
+    def compare(rows: np.ndarray) -> np.ndarray:
+        both_orders = np.concatenate([pairs[rows], pairs[rows, ::-1]])
+        similarity = _compare_ordered(images, thumbnails, both_orders)
+        return similarity.reshape(2, -1).max(axis=0)
 
-    found = in_threads(look, batches(len(pairs), 128))
-    return np.concatenate([np.empty(0, dtype=np.float32), *found])
+    results = map_in_threads(compare, index_batches(len(pairs), 128))
+    return np.concatenate([np.empty(0, dtype=np.float32), *results])
 
 
-def _looked_at(
-    pictures: ImageDataset, thumbnails: np.ndarray, pairs: np.ndarray
+def _compare_ordered(
+    images: ImageDataset, thumbnails: np.ndarray, pairs: np.ndarray
 ) -> np.ndarray:
-    """Likeness [P] of ordered pairs [P, 2], the first laid on the second."""
-    found = np.zeros(len(pairs), dtype=np.float32)
-    left, place = _laid(thumbnails, pairs)
-    if len(left):
-        a, b = (_close_ups(pictures, rows) for rows in pairs[left].T)
-        place = fitted(a.mean(dim=1), b.mean(dim=1), place, steps=2)
-        found[left] = agreement(_evenly_lit(a), _evenly_lit(b), place).numpy()
-    return found
+    """Return the similarity [P] of pairs [P, 2], the first aligned with the second."""
+    similarity = np.zeros(len(pairs), dtype=np.float32)
+    kept, placement = _align_thumbnails(thumbnails, pairs)
+    if len(kept):
+        a, b = (_close_ups(images, rows) for rows in pairs[kept].T)
+        placement = align(a.mean(dim=1), b.mean(dim=1), placement, steps=2)
+        a, b = _remove_illumination(a), _remove_illumination(b)
+        similarity[kept] = detail_correlation(a, b, placement).numpy()
+    return similarity
 
 
-def _laid(thumbnails: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, Tensor]:
-    """Which [Q] of the pairs [P, 2] are roughly alike, and their places [Q, 2, 2]."""
-    left = np.arange(len(pairs))
-    place = torch.tensor([1.0, 0.0]).expand(len(pairs), 2, 2)
+def _align_thumbnails(
+    thumbnails: np.ndarray, pairs: np.ndarray
+) -> tuple[np.ndarray, Tensor]:
+    """Return which [Q] of the pairs [P, 2] are similar, and placements [Q, 2, 2]."""
+    kept = np.arange(len(pairs))
+    placement = torch.tensor([1.0, 0.0]).expand(len(pairs), 2, 2)
     for side, steps in LEVELS:
-        a, b = (_smaller(thumbnails[rows], side) for rows in pairs[left].T)
-        place = fitted(a[:, 0], b[:, 0], place, steps)
-        good = agreement(a, b, place) >= ROUGHLY_ALIKE
-        left, place = left[good.numpy()], place[good]
-    return left, place
+        a, b = (_pool_thumbnails(thumbnails[rows], side) for rows in pairs[kept].T)
+        placement = align(a[:, 0], b[:, 0], placement, steps)
+        similar = detail_correlation(a, b, placement) >= MIN_THUMBNAIL_CORRELATION
+        kept, placement = kept[similar.numpy()], placement[similar]
+    return kept, placement
 
 
-def fitted(a: Tensor, b: Tensor, place: Tensor, steps: int) -> Tensor:
-    """The place at which a [P, s, s] is most like b [P, s, s], from a place near it.
+def align(a: Tensor, b: Tensor, placement: Tensor, steps: int) -> Tensor:
+    """Refine the placement at which images a [P, s, s] are most similar to b [P, s, s].
 
-    A place [P, 2, 2] holds, down and across, a zoom z and a shift t: what b shows at u,
-    a shows at z u + t, where a side reaches from -1 to 1.
+    A placement [P, 2, 2] holds, vertically and horizontally, a zoom z and a shift t:
+    what b shows at u, a shows at z u + t, where a side reaches from -1 to 1.
     """
-    a, b = _standard(a), _standard(b)
+    a, b = _standardize(a), _standardize(b)
     for _ in range(steps):
-        place = _nearer(a, b, place)
-    return place
+        placement = _gauss_newton_step(a, b, placement)
+    return placement
 
 
-def _nearer(a: Tensor, b: Tensor, place: Tensor) -> Tensor:
-    """One step of Gauss and Newton, by least squares over the pixels that both show.
+def _gauss_newton_step(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
+    """Take one Gauss-Newton step, by least squares over the pixels of the overlap.
 
-    With a seen at its place, the sum of the squares of::
+    With a resampled at its placement, the sum of the squares of::
 
         a + da/dy (p u + q) + da/dx (r v + s) - gain b - level
 
-    is least for a further zoom by 1 + p and 1 + r and a further shift by q and s. The
-    gain and the level make it blind to brightness.
+    is minimal for a further zoom by 1 + p and 1 + r and a further shift by q and s. The
+    gain and the level make it invariant to brightness.
     """
     side = a.shape[-1]
-    u = centres(side)
-    planes, inside = _seen(a[:, None], place)
-    seen, inside = planes[:, 0], inside[:, 0]
-    down, across = torch.gradient(seen, spacing=2 / side, dim=(1, 2))
-    terms = [down * u[:, None], down, across * u, across, -b, -torch.ones_like(b)]
+    u = pixel_centers(side)
+    planes, inside = _resample(a[:, None], placement)
+    image, inside = planes[:, 0], inside[:, 0]
+    dy, dx = torch.gradient(image, spacing=2 / side, dim=(1, 2))
+    terms = [dy * u[:, None], dy, dx * u, dx, -b, -torch.ones_like(b)]
     columns = (torch.stack(terms, dim=1) * inside[:, None]).flatten(2)  # [P, 6, s * s]
-    target = -(seen * inside).flatten(1)[..., None]
-    ridge = 1e-4 * side**2 * torch.eye(6)  # a flat picture has no best place
-    moves = torch.linalg.solve(columns @ columns.mT + ridge, columns @ target)
-    p, q = moves[:, :4, 0].clamp(-0.1, 0.1).reshape(-1, 2, 2).unbind(dim=2)
-    zoom, shift = place.unbind(dim=2)
-    shift = (shift + zoom * q).clamp(-SHIFT, SHIFT)
-    zoom = (zoom * (1 + p)).clamp(1 / ZOOM, ZOOM)
+    target = -(image * inside).flatten(1)[..., None]
+    ridge = 1e-4 * side**2 * torch.eye(6)  # a flat image has no best placement
+    update = torch.linalg.solve(columns @ columns.mT + ridge, columns @ target)
+    p, q = update[:, :4, 0].clamp(-0.1, 0.1).reshape(-1, 2, 2).unbind(dim=2)
+    zoom, shift = placement.unbind(dim=2)
+    shift = (shift + zoom * q).clamp(-MAX_SHIFT, MAX_SHIFT)
+    zoom = (zoom * (1 + p)).clamp(1 / MAX_ZOOM, MAX_ZOOM)
     return torch.stack([zoom, shift], dim=2)
 
 
-def agreement(a: Tensor, b: Tensor, place: Tensor) -> Tensor:
-    """Correlation [P] of the detail of b and of a at its place, both [P, C, s, s].
+def detail_correlation(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
+    """Return the correlation [P] of the detail of b and of a at its placement.
 
-    Only pixels that both show count. Detail has no mean, so a tint says nothing; but
-    one scale serves all channels: red on black is not like blue on black. A picture
-    without detail is like none: 0.
+    a and b are [P, C, s, s]; only the overlap counts. Detail has zero mean, so a tint
+    has no effect; but one scale serves all channels: red on black is not like blue on
+    black. An image without detail has correlation 0 with every image.
     """
-    seen, inside = _seen(a, place)
-    x, y = (_detail(planes) * inside for planes in (seen, b))
+    resampled, inside = _resample(a, placement)
+    x, y = (_detail(planes) * inside for planes in (resampled, b))
     xx, yy, xy = ((p * q).sum(dim=(1, 2, 3)) for p, q in ((x, x), (y, y), (x, y)))
-    faint = torch.minimum(xx, yy) < FAINT**2 * a.shape[1] * inside.sum(dim=(1, 2, 3))
-    return torch.where(faint, 0.0, xy / (xx * yy).sqrt()).clamp(max=1)
+    num_values = a.shape[1] * inside.sum(dim=(1, 2, 3))
+    is_flat = torch.minimum(xx, yy) < MIN_CONTRAST**2 * num_values
+    return torch.where(is_flat, 0.0, xy / (xx * yy).sqrt()).clamp(max=1)
 
 
-def _seen(planes: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-    """Planes [P, C, s, s] at their places, and [P, 1, s, s]: 1 where there are any.
+def _resample(planes: Tensor, placement: Tensor) -> tuple[Tensor, Tensor]:
+    """Resample planes [P, C, s, s] at their placements, linearly.
 
-    Linear between pixels. As zoom and shift are per side, a product with one matrix
-    moves all rows and with another all columns.
+    Also returns a mask [P, 1, s, s] that is 1 inside the image. As zoom and shift are
+    per side, a product with one matrix moves all rows and with another all columns.
     """
     side = planes.shape[-1]
-    u = place[..., :1] * centres(side) + place[..., 1:]  # [P, 2, s]
-    there = (u.abs() <= 1).float()
+    u = placement[..., :1] * pixel_centers(side) + placement[..., 1:]  # [P, 2, s]
+    in_range = (u.abs() <= 1).float()
     pixel = (((u + 1) * side - 1) / 2).clamp(0, side - 1)
     weights = (1 - (pixel[..., None] - torch.arange(side)).abs()).clamp(min=0)
-    down, across = weights[:, :1], weights[:, 1:]  # [P, 1, s, s]
-    inside = there[:, 0, :, None] * there[:, 1, None, :]
-    return down @ planes @ across.mT, inside[:, None]
+    vertical, horizontal = weights[:, :1], weights[:, 1:]  # [P, 1, s, s]
+    inside = in_range[:, 0, :, None] * in_range[:, 1, None, :]
+    return vertical @ planes @ horizontal.mT, inside[:, None]
 
 
 def _detail(planes: Tensor) -> Tensor:
-    """What lies between Gaussian blurs of 1 and 2 pixels, of planes [P, C, s, s].
+    """Return planes [P, C, s, s] blurred by 1 pixel minus blurred by 2 (Gaussian).
 
-    Coarser than that is lighting, which all pictures of a series share; finer is what
-    saving as JPEG, shrinking and moving by parts of a pixel change.
+    Coarser structure is illumination, which all images of a series share; finer
+    structure changes with JPEG compression, resizing and shifts by parts of a pixel.
     """
     side = planes.shape[-1]
-    fine, coarse = (sampling(side, side, blur=sigma) for sigma in (1, 2))
+    fine, coarse = (resampling_weights(side, side, blur=sigma) for sigma in (1, 2))
     return fine @ planes @ fine.mT - coarse @ planes @ coarse.mT
 
 
-def _evenly_lit(planes: Tensor) -> Tensor:
-    """Planes [P, C, s, s] less the parabola, down times across, that fits them best.
+def _remove_illumination(planes: Tensor) -> Tensor:
+    """Subtract from planes [P, C, s, s] the best-fitting product of two parabolas.
 
-    Without it, two blank walls under one lamp would be alike: by the lamp.
+    Without it, two blank walls under one lamp would be similar: by the lamp.
     """
-    powers = centres(planes.shape[-1])[:, None] ** torch.arange(3)
+    powers = pixel_centers(planes.shape[-1])[:, None] ** torch.arange(3)
     basis = torch.linalg.qr(powers)[0]
     project = basis @ basis.mT
     return planes - project @ planes @ project
 
 
-def _standard(grey: Tensor) -> Tensor:
-    """Pictures [P, s, s] with mean 0 and spread 1, or less where they are faint."""
-    grey = grey - grey.mean(dim=(1, 2), keepdim=True)
-    return grey / (grey.square().mean(dim=(1, 2), keepdim=True).sqrt() + FAINT)
+def _standardize(gray: Tensor) -> Tensor:
+    """Scale images [P, s, s] to mean 0 and standard deviation 1, less if flat."""
+    gray = gray - gray.mean(dim=(1, 2), keepdim=True)
+    std = gray.square().mean(dim=(1, 2), keepdim=True).sqrt()
+    return gray / (std + MIN_CONTRAST)
 
 
-def _smaller(thumbnails: np.ndarray, side: int) -> Tensor:
-    """Thumbnails [P, SIDE, SIDE] as planes [P, 1, side, side]."""
-    return avg_pool2d(torch.from_numpy(thumbnails).float()[:, None], SIDE // side)
+def _pool_thumbnails(thumbnails: np.ndarray, side: int) -> Tensor:
+    """Average thumbnails [P, s, s] to planes [P, 1, side, side]."""
+    planes = torch.from_numpy(thumbnails).float()[:, None]
+    return avg_pool2d(planes, THUMBNAIL_SIZE // side)
 
 
-def _close_ups(pictures: ImageDataset, rows: np.ndarray) -> Tensor:
-    """Planes [P, C, s, s] of rows [P], which are read a few at a time."""
-    side = min(CLOSE_SIDE, max(SIDE, pictures.eye.size))
-    parts = (rows[some] for some in batches(len(rows)))
-    return torch.cat([shrunk(pictures.batch(part), side) for part in parts])
+def _close_ups(images: ImageDataset, rows: np.ndarray) -> Tensor:
+    """Return planes [P, C, s, s] of rows [P], read in small batches."""
+    side = min(CLOSE_UP_SIZE, max(THUMBNAIL_SIZE, images.reader.size))
+    batches = (rows[batch] for batch in index_batches(len(rows)))
+    return torch.cat([downscale(images.batch(batch), side) for batch in batches])

@@ -1,6 +1,6 @@
-"""Pairs of pictures that may be near duplicates: by a perceptual hash, by features.
+"""Find candidate pairs of near duplicates: by a perceptual hash and by features.
 
-`near_duplicates` says how they are used, and what they find.
+`near_duplicates` explains how they are used, and what they find.
 """
 
 from typing import NamedTuple
@@ -11,118 +11,135 @@ from torch import Tensor
 
 from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.splits.thumbnails import (
-    batches,
-    centres,
-    in_threads,
-    sampling,
-    shrunk,
+    downscale,
+    index_batches,
+    map_in_threads,
+    pixel_centers,
+    resampling_weights,
 )
 
-SIDE = 32
-"""pixels a side of the grey thumbnails: a kilobyte a picture is kept, not more"""
+THUMBNAIL_SIZE = 32
+"""side of the greyscale thumbnails in pixels: a kilobyte per image is kept"""
 
 FREQUENCIES = 8
-"""lowest frequencies down and across: 64 signs; that of the mean is left out"""
+"""lowest vertical and horizontal frequencies: 64 signs; that of the mean is unused"""
 
 SPANS = ((-1.0, 1.0), (-1.0, 0.9), (-0.9, 1.0), (-1.0, 0.8), (-0.8, 1.0))
-"""parts of a side from -1 to 1: the whole, then 95 % and 90 % of it at either end"""
+"""spans of a side from -1 to 1: all of it, then 95 % and 90 % of it at either end"""
 
 WINDOWS = ((0, 0), *((y, x) for ends in ((1, 2), (3, 4)) for y in ends for x in ends))
-"""spans down and across that are hashed: the whole and four corners of both sizes"""
+"""vertical and horizontal spans that are hashed: the whole and four corners twice"""
 
-RADIUS = 11
-"""bits of 63: the least that reaches every trimmed copy. It makes 0.5 candidates a
-picture of TrashNet's, and 0.003 of the sample of ImageNet's"""
+MAX_HASH_DISTANCE = 11
+"""bits of 63: the smallest that reaches every cropped copy. It gives 0.5 candidates
+per image of TrashNet, and 0.003 per image of the ImageNet sample"""
 
-NEAREST = 16
-"""candidates that one picture brings in by its hash, at most"""
+MAX_HASH_NEIGHBORS = 16
+"""candidates per image by hash, at most"""
 
-NEIGHBOURS = 3
-"""candidates that one picture brings in by its features, at most; at 5, 98 % of all
-changed copies were among them"""
+MAX_FEATURE_NEIGHBORS = 3
+"""candidates per image by features, at most; with 5, 98 % of all modified copies were
+among them"""
 
-SPREADS = 3.0
-"""robust standard deviations of random pairs that a cosine lies above their median"""
+MIN_DEVIATIONS = 3.0
+"""robust standard deviations by which a candidate's cosine exceeds the median of random
+pairs"""
 
-COSINE = 0.9
-"""that is enough in any case: where features have few directions, chance reaches far"""
+SUFFICIENT_COSINE = 0.9
+"""cosine that makes a candidate in any case: with features of few effective dimensions
+random pairs reach high cosines"""
 
-DIMENSIONS = 128
+MAX_DIMENSIONS = 128
 """principal components of the features that are compared"""
+
+ROW_BLOCK, COLUMN_BLOCK = 64, 4096
+"""size of the blocks of hash distances that are held in memory"""
+
+NUM_RANDOM_PAIRS = 100_000
 
 
 # --- by hash
 
 
 class Fingerprints(NamedTuple):
-    """What is kept of N pictures while candidates are sought."""
+    """What is kept of N images while candidates are searched."""
 
     thumbnails: np.ndarray
-    """[N, SIDE, SIDE] uint8, grey"""
+    """[N, THUMBNAIL_SIZE, THUMBNAIL_SIZE] uint8, greyscale"""
 
     hashes: np.ndarray
     """[N, W] uint64, one for each of WINDOWS"""
 
 
-def fingerprints(pictures: ImageDataset) -> Fingerprints:
-    """Thumbnails and hashes of N pictures, which are read a few at a time."""
-    thumbnails = np.empty((len(pictures), SIDE, SIDE), dtype=np.uint8)
+def fingerprints(images: ImageDataset) -> Fingerprints:
+    """Return thumbnails and hashes of N images, read in small batches."""
+    shape = (len(images), THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+    thumbnails = np.empty(shape, dtype=np.uint8)
 
     def shrink(rows: np.ndarray) -> None:
-        grey = shrunk(pictures.batch(rows), SIDE).mean(dim=1)
-        thumbnails[rows] = grey.round().numpy()
+        gray = downscale(images.batch(rows), THUMBNAIL_SIZE).mean(dim=1)
+        thumbnails[rows] = gray.round().numpy()
 
-    in_threads(shrink, batches(len(pictures)))
+    map_in_threads(shrink, index_batches(len(images)))
     return Fingerprints(thumbnails, perceptual_hashes(thumbnails))
 
 
 def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
-    """Hashes [N, W] of 64 bits, one for each of WINDOWS, of thumbnails [N, SIDE, SIDE].
+    """Return 64-bit hashes [N, W] of thumbnails, one for each of WINDOWS.
 
-    One product takes the rows of a span to their frequencies, another its columns.
+    One matrix product transforms the rows of a span, another its columns.
     """
-    angles = torch.pi / 2 * (centres(SIDE) + 1)
+    angles = torch.pi / 2 * (pixel_centers(THUMBNAIL_SIZE) + 1)
     cosines = torch.cos(torch.arange(FREQUENCIES)[:, None] * angles)
-    spans = [cosines @ sampling(SIDE, SIDE, span=span) for span in SPANS]
+    spans = [
+        cosines @ resampling_weights(THUMBNAIL_SIZE, THUMBNAIL_SIZE, span=span)
+        for span in SPANS
+    ]
     hashes = np.empty((len(thumbnails), len(WINDOWS)), dtype=np.uint64)
-    for rows in batches(len(thumbnails), 1024):
-        grey = torch.from_numpy(thumbnails[rows]).float()
+    for rows in index_batches(len(thumbnails), 1024):
+        gray = torch.from_numpy(thumbnails[rows]).float()
         for window, (y, x) in enumerate(WINDOWS):
-            signs = (spans[y] @ grey @ spans[x].mT).flatten(1).numpy() > 0
+            signs = (spans[y] @ gray @ spans[x].mT).flatten(1).numpy() > 0
             signs[:, 0] = False
             hashes[rows, window] = np.packbits(signs, axis=1).view(np.uint64)[:, 0]
     return hashes
 
 
-def close_hashes(
-    hashes: np.ndarray, radius: int = RADIUS, most: int = NEAREST
+def hash_candidates(
+    hashes: np.ndarray,
+    radius: int = MAX_HASH_DISTANCE,
+    most: int = MAX_HASH_NEIGHBORS,
 ) -> np.ndarray:
-    """Pairs [P, 2] of pictures that are within `radius` bits, by hashes [N, W].
+    """Return pairs [P, 2] of images within `radius` bits, from hashes [N, W].
 
-    From i to j it is as far as from the first hash of i to the nearest of j. Each
-    picture brings in the `most` that are nearest to it. All N * N distances are
-    computed, 64 rows by 4096 columns at a time, so that no more than those are held.
+    The distance from i to j is that from the first hash of i to the nearest hash of j.
+    Each image contributes the `most` nearest. All N * N distances are computed, block
+    by block.
     """
     by_window = np.ascontiguousarray(hashes.T)
-    starts = range(0, len(hashes), 64)
-    found = in_threads(lambda k: _close_to(by_window, k, radius, most), starts)
-    return distinct(found)
+    starts = range(0, len(hashes), ROW_BLOCK)
+    pairs = map_in_threads(
+        lambda start: _neighbors_by_hash(by_window, start, radius, most), starts
+    )
+    return unique_pairs(pairs)
 
 
-def _close_to(by_window: np.ndarray, start: int, radius: int, most: int) -> np.ndarray:
-    """Ordered pairs (i, j) of the 64 rows i from `start` on, by hashes [W, N]."""
-    mine = by_window[0, start : start + 64, None]
-    found = []
-    for column in range(0, by_window.shape[1], 4096):
-        theirs = by_window[:, column : column + 4096]
-        apart = np.bitwise_count(mine ^ theirs[0])
-        for window in theirs[1:]:
-            np.minimum(apart, np.bitwise_count(mine ^ window), out=apart)
-        hits = np.flatnonzero(apart <= radius)
-        i, j = np.divmod(hits, theirs.shape[1])
-        found.append(np.stack([i + start, j + column, apart.ravel()[hits]]))
-    i, j, apart = np.concatenate(found, axis=1)
-    order = np.lexsort((j, apart, i))
+def _neighbors_by_hash(
+    by_window: np.ndarray, start: int, radius: int, most: int
+) -> np.ndarray:
+    """Return ordered pairs (i, j) of ROW_BLOCK rows i from `start`; hashes [W, N]."""
+    first = by_window[0, start : start + ROW_BLOCK, None]
+    blocks = []
+    for column in range(0, by_window.shape[1], COLUMN_BLOCK):
+        others = by_window[:, column : column + COLUMN_BLOCK]
+        distance = np.bitwise_count(first ^ others[0])
+        for window in others[1:]:
+            np.minimum(distance, np.bitwise_count(first ^ window), out=distance)
+        hits = np.flatnonzero(distance <= radius)
+        i, j = np.divmod(hits, others.shape[1])
+        blocks.append(np.stack([i + start, j + column, distance.ravel()[hits]]))
+    i, j, distance = np.concatenate(blocks, axis=1)
+    order = np.lexsort((j, distance, i))
     order = order[i[order] != j[order]]
     i, j = i[order], j[order]
     rank = np.arange(len(i)) - np.searchsorted(i, i)
@@ -132,47 +149,49 @@ def _close_to(by_window: np.ndarray, start: int, radius: int, most: int) -> np.n
 # --- by features
 
 
-def close_features(features: np.ndarray, most: int = NEIGHBOURS) -> np.ndarray:
-    """Pairs [P, 2] of pictures whose features [N, D] are alike.
+def feature_candidates(
+    features: np.ndarray, most: int = MAX_FEATURE_NEIGHBORS
+) -> np.ndarray:
+    """Return pairs [P, 2] of images with similar features [N, D].
 
-    Alike: one is among the `most` nearest of the other by the cosine of their features
-    less the mean, and that cosine is SPREADS robust standard deviations (1.4826 times
-    the median distance from the median) above the median of random pairs of these
-    pictures, or COSINE. So it adapts to the network and to how varied the data are.
+    A pair is a candidate if one is among the `most` nearest of the other by the cosine
+    of their centred features, and that cosine is SUFFICIENT_COSINE or MIN_DEVIATIONS
+    robust standard deviations (1.4826 times the median absolute deviation) above the
+    median of random pairs. So the threshold adapts to the network and to the data.
     """
     if len(features) < 2:
-        return distinct([])
-    x = _directions(features)
-    least = _unlike_chance(x)
+        return unique_pairs([])
+    x = _unit_vectors(features)
+    threshold = _cosine_threshold(x)
 
     def nearest(rows: np.ndarray) -> np.ndarray:
         cosine, j = (x[rows] @ x.T).topk(min(most + 1, len(x)), dim=1)
         i = torch.from_numpy(rows)[:, None].expand_as(j)
-        return torch.stack([i, j], dim=2)[(cosine >= least) & (i != j)].numpy()
+        return torch.stack([i, j], dim=2)[(cosine >= threshold) & (i != j)].numpy()
 
-    return distinct(in_threads(nearest, batches(len(x))))
+    return unique_pairs(map_in_threads(nearest, index_batches(len(x))))
 
 
-def _directions(features: np.ndarray) -> Tensor:
-    """Features [N, D] less their mean, by principal component, each row of length 1."""
+def _unit_vectors(features: np.ndarray) -> Tensor:
+    """Return centred features [N, D], as principal components, each row of length 1."""
     x = features.astype(np.float32) - features.mean(axis=0, dtype=np.float32)
-    if x.shape[1] > DIMENSIONS:
-        x = x @ np.linalg.eigh(x.T @ x)[1][:, -DIMENSIONS:]
+    if x.shape[1] > MAX_DIMENSIONS:
+        x = x @ np.linalg.eigh(x.T @ x)[1][:, -MAX_DIMENSIONS:]
     return torch.from_numpy(x / np.linalg.norm(x, axis=1, keepdims=True).clip(1e-12))
 
 
-def _unlike_chance(x: Tensor) -> float:
-    """Cosine that stands out from those of 100,000 random pairs of rows of x [N, D]."""
+def _cosine_threshold(x: Tensor) -> float:
+    """Return the cosine that exceeds those of random pairs of rows of x [N, D]."""
     rng = np.random.default_rng(0)
-    i = rng.integers(0, len(x), 100_000)
+    i = rng.integers(0, len(x), NUM_RANDOM_PAIRS)
     j = (i + rng.integers(1, len(x), len(i))) % len(x)  # never i itself
     cosine = (x[i] * x[j]).sum(dim=1)
     median = cosine.median()
-    spread = 1.4826 * (cosine - median).abs().median()
-    return min(float(median + SPREADS * spread), COSINE)
+    deviation = 1.4826 * (cosine - median).abs().median()
+    return min(float(median + MIN_DEVIATIONS * deviation), SUFFICIENT_COSINE)
 
 
-def distinct(lists: list[np.ndarray]) -> np.ndarray:
-    """The pairs [P, 2] of several lists, once each, the smaller number first."""
+def unique_pairs(lists: list[np.ndarray]) -> np.ndarray:
+    """Return the distinct pairs [P, 2] of several lists, the smaller number first."""
     pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *lists])
     return np.unique(np.sort(pairs, axis=1), axis=0)

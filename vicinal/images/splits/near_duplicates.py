@@ -1,45 +1,45 @@
-"""Near duplicates: one photograph saved again, shrunk, trimmed or slightly brightened.
+"""Find near duplicates: one photograph saved again, resized, cropped or brightened.
 
-On two sides of a split they flatter the score as exact copies do. Candidates are sought
-in two ways (`look_alikes`), and a close look (`close_look`) decides, so that pictures
-that are merely alike (another bottle on the same table) stay apart:
+In two splits they inflate the score like exact duplicates do. Candidates are searched
+in two ways (`candidates`), and an alignment (`alignment`) decides, so that images that
+are merely similar (another bottle on the same table) are not joined:
 
-1. **A perceptual hash**: the signs of the lowest frequencies of a picture's cosine
+1. **A perceptual hash**: the signs of the lowest frequencies of an image's cosine
    transform (Zauner 2010, "Implementation and benchmarking of perceptual image hash
-   functions", section 3.2.1). Trimming changes them, so a picture has nine hashes: of
-   the whole and of its corners. A pair is a candidate when the whole of one is within
-   `RADIUS` bits of any of the other's nine.
-2. **Frozen features**, where there are any: each picture's nearest neighbours, if they
-   are more alike than pictures drawn at random (see `close_features`).
-3. **The close look**: one picture is laid on the other by least squares over shift and
+   functions", section 3.2.1). Cropping changes them, so an image has nine hashes: of
+   the whole and of its corners. A pair is a candidate if the whole of one is within
+   `MAX_HASH_DISTANCE` bits of any of the other's nine.
+2. **Frozen features**, if there are any: each image's nearest neighbours, if they are
+   more similar than random pairs of images (see `feature_candidates`).
+3. **Alignment**: one image is aligned with the other by least squares over shift and
    zoom (Lucas and Kanade 1981, "An iterative image registration technique"), and the
-   fine detail of what both show is correlated: from `ALIKE` on, near duplicates.
+   fine detail of the overlap is correlated: near duplicates from `MIN_SIMILARITY` on.
 
-The numbers of all three rooms were chosen by what they find of 240 changed copies of
-each kind, hidden among 2,527 photographs of rubbish on a table (TrashNet, decoded at
-256 pixels):
+The constants of these modules were chosen by the recall on 240 modified copies of each
+kind, hidden among 2,527 photographs of rubbish on a table (TrashNet, decoded at 256
+pixels):
 
 ===================================================  ==========
 saved as JPEG of quality 60                          99.2 %
 saved as JPEG of quality 60 to 95                    100 %
 half as wide and high; at 0.5 to 1 of it, JPEG       100 %
-up to 5 %, up to 10 % of each side trimmed           100 %
-10 % of each side trimmed at one corner              100 %
-brightness times 0.8 to 1.25, which clips            99.2 %
-trimmed, shrunk, brightened and saved                99.2 %
+up to 5 %, up to 10 % of each side cropped           100 %
+10 % of each side cropped at one corner              100 %
+brightness times 0.8 to 1.25, with clipping          99.2 %
+cropped, resized, brightened and saved               99.2 %
 ===================================================  ==========
 
-and no pair of different things. The photographs hold 31 such pairs of their own; by eye
-each is one thing photographed twice from one spot, if not twice the same file. The
-most alike of different things have a likeness of 0.94. On 1,000 photographs that had no
-part in the choice, one of each class of ImageNet, 100 copies of each kind: 97 to 100 %
-found, no pair of different things.
+and no pair of different objects. The photographs hold 31 such pairs of their own; by
+eye each is one object photographed twice from one spot, if not twice the same file. The
+most similar pair of different objects has a similarity of 0.94. On 1,000 photographs
+that were not used for this choice, one of each class of ImageNet, with 100 copies of
+each kind: 97 to 100 % found, no pair of different objects.
 
-Pictures of 32 pixels hold less to compare: of those saved as JPEG of quality 95 100 %
-are found, of quality 60 75 %, trimmed by up to 10 % 97 %, at half the size 20 %. With
-features, all that were trimmed by 13 % at a corner are found; without, 44 %. Mirrored
-or turned pictures are not sought. Bars of black (`resize="pad"`) stay where they are
-when what lies between them is trimmed, so such copies are missed.
+Images of 32 pixels hold less to compare: of those saved as JPEG of quality 95, 100 %
+are found, of quality 60 75 %, cropped by up to 10 % 97 %, at half the size 20 %. With
+features, all that were cropped by 13 % at a corner are found; without, 44 %. Mirrored
+or rotated images are not searched. Black bars (`resize="pad"`) stay in place when the
+content between them is cropped, so such copies are missed.
 """
 
 from typing import NamedTuple
@@ -49,102 +49,106 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from vicinal.errors import DataError
-from vicinal.images.data.audit import groups_of
+from vicinal.images.data.audit import duplicate_groups
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.data.groups import joined
-from vicinal.images.splits.alignment import likenesses
+from vicinal.images.data.groups import merge_groups
+from vicinal.images.splits.alignment import align_and_compare
 from vicinal.images.splits.candidates import (
-    close_features,
-    close_hashes,
-    distinct,
+    feature_candidates,
     fingerprints,
+    hash_candidates,
+    unique_pairs,
 )
 
-ALIKE = 0.96
-"""correlation of the detail of near duplicates: between what is alike (0.94) and all
-but 1 % of changed copies"""
+MIN_SIMILARITY = 0.96
+"""correlation of the detail of near duplicates: above all that is merely similar (0.94)
+and below all but 1 % of modified copies"""
 
-FEW = 10
-"""pairs or pictures that say nothing of a whole data set"""
+MIN_COUNT = 10
+"""pairs or images that are too few to characterise a data set"""
 
-CHAIN = 0.1
-"""share of all pictures in one group that is told"""
+MAX_GROUP_FRACTION = 0.1
+"""fraction of all images in one group above which a note is written"""
 
 
-class Pairs(NamedTuple):
+class NearDuplicates(NamedTuple):
     """P pairs of near duplicates."""
 
     rows: np.ndarray
-    """[P, 2] row numbers, the smaller first, in order"""
+    """[P, 2] row numbers, the smaller first, sorted"""
 
-    likeness: np.ndarray
+    similarity: np.ndarray
     """[P] correlation of their detail, at most 1"""
 
 
-def near_groups(
-    pictures: ImageDataset, features: np.ndarray | None = None
+def near_duplicate_groups(
+    images: ImageDataset, features: np.ndarray | None = None
 ) -> np.ndarray:
-    """Group numbers [N]: exact copies and near duplicates are together, and theirs.
+    """Return group numbers [N] that join exact and near duplicates.
 
-    features: [N, D], frozen features of the pictures, where there are any.
+    features: [N, D], frozen features of the images, if there are any.
     """
-    rows = near_pairs(pictures, features).rows
-    return joined(groups_of(pictures.digests), _components(rows, len(pictures)))
+    rows = find_near_duplicates(images, features).rows
+    components = _connected_components(rows, len(images))
+    return merge_groups(duplicate_groups(images.digests), components)
 
 
-def near_pairs(pictures: ImageDataset, features: np.ndarray | None = None) -> Pairs:
-    """Pairs of near duplicates among N pictures; exact copies are one, the first.
+def find_near_duplicates(
+    images: ImageDataset, features: np.ndarray | None = None
+) -> NearDuplicates:
+    """Return pairs of near duplicates; the first of exact duplicates stands for all.
 
-    features: [N, D], frozen features of the pictures, where there are any. DataError
-    when they are not as many as the pictures.
+    features: [N, D], frozen features of the images, if there are any. Raises DataError
+    if their number is not that of the images.
     """
-    if features is not None and len(features) != len(pictures):
+    if features is not None and len(features) != len(images):
         raise DataError(
-            "near_pairs wants one row of features for each picture. Got "
-            f"{len(features)} rows for {len(pictures)} pictures."
+            "features must have one row per image. Got "
+            f"{len(features)} rows for {len(images)} images."
         )
-    first = np.sort(np.unique(groups_of(pictures.digests), return_index=True)[1])
-    others = pictures.rows(first)
-    thumbnails, hashes = fingerprints(others)
-    candidates = [close_hashes(hashes)]
+    groups = duplicate_groups(images.digests)
+    first = np.sort(np.unique(groups, return_index=True)[1])
+    distinct = images.rows(first)
+    thumbnails, hashes = fingerprints(distinct)
+    candidates = [hash_candidates(hashes)]
     if features is not None:
-        candidates.append(close_features(features[first]))
-    rows = distinct(candidates)
-    found = likenesses(others, thumbnails, rows)
-    near = found >= least_likeness(found)
-    return Pairs(first[rows[near]], found[near])
+        candidates.append(feature_candidates(features[first]))
+    rows = unique_pairs(candidates)
+    similarity = align_and_compare(distinct, thumbnails, rows)
+    near = similarity >= similarity_threshold(similarity)
+    return NearDuplicates(first[rows[near]], similarity[near])
 
 
-def least_likeness(likeness: np.ndarray) -> float:
-    """Where near duplicates begin, given the likeness [P] of all candidates.
+def similarity_threshold(similarity: np.ndarray) -> float:
+    """Return the least similarity of near duplicates, given that [P] of all candidates.
 
-    At ALIKE, if copies stand out there: at least twice as many pairs reach it as just
-    miss it, by no more than it is from 1, or only FEW miss it. Plain pictures, such as
-    written digits, do not stand out: towards 1 they become fewer, but steadily. The
-    distance to 1 is halved until they do.
+    MIN_SIMILARITY, if copies stand out there: at least twice as many pairs reach it as
+    miss it by no more than its distance from 1, or only MIN_COUNT miss it. Simple
+    images, such as handwritten digits, do not stand out: their number decreases
+    steadily towards 1. Then the distance from 1 is halved until they do.
     """
-    apart = 1 - likeness
-    distance = 1 - ALIKE
+    distances = 1 - similarity
+    distance = 1 - MIN_SIMILARITY
     while True:
-        reach, nearly = (int((apart <= k * distance).sum()) for k in (1, 2))
-        if nearly - reach <= max(reach / 2, FEW):
+        reach, nearly = (int((distances <= k * distance).sum()) for k in (1, 2))
+        if nearly - reach <= max(reach / 2, MIN_COUNT):
             return 1 - distance
         distance /= 2
 
 
-def chain_notes(groups: np.ndarray) -> list[str]:
-    """A note where one group of groups [N] holds more than CHAIN of all pictures."""
+def note_large_groups(groups: np.ndarray) -> list[str]:
+    """Return a note if a group [N] exceeds MAX_GROUP_FRACTION of the images."""
     largest = int(np.bincount(groups).max(initial=0))
-    if largest <= max(CHAIN * len(groups), FEW):
+    if largest <= max(MAX_GROUP_FRACTION * len(groups), MIN_COUNT):
         return []
     return [
-        f"{largest} of {len(groups)} pictures are one group: each is a copy or a near "
-        "duplicate of another. They stay on one side of the split; if they are not one "
-        "picture, they are too plain to tell apart"
+        f"{largest} of {len(groups)} images form one group of exact or near duplicates "
+        "and stay in one split. If they show different objects, they have too little "
+        "detail to be distinguished (--no-near-duplicates turns the search off)"
     ]
 
 
-def _components(pairs: np.ndarray, n: int) -> np.ndarray:
-    """Numbers [n] of the connected components of a graph with edges [P, 2]."""
+def _connected_components(pairs: np.ndarray, n: int) -> np.ndarray:
+    """Return the component numbers [n] of the graph with edges [P, 2]."""
     edges = coo_array((np.ones(len(pairs)), tuple(pairs.T)), (n, n))
     return connected_components(edges, directed=False)[1]

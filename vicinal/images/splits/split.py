@@ -1,4 +1,4 @@
-"""Which picture is for what: the user's own parts, or honest ones of our making."""
+"""Assign images to train, validation and test: as given, or stratified and grouped."""
 
 from dataclasses import replace
 
@@ -6,71 +6,75 @@ import numpy as np
 
 from vicinal.core.compute.runtime import seed_for
 from vicinal.core.data.splits import TRAIN, VAL, Fractions, split
-from vicinal.images.data.audit import groups_of, names_in
+from vicinal.images.data.audit import duplicate_groups, label_names
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.data.groups import groups_from_pattern, joined
+from vicinal.images.data.groups import groups_from_pattern, merge_groups
 from vicinal.images.data.image_table import ImageTable
-from vicinal.images.splits.near_duplicates import near_groups
+from vicinal.images.splits.near_duplicates import near_duplicate_groups
 
-SMALLEST = 64
-"""pixels a side below which pictures are too small to tell near copies from others"""
+MIN_PIXELS = 64
+"""side in pixels below which images are too small to search for near duplicates"""
 
-MOST = 50_000
-"""pictures above which near copies are not looked for: it would take minutes"""
+MAX_IMAGES = 50_000
+"""number of images above which near duplicates are not searched: it takes minutes"""
 
 
-def grouped(pictures: ImageDataset, near: bool, pattern: str | None) -> ImageDataset:
-    """The pictures with their groups: exact copies, near ones, and the user's own.
+def can_find_near_duplicates(images: ImageDataset) -> bool:
+    """Return whether images are large enough, and few enough, to search."""
+    return images.reader.size >= MIN_PIXELS and len(images) <= MAX_IMAGES
 
-    near: whether to look for near copies (where the pictures are large enough and not
-    too many). pattern: a regular expression; names in which its first group is the same
-    belong together.
+
+def with_groups(images: ImageDataset, near: bool, pattern: str | None) -> ImageDataset:
+    """Return the images with groups of duplicates, of the table and of a pattern.
+
+    near: whether to search for near duplicates (if `can_find_near_duplicates`).
+    pattern: a regular expression; names with the same first group form a group.
     """
-    groups = [groups_of(pictures.digests)]
-    if near and pictures.eye.size >= SMALLEST and len(pictures) <= MOST:
-        groups.append(near_groups(pictures))
-    if pictures.table.groups is not None:
-        groups.append(pictures.table.groups)
+    groups = [duplicate_groups(images.digests)]
+    if near and can_find_near_duplicates(images):
+        groups.append(near_duplicate_groups(images))
+    if images.table.groups is not None:
+        groups.append(images.table.groups)
     if pattern is not None:
-        groups.append(groups_from_pattern(pictures.table.names, pattern))
-    return replace(pictures, groups=joined(*groups))
+        groups.append(groups_from_pattern(images.table.names, pattern))
+    return replace(images, assigned_groups=merge_groups(*groups))
 
 
-def given_parts(table: ImageTable) -> np.ndarray:
-    """Parts [N] as the user gave them; train where the user did not say."""
+def given_split(table: ImageTable) -> np.ndarray:
+    """Return the splits [N] given by the user; train where none is given."""
     given = np.full(len(table), TRAIN) if table.split is None else table.split
     return np.where(given == "", TRAIN, given).astype("U5")
 
 
-def with_validation(
-    parts: np.ndarray, pictures: ImageDataset, fraction: float, seed: int
+def add_validation_split(
+    splits: np.ndarray, images: ImageDataset, fraction: float, seed: int
 ) -> np.ndarray:
-    """Parts [N] with a share of train to choose the epoch by, unless they have one."""
-    if (parts == VAL).any():
-        return parts
-    rows = np.flatnonzero(parts == TRAIN)
-    share = Fractions(1.0, fraction, 0.0)
-    parts = parts.copy()
-    parts[rows] = divide(pictures.rows(rows), share, seed)
-    return parts
+    """Return splits [N] with a fraction of train as val; unchanged if val exists."""
+    if (splits == VAL).any():
+        return splits
+    rows = np.flatnonzero(splits == TRAIN)
+    fractions = Fractions(1.0, fraction, 0.0)
+    splits = splits.copy()
+    splits[rows] = split_dataset(images.rows(rows), fractions, seed)
+    return splits
 
 
-def divide(pictures: ImageDataset, fractions: Fractions, seed: int) -> np.ndarray:
-    """Parts [N] of pictures: stratified by class, groups on one side.
+def split_dataset(images: ImageDataset, fractions: Fractions, seed: int) -> np.ndarray:
+    """Return splits [N], stratified by class; a group stays in one split.
 
-    Of several labels a picture, those that only held-out pictures have could not be
-    learned, so such pictures are for training.
+    With several labels per image, a class that only held-out images have could not be
+    learned, so such images go to train.
     """
-    table = pictures.table
+    table = images.table
     strata = table.labels if table.kind == "single_label" else np.zeros(len(table))
-    parts = split(
+    splits = split(
         np.asarray(strata).astype(str),
-        pictures.together,
+        images.groups,
         fractions=fractions,
         seed=seed_for(seed, 3) % 2**32,
     )
     if table.kind == "multi_label":
-        said = [names_in(label, table.kind) for label in table.labels]
-        learned = set().union(*(said[k] for k in np.flatnonzero(parts == TRAIN)))
-        parts[[not its <= learned for its in said]] = TRAIN
-    return parts
+        names = [label_names(label, table.kind) for label in table.labels]
+        in_train = set().union(*(names[k] for k in np.flatnonzero(splits == TRAIN)))
+        splits[[not labels <= in_train for labels in names]] = TRAIN
+    return splits

@@ -1,4 +1,4 @@
-"""Pictures shrunk to a few pixels a side, many at once and a few at a time."""
+"""Downscale images to small thumbnails, in threads and with bounded memory."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -14,52 +14,53 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def shrunk(pixels: np.ndarray, side: int) -> Tensor:
-    """Pixels [B, S, S, C] of uint8 as planes [B, C, side, side], 0 to 255."""
+def downscale(pixels: np.ndarray, side: int) -> Tensor:
+    """Downscale images [B, S, S, C] of uint8 to planes [B, C, side, side] in 0..255."""
     count, size, _, channels = pixels.shape
-    w = sampling(size, side)
+    w = resampling_weights(size, side)
     rows = torch.from_numpy(pixels).reshape(count, size, size * channels).float()
     rows = (w @ rows).reshape(count, side, size, channels)
     return rows.permute(0, 3, 1, 2) @ w.mT
 
 
-def sampling(
+def resampling_weights(
     size: int,
     points: int,
     *,
     span: tuple[float, float] = (-1.0, 1.0),
     blur: float = 0.5,
 ) -> Tensor:
-    """Weights [points, size] that sample a side of `size` pixels at `points` places.
+    """Return weights [points, size] that resample a side of `size` pixels.
 
-    The places are spread evenly over a span of the side, which reaches from -1 to 1.
-    The weights are Gaussian, with a sigma of `blur` of the way from place to place, and
-    of half a pixel at least.
+    The points are spread evenly over a span of the side, which reaches from -1 to 1.
+    The weights are Gaussian, with a standard deviation of `blur` times the distance
+    between points, and of half a pixel at least.
     """
     low, high = span
     step = (high - low) / points
-    places = low + step * (torch.arange(points, dtype=torch.float64) + 0.5)
+    positions = low + step * (torch.arange(points, dtype=torch.float64) + 0.5)
     sigma = max(blur * step, 1 / size)
-    weights = torch.exp(-(((places[:, None] - centres(size)) / sigma) ** 2) / 2)
+    distances = (positions[:, None] - pixel_centers(size)) / sigma
+    weights = torch.exp(-(distances**2) / 2)
     weights[weights < 1e-6] = 0  # arithmetic with denormal numbers is slow
     return (weights / weights.sum(dim=1, keepdim=True)).float()
 
 
-def centres(size: int) -> Tensor:
-    """Centres [size] of the pixels of a side that reaches from -1 to 1."""
+def pixel_centers(size: int) -> Tensor:
+    """Return the centres [size] of the pixels of a side that reaches from -1 to 1."""
     return (2 * torch.arange(size) + 1) / size - 1
 
 
-def batches(n: int, size: int = 32) -> Iterator[np.ndarray]:
-    """The numbers below n, a few at a time."""
+def index_batches(n: int, size: int = 32) -> Iterator[np.ndarray]:
+    """Yield the indices 0 to n - 1 in batches."""
     return (np.arange(k, min(k + size, n)) for k in range(0, n, size))
 
 
-def in_threads(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """work(item) of each item in order, computed in as many threads as there are cores.
+def map_in_threads(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Return work(item) of each item in order, computed in one thread per core.
 
-    torch has no threads of its own meanwhile: in products as small as these they wait
-    for each other busily, thirty times slower on a machine that has other work.
+    torch itself gets one thread: in matrix products this small its threads busy-wait
+    for each other, thirty times slower on a machine with other load.
     """
     with Runtime(threads=1).threaded():
         return list(ordered_map(work, items))

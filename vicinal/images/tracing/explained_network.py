@@ -1,21 +1,20 @@
-"""A trained network in the two forms in which it is asked from inside.
+"""The forms of a trained network that explanations need.
 
-A map wants gradients and exact sums; what holds it against chance wants some hundred
-answers soon, which is what the engines of `predict` are for. For maps, batch norms are
-in the convolutions before them (`core.folding`): that changes the rounding and nothing
-else.
+Attributions need gradients and exact sums; their random controls need hundreds of
+predictions, for which the engines of `predict` are fastest. For attributions, batch
+norms are folded into the preceding convolutions, which only changes the rounding.
 """
 
 import contextlib
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vicinal.core.compute.batchnorm_folding import folded
+from vicinal.core.compute.batchnorm_folding import fold_batchnorm
 from vicinal.core.compute.memory import keep_memory
 from vicinal.core.compute.runtime import Runtime
 from vicinal.errors import SettingError
@@ -26,9 +25,9 @@ from vicinal.images.tracing.gradients import (
     BATCH,
     TorchGradients,
     ValueAndGradient,
-    fastest,
+    select_fastest,
 )
-from vicinal.images.tracing.trace import traced
+from vicinal.images.tracing.trace import trace_network
 
 if TYPE_CHECKING:
     from vicinal.images.model import ImageModel
@@ -36,109 +35,116 @@ if TYPE_CHECKING:
 
 @dataclass
 class ExplainedNetwork:
-    """One network, to be asked for maps and for answers."""
+    """A network in the forms for predictions, gradients and activations."""
 
     network: Network
-    """as it came"""
-
     engines: Engines
-    how: Preprocessing
-    _first: np.ndarray | None = None
-    """picture whose maps were asked for"""
-
-    _fastest: ValueAndGradient | None = None
+    preprocessing: Preprocessing
+    _first_image: Tensor | None = field(default=None, init=False, repr=False)
+    _several_images: bool = field(default=False, init=False)
 
     @functools.cached_property
-    def steps(self) -> nn.Module:
-        """The network itself, as a graph of its steps if it can be followed."""
-        return _followed(self.network.eval())
+    def traced(self) -> nn.Module:
+        """The unchanged network, as a traced graph if it can be traced."""
+        return _trace_if_possible(self.network.eval())
 
     @functools.cached_property
     def folded(self) -> Network:
-        """A copy in float32, batch norms folded; no gradient is asked of a weight.
+        """A float32 copy with folded batch norms and frozen weights.
 
-        To make it takes as long as the map of one picture that it would serve.
+        Making it takes about as long as one attribution.
         """
-        found = folded(self.network, self._example(), in_place=False)
-        assert isinstance(found, Network)
-        return self._prepared(found.requires_grad_(False))
+        network = fold_batchnorm(self.network, self._example(), in_place=False)
+        assert isinstance(network, Network)
+        return self._prepare(network.requires_grad_(False))
 
     @functools.cached_property
-    def plain(self) -> nn.Module:
-        """The copy, as a graph of its steps if it can be followed."""
-        return _followed(self.folded)
+    def folded_traced(self) -> nn.Module:
+        """The folded copy, as a traced graph if it can be traced."""
+        return _trace_if_possible(self.folded)
 
     @functools.cached_property
-    def still(self) -> nn.Module:
-        """Another, for answers without slopes: activations write over what they get."""
-        return self._prepared(folded(self.folded, self._example()))
+    def forward_only(self) -> nn.Module:
+        """A second copy, without gradients: its activations work in place."""
+        return self._prepare(fold_batchnorm(self.folded, self._example()))
 
-    def _prepared(self, network: Any) -> Any:
-        return Runtime(self.engines.form.device, channels_last=True).prepare(network)
+    def _prepare(self, network: Any) -> Any:
+        return Runtime(self.engines.runtime.device, channels_last=True).prepare(network)
 
     def _example(self, n: int = 1) -> Tensor:
-        """Pictures [N, C, H, W] of noise."""
-        first, side = next(self.network.parameters()), self.how.image_size
-        return torch.rand(n, self.how.channels, side, side, device=first.device)
+        """Return random images [N, C, H, W]."""
+        parameter = next(self.network.parameters())
+        side, channels = self.preprocessing.image_size, self.preprocessing.channels
+        return torch.rand(n, channels, side, side, device=parameter.device)
 
-    def asked(self, pixels: np.ndarray) -> ValueAndGradient:
-        """What maps of a picture ask for numbers and slopes, as is fastest here.
+    @functools.cached_property
+    def torch_gradients(self) -> TorchGradients:
+        """The folded network by torch."""
+        return TorchGradients(self.folded_traced, self.forward_only)
 
-        To prepare and try it takes longer than the maps of one picture: those of the
-        first are torch's.
+    @functools.cached_property
+    def fastest_gradients(self) -> ValueAndGradient:
+        """The folded network by torch or OpenVINO, as is faster here."""
+        example = self._example(BATCH)
+        return select_fastest(self.torch_gradients, self.folded, example)
+
+    def value_and_gradient(self, image: Tensor) -> ValueAndGradient:
+        """Return the folded network for values and gradients of an image [C, H, W].
+
+        Selecting the fastest takes longer than the attributions of one image, so it
+        waits for a second image.
         """
-        self._first = pixels if self._first is None else self._first
-        plain = TorchGradients(self.plain, self.still)
-        if self.engines.form.exact:
-            return plain
-        if self._fastest is None and np.array_equal(pixels, self._first):
-            return plain
-        if self._fastest is None:
-            self._fastest = fastest(plain, self.folded, self._example(BATCH))
-        return self._fastest
+        if self._first_image is None:
+            self._first_image = image
+        self._several_images |= not torch.equal(image, self._first_image)
+        if self._several_images and not self.engines.runtime.deterministic:
+            return self.fastest_gradients
+        return self.torch_gradients
 
-    def answer(self, pixels: np.ndarray, *, many: bool = True) -> Tensor:
-        """Logits [N, K], float32 on the CPU, of pixels [N, H, W, C] of uint8.
+    def logits(self, pixels: np.ndarray, *, many: bool = True) -> Tensor:
+        """Return logits [N, K], float32 on the CPU, for pixels [N, H, W, C] of uint8.
 
-        pixels: what the network sees, without a margin. many: by the fastest engine,
-        or as a single picture is answered.
+        pixels: the network's input, without the crop margin. many: use the fastest
+        engine instead of the one for single images.
         """
-        parts = (pixels[k : k + BATCH] for k in range(0, len(pixels), BATCH))
-        found = [self.engines.embed(framed(p, self.how), many=many) for p in parts]
-        return self.engines.logits(torch.cat(found))
+        batches = (pixels[k : k + BATCH] for k in range(0, len(pixels), BATCH))
+        embeddings = [
+            self.engines.embed(add_crop_margin(b, self.preprocessing), many=many)
+            for b in batches
+        ]
+        return self.engines.logits(torch.cat(embeddings))
 
 
-def framed(pixels: np.ndarray, how: Preprocessing) -> np.ndarray:
-    """Pixels [N, H, W, C] that the network sees in the frame [N, S, S, C] of stored
-    ones, of which it sees the middle."""
-    margin = (how.store_size - how.image_size) // 2
-    after = how.store_size - how.image_size - margin
+def add_crop_margin(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """Pad pixels [N, H, W, C] to the stored size [N, S, S, C]; undoes the crop."""
+    margin = (preprocessing.store_size - preprocessing.image_size) // 2
+    after = preprocessing.store_size - preprocessing.image_size - margin
     return np.pad(pixels, ((0, 0), (margin, after), (margin, after), (0, 0)))
 
 
-def forms_of(model: "ImageModel") -> ExplainedNetwork:
-    """The forms of a model's network; made anew where its weights have changed."""
+def get_explained_network(model: "ImageModel") -> ExplainedNetwork:
+    """Return the explained network of a model; made again when its weights change."""
     tensors = model.network_.state_dict(keep_vars=True).values()
     state = tuple((id(tensor), tensor._version) for tensor in tensors)
-    if model._inside is None or model._inside[0] != state:
-        model._inside = state, _made(model)
-    return model._inside[1]
+    if model.explained_networks is None or model.explained_networks[0] != state:
+        model.explained_networks = state, _make_explained_network(model)
+    return model.explained_networks[1]
 
 
-def _made(model: "ImageModel") -> ExplainedNetwork:
+def _make_explained_network(model: "ImageModel") -> ExplainedNetwork:
     keep_memory()
     engines = Engines(
         model.network_,
         model.preprocessing_,
         replace(model.runtime_, compiled=False),
         model.backbone_,
-        model.settings.precision,
-        model.settings.cache,
+        model.settings_.precision,
+        model.settings_.cache,
     )
     return ExplainedNetwork(model.network_, engines, model.preprocessing_)
 
 
-def _followed(network: nn.Module) -> nn.Module:
-    with contextlib.suppress(SettingError):  # who needs its steps is told
-        return traced(network)
+def _trace_if_possible(network: nn.Module) -> nn.Module:
+    with contextlib.suppress(SettingError):  # raised again by whoever needs the trace
+        return trace_network(network)
     return network

@@ -1,9 +1,8 @@
-"""A network that is asked for many numbers and slopes: by torch, or on OpenVINO.
+"""Values and input gradients of a target, by torch or by OpenVINO.
 
-Torch takes what it computes back step by step. Where every channel is filtered by
-itself (MobileNets), OpenVINO, which makes one operation of several, takes half the time
-(`core.chain_rule`); where the products are large ones it does not. Which is faster is
-tried. Both are float32 and say the same but for rounding.
+For networks of depthwise convolutions (MobileNets) OpenVINO is faster on a CPU, because
+it fuses operations (`core.compute.openvino_gradients`); for others torch can be. The
+faster one is measured. Both compute in float32 and differ by rounding only.
 """
 
 import contextlib
@@ -15,116 +14,130 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vicinal.core.compute import openvino as inference
-from vicinal.core.compute.openvino_gradients import slope_on_openvino
+from vicinal.core.compute.openvino import compile_with_openvino, is_installed
 from vicinal.images.networks.base import Network
 from vicinal.images.tracing.target import Target
-from vicinal.images.tracing.trace import answering
+from vicinal.images.tracing.trace import eval_mode
 
 BATCH = 16
-"""pictures at a time: more of them leave the processor's cache"""
+"""images per batch; larger batches exceed the CPU cache"""
 
-PAIR = 2
-"""pictures at a time on OpenVINO, where more are no faster; few are to be made up"""
+OPENVINO_BATCH = 2
+"""images per batch of gradients on OpenVINO, where larger batches are not faster; the
+last batch is padded to this size"""
 
 
 class ValueAndGradient(Protocol):
-    """A network that tells a target's numbers, and which way they grow."""
+    """A network that returns a target F and dF/dx."""
 
     def values(self, x: Tensor, target: Target) -> Tensor:
-        """The target's number F [N] for pictures x [N, C, H, W]."""
+        """Return F [N] for images x [N, C, H, W]."""
         ...
 
-    def slopes(self, x: Tensor, target: Target) -> tuple[Tensor, Tensor]:
-        """F [N], and dF / dx [N, C, H, W]."""
+    def values_and_gradients(self, x: Tensor, target: Target) -> tuple[Tensor, Tensor]:
+        """Return F [N] and dF/dx [N, C, H, W]."""
         ...
 
 
 class TorchGradients:
-    """A network as it is, in the number format of its weights."""
+    """Torch in channels-last batches, in the dtype of the network's weights."""
 
-    def __init__(self, network: nn.Module, still: nn.Module | None = None) -> None:
-        """still: the same network for answers alone, where that is another."""
-        self.network, self.still = network, still or network
+    def __init__(
+        self, network: nn.Module, forward_network: nn.Module | None = None
+    ) -> None:
+        """forward_network: an equivalent network to compute values; None: the same."""
+        self.network, self.forward_network = network, forward_network or network
 
     @torch.no_grad()
     def values(self, x: Tensor, target: Target) -> Tensor:
-        last = torch.channels_last
-        told = [
-            target(self.still(some.contiguous(memory_format=last)))
-            for some in x.split(BATCH)
+        batches = [
+            target(
+                self.forward_network(b.contiguous(memory_format=torch.channels_last))
+            )
+            for b in x.split(BATCH)
         ]
-        return torch.cat(told)
+        return torch.cat(batches)
 
     @torch.enable_grad()
-    def slopes(self, x: Tensor, target: Target) -> tuple[Tensor, Tensor]:
-        values, found = [], []
-        for some in x.split(BATCH):
-            some = some.contiguous(memory_format=torch.channels_last).requires_grad_()
-            y = target(self.network(some))
-            found += torch.autograd.grad(y.sum(), some)
+    def values_and_gradients(self, x: Tensor, target: Target) -> tuple[Tensor, Tensor]:
+        values, gradients = [], []
+        for batch in x.split(BATCH):
+            batch = batch.contiguous(memory_format=torch.channels_last).requires_grad_()
+            y = target(self.network(batch))
+            gradients += torch.autograd.grad(y.sum(), batch)
             values.append(y.detach())
-        return torch.cat(values), torch.cat(found)
+        return torch.cat(values), torch.cat(gradients)
 
 
 class OpenVinoGradients:
-    """A network up to its embedding on OpenVINO; the head is one row of weights."""
+    """OpenVINO for the network up to its embedding, which the head maps linearly."""
 
     def __init__(self, network: Network, example: Tensor) -> None:
-        """example: pictures [PAIR, C, H, W]. LookupError where a step has no rule."""
-        slope = slope_on_openvino(network.embed, example)
-        if slope is None:
-            raise LookupError("a step of this network has no rule")
-        self.slope, self.head = slope, network.head
-        self.embed = inference.on_openvino(network.embed, example, "float32")
+        """example: images [OPENVINO_BATCH, C, H, W].
 
+        RuntimeError (NotImplementedError included) if OpenVINO cannot run the network
+        or an operation has no vector-Jacobian product.
+        """
+        # imports openvino, which is optional
+        from vicinal.core.compute.openvino_gradients import compile_gradient
+
+        self.head = network.head
+        self.gradient = compile_gradient(network.embed, example)
+        self.embed = compile_with_openvino(network.embed, example, "float32")
+
+    @torch.no_grad()
     def values(self, x: Tensor, target: Target) -> Tensor:
-        told = [self.embed(some.numpy()) for some in x.contiguous().split(BATCH)]
-        z = torch.from_numpy(np.concatenate(told))
-        with torch.no_grad():
-            return target(self.head(z))
+        batches = [self.embed(b.numpy()) for b in x.contiguous().split(BATCH)]
+        return target(self.head(torch.from_numpy(np.concatenate(batches))))
 
-    def slopes(self, x: Tensor, target: Target) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
-            weights = target(self.head.weight.T).numpy()  # [D], a feature each
-            shift = float(target(self.head.bias[None]))
-        values, found = [], []
-        for some in x.contiguous().split(PAIR):
-            n = len(some)
-            whole = torch.cat([some, some[-1:].expand(PAIR - n, -1, -1, -1)])
-            y, slope = self.slope(whole.numpy(), weights)
-            values.append(torch.from_numpy(y[:n]) + shift)
-            found.append(torch.from_numpy(slope[:n]))
-        return torch.cat(values), torch.cat(found)
+    @torch.no_grad()
+    def values_and_gradients(self, x: Tensor, target: Target) -> tuple[Tensor, Tensor]:
+        # F = w^T z + b for the embedding z
+        weights = target(self.head.weight.T).numpy()
+        bias = float(target(self.head.bias[None]))
+        values, gradients = [], []
+        for batch in x.contiguous().split(OPENVINO_BATCH):
+            n = len(batch)
+            padding = batch[-1:].expand(OPENVINO_BATCH - n, -1, -1, -1)
+            y, gradient = self.gradient(torch.cat([batch, padding]).numpy(), weights)
+            values.append(torch.from_numpy(y[:n]) + bias)
+            gradients.append(torch.from_numpy(gradient[:n]))
+        return torch.cat(values), torch.cat(gradients)
+
+
+def select_fastest(
+    torch_gradients: TorchGradients, network: Network, example: Tensor
+) -> ValueAndGradient:
+    """Return OpenVINO's gradients of a network if they are faster, else torch's.
+
+    example: images [BATCH, C, H, W] to measure with.
+    """
+    if not is_installed() or example.device.type != "cpu":
+        return torch_gradients
+    try:
+        openvino_gradients = OpenVinoGradients(network, example[:OPENVINO_BATCH])
+    except RuntimeError:
+        return torch_gradients
+    candidates = torch_gradients, openvino_gradients
+    return min(candidates, key=lambda function: _measure_seconds(function, example))
+
+
+def _measure_seconds(function: ValueAndGradient, x: Tensor) -> float:
+    """Return the seconds for the gradients of a batch, after a warm-up."""
+    target = Target("", 0)
+    function.values_and_gradients(x, target)
+    started_at = time.perf_counter()
+    function.values_and_gradients(x, target)
+    return time.perf_counter() - started_at
 
 
 @contextlib.contextmanager
-def asked_of(network: nn.Module | ValueAndGradient) -> Iterator[ValueAndGradient]:
-    """A network ready to be asked; one that learns answers meanwhile."""
+def as_value_and_gradient(
+    network: nn.Module | ValueAndGradient,
+) -> Iterator[ValueAndGradient]:
+    """Yield `network` as a ValueAndGradient; a module is in eval mode meanwhile."""
     if not isinstance(network, nn.Module):
         yield network
         return
-    with answering(network):
+    with eval_mode(network):
         yield TorchGradients(network)
-
-
-def fastest(
-    plain: TorchGradients, network: Network, example: Tensor
-) -> ValueAndGradient:
-    """The one that is sooner with the slopes of a batch [BATCH, C, H, W], here."""
-    if not inference.is_installed() or example.device.type != "cpu":
-        return plain
-    try:
-        other = OpenVinoGradients(network, example[:PAIR])
-    except (LookupError, RuntimeError):  # OpenVINO refuses with RuntimeError
-        return plain
-    target = Target("", 0)
-    return min((plain, other), key=lambda asked: _seconds(asked, example, target))
-
-
-def _seconds(asked: ValueAndGradient, x: Tensor, target: Target) -> float:
-    """Of the slopes of a batch, the second time."""
-    asked.slopes(x, target)
-    started_at = time.perf_counter()
-    asked.slopes(x, target)
-    return time.perf_counter() - started_at

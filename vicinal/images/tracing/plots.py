@@ -1,8 +1,4 @@
-"""Plot style: colours, headings and the axis of a single channel.
-
-Colours are told apart by people who see no red or green: blue speaks for an answer,
-orange against it. Where numbers are shown there is a bar that says how large they are.
-"""
+"""Plot style that the figures of explanations and layers share."""
 
 from textwrap import wrap
 from typing import Any
@@ -10,17 +6,18 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
-FOR_AND_AGAINST = LinearSegmentedColormap.from_list(
-    "for_and_against", ["#b35806", "#f7f7f7", "#2563a8"]
+DIVERGING = LinearSegmentedColormap.from_list(
+    "orange_blue", ["#b35806", "#f7f7f7", "#2563a8"]
 )
+"""orange below 0, blue above; legible with red-green colour blindness"""
 
 
-def above(sheet: Any, text: str, size: float) -> None:
-    """A line over a sheet, in as many as its width wants."""
-    letters = max(24, int(sheet.get_figwidth() * 118 / size))
-    sheet.suptitle("\n".join(wrap(text, letters)), fontsize=size)
+def set_wrapped_title(figure: Any, text: str, size: float) -> None:
+    """Set the title of a figure, wrapped to its width."""
+    characters = max(24, int(figure.get_figwidth() * 118 / size))
+    figure.suptitle("\n".join(wrap(text, characters)), fontsize=size)
 
 
-def shown(picture: np.ndarray) -> np.ndarray:
-    """A picture as matplotlib takes it: without an axis of one channel."""
-    return picture[..., 0] if picture.ndim == 3 and picture.shape[-1] == 1 else picture
+def squeeze_gray(image: np.ndarray) -> np.ndarray:
+    """Return an image as matplotlib expects it: [H, W] for a single channel."""
+    return image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image

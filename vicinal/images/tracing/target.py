@@ -1,55 +1,64 @@
-"""What is to be explained: one number that a network gives for a picture."""
+"""The scalar output of a network that is explained."""
 
 from typing import NamedTuple
 
 from torch import Tensor
 
 from vicinal.core.objective import Objective
-from vicinal.errors import ClassError, near_names
+from vicinal.errors import ClassError, SettingError, suggest_names
 
 
 class Target(NamedTuple):
-    """A class's logit, or by how much it is above that of another class."""
+    """The logit of a class, or its margin over the logit of another class."""
 
     name: str
-    """for people: `glass`, or `glass, not plastic`"""
+    """for display: `glass`, or `glass, not plastic`"""
 
     row: int
+    """index of the class"""
+
     against: int | None = None
+    """index of the class that it is compared with"""
 
     def __call__(self, logits: Tensor) -> Tensor:
-        """The number [N] for each picture, of logits [N, K]."""
-        own = logits[:, self.row]
-        return own if self.against is None else own - logits[:, self.against]
+        """Return the target [N] for logits [N, K]."""
+        value = logits[:, self.row]
+        return value if self.against is None else value - logits[:, self.against]
 
 
-def target_of(
+def select_target(
     objective: Objective, name: str | None, against: str | None, logits: Tensor
 ) -> Target:
-    """The target by its class's name; None: the class of largest logit [K].
+    """Return the target for a class name; None selects the class of the largest logit.
 
-    A number that is learned has no class: it is the target itself. ClassError for a
-    class that the model does not know, or one that is set against itself.
+    logits: [K] of the explained input. A regression model has one output, which is the
+    target. Raises ClassError for an unknown class or a class compared with itself, and
+    SettingError for a class name with a regression model.
     """
     if objective.kind == "numeric":
-        return Target("the number", 0)
+        for parameter, value in (("target", name), ("against", against)):
+            if value is not None:
+                raise SettingError(
+                    f"The {parameter!r} parameter of explain is the name of a class, "
+                    "and this model predicts a number. Expected None, got "
+                    f"{value!r} instead."
+                )
+        return Target("the prediction", 0)
     classes = objective.classes
-    row = int(logits.argmax()) if name is None else row_of(classes, name)
+    row = int(logits.argmax()) if name is None else class_index(classes, name)
     if against is None:
         return Target(classes[row], row)
-    other = row_of(classes, against)
+    other = class_index(classes, against)
     if other == row:
         raise ClassError(
-            f"{classes[row]} cannot be set against itself. Name two classes of "
-            f"{', '.join(classes)}."
+            f"target and against must be two different classes of {', '.join(classes)}."
+            f" Got {classes[row]!r} for both."
         )
     return Target(f"{classes[row]}, not {classes[other]}", row, other)
 
 
-def row_of(classes: tuple[str, ...], name: str) -> int:
-    """The row of a class by its name; ClassError for one that is unknown."""
+def class_index(classes: tuple[str, ...], name: str) -> int:
+    """Return the index of a class; ClassError for an unknown one."""
     if name in classes:
         return classes.index(name)
-    raise ClassError(
-        f"The model does not know the class {name!r}. {near_names(name, classes)}"
-    )
+    raise ClassError(f"The model has no class {name!r}. {suggest_names(name, classes)}")

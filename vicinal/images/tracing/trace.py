@@ -1,9 +1,8 @@
-"""A network as the list of its steps, and what each of them computed for a picture.
+"""Trace a network into steps, and record the activation of each step for an image.
 
-A step is a layer without layers inside (a convolution, a norm, a pooling), or what a
-network does between its layers (`x + f`, a mean over a map). Layers have the names that
-their weights have; what stands between them is named after the layer it is in and what
-it does, such as `layer1.0.add`.
+A step is a layer without sublayers (a convolution, a norm, a pooling), or an operation
+between layers (`x + f`, a mean over a feature map). Layers have the names of their
+weights; an operation is named after the layer around it, such as `layer1.0.add`.
 """
 
 import contextlib
@@ -18,10 +17,10 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.proxy import TraceError
 
-from vicinal.errors import SettingError, near_names
+from vicinal.errors import SettingError, suggest_names
 
-PICTURE = "picture"
-"""the name of what the first step sees"""
+INPUT = "image"
+"""name of the input of the first step"""
 
 
 @dataclass(frozen=True)
@@ -30,28 +29,28 @@ class Step:
 
     name: str
     kind: str
-    """the layer's class, or what is done: add, mul, mean, flatten ..."""
+    """class of the layer, or the operation: add, mul, mean, flatten ..."""
 
     layer: nn.Module | None
-    """the layer; None for what stands between layers"""
+    """None for an operation between layers"""
 
     sources: tuple[str, ...]
-    """names of the steps whose values it takes"""
+    """names of the steps whose outputs are the inputs of this one"""
 
     arguments: tuple[Any, ...] = ()
-    """what is done is done with: the steps' values are None here, a tensor is itself"""
+    """arguments of an operation; None where the output of a step is used"""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A network's steps in order, and what each gave for one picture."""
+    """The steps of a network in order, and their outputs for one image."""
 
     steps: dict[str, Step]
     values: dict[str, Tensor]
-    """by step, and of the picture: [C, H, W], or [D] behind the last map"""
+    """output of each step, and the image: [C, H, W], or [D] after the last map"""
 
     def step(self, name: str) -> Step:
-        """The step of a name; SettingError with near names for one that is unknown."""
+        """Return a step by its name; SettingError with similar names for an unknown."""
         if name in self.steps:
             return self.steps[name]
         inside = [step for step in self.steps if step.startswith(f"{name}.")]
@@ -61,22 +60,22 @@ class Recording:
                 f"{', '.join(inside[:6])}{', ...' if len(inside) > 6 else ''}."
             )
         raise SettingError(
-            f"There is no layer {name!r}. {near_names(name, self._near(name))} "
-            "`vicinal inspect RUN` lists all."
+            f"There is no layer {name!r}. {suggest_names(name, self._similar(name))} "
+            "`vicinal inspect RUN` lists all layers."
         )
 
-    def _near(self, name: str) -> list[str]:
-        """A few names that are like another, or the first few."""
+    def _similar(self, name: str) -> list[str]:
+        """Return up to six similar names, or the first six."""
         return difflib.get_close_matches(name, self.steps, 6) or list(self.steps)[:6]
 
-    def layer_of_maps(self) -> Step:
-        """The last step that gives maps; SettingError where there is none."""
+    def last_feature_map(self) -> Step:
+        """Return the last step with a feature map; SettingError where there is none."""
         maps = [s for s in self.steps.values() if _is_map(self.values[s.name])]
         if maps:
             return maps[-1]
         raise SettingError(
-            "No layer of this network has places: it sees all pixels in a row, as a "
-            "dense network does. DecodedImage into a convolutional one."
+            "This network has no feature maps: it is dense, so its layers have no "
+            "positions. Use a convolutional network."
         )
 
 
@@ -84,8 +83,8 @@ def _is_map(value: Tensor) -> bool:
     return value.ndim == 3 and value.shape[-1] * value.shape[-2] > 1
 
 
-class _Steps(fx.Tracer):
-    """Traces down to the layers that have no layers inside."""
+class _LeafTracer(fx.Tracer):
+    """Traces down to the layers without sublayers."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return not any(True for _ in m.children())
@@ -97,100 +96,100 @@ class _Steps(fx.Tracer):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        if isinstance(m, nn.Sequential):  # a part of one, `[:2]`, has no name
+        if isinstance(m, nn.Sequential):  # a slice of one, `[:2]`, has no name
             return forward(*args, **kwargs)
         return super().call_module(m, forward, args, kwargs)
 
 
-def traced(network: nn.Module) -> fx.GraphModule:
-    """A network as a graph of its steps; SettingError where it cannot be had.
+def trace_network(network: nn.Module) -> fx.GraphModule:
+    """Return a network as a graph of its steps; a graph is returned unchanged.
 
-    One that is such a graph is itself.
+    SettingError for a network that torch.fx cannot trace.
     """
     if isinstance(network, fx.GraphModule):
         return network
-    tracer = _Steps()
+    tracer = _LeafTracer()
     try:
         graph = tracer.trace(network)
     except (TraceError, TypeError, RuntimeError) as error:
         raise SettingError(
-            f"The steps of {type(network).__name__} cannot be followed: what it does "
-            f"depends on its numbers ({error}). Networks of vicinal can."
+            f"{type(network).__name__} cannot be traced, because its control flow "
+            f"depends on its data ({error}). The networks of vicinal can be traced."
         ) from error
     return fx.GraphModule(network, graph)
 
 
-class Run(fx.Interpreter):
-    """One run of a network over a batch, step by step.
+class StepInterpreter(fx.Interpreter):
+    """Runs a network step by step on a batch.
 
-    watch(name, value) is called with what each step gave, [N, ...]; where it returns a
-    tensor, that takes the value's place.
+    on_output(name, value) is called with the output [N, ...] of each step; a tensor
+    that it returns replaces the output.
     """
 
     def __init__(
-        self, graph: fx.GraphModule, watch: Callable[[str, Tensor], Tensor | None]
+        self, graph: fx.GraphModule, on_output: Callable[[str, Tensor], Tensor | None]
     ) -> None:
         super().__init__(graph)
-        self.names, self.watch = names_of(graph), watch
+        self.names, self.on_output = step_names(graph), on_output
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
         if n not in self.names or not isinstance(value, Tensor):
             return value
-        other = self.watch(self.names[n], value)
-        return value if other is None else other
+        replacement = self.on_output(self.names[n], value)
+        return value if replacement is None else replacement
 
 
-def names_of(graph: fx.GraphModule) -> dict[fx.Node, str]:
-    """The name of each step, by its node; of the picture too."""
+def step_names(graph: fx.GraphModule) -> dict[fx.Node, str]:
+    """Return the name of the step of each node, and of the input."""
     names: dict[fx.Node, str] = {}
-    taken: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for node in graph.graph.nodes:
         if node.op in ("output", "get_attr"):  # a parameter is an argument of a step
             continue
-        name = PICTURE if node.op == "placeholder" else _name(node)
-        taken[name] += 1
-        names[node] = name if taken[name] == 1 else f"{name}.{taken[name]}"
+        name = INPUT if node.op == "placeholder" else _node_name(node)
+        counts[name] += 1
+        names[node] = name if counts[name] == 1 else f"{name}.{counts[name]}"
     return names
 
 
 @contextlib.contextmanager
-def answering(network: nn.Module) -> Iterator[None]:
-    """Have a network answer as it does after training; then as it was."""
-    was = network.training
+def eval_mode(network: nn.Module) -> Iterator[None]:
+    """Put a network into eval mode, and restore its mode afterwards."""
+    was_training = network.training
     network.eval()
     try:
         yield
     finally:
-        network.train(was)
+        network.train(was_training)
 
 
 @torch.no_grad()
 def record(network: nn.Module, x: Tensor) -> Recording:
-    """What each step of a network gives for one picture x [C, H, W].
+    """Record the output of each step of a network for one image x [C, H, W].
 
-    The network answers as it does after training (norms by their statistics, nothing
-    dropped), in the number format of its weights and of x, and is left as it was.
+    The network runs in eval mode in the dtype of its weights and of x; its mode is
+    restored afterwards.
     """
     values: dict[str, Tensor] = {}
 
     def keep(name: str, value: Tensor) -> None:
         values[name] = value[0]
 
-    with answering(network):
-        graph = traced(network)
-        Run(graph, keep).run(x[None])
-    return Recording(steps_of(graph, values), values)
+    with eval_mode(network):
+        graph = trace_network(network)
+        StepInterpreter(graph, keep).run(x[None])
+    return Recording(collect_steps(graph, values), values)
 
 
-def steps_of(graph: fx.GraphModule, values: Container[str]) -> dict[str, Step]:
-    """The steps of a graph in order, by name: those that give one of the values."""
-    names, steps = names_of(graph), {}
+def collect_steps(graph: fx.GraphModule, values: Container[str]) -> dict[str, Step]:
+    """Return the steps of a graph in order, by name, that have one of the values."""
+    names, steps = step_names(graph), {}
     for node, name in names.items():
         if name not in values or node.op == "placeholder":
             continue
-        called = node.op == "call_module"
-        layer = graph.get_submodule(str(node.target)) if called else None
+        is_layer = node.op == "call_module"
+        layer = graph.get_submodule(str(node.target)) if is_layer else None
         steps[name] = Step(
             name,
             type(layer).__name__ if layer is not None else _operation(node),
@@ -202,22 +201,22 @@ def steps_of(graph: fx.GraphModule, values: Container[str]) -> dict[str, Step]:
 
 
 def _argument(a: Any, graph: fx.GraphModule) -> Any:
-    """An argument as it is, but None for a step's value, which `sources` names."""
+    """Return an argument unchanged, or None for the output of a step."""
     if not isinstance(a, fx.Node):
         return a
     if a.op == "get_attr":
-        owner, _, own = str(a.target).rpartition(".")
-        return getattr(graph.get_submodule(owner), own)
+        owner, _, attribute = str(a.target).rpartition(".")
+        return getattr(graph.get_submodule(owner), attribute)
     return None
 
 
-def _name(node: fx.Node) -> str:
+def _node_name(node: fx.Node) -> str:
     if node.op == "call_module":
         return str(node.target)
     stack = node.meta.get("nn_module_stack") or {}
-    inside = [str(scope) for scope in stack if scope]
-    last = inside[-1] if inside else ""
-    return f"{last}.{_operation(node)}" if last else _operation(node)
+    scopes = [str(scope) for scope in stack if scope]
+    innermost = scopes[-1] if scopes else ""
+    return f"{innermost}.{_operation(node)}" if innermost else _operation(node)
 
 
 OPERATIONS = {operator.add: "add", operator.mul: "mul", torch.flatten: "flatten"}

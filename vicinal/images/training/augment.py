@@ -1,9 +1,8 @@
-"""Random views of whole batches, as tensors, seeded.
+"""Random augmentation of whole batches of images, seeded.
 
-Each picture gets its own affine map from output to input places, and one
-`grid_sample` applies all of them at once (Jaderberg et al. 2015, "Spatial Transformer
-Networks", section 3). The network sees a new view of each picture in each epoch, and
-the label stays: shifts, turns, zooms, mirroring and colour are made not to matter.
+Each image gets its own affine map from output to input coordinates, and one
+`grid_sample` applies all of them (Jaderberg et al. 2015, "Spatial Transformer
+Networks", section 3).
 """
 
 import math
@@ -14,116 +13,122 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from vicinal.images.data.decode import Preprocessing
-from vicinal.images.data.preprocess import _planes, cropped, normalise
+from vicinal.images.data.preprocess import center_crop, normalize, to_planes
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a random view may go; the default changes nothing."""
+    """Ranges of the random transformations; the default changes nothing."""
 
     rotate: float = 0.0
     """degrees to either side"""
 
     shift: float = 0.0
-    """share of the width to each side"""
+    """fraction of the width, to either side"""
 
     zoom: tuple[float, float] = (1.0, 1.0)
-    """share of the width that is seen, from and to"""
+    """smallest and largest fraction of the width that is visible"""
 
     stretch: float = 1.0
-    """largest ratio of the two zooms"""
+    """largest ratio of the horizontal and vertical zoom"""
 
-    mirror: bool = False
-    """left and right change places in every second view"""
+    horizontal_flip: bool = False
+    """flip left and right with probability 0.5"""
 
-    colour: float = 0.0
+    color_jitter: float = 0.0
     """largest relative change of brightness, contrast and saturation"""
 
 
-PHOTO = 64
-"""pixels from which a picture is taken for a photograph"""
+PHOTO_SIZE = 64
+"""pixels per side from which an image is treated as a photograph"""
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     "none": Augmentation(),
     "light": Augmentation(rotate=12, shift=0.08, zoom=(0.9, 1.1), stretch=1.1),
     "photo": Augmentation(
-        rotate=5, shift=0.3, zoom=(0.6, 1.0), stretch=4 / 3, mirror=True, colour=0.25
+        rotate=5,
+        shift=0.3,
+        zoom=(0.6, 1.0),
+        stretch=4 / 3,
+        horizontal_flip=True,
+        color_jitter=0.25,
     ),
 }
 
 
-def choose(name: str, preprocessing: Preprocessing) -> Augmentation:
-    """The augmentation of that name; auto looks at size and channels."""
+def choose_augmentation(name: str, preprocessing: Preprocessing) -> Augmentation:
+    """Return the augmentation of a name; "auto" depends on image size and channels."""
     if name == "auto":
-        large = preprocessing.image_size >= PHOTO and preprocessing.channels == 3
+        large = preprocessing.image_size >= PHOTO_SIZE and preprocessing.channels == 3
         name = "photo" if large else "light"
     return AUGMENTATIONS[name]
 
 
-WHOLE = slice(None)
-
-
-def augmented(
+def augment_batch(
     pixels: Tensor,
-    how: Augmentation,
+    augmentation: Augmentation,
     preprocessing: Preprocessing,
-    g: Generator,
-    n: int | None = None,
-    mine: slice = WHOLE,
+    generator: Generator,
+    batch_size: int | None = None,
+    rows: slice = slice(None),
 ) -> Tensor:
-    """Random views of a batch as the network's input.
+    """Augment pixels [B, S, S, C] uint8 to network input [B, C, H, W] float32.
 
-    pixels: [B, S, S, C] uint8; gives [B, C, H, W] float32, on the device of the pixels,
-    from numbers drawn on the CPU. Where these are some of a batch of `n`, its rows
-    `mine`, they get the views that the whole batch would give.
+    The result is on the device of `pixels`; random numbers are drawn on the CPU.
+    batch_size, rows: where `pixels` are the rows `rows` of a batch of `batch_size`
+    images, they are augmented exactly as in the whole batch.
     """
-    if how == Augmentation():
-        return cropped(pixels, preprocessing)
-    x = _planes(pixels)
+    if augmentation == Augmentation():
+        return center_crop(pixels, preprocessing)
+    x = to_planes(pixels)
     size = preprocessing.image_size
-    n = len(x) if n is None else n
-    theta = random_maps(n, how, g, size / preprocessing.store_size)[mine]
+    n = len(x) if batch_size is None else batch_size
+    scale = size / preprocessing.store_size
+    theta = random_affine_maps(n, augmentation, generator, scale)[rows]
     shape = [len(x), 1, size, size]
     grid = F.affine_grid(theta.to(x.device), shape, align_corners=False)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
-    if how.colour:
-        factors = 1 + _uniform(3 * n, -how.colour, how.colour, g).view(3, n)
-        x = recoloured(x, factors[:, mine].to(x.device))
-    return normalise(x, preprocessing)
+    if jitter := augmentation.color_jitter:
+        factors = 1 + _uniform(3 * n, -jitter, jitter, generator).view(3, n)
+        x = adjust_color(x, factors[:, rows].to(x.device))
+    return normalize(x, preprocessing)
 
 
-def random_maps(n: int, how: Augmentation, g: Generator, scale: float) -> Tensor:
-    """Affine maps [n, 2, 3] from places of the view to places of the picture.
+def random_affine_maps(
+    n: int, augmentation: Augmentation, generator: Generator, scale: float
+) -> Tensor:
+    """Return affine maps [n, 2, 3] from output to input coordinates, both in -1..1.
 
-    Places run from -1 to 1. `scale` is the share of the stored picture that a view
-    without zoom covers. A view is shifted no further than the picture's edge where it
-    is smaller than the picture, and by `shift` where it is not.
+    scale: fraction of the stored image that is visible without zoom. Where the visible
+    window is smaller than the image, shifts stay within the image.
     """
-    angle = _uniform(n, -how.rotate, how.rotate, g) * math.pi / 180
-    area = _uniform(n, *how.zoom, g) * scale
-    ratio = torch.exp(_uniform(n, -1, 1, g) * math.log(how.stretch) / 2)
-    wide, high = area * ratio, area / ratio
-    max_bytes = torch.stack([1 - wide, 1 - high]).clamp(min=0)
-    reach = torch.minimum(max_bytes, torch.tensor(2 * how.shift))
-    reach = torch.where(max_bytes > 0.05, reach, torch.tensor(2 * how.shift * scale))
-    dx, dy = reach * (2 * torch.rand(2, n, generator=g) - 1)
-    if how.mirror:
-        wide = wide * (1 - 2 * torch.randint(0, 2, (n,), generator=g))
+    g = generator
+    angle = _uniform(n, -augmentation.rotate, augmentation.rotate, g) * math.pi / 180
+    zoom = _uniform(n, *augmentation.zoom, g) * scale
+    ratio = torch.exp(_uniform(n, -1, 1, g) * math.log(augmentation.stretch) / 2)
+    width, height = zoom * ratio, zoom / ratio
+    margin = torch.stack([1 - width, 1 - height]).clamp(min=0)
+    max_shift = torch.minimum(margin, torch.tensor(2 * augmentation.shift))
+    unbounded = torch.tensor(2 * augmentation.shift * scale)
+    max_shift = torch.where(margin > 0.05, max_shift, unbounded)
+    dx, dy = max_shift * (2 * torch.rand(2, n, generator=g) - 1)
+    if augmentation.horizontal_flip:
+        width = width * (1 - 2 * torch.randint(0, 2, (n,), generator=g))
     cos, sin = torch.cos(angle), torch.sin(angle)
-    rows = [wide * cos, -high * sin, dx, wide * sin, high * cos, dy]
-    return torch.stack(rows, dim=1).view(n, 2, 3)
+    entries = [width * cos, -height * sin, dx, width * sin, height * cos, dy]
+    return torch.stack(entries, dim=1).view(n, 2, 3)
 
 
-def recoloured(x: Tensor, factors: Tensor) -> Tensor:
-    """Other brightness b, contrast c and saturation s; x [B, C, H, W] in 0..1.
+def adjust_color(x: Tensor, factors: Tensor) -> Tensor:
+    """Scale brightness b, contrast c and saturation s of images x [B, C, H, W] in 0..1.
 
-    factors: [3, B], b, c and s of each picture.
+    factors: [3, B], rows b, c and s.
 
-    With the mean m of a picture and the grey (mean over channels) of a pixel:
+    With the mean m of an image and the grey value (mean over channels) of a pixel:
 
         x <- b x,   x <- c (x - m) + m,   x <- s (x - grey) + grey
 
-    which is one matrix for each picture: A x + (1 - c) b m, with the first mean m and
+    which is one matrix per image: A x + (1 - c) b m, with the original mean m and
     A = c b (s I + (1 - s) / C).
     """
     n, channels = x.shape[:2]
@@ -134,5 +139,5 @@ def recoloured(x: Tensor, factors: Tensor) -> Tensor:
     return flat.clamp_(0, 1).view(x.shape)
 
 
-def _uniform(n: int, low: float, high: float, g: Generator) -> Tensor:
-    return low + (high - low) * torch.rand(n, generator=g)
+def _uniform(n: int, low: float, high: float, generator: Generator) -> Tensor:
+    return low + (high - low) * torch.rand(n, generator=generator)

@@ -1,4 +1,4 @@
-"""What a network starts from, and how it wants to see pictures."""
+"""The initial weights of a network, and the preprocessing that they require."""
 
 import sys
 from collections.abc import Callable
@@ -12,41 +12,44 @@ from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.cache import PixelCache
 from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.decode import Preprocessing
-from vicinal.images.data.image_size import natural_size
+from vicinal.images.data.image_size import choose_image_size
 from vicinal.images.data.read import ImageTable
 from vicinal.images.networks import architecture, build
 from vicinal.images.networks.base import Network
 from vicinal.images.settings import ImageSettings
-from vicinal.images.training.augment import PHOTO
-from vicinal.images.weights.pretrained import Source, open_weights
-from vicinal.images.weights.transfer import describe, freeze_first, start_from
+from vicinal.images.training.augment import PHOTO_SIZE
+from vicinal.images.training.fine_tuning import freeze_blocks
+from vicinal.images.weights.pretrained import LoadedWeights, load_weights
+from vicinal.images.weights.transfer import copy_body, read_description
 
 
-def to_stderr(text: str) -> None:
-    """Say something that is no result."""
+def print_to_stderr(text: str) -> None:
+    """Print a message that is not a result."""
     print(text, file=sys.stderr)
 
 
 class Initialization:
-    """Trained weights or none, as the settings say, and what follows from them.
+    """Pretrained or random weights, as the settings say, and what follows from them.
 
-    The weights are read once, when they are first asked for.
+    Pretrained weights are read once, when first needed.
     """
 
     def __init__(self, settings: ImageSettings) -> None:
         self.settings = settings
 
     @cached_property
-    def source(self) -> Source | None:
-        """The weights to start from; None: random ones."""
+    def source(self) -> LoadedWeights | None:
+        """The pretrained weights; None: random ones."""
         weights, backbone = self.settings.weights, self.settings.backbone
-        return open_weights(weights, backbone, tell=to_stderr) if weights else None
+        if not weights:
+            return None
+        return load_weights(weights, backbone, log=print_to_stderr)
 
     @property
     def backbone(self) -> str:
-        """The network's name: the setting, that of the weights, or small.
+        """The network's name: the setting, that of the weights, or "small".
 
-        SettingError for one that is unknown.
+        SettingError for an unknown name.
         """
         if self.source is not None:
             return self.source.backbone
@@ -55,81 +58,88 @@ class Initialization:
         return name
 
     @cached_property
-    def known(self) -> Preprocessing | None:
-        """The preprocessing that the weights were trained with.
+    def pretrained_preprocessing(self) -> Preprocessing | None:
+        """The preprocessing of the pretrained weights.
 
-        None for a bare file of a network whose shapes go with the picture's size: then
-        the pictures at hand decide.
+        None for a bare file of a network that is built for one image size: then it
+        depends on the images.
         """
         source, weights = self.source, self.settings.weights
         if source is None or weights is None:
             return None
-        sized = "image_size" in architecture(source.backbone).options
-        return None if sized and describe(weights) is None else source.preprocessing
+        fixed_size = "image_size" in architecture(source.backbone).options
+        if fixed_size and read_description(weights) is None:
+            return None
+        return source.preprocessing
 
     @property
     def channels(self) -> int | None:
-        """Channels that the weights want; None: as the pictures have."""
-        return self.known.channels if self.known else None
+        """Input channels of the pretrained weights; None: those of the images."""
+        known = self.pretrained_preprocessing
+        return known.channels if known else None
 
-    def eye(self, table: ImageTable) -> ImageReader:
-        """How to look at the pictures of a table: size, form, cache."""
-        settings = self.settings
-        view, size = self._sizes(table)
-        resize = settings.resize or (self.known.resize if self.known else "crop")
+    def image_reader(self, table: ImageTable) -> ImageReader:
+        """Return the reader for the images of a table: size, resizing, cache."""
+        settings, known = self.settings, self.pretrained_preprocessing
+        image_size, store_size = self._sizes(table)
+        resize = settings.resize or (known.resize if known else "crop")
         cache = PixelCache() if settings.cache else None
-        return ImageReader(size, resize, cache, settings.max_pixels, view)
+        return ImageReader(store_size, resize, cache, settings.max_pixels, image_size)
 
     def _sizes(self, table: ImageTable) -> tuple[int, int]:
-        """Pixels of the input, and of the stored picture that views are cut from."""
-        settings, known = self.settings, self.known
+        """Return the pixels per side of the network's input and of stored images."""
+        settings, known = self.settings, self.pretrained_preprocessing
         size = settings.image_size
         if known and size in (None, known.image_size):
             return known.image_size, known.store_size
         name = self.backbone
-        size = size or natural_size(table, name)
-        if size < (least := architecture(name).min_size):
+        size = size or choose_image_size(table, name)
+        if size < (minimum := architecture(name).min_size):
             raise SettingError(
-                f"image_size must be {least} pixels or more for "
-                f"{name}. Got {size} instead; another --backbone takes smaller ones."
+                f"image_size must be {minimum} pixels or more for {name}. Got {size} "
+                "instead. Another --backbone may take smaller images."
             )
         photo = settings.augment == "photo" or (
-            settings.augment == "auto" and size >= PHOTO
+            settings.augment == "auto" and size >= PHOTO_SIZE
         )
         return size, (round(size * 8 / 7 / 2) * 2 if photo else size)
 
     def preprocessing(self, train: ImageDataset) -> Preprocessing:
-        """Sizes as chosen; mean and spread of the weights, or of the train part."""
-        eye = train.eye
-        sizes = {"image_size": eye.view or eye.size, "store_size": eye.size}
-        if self.known:
-            return replace(self.known, **sizes, resize=eye.resize)
+        """Return sizes, and the mean and std of the weights or of `train`."""
+        reader = train.reader
+        sizes = {
+            "image_size": reader.crop_size or reader.size,
+            "store_size": reader.size,
+        }
+        if known := self.pretrained_preprocessing:
+            return replace(known, **sizes, resize=reader.resize)
         pixels = train.sample(512).astype(np.float32) / 255
         mean, std = pixels.mean(axis=(0, 1, 2)), pixels.std(axis=(0, 1, 2))
         return Preprocessing(
             **sizes,
             channels=train.channels,
-            resize=eye.resize,
+            resize=reader.resize,
             mean=tuple(np.round(mean, 4).tolist()),
             std=tuple(np.round(std.clip(0.02), 4).tolist()),
         )
 
-    def network(self, fresh: Callable[[], Network]) -> Network:
-        """A fresh network, with the weights in its body where there are some."""
-        network = fresh()
+    def network(self, build_network: Callable[[], Network]) -> Network:
+        """Return a new network, with the pretrained weights in its body if any."""
+        network = build_network()
         if self.source is not None:
-            start_from(network, self.source.tensors, str(self.settings.weights))
+            copy_body(network, self.source.tensors, str(self.settings.weights))
         return network
 
     def check(self) -> None:
-        """SettingError where weights or `freeze` do not fit the network."""
-        source, known, name = self.source, self.known, self.backbone
-        if source is None or known is None:  # then it is the pictures' size that counts
+        """Raise SettingError where the weights or `freeze` do not fit the network."""
+        known, name = self.pretrained_preprocessing, self.backbone
+        if self.source is None or known is None:  # it depends on the images
             return
         size = self.settings.image_size or known.image_size
-        channels = known.channels
         network = self.network(
-            lambda: build(name, num_classes=2, in_channels=channels, image_size=size)
+            lambda: build(
+                name, num_classes=2, in_channels=known.channels, image_size=size
+            )
         )
         if self.settings.freeze.isdecimal():
-            freeze_first(network, self.settings.freeze)
+            freeze_blocks(network, self.settings.freeze)

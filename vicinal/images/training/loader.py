@@ -1,4 +1,4 @@
-"""Batches for training: shuffled, augmented, the same whenever they are asked for."""
+"""Batches for training: shuffled, augmented, and reproducible."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,99 +7,109 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.core.compute.memory import free_on
-from vicinal.core.compute.runtime import generator, indexed
+from vicinal.core.compute.memory import free_device_memory
+from vicinal.core.compute.runtime import device_with_index, seeded_generator
 from vicinal.core.compute.threads import prefetch
 from vicinal.images.data.audit import ProgressCallback
-from vicinal.images.data.dataset import SHARE_OF_MEMORY, ImageDataset
+from vicinal.images.data.dataset import MEMORY_FRACTION, ImageDataset
 from vicinal.images.data.decode import Preprocessing
-from vicinal.images.training.augment import Augmentation, augmented
+from vicinal.images.training.augment import Augmentation, augment_batch
 
-PIECE = 1024
-"""pictures that are brought to a device at a time"""
+CHUNK_SIZE = 1024
+"""images that are copied to a device at a time"""
 
 
 @dataclass(frozen=True)
 class ImageLoader:
-    """Batches of augmented pictures; a function of (seed, epoch, step) alone."""
+    """Batches of augmented images; a function of (seed, epoch, step) alone."""
 
-    pictures: ImageDataset
+    images: ImageDataset
     targets: np.ndarray
     preprocessing: Preprocessing
     augmentation: Augmentation
     batch_size: int
     seed: int
-    share: tuple[int, int] = (0, 1)
-    """(k, K): every batch's rows k, k + K, k + 2 K ... where K processes share it"""
+    rank: int = 0
+    world_size: int = 1
+    """this loader has the rows rank, rank + world_size, ... of every batch"""
 
     device: str = "cpu"
-    """where views are made; pixels go there as bytes, a quarter of what floats take"""
+    """where images are augmented; pixels are copied there as bytes"""
 
-    resident: Tensor | None = None
+    device_pixels: Tensor | None = None
     """[N, S, S, C] uint8: all pixels, on the device, where they fit"""
 
-    def on(
+    def to(
         self,
         device: str,
-        memory: float | None = None,
+        max_bytes: float | None = None,
         report_progress: ProgressCallback | None = None,
     ) -> "ImageLoader":
-        """The loader that makes views on a device, with all pixels there if they fit.
+        """Return a loader that augments on a device, with all pixels there if they fit.
 
-        memory: bytes that they may take; None: a share of what is free there. tick is
-        called as tick(done, total); it may raise to stop.
+        max_bytes: memory they may take; None: a fraction of what is free on the device.
+        report_progress(done, total) may raise to stop.
         """
-        memory = SHARE_OF_MEMORY * free_on(device) if memory is None else memory
-        n, side = len(self.pictures), self.pictures.eye.size
-        shape = n, side, side, self.pictures.channels
-        if np.prod(shape) > memory:
+        if max_bytes is None:
+            max_bytes = MEMORY_FRACTION * free_device_memory(device)
+        n, side = len(self.images), self.images.reader.size
+        shape = n, side, side, self.images.channels
+        if np.prod(shape) > max_bytes:
             return replace(self, device=device)
         pixels = torch.empty(shape, dtype=torch.uint8, device=device)
-        for start in range(0, n, PIECE):
-            rows = np.arange(start, min(start + PIECE, n))
-            pixels[start : start + PIECE] = torch.from_numpy(self.pictures.batch(rows))
+        for start in range(0, n, CHUNK_SIZE):
+            rows = np.arange(start, min(start + CHUNK_SIZE, n))
+            pixels[start : start + CHUNK_SIZE] = torch.from_numpy(
+                self.images.batch(rows)
+            )
             if report_progress is not None:
                 report_progress(int(rows[-1]) + 1, n)
-        return replace(self, device=device, resident=pixels)
+        return replace(self, device=device, device_pixels=pixels)
 
-    def part(self, k: int, of: int) -> "ImageLoader":
-        """The loader of process k: its share, from the disk where it is not the first.
+    def shard(self, rank: int, world_size: int) -> "ImageLoader":
+        """Return the loader of one process; all but the first read from disk.
 
-        Every batch is the one that a single process would see.
+        Together the processes have every batch of a single process.
         """
-        if k == 0:
-            return replace(self, share=(k, of))
-        pictures = self.pictures.on_disk()
-        return replace(self, pictures=pictures, share=(k, of), resident=None)
+        if rank == 0:
+            return replace(self, rank=rank, world_size=world_size)
+        images = self.images.on_disk()
+        return replace(
+            self, images=images, rank=rank, world_size=world_size, device_pixels=None
+        )
 
     @property
     def steps(self) -> int:
-        """Batches in an epoch, none of one picture: rather three than two and one."""
-        n = len(self.pictures)
+        """Batches per epoch; none of one image, so three images make one batch."""
+        n = len(self.images)
         return min(-(-n // self.batch_size), max(1, n // 2))
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches (x [B, C, H, W], y [B]) of an epoch, from step `start` on."""
-        order = torch.randperm(
-            len(self.pictures), generator=generator(self.seed, epoch)
-        ).numpy()
-        # equal shares: no lonely last picture, which has no batch statistics
-        parts = np.array_split(order, self.steps)
-        own = replace(self, device=indexed(self.device))  # whatever the thread
-        made = (own._batch(epoch, k, parts[k]) for k in range(start, self.steps))
-        stored = self.pictures.store is not None or self.resident is not None
-        return made if stored else prefetch(made)
+        """Yield batches (x [B, C, H, W], y [B]) of an epoch, from step `start` on."""
+        generator = seeded_generator(self.seed, epoch)
+        order = torch.randperm(len(self.images), generator=generator).numpy()
+        # equal sizes: a single last image would have no batch statistics
+        rows = np.array_split(order, self.steps)
+        # the current device may differ in the thread that prefetches
+        loader = replace(self, device=device_with_index(self.device))
+        batches = (loader._batch(epoch, k, rows[k]) for k in range(start, self.steps))
+        in_memory = self.images.store is not None or self.device_pixels is not None
+        return batches if in_memory else prefetch(batches)
 
     def _batch(self, epoch: int, step: int, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-        g = generator(self.seed, epoch, step, 1)
-        n, mine = len(rows), slice(self.share[0], None, self.share[1])
-        rows = rows[mine]
-        pixels = self._pixels(rows)
-        x = augmented(pixels, self.augmentation, self.preprocessing, g, n, mine)
-        return x, torch.from_numpy(self.targets[rows])
+        own = slice(self.rank, None, self.world_size)
+        x = augment_batch(
+            self._pixels(rows[own]),
+            self.augmentation,
+            self.preprocessing,
+            seeded_generator(self.seed, epoch, step, 1),
+            batch_size=len(rows),
+            rows=own,
+        )
+        return x, torch.from_numpy(self.targets[rows[own]])
 
     def _pixels(self, rows: np.ndarray) -> Tensor:
-        """Pixels [B, S, S, C] of uint8, on the device."""
-        if self.resident is not None:
-            return self.resident[torch.from_numpy(rows).to(self.device)]
-        return torch.from_numpy(self.pictures.batch(rows)).to(self.device)
+        """Return pixels [B, S, S, C] uint8, on the device."""
+        if self.device_pixels is not None:
+            return self.device_pixels[torch.from_numpy(rows).to(self.device)]
+        return torch.from_numpy(self.images.batch(rows)).to(self.device)

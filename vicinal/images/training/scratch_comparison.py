@@ -1,45 +1,51 @@
-"""What transfer bought: the same network from random weights, for as long.
+"""The benefit of transfer: the same network trained from scratch, for comparison.
 
-A run that began with trained weights also trains its network from nothing, for about as
-long as the first answer took (`seconds_from_nothing`). All are judged on the same
-pictures, which none of them has learned from: the validation part, or one fold where
-every picture is learned from.
+A run that starts from pretrained weights also trains its network from random ones, for
+about as long as the linear probe took (`scratch_seconds`). All are scored on the same
+images, which none was trained on: the validation split, or one fold where every image
+is used for training.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from vicinal.core.metrics import SHARES, Score, wilson
+from vicinal.core.metrics import PROPORTIONS, Score, wilson
 from vicinal.core.training.trainer import Epoch
 
-SHORTEST, LONGEST = 2.0, 60.0
-"""seconds that training from nothing may take"""
+MIN_SECONDS, MAX_SECONDS = 2.0, 60.0
+"""bounds of the seconds of training from scratch"""
 
-OF_MINUTES = 0.05
-"""share of the user's minutes that it may take"""
+BUDGET_SHARE = 0.05
+"""largest share of the user's minutes that it may take"""
+
+FROM_SCRATCH = "from scratch"
+FROZEN = "frozen, linear probe"
+FINE_TUNED = "fine-tuned"
+"""values of `TrainingComparison.method`"""
 
 
 class TrainingComparison(NamedTuple):
-    """One row: how the network was made, in how many seconds, and how good it was."""
+    """One row of the comparison: a training method, its duration and its score."""
 
-    how: str
+    method: str
     seconds: float
     score: Score
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the row as a JSON object."""
         return {**self._asdict(), "score": self.score.to_dict()}
 
 
-def seconds_from_nothing(first_answer: float, minutes: float | None) -> float:
-    """How long to train from nothing: as the first answer took, within bounds."""
-    most = LONGEST if minutes is None else min(LONGEST, OF_MINUTES * 60 * minutes)
-    return max(min(first_answer, most), min(SHORTEST, most))
+def scratch_seconds(probe_seconds: float, minutes: float | None) -> float:
+    """Return the seconds of training from scratch: as the probe took, within bounds."""
+    most = MAX_SECONDS if minutes is None else reserved_seconds(minutes)
+    return max(min(probe_seconds, most), min(MIN_SECONDS, most))
 
 
-def reserved(minutes: float) -> float:
-    """Seconds of the user's minutes that are left for it."""
-    return min(LONGEST, OF_MINUTES * 60 * minutes)
+def reserved_seconds(minutes: float) -> float:
+    """Return the seconds of the user's minutes that are reserved for the comparison."""
+    return min(MAX_SECONDS, BUDGET_SHARE * 60 * minutes)
 
 
 def fine_tuned_after(
@@ -50,19 +56,18 @@ def fine_tuned_after(
     *,
     effective_n: float | None = None,
 ) -> TrainingComparison | None:
-    """The best epoch that had ended after so many seconds; None: none had.
+    """Return the best epoch that ended within so many seconds; None if there is none.
 
-    worth: independent pictures that the n which judged are worth; None: n.
+    effective_n: number of independent images among the n validation images; None: n.
     """
     ends = np.cumsum([epoch.seconds for epoch in history])
-    done = [epoch for epoch, end in zip(history, ends, strict=True) if end <= seconds]
-    best = next((epoch for epoch in reversed(done) if epoch.best), None)
+    ended = [epoch for epoch, end in zip(history, ends, strict=True) if end <= seconds]
+    best = next((epoch for epoch in reversed(ended) if epoch.best), None)
     if best is None or np.isnan(best.val_score):
         return None
     value = best.val_score
-    nan = float("nan")
-    effective_n = n if effective_n is None else effective_n
-    low, high = (
-        wilson(value * effective_n, effective_n) if metric in SHARES else (nan, nan)
-    )
-    return TrainingComparison("fine-tuned", seconds, Score(metric, value, low, high, n))
+    low = high = float("nan")
+    if metric in PROPORTIONS:
+        count = n if effective_n is None else effective_n
+        low, high = wilson(value * count, count)
+    return TrainingComparison(FINE_TUNED, seconds, Score(metric, value, low, high, n))

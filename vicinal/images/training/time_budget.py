@@ -1,42 +1,42 @@
-"""The user's minutes: how many of them are for learning."""
+"""The user's minutes, and how many of them are left for training."""
 
 import time
 from typing import NamedTuple
 
-MOST_EPOCHS = 60
-"""that a plan by the clock makes"""
+MAX_EPOCHS = 60
+"""largest number of epochs that is planned for a time budget"""
 
-
-FOR_SHORTCUTS = 30.0
-"""seconds of the user's minutes that are left for the look for shortcuts"""
+SHORTCUT_SECONDS = 30.0
+"""seconds of the budget reserved for the search for shortcuts"""
 
 
 class TimeBudget(NamedTuple):
-    """Minutes for everything from the look at the pictures to the report."""
+    """Minutes for a whole run, from reading the images to writing the report."""
 
     minutes: float
 
-    began: float
-    """what `time.monotonic` said then"""
+    started_at: float
+    """`time.monotonic()` at the beginning of the run"""
 
     reserved: float = 0.0
-    """seconds of them for what comes after learning, beside the test and the report"""
+    """seconds for analyses after training, besides the test and the report"""
 
     @property
     def seconds(self) -> float:
-        """Seconds from the beginning until learning has to end.
+        """Seconds from the beginning of the run to the end of training.
 
         A tenth of the minutes, half a minute at most, is left for test and report.
         """
         return 60 * self.minutes - min(6 * self.minutes, 30) - self.reserved
 
-    def left(self) -> float:
-        """Seconds from now until learning has to end."""
-        return max(0.0, self.seconds - (time.monotonic() - self.began))
+    def remaining(self) -> float:
+        """Return the seconds from now to the end of training."""
+        return max(0.0, self.seconds - (time.monotonic() - self.started_at))
 
-    def epochs(self, an_epoch: float) -> int:
-        """How many epochs of so many seconds there is time for, one at least.
+    def epochs(self, epoch_seconds: float) -> int:
+        """Return the number of epochs that fit into the remaining time, at least one.
 
-        An estimate: the clock decides when they are made.
+        An estimate: training itself ends by the clock.
         """
-        return min(max(int(self.left() / max(an_epoch, 1e-9)), 1), MOST_EPOCHS)
+        epochs = int(self.remaining() / max(epoch_seconds, 1e-9))
+        return min(max(epochs, 1), MAX_EPOCHS)

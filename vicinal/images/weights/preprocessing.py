@@ -1,12 +1,12 @@
-"""How pictures were prepared for the weights of a file.
+"""The preprocessing that a file of weights was trained with.
 
-A file beside it may say so, for `body.safetensors` it is `body.safetensors.json`:
+A JSON file beside it may say so; for `body.safetensors` it is `body.safetensors.json`:
 
     {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "image_size": 224,
      "store_size": 256, "resize": "crop", "padding": "tensorflow", "norm_eps": 0.001}
 
-What is left out is as timm says of its network, where the user has named it so, or as
-for most ImageNet weights.
+Missing values are those of timm, where the user names a network of timm, or those of
+most ImageNet weights.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeGuard, get_args
 
-from vicinal.core.settings import is_number, is_whole
+from vicinal.core.settings import is_integer, is_number
 from vicinal.core.storage.files import read_json
-from vicinal.errors import ModelFileError, near_names
+from vicinal.errors import ModelFileError, suggest_names
 from vicinal.images.data.decode import Preprocessing
 from vicinal.images.networks import architecture
 from vicinal.images.networks.mobilenet import Padding
@@ -26,76 +26,86 @@ from vicinal.images.settings import Resize
 IMAGENET = Preprocessing(
     224, 256, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
 )
-"""How torchvision and timm prepare pictures for most ImageNet weights."""
+"""preprocessing of most ImageNet weights in torchvision and timm"""
 
 
-def told_beside(path: Path, backbone: str, channels: int) -> dict[str, Any]:
-    """What the JSON file beside a file of weights says, checked; {} without one."""
-    beside = _beside(path)
-    if not beside.is_file():
+def read_sidecar(path: Path, backbone: str, channels: int) -> dict[str, Any]:
+    """Read and check the JSON file beside a file of weights; {} without one."""
+    sidecar = _sidecar_path(path)
+    if not sidecar.is_file():
         return {}
     try:
-        told = read_json(beside)
+        values = read_json(sidecar)
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"{beside} cannot be read as JSON: {error}.") from error
-    if not isinstance(told, dict):
-        raise ModelFileError(f"{beside} must hold an object, {{...}}. Got {told!r}.")
+        raise ModelFileError(f"{sidecar} cannot be read as JSON: {error}.") from error
+    if not isinstance(values, dict):
+        raise ModelFileError(
+            f"{sidecar} must hold an object, {{...}}. Got {values!r} instead."
+        )
     checks = _checks(channels, architecture(backbone).options)
-    for name, value in told.items():
+    for name, value in values.items():
         if name not in checks:
-            hint = near_names(name, checks)
-            raise ModelFileError(f"{beside} says {name!r}, which is unknown. {hint}")
-        wanted, holds = checks[name]
-        if not holds(value):
-            raise ModelFileError(f"{beside}: {name} must be {wanted}. Got {value!r}.")
-    return told
+            hint = suggest_names(name, checks)
+            raise ModelFileError(f"{sidecar} has an unknown key, {name!r}. {hint}")
+        expected, is_valid = checks[name]
+        if not is_valid(value):
+            raise ModelFileError(
+                f"{sidecar}: {name} must be {expected}. Got {value!r} instead."
+            )
+    return values
 
 
-def prepared(
+def infer_preprocessing(
     path: Path,
     backbone: str,
     channels: int,
-    told: dict[str, Any],
-    as_named: str | None,
+    sidecar: dict[str, Any],
+    requested: str | None,
 ) -> Preprocessing:
-    """What is told; for the rest what timm says of its network, or what is usual.
+    """Return the preprocessing for the weights in a file.
 
-    That is ImageNet's mean and spread at the usual size.
+    sidecar: values that take precedence. requested: the backbone as the user named it;
+    missing values are timm's for a network of timm, else ImageNet's mean and std at the
+    architecture's image size.
     """
-    size = told.get("image_size") or architecture(backbone).image_size
-    assumed = replace(IMAGENET, image_size=size, store_size=_store_size(size))
-    if _is_timm_s(as_named):
-        usual = prepared_for(timm_config(_short(as_named)))
-        size = told.get("image_size") or usual.image_size
-        store = usual.store_size * size // usual.image_size
-        assumed = replace(usual, image_size=size, store_size=store)
+    size = sidecar.get("image_size") or architecture(backbone).image_size
+    default = replace(IMAGENET, image_size=size, store_size=_store_size(size))
+    if _is_timm_name(requested):
+        default = timm_preprocessing(timm_config(_without_prefix(requested)))
+        size = sidecar.get("image_size") or default.image_size
+        store_size = default.store_size * size // default.image_size
+        default = replace(default, image_size=size, store_size=store_size)
     if channels != len(IMAGENET.mean):
-        store, resize = assumed.store_size, assumed.resize
-        assumed = Preprocessing(size, store, channels, resize=resize)
-    found = Preprocessing.from_dict(asdict(assumed) | told)
-    if found.store_size < size:
+        store_size, resize = default.store_size, default.resize
+        default = Preprocessing(size, store_size, channels, resize=resize)
+    preprocessing = Preprocessing.from_dict(asdict(default) | sidecar)
+    if preprocessing.store_size < size:
         raise ModelFileError(
-            f"{_beside(path)}: store_size must be image_size ({size}) or more, for the "
-            f"input is the centre of what is stored. Got {found.store_size}."
+            f"{_sidecar_path(path)}: store_size must be image_size ({size}) or more, "
+            "because the network's input is cropped from the stored image. Got "
+            f"{preprocessing.store_size} instead."
         )
-    return found
+    return preprocessing
 
 
-def how_known(path: Path, told: dict[str, Any], as_named: str | None) -> str:
-    beside = _beside(path).name
-    if {"mean", "std", "image_size"} <= told.keys():
-        return f"pictures prepared as {beside} says"
-    some = f"{', '.join(told)} from {beside}; " if told else ""
-    if _is_timm_s(as_named):
-        return f"{some}pictures prepared as timm says of {_short(as_named)}"
+def describe_preprocessing(
+    path: Path, sidecar: dict[str, Any], requested: str | None
+) -> str:
+    """Return where the preprocessing comes from, as text."""
+    name = _sidecar_path(path).name
+    if {"mean", "std", "image_size"} <= sidecar.keys():
+        return f"preprocessing from {name}"
+    known = f"{', '.join(sidecar)} from {name}; " if sidecar else ""
+    if _is_timm_name(requested):
+        return f"{known}preprocessing of timm's {_without_prefix(requested)}"
     return (
-        f"{some}for want of better knowledge, pictures are prepared as for most "
-        f"ImageNet weights (say otherwise in {beside})"
+        f"{known}assuming the preprocessing of most ImageNet weights (set another in "
+        f"{name})"
     )
 
 
-def prepared_for(config: Any) -> Preprocessing:
-    """How timm prepared the pictures for weights."""
+def timm_preprocessing(config: Any) -> Preprocessing:
+    """Return the preprocessing of weights by timm's configuration of them."""
     size = config.input_size[1]
     return Preprocessing(
         size,
@@ -106,34 +116,34 @@ def prepared_for(config: Any) -> Preprocessing:
     )
 
 
-def _beside(path: Path) -> Path:
+def _sidecar_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
 def _store_size(image_size: int) -> int:
-    """256 for 224 as usual; small pictures, such as CIFAR's, are taken whole."""
+    """Return 256 for 224, as usual; small images, such as CIFAR's, are not cropped."""
     return image_size * 256 // 224 if image_size >= 64 else image_size
 
 
-def _is_timm_s(as_named: str | None) -> TypeGuard[str]:
-    return as_named is not None and as_named.startswith(PREFIX)
+def _is_timm_name(name: str | None) -> TypeGuard[str]:
+    return name is not None and name.startswith(PREFIX)
 
 
-def _short(name: str) -> str:
+def _without_prefix(name: str) -> str:
     return name.removeprefix(PREFIX)
 
 
 def _checks(
     channels: int, options: tuple[str, ...]
 ) -> dict[str, tuple[str, Callable[[Any], bool]]]:
-    """What each name may be, in words and as a test."""
+    """Return what is expected of each key, as text and as a test."""
 
     def numbers(value: Any) -> bool:
         listed = isinstance(value, list) and len(value) == channels
         return listed and all(map(is_number, value))
 
     def pixels(value: Any) -> bool:
-        return is_whole(value, 8) and value <= 2048
+        return is_integer(value, 8) and value <= 2048
 
     checks: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "mean": (f"a list of {channels} numbers", numbers),
@@ -147,5 +157,5 @@ def _checks(
         "padding": (" or ".join(get_args(Padding)), lambda v: v in get_args(Padding)),
         "norm_eps": ("a number above 0", lambda v: is_number(v) and v > 0),
     }
-    of_others = {"padding", "norm_eps"}.difference(options)
-    return {name: check for name, check in checks.items() if name not in of_others}
+    unsupported = {"padding", "norm_eps"}.difference(options)
+    return {name: check for name, check in checks.items() if name not in unsupported}

@@ -1,6 +1,6 @@
-"""The names that other libraries give to the same tensors, turned into ours.
+"""Rename the tensors of other libraries' state dicts to the names used here.
 
-Ours are torchvision's where torchvision has the network; timm's resnets have the same.
+Ours are torchvision's where torchvision has the network; timm's ResNets have the same.
 These differ:
 
 ====================================  ====================================
@@ -31,98 +31,104 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vicinal.core.storage.checkpoint import Tensors, under
+from vicinal.core.storage.checkpoint import Tensors, with_prefix
 from vicinal.images.networks import NETWORKS, architecture, build
 from vicinal.images.networks.base import Network
 from vicinal.images.networks.mobilenet import STAGES
 
 WRAPPERS = ("module", "model", "_orig_mod", "network", "backbone", "state_dict")
-"""what wraps a whole network: DataParallel, a trainer, torch.compile, a dictionary"""
+"""prefixes of a wrapped network: DataParallel, a trainer, torch.compile, a dict"""
 
-SHOWN = 10
-"""rows of a table of misfits, at most"""
+MAX_ROWS = 10
+"""rows of a table of mismatches"""
 
 
-class Misfit(NamedTuple):
-    """A tensor that is not as the network wants it."""
+class Mismatch(NamedTuple):
+    """A tensor that differs from the network's."""
 
     name: str
-    wanted: tuple[int, ...] | None
-    """its shape in the network; None: there is none of this name"""
+    expected: tuple[int, ...] | None
+    """its shape in the network; None: the network has no such tensor"""
 
     got: tuple[int, ...] | None
-    """its shape in the weights; None: there is none of this name"""
+    """its shape in the weights; None: the weights have no such tensor"""
 
 
-def recognise(tensors: Tensors) -> str | None:
-    """The name in NETWORKS of the network whose body is in the tensors, or None.
+def identify_backbone(tensors: Tensors) -> str | None:
+    """Return the name in NETWORKS of the network that the tensors are of, or None.
 
-    Names and shapes must agree, and nothing may be left over: a ResNet-18 is the
-    beginning of a ResNet-34. Networks that are built for one size of pictures are
-    recognised in their paper's.
+    All names and shapes of the body must match, without any left over: the tensors of a
+    ResNet-18 are among those of a ResNet-34. Networks built for one image size are
+    identified at that of their paper.
     """
-    names = (n for n in NETWORKS if not misfits(convert(tensors, n), n))
+    names = (n for n in NETWORKS if not find_mismatches(convert_names(tensors, n), n))
     return next(names, None)
 
 
-def convert(tensors: Tensors, backbone: str) -> Tensors:
-    """The tensors with the names and shapes of a network that is known here.
+def convert_names(tensors: Tensors, backbone: str) -> Tensors:
+    """Return the tensors with the names and shapes of one of our networks.
 
-    What has no place in the network keeps its name, for `misfits` to find. Counters of
-    batches, which many files leave out, are set to zero: nothing here reads them.
+    Tensors that the network lacks keep their names, for `find_mismatches`. Missing
+    batch counters of batch norms, which are not used here, are set to zero.
     """
-    renamed = {_rename(name, backbone): t for name, t in _unwrapped(tensors).items()}
-    wanted = outline(backbone).state_dict()
-    shaped = {
-        k: _shaped(t, wanted[k]) if k in wanted else t for k, t in renamed.items()
+    unwrapped = _remove_wrappers(tensors)
+    renamed = {_rename(name, backbone): t for name, t in unwrapped.items()}
+    expected = meta_network(backbone).state_dict()
+    reshaped = {
+        name: _reshape(t, expected[name]) if name in expected else t
+        for name, t in renamed.items()
     }
-    return _counters(shaped) | shaped
+    return _zero_counters(reshaped) | reshaped
 
 
-def misfits(
+def find_mismatches(
     tensors: Tensors, backbone: str, image_size: int | None = None
-) -> list[Misfit]:
-    """What does not fit in converted tensors; the head's classes are left out of it."""
-    network = outline(backbone, channels(tensors, backbone), image_size)
+) -> list[Mismatch]:
+    """Return the converted tensors that do not fit the network's body."""
+    channels = count_input_channels(tensors, backbone)
+    network = meta_network(backbone, channels, image_size)
     head = f"{network.head_name}."
-    wanted = {name: tuple(t.shape) for name, t in network.state_dict().items()}
+    expected = {name: tuple(t.shape) for name, t in network.state_dict().items()}
     got = {name: tuple(t.shape) for name, t in tensors.items()}
-    names = [name for name in wanted | got if not name.startswith(head)]
-    pairs = [Misfit(name, wanted.get(name), got.get(name)) for name in names]
-    return [pair for pair in pairs if pair.wanted != pair.got]
+    names = [name for name in expected | got if not name.startswith(head)]
+    pairs = [Mismatch(name, expected.get(name), got.get(name)) for name in names]
+    return [pair for pair in pairs if pair.expected != pair.got]
 
 
-def table(found: list[Misfit]) -> str:
-    """Misfits as lines of text under a heading; of many, the first few."""
-    rows = [("tensor", "wanted", "got")]
-    rows += [(name, _told(wanted), _told(got)) for name, wanted, got in found[:SHOWN]]
-    wide = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
-    lines = [f"{a:{wide[0]}}{b:{wide[1]}}{c}" for a, b, c in rows]
-    rest = len(found) - SHOWN
+def format_mismatches(mismatches: list[Mismatch]) -> str:
+    """Return mismatches as a text table of at most MAX_ROWS rows."""
+    rows = [("tensor", "expected", "got")]
+    rows += [
+        (name, _format_shape(expected), _format_shape(got))
+        for name, expected, got in mismatches[:MAX_ROWS]
+    ]
+    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
+    lines = [f"{a:{widths[0]}}{b:{widths[1]}}{c}" for a, b, c in rows]
+    rest = len(mismatches) - MAX_ROWS
     return "\n".join([*lines, f"and {rest:,} more"] if rest > 0 else lines)
 
 
-def channels(tensors: Tensors, backbone: str) -> int:
-    """Channels of the pictures that converted tensors are for: 1 grey, 3 colour."""
-    inside = outline(backbone).named_modules()
-    stem = next((name for name, m in inside if isinstance(m, nn.Conv2d)), None)
+def count_input_channels(tensors: Tensors, backbone: str) -> int:
+    """Return the input channels of converted tensors: 1 for grey, 3 for colour."""
+    modules = meta_network(backbone).named_modules()
+    stem = next((name for name, m in modules if isinstance(m, nn.Conv2d)), None)
     weight = tensors.get(f"{stem}.weight")
     if weight is None or weight.ndim != 4:  # [out, in, K, K] of a convolution
         return architecture(backbone).in_channels
     return weight.shape[1]
 
 
-def classes(tensors: Tensors, backbone: str) -> int | None:
-    """Classes that the head of converted tensors tells apart; None without a head."""
-    head = tensors.get(f"{outline(backbone).head_name}.weight")
+def count_classes(tensors: Tensors, backbone: str) -> int | None:
+    """Return the number of classes of converted tensors' head; None without a head."""
+    head = tensors.get(f"{meta_network(backbone).head_name}.weight")
     return None if head is None else head.shape[0]
 
 
 @cache
-def outline(
+def meta_network(
     backbone: str, in_channels: int | None = None, image_size: int | None = None
 ) -> Network:
-    """A network without memory for its numbers: names and shapes only."""
+    """Return a network on torch's meta device: names and shapes without data."""
     row = architecture(backbone)
     with torch.device("meta"):
         return build(
@@ -133,48 +139,48 @@ def outline(
         )
 
 
-def _unwrapped(tensors: Tensors) -> Tensors:
+def _remove_wrappers(tensors: Tensors) -> Tensors:
     for wrapper in WRAPPERS:
         if tensors and all(name.startswith(f"{wrapper}.") for name in tensors):
-            return _unwrapped(under(wrapper, tensors))
+            return _remove_wrappers(with_prefix(wrapper, tensors))
     return tensors
 
 
-def _shaped(t: Tensor, wanted: Tensor) -> Tensor:
-    """The same numbers in the shape wanted, where only ones at its end differ.
+def _reshape(t: Tensor, expected: Tensor) -> Tensor:
+    """Return `t` in the expected shape where they differ by trailing ones only.
 
     A dense layer [out, in] is a convolution [out, in, 1, 1], and a scale [C] is one of
-    [C, 1, 1]. Other shapes of as many numbers mean something else.
+    [C, 1, 1]. Other shapes of the same size mean something else.
     """
-    same = _without_ones(t) == _without_ones(wanted)
-    return t.reshape(wanted.shape) if same else t
+    same = _without_trailing_ones(t) == _without_trailing_ones(expected)
+    return t.reshape(expected.shape) if same else t
 
 
-def _without_ones(t: Tensor) -> tuple[int, ...]:
+def _without_trailing_ones(t: Tensor) -> tuple[int, ...]:
     shape = tuple(t.shape)
     while shape and shape[-1] == 1:
         shape = shape[:-1]
     return shape
 
 
-def _counters(tensors: Tensors) -> Tensors:
-    """A counter of batches for every batch norm."""
+def _zero_counters(tensors: Tensors) -> Tensors:
+    """Return a batch counter of zero for every batch norm."""
     norms = [
         n.removesuffix("running_mean") for n in tensors if n.endswith("running_mean")
     ]
     return {f"{norm}num_batches_tracked": torch.tensor(0) for norm in norms}
 
 
-def _told(shape: tuple[int, ...] | None) -> str:
-    return "nothing" if shape is None else str(list(shape))
+def _format_shape(shape: tuple[int, ...] | None) -> str:
+    return "missing" if shape is None else str(list(shape))
 
 
 # --- timm's names --------------------------------------------------------------------
 
 _BLOCKS = [(str(i), str(j)) for i, row in enumerate(STAGES) for j in range(row[2])]
-_NUMBER = {place: number for number, place in enumerate(_BLOCKS, start=1)}
+_BLOCK_NUMBER = {block: number for number, block in enumerate(_BLOCKS, start=1)}
 _LAST = len(_BLOCKS) + 1
-_WIDENED = {  # 1x1 to more channels, 3x3, 1x1 to fewer; each with its batch norm
+_EXPANDED = {  # 1x1 to more channels, 3x3, 1x1 to fewer; each with its batch norm
     "conv_pw": "0.0",
     "bn1": "0.1",
     "conv_dw": "1.0",
@@ -182,7 +188,7 @@ _WIDENED = {  # 1x1 to more channels, 3x3, 1x1 to fewer; each with its batch nor
     "conv_pwl": "2",
     "bn3": "3",
 }
-_NOT_WIDENED = {"conv_dw": "0.0", "bn1": "0.1", "conv_pw": "1", "bn2": "2"}
+_NOT_EXPANDED = {"conv_dw": "0.0", "bn1": "0.1", "conv_pw": "1", "bn2": "2"}
 _CONVNEXT_BLOCK = {"conv_dw": "0", "norm": "2", "mlp.fc1": "3", "mlp.fc2": "5"}
 
 
@@ -200,9 +206,11 @@ def _mobilenet(name: str) -> str:
             return f"features.0.0.{leaf}"
         case ["bn1", leaf]:
             return f"features.0.1.{leaf}"
-        case ["blocks", i, j, layer, leaf] if (i, j) in _NUMBER:
-            inside = _NOT_WIDENED if i == "0" else _WIDENED
-            return f"features.{_NUMBER[i, j]}.conv.{inside.get(layer, layer)}.{leaf}"
+        case ["blocks", i, j, layer, leaf] if (i, j) in _BLOCK_NUMBER:
+            layers = _NOT_EXPANDED if i == "0" else _EXPANDED
+            return (
+                f"features.{_BLOCK_NUMBER[i, j]}.conv.{layers.get(layer, layer)}.{leaf}"
+            )
         case ["conv_head", leaf]:
             return f"features.{_LAST}.0.{leaf}"
         case ["bn2", leaf]:

@@ -1,0 +1,19 @@
+"""Graphs are recognised by file names and first lines."""
+
+from pathlib import Path
+
+from vicinal.graphs.data.detect import is_graph
+
+
+def test_graphs_are_recognised_by_their_first_line(tmp_path):
+    def write(name: str, text: str) -> Path:
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    assert is_graph(write("a.csv", "Source,Target\n1,2\n"))
+    assert is_graph(write("b.txt", "# SNAP\n1 2\n"))
+    assert is_graph(write("c.tsv", "1\t2\n"))
+    assert not is_graph(write("d.csv", "path,label\na.jpg,x\n"))
+    assert not is_graph(write("e.txt", "path,label\na.jpg,x\n"))
+    assert not is_graph(tmp_path)
+    assert is_graph("x.graphml") and not is_graph("photos")

@@ -1,0 +1,136 @@
+"""The same graph collection from every source; invalid files and rows."""
+
+from types import SimpleNamespace
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+from vicinal.errors import DataError, NoDataError
+from vicinal.graphs.data.detect import is_graph_collection
+from vicinal.graphs.data.read_collection import read_graphs
+
+
+@pytest.mark.parametrize("source", ["gin_file", "tu_directory", "collection_tables"])
+def test_every_format_gives_the_same_graphs(source, request, summarize):
+    path = request.getfixturevalue(source)
+    assert is_graph_collection(path)
+    graphs = read_graphs(path)
+    assert summarize(graphs) == [
+        ("7", 3, ["t0", "t1", "t1"], 3),
+        ("9", 1, ["t0", "t2"], 2),
+    ]
+    assert graphs.kind == "single_label" and graphs.classes == ("7", "9")
+    assert not graphs.nodes.directed
+    source_graph, target_graph = (
+        graphs.batch[ends] for ends in (graphs.nodes.source, graphs.nodes.target)
+    )
+    assert np.array_equal(source_graph, target_graph)
+
+
+def test_networkx_graphs():
+    triangle, path = nx.complete_graph(3), nx.path_graph(2)
+    triangle.graph["label"], path.graph["label"] = "x", "y"
+    graphs = read_graphs([triangle, path])
+    assert graphs.labels is not None and graphs.labels.tolist() == ["x", "y"]
+    assert graphs.sizes.tolist() == [3, 2] and graphs.edge_counts.tolist() == [3, 1]
+    assert read_graphs([triangle, path], ["p", "q"]).classes == ("p", "q")
+
+
+def test_pyg_graphs():
+    data = [
+        SimpleNamespace(
+            x=torch.ones(n, 2),
+            edge_index=torch.tensor([[0, 1], [1, 0]]),
+            y=torch.tensor([label]),
+            num_nodes=n,
+        )
+        for n, label in ((2, 0), (3, 1))
+    ]
+    graphs = read_graphs(data)
+    assert graphs.sizes.tolist() == [2, 3] and graphs.edge_counts.tolist() == [1, 1]
+    assert graphs.labels is not None and graphs.labels.tolist() == ["0", "1"]
+    assert graphs.nodes.features.shape == (5, 2)
+
+
+def test_unusable_sources_are_rejected(tmp_path, tu_directory):
+    with pytest.raises(NoDataError, match="nothing at"):
+        read_graphs(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no graphs"):
+        read_graphs(tmp_path / "empty")
+    with pytest.raises(NoDataError, match="no graphs"):
+        read_graphs([])
+    with pytest.raises(DataError, match="Got a int"):
+        read_graphs([3])
+    with pytest.raises(DataError, match="each of 2 graphs"):
+        read_graphs(tu_directory, ["x"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "1\n2 0\n0 1 5\n0 0\n",
+            r"node 0 of graph 1 must have 1 neighbours from 0 to 1. Got \[5\]",
+        ),
+        ("2\n1 0\n0 0\n", "ends where a graph was expected"),
+    ],
+)
+def test_damaged_gin_files_are_rejected(gin_file, text, message):
+    gin_file.write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_graphs(gin_file)
+
+
+def test_an_edge_of_an_unknown_node_is_quarantined(collection_tables):
+    with (collection_tables / "edges.csv").open("a") as file:
+        file.write("h,a,nobody\n")
+    graphs = read_graphs(collection_tables)
+    assert [row.reason for row in graphs.quarantined] == [
+        "line 6: graph 'h' has no node 'nobody'"
+    ]
+
+
+def test_invalid_rows_of_tables_are_quarantined(tmp_path):
+    edges = "graph_id,source,target,weight\ng,a,b,1\ng,a,zz,1\nh,,b,1\nh,a,b,1\n"
+    tables = {
+        "nodes.csv": "graph_id,id,f\ng,a,1\ng,b,2\ng,a,9\n,c,3\nh,a,4\nh,b,5\n",
+        "edges.csv": edges,
+        "graphs.csv": "graph_id,label\ng,x\nh,y\nnone,x\n",
+    }
+    for name, text in tables.items():
+        (tmp_path / name).write_text(text)
+    graphs = read_graphs(tmp_path)
+    assert graphs.nodes.features["f"].tolist() == [*"1245"]
+    assert graphs.edge_counts.tolist() == [1, 1]
+    assert [f"{row.name}: {row.reason}" for row in graphs.quarantined] == [
+        "a: line 4: duplicate of line 2 in graph 'g'",
+        "c: line 5: the id or graph_id is empty",
+        "a - zz: line 3: graph 'g' has no node 'zz'",
+        " - b: line 4: the graph_id, source or target is empty",
+        "none: there is a label, but no such graph",
+    ]
+    assert any("'weight' of the edges is ignored" in note for note in graphs.notes)
+
+
+@pytest.mark.parametrize(
+    ("part", "text", "message"),
+    [
+        ("A", "1,x\n", "T_A.txt, line 1: expected numbers. Got '1,x'"),
+        ("A", "1,2\n1,2,3\n", "T_A.txt, line 2: expected 2 numbers"),
+        ("graph_indicator", "1\nx\n", "T_graph_indicator.txt, line 2: expected num"),
+        ("graph_indicator", "0\n0\n", "must number graphs from 1"),
+        ("graph_indicator", "\n", "graph_indicator.txt is empty"),
+        ("node_labels", "1\n", "a line for each of 2 nodes. Got 1"),
+        ("node_attributes", "1\n", "a line for each of 2 nodes. Got 1"),
+        ("graph_labels", "1\n2\n", "a label for each of 1 graph. Got 2"),
+    ],
+)
+def test_damaged_files_of_a_tu_data_set_are_rejected(tmp_path, part, text, message):
+    files = {"A": "1,2\n2,1\n", "graph_indicator": "1\n1\n", "graph_labels": "7\n"}
+    for name, content in (files | {part: text}).items():
+        (tmp_path / f"T_{name}.txt").write_text(content)
+    with pytest.raises((DataError, NoDataError), match=message):
+        read_graphs(tmp_path)

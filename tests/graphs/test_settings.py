@@ -1,0 +1,85 @@
+"""Every option of a graph task is read, checked, and survives JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import vicinal
+from vicinal.errors import SettingError
+from vicinal.graphs.settings import GraphLevelSettings, LinkSettings, NodeSettings
+
+PACKAGE = Path(vicinal.__file__).parent
+SHARED = "core/training/*.py", "core/estimators/*.py"
+FILES = {
+    NodeSettings: ("graphs/node_*.py", "graphs/nodes/*.py"),
+    LinkSettings: ("graphs/link_predictor.py", "graphs/links/*.py"),
+    GraphLevelSettings: ("graphs/graph_estimators.py", "graphs/graph_level/*.py"),
+}
+ALL = pytest.mark.parametrize("settings", FILES)
+
+
+@ALL
+def test_every_option_is_read_by_its_domain(settings):
+    patterns = (*FILES[settings], *SHARED)
+    files = [path for pattern in patterns for path in PACKAGE.glob(pattern)]
+    code = "\n".join(path.read_text() for path in files)
+    unread = [
+        name
+        for name in settings.names()
+        if f"settings.{name}" not in code and f"settings_.{name}" not in code
+    ]
+    assert not unread
+
+
+@ALL
+def test_every_option_is_documented(settings):
+    code = (PACKAGE / "graphs" / "settings.py").read_text()
+    for name in settings.names():
+        lines = code.split(f"    {name}: ")[1].splitlines()
+        assert lines[1].strip().startswith('"""'), name
+
+
+@ALL
+def test_options_survive_json(settings):
+    values = {"epochs": 3, "lr": 0.01, "minutes": None}
+    if settings is NodeSettings:
+        values["num_neighbors"] = (5, 3)
+    made = settings(**values)
+    assert settings.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+
+
+@ALL
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0),
+        ("lr", 0),
+        ("weight_decay", -1),
+        ("patience", 1.5),
+        ("minutes", 0),
+        ("checkpoint_seconds", -1),
+        ("deterministic", 1),
+        ("hidden", 0),
+        ("layers", 0),
+        ("dropout", 1),
+        ("val_fraction", 0.9),
+        ("keep", "networks"),
+    ],
+)
+def test_values_out_of_range_are_refused(settings, name, value):
+    with pytest.raises(SettingError, match=name):
+        settings(**{name: value})
+
+
+def test_options_without_effect_are_not_offered():
+    links, graphs = set(LinkSettings.names()), set(GraphLevelSettings.names())
+    assert not {"batch_size", "class_weight", "precision", "label_smoothing"} & links
+    assert not {"class_weight", "precision"} & graphs
+
+
+def test_a_network_can_only_be_kept_if_there_is_one():
+    with pytest.raises(SettingError, match="keep must be auto where decoder is none"):
+        LinkSettings(keep="network")
+    with pytest.raises(SettingError, match="time_column must be None if group_column"):
+        NodeSettings(group_column="a", time_column="b")

@@ -1,0 +1,311 @@
+"""Fitted image models: predictions, scores and model files.
+
+tests/contract/test_estimators.py has the laws of all estimators; here are those of
+image models alone.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import vicinal
+from vicinal import ImageClassifier
+from vicinal.core.estimators.estimator import MODEL_JSON, MODEL_TENSORS
+from vicinal.errors import (
+    ClassError,
+    DataError,
+    ImageError,
+    ModelFileError,
+    NoDataError,
+)
+
+SIDE = 8
+
+
+def outputs(model: Any, x: Any) -> np.ndarray:
+    """Return probabilities, or the numbers of a regressor."""
+    return getattr(model, "predict_proba", model.predict)(x)
+
+
+# --- predictions -----------------------------------------------------------------
+
+
+def test_predictions_follow_from_the_outputs(fitted, shades):
+    case, model = fitted
+    n = len(case.y)
+    predicted = model.predict(shades())
+    if case.metric == "accuracy":
+        p = model.predict_proba(shades())
+        assert p.shape == (n, case.num_outputs)
+        assert p.sum(axis=1) == pytest.approx(1)
+        assert (predicted == model.classes_[p.argmax(axis=1)]).all()
+        assert predicted.shape == (n,) and predicted.dtype == model.classes_.dtype
+    elif case.metric == "f1_micro":
+        p = model.predict_proba(shades())
+        assert p.shape == predicted.shape == (n, case.num_outputs)
+        assert ((p >= 0) & (p <= 1)).all() and (predicted == (p >= 0.5)).all()
+    else:
+        assert predicted.shape == (n,) and np.isfinite(predicted).all()
+        assert not hasattr(model, "predict_proba")
+
+
+def test_transform_returns_the_input_of_the_head(fitted, shades):
+    case, model = fitted
+    embeddings = model.transform(shades())
+    assert embeddings.shape == (len(case.y), model.network_.head.in_features)
+    assert embeddings.dtype == np.float32 and np.isfinite(embeddings).all()
+    w, b = (t.detach().numpy() for t in model.network_.head.parameters())
+    logits = torch.from_numpy(embeddings @ w.T + b)
+    expected = model.objective_.predict(logits)
+    np.testing.assert_allclose(expected, outputs(model, shades()), rtol=1e-4, atol=1e-5)
+
+
+def test_every_form_of_data_gives_the_same_prediction(
+    fitted, files, shades, tmp_path, monkeypatch
+):
+    _, model = fitted
+    expected = outputs(model, shades())
+    table = pd.DataFrame({"path": [str(path) for path in files]})
+    table.to_csv(tmp_path / "new.csv", index=False)
+    names = [str(path) for path in files]
+    forms = [
+        files, names, tuple(names), np.array(names), pd.Series(names), table,
+        files[0].parent, str(files[0].parent), tmp_path / "new.csv",
+        shades().astype(np.float32) / 255, shades().astype(int), shades()[..., None],
+        vicinal.read_images(files), list(shades()),
+    ]  # fmt: skip
+    for form in forms:
+        np.testing.assert_allclose(outputs(model, form), expected, atol=1e-6, rtol=1e-5)
+    one = outputs(model, files[3])
+    np.testing.assert_allclose(one, expected[3:4], atol=1e-6, rtol=1e-5)
+    monkeypatch.chdir(files[0].parent)
+    one = outputs(model, ["03.png"])
+    np.testing.assert_allclose(one, expected[3:4], atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (3, 17), (40, 24), (200, 200)])
+def test_images_of_any_size_are_predicted(shape, fitted, tmp_path):
+    _, model = fitted
+    for channels in ((), (3,)):
+        x = np.full((2, *shape, *channels), 99, dtype=np.uint8)
+        assert len(outputs(model, x)) == 2
+        Image.fromarray(x[0]).save(tmp_path / "a.png")
+        from_file = outputs(model, tmp_path / "a.png")
+        np.testing.assert_allclose(from_file, outputs(model, x[:1]), atol=1e-6)
+
+
+def test_images_of_mixed_sizes_are_predicted(fitted, tmp_path):
+    _, model = fitted
+    paths = [tmp_path / f"{side}.png" for side in (5, 8, 30)]
+    for path in paths:
+        Image.new("RGB", (int(path.stem), 9), (200, 10, 30)).save(path)
+    assert len(outputs(model, paths)) == 3
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 3), (8, 8, 1)])
+def test_a_single_array_raises(shape, fitted):
+    _, model = fitted
+    with pytest.raises(DataError, match=r"single image pass x\[None\]"):
+        model.predict(np.zeros(shape, np.uint8))
+    assert len(model.predict(np.zeros((1, *shape), np.uint8))) == 1
+
+
+def test_unreadable_images_raise_by_name(fitted, files):
+    case, model = fitted
+    files[4].write_bytes(b"")
+    for predict in (model.predict, model.transform):
+        with pytest.raises(ImageError, match=r"1 image cannot.*04\.png: the file"):
+            predict(files)
+        with pytest.raises(ImageError, match=r"gone\.png: no such file"):
+            predict(["gone.png"])
+        with pytest.raises(ImageError, match="row 1 has no path"):
+            predict(pd.DataFrame({"path": [str(files[0]), None]}))
+        with pytest.raises(NoDataError):
+            predict([])
+    predictions = list(model.iter_predictions(files))
+    assert [p.name for p in predictions if p.reason] == [str(files[4])]
+    assert sum(p.predicted is not None for p in predictions) == len(case.y) - 1
+
+
+# --- scores ----------------------------------------------------------------------
+
+
+def test_evaluation_has_one_baseline(fitted, shades):
+    case, model = fitted
+    evaluation = model.evaluate(shades(), case.y)
+    assert len(evaluation.baselines) == 1
+    assert evaluation.score.metric == case.metric
+    assert evaluation.score.n == len(evaluation.predictions) == len(case.y)
+    assert model.evaluate((shades(), case.y)).score == evaluation.score
+
+
+def test_scores_by_hand(fitted, shades):
+    case, model = fitted
+    n, y = len(case.y), case.y
+    evaluation, predicted = model.evaluate(shades(), y), model.predict(shades())
+    table = evaluation.predictions
+    if case.metric == "accuracy":
+        assert evaluation.score.value == np.mean(predicted == np.asarray(y))
+        assert model.score(shades(), y) == evaluation.score.value
+        accuracy = (table["predicted"] == table["label"]).mean()
+        assert accuracy == evaluation.score.value
+        assert table["probability"].to_numpy() == pytest.approx(
+            model.predict_proba(shades()).max(axis=1), abs=1e-5
+        )
+        assert evaluation.confusion is not None and evaluation.confusion.sum() == n
+    elif case.metric == "mae":
+        assert evaluation.score.value == pytest.approx(np.abs(predicted - y).mean())
+        residual = ((predicted - y) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+        assert model.score(shades(), y) == pytest.approx(1 - residual)
+        median = np.abs(np.median(y) - y).mean()
+        assert evaluation.baselines["median"].value == pytest.approx(median, rel=0.2)
+    else:
+        labels = vicinal.read_images(shades(), y).labels.tolist()
+        matrix = model.objective_.encode(labels)
+        f1 = 2 * (matrix * predicted).sum() / (matrix.sum() + predicted.sum())
+        assert evaluation.score.value == pytest.approx(f1)
+
+
+def test_classes_are_matched_by_name_and_not_by_position(cases, fast, shades):
+    model = ImageClassifier(**fast).fit(shades(), cases["names"].y)
+    x, y = shades(n=6), ["dark"] * 6  # one class alone, which is row 1 and not row 0
+    evaluation = model.evaluate(x, y)
+    assert evaluation.confusion is not None
+    assert evaluation.confusion[0].tolist() == [0, 0]
+    assert evaluation.score.value == np.mean(model.predict(x) == "dark")
+    assert len(evaluation.notes) == 1 and "Light" in evaluation.notes[0]
+    x, y = shades(n=5), ["owl", "dark", "ape", "Light", "owl"]
+    evaluation = model.evaluate(x, y)
+    assert evaluation.score.n == 2
+    assert evaluation.predictions["label"].tolist() == ["dark", "Light"]
+    assert len(evaluation.notes) == 1
+    assert "ape, owl" in evaluation.notes[0] and "3 images" in evaluation.notes[0]
+    with pytest.raises(ClassError, match=r"Light, dark.*ape, owl"):
+        model.evaluate(shades(n=2), ["owl", "ape"])
+
+
+def test_several_labels_are_matched_by_name(cases, fast, shades):
+    model = ImageClassifier(**fast).fit(shades(), cases["several names"].y)
+    evaluation = model.evaluate(shades(n=4), ["even|dark", "owl|dark", "light", "-"])
+    assert evaluation.score.n == 3
+    assert len(evaluation.notes) == 1
+    assert "owl" in evaluation.notes[0] and "1 image" in evaluation.notes[0]
+
+
+def test_integers_are_matched_by_name(cases, fast, shades):
+    model = ImageClassifier(**fast).fit(shades(), cases["integers"].y)
+    evaluation = model.evaluate(shades(n=3), np.array([10, 2, 10]))
+    assert evaluation.predictions["label"].tolist() == ["10", "2", "10"]
+    assert len(evaluation.notes) == 1 and "9" in evaluation.notes[0]
+
+
+def test_unknown_classes_count_as_wrong_in_score(fast, shades):
+    model = ImageClassifier(**fast | {"epochs": 30})
+    model.fit(shades(), np.arange(24) // 12)
+    y = np.where(np.arange(24) < 12, 0, 7)
+    assert model.score(shades(), y) == (model.predict(shades()) == y).mean() <= 0.5
+
+
+def test_duplicates_with_different_labels_are_not_scored(cases, fast, files, shades):
+    y = list(cases["names"].y)
+    model = ImageClassifier(**fast).fit(shades(), y)
+    other = next(k for k in range(len(y)) if y[k] != y[0])
+    files[other].write_bytes(files[0].read_bytes())
+    evaluation = model.evaluate(files, y)
+    assert evaluation.score.n == len(y) - 2
+    assert "different labels" in evaluation.notes[0]
+
+
+def test_rows_without_a_label_are_not_scored_and_noted(cases, fast, files, shades):
+    y: list[Any] = list(cases["names"].y)
+    model = ImageClassifier(**fast).fit(shades(), y)
+    y[3] = None
+    evaluation = model.evaluate(files, y)
+    assert evaluation.score.n == len(y) - 1
+    assert "1 image" in evaluation.notes[0] and "03.png" in evaluation.notes[0]
+
+
+def test_the_constant_baseline_is_the_most_frequent_class_of_validation(fast, shades):
+    y, other = np.repeat(["a", "b"], [14, 10]), np.repeat(["a", "b"], [1, 11])
+    model = ImageClassifier(**fast)
+    model.fit(shades(), y, validation=(shades(n=12), other))
+    constant = model.evaluate(shades(n=12), other).baselines["most frequent class"]
+    assert constant.value == pytest.approx(11 / 12)
+    alone = model.evaluate(shades(n=4), ["b"] * 4).baselines["most frequent class"]
+    assert alone.value == 0  # that of training: nothing could beat the other
+
+
+# --- model files -----------------------------------------------------------------
+
+
+def test_a_model_is_two_files_that_survive_a_second_save(fitted, tmp_path):
+    _, model = fitted
+    model.save(tmp_path / "model")
+    files = sorted(path.name for path in (tmp_path / "model").iterdir())
+    assert files == [MODEL_JSON, MODEL_TENSORS]
+    vicinal.load(tmp_path / "model").save(tmp_path / "again")
+    first, second = (tmp_path / k / MODEL_JSON for k in ("model", "again"))
+    assert first.read_text() == second.read_text()
+
+
+def test_model_json_describes_estimator_preprocessing_and_classes(fitted, tmp_path):
+    case, model = fitted
+    model.save(tmp_path)
+    text = (tmp_path / MODEL_JSON).read_text()
+    values = json.loads(text, parse_constant=pytest.fail)  # NaN is not JSON
+    assert values["estimator"] == case.estimator.__name__
+    assert values["preprocessing"]["image_size"] == SIDE
+    if case.classes is not None:
+        assert values["objective"]["classes"] == [str(name) for name in case.classes]
+
+
+def test_a_modified_or_truncated_file_raises(fitted, tmp_path):
+    _, model = fitted
+    model.save(tmp_path)
+    path = tmp_path / MODEL_TENSORS
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError, match="hash"):
+        vicinal.load(tmp_path)
+    path.write_bytes(data[:-9])
+    with pytest.raises(ModelFileError, match="safetensors"):
+        vicinal.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("modify", "message"),
+    [
+        (
+            lambda values: values.pop("objective"),
+            "does not describe a model.*objective",
+        ),
+        (lambda values: values["parameters"].update(epoch=1), "no parameter 'epoch'"),
+        (lambda values: values.update(preprocessing=[]), "does not describe a model"),
+        (
+            lambda values: values["network"].update(backbone="lenet5"),
+            "does not describe",
+        ),
+        (lambda values: values.update(estimator="Oracle"), "no estimator 'Oracle'"),
+        (lambda values: values.update(format=99), "this version reads format"),
+    ],
+)
+def test_an_invalid_model_json_raises(modify, message, fitted, tmp_path):
+    _, model = fitted
+    model.save(tmp_path)
+    values = json.loads((tmp_path / MODEL_JSON).read_text())
+    modify(values)
+    (tmp_path / MODEL_JSON).write_text(json.dumps(values))
+    with pytest.raises(ModelFileError, match=message):
+        vicinal.load(tmp_path)
+
+
+def test_a_file_is_not_a_model_directory(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelFileError, match="There is no model in"):
+        vicinal.load(tmp_path / "file")

@@ -1,0 +1,66 @@
+"""`vicinal evaluate`, `predict`, `explain`, `inspect`: use a trained model."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from vicinal.commands.runs import open_run
+from vicinal.core.domain import Command, Domain, OpenRun, Outcome
+from vicinal.core.estimators.training_run import write_csv
+from vicinal.core.report.console import Console
+from vicinal.core.report.finding import check_plot_path
+from vicinal.core.storage.files import predictions_path
+from vicinal.core.storage.run_folder import refuse_run_as_data
+
+
+def use_model(
+    command: str, domain: Domain, run: str, arguments: Any, console: Console
+) -> Outcome:
+    """Run one of these commands on a run directory."""
+    started_at = time.monotonic()
+    if getattr(arguments, "data", None) is not None:
+        refuse_run_as_data(arguments.data)
+    opened = open_run(command, domain, run, console)
+    work = {"evaluate": _evaluate, "predict": _predict}.get(command, _show)
+    found = work(domain.commands[command], opened, arguments, console)
+    seconds = round(time.monotonic() - started_at, 2)
+    return {"run": run, "domain": domain.name, **found, "seconds": seconds}
+
+
+def _evaluate(
+    command: Command, run: OpenRun, arguments: Any, console: Console
+) -> Outcome:
+    """Print a score and its verdict, and write the predictions behind it."""
+    output = predictions_path(arguments.output)
+    found = command(run, arguments, console)
+    console.print(str(found))
+    console.print(found.verdict)
+    if output is not None:
+        write_csv(output, found.predictions)
+        console.print(f"predictions: {output}")
+    return {"data": getattr(arguments, "data", None), **found.to_dict()}
+
+
+def _predict(
+    command: Command, run: OpenRun, arguments: Any, console: Console
+) -> Outcome:
+    return command(run, arguments, console)
+
+
+def _show(command: Command, run: OpenRun, arguments: Any, console: Console) -> Outcome:
+    """Print what was found, and write its plot."""
+    path, output = None, getattr(arguments, "output", None)
+    if output is not None:
+        path = check_plot_path(output, command.plots)
+    found = command(run, arguments, console)
+    for line in found.text:
+        console.print(line)
+    if path is None and found.plot_name:
+        folder = (run.path if run.path.is_dir() else Path()) / "explain"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / found.plot_name
+    if path is None:
+        return found.data
+    found.save_plot(path)
+    console.print(f"plot: {path}")
+    return {**found.data, "plot": str(path)}

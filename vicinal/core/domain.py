@@ -1,0 +1,136 @@
+"""A domain as one value: how its data are recognised and read, and what can be done.
+
+The command line, its help and its JSON grow from these values; `vicinal.domains` lists
+them. Nothing but a domain's own package asks which domain it is.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vicinal.core.storage.run_folder import read
+from vicinal.errors import RunError
+
+Outcome = dict[str, Any]
+"""what a command prints with --json"""
+
+
+def import_object(name: str) -> Any:
+    """Import "module:attribute" when it is needed."""
+    module, attribute = name.split(":")
+    return getattr(import_module(module), attribute)
+
+
+def positional(metavar: str, default: Any = MISSING) -> Any:
+    """Declare a field that is a positional argument; a list takes several words."""
+    metadata = {"metavar": metavar, "positional": True}
+    if isinstance(default, (list, tuple)):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def flag(metavar: str, default: Any = None) -> Any:
+    """Declare a field that is a flag whose value is called `metavar` in help."""
+    return field(default=default, metadata={"metavar": metavar})
+
+
+class OpenRun(NamedTuple):
+    """A trained model and where it came from."""
+
+    name: str
+    """run directory as it was typed, or the name of pretrained weights"""
+
+    model: Any
+
+    @property
+    def path(self) -> Path:
+        return Path(self.name)
+
+    def trained_target(self) -> str | None:
+        """Return the column that --target named in training."""
+        try:
+            return read(self.path, "settings.json")["options"].get("target")
+        except RunError:  # a model directory that `save` wrote
+            return None
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a command takes and does in one domain."""
+
+    arguments: type
+    """dataclass of its positional arguments and flags, each with a docstring"""
+
+    function: str
+    """"module:function", imported when the command runs"""
+
+    plots: tuple[str, ...] = (".png", ".svg", ".pdf")
+    """suffixes that --output of `explain` and `inspect` takes"""
+
+    def __call__(self, *arguments: Any) -> Any:
+        return import_object(self.function)(*arguments)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Everything that the rest of the code has to know of one domain."""
+
+    name: str
+    """as --domain takes it"""
+
+    unit: str
+    """singular of what is predicted: "image", "node", "pair", "graph" """
+
+    summary: str
+    """one line for help: what is learned"""
+
+    reads: str
+    """one line: the forms of data it reads"""
+
+    detect: Callable[[Path, frozenset[str]], str | None]
+    """(path, names of the flags typed) -> what was recognised, in a few words; None:
+    not this domain's. Looks at names and first lines only"""
+
+    data: type
+    """dataclass of the options for reading"""
+
+    settings: type
+    """dataclass of the options for training"""
+
+    estimators: Mapping[str, str]
+    """task -> "module:class" """
+
+    read: str
+    """"module:function" (path, data options, parameters) -> (dataset, task)"""
+
+    run: str
+    """"module:class" of the training run"""
+
+    commands: Mapping[str, Command]
+    """check, evaluate, predict, explain, inspect, and report where it offers more.
+
+    The function of check gets (data, arguments, console), the others
+    (OpenRun, arguments, console). evaluate returns an Evaluation, explain and inspect a
+    Finding, the others what --json prints."""
+
+    examples: Mapping[str, str]
+    """what `predict` and `explain` take behind RUN, for the hints after training"""
+
+    demo: str | None = None
+    """"module:function" (console, seeds) -> outcome"""
+
+    is_pretrained: str | None = None
+    """"module:function" (name) -> bool: whether it names pretrained weights, which
+    `explain` and `inspect` accept in place of a run"""
+
+    open_pretrained: str | None = None
+    """"module:function" (name, print line) -> model with these weights"""
+
+    data_may_move: bool = False
+    """whether a run may be resumed with its data at another path (they are compared)"""
+
+    def estimator(self, task: str) -> type[Any]:
+        """Return the estimator's class for a task."""
+        return import_object(self.estimators[task])

@@ -1,0 +1,273 @@
+"""A training run: from data to a run directory with a tested model and a report.
+
+Every domain writes the same files, with the same keys:
+
+    env.json classes.json   data/{index,splits,quarantine}.csv
+    model.json model.safetensors   checkpoints/
+    metrics.csv metrics.json predictions.csv report.{html,json,txt}
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from vicinal.core.compute.runtime import count_parameters
+from vicinal.core.data.quarantine import Quarantined
+from vicinal.core.evaluation.evaluation import Evaluation
+from vicinal.core.metrics import Score
+from vicinal.core.report.report import Report
+from vicinal.core.storage.files import write_text
+from vicinal.core.storage.run_folder import CHECKPOINT, Run, environment
+from vicinal.core.text import pluralize
+from vicinal.core.training.history import Epoch
+from vicinal.core.training.trainer_options import never_stop
+
+TASKS = {
+    "single_label": "classification",
+    "multi_label": "multilabel",
+    "numeric": "regression",
+}
+SPLIT_PURPOSE = {
+    "train": "for training",
+    "val": "for validation",
+    "test": "for testing",
+}
+NO_EVALUATION: dict[str, Any] = {
+    "score": None,
+    "scores": [],
+    "baselines": {},
+    "classes": [],
+    "confusion": None,
+    "calibration_error": None,
+    "notes": [],
+}
+
+
+def write_csv(path: Path, frame: Any) -> None:
+    """Write a table as CSV; the file is complete or not there."""
+    write_text(path, frame.to_csv(index=False))
+
+
+@dataclass
+class TrainingRun:
+    """Iterate over `steps()` to train, evaluate and write everything."""
+
+    estimator: Any
+    data: Any
+    """labelled data, as they were read"""
+
+    run: Run
+    source: str
+    """the data as the user named them, for the report"""
+
+    report_progress: Callable[[int, int], None] | None = None
+    """called with (done, total) during long steps"""
+
+    stop_requested: Callable[[], bool] = never_stop
+    started_at: float = field(default_factory=time.monotonic)
+    """`time.monotonic()` at the start of the time budget"""
+
+    linear_score: Score | None = field(init=False, default=None)
+    linear_seconds: float = field(init=False, default=0.0)
+    """seconds until the linear baseline was evaluated and saved"""
+
+    evaluation: Evaluation | None = field(init=False, default=None)
+    """of the final model; None: nothing was held out"""
+
+    seconds: float = field(init=False, default=0.0)
+    """of the whole run, trials of backends and the report included"""
+
+    domain: ClassVar[str]
+    unit: ClassVar[str]
+    """one example: image, node, pair, graph"""
+
+    def steps(self) -> Iterator[str | Epoch]:
+        """Do everything; yield sentences and epoch records as they come."""
+        yield from self.prepare()
+        yield from self.train()
+        yield from self.evaluate()
+        yield from self.analyse()
+        yield from self.finish()
+
+    # --- what a domain provides ---
+
+    def describe_data(self) -> list[str]:
+        """Return what was detected in the data, in sentences."""
+        raise NotImplementedError
+
+    def describe_split(self) -> str:
+        """Return how many examples each split has, in a sentence."""
+        raise NotImplementedError
+
+    def split_counts(self) -> dict[str, int]:
+        """Return the number of examples of train, val and test."""
+        raise NotImplementedError
+
+    def data_tables(self) -> dict[str, Any]:
+        """Return the tables `index` and `splits` of data/."""
+        raise NotImplementedError
+
+    def data_statistics(self) -> dict[str, Any]:
+        """Return figures that describe the data."""
+        raise NotImplementedError
+
+    def evaluate_model(self) -> Evaluation | None:
+        """Evaluate the current model on the test split; None: nothing is held out."""
+        raise NotImplementedError
+
+    def predictions(self) -> Any:
+        """Return predictions.csv: name, split, label, predicted, probability, p_*."""
+        raise NotImplementedError
+
+    def make_report(self) -> Report:
+        """Return the report."""
+        raise NotImplementedError
+
+    def analyse(self) -> Iterator[str]:
+        """Do what a domain does after the evaluation."""
+        yield from ()
+
+    def extra_summary(self) -> dict[str, Any]:
+        """Return the keys that only this domain's summary has."""
+        return {}
+
+    @property
+    def selects_epoch(self) -> bool:
+        """Return whether the validation split selects the epoch."""
+        return True
+
+    @property
+    def quarantined(self) -> list[Quarantined]:
+        """Return the rows that could not be used."""
+        return self.data.quarantined
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what the user should know about the data."""
+        return self.data.notes
+
+    @property
+    def task(self) -> str:
+        """Return the task as --task has it."""
+        return TASKS[self.estimator.objective_.kind]
+
+    # --- the steps ---
+
+    def prepare(self) -> Iterator[str]:
+        """Describe the data, split them, fit and save the linear baseline."""
+        yield from self.describe_data()
+        if self.quarantined:
+            first = self.quarantined[0]
+            yield (
+                f"{pluralize(len(self.quarantined), 'row')} quarantined (see "
+                f"data/quarantine.csv); the first: {first.name}: {first.reason}"
+            )
+        self.estimator.start_fit()
+        self.estimator.fit_linear(self.data)
+        yield from (f"note: {note}" for note in self.notes)
+        yield self.describe_split()
+        self.write_data()
+        yield self._evaluate_linear()
+
+    def _evaluate_linear(self) -> str:
+        found = self.evaluate_model()
+        self.estimator.save(self.run.folder, overwrite=True)
+        self.linear_seconds = time.monotonic() - self.started_at
+        text = (
+            f"linear baseline after {self.linear_seconds:.1f} s "
+            f"({self.estimator.linear_description})"
+        )
+        if found is None:
+            return f"{text}: no score, because no {self.unit} is held out"
+        self.linear_score = found.score
+        return f"{text}: {found.score.metric} {found.score}"
+
+    def train(self) -> Iterator[str | Epoch]:
+        """Train networks within the time budget."""
+        raise NotImplementedError
+
+    def evaluate(self) -> Iterator[str]:
+        """Evaluate the final model beside the baselines."""
+        self.evaluation = self.evaluate_model()
+        if self.evaluation is not None:
+            yield str(self.evaluation)
+            yield self.evaluation.verdict
+
+    def finish(self) -> Iterator[str]:
+        """Write the model, the predictions and the report; metrics.json is last."""
+        self.write_results()
+        yield from ()
+
+    # --- files ---
+
+    @property
+    def checkpoint(self) -> Path:
+        """Return the file that a killed run resumes from."""
+        return self.run.path(CHECKPOINT)
+
+    def write_data(self) -> None:
+        """Write env.json, classes.json and the tables of data/."""
+        import pandas as pd
+
+        self.run.write("env.json", environment())
+        columns = list(Quarantined._fields)
+        quarantine = pd.DataFrame(self.quarantined, columns=columns)
+        for name, frame in {**self.data_tables(), "quarantine": quarantine}.items():
+            write_csv(self.run.path(f"data/{name}.csv"), frame)
+        self.run.write("classes.json", self.class_names())
+
+    def class_names(self) -> list[str]:
+        """Return the names of the classes; empty for regression."""
+        return list(self.estimator.objective_.classes)
+
+    def write_results(self) -> None:
+        """Write the model, metrics, predictions and the report."""
+        import pandas as pd
+
+        run, history = self.run, self.estimator.history_
+        self.estimator.save(run.folder, overwrite=True)
+        columns = list(Epoch._fields)
+        write_csv(run.path("metrics.csv"), pd.DataFrame(history, columns=columns))
+        predictions = self.predictions()
+        if predictions is not None:
+            write_csv(run.path("predictions.csv"), predictions)
+        self.seconds = time.monotonic() - self.started_at
+        report = self.make_report()
+        run.write("report.json", report.to_dict())
+        write_text(run.path("report.html"), report.html())
+        write_text(run.path("report.txt"), report.text())
+        self.seconds = time.monotonic() - self.started_at
+        run.write("metrics.json", self.summary())
+
+    def summary(self) -> dict[str, Any]:
+        """Return the result as JSON: the same keys in every domain, and a few more."""
+        estimator, found = self.estimator, self.evaluation
+        evaluation = NO_EVALUATION if found is None else found.to_dict()
+        comparison = estimator.comparison_
+        return {
+            "domain": self.domain,
+            "task": self.task,
+            "run": str(self.run.folder),
+            **evaluation,
+            "verdict": None if found is None else found.verdict,
+            "model": estimator.model_description,
+            "comparison": comparison and comparison.to_dict(),
+            "linear_score": self.linear_score and self.linear_score.to_dict(),
+            "linear_seconds": round(self.linear_seconds, 2),
+            "splits": self.split_counts(),
+            "quarantined": len(self.quarantined),
+            "data": self.source,
+            "statistics": self.data_statistics(),
+            "epochs": len(estimator.history_),
+            "parameters": sum(map(count_parameters, estimator.final_networks)),
+            "seconds": round(self.seconds, 2),
+            "notes": [*self.notes, *evaluation["notes"]],
+            **self.extra_summary(),
+        }
+
+
+def describe_counts(counts: dict[str, int]) -> str:
+    """Return the size of each split that is not empty, in words."""
+    return ", ".join(f"{n:,} {SPLIT_PURPOSE[name]}" for name, n in counts.items() if n)

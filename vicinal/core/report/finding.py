@@ -1,0 +1,56 @@
+"""A result of `explain` or `inspect`: printed, as JSON, and drawn on request."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vicinal.core.report.plots import save_figure
+from vicinal.core.storage.files import check_writable, write_text
+from vicinal.errors import SettingError
+
+PAGE = ".html"
+PLOTS = (".png", ".svg", ".pdf")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Text, JSON and plots of one result."""
+
+    text: Sequence[str]
+    """lines for the console"""
+
+    data: dict[str, Any]
+    """the same as JSON"""
+
+    draw: Callable[[], Any] | None = None
+    """make a matplotlib figure; None: there is no plot"""
+
+    html: Callable[[], str] | None = None
+    """make a page; None: there is none"""
+
+    plot_name: str = ""
+    """file name of the plot that is written without --output; "": none is"""
+
+    def save_plot(self, path: Path) -> None:
+        """Write the plot or the page; SettingError where there is none."""
+        if path.suffix.lower() == PAGE and self.html is not None:
+            write_text(path, self.html())
+        elif path.suffix.lower() in PLOTS and self.draw is not None:
+            save_figure(self.draw(), path)
+        else:
+            raise SettingError(f"There is no plot of this kind for {path}.")
+
+
+def check_plot_path(output: str, suffixes: Sequence[str]) -> Path:
+    """Return the path of a plot, before any work.
+
+    Raises SettingError for another suffix, RunError where it cannot be written.
+    """
+    path = Path(output)
+    if path.suffix.lower() not in suffixes:
+        raise SettingError(
+            f"--output must end in {', '.join(suffixes)}. Got {output!r} instead."
+        )
+    check_writable(path)
+    return path

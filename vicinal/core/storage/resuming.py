@@ -1,0 +1,55 @@
+"""The settings of a resumed run: those it began with, and the few that may change."""
+
+from pathlib import Path
+from typing import Any
+
+from vicinal.core.storage.run_folder import SETTINGS, is_run, read
+from vicinal.errors import RunError, SettingError
+
+
+def settings_to_resume(
+    folder: Path,
+    asked: dict[str, Any],
+    explicit: frozenset[str],
+    free: frozenset[str],
+    data_may_move: bool,
+) -> dict[str, Any]:
+    """Return the settings.json of a run, with the free settings that were typed now.
+
+    asked: what settings.json would hold for what was typed. explicit: names of the
+    flags that were typed. free: settings that may change. Raises RunError for other
+    data, SettingError for a setting that may not change.
+    """
+    if not is_run(folder):  # killed before it had written anything
+        return asked
+    began = read(folder, SETTINGS)
+    if began["domain"] != asked["domain"]:
+        raise SettingError(
+            f"The run in {folder} is of the domain {began['domain']}, not "
+            f"{asked['domain']}. Leave --domain out, or start a new run."
+        )
+    if began["data"] != asked["data"] and not data_may_move:
+        raise RunError(
+            f"The run in {folder} began with {began['data']}, not {asked['data']}. "
+            "Give the same data, or start a new run without --resume."
+        )
+    before = began["options"] | began["parameters"]
+    now = asked["options"] | asked["parameters"]
+    typed = {"random_state" if name == "seed" else name for name in explicit} & {*now}
+    free = free | {"device"}
+    changed = [
+        f"{name} (was {before.get(name)!r}, now {now[name]!r})"
+        for name in sorted(typed - free)
+        if _as_json(now[name]) != before.get(name)
+    ]
+    if changed:
+        raise SettingError(
+            "A run is resumed with the settings it began with. Different now: "
+            f"{', '.join(changed)}. Leave them out, or start a new run."
+        )
+    parameters = began["parameters"] | {name: now[name] for name in typed & free}
+    return began | {"data": asked["data"], "parameters": parameters}
+
+
+def _as_json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,72 @@
+"""Options of a training run beyond the user's settings."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from vicinal.core.compute.batchnorm_folding import Pair
+
+
+def do_nothing(model: nn.Module) -> None:
+    """Leave a model as it is."""
+
+
+def never_stop() -> bool:
+    """Return False: no stop was requested."""
+    return False
+
+
+@dataclass(frozen=True)
+class TrainerOptions:
+    """Details of training beyond the user's settings."""
+
+    seed: int = 0
+
+    lr_multipliers: Mapping[str, float] = field(default_factory=dict)
+    """by parameter name; 1 where not named"""
+
+    penalties: Mapping[str, float] = field(default_factory=dict)
+    """by parameter name, lambda of an L2 term lambda / 2 |w|^2 in the loss. Unlike the
+    optimizer's decoupled decay, which shrinks all weights alike, it keeps weights with
+    small gradients near 0 (Loshchilov & Hutter 2019, section 2)"""
+
+    ema_decay: float = 0.0
+    """decay per step of the moving average of the weights, which is then validated and
+    kept; 0: no average"""
+
+    frozen_batchnorms: list[Pair] | None = None
+    """convolutions with the batch norms whose statistics stay fixed; None: all norms
+    follow the batches"""
+
+    unfreeze_at: Mapping[str, int] = field(default_factory=dict)
+    """by parameter name, the epoch from which it is trained (0 where not named)"""
+
+    time_limited: bool = False
+    """whether the learning rate reaches 0 with the minutes, if epochs take longer"""
+
+    started_at: float | None = None
+    """`time.monotonic()` at which the minutes began; None: now"""
+
+    on_start: Callable[[nn.Module], None] = do_nothing
+    """changes the model before its first step, not when training is resumed"""
+
+    select_epoch: bool = True
+    """whether validation selects the epoch; else the last one is kept, as where nothing
+    is held out, or where a few examples would select among nearly equal networks"""
+
+    select_by_loss: bool = False
+    """whether the best epoch has the lowest loss instead of the best score, which on
+    few examples is noisy and selects an early epoch"""
+
+
+@dataclass(frozen=True)
+class Checkpointing:
+    """Where training is saved, and when it stops."""
+
+    path: Path | None = None
+    fingerprint: str = ""
+    """what a resumed run must agree on"""
+
+    stop_requested: Callable[[], bool] = never_stop

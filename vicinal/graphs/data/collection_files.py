@@ -1,0 +1,362 @@
+"""Files of graph collections: TU and GIN data sets, CSV tables.
+
+TU: K. Kersting et al.: Benchmark Data Sets for Graph Kernels, https://graphlearning.io.
+
+GIN: K. Xu et al.: How Powerful are Graph Neural Networks?, ICLR 2019. The first line is
+the number of graphs; then each graph has a line `nodes label` and, for each of its
+nodes, a line `tag degree neighbours...[ attributes...]`.
+
+CSV: edges.csv `graph_id,source,target`; nodes.csv `graph_id,id,...` (optional);
+graphs.csv `graph_id,label` (optional). Or one CSV of edges with a column `label`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vicinal.core.data.csv_tables import read_csv
+from vicinal.core.data.quarantine import Quarantined
+from vicinal.errors import DataError, NoDataError
+from vicinal.graphs.data.detect import GRAPH_COLUMNS
+from vicinal.graphs.data.edge_list import cells_as_text, edge_columns, find_column
+from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
+from vicinal.graphs.data.node_list import ID_COLUMNS
+
+GRAPH_LABEL_COLUMNS = ("label", "class", "y")
+
+NodeKey = tuple[str, str]
+"""name of the graph, name of the node"""
+
+
+# --- text files ---
+
+
+def read_gin_file(path: Path) -> tuple[GraphCollection, list[Any]]:
+    """Read a GIN data set: graphs and their labels."""
+    lines = _numeric_lines(path)
+
+    def next_line(expected: str) -> list[float]:
+        numbers = next(lines, None)
+        if numbers is None:
+            raise DataError(f"{path} ends where {expected} was expected.")
+        return numbers
+
+    num_graphs = int(next_line("the number of graphs")[0])
+    labels, sizes, tags, source, target = [], [], [], [], []
+    attributes: list[list[float]] = []
+    start = 0
+    for _ in range(num_graphs):
+        size, label = (int(v) for v in next_line("a graph")[:2])
+        labels.append(label)
+        sizes.append(size)
+        for row in range(size):
+            tag, degree, *rest = next_line("a node")
+            neighbors = [int(v) for v in rest[: int(degree)]]
+            if len(neighbors) < degree or not all(0 <= v < size for v in neighbors):
+                raise DataError(
+                    f"{path}: node {row} of graph {len(sizes)} must have {int(degree)} "
+                    f"neighbours from 0 to {size - 1}. Got {neighbors}."
+                )
+            tags.append(int(tag))
+            attributes.append(rest[int(degree) :])
+            source += [start + v for v in neighbors]
+            target += [start + row] * len(neighbors)
+        start += size
+    graphs = disjoint_union(
+        np.array(sizes),
+        np.array(source, np.int64),
+        np.array(target, np.int64),
+        _feature_table(tags, attributes),
+        [str(k) for k in range(num_graphs)],
+    )
+    return graphs, labels
+
+
+def _numeric_lines(path: Path) -> Iterator[list[float]]:
+    """Yield the numbers of each line that is not empty."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if line.strip():
+            try:
+                yield [float(word) for word in line.split()]
+            except ValueError:
+                message = f"{path}, line {number}: expected numbers. Got {line[:80]!r}."
+                raise DataError(message) from None
+
+
+def _feature_table(tags: Sequence[Any], attributes: Sequence[Sequence[float]]) -> Any:
+    """Return node features: the tag as a category, attributes as numbers."""
+    import pandas as pd
+
+    width = min(map(len, attributes), default=0)
+    frame: dict[str, Any] = {"tag": [f"t{tag}" for tag in tags]}
+    for k in range(width):
+        frame[f"a{k}"] = [float(row[k]) for row in attributes]
+    return pd.DataFrame(frame)
+
+
+class _TUFiles:
+    """The files NAME_A.txt, NAME_graph_indicator.txt, ... of a TU data set."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.directory, self.name = directory, name
+
+    def path(self, part: str) -> Path:
+        return self.directory / f"{self.name}_{part}.txt"
+
+    def lines(self, part: str) -> list[str] | None:
+        """Return the lines of a file that are not empty; None if it is missing."""
+        if not self.path(part).exists():
+            return None
+        text = self.path(part).read_text(encoding="utf-8")
+        return [line.strip() for line in text.split("\n") if line.strip()]
+
+    def require(self, part: str) -> None:
+        """Raise DataError if a file is missing."""
+        if not self.path(part).exists():
+            raise DataError(f"{self.directory} has no {self.path(part).name}.")
+
+    def numbers(self, part: str, width: int = 0) -> np.ndarray | None:
+        """Return the numbers of a file [lines, width]; None if it is missing or empty.
+
+        width: of each line; 0: as the first line.
+        """
+        rows: list[list[float]] = []
+        path = self.path(part)
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        for number, line in enumerate(text.split("\n"), 1):
+            if not line.strip():
+                continue
+            where = f"{path}, line {number}"
+            try:
+                row = [float(cell) for cell in line.split(",")]
+            except ValueError:
+                raise DataError(
+                    f"{where}: expected numbers. Got {line[:80]!r}."
+                ) from None
+            width = width or len(row)
+            if len(row) != width:
+                raise DataError(
+                    f"{where}: expected {width} numbers. Got {line[:80]!r}."
+                )
+            rows.append(row)
+        return np.array(rows).reshape(-1, width) if rows else None
+
+
+def read_tu_directory(
+    directory: Path, name: str
+) -> tuple[GraphCollection, list[Any] | None]:
+    """Read a TU data set: graphs and their labels, if there are any."""
+    files = _TUFiles(directory, name)
+    files.require("graph_indicator")
+    files.require("A")
+    indicator = files.numbers("graph_indicator", 1)
+    if indicator is None:
+        raise NoDataError(f"{name}_graph_indicator.txt is empty.")
+    batch = indicator[:, 0].astype(np.int64) - 1
+    if batch.min() < 0:
+        raise DataError(f"{name}_graph_indicator.txt must number graphs from 1.")
+    order = np.argsort(batch, kind="stable")
+    new_row = np.argsort(order)
+    edges = files.numbers("A", 2)
+    ends = np.empty((0, 2), np.int64) if edges is None else edges.astype(np.int64) - 1
+    if len(ends) and (ends.min() < 0 or ends.max() >= len(batch)):
+        raise DataError(f"{name}_A.txt must number nodes from 1 to {len(batch)}.")
+    sizes = np.bincount(batch)
+    graphs = disjoint_union(
+        sizes,
+        new_row[ends[:, 0]],
+        new_row[ends[:, 1]],
+        _tu_features(files, len(batch), order),
+        [str(k + 1) for k in range(len(sizes))],
+    )
+    source, target = graphs.nodes.source, graphs.nodes.target
+    if (graphs.batch[source] != graphs.batch[target]).any():
+        raise DataError(f"{name}_A.txt has an edge between nodes of two graphs.")
+    return graphs, files.lines("graph_labels")
+
+
+def _tu_features(files: _TUFiles, num_nodes: int, order: np.ndarray) -> Any:
+    labels, attributes = files.lines("node_labels"), files.numbers("node_attributes")
+    tags = ["0"] * num_nodes if labels is None else labels
+    rows = [[]] * num_nodes if attributes is None else attributes.tolist()
+    for part, values in (("node_labels", tags), ("node_attributes", rows)):
+        if len(values) != num_nodes:
+            raise DataError(
+                f"{files.path(part).name} must have a line for each of {num_nodes:,} "
+                f"nodes. Got {len(values):,}."
+            )
+    return _feature_table([tags[k] for k in order], [rows[k] for k in order])
+
+
+# --- CSV tables ---
+
+
+class _EdgeTable(NamedTuple):
+    """The columns of a table of edges, as texts."""
+
+    path: Path
+    frame: Any
+    graphs: list[str]
+    sources: list[str]
+    targets: list[str]
+    notes: list[str]
+
+
+def read_tables(
+    path: Path, target: str | None
+) -> tuple[GraphCollection, list[Any] | None]:
+    """Read a directory of tables, or one table of edges: graphs and their labels.
+
+    target: the label column.
+    """
+    edges = _read_edge_table(path)
+    nodes, features, quarantined = _read_node_table(path, edges)
+    if not nodes:
+        raise NoDataError(f"{path} has no valid nodes.")
+    graph_numbers: dict[str, int] = {}
+    for graph, _ in nodes:
+        graph_numbers.setdefault(graph, len(graph_numbers))
+    batch = np.array([graph_numbers[graph] for graph, _ in nodes])
+    order = np.argsort(batch, kind="stable")
+    row = {nodes[k]: new_row for new_row, k in enumerate(order)}
+    (sources, targets), quarantined_edges = _resolve_edges(edges, row)
+    if features is not None:
+        features = features.iloc[order].reset_index(drop=True)
+        features = features if features.shape[1] else None
+    graphs = disjoint_union(
+        np.bincount(batch),
+        sources,
+        targets,
+        features,
+        list(graph_numbers),
+        [nodes[k][1] for k in order],
+    )
+    quarantined += quarantined_edges
+    labels = _read_graph_labels(path, edges, target)
+    if labels is not None:
+        quarantined += [
+            Quarantined(name, str(labels[name]), "there is a label, but no such graph")
+            for name in labels
+            if name and name not in graph_numbers
+        ]
+    graphs = replace(graphs, quarantined=quarantined, notes=edges.notes)
+    if labels is None:
+        return graphs, None
+    import pandas as pd
+
+    return graphs, pd.Series([labels.get(name) for name in graph_numbers]).tolist()
+
+
+def _read_edge_table(path: Path) -> _EdgeTable:
+    file = path if path.is_file() else path / "edges.csv"
+    frame = read_csv(file, "graph_id,source,target")
+    graph, ends = find_column(frame, GRAPH_COLUMNS), edge_columns(frame)
+    if graph is None or ends is None:
+        raise DataError(
+            f"{file} must have columns graph_id, source and target. Got "
+            f"{', '.join(map(str, frame.columns))}."
+        )
+    notes = []
+    if ends[2] is not None:
+        notes.append(
+            f"the column {ends[2]!r} of the edges is ignored: graph-level models have "
+            "no edge weights"
+        )
+    graphs, sources, targets = (
+        cells_as_text(frame[name]) for name in (graph, ends[0], ends[1])
+    )
+    return _EdgeTable(file, frame, graphs, sources, targets, notes)
+
+
+def _read_node_table(
+    path: Path, edges: _EdgeTable
+) -> tuple[list[NodeKey], Any, list[Quarantined]]:
+    """Return the nodes, their features, and quarantined rows.
+
+    Without nodes.csv the nodes are the ends of the edges, without features.
+    """
+    file = path / "nodes.csv"
+    if not file.exists():
+        triples = zip(edges.graphs, edges.sources, edges.targets, strict=True)
+        ends = ((g, v) for g, *vs in triples if g and all(vs) for v in vs)
+        return list(dict.fromkeys(ends)), None, []
+    frame = read_csv(file, "graph_id,id,...")
+    graph, node = find_column(frame, GRAPH_COLUMNS), find_column(frame, ID_COLUMNS)
+    if graph is None or node is None:
+        raise DataError(f"{file} must have columns graph_id and id.")
+    keys = list(
+        zip(cells_as_text(frame[graph]), cells_as_text(frame[node]), strict=True)
+    )
+    rows, quarantined = _unique_rows(keys)
+    features = frame.drop(columns=[graph, node]).iloc[rows]
+    return [keys[row] for row in rows], features, quarantined
+
+
+def _unique_rows(keys: list[NodeKey]) -> tuple[list[int], list[Quarantined]]:
+    """Return the rows that name a node for the first time; quarantine the others."""
+    first: dict[NodeKey, int] = {}
+    rows, quarantined = [], []
+    for row, (graph, name) in enumerate(keys):
+        line = row + 2
+        if not (graph and name):
+            reason = f"line {line}: the id or graph_id is empty"
+            quarantined.append(Quarantined(name, "", reason))
+        elif (graph, name) in first:
+            where = f"duplicate of line {first[graph, name]} in graph {graph!r}"
+            quarantined.append(Quarantined(name, "", f"line {line}: {where}"))
+        else:
+            first[graph, name] = line
+            rows.append(row)
+    return rows, quarantined
+
+
+def _resolve_edges(
+    edges: _EdgeTable, row: dict[NodeKey, int]
+) -> tuple[np.ndarray, list[Quarantined]]:
+    """Return the ends of the edges as rows of nodes [2, E], and quarantined edges."""
+    ends, quarantined = [], []
+    triples = zip(edges.graphs, edges.sources, edges.targets, strict=True)
+    for line, (graph, source, target) in enumerate(triples, 2):
+        if (graph, source) in row and (graph, target) in row:
+            ends.append((row[graph, source], row[graph, target]))
+            continue
+        unknown = source if (graph, source) not in row else target
+        reason = f"graph {graph!r} has no node {unknown!r}"
+        if not (graph and source and target):
+            reason = "the graph_id, source or target is empty"
+        edge = f"{source} - {target}"
+        quarantined.append(Quarantined(edge, "", f"line {line}: {reason}"))
+    return np.array(ends, np.int64).reshape(-1, 2).T, quarantined
+
+
+def _read_graph_labels(
+    path: Path, edges: _EdgeTable, target: str | None
+) -> dict[str, Any] | None:
+    """Return labels by graph name from graphs.csv, or from the table of edges."""
+    file, frame = edges.path, edges.frame
+    if (path / "graphs.csv").exists():
+        file = path / "graphs.csv"
+        frame = read_csv(file, "graph_id,label")
+    graph = find_column(frame, GRAPH_COLUMNS) or find_column(frame, ID_COLUMNS)
+    column = target
+    if target is None:
+        column = find_column(frame, GRAPH_LABEL_COLUMNS)
+    if column is None and frame is edges.frame:
+        return None
+    if graph is None or column is None or column not in frame.columns:
+        raise DataError(
+            f"{file} must have columns graph_id and {target or 'label'}. Got "
+            f"{', '.join(map(str, frame.columns))}."
+        )
+    labels: dict[str, Any] = {}
+    cells = zip(cells_as_text(frame[graph]), frame[column].tolist(), strict=True)
+    for name, label in cells:
+        other = labels.setdefault(name, label)
+        if other != label and not (other != other and label != label):
+            raise DataError(
+                f"Graph {name!r} must have one label. Got {other!r} and {label!r}."
+            )
+    return labels

@@ -1,0 +1,147 @@
+"""Read many graphs, each with a label, from any source as a `GraphCollection`.
+
+=====================================  ===============================================
+a directory of a TU data set           NAME_A.txt, NAME_graph_indicator.txt,
+                                       NAME_graph_labels.txt[, NAME_node_labels.txt,
+                                       NAME_node_attributes.txt]
+a text file of a GIN data set          see `collection_files`
+CSV tables                             edges.csv[, nodes.csv][, graphs.csv], or one CSV
+                                       of edges; see `collection_files`
+Python objects                         a list of NetworkX or PyG graphs, with labels y
+=====================================  ===============================================
+"""
+
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from vicinal.core.data.labels import Task
+from vicinal.core.text import pluralize
+from vicinal.errors import DataError, NoDataError
+from vicinal.graphs.data.collection_files import (
+    read_gin_file,
+    read_tables,
+    read_tu_directory,
+)
+from vicinal.graphs.data.convert import is_matrix, is_networkx, is_pyg
+from vicinal.graphs.data.detect import find_gin_file, tu_dataset_name
+from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
+from vicinal.graphs.data.labels import parse_labels, with_labels
+from vicinal.graphs.data.read import read_graph
+
+
+def read_graphs(
+    data: Any, y: Any = None, *, task: Task = "auto", target: str | None = None
+) -> GraphCollection:
+    """Read graphs from a directory, a file, or objects.
+
+    data: a path, a list of graphs, or one graph. y: labels [G], for lists and where the
+    files have none. task: how labels are parsed. target: label column of graphs.csv.
+    Raises NoDataError if there are no graphs.
+    """
+    if isinstance(data, GraphCollection):
+        graphs, labels = data, None
+    elif isinstance(data, (str, PathLike)):
+        graphs, labels = _read_path(Path(data), target)
+    elif is_pyg(data) or is_networkx(data) or is_matrix(data):
+        graphs, labels = _from_objects([data])
+    elif isinstance(data, Iterable):
+        graphs, labels = _from_objects(list(data))
+    else:
+        raise DataError(
+            f"data must be a path or a list of graphs. Got {type(data).__name__}."
+        )
+    if not len(graphs):
+        raise NoDataError("There are no graphs.")
+    if labels is not None:
+        graphs = _add_labels(graphs, labels, task)
+    return graphs if y is None else _add_labels(graphs, list(y), task)
+
+
+def _add_labels(graphs: GraphCollection, y: Sequence[Any], task: Task) -> Any:
+    import pandas as pd
+
+    if len(y) != len(graphs):
+        raise DataError(
+            f"y must have a label for each of {pluralize(len(graphs), 'graph')}. Got "
+            f"{len(y)}."
+        )
+    cells = pd.Series(y, dtype=object)
+    return with_labels(graphs, parse_labels(graphs.names.tolist(), cells, task))
+
+
+def _read_path(
+    path: Path, target: str | None
+) -> tuple[GraphCollection, Sequence[Any] | None]:
+    if not path.exists():
+        raise NoDataError(
+            f"There is nothing at {path}. Check the spelling of the path."
+        )
+    if path.is_file():
+        is_text = path.suffix.lower() == ".txt"
+        return read_gin_file(path) if is_text else read_tables(path, target)
+    name, gin_file = tu_dataset_name(path), find_gin_file(path)
+    if name is not None:
+        return read_tu_directory(path, name)
+    if gin_file is not None:
+        return read_gin_file(gin_file)
+    if (path / "edges.csv").exists():
+        return read_tables(path, target)
+    raise DataError(
+        f"{path} holds no graphs. Expected the files of a TU data set, or edges.csv "
+        "with a column graph_id."
+    )
+
+
+def _from_objects(
+    graphs: Sequence[Any],
+) -> tuple[GraphCollection, Sequence[Any] | None]:
+    """Convert NetworkX graphs (label: graph attribute), PyG graphs (y), or matrices."""
+    import pandas as pd
+
+    tables, labels = [], []
+    for graph in graphs:
+        if is_pyg(graph):
+            y = getattr(graph, "y", None)
+            labels.append(None if y is None or y.numel() != 1 else y.item())
+            tables.append(read_graph(_without_label(graph)))
+        elif is_networkx(graph) or is_matrix(graph):
+            labels.append(getattr(graph, "graph", {}).get("label"))
+            tables.append(read_graph(graph))
+        else:
+            raise DataError(
+                "data must be a list of graphs of NetworkX or PyG, or scipy matrices. "
+                f"Got a {type(graph).__name__} in it."
+            )
+    if not tables:
+        raise NoDataError("There are no graphs.")
+    sizes = np.array([len(table) for table in tables])
+    starts = np.cumsum(sizes) - sizes
+    parts = [table.features for table in tables]
+    features: Any = None
+    if all(part is not None for part in parts):
+        frames = all(hasattr(part, "columns") for part in parts)
+        features = (
+            pd.concat(parts, ignore_index=True) if frames else np.concatenate(parts)
+        )
+    shifted = list(zip(tables, starts, strict=True))
+    collection = disjoint_union(
+        sizes,
+        np.concatenate([table.source + start for table, start in shifted]),
+        np.concatenate([table.target + start for table, start in shifted]),
+        features,
+        [str(k) for k in range(len(tables))],
+        [name for table in tables for name in table.ids],
+    )
+    has_labels = any(label is not None for label in labels)
+    return collection, labels if has_labels else None
+
+
+def _without_label(graph: Any) -> Any:
+    """Return a copy without y, which is the label of the graph and not of its nodes."""
+    names = ("x", "edge_index", "edge_weight", "num_nodes")
+    return SimpleNamespace(**{name: getattr(graph, name, None) for name in names})

@@ -1,0 +1,119 @@
+"""BatchedGraphs as tensors with targets: encoding, splitting, mini-batches, files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vicinal.core.compute.runtime import seeded_generator
+from vicinal.core.data.splits import TEST, TRAIN, VAL, Fractions, split
+from vicinal.core.estimators.model_files import decode_names, encode_names
+from vicinal.core.storage.checkpoint import Tensors
+from vicinal.core.training.trainer import Loader
+from vicinal.graphs.data.graph_collection import GraphCollection
+from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.node_features import FeatureEncoder
+from vicinal.graphs.graph_level.graph_features import BatchedGraphs
+
+
+@dataclass
+class GraphLoader:
+    """Mini-batches of graphs with about the same number of edges each."""
+
+    rows: np.ndarray
+    y: Tensor
+    edges: np.ndarray
+    """[number of rows] edges of each graph"""
+
+    per_batch: int
+    seed: int
+    share: tuple[int, int] = (0, 1)
+
+    @property
+    def steps(self) -> int:
+        return max(1, round(float(self.edges.sum()) / self.per_batch))
+
+    def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = seeded_generator(self.seed, epoch)
+        order = torch.randperm(len(self.rows), generator=generator)
+        done = np.cumsum(self.edges[order.numpy()] + 1)  # a graph without edges counts
+        step = np.minimum(done * self.steps // (done[-1] + 1), self.steps - 1)
+        k, of = self.share
+        for number in range(start, self.steps):
+            own = order[torch.from_numpy(step == number)][k::of]
+            yield torch.from_numpy(self.rows[own.numpy()]), self.y[own]
+
+    def shard(self, rank: int, world_size: int) -> Loader:
+        return replace(self, share=(rank, world_size))
+
+
+class LabelledGraphs(NamedTuple):
+    """BatchedGraphs with encoded features and labels."""
+
+    names: np.ndarray
+    graphs: BatchedGraphs
+    y: np.ndarray
+    """[G] or [G, K] targets"""
+
+
+def encode_graphs(data: GraphCollection, encoder: FeatureEncoder) -> BatchedGraphs:
+    """Return graphs as tensors; a node without features has the feature 1."""
+    nodes = data.nodes
+    x = torch.from_numpy(encoder.transform(nodes.features, len(nodes)))
+    x = x if x.shape[1] else torch.ones(len(nodes), 1)
+    return BatchedGraphs(x, nodes.adjacency, torch.from_numpy(data.batch), len(data))
+
+
+def split_graphs(
+    data: GraphCollection, val: float, test: float, seed: int
+) -> np.ndarray:
+    """Return train, val, test, or nothing for each graph [G].
+
+    The user's own split is kept; what it lacks is taken from its train split.
+    """
+    rows = np.flatnonzero(data.label_mask)
+    result = np.full(len(data), "", dtype="U5")
+    strata = np.zeros(len(data))
+    if data.kind == "single_label" and data.labels is not None:
+        strata = data.labels.astype(str)
+    if data.split is None:
+        fractions = Fractions(1 - val - test, val, test)
+        result[rows] = split(strata[rows], fractions=fractions, seed=seed)
+        return result
+    result[rows] = data.split[rows]
+    for name, fraction in ((TEST, test), (VAL, val)):
+        train = np.flatnonzero(result == TRAIN)
+        if not (result == name).any() and fraction and len(train):
+            fractions = Fractions(1 - fraction, 0.0, fraction)
+            chosen = split(strata[train], fractions=fractions, seed=seed)
+            result[train[chosen == TEST]] = name
+    return result
+
+
+def split_tensors(test: LabelledGraphs) -> Tensors:
+    """Return the test split as tensors: features, edges, targets and names."""
+    incoming = test.graphs.adjacency.incoming
+    return {
+        "test.x": test.graphs.x.contiguous(),
+        "test.sources": incoming.indices.contiguous(),
+        "test.targets": incoming.row_indices.contiguous(),
+        "test.batch": test.graphs.batch.contiguous(),
+        "test.y": torch.from_numpy(np.ascontiguousarray(test.y)),
+        "test.names": encode_names(test.names),
+    }
+
+
+def restore_split(tensors: Tensors) -> LabelledGraphs:
+    """Return the test split that `split_tensors` wrote."""
+    y, x = tensors["y"].numpy(), tensors["x"]
+    names = decode_names(tensors["names"]) if len(y) else np.array([], dtype=object)
+    graph = GraphTable(
+        ids=np.arange(len(x)).astype(str).astype(object),
+        source=tensors["sources"].numpy().astype(np.int64),
+        target=tensors["targets"].numpy().astype(np.int64),
+        directed=True,
+    ).adjacency
+    return LabelledGraphs(names, BatchedGraphs(x, graph, tensors["batch"], len(y)), y)

@@ -1,0 +1,197 @@
+"""What NodeClassifier and NodeRegressor find in `fit`, and its file format.
+
+The graph is part of the model: a node is predicted from its neighbourhood.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+
+from vicinal.core.data.labels import Kind
+from vicinal.core.data.splits import TEST
+from vicinal.core.estimators.labels import decode_targets, usable_rows
+from vicinal.core.estimators.model_files import (
+    decode_names,
+    encode_names,
+    head_tensors,
+    restore_head,
+)
+from vicinal.core.estimators.supervised import FittedModel
+from vicinal.core.objective import Objective
+from vicinal.core.storage.checkpoint import Tensors, with_prefix
+from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.node_features import FeatureEncoder
+from vicinal.graphs.nodes.labelled_graph import LabelledGraph
+from vicinal.graphs.nodes.networks import NetworkConfig, NodeNetwork, build_network
+from vicinal.graphs.nodes.propagated_features import PropagatedLinearModel
+from vicinal.graphs.settings import NodeSettings
+
+LINEAR_MODELS = "linear", "linear_with_features", "features_only"
+"""linear models in the model file"""
+
+
+def memory_limit(settings: NodeSettings) -> float:
+    """Return the largest array in memory, in bytes: a quarter of --memory."""
+    return 1e9 * settings.memory / 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedNodeModel(FittedModel):
+    """A graph, and the models that predict its nodes."""
+
+    feature_encoder: FeatureEncoder
+    graph: GraphTable
+    labelled_graph: LabelledGraph
+    """the same graph as tensors, with the labels of the train split"""
+
+    split: np.ndarray
+    """[N] train, val, test, or nothing for each node"""
+
+    linear_candidates: list[PropagatedLinearModel] = field(default_factory=list)
+    """the best linear model on each set of features; none after loading"""
+
+    linear: PropagatedLinearModel
+    """the linear baseline"""
+
+    linear_with_features: PropagatedLinearModel | None
+    """the best linear model that needs no labels around a node: for other graphs"""
+
+    features_only: PropagatedLinearModel
+    """the linear model that sees no edges, a baseline"""
+
+    networks: list[NodeNetwork] | None = None
+    """the ensemble that predicts; None: `linear` does"""
+
+    mixture_temperatures: tuple[float, float] | None = None
+    """temperatures of `linear` and of the networks, where their mean predicts"""
+
+    network_name: str = "none"
+    """kind of network that is trained"""
+
+    num_neighbors: tuple[int, ...] | None = None
+    """neighbours sampled per layer; None: full-batch training"""
+
+    def to_files(self) -> tuple[dict[str, Any], Tensors]:
+        """Return what model.json and model.safetensors hold."""
+        networks = self.networks or []
+        mixture = self.mixture_temperatures
+        description: dict[str, Any] = {
+            **self.shared_description(),
+            "feature_encoder": self.feature_encoder.to_dict(),
+            "directed": self.graph.directed,
+            "network": networks[0].description if networks else None,
+            "network_name": self.network_name,
+            "num_neighbors": self.num_neighbors and list(self.num_neighbors),
+            "ensemble_size": len(networks),
+            "mixture_temperatures": mixture and list(mixture),
+        }
+        tensors = self._graph_tensors()
+        for name in LINEAR_MODELS:
+            model = getattr(self, name)
+            description[name] = model and model.to_dict()
+            if model is not None:
+                tensors |= head_tensors(name, model.head)
+        for k, network in enumerate(networks):
+            state = network.state_dict().items()
+            tensors |= {f"network.{k}.{name}": tensor for name, tensor in state}
+        return description, tensors
+
+    def _graph_tensors(self) -> Tensors:
+        table, known = self.graph, self.labelled_graph
+        tensors = {
+            "graph.ids": encode_names(table.ids),
+            "graph.source": torch.from_numpy(table.source),
+            "graph.target": torch.from_numpy(table.target),
+            "graph.x": known.x.contiguous(),
+            "graph.y": torch.from_numpy(known.y),
+            "graph.train_mask": torch.from_numpy(known.train_mask),
+            "graph.test_mask": torch.from_numpy(self.split == TEST),
+            "graph.label_mask": torch.from_numpy(usable_rows(table, self.objective)),
+        }
+        if table.weight is not None:
+            tensors["graph.weight"] = torch.from_numpy(table.weight)
+        return tensors
+
+    @classmethod
+    def from_files(
+        cls, description: dict[str, Any], tensors: Tensors, settings: NodeSettings
+    ) -> Self:
+        """Return the model that `to_files` described."""
+        shared = cls.shared_fields(description)
+        objective = shared["objective"]
+        graph = with_prefix("graph", tensors)
+        table = _restore_table(
+            graph, objective, description["directed"], memory_limit(settings)
+        )
+        known = LabelledGraph(
+            graph["x"],
+            table.adjacency,
+            table.edge_weight,
+            graph["y"].numpy(),
+            graph["train_mask"].numpy(),
+        )
+        linear = {
+            name: _restore_linear(name, description[name], tensors, objective)
+            for name in LINEAR_MODELS
+        }
+        networks = []
+        for k in range(description["ensemble_size"]):
+            config = dict(description["network"])
+            network = build_network(config.pop("name"), NetworkConfig(**config))
+            network.load_state_dict(with_prefix(f"network.{k}", tensors))
+            networks.append(network.eval())
+        mixture, neighbors = (
+            description[name] and tuple(description[name])
+            for name in ("mixture_temperatures", "num_neighbors")
+        )
+        return cls(
+            **shared,
+            **cast(Any, linear),
+            feature_encoder=FeatureEncoder.from_dict(description["feature_encoder"]),
+            graph=table,
+            labelled_graph=known,
+            split=np.where(graph["test_mask"].numpy(), TEST, ""),
+            networks=networks or None,
+            mixture_temperatures=mixture,
+            network_name=description["network_name"],
+            num_neighbors=neighbors,
+        )
+
+
+def _restore_table(
+    tensors: Tensors, objective: Objective, directed: bool, max_bytes: float
+) -> GraphTable:
+    ids, weight = decode_names(tensors["ids"]), tensors.get("weight")
+    mask = tensors["label_mask"].numpy()
+    labels = np.full(len(ids), None, dtype=object)
+    if mask.any():
+        known = decode_targets(objective, tensors["y"].numpy()[mask])
+        labels[mask] = np.array(known, dtype=object)
+    return GraphTable(
+        ids=ids,
+        source=tensors["source"].numpy(),
+        target=tensors["target"].numpy(),
+        directed=directed,
+        weight=None if weight is None else weight.numpy(),
+        labels=labels,
+        kind=cast(Kind, objective.kind),
+        max_bytes=max_bytes,
+    )
+
+
+def _restore_linear(
+    name: str,
+    description: dict[str, Any] | None,
+    tensors: Tensors,
+    objective: Objective,
+) -> PropagatedLinearModel | None:
+    if description is None:
+        return None
+    head = restore_head(name, tensors, description["penalty"])
+    loss = math.nan if description["loss"] is None else description["loss"]
+    return PropagatedLinearModel(
+        description["feature_set"], head, description["smoothing"], objective, loss
+    )

@@ -1,0 +1,76 @@
+"""`evaluate`, `predict` and `report` for images."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vicinal.core.data.labels import TASK_OF_KIND
+from vicinal.core.domain import OpenRun, Outcome
+from vicinal.core.evaluation.evaluation import Evaluation
+from vicinal.core.report.console import Console
+from vicinal.core.report.report import Section
+from vicinal.core.storage.files import predictions_path
+from vicinal.core.storage.run_folder import refuse_run_as_data
+from vicinal.errors import NoDataError
+from vicinal.images.data.inputs import list_images
+from vicinal.images.data.read import read_images
+from vicinal.images.domain import EvaluateImages, PredictImages, ReportImages
+from vicinal.images.predict import predict_all
+from vicinal.images.report import extra_sections
+from vicinal.images.report.training_overlap import count_training_overlap
+from vicinal.images.training.linear_baseline import LinearBaseline
+
+
+def evaluate(run: OpenRun, arguments: EvaluateImages, console: Console) -> Evaluation:
+    """Evaluate on labelled images; those of the run's training split are reported."""
+    model, target = run.model, arguments.target
+    if target is None and Path(arguments.data).is_file():
+        target = run.trained_target()
+    task: Any = TASK_OF_KIND[model.objective_.kind]
+    table = read_images(arguments.data, task=task, target=target)
+    images, notes = model.read_for_scoring(table)
+    found = model.evaluate(images, linear=LinearBaseline.load(run.path))
+    found.notes[:0] = notes
+    scored = np.isin(images.table.names, found.predictions["path"])
+    overlap = count_training_overlap(run.path, images.rows(scored))
+    found = found.with_training_overlap(
+        overlap,
+        f"{overlap} of these {found.score.n} images were in the training split, so "
+        "the score is too high; evaluate on others",
+    )
+    if arguments.output is not None:
+        paths = [str(table.root / name) for name in found.predictions["path"]]
+        found = replace(found, predictions=found.predictions.assign(path=paths))
+    return found
+
+
+def predict(run: OpenRun, arguments: PredictImages, console: Console) -> Outcome:
+    """Predict images, as many as there are, without holding them in memory."""
+    if not arguments.inputs:
+        raise NoDataError("Name at least one image, directory or CSV after RUN.")
+    for name in arguments.inputs:
+        refuse_run_as_data(name)
+    output = predictions_path(arguments.output)
+    table = list_images(arguments.inputs)
+    for note in table.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return predict_all(run.model, table, output, console, keep=console.json)
+
+
+def add_report_sections(
+    run: OpenRun, arguments: ReportImages, console: Console
+) -> tuple[list[Section], Outcome]:
+    """Return the sections that are asked for, and the same as JSON."""
+    makers = {}
+    if arguments.shortcuts:
+        makers["shortcuts"] = extra_sections.shortcut_section
+    if arguments.compare_dense:
+        makers["dense_comparison"] = extra_sections.dense_comparison_section
+    sections, outcome = [], {}
+    for name, make_section in makers.items():
+        section, outcome[name] = make_section(run.path, run.model, console.print)
+        sections.append(section)
+    return sections, outcome

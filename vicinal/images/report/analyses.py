@@ -1,0 +1,108 @@
+"""Analyses of a finished training: the benefit of transfer, and the linear baseline."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from vicinal.core.evaluation.evaluation import Evaluation
+from vicinal.core.metrics import effective_sample_size
+from vicinal.images.data.dataset import ImageDataset
+from vicinal.images.estimator import ImageEstimator
+from vicinal.images.report.training_overlap import count_training_overlap
+from vicinal.images.training.linear_baseline import (
+    LinearBaseline,
+    fit_linear_baseline,
+    make_thumbnails,
+)
+from vicinal.images.training.scratch_comparison import (
+    FROM_SCRATCH,
+    FROZEN,
+    TrainingComparison,
+    fine_tuned_after,
+    scratch_seconds,
+)
+
+
+@dataclass
+class TransferBenefit:
+    """The same network with and without pretrained weights, on the same images."""
+
+    comparisons: list[TrainingComparison] = field(default_factory=list)
+    text: str = ""
+
+
+def compare_with_scratch(
+    estimator: ImageEstimator,
+    train: ImageDataset,
+    val: ImageDataset,
+    probe_seconds: float,
+    stop_requested: Callable[[], bool],
+) -> TransferBenefit:
+    """Train the network from scratch, about as long as the linear probe took.
+
+    Scored on the validation split; where there is none, on the first fold, which is
+    then left out of training.
+    """
+    seconds = scratch_seconds(probe_seconds, estimator.settings_.minutes)
+    frozen, probe = estimator.probe_val_score_, estimator.probe_
+    where = "validation split"
+    if frozen is None:
+        where, fold, objective = "first fold", probe.folds == 0, estimator.objective_
+        train, val = train.rows(~fold), train.rows(fold)
+        decisions = objective.decide(probe.predicted[fold])
+        frozen = objective.score(probe.y[fold], decisions, val.groups)
+    scratch = estimator.fit_from_scratch(train, val, seconds, stop_requested)
+    found = [
+        TrainingComparison(FROM_SCRATCH, seconds, scratch),
+        TrainingComparison(FROZEN, probe_seconds, frozen),
+    ]
+    history = estimator.history_
+    effective_n = effective_sample_size(np.ones(frozen.n), val.groups)
+    for after in (seconds, sum(epoch.seconds for epoch in history)):
+        tuned = fine_tuned_after(
+            history, after, frozen.metric, frozen.n, effective_n=effective_n
+        )
+        found += [tuned] if tuned else []
+    text = (
+        f"benefit of the pretrained weights, on the {where}: {frozen.metric} {scratch} "
+        f"after {seconds:.0f} s from scratch, {frozen} with them (frozen)"
+    )
+    return TransferBenefit(found, text)
+
+
+def evaluate_out_of_fold(
+    estimator: ImageEstimator, train: ImageDataset
+) -> tuple[Evaluation, LinearBaseline]:
+    """Evaluate the linear probe on every image, each by a head trained without it.
+
+    Also returns the linear model on pixels that was fitted to all images.
+    """
+    probe, seed = estimator.probe_, estimator.random_state
+    objective = estimator.objective_
+    y = objective.encode(train.table.labels)
+    pixels = make_thumbnails(train, np.arange(len(train)))
+    linear = np.empty(y.shape)
+    for fold in range(int(probe.folds.max()) + 1):
+        inside = np.flatnonzero(probe.folds == fold)
+        others = probe.folds != fold
+        model = fit_linear_baseline(objective, pixels[others], y[others], seed)
+        linear[inside] = model.predict(pixels[inside])
+    found = estimator.evaluate_predicted(
+        train.table, probe.predicted, linear, groups=train.groups
+    )
+    return found, fit_linear_baseline(objective, pixels, y)
+
+
+def training_overlap(
+    estimator: ImageEstimator, images: ImageDataset
+) -> tuple[int, str]:
+    """Return how many images the pretrained weights were trained on, and a note."""
+    weights = estimator.settings_.weights
+    count = 0 if weights is None else count_training_overlap(Path(weights), images)
+    note = (
+        f"the weights in {weights} were trained on {count} of these {len(images)} "
+        "images, so the score is too good"
+    )
+    return count, note

@@ -1,0 +1,80 @@
+"""What is trained in fine-tuning, and when: frozen blocks, gradual unfreezing, learning
+rates per layer.
+"""
+
+from collections.abc import Callable
+
+from vicinal.errors import SettingError
+from vicinal.images.networks.base import Network
+
+MIN_EPOCHS = 3
+"""fewer epochs than this improve little on a fitted head"""
+
+
+def is_head_block(network: Network, names: list[str]) -> bool:
+    """Return True if a block of parameter names is the network's head."""
+    return any(name.startswith(network.head_name + ".") for name in names)
+
+
+def count_body_blocks(network: Network) -> int:
+    """Return the number of blocks before the head."""
+    blocks = network.blocks()
+    return next(k for k, names in enumerate(blocks) if is_head_block(network, names))
+
+
+def freeze_blocks(network: Network, blocks: str) -> None:
+    """Freeze the first `blocks` blocks: a number, "none", or "all" but the head.
+
+    SettingError for more blocks than there are before the head.
+    """
+    body = count_body_blocks(network)
+    count = {"none": 0, "all": body}.get(blocks)
+    count = int(blocks) if count is None else count
+    if count > body:
+        raise SettingError(
+            f"freeze must be none, all, auto, or at most {body}, the number of blocks "
+            f"before the last layer of this network. Got {count} instead."
+        )
+    frozen = {name for names in network.blocks()[:count] for name in names}
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad = name not in frozen
+
+
+def choose_frozen_blocks(
+    network: Network, seconds: float, epoch_seconds: Callable[[str], float]
+) -> str:
+    """Return as few blocks to freeze as leave time for MIN_EPOCHS within `seconds`.
+
+    epoch_seconds: returns the seconds per epoch with a number of frozen blocks. None, a
+    half and three quarters are tried; where all are too slow, "all" is returned.
+    """
+    body = count_body_blocks(network)
+    for frozen in (0, body // 2, 3 * body // 4):
+        if MIN_EPOCHS * epoch_seconds(str(frozen)) <= seconds:
+            return str(frozen)
+    return "all"
+
+
+def lr_multipliers(network: Network, decay: float) -> dict[str, float]:
+    """Return each parameter's learning rate multiplier, decay ** (blocks after it).
+
+    Earlier layers are more general, so they change less (Howard and Ruder 2018, section
+    3.2, with one rate for all blocks instead of 2.6).
+    """
+    blocks = network.blocks()[::-1]
+    return {name: decay**k for k, names in enumerate(blocks) for name in names}
+
+
+def unfreeze_epochs(network: Network, stages: int, epochs: int) -> dict[str, int]:
+    """Return the epoch from which each parameter is trained, the last blocks first.
+
+    Howard and Ruder 2018, section 3.3, "Gradual unfreezing". The blocks are divided
+    among stages of equal length; the first stage trains the head and the last blocks.
+    """
+    blocks = network.blocks()[::-1]
+    stages = min(stages, len(blocks), epochs)
+    unfreeze_at = {}
+    for k, names in enumerate(blocks):
+        stage = k * stages // len(blocks)
+        unfreeze_at.update(dict.fromkeys(names, stage * epochs // stages))
+    return unfreeze_at
