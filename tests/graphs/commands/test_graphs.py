@@ -44,6 +44,17 @@ def test_the_test_split_and_other_graphs_are_evaluated(run_command, graph_run, h
     copy = shutil.copytree(rings, "copy")
     found = run_command("evaluate", run, copy, "--json").json()
     assert found["score"]["n"] == 60
+    assert "of these 60 graphs have the name of a training graph" in found["notes"][0]
+
+
+def test_quarantined_rows_of_other_graphs_are_listed(run_command, graph_run, home):
+    copy = Path(shutil.copytree(home / "rings", "copy"))
+    with (copy / "edges.csv").open("a") as file:
+        file.write("\ng1,0,\n")
+    found = run_command("evaluate", graph_run, copy, "--json").json()
+    rows = [note for note in found["notes"] if note.startswith("quarantined: ")]
+    assert len(rows) == 1 and "target is empty" in rows[0]
+    assert rows[0] in run_command("evaluate", graph_run, copy).out
 
 
 def test_other_graphs_are_predicted_and_explained(

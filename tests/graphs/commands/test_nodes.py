@@ -139,8 +139,11 @@ def test_another_graph_is_evaluated(run_command, node_run, town, block_tables):
     ("other " + edges).to_csv("edges.csv", index=False)
     output = run_command(*words)
     assert output.code == 0 and "name of a training node" not in output.out
+    with (town / "edges.csv").open("a") as file:
+        file.write("nobody,nowhere\n")
     output = run_command("evaluate", node_run, town)
     assert "nodes have the name of a training node" in output.out
+    assert "quarantined: " in output.out and "nobody" in output.out
 
 
 def test_target_of_evaluate_needs_data(refused, node_run):

@@ -1,9 +1,11 @@
 """What the commands of nodes, links and graphs share."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from vicinal.core.data.quarantine import Quarantined, quarantine_lines
+from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.report.console import Console
 from vicinal.core.report.finding import Finding
 from vicinal.graphs.data.node_features import FeatureEncoder
@@ -35,6 +37,12 @@ def print_quarantined(
     """Print the first quarantined rows; where: what lists them all."""
     for line in quarantine_lines(rows, where):
         console.print(line)
+
+
+def with_quarantine(found: Evaluation, rows: Sequence[Quarantined]) -> Evaluation:
+    """Return an evaluation whose notes list the quarantined rows of its data."""
+    lines = quarantine_lines(rows, "`vicinal check DATA` lists all")
+    return replace(found, notes=[*found.notes, *lines])
 
 
 def to_finding(found: GraphExplanation) -> Finding:

@@ -14,6 +14,7 @@ from vicinal.graphs.commands.common import (
     print_features,
     print_quarantined,
     to_finding,
+    with_quarantine,
 )
 from vicinal.graphs.data.output_tables import PredictionOutput
 from vicinal.graphs.data.read_collection import read_graphs
@@ -25,7 +26,12 @@ from vicinal.graphs.domains import (
     PredictGraphs,
 )
 from vicinal.graphs.inspection import inspect_graph
-from vicinal.graphs.runs.graphs import data_path, describe_graphs, read_test_split
+from vicinal.graphs.runs.graphs import (
+    count_training_names,
+    data_path,
+    describe_graphs,
+    read_test_split,
+)
 
 
 def read(data: str, options: GraphData, parameters: dict[str, Any]) -> tuple[Any, str]:
@@ -64,7 +70,14 @@ def evaluate(run: OpenRun, arguments: EvaluateGraphs, console: Console) -> Evalu
         console.print("this is the data of the run: its test split is evaluated")
         data = None
     if data is not None:
-        return run.model.evaluate(run.model.read(data, target=target))
+        graphs = run.model.read(data, target=target)
+        overlap = count_training_names(run.path, graphs)
+        found = run.model.evaluate(graphs).with_training_overlap(
+            overlap,
+            f"{overlap} of these {len(graphs)} graphs have the name of a training "
+            "graph: if they are the same, the score is too high",
+        )
+        return with_quarantine(found, graphs.quarantined)
     return run.model.evaluate(read_test_split(run, target))
 
 

@@ -16,6 +16,7 @@ from vicinal.graphs.commands.common import (
     print_notes,
     print_quarantined,
     to_finding,
+    with_quarantine,
 )
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_list import read_node_names
@@ -101,7 +102,7 @@ def evaluate(run: OpenRun, arguments: EvaluateNodes, console: Console) -> Evalua
         return run.model.evaluate()
     target = arguments.target or run.trained_target()
     table = run.model.read(arguments.data, edges=arguments.edges, target=target)
-    return run.model.evaluate(table)
+    return with_quarantine(run.model.evaluate(table), table.quarantined)
 
 
 def predict(run: OpenRun, arguments: PredictNodes, console: Console) -> Outcome:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vicinal.core.data.splits import TEST
+from vicinal.core.data.splits import TEST, TRAIN
 from vicinal.core.domain import OpenRun
 from vicinal.core.estimators.training_run import describe_counts
 from vicinal.core.evaluation.evaluation import Evaluation
@@ -116,6 +116,16 @@ def data_path(run: Path) -> Path | None:
         return Path(read_run_file(run, "settings.json")["data"]).resolve()
     except (RunError, KeyError):
         return None
+
+
+def count_training_names(run: Path, graphs: GraphCollection) -> int:
+    """Return how many graphs have the name of one of the run's training split."""
+    splits = run / "data" / "splits.csv"
+    if not splits.exists():
+        return 0
+    rows = pd.read_csv(splits, dtype=str, keep_default_na=False)
+    names = set(rows["id"][rows["split"] == TRAIN])
+    return sum(str(name) in names for name in graphs.names)
 
 
 def read_test_split(run: OpenRun, target: str | None) -> GraphCollection:
