@@ -21,7 +21,7 @@ import vicinal
 from vicinal.core.storage.checkpoint import load_tensors
 from vicinal.core.storage.run_folder import CHECKPOINT
 
-EPOCHS = 12
+EPOCHS = 24
 SETTINGS = (
     f"--epochs {EPOCHS} --batch-size 4 --deterministic --no-cache "
     "--checkpoint-seconds 0 "
@@ -103,7 +103,9 @@ def check_kills(train: Train, images: Path, folder: Path, startup: float) -> Non
     start, width = training_start, training_end - training_start
     phases: list[str] = []
     number = 0
-    while len(phases) < KILLS:
+    while len(phases) < KILLS or (
+        too_few_in_training(phases) and len(phases) < 5 * KILLS
+    ):
         number += 1
         out, finished, kills = folder / f"run{number}", False, 0
         while not finished:
@@ -121,8 +123,12 @@ def check_kills(train: Train, images: Path, folder: Path, startup: float) -> Non
                 shift = {"nothing": 1, "data": 1, "results": -1, "finished": -1}
                 start += shift.get(phase, 0) * width / 3
         check_same(folder / "whole", out)
-    message = f"killed in: {', '.join(phases)}"
-    assert sum("epoch" in phase for phase in phases) > KILLS // 8, message
+    assert not too_few_in_training(phases), f"killed in: {', '.join(phases)}"
+
+
+def too_few_in_training(phases: list[str]) -> bool:
+    """Return whether more kills are needed: training is short on a fast machine."""
+    return sum("epoch" in phase for phase in phases) <= KILLS // 8
 
 
 def check_files(out: Path) -> str:
