@@ -287,7 +287,7 @@ def test_a_directory_whose_name_is_not_utf8(
 
 
 def add_damaged_files(folder: Path) -> dict[str, str]:
-    """Write files that cannot be used; return what is said of each."""
+    """Write files that cannot be used; return the expected reason of each."""
     content = (folder / "0.png").read_bytes()
     (folder / "cut.png").write_bytes(content[: len(content) // 2])
     (folder / "empty.jpg").write_bytes(b"")

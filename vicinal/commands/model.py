@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from vicinal.commands.runs import open_run
+from vicinal.core.data.csv_tables import write_csv
 from vicinal.core.domain import Command, Domain, OpenRun, Outcome
-from vicinal.core.estimators.training_run import write_csv
 from vicinal.core.report.console import Console
 from vicinal.core.report.finding import check_plot_path
 from vicinal.core.storage.files import predictions_path

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vicinal.core.data.csv_tables import write_csv
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.data.splits import TEST, TRAIN, VAL
-from vicinal.core.estimators.training_run import TrainingRun, write_csv
+from vicinal.core.estimators.training_run import TrainingRun
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.evaluation.label_issues import LabelIssue
 from vicinal.core.metrics import Score

@@ -1,4 +1,4 @@
-"""Engines say what the network says, however they were prepared."""
+"""Engines predict what the network predicts, however they were prepared."""
 
 from dataclasses import replace
 

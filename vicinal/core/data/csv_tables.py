@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vicinal.core.data.labels import is_missing
+from vicinal.core.storage.files import write_text
 from vicinal.errors import DataError, NoDataError
 
 EMPTY = frozenset({"", "nan", "none", "null", "n/a", "na"})
@@ -79,3 +80,8 @@ def restore_integers(column: Any) -> list[Any]:
     if not all(integers):
         return cells
     return [cell if is_missing(cell) else int(cell) for cell in cells]
+
+
+def write_csv(path: Path, frame: Any) -> None:
+    """Write a table as CSV; the file is complete or not there."""
+    write_text(path, frame.to_csv(index=False))

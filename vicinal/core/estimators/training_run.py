@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vicinal.core.compute.runtime import count_parameters
+from vicinal.core.data.csv_tables import write_csv
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.metrics import Score
@@ -43,11 +44,6 @@ NO_EVALUATION: dict[str, Any] = {
     "calibration_error": None,
     "notes": [],
 }
-
-
-def write_csv(path: Path, frame: Any) -> None:
-    """Write a table as CSV; the file is complete or not there."""
-    write_text(path, frame.to_csv(index=False))
 
 
 @dataclass

@@ -6,24 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from vicinal.core.data.csv_tables import write_csv
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.domain import Outcome
-from vicinal.core.objective import Objective
 from vicinal.core.report.console import Console
 from vicinal.core.report.predictions import MAX_PREDICTIONS, prediction_lines
 from vicinal.core.storage.files import (
     check_writable,
     predictions_path,
     replace_file,
-    write_text,
 )
 from vicinal.core.text import pluralize
 from vicinal.errors import SettingError
-
-
-def write_csv(path: Path, frame: Any) -> None:
-    """Write a table as CSV, atomically."""
-    write_text(path, frame.to_csv(index=False))
 
 
 def check_embeddings_path(name: str) -> Path:
@@ -52,26 +46,6 @@ def write_embeddings(path: Path, ids: np.ndarray, vectors: np.ndarray) -> None:
             np.savez_compressed(file, ids=names, embeddings=vectors)
 
     return replace_file(path, write)
-
-
-def predictions_frame(
-    objective: Objective, ids: np.ndarray, predicted: np.ndarray, labels: Any = None
-) -> Any:
-    """Return predictions as a DataFrame: id, label (if given), predicted, p_CLASS.
-
-    predicted: probabilities [N, K], or numbers [N].
-    """
-    import pandas as pd
-
-    frame: dict[str, Any] = {"id": list(ids)}
-    if labels is not None:
-        frame["label"] = list(labels)
-    frame["predicted"] = objective.decode(predicted)
-    if objective.kind == "single_label":
-        frame["probability"] = predicted.max(axis=1).round(5)
-    for k, name in enumerate(objective.classes):
-        frame[f"p_{name}"] = predicted[:, k].round(5)
-    return pd.DataFrame(frame)
 
 
 class PredictionOutput:
