@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import vicinal
+from vicinal.domains import DOMAINS
 
 ROOT = Path(vicinal.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -44,7 +45,8 @@ HEIGHT = {
     for k, layer in enumerate(LAYERS)
     for prefix in layer
 }
-BASE_DOMAINS = ("vicinal.images", "vicinal.graphs")
+BASE_DOMAINS = {".".join(d.settings.__module__.split(".")[:2]) for d in DOMAINS}
+"""the packages that hold the domains"""
 
 
 def module_name(path: Path) -> str:
@@ -92,6 +94,7 @@ def test_imports_run_downward():
 
 
 def test_base_domains_do_not_import_each_other():
+    assert len(BASE_DOMAINS) > 1 and set(MODULES) >= BASE_DOMAINS
     mixed = [
         f"{module} imports {name}"
         for module, names in IMPORTS.items()
@@ -115,6 +118,33 @@ def test_there_is_no_import_cycle_between_modules():
 
     for module in IMPORTS:
         visit(module, ())
+
+
+def test_slow_libraries_are_imported_where_they_are_used():
+    slow = {"sklearn", "joblib", "rich", "jinja2", "networkx", "timm", "openvino"}
+    early = [
+        f"{module} imports {name}"
+        for module, path in MODULES.items()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for name in _top_packages(node)
+        if name in slow and module not in LATE
+    ]
+    assert not early
+
+
+LATE = {
+    "vicinal.core.compute.openvino_gradients",
+    "vicinal.graphs.explain.graph_plot",
+}
+"""modules that are themselves imported only where they are used"""
+
+
+def _top_packages(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.Import):
+        return {alias.name.split(".")[0] for alias in node.names}
+    if isinstance(node, ast.ImportFrom):
+        return {(node.module or "").split(".")[0]}
+    return set()
 
 
 def test_ops_imports_torch_alone():

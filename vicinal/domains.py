@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from vicinal.core.domain import Domain, import_object
-from vicinal.core.storage.run_folder import read, refuse_run_as_data
+from vicinal.core.storage.run_folder import MODEL_JSON, read, refuse_run_as_data
 from vicinal.errors import (
     DataError,
     ModelFileError,
@@ -31,8 +31,6 @@ from vicinal.errors import (
 )
 from vicinal.graphs.domains import GRAPHS, LINKS, NODES
 from vicinal.images.domain import IMAGES
-
-MODEL_JSON = "model.json"
 
 DOMAINS: tuple[Domain, ...] = (GRAPHS, NODES, LINKS, IMAGES)
 """in the order in which they are asked whether data are theirs"""

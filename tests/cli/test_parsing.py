@@ -187,7 +187,7 @@ def test_usage_names_the_run_first(command, run_command):
         ),
         ("train --domain grahps --help", "There is no domain 'grahps'"),
         ("info more", "Unrecognized options: more"),
-        ("demo graphics", "'graphics'.*'images'"),
+        ("demo graphics", "'graphics'.*graphs, images"),
         ("demo --seeds 0", "seeds must be 1 or more. Got 0 instead"),
     ],
 )

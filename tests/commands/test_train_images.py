@@ -154,7 +154,7 @@ def test_unusable_tables_are_refused(text, message, tmp_path, refused):
 def test_the_target_must_be_a_column(tmp_path, refused):
     path = write_table(tmp_path, "path,size\nx.png,3\n")
     message = refused("train", path, "--target", "wieght")
-    assert "expected a column 'wieght', got path, size" in message
+    assert "There is no column 'wieght' in the table. Known: path, size." in message
 
 
 def test_unusable_rows_of_a_table_are_quarantined(

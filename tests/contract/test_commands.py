@@ -21,6 +21,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from vicinal.cli.app import main
+from vicinal.domains import DOMAINS as ALL_DOMAINS
 
 # --- the tables --------------------------------------------------------------
 
@@ -214,10 +215,10 @@ COMMON_KEYS = {
     "check": "domain data task statistics notes usable quarantined quarantine seconds",
     "train": "domain data task statistics notes quarantined seconds run score scores "
     "baselines classes confusion calibration_error verdict model comparison "
-    "linear_score linear_seconds splits epochs parameters",
+    "linear_score linear_seconds splits epochs networks parameters",
     "evaluate": "domain data notes seconds run score scores baselines classes "
-    "confusion calibration_error",
-    "predict": "domain seconds run n output predictions",
+    "confusion calibration_error verdict",
+    "predict": "domain seconds run n output predictions notes quarantine",
     "explain": "domain seconds run",
     "inspect": "domain seconds run",
     "report": "domain seconds run page score",
@@ -231,20 +232,14 @@ MORE_KEYS = {
     ("images", "explain"): "image explanations plot",
     ("images", "inspect"): "layers",
     ("nodes", "check"): "features",
-    ("nodes", "train"): "networks",
-    ("nodes", "predict"): "notes quarantine",
     ("nodes", "explain"): "node target score quantity verdict p method num_untested "
     "total_effect edges features",
     ("nodes", "inspect"): "node layers temperature max_error",
     ("links", "check"): "features",
-    ("links", "train"): "networks",
-    ("links", "predict"): "notes quarantine",
     ("links", "explain"): "source target relation score probability is_edge base "
     "max_error contributions",
     ("links", "inspect"): "source target relation score bias max_error terms layers",
     ("graphs", "check"): "features",
-    ("graphs", "train"): "networks",
-    ("graphs", "predict"): "notes quarantine",
     ("graphs", "explain"): "graph target score quantity verdict p nodes",
     ("graphs", "inspect"): "graph target score temperature bias max_error readouts "
     "nodes",
@@ -330,6 +325,7 @@ PREDICTIONS = {
 # User errors: the domain, with or without a task (* is all), what is typed, and the
 # beginning of the one message, without the program's name before it.
 NO_DATA, NO_MODEL = "There is nothing at ", "There is no trained model in "
+NO_COLUMN = "There is no column 'x' in "
 RUN_AS_DATA = r"\S+ is a run directory that `vicinal train` wrote, not data"
 ERRORS = [
     ("*", "check NOWHERE", NO_DATA),
@@ -377,18 +373,24 @@ ERRORS = [
     ("images", "explain RUN IMAGE --seed -1", "seed must be a whole number, 0 or more"),
     ("nodes", "explain RUN n1 --seed -1", "seed must be a whole number, 0 or more"),
     ("graphs", "explain RUN DATA g1 --seed -1", "seed must be a whole number, 0 or"),
-    (
-        "images regression",
-        "explain RUN IMAGE --target x",
-        "The 'target' parameter of explain is the name of a class, and this model",
-    ),
     *(
-        (f"{kind} regression", f"{words} --target x", "target must be a class of")
+        (f"{kind} {task}", f"{words} --target x", message)
         for kind, words in (
+            ("images", "explain RUN IMAGE"),
             ("nodes", "explain RUN n1"),
             ("graphs", "explain RUN DATA g1"),
         )
+        for task, message in (
+            ("classification", "There is no class 'x'. Known: "),
+            ("regression", "target must be None: the model predicts a number"),
+        )
     ),
+    ("images regression", "train DATA --target x --out OUT", NO_COLUMN),
+    ("nodes", "train DATA --target x --out OUT", NO_COLUMN),
+    ("nodes", "train DATA --group-column x --out OUT", NO_COLUMN),
+    ("nodes", "train DATA --time-column x --out OUT", NO_COLUMN),
+    ("links", "train DATA --domain links --relation-column x --out OUT", NO_COLUMN),
+    ("graphs", "train DATA --target x --out OUT", NO_COLUMN),
     ("images", "evaluate RUN DATA --output x.txt", "--output must be a .csv file"),
     ("nodes", "evaluate RUN --output x.txt", "--output must be a .csv file"),
     ("links", "evaluate RUN --output x.txt", "--output must be a .csv file"),
@@ -404,7 +406,7 @@ ERRORS_WITHOUT_DATA = [
     *((command, "PARSER Required options") for command in COMMANDS),
     ("info --colour red", "PARSER Unrecognized options"),
     ("demo --colour red", "PARSER Unrecognized options"),
-    ("demo moon", "PARSER Invalid choice"),
+    ("demo moon", "There is no demonstration of 'moon'. Known: graphs, images."),
     ("demo --seeds many", "PARSER Value error"),
     ("demo graphs --seeds 0", "seeds must be 1 or more. Got 0"),
 ]
@@ -576,6 +578,28 @@ def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         reader = csv.DictReader(file)
         rows = list(reader)
         return list(reader.fieldnames or ()), rows
+
+
+def test_every_domain_has_its_cases():
+    """A new domain needs entries in the tables at the top."""
+    names = {domain.name for domain in ALL_DOMAINS}
+    every = {(name, command) for name in names for command in COMMANDS}
+    tables = {
+        "DOMAINS": ({case.kind for case in DOMAINS.values()}, names),
+        "TRAIN_BASELINE": (set(TRAIN_BASELINE), names),
+        "MORE_FILES": (set(MORE_FILES), names),
+        "COMMAND_LINES": (set(COMMAND_LINES), every),
+        "FLAGS": (set(FLAGS), every),
+        "PREDICTIONS": (
+            set(PREDICTIONS),
+            {(d, c) for d in DOMAINS for c in ("train", "evaluate", "predict")},
+        ),
+    }
+    for table, (covered, expected) in tables.items():
+        assert covered == expected, (
+            f"{table} in {Path(__file__).name} must have entries for "
+            f"{sorted(expected - covered)}, and none for {sorted(covered - expected)}"
+        )
 
 
 # --- output -------------------------------------------------------------

@@ -39,6 +39,7 @@ from vicinal import (
     NodeClassifier,
     NodeRegressor,
 )
+from vicinal.domains import DOMAINS
 from vicinal.errors import (
     DataError,
     ModelFileError,
@@ -538,6 +539,15 @@ def test_every_estimator_has_a_case():
     assert estimators == set(ESTIMATORS)
     assert {case.estimator for case in CASES.values()} == estimators
     assert set(ONE_OF_EACH) <= set(CASES)
+    targets = {t for domain in DOMAINS for t in domain.estimators.values()}
+    of_domains, names = (
+        {t.split(":")[1] for t in targets},
+        {e.__name__ for e in estimators},
+    )
+    assert of_domains == names, (
+        f"add cases for {sorted(of_domains - names)} to ESTIMATORS and CASES, and the "
+        f"domain of {sorted(names - of_domains)} to vicinal.domains.DOMAINS"
+    )
 
 
 # --- parameters -------------------------------------------------------------------

@@ -18,11 +18,13 @@ from vicinal.core.objective import (
     Numeric,
     Objective,
     SingleLabel,
+    class_index,
+    class_row,
     from_dict,
     split_labels,
     to_dict,
 )
-from vicinal.errors import ClassError
+from vicinal.errors import ClassError, SettingError
 
 sweep = settings(max_examples=60, deadline=None, database=None)
 seeds = st.integers(0, 2**32 - 1)
@@ -263,3 +265,17 @@ def test_the_loss_trains_each_output(objective):
     loss.backward()
     assert loss.ndim == 0 and not isnan(loss.item())
     assert logits.grad is not None and (logits.grad.abs().sum(dim=0) > 0).all()
+
+
+def test_the_class_to_explain_is_the_named_or_the_predicted_one():
+    assert class_row(CATS, "dog", [0.2, 0.3, 0.5]) == 1
+    assert class_row(CATS, None, [0.2, 0.3, 0.5]) == 2
+    assert class_row(Numeric(), None, [7.0]) == 0
+
+
+def test_a_class_that_the_model_lacks_is_refused():
+    with pytest.raises(ClassError, match=r"no class 'dogg'\. Did you mean 'dog'"):
+        class_index(CATS.classes, "dogg")
+    message = r"against must be None: the model predicts a number.*Got 'dog'"
+    with pytest.raises(SettingError, match=message):
+        class_index((), "dog", "against")

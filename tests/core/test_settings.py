@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
 
-from vicinal.core.settings import Settings, TrainingSettings, is_integer, is_number
+from vicinal.core.settings import (
+    Settings,
+    TrainingSettings,
+    check_seed,
+    is_integer,
+    is_number,
+)
 from vicinal.errors import SettingError
 
 sweep = rules(max_examples=60, deadline=None, database=None)
@@ -129,3 +135,12 @@ def test_numbers_and_integers():
         *[False] * 4,
     ]
     assert is_integer(3, 3) and not is_integer(2, 3) and not is_integer(3.0, 3)
+
+
+@pytest.mark.parametrize("value", [-1, 1.0, "1", True, None, nan])
+def test_a_seed_is_a_whole_number(value):
+    check_seed(0)
+    message = f"random_state must be a whole number, 0 or more. Got {value!r} instead."
+    with pytest.raises(SettingError) as caught:
+        check_seed(value, "random_state")
+    assert str(caught.value) == message

@@ -57,6 +57,13 @@ def test_the_network_learns(shapes):
     assert model.evaluate().score.value == 1.0
 
 
+def test_without_a_validation_split_the_network_is_kept(shapes):
+    settings: dict[str, Any] = {"epochs": 2, "hidden": 8, "minutes": None}
+    model = GraphClassifier(**settings, val_fraction=0.0).fit(shapes)
+    assert model.network_ is not None and model.model_description == "gin"
+    assert model.comparison_ is None and model.temperature_ == 1.0
+
+
 def test_labels_of_test_graphs_do_not_change_predictions(shapes):
     model = GraphClassifier(**BASELINE_ONLY).fit(shapes)
     labels = shapes.labels.copy()

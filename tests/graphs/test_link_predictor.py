@@ -197,6 +197,8 @@ def test_every_decoder_learns(friends, decoder, embeddings, tmp_path):
     assert model.comparison_ is not None
     torch.manual_seed(0)
     model.update(network=LinkNetwork(model.network_config()).eval())
+    encoder = "GraphSAGE" if embeddings == "layers" else "free embeddings"
+    assert model.model_description == f"{encoder} with {decoder} decoder"
     pairs = [("0", "1"), ("1", "0"), ("3", "99")]
     p = model.predict_proba(pairs)
     assert p[0] == pytest.approx(p[1], abs=1e-6)
@@ -205,6 +207,16 @@ def test_every_decoder_learns(friends, decoder, embeddings, tmp_path):
     assert np.array_equal(again.predict_proba(pairs), p)
     assert np.array_equal(again.transform(), model.transform())
     assert again.evaluate().score == model.evaluate().score
+    assert again.model_description == model.model_description
+
+
+@pytest.mark.parametrize("keep", ["auto", "network"])
+def test_without_a_validation_split_the_baseline_stays(friends, keep):
+    settings: dict[str, Any] = {"epochs": 2, "hidden": 8, "minutes": None}
+    model = LinkPredictor(decoder="dot", keep=keep, val_fraction=0.0, **settings)
+    model.fit(friends)
+    assert (model.network_ is not None) is (keep == "network")
+    assert len(model.history_) == 2 and model.comparison_ is None
 
 
 def test_a_loaded_baseline_predicts_the_same(tmp_path, block_tables):

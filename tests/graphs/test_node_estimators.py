@@ -310,8 +310,9 @@ def test_quarantined_rows_raise_a_warning(block_tables):
     nodes, edges = block_tables()
     nodes.loc[len(nodes)] = nodes.iloc[0]
     message = "1 row quarantined, for example n0: line 150: duplicate"
-    with pytest.warns(QuarantineWarning, match=message):
+    with pytest.warns(QuarantineWarning, match=message) as warned:
         model = NodeClassifier(**BASELINE_ONLY).fit(nodes, edges=edges)
+    assert warned[0].filename == __file__  # the line that called fit
     assert [q.name for q in model.quarantine_] == ["n0"]
     invalid = pd.DataFrame({"source": ["n1", "", "n2"], "target": ["n2", "n3", ""]})
     more = pd.concat([edges, invalid])
@@ -445,7 +446,7 @@ def test_split_by_time_and_by_group(block_tables):
     )
     for house in nodes["house"].unique():
         assert len(set(model.split_[nodes["house"] == house])) == 1
-    message = r"time_column must be a column of the nodes\. Got 'year'"
+    message = "There is no column 'year' in the table of nodes"
     with pytest.raises(DataError, match=message):
         NodeClassifier(**BASELINE_ONLY, time_column="year").fit(nodes, edges=edges)
 

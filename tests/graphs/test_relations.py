@@ -59,7 +59,7 @@ def test_two_nodes_may_have_an_edge_of_each_relation():
         ],
         columns=["source", "target", "Kind", "weight"],
     )
-    graph = read_graph(frame, relation="kind")
+    graph = read_graph(frame, relation_column="kind")
     assert graph.relations == ("knows", "likes")
     assert graph.relation is not None and graph.weight is not None
     assert graph.relation.tolist() == [1, 0, 1]
@@ -67,10 +67,12 @@ def test_two_nodes_may_have_an_edge_of_each_relation():
     (row,) = graph.quarantined
     assert row.name == "b - c" and "kind is empty" in row.reason
     assert read_graph(frame).num_edges == 3  # a - b, b - c, c - a
-    with pytest.raises(SettingError, match=r"no column 'sort'.*Known: Kind"):
-        read_graph(frame, relation="sort")
+    with pytest.raises(
+        DataError, match=r"no column 'sort' in the table of edges.*Known: Kind"
+    ):
+        read_graph(frame, relation_column="sort")
     with pytest.raises(SettingError, match="needs a table of edges"):
-        read_graph(nx.path_graph(4), relation="kind")
+        read_graph(nx.path_graph(4), relation_column="kind")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_each_relation_is_predicted(model):
     p = model.predict_proba(triples)
     np.testing.assert_allclose(p, best["probability"], atol=1e-4)
     np.testing.assert_allclose(model.predict_proba([t[::-1] for t in triples]), p)
-    graph = read_graph(people(), relation="kind")
+    graph = read_graph(people(), relation_column="kind")
     edges = {
         (graph.ids[a], graph.ids[b], graph.relations[r])
         for a, b, r in unique_edges(graph)

@@ -8,6 +8,7 @@ from vicinal.commands.options import CheckOptions
 from vicinal.core.data.quarantine import quarantine_lines, write_quarantine
 from vicinal.core.domain import Domain, Outcome
 from vicinal.core.report.console import Console
+from vicinal.core.report.data_check import DataCheck
 from vicinal.core.storage.files import check_writable
 from vicinal.errors import DataError
 
@@ -19,16 +20,18 @@ def check(
     started_at = time.monotonic()
     if options.quarantine is not None:
         check_writable(Path(options.quarantine))
-    found = domain.commands["check"](data, arguments, console)
-    rows, hints = found.pop("quarantined_rows"), found.pop("hints", [])
-    for note in [*found["notes"], *hints]:
+    found: DataCheck = domain.commands["check"](data, arguments, console)
+    rows = found.quarantined
+    for line in found.lines:
+        console.print(line)
+    for note in [*found.notes, *found.hints]:
         console.print(f"note: {note}")
     for line in quarantine_lines(rows, "--quarantine FILE.csv lists all"):
         console.print(line)
     if options.quarantine is not None:
         write_quarantine(Path(options.quarantine), rows)
         console.print(f"quarantine: {options.quarantine}")
-    if not found["usable"]:
+    if not found.usable:
         raise DataError(
             f"Nothing in {data} can be used: all {len(rows):,} rows are quarantined, "
             "each for the reason above."
@@ -36,7 +39,11 @@ def check(
     return {
         "data": data,
         "domain": domain.name,
-        **found,
+        "task": found.task,
+        "statistics": found.statistics,
+        **found.extra,
+        "notes": list(found.notes),
+        "usable": found.usable,
         "quarantined": len(rows),
         "quarantine": [row._asdict() for row in rows],
         "seconds": round(time.monotonic() - started_at, 2),

@@ -6,11 +6,18 @@ from typing import Any
 
 from vicinal.commands.runs import open_run
 from vicinal.core.data.csv_tables import write_csv
+from vicinal.core.data.quarantine import quarantine_lines
 from vicinal.core.domain import Command, Domain, OpenRun, Outcome
 from vicinal.core.report.console import Console
 from vicinal.core.report.finding import check_plot_path
+from vicinal.core.report.predictions import (
+    Predictions,
+    check_embeddings_path,
+    write_embeddings,
+)
 from vicinal.core.storage.files import predictions_path
 from vicinal.core.storage.run_folder import refuse_run_as_data
+from vicinal.core.text import pluralize
 
 
 def use_model(
@@ -38,13 +45,37 @@ def _evaluate(
     if output is not None:
         write_csv(output, found.predictions)
         console.print(f"predictions: {output}")
-    return {"data": getattr(arguments, "data", None), **found.to_dict()}
+    data = getattr(arguments, "data", None)
+    return {"data": data, **found.to_dict(), "verdict": found.verdict}
 
 
 def _predict(
     command: Command, run: OpenRun, arguments: Any, console: Console
 ) -> Outcome:
-    return command(run, arguments, console)
+    """Print predictions or write them to the files that the arguments name."""
+    output = predictions_path(arguments.output)
+    embeddings = getattr(arguments, "embeddings", None)
+    vectors = None if embeddings is None else check_embeddings_path(embeddings)
+    found: Predictions | Outcome = command(run, arguments, console)
+    if isinstance(found, dict):  # streamed already, as they do not fit in memory
+        return found
+    written = []
+    if vectors is not None and found.embed is not None:
+        names, z = found.embed()
+        write_embeddings(vectors, names, z)
+        written = [f"embeddings [{len(z):,}, {z.shape[1]:,}]: {vectors}"]
+    if output is None:
+        lines = [*found.lines(), *written]
+    else:
+        write_csv(output, found.frame)
+        lines = [f"{pluralize(len(found.frame), found.unit)}: {output}", *written]
+    for line in lines:
+        console.print(line)
+    for note in [*found.hints, *found.notes]:
+        console.print(f"note: {note}")
+    for line in quarantine_lines(found.quarantined, "--json lists all"):
+        console.print(line)
+    return {**found.to_dict(), "output": None if output is None else str(output)}
 
 
 def _show(command: Command, run: OpenRun, arguments: Any, console: Console) -> Outcome:

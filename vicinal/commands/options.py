@@ -1,7 +1,6 @@
 """Options that a command has in every domain."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from vicinal.core.domain import flag, positional
 
@@ -74,5 +73,5 @@ class DemoOptions(JsonOption):
 class DemoArgument:
     """What the demonstration shows."""
 
-    domain: Literal["images", "graphs"] = positional("images|graphs", "images")
-    """what to demonstrate"""
+    domain: str = positional("DOMAIN", "images")
+    """what to demonstrate: images or graphs"""

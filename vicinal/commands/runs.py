@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vicinal.core.domain import Domain, OpenRun, import_object
 from vicinal.core.report.console import Console
-from vicinal.core.storage.run_folder import is_run, resume_hint
+from vicinal.core.storage.run_folder import MODEL_JSON, is_run, resume_hint
 from vicinal.domains import DOMAINS, domain_of_run, load
 from vicinal.errors import RunError, SettingError
 
@@ -16,7 +16,7 @@ ACCEPT_WEIGHTS = frozenset({"explain", "inspect"})
 
 def is_model(folder: str) -> bool:
     """Return whether a directory holds a trained model."""
-    return (Path(folder) / "model.json").is_file()
+    return (Path(folder) / MODEL_JSON).is_file()
 
 
 def find_domain(command: str, run: str, others: list[str]) -> Domain:
@@ -49,7 +49,7 @@ def find_domain(command: str, run: str, others: list[str]) -> Domain:
 def open_run(command: str, domain: Domain, name: str, console: Console) -> OpenRun:
     """Load the model of a run, or pretrained weights where a command accepts them."""
     if domain_of_run(name) is None and domain.open_pretrained is not None:
-        model = import_object(domain.open_pretrained)(name, console.print)
+        model = import_object(domain.open_pretrained)(name, log=console.print)
         return OpenRun(name, model)
     model = load(name)
     folder = Path(name)

@@ -14,7 +14,7 @@ from vicinal.core.domain import Domain, Outcome, import_object
 from vicinal.core.report.console import Console
 from vicinal.core.settings import Settings
 from vicinal.core.storage.resuming import settings_to_resume
-from vicinal.core.storage.run_folder import CHECKPOINT, Run, resume_hint
+from vicinal.core.storage.run_folder import CHECKPOINT, MODEL_JSON, Run, resume_hint
 from vicinal.core.training.trainer import Epoch, TrainingInterrupted, run_worker
 from vicinal.errors import (
     DataError,
@@ -147,7 +147,7 @@ def _print_next_steps(folder: Path, domain: Domain, console: Console) -> None:
 
 def _remove_if_empty(folder: Path, error: VicinalError, resume: bool) -> None:
     """Remove the new run directory when a user's mistake left nothing worth keeping."""
-    if resume or any((folder / n).exists() for n in ("model.json", CHECKPOINT)):
+    if resume or any((folder / n).exists() for n in (MODEL_JSON, CHECKPOINT)):
         return
     bare = {path.name for path in folder.iterdir()} <= {".lock", "settings.json"}
     named = (folder / "data" / "quarantine.csv").exists()  # the message points to it

@@ -80,9 +80,6 @@ class Domain:
     name: str
     """as --domain takes it"""
 
-    unit: str
-    """singular of what is predicted: "image", "node", "pair", "graph" """
-
     summary: str
     """one line for help: what is learned"""
 
@@ -112,8 +109,15 @@ class Domain:
     """check, evaluate, predict, explain, inspect, and report where it offers more.
 
     The function of check gets (data, arguments, console), the others
-    (OpenRun, arguments, console). evaluate returns an Evaluation, explain and inspect a
-    Finding, the others what --json prints."""
+    (OpenRun, arguments, console). They print nothing but progress and return
+
+    - check: a `core.report.data_check.DataCheck`
+    - evaluate: a `core.evaluation.evaluation.Evaluation`
+    - predict: `core.report.predictions.Predictions`, or what --json prints where
+      predictions are written one by one
+    - explain, inspect: a `core.report.finding.Finding`
+    - report: (sections to add, the same as JSON)
+    """
 
     examples: Mapping[str, str]
     """what `predict` and `explain` take behind RUN, for the hints after training"""
@@ -121,12 +125,15 @@ class Domain:
     demo: str | None = None
     """"module:function" (console, seeds) -> outcome"""
 
+    info: str | None = None
+    """"module:function" () -> further entries of `vicinal info`, by name"""
+
     is_pretrained: str | None = None
     """"module:function" (name) -> bool: whether it names pretrained weights, which
     `explain` and `inspect` accept in place of a run"""
 
     open_pretrained: str | None = None
-    """"module:function" (name, print line) -> model with these weights"""
+    """"module:function" (name, log=print line) -> model with these weights"""
 
     data_may_move: bool = False
     """whether a run may be resumed with its data at another path (they are compared)"""

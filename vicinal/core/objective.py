@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vicinal.core import metrics
 from vicinal.core.metrics import Groups, Score
-from vicinal.errors import ClassError, SettingError
+from vicinal.errors import ClassError, SettingError, suggest_names
 
 NO_LABEL = "-"
 """the label of an example without any label (multi-label)"""
@@ -299,12 +299,21 @@ def class_row(objective: Objective, target: str | None, predicted: Any) -> int:
 
     target: None for the predicted class. predicted: [K] probabilities.
     """
-    classes = objective.classes
-    if target is not None and target not in classes:
-        choices = ", ".join(classes) or "none, because the model predicts a number"
-        raise SettingError(
-            f"target must be a class of the model. Got {target!r}. Classes: {choices}."
-        )
+    if target is not None:
+        return class_index(objective.classes, target)
+    return int(np.argmax(predicted)) if objective.classes else 0
+
+
+def class_index(classes: tuple[str, ...], name: str, parameter: str = "target") -> int:
+    """Return the index of the class that a parameter names.
+
+    ClassError for an unknown class, SettingError where the model predicts a number.
+    """
+    if name in classes:
+        return classes.index(name)
     if not classes:
-        return 0
-    return int(np.argmax(predicted)) if target is None else classes.index(target)
+        raise SettingError(
+            f"{parameter} must be None: the model predicts a number, not a class. Got "
+            f"{name!r} instead."
+        )
+    raise ClassError(f"There is no class {name!r}. {suggest_names(name, classes)}")

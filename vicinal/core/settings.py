@@ -94,19 +94,26 @@ def is_integer(value: object, minimum: int) -> bool:
     return is_number(value) and isinstance(value, int) and value >= minimum
 
 
+def check_seed(seed: object, name: str = "seed") -> None:
+    """Raise SettingError unless a seed is an integer of at least 0."""
+    if not is_integer(seed, 0):
+        raise SettingError(
+            f"{name} must be a whole number, 0 or more. Got {seed!r} instead."
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings(Settings):
     """Settings of training that all domains share."""
 
     epochs: int | None = None
-    """maximum number of passes over the training split; None: as many as --minutes
-    allow, or without those 30 (12 with --weights)"""
+    """maximum number of passes over the training split; None: chosen for the task"""
 
     batch_size: int | None = None
-    """maximum number of examples per step; None: 64 (32 with --weights)"""
+    """maximum number of examples per step; None: chosen for the task"""
 
     lr: float | None = None
-    """peak learning rate of the one-cycle schedule; None: 2e-3 (1e-3 with --weights)"""
+    """peak learning rate of the one-cycle schedule; None: chosen for the task"""
 
     weight_decay: float = 0.02
     """decoupled weight decay of AdamW, per unit of learning rate"""

@@ -255,7 +255,6 @@ GRAPH_FORMS = (
 )
 NODES = Domain(
     name="nodes",
-    unit="node",
     summary="classify the nodes of a graph, or predict a number for each",
     reads=GRAPH_FORMS,
     detect=detect_nodes,
@@ -276,11 +275,9 @@ NODES = Domain(
         "inspect": Command(InspectNode, f"{COMMANDS}.nodes:inspect", PLOTS),
     },
     examples={"predict": "NODE...", "explain": "NODE"},
-    demo="vicinal.graphs.demo:run_demo",
 )
 LINKS = Domain(
     name="links",
-    unit="pair",
     summary="predict which nodes of a graph are connected by an edge",
     reads="the same, with --domain links",
     detect=detect_links,
@@ -300,7 +297,6 @@ LINKS = Domain(
 )
 GRAPHS = Domain(
     name="graphs",
-    unit="graph",
     summary="classify whole graphs, or predict a number for each",
     reads="a TU data set, tables with a column graph_id, or one text file of graphs",
     detect=detect_graphs,
@@ -321,4 +317,6 @@ GRAPHS = Domain(
         "inspect": Command(InspectGraph, f"{COMMANDS}.graphs:inspect"),
     },
     examples={"predict": "DATA", "explain": "DATA NAME"},
+    demo="vicinal.graphs.demo:run_demo",
+    info=f"{COMMANDS}.info:info",
 )

@@ -6,7 +6,6 @@ the validation split.
 """
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.core.compute.runtime import seed_for
-from vicinal.core.data.quarantine import warn_quarantined
-from vicinal.core.data.splits import TEST, TRAIN, VAL, assign_folds
+from vicinal.core.data.splits import TEST, TRAIN, VAL, assign_folds, check_test_split
 from vicinal.core.estimators.labels import (
+    check_known_class,
     check_label_kind,
     decode_targets,
     encode_labels,
@@ -26,18 +25,16 @@ from vicinal.core.estimators.labels import (
     usable_rows,
 )
 from vicinal.core.estimators.model_choice import (
-    choose_better,
     constant_baseline,
     evaluate_against_constant,
 )
 from vicinal.core.estimators.supervised import SupervisedEstimator
-from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.objective import Objective
 from vicinal.core.text import pluralize
-from vicinal.core.training.trainer import Epoch
+from vicinal.core.training.trainer import Epoch, loss_and_score
 from vicinal.core.training.trainer_options import never_stop
-from vicinal.errors import ClassError, DataError, NoDataError
+from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.data.labels import check_labels_repeat
 from vicinal.graphs.data.node_features import FeatureEncoder
@@ -78,7 +75,6 @@ class GraphLevelEstimator(SupervisedEstimator):
     fitted_type = FittedGraphModel
     unit = "graph"
     cpu_only = "graph networks"
-    network_name = "gin"
 
     model_: FittedGraphModel
     feature_encoder_: FeatureEncoder
@@ -99,25 +95,7 @@ class GraphLevelEstimator(SupervisedEstimator):
         Rows that cannot be used are quarantined: a QuarantineWarning counts them, and
         `quarantine_` lists each with its reason.
         """
-        for _ in self.fit_epochs(X, y, target=target):
-            pass
-        return self
-
-    def fit_epochs(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        target: str | None = None,
-        checkpoint: Path | None = None,
-        stop_requested: Callable[[], bool] = never_stop,
-    ) -> Iterator[Epoch]:
-        """`fit` as a generator of epoch records; the baseline is fitted before."""
-        started_at = time.monotonic()
-        self.start_fit()
-        self.fit_linear(self.read(X, y, target=target))
-        warn_quarantined(self.quarantine_, "row")
-        return self.train_network(started_at, checkpoint, stop_requested)
+        return self.train_to_end(self.fit_epochs(X, y, target=target))
 
     def read(
         self, X: Any, y: Any = None, *, target: str | None = None
@@ -169,7 +147,7 @@ class GraphLevelEstimator(SupervisedEstimator):
                 test.names, encode_graphs(test, encoder), y[parts == TEST]
             ),
         )
-        self._calibrate()
+        self.calibrate()
 
     def _fit_candidates(
         self,
@@ -231,7 +209,7 @@ class GraphLevelEstimator(SupervisedEstimator):
             select_epoch=settings.patience > 0,
         )
         yield from self.run_trainer(trainer)
-        self._keep_if_better(network.eval())
+        self.keep_if_better(network)
 
     def _training_data(self) -> tuple[BatchedGraphs, np.ndarray]:
         if self.graphs_ is None or self.y_ is None:
@@ -247,39 +225,15 @@ class GraphLevelEstimator(SupervisedEstimator):
         val = np.flatnonzero(self.split_ == VAL)
         if not len(val):
             return math.nan, math.nan
-        assert isinstance(model, GraphBatchNetwork)
-        logits = model.logits(torch.from_numpy(val))
-        loss = float(self.objective_.loss(logits, torch.from_numpy(y[val])))
-        return loss, self.objective_.metric_value(
-            y[val], self.objective_.predict(logits)
-        )
+        return loss_and_score(self.objective_, model(torch.from_numpy(val)), y[val])
 
-    @torch.no_grad()
-    def _keep_if_better(self, network: GraphLevelNetwork) -> None:
-        graphs, y = self._training_data()
-        val = self.split_ == VAL
-        if not val.any():
-            self.update(network=network)
-            return
-        choice = choose_better(
-            self.objective_,
-            y[val],
-            network(graphs)[val],
-            self.linear_.logits(graphs)[val],
-            always_network=self.settings_.keep == "network",
-        )
-        kept = network if choice.keep_network else None
-        self.update(comparison=choice.comparison, network=kept)
-        self._calibrate()
+    def validation_targets(self) -> np.ndarray:
+        _, y = self._training_data()
+        return y[self.split_ == VAL]
 
-    def _calibrate(self) -> None:
-        graphs, y = self._training_data()
-        val = self.split_ == VAL
-        if val.any():
-            logits = self._logits(graphs)[val]
-            self.update(
-                temperature=fit_temperature(logits, y[val], self.objective_, True)
-            )
+    def validation_logits(self) -> Tensor:
+        graphs, _ = self._training_data()
+        return self._logits(graphs)[self.split_ == VAL]
 
     # --- predict ---
 
@@ -329,7 +283,7 @@ class GraphLevelEstimator(SupervisedEstimator):
 
         X: a graph, or graphs of which `name` is one, as for `read_graphs`. target: a
         class; None: the predicted one. seed: of the random control. Raises DataError
-        unless X is one graph, NoDataError for an unknown name, SettingError for an
+        unless X is one graph, NoDataError for an unknown name, ClassError for an
         unknown class.
         """
         from vicinal.graphs.explain.explanation import explain_graph
@@ -345,9 +299,8 @@ class GraphLevelEstimator(SupervisedEstimator):
         return explain_graph(self, graph, target, seed)
 
     @property
-    def model_description(self) -> str:
-        """Return what predicts: the linear baseline or the network."""
-        return "the linear baseline" if self.network_ is None else self.network_name
+    def network_name(self) -> str:
+        return "gin"
 
     # --- evaluate ---
 
@@ -355,19 +308,11 @@ class GraphLevelEstimator(SupervisedEstimator):
         """Evaluate on labelled graphs; X=None: on the test split."""
         self.check_fitted()
         if X is None:
-            if not len(self.test_.names):
-                raise NoDataError(
-                    "There is no test split. Pass labelled graphs, or fit with "
-                    "test_fraction above 0."
-                )
+            check_test_split(len(self.test_.names), "labelled graphs")
             return self._evaluate(self.test_)
         data = self.read(X, y)
         usable = usable_rows(data, self.objective_)
-        if not usable.any():
-            raise ClassError(
-                "No graph is of a class that the model knows. Known: "
-                f"{', '.join(self.objective_.classes)}."
-            )
+        check_known_class(usable, self.objective_, self.unit)
         left_out = int((data.label_mask & ~usable).sum())
         note = f"{pluralize(left_out, 'graph')} of unknown classes left out"
         data = data.select(np.flatnonzero(usable))

@@ -109,7 +109,8 @@ def inspect_graph(
     """Show the terms of a graph's score, or the messages of one of its nodes.
 
     graph: a collection of one. target: class whose score is shown; None: the predicted
-    class. Raises NoDataError for an unknown node, SettingError for a linear baseline.
+    class. Raises NoDataError for an unknown node, ClassError for an unknown class,
+    SettingError for a linear baseline.
     """
     if model.network_ is None:
         raise _no_network("DATA NAME", "--keep network")

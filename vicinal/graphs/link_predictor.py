@@ -6,7 +6,6 @@ regression only if it is significantly better on the validation split.
 """
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,13 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.core.compute.runtime import seed_for
-from vicinal.core.data.quarantine import warn_quarantined
-from vicinal.core.estimators.model_choice import choose_better
+from vicinal.core.data.splits import check_test_split
 from vicinal.core.estimators.supervised import SupervisedEstimator
-from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.objective import SingleLabel
-from vicinal.core.training.trainer import Epoch
+from vicinal.core.training.trainer import Epoch, loss_and_score
 from vicinal.core.training.trainer_options import never_stop
 from vicinal.errors import DataError, NoDataError, SettingError, suggest_names
 from vicinal.graphs.data.graph_table import GraphTable
@@ -83,6 +80,7 @@ class LinkPredictor(SupervisedEstimator):
     fitted_type = FittedLinkModel
     unit = "pair"
     cpu_only = "graph networks"
+    keep_untested = False
 
     model_: FittedLinkModel
     graph_: GraphTable
@@ -101,25 +99,13 @@ class LinkPredictor(SupervisedEstimator):
         Rows that cannot be used are quarantined: a QuarantineWarning counts them, and
         `quarantine_` lists each with its reason.
         """
-        for _ in self.fit_epochs(X, edges=edges):
-            pass
-        return self
+        return self.train_to_end(self.fit_epochs(X, edges=edges))
 
-    def fit_epochs(
-        self,
-        X: Any,
-        *,
-        edges: Any = None,
-        checkpoint: Path | None = None,
-        stop_requested: Callable[[], bool] = never_stop,
-    ) -> Iterator[Epoch]:
-        """`fit` as a generator of epoch records; the baseline is fitted before."""
-        started_at = time.monotonic()
-        self.start_fit()
-        relation = self.settings_.relation_column
-        self.fit_linear(read_graph(X, edges=edges, relation=relation))
-        warn_quarantined(self.quarantine_, "row")
-        return self.train_network(started_at, checkpoint, stop_requested)
+    def read(self, X: Any, y: Any = None, *, edges: Any = None) -> GraphTable:
+        """Return the graph of X, as for `read_graph`; y is not used."""
+        settings = self.validate_settings()
+        column = settings.relation_column
+        return read_graph(X, edges=edges, relation_column=column)
 
     def fit_linear(self, table: GraphTable) -> None:
         """Split the edges, fit the linear baseline and calibrate it."""
@@ -148,7 +134,7 @@ class LinkPredictor(SupervisedEstimator):
             split=split,
             linear=linear,
         )
-        self._calibrate()
+        self.calibrate()
 
     def train_network(
         self,
@@ -177,7 +163,7 @@ class LinkPredictor(SupervisedEstimator):
             select_epoch=bool(len(self.split_.val)),
         )
         yield from self.run_trainer(trainer)
-        self._keep_if_better(model.network.eval())
+        self.keep_if_better(model.network)
 
     def network_config(self) -> LinkNetworkConfig:
         """Return the size of the network that the settings ask for."""
@@ -210,35 +196,13 @@ class LinkPredictor(SupervisedEstimator):
         pairs, y = self.model_.held_out("val")
         if not len(pairs):
             return math.nan, math.nan
-        assert isinstance(model, PairNetwork)
-        logits = model.logits(torch.from_numpy(pairs))
-        loss = float(self.objective_.loss(logits, torch.from_numpy(y)))
-        predicted = self.objective_.predict(logits)
-        return loss, self.objective_.metric_value(y, predicted)
+        return loss_and_score(self.objective_, model(torch.from_numpy(pairs)), y)
 
-    def _keep_if_better(self, network: LinkNetwork) -> None:
-        pairs, y = self.model_.held_out("val")
-        always = self.settings_.keep == "network"
-        if not len(pairs):
-            self.update(network=network if always else None)
-            return
-        choice = choose_better(
-            self.objective_,
-            y,
-            self.pair_network(network).logits(torch.from_numpy(pairs)),
-            self.model_.linear_logits(pairs),
-            always_network=always,
-        )
-        kept = network if choice.keep_network else None
-        self.update(network=kept, comparison=choice.comparison)
-        self._calibrate()
+    def validation_targets(self) -> np.ndarray:
+        return self.model_.held_out("val")[1]
 
-    def _calibrate(self) -> None:
-        pairs, y = self.model_.held_out("val")
-        if len(pairs):
-            logits = self.logits(pairs)
-            temperature = fit_temperature(logits, y, self.objective_, careful=True)
-            self.update(temperature=temperature)
+    def validation_logits(self) -> Tensor:
+        return self.logits(self.model_.held_out("val")[0])
 
     # --- predict ---
 
@@ -271,6 +235,24 @@ class LinkPredictor(SupervisedEstimator):
     def predict(self, X: Sequence[tuple[Any, ...]]) -> np.ndarray:
         """Return [P] bool: pairs that are predicted to be an edge."""
         return self.predict_proba(X) >= 0.5
+
+    def predict_pairs(self, X: Sequence[tuple[Any, ...]]) -> Any:
+        """Return a DataFrame of the pairs: probability, and whether each is an edge.
+
+        X: as for `predict_proba`. Relations of one pair are sorted by probability.
+        """
+        import pandas as pd
+
+        self.check_fitted()
+        rows = self.row_indices(X)
+        probability = self.edge_probabilities(rows).round(5)
+        columns = {**self.pair_columns(rows), "probability": probability}
+        frame = pd.DataFrame({**columns, "is_edge": self.is_edge(rows)})
+        if "relation" not in frame:
+            return frame
+        ends = frame.groupby(["source", "target"], sort=False).ngroup()
+        order = np.lexsort((-probability, ends))
+        return frame.iloc[order].reset_index(drop=True)
 
     def row_indices(self, pairs: Sequence[tuple[Any, ...]]) -> np.ndarray:
         """Return rows [P, 2] of pairs of names, or [P, 3] with rows of relations."""
@@ -415,13 +397,7 @@ class LinkPredictor(SupervisedEstimator):
         return explain_pair(found, pair, self.model_description)
 
     @property
-    def model_description(self) -> str:
-        """Return what predicts: the linear baseline or the network."""
-        return "the linear baseline" if self.network_ is None else str(self.network_)
-
-    @property
     def network_name(self) -> str:
-        """Return the kind of network that the settings ask for."""
         settings = self.settings_
         layers = "relational GCN" if self.relations_ else "GraphSAGE"
         name = layers if settings.node_embeddings == "layers" else "free embeddings"
@@ -435,8 +411,7 @@ class LinkPredictor(SupervisedEstimator):
 
         self.check_fitted()
         pairs, targets = self.model_.held_out("test")
-        if not len(pairs):
-            raise NoDataError("There is no test split. Fit with test_fraction above 0.")
+        check_test_split(len(pairs))
         p = self.edge_probabilities(pairs)
         columns = {
             "label": np.array(CLASSES)[targets],

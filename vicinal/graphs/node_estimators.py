@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from torch import Tensor
 
 from vicinal.core.compute.runtime import seed_for
-from vicinal.core.data.quarantine import warn_quarantined
 from vicinal.core.data.splits import TRAIN, VAL, assign_folds
 from vicinal.core.estimators.labels import encode_labels, make_objective, usable_rows
 from vicinal.core.estimators.model_choice import (
@@ -72,26 +72,8 @@ class NodeEstimator(NodeModel):
         Rows that cannot be used are quarantined: a QuarantineWarning counts them, and
         `quarantine_` lists each with its reason.
         """
-        for _ in self.fit_epochs(X, y, edges=edges, target=target):
-            pass
-        return self
-
-    def fit_epochs(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        edges: Any = None,
-        target: str | None = None,
-        checkpoint: Path | None = None,
-        stop_requested: Callable[[], bool] = never_stop,
-    ) -> Iterator[Epoch]:
-        """`fit` as a generator of epoch records; the baseline is fitted before."""
-        started_at = time.monotonic()
-        self.start_fit()
-        self.fit_linear(self.read(X, y, edges=edges, target=target))
-        warn_quarantined(self.quarantine_, "row")
-        return self.train_network(started_at, checkpoint, stop_requested)
+        epochs = self.fit_epochs(X, y, edges=edges, target=target)
+        return self.train_to_end(epochs)
 
     def fit_linear(self, table: GraphTable) -> None:
         """Split the nodes, fit the linear baseline and calibrate it."""
@@ -135,7 +117,7 @@ class NodeEstimator(NodeModel):
             network_name=name,
             num_neighbors=neighbors,
         )
-        self._calibrate()
+        self.calibrate()
 
     def _objective(self, table: GraphTable, split: np.ndarray) -> Objective:
         """Return the objective; nodes of classes outside train leave the split."""
@@ -171,8 +153,9 @@ class NodeEstimator(NodeModel):
             self.update(history=list(ensemble.history))
             yield epoch
         self.update(history=ensemble.history)
+        self.graph_.notes.extend(ensemble.notes)
         if ensemble.networks:
-            self._keep_if_better(ensemble)
+            self._choose_model(ensemble)
 
     def _ensemble(
         self,
@@ -194,19 +177,24 @@ class NodeEstimator(NodeModel):
             stop_requested=stop_requested,
         )
 
-    def _keep_if_better(self, ensemble: Ensemble) -> None:
+    def validation_targets(self) -> np.ndarray:
+        return self.labelled_graph_.y[self.split_ == VAL]
+
+    def validation_logits(self) -> Tensor:
+        return self.logits()[self.split_ == VAL]
+
+    def _choose_model(self, ensemble: Ensemble) -> None:
         """Keep the networks, averaged with the linear baseline or alone, if better.
 
         Two tests in a fixed order, so that neither needs a correction: is the average
         better than the baseline? If so, are the networks alone better than the average?
         """
-        val, objective = self.split_ == VAL, self.objective_
-        if not val.any():
+        y, objective = self.validation_targets(), self.objective_
+        if not len(y):
             self.update(networks=ensemble.networks)
             return
-        y, linear = self.labelled_graph_.y[val], self.logits()[val]
-        all_logits = ensemble.logits()
-        network = all_logits[val]
+        linear, all_logits = self.validation_logits(), ensemble.logits()
+        network = all_logits[self.split_ == VAL]
         if self.settings_.keep == "network":
             comparison = compare_at_own_temperature(objective, y, network, linear)
             self._use_networks(ensemble, comparison, all_logits)
@@ -233,7 +221,7 @@ class NodeEstimator(NodeModel):
                 mixture_temperatures=temperatures,
                 comparison=comparison,
             )
-            self._calibrate()
+            self.calibrate()
 
     def _use_networks(
         self, ensemble: Ensemble, comparison: PairedComparison, logits: Any
@@ -241,7 +229,7 @@ class NodeEstimator(NodeModel):
         """Predict by the networks alone, whose logits [N, K] are known."""
         self.update(networks=ensemble.networks, comparison=comparison)
         self._cache = self._cache_key(), logits
-        self._calibrate()
+        self.calibrate()
 
     def is_improvement(self, comparison: PairedComparison) -> bool:
         """Return whether a difference is significant, and large enough to matter.
@@ -258,14 +246,6 @@ class NodeEstimator(NodeModel):
             and comparison.theirs - comparison.ours > MIN_IMPROVEMENT * std
         )
 
-    def _calibrate(self) -> None:
-        val = self.split_ == VAL
-        if val.any():
-            y = self.labelled_graph_.y[val]
-            z = self.logits()[val]
-            temperature = fit_temperature(z, y, self.objective_, careful=True)
-            self.update(temperature=temperature)
-
     @property
     def comparison_text(self) -> str:
         """Return how the networks compared with the linear baseline, in a sentence."""
@@ -281,7 +261,7 @@ class NodeEstimator(NodeModel):
         The linear baseline is a sum over nodes; for networks the edges that change the
         prediction are searched and tested against random edges (seed). target: a class;
         None: the predicted one. Explain a new node on `with_new_nodes(...)`. Raises
-        NoDataError for an unknown node, SettingError for an unknown class.
+        NoDataError for an unknown node, ClassError for an unknown class.
         """
         from vicinal.graphs.explain.explanation import explain_node
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from vicinal.core.data.quarantine import Quarantined
-from vicinal.core.data.splits import TEST
+from vicinal.core.data.splits import TEST, check_test_split
 from vicinal.core.estimators.labels import (
+    check_known_class,
     check_label_kind,
     encode_labels,
     usable_rows,
@@ -23,7 +24,7 @@ from vicinal.core.estimators.model_choice import evaluate_against_constant
 from vicinal.core.estimators.supervised import SupervisedEstimator
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.text import pluralize
-from vicinal.errors import ClassError, NoDataError, suggest_names
+from vicinal.errors import NoDataError, suggest_names
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_features import FeatureEncoder, features_or_degrees
 from vicinal.graphs.data.read import read_graph
@@ -102,7 +103,7 @@ class NodeModel(SupervisedEstimator):
         options: dict[str, Any] = {
             "edges": edges,
             "target": target,
-            "group": settings.group_column,
+            "group_column": settings.group_column,
             "directed": settings.directed,
         }
         table = read_graph(X, y, task="regression" if regression else "auto", **options)
@@ -274,6 +275,10 @@ class NodeModel(SupervisedEstimator):
         return list(self.networks_ or [])
 
     @property
+    def network_name(self) -> str:
+        return self.network_name_
+
+    @property
     def model_description(self) -> str:
         """Return what predicts: the linear baseline, networks, or the mean of both."""
         if self.networks_ is None:
@@ -307,11 +312,7 @@ class NodeModel(SupervisedEstimator):
         self.check_fitted()
         if X is None:
             rows = np.flatnonzero(self.test_mask)
-            if not len(rows):
-                raise NoDataError(
-                    "There is no test split. Pass a graph with labels, or fit with "
-                    "test_fraction above 0."
-                )
+            check_test_split(len(rows), "a graph with labels")
             return self._evaluate(
                 self.graph_, self.labelled_graph_, rows, self.logits()[rows], []
             )
@@ -329,11 +330,7 @@ class NodeModel(SupervisedEstimator):
             notes.append("only nodes of the test split are scored")
         if left_out:
             notes.append(f"{pluralize(left_out, 'node')} of unknown classes left out")
-        if not usable.any():
-            raise ClassError(
-                "No node is of a class that the model knows. Known: "
-                f"{', '.join(self.objective_.classes)}."
-            )
+        check_known_class(usable, self.objective_, self.unit)
         rows = np.flatnonzero(usable)
         train = self.graph_.ids[self.labelled_graph_.train_mask].astype(str)
         repeated = int(np.isin(table.ids[rows].astype(str), train).sum())

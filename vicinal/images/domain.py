@@ -172,7 +172,6 @@ class ReportImages:
 COMMANDS = "vicinal.images.commands"
 IMAGES = Domain(
     name="images",
-    unit="image",
     summary="classify images, tag them with several labels, or predict a number",
     reads="a directory with a subdirectory per class (or train/ val/ test/ above "
     "them), a CSV with path,label[,split], or MNIST's IDX files",
@@ -184,7 +183,7 @@ IMAGES = Domain(
         "multilabel": "vicinal.images.classifier:ImageClassifier",
         "regression": "vicinal.images.regressor:ImageRegressor",
     },
-    read=f"{COMMANDS}.read:read",
+    read=f"{COMMANDS}.check:read",
     run="vicinal.images.run:ImageRun",
     commands={
         "check": Command(CheckImages, f"{COMMANDS}.check:check"),
@@ -196,7 +195,8 @@ IMAGES = Domain(
     },
     examples={"predict": "IMAGE...", "explain": "IMAGE"},
     demo="vicinal.images.demo:run_demo",
-    is_pretrained=f"{COMMANDS}.pretrained:is_pretrained",
-    open_pretrained=f"{COMMANDS}.pretrained:open_pretrained",
+    info=f"{COMMANDS}.info:info",
+    is_pretrained="vicinal.images.weights.registry:is_pretrained",
+    open_pretrained="vicinal.images.pretrained_classifier:load_pretrained",
     data_may_move=True,
 )

@@ -221,9 +221,7 @@ class ImageEstimator(ImageModel):
         Images that cannot be used are quarantined: a QuarantineWarning counts them,
         and `quarantine_` lists each with its reason.
         """
-        for _ in self.fit_epochs(X, y, validation=validation):
-            pass
-        return self
+        return self.train_to_end(self.fit_epochs(X, y, validation=validation))
 
     def fit_epochs(
         self,

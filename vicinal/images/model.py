@@ -336,11 +336,6 @@ class ImageModel(SupervisedEstimator):
     # --- describe ---
 
     @property
-    def final_networks(self) -> list[Any]:
-        """Return the network: of images it is always a network that predicts."""
-        return [self.network_]
-
-    @property
     def model_description(self) -> str:
         """Return what predicts: a network, fine-tuned or with a linear probe."""
         model = self.model_

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.storage.files import replace_file
 from vicinal.errors import NoDataError
 from vicinal.images.data.read import ImageTable
@@ -36,10 +37,11 @@ def predict_all(
     """Predict every image of a table, to a CSV file (complete or not there) or lines.
 
     An image that cannot be read has a reason instead of a prediction. With `keep` the
-    predictions are also returned; else memory does not grow with their number. Raises
-    NoDataError if no image can be read.
+    predictions are also returned, and the unreadable images as `quarantine`; else
+    memory does not grow with their number. Raises NoDataError if no image can be read.
     """
     started_at, kept = time.monotonic(), []
+    quarantine: list[dict[str, str]] = []
     count = {"n": 0, "unreadable": 0, "unknown": 0}
 
     def write_rows(write: Callable[[dict[str, Any]], object]) -> None:
@@ -51,6 +53,9 @@ def predict_all(
                 print(text, file=sys.stderr)
             if keep:
                 kept.append(row)
+                if "reason" in row:
+                    unreadable = Quarantined(row["path"], "", row["reason"])
+                    quarantine.append(unreadable._asdict())
             write(row)
         if not count["n"]:
             raise NoDataError("No image can be read. Check the paths and the reasons.")
@@ -65,7 +70,14 @@ def predict_all(
         write_rows(lambda row: None if keep else console.print(_line(row)))
     seconds = round(time.monotonic() - started_at, 3)
     path = output and str(output)
-    return {**count, "output": path, "predictions": kept, "seconds": seconds}
+    return {
+        **count,
+        "output": path,
+        "predictions": kept,
+        "notes": table.notes,
+        "quarantine": quarantine,
+        "seconds": seconds,
+    }
 
 
 def _rows(model: ImageModel, table: ImageTable) -> Iterator[dict[str, Any]]:

@@ -104,7 +104,7 @@ class ImageRun(TrainingRun):
             more = pluralize(len(self.quarantined) - before, "image")
             reason = self.quarantined[before].reason
             yield f"{more} more quarantined by the split; the first: {reason}"
-        if self.checkpoint.exists():
+        if self.run.checkpoint.exists():
             check_same_split(
                 self.run.path("data/splits.csv"), self.parts, self.run.folder
             )
@@ -246,7 +246,7 @@ class ImageRun(TrainingRun):
         epochs = estimator.fit_epochs(
             self.parts.train,
             validation=self.parts.val,
-            checkpoint=self.checkpoint,
+            checkpoint=self.run.checkpoint,
             stop_requested=self.stop_requested,
             started_at=self.started_at,
             report_progress=self._progress,
@@ -262,7 +262,7 @@ class ImageRun(TrainingRun):
             overlap, note = training_overlap(estimator, self.parts.train)
             if overlap:
                 yield f"note: {note}"
-            if not self.checkpoint.exists():  # resumed: a better model may be saved
+            if not self.run.checkpoint.exists():  # resumed: a better model may be saved
                 estimator.save(self.run.folder, overwrite=True)
         yield from self._saved(epochs)
         if estimator.comparison_text:

@@ -34,6 +34,16 @@ class ImageSettings(TrainingSettings):
 
     free_on_resume = Settings.free_on_resume | {"cache"}
 
+    epochs: int | None = None
+    """maximum number of passes over the training split; None: as many as --minutes
+    allow, or without those 30 (12 with --weights)"""
+
+    batch_size: int | None = None
+    """maximum number of examples per step; None: 64 (32 with --weights)"""
+
+    lr: float | None = None
+    """peak learning rate of the one-cycle schedule; None: 2e-3 (1e-3 with --weights)"""
+
     backbone: str | None = None
     """network architecture, such as small, lenet5, resnet18 (`vicinal info` lists
     them); auto: the best of --weights A,B,..., or of the pretrained weights on disk;
@@ -58,8 +68,9 @@ class ImageSettings(TrainingSettings):
     changes colours; auto: photo for colour images of 64 pixels or more, else light"""
 
     weights: str | None = None
-    """pretrained weights: a name (`vicinal info` lists them), a .safetensors file, or
-    the directory of a model; several names, separated by commas, for --backbone auto"""
+    """pretrained weights: a name (`vicinal info` lists them), a .safetensors file, a
+    run directory or a model directory; several names, separated by commas, for
+    --backbone auto"""
 
     freeze: str = "none"
     """with --weights: which layers are frozen. none: all are trained, earlier ones with

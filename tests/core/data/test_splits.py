@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vicinal.core.data.splits import SPLITS, TEST, TRAIN, VAL, Fractions, split
+from vicinal.core.data.splits import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    UNUSED,
+    VAL,
+    Fractions,
+    check_test_split,
+    complete_split,
+    split,
+    split_labelled,
+)
+from vicinal.errors import NoDataError
 
 sweep = settings(max_examples=80, deadline=None, database=None)
 seeds = st.integers(0, 2**32 - 1)
@@ -167,3 +179,91 @@ def test_a_group_has_the_class_of_its_first_row():
 
 def test_an_empty_input_has_an_empty_split():
     assert split(np.zeros(0)).tolist() == []
+
+
+# --- the user's split ---------------------------------------------------------------
+
+
+def draw_first(rows: np.ndarray, fractions: Fractions) -> np.ndarray:
+    """Take the first rows as the test split."""
+    count = round(fractions.test * len(rows))
+    return np.array([TEST] * count + [TRAIN] * (len(rows) - count))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("train train train train", "test val train train"),
+        ("train test train train", "val test train train"),
+        ("val train train train", "val test train train"),
+        ("val test train train", "val test train train"),
+        ("val test val test", "val test val test"),
+    ],
+)
+def test_what_a_split_lacks_is_taken_from_train(given, expected):
+    given = np.array(given.split())
+    found = complete_split(given, draw_first, val=0.34, test=0.25)
+    assert found.tolist() == expected.split()
+
+
+def test_nothing_is_drawn_where_the_fraction_is_0():
+    given = np.array([TRAIN, UNUSED, TRAIN], dtype=object)
+    found = complete_split(given, draw_first, val=0.0, test=0.5)
+    assert found.tolist() == [TEST, UNUSED, TRAIN]
+    assert given.tolist() == [TRAIN, UNUSED, TRAIN]
+
+
+@sweep
+@given(grouped(), seeds, st.booleans())
+def test_labelled_examples_are_split_as_if_they_were_alone(data, seed, stratified):
+    strata, groups = data
+    label_mask = np.random.default_rng(seed).random(len(strata)) < 0.7
+    classes = strata.astype(object)
+    classes[~label_mask] = None
+    found = split_labelled(
+        label_mask,
+        None,
+        classes if stratified else None,
+        groups,
+        val=0.2,
+        test=0.1,
+        seed=seed,
+    )
+    alone = split(
+        strata[label_mask] if stratified else np.zeros(label_mask.sum()),
+        groups[label_mask],
+        fractions=Fractions(0.7, 0.2, 0.1),
+        seed=seed,
+    )
+    assert (found[~label_mask] == UNUSED).all()
+    assert (found[label_mask] == alone).all()
+
+
+def test_a_given_split_is_kept_and_completed_by_class_and_group():
+    n = 120
+    classes = np.array(["a", "b"] * (n // 2), dtype=object)
+    groups = np.arange(n) // 4
+    given = np.where(np.arange(n) < 40, TEST, TRAIN)
+    given[-4:] = UNUSED
+    label_mask = np.arange(n) % 10 > 0
+    found = split_labelled(
+        label_mask, given, classes, groups, val=0.25, test=0.25, seed=3
+    )
+    assert (found[~label_mask] == UNUSED).all() and (found[-4:] == UNUSED).all()
+    rows = np.flatnonzero(label_mask[:40])
+    assert (found[:40][rows] == TEST).all()
+    rest = np.flatnonzero((np.arange(n) >= 40) & (found != UNUSED))
+    assert set(found[rest]) == {TRAIN, VAL}
+    assert (found[rest] == VAL).mean() == pytest.approx(0.25, abs=0.06)
+    for group in np.unique(groups[rest]):
+        assert len(set(found[rest][groups[rest] == group])) == 1
+
+
+def test_an_empty_test_split_raises():
+    check_test_split(1)
+    with pytest.raises(NoDataError) as caught:
+        check_test_split(0)
+    message = "There is no test split. Fit with test_fraction above 0."
+    assert str(caught.value) == message
+    with pytest.raises(NoDataError, match=r"split\. Pass graphs, or fit with test_f"):
+        check_test_split(0, "graphs")

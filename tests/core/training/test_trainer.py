@@ -32,6 +32,7 @@ from vicinal.core.training.optimizer import make_optimizer, one_cycle
 from vicinal.core.training.trainer import (
     Trainer,
     TrainingInterrupted,
+    loss_and_score,
     saved_runtime,
     set_training,
 )
@@ -131,11 +132,7 @@ def trainer(
     x, y = blobs()
 
     def evaluate(model: nn.Module) -> tuple[float, float]:
-        model.eval()
-        with torch.no_grad():
-            logits = model(x)
-        loss = CLASSES.loss(logits, y).item()
-        return loss, CLASSES.metric_value(y.numpy(), CLASSES.predict(logits))
+        return loss_and_score(CLASSES, model(x), y.numpy())
 
     return Trainer(
         model=linear() if model is None else model,
@@ -801,6 +798,21 @@ def test_the_best_weights_can_be_used_during_training():
     with trained.best_so_far():
         assert next(model.parameters()).equal(best)
     assert next(model.parameters()).equal(now) and not now.equal(best)
+
+
+def test_a_model_is_validated_in_evaluation_mode_without_gradients():
+    model, seen = deep(), []
+    trained_in: list[bool] = []
+    model.register_forward_hook(lambda *_: trained_in.append(model.training))
+
+    def evaluate(model: nn.Module) -> tuple[float, float]:
+        modes = {module.training for module in model.modules()}
+        seen.append((modes, torch.is_grad_enabled()))
+        return 0.0, 0.0
+
+    list(trainer(model, validate=evaluate, epochs=2).epochs())
+    assert seen == [({False}, False)] * 2
+    assert trained_in == [True] * 8  # the steps of the second epoch too
 
 
 def test_the_average_is_validated_and_kept():

@@ -11,7 +11,9 @@ import pytest
 
 def test_training_writes_a_complete_run(run_command, rings, check_files):
     output = run_command("check", rings)
-    assert output.code == 0 and "task: classification (one class each)" in output.out
+    assert (
+        output.code == 0 and "task: classification (one class per graph)" in output.out
+    )
     assert "60 graphs: 5 to 9 (median 7) nodes" in output.out
     output = run_command("train", rings, "--epochs", "3")
     assert output.code == 0, output.err
@@ -80,7 +82,7 @@ def test_other_graphs_are_predicted_and_explained(
     message = refused("explain", graph_run, home / "rings", "nope")
     assert "g17 and 50 more" in message and "g23" not in message
     message = refused("explain", graph_run, "new.csv", "x", "--target", "star")
-    assert "Got 'star'. Classes:" in message
+    assert "There is no class 'star'. Known: chord, ring." in message
 
 
 def test_the_score_of_a_network_is_taken_apart(run_command, gin_run, home):
@@ -105,9 +107,16 @@ def test_what_cannot_be_inspected_is_refused(refused, graph_run, gin_run, home):
     for words, expected in (
         (["nobody"], "no graph 'nobody'"),
         (["g1", "--node", "g2:0"], "no node 'g2:0'"),
-        (["g1", "--target", "star"], "Got 'star'"),
+        (["g1", "--target", "star"], "no class 'star'"),
     ):
         assert expected in refused("inspect", gin_run, rings, *words)
+
+
+def test_graphs_are_not_merged_into_one(refused, rings):
+    for command, domain in (("check", "nodes"), ("train", "links")):
+        message = refused(command, rings, "--domain", domain)
+        assert "Nodes of different graphs have the same name: '0' is a node" in message
+        assert "in the column 'graph_id'" in message and "--domain graphs" in message
 
 
 def test_one_csv_of_all_graphs_is_trained_on(run_command, refused, rings):

@@ -11,12 +11,13 @@ import pytest
 
 from vicinal import load
 from vicinal.core.storage.run_folder import CHECKPOINT
+from vicinal.graphs.nodes import ensemble
 
 
 def test_check_describes_the_graph(run_command, town):
     output = run_command("check", town)
     assert output.code == 0
-    assert "task: classification (one class each)" in output.out
+    assert "task: classification (one class per node)" in output.out
     assert "150 nodes" in output.out and "undirected" in output.out
     assert "150 nodes with a label: 3 classes" in output.out
     assert "homophily" in output.out
@@ -84,6 +85,17 @@ def test_training_writes_a_complete_run(run_command, town, check_files):
     output = run_command("report", run)
     assert output.code == 0 and "Configuration" in output.out
     assert run_command("evaluate", run, "--json").json()["score"] == metrics["score"]
+
+
+def test_a_network_of_a_worker_process_is_counted(run_command, town, monkeypatch):
+    monkeypatch.setattr(ensemble, "num_cores", lambda: 2)
+    monkeypatch.setattr(ensemble, "TIMED_EPOCHS", 2)
+    monkeypatch.setattr(ensemble, "MIN_WORKER_SECONDS", 0.0)
+    flags = ("--network", "gcn", "--epochs", "60", "--ensemble-size", "2")
+    output = run_command("train", town, *flags)
+    assert output.code == 0, output.err
+    assert "network 2 (gcn):" in output.out
+    assert "2 networks against the linear baseline" in output.out
 
 
 def test_nodes_are_predicted_by_name(run_command, node_run):
@@ -218,7 +230,7 @@ def test_the_linear_baseline_is_explained_by_nodes(run_command, refused, node_ru
     assert found["max_error"] < 1e-4 and found["nodes"][0]["share"] > 0
     assert "has no layers" in refused("inspect", node_run, "n4")
     message = refused("explain", node_run, "n4", "--target", "k9")
-    assert "Got 'k9'. Classes:" in message
+    assert "There is no class 'k9'. Known: k0, k1, k2." in message
 
 
 @pytest.mark.parametrize("suffix", [".html", ".png", ".svg", ".pdf"])

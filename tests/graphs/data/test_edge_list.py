@@ -130,7 +130,7 @@ def test_triples_without_a_header(mark, tmp_path):
     rows = [("a", "likes", "b"), ("b", "likes", "c"), ("c", "knows", "a")]
     path = tmp_path / "facts.tsv"
     path.write_text("# a comment\n" + "".join(f"{mark.join(r)}\n" for r in rows))
-    table = read_graph(path, relation="relation")
+    table = read_graph(path, relation_column="relation")
     assert table.relation is not None
     edges = zip(table.source, table.relation, table.target, strict=True)
     triples = [(table.ids[s], table.relations[r], table.ids[t]) for s, r, t in edges]
@@ -143,7 +143,7 @@ def test_triples_without_a_header(mark, tmp_path):
         [("a", "wrote", "1984"), ("b", "wrote", "a"), ("a", "knows", "b")],
     ):
         path.write_text("\n".join(mark.join(row) for row in rows))
-        table = read_graph(path, relation="relation")
+        table = read_graph(path, relation_column="relation")
         assert table.num_edges == len(rows) and table.quarantined == []
     if mark == ",":
         path.write_text('a,likes,"b"\nb,likes,"c"\n')

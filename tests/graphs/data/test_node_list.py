@@ -17,7 +17,7 @@ def test_invalid_nodes_are_quarantined_with_their_line(
 
 def test_splits_and_groups(tmp_path, write_tables):
     nodes = "id,label,split,town\na,x,train,p\nb,y,TEST,q\nc,x,valid,p\nd,y,odd,\n"
-    table = read_graph(write_tables(tmp_path, nodes), group="town")
+    table = read_graph(write_tables(tmp_path, nodes), group_column="town")
     assert table.split is not None and table.split.tolist() == [
         "train",
         "test",

@@ -81,7 +81,7 @@ def test_unusable_sources_are_rejected(tmp_path, write_tables):
     with pytest.raises(DataError, match="no column 'colour'"):
         read_graph(folder, target="colour")
     with pytest.raises(SettingError, match="group column"):
-        read_graph(nx.karate_club_graph(), group="town")
+        read_graph(nx.karate_club_graph(), group_column="town")
     (tmp_path / "edges.csv").write_bytes("source,target\nä,b\n".encode("latin-1"))
     with pytest.raises(DataError, match="not encoded in UTF-8"):
         read_graph(folder)
@@ -93,6 +93,75 @@ def test_unusable_sources_are_rejected(tmp_path, write_tables):
         read_graph(tmp_path / "a.gml")
     with pytest.raises(DataError, match="Got int"):
         read_graph(3)
+
+
+NODES_OF_GRAPHS = "graph_id,id,label\ng,a,x\ng,b,y\nh,c,x\nh,d,y\n"
+EDGES_OF_GRAPHS = "graph_id,source,target\ng,a,b\nh,c,d\n"
+
+
+@pytest.mark.parametrize(
+    ("nodes", "edges", "note"),
+    [
+        (
+            NODES_OF_GRAPHS,
+            EDGES_OF_GRAPHS,
+            "the column 'graph_id' of the nodes is used as a feature",
+        ),
+        (
+            NODES_OF_GRAPHS.replace("graph_id", "Graph_ID"),
+            "source,target\na,b\nc,d\n",
+            "the column 'Graph_ID' of the nodes is used as a feature",
+        ),
+        (
+            "id,label\na,x\nb,y\nc,x\nd,y\n",
+            EDGES_OF_GRAPHS,
+            "the column 'graph_id' of the edges is ignored",
+        ),
+        (
+            "id,label\na,x\nb,y\nc,x\nd,y\n",
+            "g,source,target\n1,a,b\n2,a,c\n2,c,d\n",
+            "'a' is a node of '1' and of '2' in the column 'g'",
+        ),
+    ],
+)
+def test_a_note_names_a_column_of_graphs(tmp_path, write_tables, nodes, edges, note):
+    table = read_graph(write_tables(tmp_path, nodes, edges))
+    assert len(table) == 4
+    expected = f"{note}; if it names graphs to learn from, use --domain graphs"
+    assert table.notes == [expected]
+
+
+def test_a_feature_g_or_a_named_column_of_graphs_needs_no_note(tmp_path, write_tables):
+    nodes = "id,g,label\na,1,x\nb,2,y\nc,1,x\nd,2,y\n"
+    table = read_graph(write_tables(tmp_path, nodes))
+    assert not table.notes and "g" in table.features
+    folder = write_tables(tmp_path, NODES_OF_GRAPHS, EDGES_OF_GRAPHS)
+    assert not read_graph(folder, group_column="graph_id").notes
+    edges = pd.DataFrame(
+        [("a", "b", "g"), ("a", "b", "h")], columns=["source", "target", "graph_id"]
+    )
+    assert read_graph(edges, relation_column="graph_id").relations == ("g", "h")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "edges"),
+    [
+        (
+            "graph_id,id,label\ng,a,x\ng,b,y\nh,a,x\nh,b,y\n",
+            "graph_id,source,target\ng,a,b\nh,b,a\n",
+        ),
+        ("id,label\na,x\nb,y\n", "graph_id,source,target\ng,b,a\nh,b,a\n"),
+        (NODES_OF_GRAPHS, "graph_id,source,target\ng,a,b\nh,a,c\n"),
+    ],
+)
+def test_nodes_of_different_graphs_are_not_merged(tmp_path, write_tables, nodes, edges):
+    folder = write_tables(tmp_path, nodes, edges)
+    message = "same name: '[ab]' is a node of 'g' and of 'h' in the column 'graph_id'"
+    with pytest.raises(DataError, match=rf"{message}.*Use --domain graphs"):
+        read_graph(folder)
+    if "h,b,a" in edges:
+        with pytest.raises(DataError, match=r"Use --domain graphs"):
+            read_graph(folder / "edges.csv")
 
 
 def test_more_edges_than_memory_are_rejected(tmp_path, monkeypatch):

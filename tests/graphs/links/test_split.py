@@ -26,7 +26,7 @@ def with_relations() -> GraphTable:
     ends = np.random.default_rng(0).integers(0, 60, (500, 3))
     frame = pd.DataFrame(ends, columns=["u", "v", "kind"])
     frame["kind"] = np.where(frame["kind"] % 3 == 0, "knows", "works_with")
-    return read_graph(frame, relation="kind")
+    return read_graph(frame, relation_column="kind")
 
 
 @pytest.mark.parametrize("relations", [False, True])

@@ -27,7 +27,11 @@ from vicinal.graphs.sparse.adjacency import Adjacency
 
 
 def make_ensemble(
-    *, checkpoint: Path | None = None, size: int = 3, epochs: int = 12
+    *,
+    checkpoint: Path | None = None,
+    size: int | None = 3,
+    epochs: int = 12,
+    minutes: float | None = None,
 ) -> Ensemble:
     """Return an ensemble for a random graph, not trained yet."""
     g = torch.Generator().manual_seed(0)
@@ -44,7 +48,7 @@ def make_ensemble(
             network="gcn",
             epochs=epochs,
             ensemble_size=size,
-            minutes=None,
+            minutes=minutes,
             hidden=8,
         ),
         graph=graph,
@@ -96,9 +100,10 @@ def serial() -> Ensemble:
 def test_workers_give_the_networks_of_the_serial_path(serial, submitted, tmp_path):
     checkpoint = tmp_path / "checkpoint.safetensors"
     parallel = make_ensemble(checkpoint=checkpoint)
-    trained_here = list(parallel.epochs())
+    records = list(parallel.epochs())
     assert submitted == [[1]]  # the third trains here, when the second is done
-    assert len(trained_here) == 24 and len(parallel.history) == 36
+    assert [r.epoch for r in records] == 3 * [*range(1, 13)]  # also of the worker
+    assert records == parallel.history
     assert len(parallel.networks) == 3 and have_equal_networks(parallel, serial)
     for name in ("epoch", "train_loss", "val_loss", "val_score", "lr", "best"):
         values = [getattr(epoch, name) for epoch in parallel.history]
@@ -131,6 +136,47 @@ def test_no_worker_starts_where_none_pays_off(
     monkeypatch.setattr(ensemble, "is_distributed", lambda: distributed)
     list(make_ensemble(epochs=3).epochs())
     assert submitted == []
+
+
+@pytest.mark.parametrize(
+    ("size", "note"),
+    [
+        (2, "1 of 2 networks trained: another takes about 0 s, more than was left of "),
+        (None, ""),  # as many as fit into the time
+    ],
+)
+def test_a_note_says_if_time_ends_before_all_requested_networks(
+    monkeypatch, size, note
+):
+    monkeypatch.setattr(ensemble, "num_cores", lambda: 1)
+    trained = make_ensemble(size=size, minutes=5.0)
+    monkeypatch.setattr(Ensemble, "_seconds_left", lambda self: -1.0)
+    list(trained.epochs())
+    assert len(trained.networks) == 1
+    assert trained.notes == ([note + "--minutes 5"] if note else [])
+
+
+def test_a_trained_network_is_restored_though_time_is_over(monkeypatch, tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    monkeypatch.setattr(ensemble, "num_cores", lambda: 1)
+    list(make_ensemble(checkpoint=checkpoint, size=2).epochs())
+    resumed = make_ensemble(checkpoint=checkpoint, size=2)
+    monkeypatch.setattr(Ensemble, "_seconds_left", lambda self: -1.0)
+    assert not list(resumed.epochs())
+    assert len(resumed.networks) == 2 and not resumed.notes
+
+
+def test_a_resumed_network_keeps_its_earlier_epochs(serial, monkeypatch, tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    monkeypatch.setattr(ensemble, "num_cores", lambda: 1)
+    interrupted = make_ensemble(checkpoint=checkpoint)
+    interrupted.stop_requested = lambda: len(interrupted.history) == 5
+    with pytest.raises(TrainingInterrupted):
+        list(interrupted.epochs())
+    resumed = make_ensemble(checkpoint=checkpoint)
+    records = list(resumed.epochs())
+    assert [r.epoch for r in resumed.history] == 3 * [*range(1, 13)]
+    assert len(records) < 36 and have_equal_networks(resumed, serial)
 
 
 class FakeEnsemble:

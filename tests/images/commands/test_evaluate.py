@@ -36,10 +36,10 @@ def test_evaluate_notes_images_of_the_training_split(
     output = run_command("evaluate", image_run, image_directory)
     assert output.code == 0 and output.err == ""
     assert "accuracy" in output.out and "baseline: most frequent class" in output.out
-    assert "16 of these 20 images were in the training split" in output.out
+    assert output.out.count("16 of these 20 examples were in the training data") == 1
     assert "so the score says little about new examples" in output.out
     found = run_command("evaluate", image_run, image_directory, "--json").json()
-    assert ["16 of these 20" in note for note in found["notes"]] == [True]
+    assert found["verdict"].startswith("16 of these 20 examples were in the training")
 
 
 def test_evaluate_uses_the_column_of_training(image_directory, tmp_path, run_command):
@@ -101,7 +101,8 @@ def test_images_left_out_are_not_counted_as_training_images(
     shutil.copy(image_directory / dark, tmp_path / "data" / "dark")
     shutil.copy(image_directory / light, tmp_path / "data" / "owl")
     found = run_command("evaluate", image_run, tmp_path / "data", "--json").json()
-    assert "1 of these 1 images" in found["notes"][-1]
+    assert found["verdict"].startswith("1 of these 1 examples were in the training")
+    assert not any("training" in note for note in found["notes"])
 
 
 # --- predict ---------------------------------------------------------------------

@@ -246,6 +246,9 @@ def test_no_images_raises_with_the_reason(make_directory, tmp_path):
     no_classes = make_directory({"train": 2, "test": 1}, name="no_classes")
     texts = make_directory({"cat": 0}, name="texts")
     (texts / "cat" / "a.txt").write_text("no image")
+    tables = make_directory({"": 0}, name="tables")
+    for name in ("labels.csv", "more.csv", "read.me", ".hidden.csv"):
+        (tables / name).write_text("path,label\n")
     cases = [
         (tmp_path / "nowhere", NoDataError, "nothing at .*nowhere"),
         (tmp_path / "empty", NoDataError, r"no images \(it is empty\).*DATA/cat"),
@@ -255,6 +258,8 @@ def test_no_images_raises_with_the_reason(make_directory, tmp_path):
         (no_classes, NoDataError, "3 images but no class directories"),
         (hidden, NoDataError, "hidden directories skipped: '.cat'"),
         (texts, NoDataError, "1 .txt"),
+        (tables, NoDataError, r"no images \(files without .*: 2 \.csv, 1 \.me\)"),
+        (tables, NoDataError, r"DATA/cat.*name its file, such as .*tables/labels\.csv"),
     ]
     for path, error, message in cases:
         with pytest.raises(error, match=message):

@@ -152,7 +152,7 @@ def test_a_regressor_explains_in_the_unit_of_its_labels(regressor, method):
 def test_a_regressor_refuses_a_target(regressor):
     x, _ = bar_images(1)
     for arguments in ({"target": "7"}, {"against": "7"}):
-        with pytest.raises(SettingError, match="this model predicts a number"):
+        with pytest.raises(SettingError, match="the model predicts a number"):
             regressor.explain(x, **arguments)
 
 

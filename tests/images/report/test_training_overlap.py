@@ -51,5 +51,5 @@ def test_evaluate_reports_the_overlap(run, capsys):
     root, out = run
     capsys.readouterr()
     assert main(["evaluate", str(out), str(root), "--json"]) == 0
-    notes = json.loads(capsys.readouterr().out)["notes"]
-    assert any("in the training split" in note for note in notes)
+    verdict = json.loads(capsys.readouterr().out)["verdict"]
+    assert "examples were in the training data" in verdict

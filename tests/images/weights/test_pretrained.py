@@ -152,7 +152,7 @@ def test_a_name_has_priority_over_a_folder(row, file, own_cache, monkeypatch, tm
     monkeypatch.chdir(tmp_path)
     Path("tiny").mkdir()
     assert load_weights("tiny").origin.startswith("tiny: huggingface")
-    with pytest.raises(ModelFileError, match=r"tiny is not the folder of a model"):
+    with pytest.raises(ModelFileError, match=r"tiny is not a model directory"):
         load_weights("./tiny")
 
 
@@ -422,7 +422,7 @@ def test_a_model_of_another_domain_is_refused(tmp_path):
     predicted |= {"estimator": "NodeClassifier", "network": {"layers": 2}}
     (folder / "model.json").write_text(json.dumps(predicted))
     with pytest.raises(
-        ModelFileError, match=r"folder of an image model\. Got one of NodeClassifier"
+        ModelFileError, match=r"model directory of images\. Got one of NodeClassifier"
     ):
         load_weights(str(folder))
 

@@ -3,13 +3,14 @@
 import re
 import unicodedata
 import warnings
+from collections.abc import Iterable
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from vicinal.core.data.labels import is_missing
 from vicinal.core.storage.files import write_text
-from vicinal.errors import DataError, NoDataError
+from vicinal.errors import DataError, NoDataError, suggest_names
 
 EMPTY = frozenset({"", "nan", "none", "null", "n/a", "na"})
 """cells, in lower case, that mean a missing label"""
@@ -64,6 +65,21 @@ def describe_parser_error(error: Exception) -> str:
     if isinstance(error, Warning):
         return "rows have more cells than the header"
     return str(error).removeprefix("Error tokenizing data. C error: ").strip()
+
+
+def named_column(columns: Iterable[Any], name: str, table: str) -> Any:
+    """Return the column that the user named, whose case may differ; else DataError.
+
+    table: what has the columns, for the message, such as "the table of nodes".
+    """
+    by_name = {str(column): column for column in columns}
+    if name in by_name:
+        return by_name[name]
+    for known, column in by_name.items():
+        if known.strip().lower() == name.strip().lower():
+            return column
+    hint = suggest_names(name, by_name) if by_name else "It has no columns."
+    raise DataError(f"There is no column {name!r} in {table}. {hint}")
 
 
 def clean_cell(cell: Any) -> str | None:

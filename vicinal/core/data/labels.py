@@ -38,6 +38,22 @@ MAX_INTEGER_CLASSES = 30
 """more distinct integers than this are a regression target"""
 
 
+def describe_task(kind: Kind, unit: str, labels: np.ndarray | None = None) -> str:
+    """Return the task and what the labels are.
+
+    unit: singular of what is labelled; labels: numbers [N], whose range is shown.
+    """
+    what = {
+        "single_label": f"one class per {unit}",
+        "multi_label": f"several classes per {unit}",
+        "numeric": f"a number per {unit}",
+        "none": "no labels",
+    }[kind]
+    if kind == "numeric" and labels is not None:
+        what += f", {labels.min():g} to {labels.max():g}"
+    return f"{TASK_OF_KIND[kind]} ({what})"
+
+
 def detect_label_kind(labels: Sequence[Any], task: Task) -> Kind:
     """Return the kind of labels: numeric, multi-label or single-label."""
     kinds: dict[str, Kind] = {

@@ -3,12 +3,18 @@
 Examples of one group, such as copies of one image, are in one split.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from vicinal.errors import NoDataError
+
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
+
+UNUSED = ""
+"""split of an example without a label, or outside the user's splits"""
 
 
 class Fractions(NamedTuple):
@@ -48,6 +54,68 @@ def split(
         rows = rows[np.argsort(large * sizes[rows], kind="stable")]
         split_of_group[rows] = _assign_groups(sizes[rows], fractions)
     return split_of_group[group_of].astype("U5")
+
+
+def complete_split(
+    given: np.ndarray,
+    draw: Callable[[np.ndarray, Fractions], np.ndarray],
+    *,
+    val: float,
+    test: float,
+) -> np.ndarray:
+    """Return the user's split [N]; what it lacks of val and test is taken from train.
+
+    draw: returns the split of some rows [R] in some fractions, as `split` does. val,
+    test: fractions of train; 0: none is taken.
+    """
+    splits = given.astype("U5")
+    for name, fraction in ((TEST, test), (VAL, val)):
+        rows = np.flatnonzero(splits == TRAIN)
+        if fraction and len(rows) and not (splits == name).any():
+            drawn = draw(rows, Fractions(1 - fraction, 0.0, fraction))
+            splits[rows[drawn == TEST]] = name
+    return splits
+
+
+def split_labelled(
+    label_mask: np.ndarray,
+    given: np.ndarray | None,
+    classes: np.ndarray | None,
+    groups: np.ndarray | None = None,
+    *,
+    val: float,
+    test: float,
+    seed: int,
+) -> np.ndarray:
+    """Return the split of each example [N]; UNUSED without a label.
+
+    label_mask: [N] bool. given: [N] the user's split, which is kept and completed;
+    None: all examples with a label are split. classes: [N] names, each split in the
+    same fractions; None: not stratified. groups: [N] numbers, as for `split`.
+    """
+
+    def draw(rows: np.ndarray, fractions: Fractions) -> np.ndarray:
+        strata = np.zeros(len(rows)) if classes is None else classes[rows].astype(str)
+        own_groups = None if groups is None else groups[rows]
+        return split(strata, own_groups, fractions=fractions, seed=seed)
+
+    splits = np.full(len(label_mask), UNUSED, dtype="U5")
+    rows = np.flatnonzero(label_mask)
+    if given is None:
+        splits[rows] = draw(rows, Fractions(1 - val - test, val, test))
+        return splits
+    splits[rows] = given[rows]
+    return complete_split(splits, draw, val=val, test=test)
+
+
+def check_test_split(size: int, other_data: str = "") -> None:
+    """Raise NoDataError if the test split is empty.
+
+    other_data: what can be evaluated in its place; empty: nothing.
+    """
+    if not size:
+        hint = f"Pass {other_data}, or fit" if other_data else "Fit"
+        raise NoDataError(f"There is no test split. {hint} with test_fraction above 0.")
 
 
 def assign_folds(

@@ -13,14 +13,14 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from vicinal.core.settings import Settings, is_integer
+from vicinal.core.settings import Settings, check_seed
 from vicinal.core.storage.checkpoint import Tensors, load_tensors, save_tensors
 from vicinal.core.storage.files import make_directory, read_json, sha256, write_json
-from vicinal.core.storage.run_folder import resume_hint
+from vicinal.core.storage.run_folder import MODEL_JSON, resume_hint
 from vicinal.errors import ModelFileError, NotFittedError, SettingError
 
 MODEL_FORMAT = 2
-MODEL_JSON, MODEL_TENSORS = "model.json", "model.safetensors"
+MODEL_TENSORS = "model.safetensors"
 
 
 class Estimator:
@@ -75,11 +75,7 @@ class Estimator:
 
     def validate_settings(self) -> Any:
         """Return the parameters as validated settings; SettingError for a bad value."""
-        if not is_integer(self.random_state, 0):
-            raise SettingError(
-                "random_state must be a whole number, 0 or more. "
-                f"Got {self.random_state!r} instead."
-            )
+        check_seed(self.random_state, "random_state")
         params = self.json_params()
         values = {name: params[name] for name in self.settings_type.names()}
         return self.settings_type.from_dict(values)

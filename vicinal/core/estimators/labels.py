@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
-from vicinal.errors import DataError
+from vicinal.errors import ClassError, DataError
 
 
 class LabelledData(Protocol):
@@ -75,6 +75,15 @@ def usable_rows(data: LabelledData, objective: Objective) -> np.ndarray:
         return data.label_mask
     classes = set(objective.classes)
     return np.array([label in classes for label in data.labels], dtype=bool)
+
+
+def check_known_class(usable: np.ndarray, objective: Objective, unit: str) -> None:
+    """Raise ClassError if no example [N bool] is of a class that the model knows."""
+    if not usable.any():
+        raise ClassError(
+            f"No {unit} is of a class that the model knows. Known: "
+            f"{', '.join(objective.classes)}."
+        )
 
 
 def encode_labels(data: LabelledData, objective: Objective) -> np.ndarray:

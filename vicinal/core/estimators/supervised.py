@@ -1,37 +1,28 @@
-"""What every estimator shares: the fitted model, prediction, evaluation and saving.
+"""What every estimator shares of `fit`: read, fit a baseline, train, choose, calibrate.
 
-`fit` is a pipeline of functions over values (`labels`, `model_choice`): read, split,
-encode the labels, fit the baselines, train, choose the better model, calibrate. Its
-result is one immutable value, the fitted model.
+A domain provides `read`, `fit_linear` and a `FittedModel`; if it has networks, also
+`train_network`, `validation_targets` and `validation_logits`. `supervised_model` has
+prediction, evaluation and saving.
 """
 
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
-from vicinal.core import objective as objectives
 from vicinal.core.compute.runtime import Runtime, find_device, seed_for
-from vicinal.core.data.quarantine import Quarantined
-from vicinal.core.estimators.estimator import (
-    Estimator,
-    read_weights,
-    refuse_existing_model,
-    save_model,
-)
-from vicinal.core.estimators.labels import check_label_kind, predictions_table
-from vicinal.core.estimators.model_choice import describe_choice
-from vicinal.core.evaluation.evaluation import Evaluation
-from vicinal.core.evaluation.significance import PairedComparison
-from vicinal.core.metrics import r2
-from vicinal.core.objective import Objective
+from vicinal.core.data.quarantine import warn_quarantined
+from vicinal.core.estimators.labels import check_label_kind
+from vicinal.core.estimators.model_choice import choose_better
+from vicinal.core.estimators.supervised_model import SupervisedModel
+from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.settings import TrainingSettings
-from vicinal.core.storage.checkpoint import Tensors
 from vicinal.core.training.history import Epoch
-from vicinal.core.training.trainer import Loader, Trainer
+from vicinal.core.training.trainer import Loader, Trainer, Validate
 from vicinal.core.training.trainer_options import (
     Checkpointing,
     TrainerOptions,
@@ -40,121 +31,83 @@ from vicinal.core.training.trainer_options import (
 from vicinal.errors import SettingError
 
 
-@dataclass(frozen=True, kw_only=True)
-class FittedModel:
-    """What `fit` found; a step of the pipeline replaces it, nothing changes it."""
-
-    objective: Objective
-    integer_classes: bool = False
-    """class names are whole numbers, which `predict` returns as such"""
-
-    constant_baseline: list[float] = field(default_factory=list)
-    temperature: float = 1.0
-    """logits are divided by it; 1 where nothing was held out"""
-
-    history: list[Epoch] = field(default_factory=list)
-    comparison: PairedComparison | None = None
-    """the network against the linear baseline on the validation split; None: no network
-    was trained, or nothing was held out"""
-
-    quarantine: list[Quarantined] = field(default_factory=list)
-    """rows that could not be used, with the reason"""
-
-    @property
-    def classes(self) -> np.ndarray:
-        """Return the class labels [K]; AttributeError for a regressor."""
-        names = self.objective.classes
-        if not names:
-            raise AttributeError("a model of numbers has no classes")
-        return np.array([int(k) for k in names] if self.integer_classes else names)
-
-    def shared_description(self) -> dict[str, Any]:
-        """Return the part of model.json that all estimators share."""
-        return {
-            "objective": objectives.to_dict(self.objective),
-            "integer_classes": self.integer_classes,
-            "constant_baseline": self.constant_baseline,
-            "temperature": self.temperature,
-            "history": [epoch._asdict() for epoch in self.history],
-        }
-
-    @staticmethod
-    def shared_fields(description: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields that `shared_description` wrote."""
-        return {
-            "objective": objectives.from_dict(description["objective"]),
-            "integer_classes": description["integer_classes"],
-            "constant_baseline": description["constant_baseline"],
-            "temperature": description["temperature"],
-            "history": [Epoch.from_dict(epoch) for epoch in description["history"]],
-        }
-
-    def to_files(self) -> tuple[dict[str, Any], Tensors]:
-        """Return what model.json and model.safetensors hold."""
-        raise NotImplementedError
-
-    @classmethod
-    def from_files(
-        cls, description: dict[str, Any], tensors: Tensors, settings: Any
-    ) -> Self:
-        """Return the model that `to_files` described."""
-        raise NotImplementedError
-
-
-class SupervisedEstimator(Estimator):
-    """Base of the estimators: parameters, and after `fit` an immutable `model_`.
-
-    A field of the fitted model is an attribute that ends in an underscore:
-    `estimator.temperature_` is `estimator.model_.temperature`.
-    """
-
-    kinds: ClassVar[tuple[str, ...]] = ()
-    """kinds of labels that the estimator takes"""
-
-    unit: ClassVar[str]
-    """one example: image, node, pair, graph"""
+class SupervisedEstimator(SupervisedModel):
+    """Base of the estimators: `fit`, in steps that a domain fills in."""
 
     cpu_only: ClassVar[str] = ""
     """networks that are trained on the CPU, for the error; empty: on any device"""
 
-    fitted_type: ClassVar[type[FittedModel]]
+    keep_untested: ClassVar[bool] = True
+    """whether a network is kept where there is no validation split to compare it with
+    the linear baseline; with keep="network" it is kept in any case"""
 
-    settings_: Any
-    """validated settings of the last `fit`"""
+    def fit(self, X: Any, *args: Any, **reading: Any) -> Self:
+        """Fit to labelled data; arguments as for `read`."""
+        return self.train_to_end(self.fit_epochs(X, *args, **reading))
 
-    model_: Any
-    objective_: Objective
-    classes_: np.ndarray
-    constant_baseline_: list[float]
-    temperature_: float
-    history_: list[Epoch]
-    comparison_: PairedComparison | None
-    quarantine_: list[Quarantined]
+    def fit_epochs(
+        self,
+        X: Any,
+        *args: Any,
+        checkpoint: Path | None = None,
+        stop_requested: Callable[[], bool] = never_stop,
+        **reading: Any,
+    ) -> Iterator[Epoch]:
+        """`fit` as a generator of epoch records: leave the loop to stop early.
 
-    if not TYPE_CHECKING:
+        The linear baseline is fitted before it returns. args, reading: as for `read`.
+        checkpoint: a file to save to, and to resume from.
+        """
+        started_at = time.monotonic()
+        self.start_fit()
+        self.fit_linear(self.read(X, *args, **reading))
+        warn_quarantined(self.quarantine_, "row")
+        return self.train_network(started_at, checkpoint, stop_requested)
 
-        def __getattr__(self, name: str) -> Any:
-            """Return a field of the fitted model."""
-            is_field = name.endswith("_") and not name.startswith("_")
-            if is_field and name != "model_" and "model_" in vars(self):
-                value = getattr(vars(self)["model_"], name[:-1], self)
-                if value is not self:
-                    return value
-            kind = type(self).__name__
-            raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+    def train_to_end(self, epochs: Iterator[Epoch]) -> Self:
+        """Train until the last epoch; return the estimator."""
+        for _ in epochs:
+            pass
+        return self
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse to set a field of the fitted model, which is immutable."""
-        model = vars(self).get("model_")
-        if model is not None and name.endswith("_") and hasattr(model, name[:-1]):
-            raise AttributeError(f"{name} is read-only; use update({name[:-1]}=...)")
-        super().__setattr__(name, value)
+    # --- what a domain provides ---
 
-    # --- fit ---
+    def read(self, X: Any, *args: Any, **reading: Any) -> Any:
+        """Return the data of X, perhaps with labels y, as `fit_linear` takes them.
 
-    def fit_epochs(self, X: Any, *args: Any, **kwargs: Any) -> Iterator[Epoch]:
-        """`fit` as a generator of epoch records: leave the loop to stop early."""
+        DataError where the labels do not fit the estimator.
+        """
         raise NotImplementedError
+
+    def fit_linear(self, data: Any, /) -> None:
+        """Split the data, and fit and calibrate the linear baseline: set `model_`."""
+        raise NotImplementedError
+
+    def train_network(
+        self,
+        started_at: float,
+        checkpoint: Path | None = None,
+        stop_requested: Callable[[], bool] = never_stop,
+    ) -> Iterator[Epoch]:
+        """Train a network, if one is asked for, and keep it if it is better.
+
+        started_at: `time.monotonic()` at which the minutes began. checkpoint: a file to
+        save to, and to resume from. Default: there is no network.
+        """
+        return iter(())
+
+    def validation_targets(self) -> np.ndarray:
+        """Return the targets [V] or [V, K] of the validation split; it may be empty."""
+        raise NotImplementedError
+
+    def validation_logits(self) -> Tensor:
+        """Return logits [V, K] on the validation split, of what predicts at present.
+
+        That is the network if `model_` has one, else the linear baseline.
+        """
+        raise NotImplementedError
+
+    # --- before training ---
 
     def check_data(self, data: Any) -> None:
         """Raise SettingError or DataError before anything is computed.
@@ -180,15 +133,13 @@ class SupervisedEstimator(Estimator):
             )
         find_device(self.device)
 
-    def update(self, **fields: Any) -> None:
-        """Replace fields of the fitted model."""
-        self.model_ = replace(self.model_, **fields)
+    # --- training ---
 
     def make_trainer(
         self,
         network: nn.Module,
         loader: Loader,
-        validate: Callable[[nn.Module], tuple[float, float]],
+        validate: Validate,
         *,
         settings: TrainingSettings,
         started_at: float,
@@ -227,83 +178,35 @@ class SupervisedEstimator(Estimator):
             yield epoch
         trainer.load_best()
 
-    # --- predict ---
+    # --- the choice of the model ---
 
-    def predict_from_logits(self, logits: Tensor) -> np.ndarray:
-        """Return calibrated probabilities [N, K], or numbers [N]."""
-        if self.objective_.kind == "numeric":
-            return self.objective_.predict(logits)
-        return self.objective_.predict(logits / self.temperature_)
+    @torch.no_grad()
+    def keep_if_better(self, network: nn.Module) -> None:
+        """Let a trained network predict if it is better than the linear baseline.
 
-    def decide(self, predicted: np.ndarray) -> np.ndarray:
-        """Return classes [N], or marks [N, K] of several labels, from probabilities."""
-        rows = self.objective_.decide(predicted)
-        return rows if self.objective_.kind == "multi_label" else self.classes_[rows]
-
-    def predictions_frame(
-        self, names: Any, predicted: np.ndarray, labels: Any = None
-    ) -> Any:
-        """Return predictions as a table: name, label (if given), predicted, p_CLASS."""
-        return predictions_table(self.objective_, names, predicted, labels)
-
-    # --- evaluate ---
-
-    def evaluate(self, X: Any = None, y: Any = None) -> Evaluation:
-        """Evaluate on labelled data, or on the test split of the training data."""
-        raise NotImplementedError
-
-    def score(self, X: Any = None, y: Any = None) -> float:
-        """Return accuracy, micro F1 of several labels, or R^2 of numbers."""
-        found = self.evaluate(X, y)
-        if self.objective_.kind != "numeric":
-            return found.score.value
-        table = found.predictions
-        return r2(table["label"].to_numpy(float), table["predicted"].to_numpy(float))
-
-    # --- describe ---
-
-    @property
-    def final_networks(self) -> list[nn.Module]:
-        """Return the networks that predict; none: the linear baseline does."""
-        network = self.network_  # pyright: ignore[reportAttributeAccessIssue]
-        return [] if network is None else [network]
-
-    @property
-    def model_description(self) -> str:
-        """Return what predictions come from: the linear baseline, or which network."""
-        raise NotImplementedError
-
-    @property
-    def linear_description(self) -> str:
-        """Return what the linear baseline is."""
-        return str(self.linear_)  # pyright: ignore[reportAttributeAccessIssue]
-
-    @property
-    def comparison_text(self) -> str:
-        """Return how the network compared with the linear baseline, in one sentence."""
-        return describe_choice(self.comparison_, bool(self.final_networks))
-
-    # --- save and load ---
-
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the model to a directory: safetensors and JSON.
-
-        ModelFileError where the directory holds a model already, unless overwrite.
+        A paired test on the validation split decides, unless keep="network". Where that
+        split is empty, `keep_untested` does.
         """
-        self.check_fitted()
-        if not overwrite:
-            refuse_existing_model(path)
-        description, tensors = self.model_.to_files()
-        shared = {"estimator": type(self).__name__, "parameters": self.json_params()}
-        return save_model(path, shared | description, tensors)
-
-    @classmethod
-    def restore(cls, directory: str | Path, description: dict[str, Any]) -> Self:
-        """Return the estimator that `save` wrote to a directory."""
-        estimator = cls(**description["parameters"])
-        estimator.settings_ = estimator.validate_settings()
-        tensors = read_weights(directory, description)
-        estimator.model_ = cls.fitted_type.from_files(
-            description, tensors, estimator.settings_
+        always, y = self.settings_.keep == "network", self.validation_targets()
+        network.eval()
+        if not len(y):
+            self.update(network=network if always or self.keep_untested else None)
+            return
+        linear = self.validation_logits()
+        self.update(network=network)
+        logits = self.validation_logits()
+        choice = choose_better(
+            self.objective_, y, logits, linear, always_network=always
         )
-        return estimator
+        kept = network if choice.keep_network else None
+        self.update(network=kept, comparison=choice.comparison)
+        self.calibrate()
+
+    @torch.no_grad()
+    def calibrate(self) -> None:
+        """Fit the temperature on the validation split; without one it stays."""
+        y = self.validation_targets()
+        if len(y):
+            logits = self.validation_logits()
+            temperature = fit_temperature(logits, y, self.objective_, careful=True)
+            self.update(temperature=temperature)

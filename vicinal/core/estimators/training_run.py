@@ -10,26 +10,24 @@ Every domain writes the same files, with the same keys:
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 from vicinal.core.compute.runtime import count_parameters
 from vicinal.core.data.csv_tables import write_csv
+from vicinal.core.data.labels import TASK_OF_KIND
 from vicinal.core.data.quarantine import Quarantined
+from vicinal.core.data.splits import SPLITS
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.metrics import Score
-from vicinal.core.report.report import Report
+from vicinal.core.report.report import Report, Table
+from vicinal.core.report.sections import first_epochs, split_table
+from vicinal.core.report.training_report import ExtraBlocks, RunResults, make_report
 from vicinal.core.storage.files import write_text
-from vicinal.core.storage.run_folder import CHECKPOINT, Run, environment
+from vicinal.core.storage.run_folder import Run, environment
 from vicinal.core.text import pluralize
 from vicinal.core.training.history import Epoch
 from vicinal.core.training.trainer_options import never_stop
 
-TASKS = {
-    "single_label": "classification",
-    "multi_label": "multilabel",
-    "numeric": "regression",
-}
 SPLIT_PURPOSE = {
     "train": "for training",
     "val": "for validation",
@@ -48,7 +46,13 @@ NO_EVALUATION: dict[str, Any] = {
 
 @dataclass
 class TrainingRun:
-    """Iterate over `steps()` to train, evaluate and write everything."""
+    """Iterate over `steps()` to train, evaluate and write everything.
+
+    The estimator is a `SupervisedEstimator`. The data have `names` [N], `labels` [N] or
+    None, `kind`, `quarantined` and `notes`. A domain provides `describe_data` and
+    `data_statistics`; the other methods of that part have defaults, which expect
+    `estimator.split_` [N].
+    """
 
     estimator: Any
     data: Any
@@ -79,6 +83,9 @@ class TrainingRun:
     unit: ClassVar[str]
     """one example: image, node, pair, graph"""
 
+    epochs_between_lines: ClassVar[int] = 1
+    """epochs from one that is printed to the next"""
+
     def steps(self) -> Iterator[str | Epoch]:
         """Do everything; yield sentences and epoch records as they come."""
         yield from self.prepare()
@@ -93,33 +100,53 @@ class TrainingRun:
         """Return what was detected in the data, in sentences."""
         raise NotImplementedError
 
-    def describe_split(self) -> str:
-        """Return how many examples each split has, in a sentence."""
-        raise NotImplementedError
-
-    def split_counts(self) -> dict[str, int]:
-        """Return the number of examples of train, val and test."""
-        raise NotImplementedError
-
-    def data_tables(self) -> dict[str, Any]:
-        """Return the tables `index` and `splits` of data/."""
-        raise NotImplementedError
-
     def data_statistics(self) -> dict[str, Any]:
         """Return figures that describe the data."""
         raise NotImplementedError
 
+    def describe_split(self) -> str:
+        """Return how many examples each split has, in a sentence."""
+        return f"split: {describe_counts(self.split_counts())}"
+
+    def split_counts(self) -> dict[str, int]:
+        """Return the number of examples of train, val and test."""
+        split = self.estimator.split_
+        return {name: int((split == name).sum()) for name in SPLITS}
+
+    def split_report(self) -> Table:
+        """Return the examples per split, by class where there are classes."""
+        data, single = self.data, self.data.kind == "single_label"
+        classes = self.class_names() if single else ()
+        labels = data.labels if single else None
+        return split_table(self.estimator.split_, labels, classes, self.unit)
+
+    def data_tables(self) -> dict[str, Any]:
+        """Return the tables `index` and `splits` of data/."""
+        import pandas as pd
+
+        names, labels = self.data.names, self.data.labels
+        labels = [None] * len(names) if labels is None else labels
+        splits = pd.DataFrame({"id": names, "split": self.estimator.split_})
+        return {
+            "index": pd.DataFrame({"id": names, "label": labels}),
+            "splits": splits[splits["split"] != ""],
+        }
+
     def evaluate_model(self) -> Evaluation | None:
         """Evaluate the current model on the test split; None: nothing is held out."""
-        raise NotImplementedError
+        return self.estimator.evaluate() if self.split_counts()["test"] else None
 
     def predictions(self) -> Any:
         """Return predictions.csv: name, split, label, predicted, probability, p_*."""
-        raise NotImplementedError
+        estimator, data = self.estimator, self.data
+        predicted = estimator.predict_values(data)
+        frame = estimator.predictions_frame(data.names, predicted, data.labels)
+        frame.insert(1, "split", estimator.split_)
+        return frame
 
-    def make_report(self) -> Report:
-        """Return the report."""
-        raise NotImplementedError
+    def extra_blocks(self) -> ExtraBlocks:
+        """Return what the report shows besides the blocks of every domain."""
+        return ExtraBlocks()
 
     def analyse(self) -> Iterator[str]:
         """Do what a domain does after the evaluation."""
@@ -147,7 +174,7 @@ class TrainingRun:
     @property
     def task(self) -> str:
         """Return the task as --task has it."""
-        return TASKS[self.estimator.objective_.kind]
+        return TASK_OF_KIND[self.estimator.objective_.kind]
 
     # --- the steps ---
 
@@ -165,9 +192,6 @@ class TrainingRun:
         yield from (f"note: {note}" for note in self.notes)
         yield self.describe_split()
         self.write_data()
-        yield self._evaluate_linear()
-
-    def _evaluate_linear(self) -> str:
         found = self.evaluate_model()
         self.estimator.save(self.run.folder, overwrite=True)
         self.linear_seconds = time.monotonic() - self.started_at
@@ -176,13 +200,29 @@ class TrainingRun:
             f"({self.estimator.linear_description})"
         )
         if found is None:
-            return f"{text}: no score, because no {self.unit} is held out"
-        self.linear_score = found.score
-        return f"{text}: {found.score.metric} {found.score}"
+            yield f"{text}: no score, because no {self.unit} is held out"
+        else:
+            self.linear_score = found.score
+            yield f"{text}: {found.score.metric} {found.score}"
 
     def train(self) -> Iterator[str | Epoch]:
-        """Train networks within the time budget."""
-        raise NotImplementedError
+        """Train networks, and say how they compare with the linear baseline."""
+        estimator, noted = self.estimator, len(self.notes)
+        for epoch in estimator.train_network(
+            self.started_at, self.run.checkpoint, self.stop_requested
+        ):
+            if epoch.epoch == 1:
+                number = len(first_epochs(estimator.history_))
+                yield f"network {number} ({estimator.network_name}):"
+            if epoch.epoch % self.epochs_between_lines == 0:
+                yield epoch
+        yield from (f"note: {note}" for note in self.notes[noted:])
+        if estimator.comparison_ is not None:
+            number = len(first_epochs(estimator.history_))
+            yield (
+                f"{pluralize(number, 'network')} against the linear baseline, on the "
+                f"validation split: {estimator.comparison_text}"
+            )
 
     def evaluate(self) -> Iterator[str]:
         """Evaluate the final model beside the baselines."""
@@ -197,11 +237,6 @@ class TrainingRun:
         yield from ()
 
     # --- files ---
-
-    @property
-    def checkpoint(self) -> Path:
-        """Return the file that a killed run resumes from."""
-        return self.run.path(CHECKPOINT)
 
     def write_data(self) -> None:
         """Write env.json, classes.json and the tables of data/."""
@@ -257,11 +292,33 @@ class TrainingRun:
             "data": self.source,
             "statistics": self.data_statistics(),
             "epochs": len(estimator.history_),
+            "networks": len(estimator.final_networks),
             "parameters": sum(map(count_parameters, estimator.final_networks)),
             "seconds": round(self.seconds, 2),
             "notes": [*self.notes, *evaluation["notes"]],
             **self.extra_summary(),
         }
+
+    def make_report(self) -> Report:
+        """Return the report."""
+        return make_report(
+            self.estimator,
+            RunResults(
+                name=self.run.folder.name,
+                source=self.source,
+                unit=self.unit,
+                description=[*self.describe_data(), self.describe_split()],
+                splits=self.split_report(),
+                quarantined=self.quarantined,
+                notes=self.notes,
+                evaluation=self.evaluation,
+                linear_score=self.linear_score,
+                linear_seconds=self.linear_seconds,
+                seconds=self.seconds,
+                selects_epoch=self.selects_epoch,
+                extra=self.extra_blocks(),
+            ),
+        )
 
 
 def describe_counts(counts: dict[str, int]) -> str:

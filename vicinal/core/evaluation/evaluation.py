@@ -1,10 +1,12 @@
 """An evaluation: scores on held-out examples, beside the baselines to beat."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vicinal.core.data.quarantine import Quarantined, quarantine_lines
 from vicinal.core.evaluation.calibration import (
     Bin,
     expected_calibration_error,
@@ -74,11 +76,23 @@ class Evaluation:
     constant_name: str = ""
     """the baseline that always predicts the same"""
 
-    def with_training_overlap(self, count: int, note: str) -> "Evaluation":
-        """Return the evaluation of a model trained on `count` of the examples."""
+    def with_training_overlap(self, count: int, note: str = "") -> "Evaluation":
+        """Return the evaluation of a model trained on `count` of the examples.
+
+        note: how that is known; by default there is one only where the examples are too
+        few for the verdict to say it.
+        """
         if not count:
             return self
-        return replace(self, training_overlap=count, notes=[*self.notes, note])
+        found = replace(self, training_overlap=count)
+        if not note and not found._has_overlap:
+            note = f"{count} of these {self.score.n} examples were in the training data"
+        return replace(found, notes=[*self.notes, *([note] if note else [])])
+
+    def with_quarantine(self, rows: Sequence[Quarantined]) -> "Evaluation":
+        """Return the evaluation with notes that list quarantined rows of its data."""
+        lines = quarantine_lines(rows, "`vicinal check DATA` lists all")
+        return replace(self, notes=[*self.notes, *lines])
 
     def add_baseline(
         self, name: str, objective: Objective, y: np.ndarray, decisions: np.ndarray

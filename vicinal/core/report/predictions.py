@@ -1,10 +1,54 @@
-"""Predictions as lines of text."""
+"""Predictions and embeddings: as lines of text, as JSON, and in files."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vicinal.core.data.csv_tables import write_csv
+from vicinal.core.data.quarantine import Quarantined
+from vicinal.core.storage.files import check_writable, replace_file
+from vicinal.errors import SettingError
 
 MAX_PREDICTIONS = 40
 """predictions that are printed when no file takes them"""
+
+
+class Predictions(NamedTuple):
+    """What `predict` found."""
+
+    frame: Any
+    """DataFrame: id (or source, target), predicted, probability, ..."""
+
+    unit: str
+    """what is predicted, singular"""
+
+    quarantined: Sequence[Quarantined] = ()
+    """rows of the input that could not be used"""
+
+    notes: Sequence[str] = ()
+    hints: Sequence[str] = ()
+    """further notes, for the console only"""
+
+    embed: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None
+    """returns names [N] and embeddings [N, D]; None: the domain has none"""
+
+    def lines(self) -> Iterator[str]:
+        """Yield the first predictions as lines of text."""
+        yield from prediction_lines(self.frame)
+        if len(self.frame) > MAX_PREDICTIONS:
+            rest = len(self.frame) - MAX_PREDICTIONS
+            yield f"... and {rest:,} more (--output FILE.csv takes all)"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the predictions as JSON values."""
+        return {
+            "n": len(self.frame),
+            "predictions": self.frame.to_dict("records"),
+            "notes": list(self.notes),
+            "quarantine": [row._asdict() for row in self.quarantined],
+        }
 
 
 def prediction_lines(frame: Any) -> Iterator[str]:
@@ -25,3 +69,42 @@ def _name(row: dict[str, Any]) -> str:
         return str(row["id"])
     parts = (row[k] for k in ("source", "relation", "target") if k in row)
     return " - ".join(map(str, parts))
+
+
+# --- embeddings -----------------------------------------------------------------------
+
+
+def check_embeddings_path(name: str) -> Path:
+    """Return the path of an embeddings file; SettingError for an unknown suffix."""
+    path = Path(name)
+    if path.suffix.lower() not in (".csv", ".npz"):
+        raise SettingError(
+            f"--embeddings must be a .csv or .npz file. Got {name!r} instead."
+        )
+    check_writable(path)
+    return path
+
+
+def write_embeddings(path: Path, ids: np.ndarray, vectors: np.ndarray) -> None:
+    """Write embeddings [N, D]: CSV `id,0,1,...`, or npz with `ids` and `embeddings`.
+
+    SettingError where the model has none.
+    """
+    import pandas as pd
+
+    if not vectors.shape[1]:
+        raise SettingError(
+            "This model uses the labels of neighbours only and has no embeddings. A "
+            "network has them (`vicinal train ... --keep network`)."
+        )
+    if path.suffix.lower() == ".csv":
+        frame = pd.DataFrame(vectors, columns=list(map(str, range(vectors.shape[1]))))
+        frame.insert(0, "id", list(ids))
+        return write_csv(path, frame)
+    names = np.array([str(name) for name in ids])
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, ids=names, embeddings=vectors)
+
+    return replace_file(path, write)

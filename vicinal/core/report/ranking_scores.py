@@ -6,7 +6,6 @@ Accuracy hardly shows how well a rare class is detected; these do, for any thres
 import math
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.metrics import Score, bootstrap
@@ -79,10 +78,14 @@ def _indicators(evaluation: Evaluation) -> np.ndarray | None:
 
 
 def _auroc(y: np.ndarray, probability: np.ndarray) -> float:
+    from sklearn.metrics import roc_auc_score
+
     return math.nan if y.all() or not y.any() else roc_auc_score(y, probability)
 
 
 def _average_precision(y: np.ndarray, probability: np.ndarray) -> float:
+    from sklearn.metrics import average_precision_score
+
     return average_precision_score(y, probability) if y.any() else math.nan
 
 

@@ -334,6 +334,11 @@ def training_section(
     return Section(TRAINING, [*before, text, *training_curves(history, metric), *after])
 
 
+def first_epochs(history: Sequence[Epoch]) -> list[int]:
+    """Return the row where each network's epochs start."""
+    return [row for row, epoch in enumerate(history) if epoch.epoch == 1]
+
+
 def best_epoch(history: Sequence[Epoch]) -> Epoch:
     """Return the selected epoch: the last one marked best, else the last."""
     return next((e for e in reversed(history) if e.best), history[-1])

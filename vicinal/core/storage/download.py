@@ -2,7 +2,7 @@
 
 ::
 
-    FOLDER/timm--resnet18.tv_in1k/REVISION/
+    DIRECTORY/timm--resnet18.tv_in1k/REVISION/
         model.safetensors           complete and verified, renamed atomically
         model.safetensors.sha256    its hash, in the format of `sha256sum --check`
         model.safetensors.part      a partial download, which the next call resumes

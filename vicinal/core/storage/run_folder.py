@@ -21,6 +21,7 @@ from vicinal.core.storage.files import TEMPORARY, make_directory, read_json, wri
 from vicinal.errors import DataError, RunError
 
 SETTINGS = "settings.json"
+MODEL_JSON = "model.json"
 CHECKPOINT = "checkpoints/last.safetensors"
 PARTIAL_FILES = (f".*.*{TEMPORARY}", ".tmp??????")
 """temporary files that a kill may leave: our own, and those of safetensors"""
@@ -49,6 +50,11 @@ class Run:
             ) from None
         except OSError as error:
             raise RunError(_describe_os_error(folder, error)) from error
+
+    @property
+    def checkpoint(self) -> Path:
+        """Return the file that a killed run resumes from."""
+        return self.path(CHECKPOINT)
 
     @classmethod
     def create(cls, folder: str | Path) -> Self:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -44,7 +45,16 @@ from vicinal.errors import LostProcessError, ResumeError, TrainingError, Vicinal
 DEFAULT_EPOCHS = 30
 
 Validate = Callable[[nn.Module], tuple[float, float]]
-"""returns (loss, score) of a model on the validation split"""
+"""returns (loss, score) of a model on the validation split, NaN where it is empty. The
+trainer calls it in evaluation mode and without gradients"""
+
+
+def loss_and_score(
+    objective: Objective, logits: Tensor, y: np.ndarray
+) -> tuple[float, float]:
+    """Return the loss and the score of logits [N, K] for targets y, as `Validate`."""
+    loss = float(objective.loss(logits, torch.from_numpy(y)))
+    return loss, objective.metric_value(y, objective.predict(logits))
 
 
 class TrainingInterrupted(VicinalError):
@@ -118,8 +128,12 @@ class Trainer:
                         yield self._end_epoch(complete=False)
                     return
                 complete = self._run_epoch()
-                yield self._end_epoch(complete)
-                if self.clock.out_of_time:
+                record = self._end_epoch(complete)
+                out_of_time = self.clock.out_of_time
+                if out_of_time and complete:
+                    self.save()  # time may have run out after the last step
+                yield record
+                if out_of_time:
                     return
 
     def _run_epoch(self) -> bool:
@@ -188,7 +202,8 @@ class Trainer:
         """Validate, select and record the epoch."""
         progress, started_at = self.progress, time.monotonic()
         examples_per_second = progress.examples / max(progress.seconds, 1e-9)
-        with self.average.applied_to(self.model):
+        self.model.eval()
+        with self.average.applied_to(self.model), torch.no_grad():
             loss, score = self.validate(self.model)
         progress.seconds += time.monotonic() - started_at
         record = Epoch(

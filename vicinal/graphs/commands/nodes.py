@@ -3,30 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from vicinal.core.data.labels import TASK_OF_KIND
-from vicinal.core.domain import OpenRun, Outcome
+from vicinal.core.data.labels import TASK_OF_KIND, describe_task
+from vicinal.core.data.quarantine import quarantine_lines
+from vicinal.core.domain import OpenRun
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.report.console import Console
+from vicinal.core.report.data_check import DataCheck
 from vicinal.core.report.finding import Finding
+from vicinal.core.report.predictions import Predictions
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, SettingError
-from vicinal.graphs.commands.common import (
-    TASKS,
-    print_features,
-    print_notes,
-    print_quarantined,
-    to_finding,
-    with_quarantine,
-)
-from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_list import read_node_names
-from vicinal.graphs.data.output_tables import PredictionOutput
 from vicinal.graphs.data.read import read_graph
-from vicinal.graphs.data.statistics import (
-    describe_graph,
-    graph_statistics,
-    label_column_hints,
-)
+from vicinal.graphs.data.statistics import check_graph, label_column_hints
 from vicinal.graphs.domains import (
     CheckNodes,
     EvaluateNodes,
@@ -47,7 +36,7 @@ def read(data: str, options: NodeData, parameters: dict[str, Any]) -> tuple[Any,
         edges=options.edges,
         task=options.task,
         target=options.target,
-        group=parameters["group_column"],
+        group_column=parameters["group_column"],
         directed=parameters["directed"],
     )
     if table.kind == "none":
@@ -59,8 +48,8 @@ def read(data: str, options: NodeData, parameters: dict[str, Any]) -> tuple[Any,
     return table, TASK_OF_KIND[table.kind]
 
 
-def check(data: str, arguments: CheckNodes, console: Console) -> Outcome:
-    """Print what a graph is, what can be learned, and what is quarantined."""
+def check(data: str, arguments: CheckNodes, console: Console) -> DataCheck:
+    """Return what a graph is, what can be learned, and what is quarantined."""
     table = read_graph(
         data,
         edges=arguments.edges,
@@ -68,27 +57,12 @@ def check(data: str, arguments: CheckNodes, console: Console) -> Outcome:
         target=arguments.target,
         directed=arguments.directed,
     )
-    console.print(f"task: {TASKS[table.kind]}")
-    return {
-        "task": TASK_OF_KIND[table.kind],
-        **check_graph(table, label_column_hints(table), console),
-    }
-
-
-def check_graph(table: GraphTable, hints: list[str], console: Console) -> Outcome:
-    """Print the statistics of a graph; hints: notes for the console only."""
-    facts = graph_statistics(table)
-    for line in describe_graph(table, facts):
-        console.print(line)
-    encoder, notes = print_features(table.features, console)
-    return {
-        "statistics": facts.to_dict(),
-        "features": encoder.feature_names(),
-        "notes": [*table.notes, *notes],
-        "hints": hints,
-        "usable": len(table),
-        "quarantined_rows": table.quarantined,
-    }
+    found = check_graph(table)
+    return found._replace(
+        task=TASK_OF_KIND[table.kind],
+        lines=[f"task: {describe_task(table.kind, 'node')}", *found.lines],
+        hints=label_column_hints(table),
+    )
 
 
 def evaluate(run: OpenRun, arguments: EvaluateNodes, console: Console) -> Evaluation:
@@ -102,39 +76,40 @@ def evaluate(run: OpenRun, arguments: EvaluateNodes, console: Console) -> Evalua
         return run.model.evaluate()
     target = arguments.target or run.trained_target()
     table = run.model.read(arguments.data, edges=arguments.edges, target=target)
-    return with_quarantine(run.model.evaluate(table), table.quarantined)
+    return run.model.evaluate(table).with_quarantine(table.quarantined)
 
 
-def predict(run: OpenRun, arguments: PredictNodes, console: Console) -> Outcome:
+def predict(run: OpenRun, arguments: PredictNodes, console: Console) -> Predictions:
     """Predict nodes of the graph by name, or new nodes."""
-    files = PredictionOutput(arguments.output, arguments.embeddings)
     names: Any = arguments.nodes or None
     listed = len(arguments.nodes) == 1 and Path(arguments.nodes[0])
     if listed and listed.suffix.lower() in (".csv", ".txt"):
         names = read_node_names(listed)
     new = {"new_nodes": arguments.new_nodes, "new_edges": arguments.new_edges}
     found = run.model.predict_nodes(names, **new)
-    if files.vectors:
-        files.write_embeddings(found.ids, run.model.transform(names, **new), console)
     frame = run.model.predictions_frame(found.ids, found.predicted)
     frame["isolated"] = found.isolated
-    outcome = files.write(frame, "node", found.quarantined, found.notes, console)
-    isolated = int(found.isolated.sum())
+    hints, isolated = [], int(found.isolated.sum())
     if isolated:
-        console.print(
-            f"note: {pluralize(isolated, 'isolated node')} (no edge): predicted from "
-            "the node's own features, if it has any"
+        hints.append(
+            f"{pluralize(isolated, 'isolated node')} (no edge): predicted from the "
+            "node's own features, if it has any"
         )
-    print_notes(found.notes, console)
-    print_quarantined(found.quarantined, console, "--json lists all")
-    return outcome
+    return Predictions(
+        frame,
+        "node",
+        found.quarantined,
+        found.notes,
+        hints,
+        lambda: (found.ids, run.model.transform(names, **new)),
+    )
 
 
 def explain(run: OpenRun, arguments: ExplainNode, console: Console) -> Finding:
     """Explain a node's prediction by nodes (linear baseline) or edges (network)."""
     model = _with_new_nodes(run.model, arguments, console)
     found = explain_node(model, arguments.node, arguments.target, arguments.seed)
-    return to_finding(found)
+    return found.to_finding()
 
 
 def inspect(run: OpenRun, arguments: InspectNode, console: Console) -> Finding:
@@ -145,8 +120,12 @@ def inspect(run: OpenRun, arguments: InspectNode, console: Console) -> Finding:
 def _with_new_nodes(model: NodeModel, arguments: Any, console: Console) -> NodeModel:
     """Return the model on its graph extended by new nodes, if any are given."""
     new = arguments.new_nodes, arguments.new_edges
-    extended = model.with_new_nodes(*new) if any(new) else model
-    rows = extended.graph_.quarantined
-    print_notes(extended.graph_.notes, console)
-    print_quarantined(rows, console, "--json of `predict` lists all")
+    if not any(new):
+        return model
+    extended = model.with_new_nodes(*new)
+    table = extended.graph_
+    for note in table.notes:
+        console.print(f"note: {note}")
+    for line in quarantine_lines(table.quarantined, "--json of `predict` lists all"):
+        console.print(line)
     return extended

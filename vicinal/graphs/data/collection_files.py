@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vicinal.core.data.csv_tables import read_csv
+from vicinal.core.data.csv_tables import named_column, read_csv
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.detect import GRAPH_COLUMNS
@@ -341,12 +341,12 @@ def _read_graph_labels(
         file = path / "graphs.csv"
         frame = read_csv(file, "graph_id,label")
     graph = find_column(frame, GRAPH_COLUMNS) or find_column(frame, ID_COLUMNS)
-    column = target
-    if target is None:
-        column = find_column(frame, GRAPH_LABEL_COLUMNS)
+    column = find_column(frame, GRAPH_LABEL_COLUMNS)
+    if target is not None:
+        column = named_column(frame.columns, target, file.name)
     if column is None and frame is edges.frame:
         return None
-    if graph is None or column is None or column not in frame.columns:
+    if graph is None or column is None:
         raise DataError(
             f"{file} must have columns graph_id and {target or 'label'}. Got "
             f"{', '.join(map(str, frame.columns))}."

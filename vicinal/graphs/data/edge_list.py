@@ -15,10 +15,14 @@ import numpy as np
 import torch
 
 from vicinal.core.compute.memory import free_memory
-from vicinal.core.data.csv_tables import describe_parser_error, restore_integers
+from vicinal.core.data.csv_tables import (
+    describe_parser_error,
+    named_column,
+    restore_integers,
+)
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
-from vicinal.errors import DataError, NoDataError, SettingError, suggest_names
+from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.detect import SOURCE_COLUMNS, TARGET_COLUMNS
 
 WEIGHT_COLUMNS = ("weight", "w", "edge_weight")
@@ -162,12 +166,7 @@ class EdgeReader:
             several = (name for name in candidates if frame[name].nunique() > 1)
             self._unused_columns |= set(map(str, several))
             return None
-        column = known.get(self.relation.strip().lower())
-        if column is None:
-            raise SettingError(
-                f"The edges have no column {self.relation!r}. "
-                f"{suggest_names(self.relation, map(str, frame.columns))}"
-            )
+        column = named_column(frame.columns, self.relation, "the table of edges")
         cells = cells_as_text(frame[column])
         for name in cells:
             if name:

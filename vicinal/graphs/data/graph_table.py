@@ -71,6 +71,11 @@ class GraphTable:
     max_bytes: float = math.inf
     """arrays of the adjacency larger than this lie on disk"""
 
+    @property
+    def names(self) -> np.ndarray:
+        """Return the names of the examples: those of the nodes."""
+        return self.ids
+
     def __len__(self) -> int:
         return len(self.ids)
 

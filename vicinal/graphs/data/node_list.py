@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vicinal.core.data.csv_tables import clean_cell, read_csv
+from vicinal.core.data.csv_tables import clean_cell, named_column, read_csv
 from vicinal.core.data.labels import (
     SPLIT_ALIASES,
     Task,
@@ -16,7 +16,7 @@ from vicinal.core.data.labels import (
 )
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
-from vicinal.errors import DataError, NoDataError, SettingError, suggest_names
+from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs.data.edge_list import cells_as_text, find_column
 from vicinal.graphs.data.labels import Labels, parse_labels
 
@@ -60,8 +60,10 @@ def read_nodes(
         )
     label_column = find_column(frame, LABEL_COLUMNS)
     if target is not None:
-        label_column = _column_named(frame, target)
-    group_column = None if group is None else _column_named(frame, group)
+        label_column = named_column(frame.columns, target, "the table of nodes")
+    group_column = None
+    if group is not None:
+        group_column = named_column(frame.columns, group, "the table of nodes")
     split_column = find_column(frame, SPLIT_COLUMNS)
     ids, quarantined = names or [], []
     if names is None:
@@ -89,16 +91,6 @@ def read_nodes(
         groups,
         quarantined,
         notes,
-    )
-
-
-def _column_named(frame: Any, name: str) -> Any:
-    for column in frame.columns:
-        if str(column) == name:
-            return column
-    raise DataError(
-        f"The nodes have no column {name!r}. "
-        f"{suggest_names(name, map(str, frame.columns))}"
     )
 
 

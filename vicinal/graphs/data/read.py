@@ -13,7 +13,7 @@ NetworkX, PyG, scipy                   Python objects
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,17 @@ from vicinal.graphs.data.convert import (
     is_networkx,
     is_pyg,
 )
+from vicinal.graphs.data.detect import GRAPH_COLUMNS
 from vicinal.graphs.data.edge_list import (
     EdgeReader,
     Edges,
     check_memory,
     edge_columns,
     estimate_num_lines,
+    find_column,
     read_edge_file,
 )
+from vicinal.graphs.data.graph_column import GraphColumn
 from vicinal.graphs.data.graph_files import READERS, open_with, read_npy_directory
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.labels import labels_from_array, with_labels
@@ -55,9 +58,9 @@ def read_graph(
     edges: Any = None,
     task: Task = "auto",
     target: str | None = None,
-    group: str | None = None,
+    group_column: str | None = None,
     directed: bool = False,
-    relation: str | None = None,
+    relation_column: str | None = None,
 ) -> GraphTable:
     """Read a graph from a path, two tables, or an object.
 
@@ -67,26 +70,28 @@ def read_graph(
     edges: a file or DataFrame of edges, if `data` holds only nodes.
     task: how labels are parsed.
     target: the column, or node attribute, of labels.
-    group: the column of groups; nodes of a group stay in one split.
+    group_column: of the nodes; nodes of a group stay in one split.
     directed: whether the edges of tables are directed; other sources say so themselves.
-    relation: the relation column of a table of edges; None: a single relation.
+    relation_column: of a table of edges; None: a single relation.
 
     Raises NoDataError if there are no nodes or edges, DataError if the source is not
-    understood.
+    understood, or if its tables list several graphs whose nodes have the same names.
     """
     if isinstance(data, GraphTable):
         table = data
     elif isinstance(data, (str, os.PathLike)) or hasattr(data, "columns"):
-        table = _Source(edges, task, target, group, directed, relation).read(data)
+        source = _Source(edges, task, target, group_column, directed, relation_column)
+        table = source.read(data)
     else:
         table = _from_object(data, edges, task, target)
-    if group is not None and table.groups is None:
+    if group_column is not None and table.groups is None:
         raise SettingError(
-            f"The group column {group!r} needs a table of nodes; there is none."
+            f"The group column {group_column!r} needs a table of nodes; there is none."
         )
-    if relation is not None and table.relation is None:
+    if relation_column is not None and table.relation is None:
         raise SettingError(
-            f"The relation column {relation!r} needs a table of edges; there is none."
+            f"The relation column {relation_column!r} needs a table of edges; there is "
+            "none."
         )
     if y is None:
         return table
@@ -131,9 +136,9 @@ class _Source:
     edges: Any
     task: Task
     target: str | None
-    group: str | None
+    group_column: str | None
     directed: bool
-    relation: str | None
+    relation_column: str | None
 
     def read(self, data: Any) -> GraphTable:
         if hasattr(data, "columns"):
@@ -189,25 +194,28 @@ class _Source:
 
     def _read_tables(self, frame: Any, first_line: int, edges: Any) -> GraphTable:
         """Read nodes from one table and edges from another."""
-        nodes = read_nodes(frame, self.task, self.target, first_line, self.group)
-        return self._combine(nodes, self._read_edges(edges, nodes.ids))
+        graphs = GraphColumn((self.target, self.group_column))
+        if (ids := find_column(frame, ID_COLUMNS)) is not None:
+            graphs.add(frame, [ids], "of the nodes is used as a feature")
+        nodes = read_nodes(frame, self.task, self.target, first_line, self.group_column)
+        return self._combine(nodes, self._read_edges(edges, nodes.ids, graphs))
 
     def _read_edge_table(self, edges: Any) -> GraphTable:
         """Read a table of edges whose ends are the nodes."""
-        return self._combine(None, self._read_edges(edges, None))
+        return self._combine(None, self._read_edges(edges, None, GraphColumn()))
 
-    def _read_edges(self, edges: Any, ids: list[str] | None) -> Edges:
-        reader = EdgeReader(ids, self.relation)
-        if hasattr(edges, "columns"):
-            reader.add(edges, 0)
-        else:
-            path = Path(edges)
-            if not path.exists():
-                raise _not_found(path)
-            check_memory(estimate_num_lines(path), path)
-            for table, line in read_edge_file(path):
-                reader.add(table, line)
-        return reader.to_edges(self.directed)
+    def _read_edges(
+        self, edges: Any, ids: list[str] | None, graphs: GraphColumn
+    ) -> Edges:
+        reader = EdgeReader(ids, self.relation_column)
+        names_relations = (self.relation_column or "").strip().lower() in GRAPH_COLUMNS
+        for table, line in _edge_tables(edges):
+            reader.add(table, line)
+            columns = edge_columns(table)
+            if columns is not None and not names_relations:
+                graphs.add(table, columns[:2], "of the edges is ignored")
+        read = reader.to_edges(self.directed)
+        return read._replace(notes=graphs.notes + read.notes)
 
     def _combine(self, nodes: Nodes | None, edges: Edges) -> GraphTable:
         table = GraphTable(
@@ -231,6 +239,18 @@ class _Source:
             notes=nodes.notes + edges.notes,
         )
         return with_labels(table, nodes.labels)
+
+
+def _edge_tables(edges: Any) -> Iterator[tuple[Any, int]]:
+    """Yield tables of edges, and the line number of the first row of each."""
+    if hasattr(edges, "columns"):
+        yield edges, 0
+        return
+    path = Path(edges)
+    if not path.exists():
+        raise _not_found(path)
+    check_memory(estimate_num_lines(path), path)
+    yield from read_edge_file(path)
 
 
 def _not_found(path: Path) -> NoDataError:

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from vicinal.core.report.data_check import DataCheck
 from vicinal.core.text import format_percent, pluralize
 from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.node_features import FeatureEncoder
 
 MOST_RELATIONS = 8
 """relations shown, the most frequent first"""
@@ -141,6 +143,21 @@ def _describe_labels(table: GraphTable, statistics: GraphStatistics) -> str:
         what = f"{pluralize(len(table.classes), 'class')}{multi_label}"
     labelled = pluralize(statistics.num_labelled, "node")
     return f"{labelled} with a label{without}: {what}"
+
+
+def check_graph(table: GraphTable) -> DataCheck:
+    """Return what `vicinal check` says of a graph, without a task."""
+    facts = graph_statistics(table)
+    encoder, notes = FeatureEncoder.from_features(table.features)
+    return DataCheck(
+        task="none",
+        lines=[*describe_graph(table, facts), f"features: {encoder}"],
+        statistics=facts.to_dict(),
+        usable=len(table),
+        quarantined=table.quarantined,
+        notes=[*table.notes, *notes],
+        extra={"features": encoder.feature_names()},
+    )
 
 
 MAX_CLASSES = 100

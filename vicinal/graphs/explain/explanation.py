@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vicinal.core.objective import class_row
+from vicinal.core.report.finding import Finding
 from vicinal.core.report.notebook import html_figure, html_paragraph
 from vicinal.core.report.plots import to_svg
 from vicinal.core.report.report import Figure, Report, Section, Text
+from vicinal.core.settings import check_seed
 from vicinal.core.text import class_label, format_percent
-from vicinal.errors import SettingError
 from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.explain.contributions import Contributions, compute_contributions
 from vicinal.graphs.explain.edge_deletion import (
@@ -103,6 +104,10 @@ class GraphExplanation:
                 sections.append(Section(heading, [title, block.table()]))
         return Report(self.title, "", sections).html()
 
+    def to_finding(self) -> Finding:
+        """Return what the command line prints and draws."""
+        return Finding([*self.lines()], self.data, self.draw, self.html)
+
     def __repr__(self) -> str:
         return "\n".join(self.lines())
 
@@ -119,9 +124,9 @@ def explain_node(
     """Explain the prediction for a node.
 
     target: a class; None: the predicted class. seed: of the random control. Raises
-    NoDataError for an unknown node, SettingError for an unknown class.
+    NoDataError for an unknown node, ClassError for an unknown class.
     """
-    _check_seed(seed)
+    check_seed(seed)
     row = int(model.row_indices([name], model.graph_)[0])
     classes = model.objective_.classes
     predicted = np.atleast_1d(model.predict_values([name])[0])
@@ -147,7 +152,7 @@ def explain_graph(
     seed: int = 0,
 ) -> GraphExplanation:
     """Explain the prediction for a single graph; arguments as for `explain_node`."""
-    _check_seed(seed)
+    check_seed(seed)
     objective, name = model.objective_, str(graph.names[0])
     k = class_row(objective, target, model.predict_values(graph)[0])
     result = explain_nodes(model, graph, k, seed)
@@ -225,8 +230,3 @@ def _title(
     if classes:
         prediction = f"{class_label(classes[k])} {format_percent(score)}"
     return f"{name}: {prediction}, predicted by {model_description}"
-
-
-def _check_seed(seed: int) -> None:
-    if seed < 0:
-        raise SettingError(f"seed must be a whole number, 0 or more. Got {seed}.")

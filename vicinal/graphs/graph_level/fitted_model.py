@@ -5,8 +5,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from vicinal.core.estimators.model_files import head_tensors, restore_head
-from vicinal.core.estimators.supervised import FittedModel
+from vicinal.core.estimators.model_files import (
+    head_tensors,
+    network_tensors,
+    restore_head,
+    restore_network,
+)
+from vicinal.core.estimators.supervised_model import FittedModel
 from vicinal.core.storage.checkpoint import Tensors, with_prefix
 from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.data.node_features import FeatureEncoder
@@ -57,8 +62,7 @@ class FittedGraphModel(FittedModel):
         for k, model in enumerate(self.linear_candidates):
             tensors |= head_tensors(f"linear.{k}", model.head)
         if network is not None:
-            state = network.state_dict().items()
-            tensors |= {f"network.{name}": tensor for name, tensor in state}
+            tensors |= network_tensors(network)
         return description, tensors
 
     @classmethod
@@ -76,11 +80,10 @@ class FittedGraphModel(FittedModel):
             )
             for k, linear in enumerate(description["linear_candidates"])
         ]
-        network = None
-        if description["network"] is not None:
-            network = GraphLevelNetwork(GraphLevelConfig(**description["network"]))
-            network.load_state_dict(with_prefix("network", tensors))
-            network.eval()
+        network, config = None, description["network"]
+        if config is not None:
+            network = GraphLevelNetwork(GraphLevelConfig(**config))
+            restore_network(network, tensors)
         return cls(
             **shared,
             feature_encoder=FeatureEncoder.from_dict(description["feature_encoder"]),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vicinal.core.compute.runtime import seeded_generator
-from vicinal.core.data.splits import TEST, TRAIN, VAL, Fractions, split
+from vicinal.core.data.splits import split_labelled
 from vicinal.core.estimators.model_files import decode_names, encode_names
 from vicinal.core.storage.checkpoint import Tensors
 from vicinal.core.training.trainer import Loader
@@ -74,23 +74,10 @@ def split_graphs(
 
     The user's own split is kept; what it lacks is taken from its train split.
     """
-    rows = np.flatnonzero(data.label_mask)
-    result = np.full(len(data), "", dtype="U5")
-    strata = np.zeros(len(data))
-    if data.kind == "single_label" and data.labels is not None:
-        strata = data.labels.astype(str)
-    if data.split is None:
-        fractions = Fractions(1 - val - test, val, test)
-        result[rows] = split(strata[rows], fractions=fractions, seed=seed)
-        return result
-    result[rows] = data.split[rows]
-    for name, fraction in ((TEST, test), (VAL, val)):
-        train = np.flatnonzero(result == TRAIN)
-        if not (result == name).any() and fraction and len(train):
-            fractions = Fractions(1 - fraction, 0.0, fraction)
-            chosen = split(strata[train], fractions=fractions, seed=seed)
-            result[train[chosen == TEST]] = name
-    return result
+    classes = data.labels if data.kind == "single_label" else None
+    return split_labelled(
+        data.label_mask, data.split, classes, val=val, test=test, seed=seed
+    )
 
 
 def split_tensors(test: LabelledGraphs) -> Tensors:

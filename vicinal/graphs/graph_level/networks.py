@@ -102,10 +102,3 @@ class GraphBatchNetwork(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         return self.network(select_graphs(self.graphs, rows))
-
-    @torch.no_grad()
-    def logits(self, rows: Tensor | None = None) -> Tensor:
-        """Return the logits of `rows`, or of all graphs, in evaluation mode."""
-        self.network.eval()
-        graphs = self.graphs if rows is None else select_graphs(self.graphs, rows)
-        return self.network(graphs)

@@ -11,10 +11,12 @@ from vicinal.core.estimators.model_files import (
     decode_names,
     encode_names,
     head_tensors,
+    network_tensors,
     restore_head,
+    restore_network,
 )
-from vicinal.core.estimators.supervised import FittedModel
-from vicinal.core.storage.checkpoint import Tensors, with_prefix
+from vicinal.core.estimators.supervised_model import FittedModel
+from vicinal.core.storage.checkpoint import Tensors
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_features import FeatureEncoder, features_or_degrees
 from vicinal.graphs.links.features import (
@@ -118,8 +120,7 @@ class FittedLinkModel(FittedModel):
         tensors["graph.ids"] = encode_names(graph.ids)
         tensors |= head_tensors("linear", linear.head)
         if network is not None:
-            state = network.state_dict().items()
-            tensors |= {f"network.{name}": tensor for name, tensor in state}
+            tensors |= network_tensors(network)
         return description, tensors
 
     @classmethod
@@ -141,11 +142,10 @@ class FittedLinkModel(FittedModel):
         encoder = FeatureEncoder(
             "unchanged" if x.shape[1] else "none", width=x.shape[1]
         )
-        network = None
-        if description["network"] is not None:
-            network = LinkNetwork(LinkNetworkConfig(**description["network"]))
-            network.load_state_dict(with_prefix("network", tensors))
-            network.eval()
+        network, config = None, description["network"]
+        if config is not None:
+            network = LinkNetwork(LinkNetworkConfig(**config))
+            restore_network(network, tensors)
         names = LinkSplit.__dataclass_fields__
         return cls(
             **cls.shared_fields(description),

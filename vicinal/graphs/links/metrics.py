@@ -1,7 +1,7 @@
 """Metrics of ranking edges above pairs without an edge.
 
-AUROC and average precision equal scikit-learn's, which are 10 to 40 times slower for
-their input checks; the bootstrap calls them hundreds of times.
+AUROC and average precision equal scikit-learn's, which are 8 to more than 100 times
+slower for their input checks; the bootstrap calls them hundreds of times.
 """
 
 from typing import TYPE_CHECKING

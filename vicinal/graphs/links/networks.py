@@ -92,12 +92,6 @@ class LinkNetwork(nn.Module):
         bases = NUM_BASES if relations > NUM_BASES else None
         return RelationalGCN(width, hidden, relations, bases)
 
-    def __str__(self) -> str:
-        encoder = "relational GCN" if self.config.num_relations else "GraphSAGE"
-        if self.config.free_embeddings:
-            encoder = "free embeddings"
-        return f"{encoder} with {self.config.decoder} decoder"
-
     def embed(self, x: Tensor, graph: Adjacency | list[Adjacency]) -> Tensor:
         """[N, F] to [N, hidden]. graph: with several relations one for each."""
         if self.node_vectors is not None:

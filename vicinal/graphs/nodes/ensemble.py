@@ -22,7 +22,7 @@ from vicinal.core.compute.threads import is_distributed, num_cores
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import load_tensors, save_tensors
 from vicinal.core.training.history import Epoch
-from vicinal.core.training.trainer import Loader, Trainer
+from vicinal.core.training.trainer import Loader, Trainer, loss_and_score
 from vicinal.core.training.trainer_options import Checkpointing, TrainerOptions
 from vicinal.errors import SettingError
 from vicinal.graphs.nodes.ensemble_processes import WorkerPool
@@ -103,6 +103,8 @@ class Ensemble:
     stop_requested: Callable[[], bool]
     networks: list[NodeNetwork] = field(default_factory=list)
     history: list[Epoch] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """why fewer networks were trained than were requested"""
 
     # --- what is trained ---------------------------------------------------------
 
@@ -171,24 +173,31 @@ class Ensemble:
     def epochs(self) -> Iterator[Epoch]:
         """Train the networks in turn, within the time budget.
 
-        Where there are spare cores, further networks train in worker processes.
+        Where there are spare cores, further networks train in worker processes; their
+        records are yielded when they are done.
         """
         longest = 0.0
         with WorkerPool() as workers:
             for number in range(self._max_size):
                 started = time.monotonic()
                 in_worker = workers.is_training(number)
-                if number and not in_worker and self._seconds_left() < longest:
+                is_trained = in_worker or self._is_saved(number)
+                if number and not is_trained and self._seconds_left() < longest:
+                    self.notes += note_time_limit(number, self.settings, longest)
                     return
                 network, file = self.build(number), self._network_file(number)
                 if file is not None and file.exists():
                     tensors, metadata = load_tensors(file)
-                    self._restore(network, tensors, metadata["history"])
+                    network.load_state_dict(tensors)
+                    self.history += map(Epoch.from_dict, metadata["history"])
                 elif in_worker:
                     weights, history = workers.result(number, self.stop_requested)
                     tensors = {k: torch.from_numpy(v) for k, v in weights.items()}
-                    self._restore(network, tensors, history)
+                    network.load_state_dict(tensors)
                     self._save(network, file, history)
+                    for epoch in map(Epoch.from_dict, history):
+                        self.history.append(epoch)
+                        yield epoch
                 else:
                     first = len(self.history)
                     yield from self._train_alongside(network, number, workers)
@@ -220,7 +229,12 @@ class Ensemble:
     def _for_worker(self) -> "Ensemble":
         """Return a copy without results and files, to send to a worker process."""
         return replace(
-            self, checkpoint=None, stop_requested=bool, networks=[], history=[]
+            self,
+            checkpoint=None,
+            stop_requested=bool,
+            networks=[],
+            history=[],
+            notes=[],
         )
 
     @property
@@ -242,15 +256,6 @@ class Ensemble:
     def _is_saved(self, number: int) -> bool:
         file = self._network_file(number)
         return file is not None and file.exists()
-
-    def _restore(
-        self,
-        network: NodeNetwork,
-        tensors: dict[str, Tensor],
-        history: list[dict[str, Any]],
-    ) -> None:
-        network.load_state_dict(tensors)
-        self.history += [Epoch.from_dict(epoch) for epoch in history]
 
     def _save(
         self, network: NodeNetwork, file: Path | None, history: list[dict[str, Any]]
@@ -298,6 +303,7 @@ class Ensemble:
                 self.checkpoint, f"network {number}", self.stop_requested
             ),
         )
+        self.history += trainer.progress.history  # of the epochs before a resumption
         for epoch in trainer.epochs():
             self.history.append(epoch)
             yield epoch
@@ -340,9 +346,7 @@ class Ensemble:
             return math.nan, math.nan
         with Runtime(threads=self._threads).threaded():
             logits, y = self._validation_logits(model)
-        loss = self.objective.loss(logits, torch.from_numpy(y))
-        predicted = self.objective.predict(logits)
-        return float(loss), self.objective.metric_value(y, predicted)
+        return loss_and_score(self.objective, logits, y)
 
     def _validation_logits(self, model: nn.Module) -> tuple[Tensor, np.ndarray]:
         """Return logits and targets of (at most MAX_VALIDATION_NODES) nodes."""
@@ -360,6 +364,19 @@ class Ensemble:
     def logits(self) -> Tensor:
         """Return the averaged logits [N, K] of all nodes."""
         return ensemble_logits(self.networks, self.graph, self.objective, self.settings)
+
+
+def note_time_limit(count: int, settings: NodeSettings, seconds: float) -> list[str]:
+    """Return a note if time ended after `count` networks and more were requested.
+
+    seconds: the longest training of a network.
+    """
+    if settings.ensemble_size is None:
+        return []
+    return [
+        f"{count} of {settings.ensemble_size} networks trained: another takes about "
+        f"{seconds:.0f} s, more than was left of --minutes {settings.minutes:g}"
+    ]
 
 
 def average_logits(logits: list[Tensor], objective: Objective) -> Tensor:

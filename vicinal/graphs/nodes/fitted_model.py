@@ -17,9 +17,11 @@ from vicinal.core.estimators.model_files import (
     decode_names,
     encode_names,
     head_tensors,
+    network_tensors,
     restore_head,
+    restore_network,
 )
-from vicinal.core.estimators.supervised import FittedModel
+from vicinal.core.estimators.supervised_model import FittedModel
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import Tensors, with_prefix
 from vicinal.graphs.data.graph_table import GraphTable
@@ -95,8 +97,7 @@ class FittedNodeModel(FittedModel):
             if model is not None:
                 tensors |= head_tensors(name, model.head)
         for k, network in enumerate(networks):
-            state = network.state_dict().items()
-            tensors |= {f"network.{k}.{name}": tensor for name, tensor in state}
+            tensors |= network_tensors(network, f"network.{k}")
         return description, tensors
 
     def _graph_tensors(self) -> Tensors:
@@ -141,8 +142,7 @@ class FittedNodeModel(FittedModel):
         for k in range(description["ensemble_size"]):
             config = dict(description["network"])
             network = build_network(config.pop("name"), NetworkConfig(**config))
-            network.load_state_dict(with_prefix(f"network.{k}", tensors))
-            networks.append(network.eval())
+            networks.append(restore_network(network, tensors, f"network.{k}"))
         mixture, neighbors = (
             description[name] and tuple(description[name])
             for name in ("mixture_temperatures", "num_neighbors")

@@ -80,10 +80,8 @@ class SampledNetwork(nn.Module):
         blocks = self.sampler.sample_blocks(rows, self.num_neighbors)
         return forward_blocks(self.network, self.x, blocks)
 
-    @torch.no_grad()
     def logits(self, rows: Tensor, batch_size: int) -> Tensor:
         """Return the logits [R, K] of `rows`, from one sample with a fixed seed."""
-        self.network.eval()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             return torch.cat([self(batch) for batch in rows.split(batch_size)])

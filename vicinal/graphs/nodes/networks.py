@@ -279,9 +279,7 @@ class FullGraphNetwork(nn.Module):
         logits = self.network(self.x, self.graph, self.edge_weight)
         return logits.index_select(0, rows)
 
-    @torch.no_grad()
     def logits(self) -> Tensor:
-        """Return the logits [N, K] of all nodes, in evaluation mode."""
-        self.network.eval()
+        """Return the logits [N, K] of all nodes, from features in float32."""
         x = self.x.float() if isinstance(self.x, Tensor) else self.x
         return self.network(x, self.graph, self.edge_weight)

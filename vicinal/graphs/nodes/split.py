@@ -2,14 +2,12 @@
 
 import numpy as np
 
+from vicinal.core.data.csv_tables import named_column
 from vicinal.core.data.labels import parse_number
-from vicinal.core.data.splits import TEST, TRAIN, VAL, Fractions, split
+from vicinal.core.data.splits import TEST, TRAIN, UNUSED, VAL, split_labelled
 from vicinal.errors import DataError
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.settings import NodeSettings
-
-UNUSED = ""
-"""split of a node without a label, or outside the user's splits"""
 
 
 def split_nodes(table: GraphTable, settings: NodeSettings, seed: int) -> np.ndarray:
@@ -19,36 +17,23 @@ def split_nodes(table: GraphTable, settings: NodeSettings, seed: int) -> np.ndar
     train. Else labelled nodes are split by class with groups kept together, or by time
     with the latest nodes as test split.
     """
-    splits = np.full(len(table), UNUSED, dtype="U5")
-    rows = np.flatnonzero(table.label_mask)
     val, test = settings.val_fraction, settings.test_fraction
-    if table.split is None:
-        if settings.time_column is not None:
-            times = _read_times(table, rows, settings.time_column)
-            splits[rows] = split_by_time(times, val, test)
-        else:
-            fractions = Fractions(1 - val - test, val, test)
-            splits[rows] = _split_rows(table, rows, fractions, seed)
+    if table.split is None and settings.time_column is not None:
+        splits = np.full(len(table), UNUSED, dtype="U5")
+        rows = np.flatnonzero(table.label_mask)
+        times = _read_times(table, rows, settings.time_column)
+        splits[rows] = split_by_time(times, val, test)
         return splits
-    splits[rows] = table.split[rows]
-    for name, fraction in ((TEST, test), (VAL, val)):
-        train = np.flatnonzero(splits == TRAIN)
-        if not (splits == name).any() and fraction and len(train):
-            fractions = Fractions(1 - fraction, 0.0, fraction)
-            drawn = _split_rows(table, train, fractions, seed)
-            splits[train[drawn == TEST]] = name
-    return splits
-
-
-def _split_rows(
-    table: GraphTable, rows: np.ndarray, fractions: Fractions, seed: int
-) -> np.ndarray:
-    assert table.labels is not None  # all rows have labels
-    strata = np.zeros(len(rows))
-    if table.kind == "single_label":
-        strata = table.labels[rows].astype(str)
-    groups = None if table.groups is None else table.groups[rows]
-    return split(strata, groups, fractions=fractions, seed=seed)
+    classes = table.labels if table.kind == "single_label" else None
+    return split_labelled(
+        table.label_mask,
+        table.split,
+        classes,
+        table.groups,
+        val=val,
+        test=test,
+        seed=seed,
+    )
 
 
 def split_by_time(times: np.ndarray, val: float, test: float) -> np.ndarray:
@@ -68,13 +53,8 @@ def split_by_time(times: np.ndarray, val: float, test: float) -> np.ndarray:
 
 def _read_times(table: GraphTable, rows: np.ndarray, column: str) -> np.ndarray:
     frame = table.features
-    names = list(getattr(frame, "columns", ()))
-    if column not in names:
-        raise DataError(
-            f"time_column must be a column of the nodes. Got {column!r}; there are "
-            f"{', '.join(map(str, names)) or 'none'}."
-        )
-    cells = frame[column].tolist()
+    columns = getattr(frame, "columns", ())
+    cells = frame[named_column(columns, column, "the table of nodes")].tolist()
     return np.array([_parse_time(cells[row], column) for row in rows])
 
 

@@ -6,19 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vicinal.core.data.splits import TEST, TRAIN
-from vicinal.core.domain import OpenRun
-from vicinal.core.estimators.training_run import describe_counts
-from vicinal.core.evaluation.evaluation import Evaluation
-from vicinal.core.report.report import Block
+from vicinal.core.data.splits import TRAIN
+from vicinal.core.estimators.training_run import TrainingRun
+from vicinal.core.report.report import Text
 from vicinal.core.report.sections import truncated_table
+from vicinal.core.report.training_report import ExtraBlocks
 from vicinal.core.storage.run_folder import read as read_run_file
 from vicinal.core.text import pluralize
-from vicinal.errors import NoDataError, RunError
+from vicinal.errors import RunError
 from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.graph_estimators import GraphLevelEstimator
 from vicinal.graphs.graph_level.graph_features import FEATURE_SETS
-from vicinal.graphs.runs.run import GraphTrainingRun
 
 
 def describe_graphs(data: GraphCollection) -> list[str]:
@@ -45,59 +43,43 @@ def describe_graphs(data: GraphCollection) -> list[str]:
     return lines
 
 
+def graph_counts(data: GraphCollection) -> dict[str, int]:
+    """Return the number of graphs, of all their nodes and of all their edges."""
+    nodes = data.nodes
+    return {"graphs": len(data), "nodes": len(nodes), "edges": nodes.num_edges}
+
+
 def _range(counts: np.ndarray) -> str:
     return f"{counts.min():,} to {counts.max():,} (median {np.median(counts):g})"
 
 
-class GraphLevelRun(GraphTrainingRun):
+WITHOUT_EDGES = (
+    "`linear model without edges` is a linear model on the nodes' features alone."
+)
+
+
+class GraphLevelRun(TrainingRun):
     """From labelled graphs to a run directory."""
 
     estimator: GraphLevelEstimator
     data: GraphCollection
     domain = "graphs"
     unit = "graph"
-    scored = (
-        "`linear model without edges` is a linear model on the nodes' features alone."
-    )
 
     def describe_data(self) -> list[str]:
         return describe_graphs(self.data)
 
     def data_statistics(self) -> dict[str, Any]:
-        nodes = self.data.nodes
-        return {
-            "graphs": len(self.data),
-            "nodes": len(nodes),
-            "edges": nodes.num_edges,
-        }
+        return graph_counts(self.data)
 
     def describe_split(self) -> str:
-        counts = describe_counts(self.split_counts())
-        return f"split: {counts}; {self.estimator.feature_encoder_}"
+        return f"{super().describe_split()}; {self.estimator.feature_encoder_}"
 
-    def evaluate_model(self) -> Evaluation | None:
-        estimator = self.estimator
-        return estimator.evaluate() if len(estimator.test_.names) else None
+    @property
+    def selects_epoch(self) -> bool:
+        return self.estimator.settings_.patience > 0
 
-    def data_tables(self) -> dict[str, Any]:
-        import pandas as pd
-
-        data = self.data
-        labels = [None] * len(data) if data.labels is None else data.labels
-        splits = pd.DataFrame({"id": data.names, "split": self.estimator.split_})
-        return {
-            "index": pd.DataFrame({"id": data.names, "label": labels}),
-            "splits": splits[splits["split"] != ""],
-        }
-
-    def predictions(self) -> Any:
-        estimator, data = self.estimator, self.data
-        predicted = estimator.predict_values(data)
-        frame = estimator.predictions_frame(data.names, predicted, data.labels)
-        frame.insert(1, "split", estimator.split_)
-        return frame
-
-    def linear_blocks(self) -> list[Block]:
+    def extra_blocks(self) -> ExtraBlocks:
         rows = [
             [
                 FEATURE_SETS[model.feature_set],
@@ -107,7 +89,9 @@ class GraphLevelRun(GraphTrainingRun):
             for model in self.estimator.linear_candidates_
         ]
         columns = ["features", "penalty", "loss"]
-        return [truncated_table(columns, rows, "Linear models that were tried.")]
+        tried = truncated_table(columns, rows, "Linear models that were tried.")
+        results = [] if self.evaluation is None else [Text(WITHOUT_EDGES)]
+        return ExtraBlocks(results, training=[tried])
 
 
 def data_path(run: Path) -> Path | None:
@@ -126,19 +110,3 @@ def count_training_names(run: Path, graphs: GraphCollection) -> int:
     rows = pd.read_csv(splits, dtype=str, keep_default_na=False)
     names = set(rows["id"][rows["split"] == TRAIN])
     return sum(str(name) in names for name in graphs.names)
-
-
-def read_test_split(run: OpenRun, target: str | None) -> GraphCollection:
-    """Return the graphs that a run held out, read from the path of its data."""
-    splits, data = run.path / "data" / "splits.csv", data_path(run.path)
-    if not splits.exists() or data is None:
-        raise NoDataError(
-            f"{run.name} does not say which graphs were held out: give labelled DATA."
-        )
-    rows = pd.read_csv(splits, dtype=str, keep_default_na=False)
-    names = set(rows["id"][rows["split"] == TEST])
-    everything = run.model.read(str(data), target=target)
-    held_out = np.array([name in names for name in everything.names])
-    if not held_out.any():
-        raise NoDataError("No graph was held out: give DATA with labels.")
-    return everything.select(held_out)

@@ -4,30 +4,31 @@ from typing import Any
 
 import numpy as np
 
-from vicinal.core.evaluation.evaluation import Evaluation
-from vicinal.core.report.report import Block, Table
+from vicinal.core.estimators.training_run import TrainingRun
+from vicinal.core.report.report import Block, Table, Text
 from vicinal.core.report.sections import truncated_table
+from vicinal.core.report.training_report import ExtraBlocks
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.statistics import describe_graph, graph_statistics
 from vicinal.graphs.link_predictor import CLASSES, LinkPredictor
 from vicinal.graphs.links.metrics import auroc
-from vicinal.graphs.runs.run import GraphTrainingRun
 
 NUM_NEW_EDGES = 1000
 """most probable pairs without an edge that predictions.csv lists"""
 
+TEST_PAIRS = (
+    "Half of the test pairs are edges, which neither training pairs nor messages "
+    "contain in any direction; the others are pairs without an edge."
+)
 
-class LinkRun(GraphTrainingRun):
+
+class LinkRun(TrainingRun):
     """From a graph to a run directory with predicted edges."""
 
     estimator: LinkPredictor
     data: GraphTable
     domain = "links"
     unit = "pair"
-    scored = (
-        "Half of the test pairs are edges, which neither training pairs nor messages "
-        "contain in any direction; the others are pairs without an edge."
-    )
 
     @property
     def task(self) -> str:
@@ -59,10 +60,6 @@ class LinkRun(GraphTrainingRun):
         rows = [[name, count] for name, count in self.split_counts().items()]
         return Table(["split", "pairs"], rows)
 
-    def evaluate_model(self) -> Evaluation | None:
-        estimator = self.estimator
-        return estimator.evaluate() if len(estimator.split_.test) else None
-
     def data_tables(self) -> dict[str, Any]:
         import pandas as pd
 
@@ -88,7 +85,11 @@ class LinkRun(GraphTrainingRun):
         columns = [*names, "split", "label", "predicted", "probability"]
         return pd.concat([part[columns] for part in parts], ignore_index=True)
 
-    def error_blocks(self) -> list[Block]:
+    def extra_blocks(self) -> ExtraBlocks:
+        results = [] if self.evaluation is None else [Text(TEST_PAIRS)]
+        return ExtraBlocks(results, self._auroc_by_relation())
+
+    def _auroc_by_relation(self) -> list[Block]:
         """Return the AUROC of each relation, where there are several."""
         if self.evaluation is None or not self.estimator.relations_:
             return []

@@ -12,7 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from vicinal.core.data.csv_tables import clean_cell, read_csv, restore_integers
+from vicinal.core.data.csv_tables import (
+    clean_cell,
+    named_column,
+    read_csv,
+    restore_integers,
+)
 from vicinal.core.data.labels import (
     SPLIT_ALIASES,
     Task,
@@ -55,11 +60,13 @@ def table_from_frame(
     """
     groups = None
     if group_column is not None:
-        column = _find_column(frame, (group_column,), "groups", exact=group_column)
+        column = named_column(frame.columns, group_column, "the table")
         groups = groups_from_column(frame[column].tolist())
     path_column = _find_column(frame, PATH_COLUMNS, "image paths")
-    label_names = (target,) if target else LABEL_COLUMNS
-    label_column = _find_column(frame, label_names, "labels", exact=target)
+    if target:
+        label_column = named_column(frame.columns, target, "the table")
+    else:
+        label_column = _find_column(frame, LABEL_COLUMNS, "labels")
     paths = _clean_paths(frame[path_column])
     cells = restore_integers(frame[label_column])
     labels, comma_notes = [clean_cell(cell) for cell in cells], []
@@ -165,26 +172,21 @@ def _clean_paths(column: Any) -> list[str]:
     return ["" if is_missing(path) else str(path).strip() for path in column]
 
 
-def _find_column(
-    frame: Any, accepted: Sequence[str], content: str, exact: str | None = None
-) -> Any:
+def _find_column(frame: Any, accepted: Sequence[str], content: str) -> Any:
     """Return the first accepted column name that the table has; DataError if none."""
     names = list(frame.columns)
-    if exact in names:
-        return exact
     by_lower = {str(name).strip().lower(): name for name in names}
     for name in accepted:
         if name.lower() in by_lower:
             return by_lower[name.lower()]
-    expected = f"a column {exact!r}" if exact else f"one of {', '.join(accepted)}"
-    cure = "" if exact else " Rename the column."
+    cure = " Rename the column."
     if accepted is LABEL_COLUMNS:
         cure = " Name it with --target."
     if accepted is PATH_COLUMNS and len(names) in (2, 3):
         cure += " A list of edges has the columns source,target[,weight]."
     raise DataError(
-        f"The table has no column for the {content}: expected {expected}, "
-        f"got {', '.join(map(str, names))}.{cure}"
+        f"The table has no column for the {content}: expected one of "
+        f"{', '.join(accepted)}, got {', '.join(map(str, names))}.{cure}"
     )
 
 

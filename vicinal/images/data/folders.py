@@ -158,13 +158,21 @@ class _DirectoryWalk:
         self.quarantined.append(row)
 
     def _skip(self, entry: os.DirEntry[str]) -> None:
-        """Record a skipped directory, or an image beside the class directories."""
+        """Record a skipped directory, or a file beside the class directories."""
         if _is_directory(entry):
             skipped = self.hidden if _is_hidden(entry.name) else self.runs
             skipped.append(self._relative(entry.path))
         elif _is_image(entry.name):
             self._quarantine(self._relative(entry.path), "", LOOSE)
             self.num_loose += 1
+        else:
+            self._count_suffix(entry.name)
+
+    def _count_suffix(self, name: str) -> None:
+        """Count a visible file that is not an image."""
+        if not name.startswith("."):
+            suffix = Path(name).suffix.lower() or "without a suffix"
+            self.ignored_suffixes[suffix] += 1
 
     def _images(
         self, directory: str, parents: tuple[tuple[int, int], ...]
@@ -184,9 +192,8 @@ class _DirectoryWalk:
                 yield entry.path
             elif Path(entry.name).suffix.lower() in UNSUPPORTED_SUFFIXES:
                 self.unsupported.append(self._relative(entry.path))
-            elif not entry.name.startswith("."):
-                suffix = Path(entry.name).suffix.lower() or "without a suffix"
-                self.ignored_suffixes[suffix] += 1
+            else:
+                self._count_suffix(entry.name)
 
     def _entries(self, directory: str | Path) -> list[os.DirEntry[str]]:
         """Return directory entries sorted by name; empty if it cannot be read."""
@@ -269,6 +276,12 @@ class _DirectoryWalk:
         first = [f"{q.name}: {q.reason}" for q in self.quarantined[:1]]
         reasons = [*first, *self._notes()]
         reason = "; ".join(reasons) if reasons else "it is empty"
+        tables = [e.name for e in self._entries(self.root) if _is_table(e.name)]
+        if tables:
+            expected += (
+                ". If a table lists the images (path,label), name its file, such as "
+                f"{self.root / tables[0]}"
+            )
         return f"{self.root} holds no images ({reason}). {expected}."
 
 
@@ -304,6 +317,10 @@ def _holds_runs(directory: Path) -> bool:
     except OSError:
         return False
     return bool(first) and all(_is_directory(e) and is_run(Path(e.path)) for e in first)
+
+
+def _is_table(name: str) -> bool:
+    return not name.startswith(".") and name.lower().endswith((".csv", ".tsv"))
 
 
 def _is_image(name: str) -> bool:

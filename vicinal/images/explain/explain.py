@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.core.settings import is_integer
+from vicinal.core.settings import check_seed
 from vicinal.errors import ImageError, NoDataError, SettingError, suggest_names
 from vicinal.images.data.csv_tables import CSV_SUFFIXES
 from vicinal.images.data.decode import Preprocessing
@@ -138,14 +138,6 @@ def get_method(name: str) -> Method:
     if name in METHODS:
         return METHODS[name]
     raise SettingError(f"There is no method {name!r}. {suggest_names(name, METHODS)}")
-
-
-def check_seed(seed: Any) -> None:
-    """Raise SettingError unless a seed is an integer of at least 0."""
-    if not is_integer(seed, 0):
-        raise SettingError(
-            f"seed must be a whole number, 0 or more. Got {seed!r} instead."
-        )
 
 
 def read_single_image(model: "ImageModel", X: Any) -> np.ndarray:

@@ -7,10 +7,13 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from vicinal.core.objective import class_index
+from vicinal.core.settings import check_seed
 from vicinal.errors import SettingError
 from vicinal.images.data.preprocess import to_input
-from vicinal.images.explain.explain import check_seed, crop_pixels
+from vicinal.images.explain.explain import crop_pixels
 from vicinal.images.inspect.feature_visualization import (
+    Objective,
     maximize_channel,
     maximize_class,
     visualize_feature,
@@ -20,11 +23,10 @@ from vicinal.images.inspect.filters import (
     filter_images,
     first_convolution,
 )
-from vicinal.images.inspect.inspect import check_channels
+from vicinal.images.inspect.inspect import PrintLine, check_channels
 from vicinal.images.inspect.plots import plot_filters, plot_image_rows
 from vicinal.images.inspect.top_patches import Patch, find_top_patches
 from vicinal.images.tracing.explained_network import get_explained_network
-from vicinal.images.tracing.target import class_index
 from vicinal.images.tracing.trace import record
 
 if TYPE_CHECKING:
@@ -126,24 +128,19 @@ def plot_feature_visualizations(
     target: str | None = None,
     *,
     seed: int = 0,
+    print_line: PrintLine | None = None,
 ) -> Sheet:
     """Plot images that maximise channels of a layer, or the logit of a class.
 
-    channels: empty: the first few. SettingError or ClassError for an unknown one.
+    channels: empty: the first few. print_line: called with the expected duration, once
+    the arguments are checked. SettingError or ClassError for an unknown layer, channel
+    or class.
     """
     check_seed(seed)
     network, preprocessing = model.network_, model.preprocessing_
-    if target is not None:
-        index = class_index(model.objective_.classes, target)
-        objectives = {target: maximize_class(index)}
-    elif layer is not None:
-        shown = _channels_of(model, layer, channels)
-        objectives = {f"channel {k}": maximize_channel(layer, k) for k in shown}
-    else:
-        raise SettingError(
-            "A feature visualisation maximises a channel (--layer and --channels) or "
-            "a class (--target). Got neither."
-        )
+    objectives = _objectives(model, layer, channels, target)
+    if print_line is not None:
+        print_line("about 20 s for each image ...")
     results = {
         name: visualize_feature(network, preprocessing, objective, seed=seed)
         for name, objective in objectives.items()
@@ -162,6 +159,22 @@ def plot_feature_visualizations(
     )
     summary = {name: result.values[-1] for name, result in results.items()}
     return Sheet(figure, {"layer": layer, "synthesis": summary}, lines)
+
+
+def _objectives(
+    model: "ImageModel", layer: str | None, channels: Sequence[int], target: str | None
+) -> dict[str, tuple[str | None, Objective]]:
+    """Return what is maximised, by its name: the logit of a class, or channels."""
+    if target is not None:
+        index = class_index(model.objective_.classes, target)
+        return {target: maximize_class(index)}
+    if layer is None:
+        raise SettingError(
+            "A feature visualisation maximises a channel (--layer and --channels) or "
+            "a class (--target). Got neither."
+        )
+    shown = _channels_of(model, layer, channels)
+    return {f"channel {k}": maximize_channel(layer, k) for k in shown}
 
 
 def _channels_of(model: "ImageModel", layer: str, channels: Sequence[int]) -> list[int]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vicinal.core.data.splits import TEST
+from vicinal.core.storage.run_folder import MODEL_JSON, read
 from vicinal.core.text import pluralize
 from vicinal.errors import NoDataError, RunError, SettingError
 from vicinal.images.data.decode import Preprocessing
@@ -122,7 +123,7 @@ def check_channels(channels: Sequence[int], count: int, layer: str) -> list[int]
 
 def images_to_inspect(image: str | None, run: Path) -> list[str]:
     """Return the paths of an image, of a directory or CSV, or held-out images."""
-    if image is None and not (run / "model.json").exists():
+    if image is None and not (run / MODEL_JSON).exists():
         raise NoDataError(
             "Pretrained weights come without images. Give an image or a directory of "
             "images after the weights."
@@ -139,8 +140,6 @@ def held_out_images(run: Path) -> list[str]:
     RunError if the images are no longer where they were.
     """
     import pandas as pd
-
-    from vicinal.core.storage.run_folder import read
 
     data = Path(read(run, "settings.json")["data"])
     root = data if data.is_dir() else data.parent

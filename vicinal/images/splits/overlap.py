@@ -6,9 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vicinal.core.data.labels import describe_task
 from vicinal.core.data.splits import SPLITS
 from vicinal.core.text import pluralize
-from vicinal.images.data.audit import duplicate_groups, label_names, rows_by_group
+from vicinal.images.data.audit import (
+    Audit,
+    duplicate_groups,
+    label_names,
+    rows_by_group,
+)
 from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.image_table import ImageTable
 from vicinal.images.splits.near_duplicates import near_duplicate_groups
@@ -134,6 +140,26 @@ def report_splits(images: ImageDataset, *, near_duplicates: bool = True) -> Spli
         ],
         near_duplicates=near,
     )
+
+
+def check_lines(found: Audit, report: SplitReport | None) -> Iterator[str]:
+    """Yield what `vicinal check` prints; report: None where no image can be used."""
+    table = found.table
+    total = pluralize(len(table) + len(table.quarantined), "image")
+    yield f"task: {describe_task(table.kind, 'image', table.labels)}"
+    yield (
+        f"{total}: {int(found.usable.sum()):,} usable, {len(found.quarantine):,} "
+        "quarantined"
+    )
+    if report is not None:
+        yield from report.count_lines()
+    for side, (least, median, most) in found.size_table().items():
+        yield f"{side}: {least} to {most} pixels, median {median}"
+    if report is not None:
+        yield from report.duplicate_lines()
+    names = list(table.rows(found.usable).counts())
+    if table.kind == "single_label" and len(names) == 1:
+        yield f"note: there is one class only ({names[0]!r}); a classifier needs two"
 
 
 def _split_names(table: ImageTable) -> np.ndarray:

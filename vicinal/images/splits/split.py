@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from vicinal.core.compute.runtime import seed_for
-from vicinal.core.data.splits import TRAIN, VAL, Fractions, split
+from vicinal.core.data.splits import TRAIN, Fractions, complete_split, split
 from vicinal.images.data.audit import duplicate_groups, label_names
 from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.groups import groups_from_pattern, merge_groups
@@ -50,13 +50,11 @@ def add_validation_split(
     splits: np.ndarray, images: ImageDataset, fraction: float, seed: int
 ) -> np.ndarray:
     """Return splits [N] with a fraction of train as val; unchanged if val exists."""
-    if (splits == VAL).any():
-        return splits
-    rows = np.flatnonzero(splits == TRAIN)
-    fractions = Fractions(1.0, fraction, 0.0)
-    splits = splits.copy()
-    splits[rows] = split_dataset(images.rows(rows), fractions, seed)
-    return splits
+
+    def draw(rows: np.ndarray, fractions: Fractions) -> np.ndarray:
+        return split_dataset(images.rows(rows), fractions, seed)
+
+    return complete_split(splits, draw, val=fraction, test=0.0)
 
 
 def split_dataset(images: ImageDataset, fractions: Fractions, seed: int) -> np.ndarray:

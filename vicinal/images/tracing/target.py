@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from vicinal.core.objective import Objective
-from vicinal.errors import ClassError, SettingError, suggest_names
+from vicinal.core.objective import Objective, class_index
+from vicinal.errors import ClassError
 
 
 class Target(NamedTuple):
@@ -35,30 +35,17 @@ def select_target(
     target. Raises ClassError for an unknown class or a class compared with itself, and
     SettingError for a class name with a regression model.
     """
-    if objective.kind == "numeric":
-        for parameter, value in (("target", name), ("against", against)):
-            if value is not None:
-                raise SettingError(
-                    f"The {parameter!r} parameter of explain is the name of a class, "
-                    "and this model predicts a number. Expected None, got "
-                    f"{value!r} instead."
-                )
-        return Target("the prediction", 0)
     classes = objective.classes
-    row = int(logits.argmax()) if name is None else class_index(classes, name)
-    if against is None:
+    named = None if name is None else class_index(classes, name)
+    other = None if against is None else class_index(classes, against, "against")
+    if objective.kind == "numeric":
+        return Target("the prediction", 0)
+    row = int(logits.argmax()) if named is None else named
+    if other is None:
         return Target(classes[row], row)
-    other = class_index(classes, against)
     if other == row:
         raise ClassError(
             f"target and against must be two different classes of {', '.join(classes)}."
             f" Got {classes[row]!r} for both."
         )
     return Target(f"{classes[row]}, not {classes[other]}", row, other)
-
-
-def class_index(classes: tuple[str, ...], name: str) -> int:
-    """Return the index of a class; ClassError for an unknown one."""
-    if name in classes:
-        return classes.index(name)
-    raise ClassError(f"The model has no class {name!r}. {suggest_names(name, classes)}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from vicinal.core.compute.runtime import Runtime, find_device
-from vicinal.core.estimators.supervised import FittedModel
+from vicinal.core.estimators.supervised_model import FittedModel
 from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import Tensors, with_prefix

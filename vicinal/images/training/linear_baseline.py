@@ -2,7 +2,7 @@
 
 Ridge regression (on one-hot targets for classes) on images reduced to a few pixels per
 side: no locality, no shared weights, a closed-form solution. It is saved in the run
-folder, so that `vicinal evaluate` compares the model with it on other images too.
+directory, so that `vicinal evaluate` compares the model with it on other images too.
 """
 
 import warnings
@@ -60,14 +60,14 @@ class LinearBaseline:
         return (d > 0).astype(np.int64) if self.multi_label else d[:, 0]
 
     def save(self, folder: Path) -> None:
-        """Write the model into a run folder."""
+        """Write the model into a run directory."""
         names = "weights", "intercept", "classes"
         tensors = {name: torch.from_numpy(getattr(self, name)) for name in names}
         save_tensors(folder / FILE, tensors, {"multi_label": self.multi_label})
 
     @classmethod
     def load(cls, folder: Path) -> "LinearBaseline | None":
-        """Read the model from a run folder; None where there is none."""
+        """Read the model from a run directory; None where there is none."""
         if not (folder / FILE).exists():
             return None
         tensors, values = load_tensors(folder / FILE)

@@ -33,7 +33,7 @@ from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.evaluation.significance import PairedComparison
 from vicinal.core.objective import Objective
 from vicinal.core.text import pluralize
-from vicinal.core.training.trainer import Trainer, saved_runtime
+from vicinal.core.training.trainer import Trainer, loss_and_score, saved_runtime
 from vicinal.core.training.trainer_options import (
     Checkpointing,
     TrainerOptions,
@@ -354,9 +354,7 @@ class TrainingSession:
         if not len(self.val):
             return math.nan, math.nan
         logits = self.extractor.dataset_logits(self.val)
-        loss = self.objective.loss(logits, torch.from_numpy(self.y_val)).item()
-        predicted = self.objective.predict(logits)
-        return loss, self.objective.metric_value(self.y_val, predicted)
+        return loss_and_score(self.objective, logits, self.y_val)
 
     @property
     def has_model(self) -> bool:

@@ -1,9 +1,9 @@
-"""Load pretrained weights by name, file or folder.
+"""Load pretrained weights by name, file or directory.
 
 =======================  ==============================================================
 resnet18                 a name in WEIGHTS: downloaded from the hub once, and verified
 timm:resnet18.a1_in1k    weights of timm (the extra `timm`)
-runs/first               the folder of a model of vicinal
+runs/first               a run directory, or a model directory that `save` wrote
 body.safetensors         a file whose tensors are named as by torchvision or timm
 =======================  ==============================================================
 
@@ -15,11 +15,11 @@ replaced by random ones.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vicinal.core.estimators.estimator import MODEL_JSON, MODEL_TENSORS, read_model
+from vicinal.core.estimators.estimator import MODEL_TENSORS, read_model
 from vicinal.core.storage.checkpoint import Tensors, load_tensors
 from vicinal.core.storage.download import Log, fetch, find_cached
 from vicinal.core.storage.files import sha256
-from vicinal.core.storage.run_folder import is_run
+from vicinal.core.storage.run_folder import MODEL_JSON, is_run
 from vicinal.errors import ModelFileError, RunError, SettingError, suggest_names
 from vicinal.images.data.cache import cache_directory
 from vicinal.images.data.decode import Preprocessing
@@ -66,7 +66,7 @@ def load_weights(
     *,
     log: Log = lambda text: None,
 ) -> LoadedWeights:
-    """Load weights by a name of the table, a name of timm, or a file or folder.
+    """Load weights by a name of the table, a name of timm, or a file or directory.
 
     A name of the table has priority over a file of the same name (write ./resnet18 for
     the file). backbone: the network they are meant for; None: found out. log: called
@@ -85,13 +85,13 @@ def load_weights(
         return _load_row(name_or_path, row, backbone, log)
     path = Path(name_or_path)
     if (path / MODEL_JSON).exists():
-        return _load_folder(path, backbone, requested)
+        return _load_model(path, backbone, requested)
     if _means_path(name_or_path):
         return _load_file(_tensor_file(path), backbone, requested)
     raise SettingError(
         f"There are no weights named {name_or_path!r}, and no such file. "
-        f"{suggest_names(name_or_path, WEIGHTS)} Or name a .safetensors file, the "
-        "folder of a model, or timm:NAME."
+        f"{suggest_names(name_or_path, WEIGHTS)} Or name a .safetensors file, a "
+        "run directory, a model directory, or timm:NAME."
     )
 
 
@@ -102,7 +102,7 @@ def _means_path(name: str) -> bool:
 
 
 def _tensor_file(path: Path) -> Path:
-    """Return the file, or the one in a folder without a description."""
+    """Return the file, or the one in a directory without a description."""
     if not path.is_dir():
         return path
     file = path / MODEL_TENSORS
@@ -110,8 +110,8 @@ def _tensor_file(path: Path) -> Path:
         if is_run(path):
             read_model(path)  # an unfinished run: the error says how to resume
         raise ModelFileError(
-            f"{path} is not the folder of a model: it has no {MODEL_JSON}. Name one "
-            "that `vicinal train` wrote, a .safetensors file, or a name of "
+            f"{path} is not a model directory: it has no {MODEL_JSON}. Name a run "
+            "directory that `vicinal train` wrote, a .safetensors file, or a name of "
             "`vicinal info`."
         )
     return file
@@ -138,11 +138,11 @@ def candidate_weights(weights: str | None) -> list[str]:
 def cached_weights() -> list[str]:
     """Return the names of the table whose files are in a cache on disk."""
     files = {name: row.hub_file for name, row in WEIGHTS.items()}
-    folder = _folder()
-    return [k for k, file in files.items() if file and find_cached(file, folder)]
+    cache = _weights_cache()
+    return [k for k, file in files.items() if file and find_cached(file, cache)]
 
 
-def _folder() -> Path:
+def _weights_cache() -> Path:
     return cache_directory() / "weights"
 
 
@@ -178,7 +178,7 @@ def _download(name: str, row: Weights, log: Log) -> Path:
             f"content (SHA-256 {row.sha256}). Weights on disk: {on_disk}."
         )
     try:
-        return fetch(row.hub_file, _folder(), log=log)
+        return fetch(row.hub_file, _weights_cache(), log=log)
     except ModelFileError:
         raise
     except RunError as error:
@@ -217,13 +217,13 @@ def _timm_row(name: str) -> Weights:
     )
 
 
-# --- folders and files ---------------------------------------------------------------
+# --- directories and files -----------------------------------------------------------
 
 
-def _load_folder(
+def _load_model(
     path: Path, backbone: str | None, requested: str | None
 ) -> LoadedWeights:
-    """Load a model that vicinal has trained.
+    """Load the network of a run directory or model directory.
 
     requested: the backbone as the user named it.
     """
@@ -234,7 +234,7 @@ def _load_folder(
     known = isinstance(own, str) and (own in NETWORKS or own.startswith(PREFIX))
     if not known or "preprocessing" not in description:
         raise ModelFileError(
-            f"{path} must be the folder of an image model. Got one of "
+            f"{path} must be a run directory or model directory of images. Got one of "
             f"{description.get('estimator')}."
         )
     if requested != own:

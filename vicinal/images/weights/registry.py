@@ -188,3 +188,8 @@ TIMM_NETWORKS = {
     "convnext_tiny": "convnext_tiny",
 }
 """timm architectures that are implemented here, with their names in NETWORKS"""
+
+
+def is_pretrained(name: str) -> bool:
+    """Return whether a name is that of weights in the table, of timm, or of a file."""
+    return name in WEIGHTS or name.startswith("timm:") or name.endswith(".safetensors")

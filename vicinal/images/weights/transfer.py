@@ -11,13 +11,12 @@ from typing import Any
 from torch import Tensor
 
 from vicinal.core.estimators.estimator import (
-    MODEL_JSON,
     MODEL_TENSORS,
     read_model,
     read_weights,
 )
 from vicinal.core.storage.checkpoint import Tensors, load_tensors
-from vicinal.core.storage.run_folder import is_run
+from vicinal.core.storage.run_folder import MODEL_JSON, is_run
 from vicinal.errors import SettingError
 from vicinal.images.networks.base import Network
 
@@ -29,15 +28,15 @@ MAX_LISTED = 5
 
 
 def read_description(source: str) -> dict[str, Any] | None:
-    """Return the description in a model folder; None for a plain file of tensors."""
+    """Return the description in a model directory; None for a file of tensors."""
     path = Path(source)
     return read_model(path) if (path / MODEL_JSON).exists() else None
 
 
 def read_network(source: str) -> tuple[Tensors, dict[str, Any] | None]:
-    """Return the network's tensors and the description of a model folder.
+    """Return the network's tensors and the description of a model directory.
 
-    source: a model folder, or a .safetensors file, which has no description.
+    source: a model directory, or a .safetensors file, which has no description.
     """
     path, description = Path(source), read_description(source)
     if description is not None:

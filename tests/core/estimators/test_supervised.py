@@ -1,0 +1,191 @@
+"""A domain of points [N, 2], written with the shared base alone."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from vicinal.core.data.quarantine import Quarantined
+from vicinal.core.data.splits import TRAIN, VAL, split_labelled
+from vicinal.core.estimators.labels import encode_labels, make_objective
+from vicinal.core.estimators.supervised import SupervisedEstimator
+from vicinal.core.estimators.supervised_model import FittedModel
+from vicinal.core.evaluation.calibration import fit_temperature
+from vicinal.core.settings import TrainingSettings
+from vicinal.core.training.linear_head import Head, fit_head
+from vicinal.errors import QuarantineWarning
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointSettings(TrainingSettings):
+    keep: Literal["auto", "network"] = "auto"
+    """network: keep it in any case"""
+
+    val_fraction: float = 0.4
+    """fraction of the points for validation"""
+
+
+@dataclass(frozen=True)
+class Points:
+    x: np.ndarray
+    labels: Any
+    quarantined: list[Quarantined] = field(default_factory=list)
+    kind = "single_label"
+
+    @property
+    def label_mask(self) -> np.ndarray:
+        return np.ones(len(self), bool)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedPoints(FittedModel):
+    points: Points
+    y: np.ndarray
+    split: np.ndarray
+    linear: Head
+    network: nn.Module | None = None
+
+
+class PointClassifier(SupervisedEstimator):
+    """Only what a domain has to provide."""
+
+    settings_type = PointSettings
+    fitted_type = FittedPoints
+    unit = "point"
+    kinds = ("single_label",)
+
+    model_: FittedPoints
+    points_: Points
+    y_: np.ndarray
+    split_: np.ndarray
+
+    @property
+    def network_name(self) -> str:
+        return "perceptron"
+
+    def read(self, X: Any, y: Any = None) -> Points:
+        if isinstance(X, Points):
+            return X
+        return Points(np.asarray(X, np.float32), np.array(y, object))
+
+    def fit_linear(self, data: Points) -> None:
+        fraction = self.settings_.val_fraction
+        split = split_labelled(
+            data.label_mask, None, data.labels, val=fraction, test=0.2, seed=0
+        )
+        train = split == TRAIN
+        objective = make_objective(data, train, 0.0, self.unit)
+        y = encode_labels(data, objective)
+        self.model_ = FittedPoints(
+            objective=objective,
+            quarantine=data.quarantined,
+            points=data,
+            y=y,
+            split=split,
+            linear=fit_head(data.x[train], y[train], objective, 1.0),
+        )
+        self.calibrate()
+
+    def validation_targets(self) -> np.ndarray:
+        return self.y_[self.split_ == VAL]
+
+    def validation_logits(self) -> Tensor:
+        x = self.points_.x[self.split_ == VAL]
+        if self.network_ is None:
+            return self.linear_.logits(x)
+        return self.network_(torch.from_numpy(x))
+
+
+class QuickToReject(PointClassifier):
+    keep_untested = False
+
+
+class Product(nn.Module):
+    """Logits [N, 2] in proportion to the product of two coordinates."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+
+    def forward(self, x: Tensor) -> Tensor:
+        score = self.factor * x.prod(dim=1)
+        return torch.stack([-score, score], dim=1)
+
+
+def exclusive_or(n: int = 200) -> tuple[np.ndarray, list[str]]:
+    """Return points [n, 2] whose class, mostly, is the sign of the product."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, 2)).astype(np.float32)
+    is_equal = (x.prod(axis=1) > 0) ^ (rng.random(n) < 0.1)
+    return x, np.where(is_equal, "same", "other").tolist()
+
+
+RIGHT, WRONG = 1.0, -1.0  # the classes in order: other, same
+
+
+def test_without_networks_the_linear_baseline_is_the_model():
+    model = PointClassifier()
+    assert model.fit(*exclusive_or()) is model
+    assert model.history_ == [] and model.final_networks == []
+    assert model.model_description == "the linear baseline"
+    logits = model.linear_.logits(model.points_.x[model.split_ == VAL])
+    y = model.y_[model.split_ == VAL]
+    expected = fit_temperature(logits, y, model.objective_, careful=True)
+    assert model.temperature_ == expected != 1.0
+    assert list(PointClassifier().fit_epochs(*exclusive_or())) == []
+
+
+@pytest.mark.parametrize(
+    ("factor", "keep", "kept"),
+    [
+        (RIGHT, "auto", True),
+        (WRONG, "auto", False),
+        (WRONG, "network", True),
+    ],
+)
+def test_a_network_is_kept_if_it_is_better_or_asked_for(factor, keep, kept):
+    model = PointClassifier(keep=keep).fit(*exclusive_or())
+    linear_temperature = model.temperature_
+    network = Product(factor).train()
+    model.keep_if_better(network)
+    assert model.final_networks == ([network] if kept else [])
+    assert not network.training
+    assert model.comparison_ is not None
+    assert model.comparison_.better is (factor == RIGHT)
+    y = model.validation_targets()
+    with torch.no_grad():
+        logits = model.validation_logits()
+    expected = fit_temperature(logits, y, model.objective_, careful=True)
+    assert model.temperature_ == expected
+    assert (model.temperature_ == linear_temperature) is not kept
+    assert (model.model_description == "perceptron") is kept
+
+
+@pytest.mark.parametrize(
+    ("estimator", "keep", "kept"),
+    [
+        (PointClassifier, "auto", True),
+        (QuickToReject, "auto", False),
+        (QuickToReject, "network", True),
+    ],
+)
+def test_without_a_validation_split_a_network_is_not_compared(estimator, keep, kept):
+    model = estimator(keep=keep, val_fraction=0.0).fit(*exclusive_or())
+    network = Product(WRONG)
+    model.keep_if_better(network)
+    assert model.final_networks == ([network] if kept else [])
+    assert model.comparison_ is None and model.temperature_ == 1.0
+
+
+def test_the_warning_about_quarantine_names_the_line_that_called_fit():
+    x, y = exclusive_or()
+    points = Points(x, np.array(y, object), [Quarantined("p7", "same", "not finite")])
+    with pytest.warns(QuarantineWarning, match="1 row quarantined.*p7") as warned:
+        PointClassifier().fit(points)
+    assert warned[0].filename == __file__

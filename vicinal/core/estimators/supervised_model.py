@@ -1,0 +1,230 @@
+"""What every estimator shares after `fit`: prediction, evaluation and saving.
+
+The result of `fit` is one immutable value, the fitted model; `supervised` has `fit`.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from torch import Tensor, nn
+
+from vicinal.core import objective as objectives
+from vicinal.core.data.quarantine import Quarantined
+from vicinal.core.estimators.estimator import (
+    Estimator,
+    read_weights,
+    refuse_existing_model,
+    save_model,
+)
+from vicinal.core.estimators.labels import predictions_table
+from vicinal.core.estimators.model_choice import describe_choice
+from vicinal.core.evaluation.evaluation import Evaluation
+from vicinal.core.evaluation.significance import PairedComparison
+from vicinal.core.metrics import r2
+from vicinal.core.objective import Objective
+from vicinal.core.storage.checkpoint import Tensors
+from vicinal.core.training.history import Epoch
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedModel:
+    """What `fit` found; a step of the pipeline replaces it, nothing changes it."""
+
+    objective: Objective
+    integer_classes: bool = False
+    """class names are whole numbers, which `predict` returns as such"""
+
+    constant_baseline: list[float] = field(default_factory=list)
+    temperature: float = 1.0
+    """logits are divided by it; 1 where nothing was held out"""
+
+    history: list[Epoch] = field(default_factory=list)
+    comparison: PairedComparison | None = None
+    """the network against the linear baseline on the validation split; None: no network
+    was trained, or nothing was held out"""
+
+    quarantine: list[Quarantined] = field(default_factory=list)
+    """rows that could not be used, with the reason"""
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Return the class labels [K]; AttributeError for a regressor."""
+        names = self.objective.classes
+        if not names:
+            raise AttributeError("a model of numbers has no classes")
+        return np.array([int(k) for k in names] if self.integer_classes else names)
+
+    def shared_description(self) -> dict[str, Any]:
+        """Return the part of model.json that all estimators share."""
+        return {
+            "objective": objectives.to_dict(self.objective),
+            "integer_classes": self.integer_classes,
+            "constant_baseline": self.constant_baseline,
+            "temperature": self.temperature,
+            "history": [epoch._asdict() for epoch in self.history],
+        }
+
+    @staticmethod
+    def shared_fields(description: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields that `shared_description` wrote."""
+        return {
+            "objective": objectives.from_dict(description["objective"]),
+            "integer_classes": description["integer_classes"],
+            "constant_baseline": description["constant_baseline"],
+            "temperature": description["temperature"],
+            "history": [Epoch.from_dict(epoch) for epoch in description["history"]],
+        }
+
+    def to_files(self) -> tuple[dict[str, Any], Tensors]:
+        """Return what model.json and model.safetensors hold."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_files(
+        cls, description: dict[str, Any], tensors: Tensors, settings: Any
+    ) -> Self:
+        """Return the model that `to_files` described."""
+        raise NotImplementedError
+
+
+class SupervisedModel(Estimator):
+    """Parameters, and after `fit` an immutable `model_`: everything but `fit`.
+
+    A field of the fitted model is an attribute that ends in an underscore:
+    `estimator.temperature_` is `estimator.model_.temperature`.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ()
+    """kinds of labels that the estimator takes"""
+
+    unit: ClassVar[str]
+    """one example: image, node, pair, graph"""
+
+    fitted_type: ClassVar[type[FittedModel]]
+
+    settings_: Any
+    """validated settings of the last `fit`"""
+
+    model_: Any
+    objective_: Objective
+    classes_: np.ndarray
+    constant_baseline_: list[float]
+    temperature_: float
+    history_: list[Epoch]
+    comparison_: PairedComparison | None
+    quarantine_: list[Quarantined]
+    linear_: Any
+    """the linear baseline"""
+
+    network_: Any
+    """the network that predicts; None: the linear baseline does"""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return a field of the fitted model."""
+            is_field = name.endswith("_") and not name.startswith("_")
+            if is_field and name != "model_" and "model_" in vars(self):
+                value = getattr(vars(self)["model_"], name[:-1], self)
+                if value is not self:
+                    return value
+            kind = type(self).__name__
+            raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to set a field of the fitted model, which is immutable."""
+        model = vars(self).get("model_")
+        if model is not None and name.endswith("_") and hasattr(model, name[:-1]):
+            raise AttributeError(f"{name} is read-only; use update({name[:-1]}=...)")
+        super().__setattr__(name, value)
+
+    def update(self, **fields: Any) -> None:
+        """Replace fields of the fitted model."""
+        self.model_ = replace(self.model_, **fields)
+
+    # --- predict ---
+
+    def predict_from_logits(self, logits: Tensor) -> np.ndarray:
+        """Return calibrated probabilities [N, K], or numbers [N]."""
+        if self.objective_.kind == "numeric":
+            return self.objective_.predict(logits)
+        return self.objective_.predict(logits / self.temperature_)
+
+    def decide(self, predicted: np.ndarray) -> np.ndarray:
+        """Return classes [N], or marks [N, K] of several labels, from probabilities."""
+        rows = self.objective_.decide(predicted)
+        return rows if self.objective_.kind == "multi_label" else self.classes_[rows]
+
+    def predictions_frame(
+        self, names: Any, predicted: np.ndarray, labels: Any = None
+    ) -> Any:
+        """Return predictions as a table: name, label (if given), predicted, p_CLASS."""
+        return predictions_table(self.objective_, names, predicted, labels)
+
+    # --- evaluate ---
+
+    def evaluate(self, X: Any = None, y: Any = None) -> Evaluation:
+        """Evaluate on labelled data, or on the test split of the training data."""
+        raise NotImplementedError
+
+    def score(self, X: Any = None, y: Any = None) -> float:
+        """Return accuracy, micro F1 of several labels, or R^2 of numbers."""
+        found = self.evaluate(X, y)
+        if self.objective_.kind != "numeric":
+            return found.score.value
+        table = found.predictions
+        return r2(table["label"].to_numpy(float), table["predicted"].to_numpy(float))
+
+    # --- describe ---
+
+    @property
+    def final_networks(self) -> list[nn.Module]:
+        """Return the networks that predict; none: the linear baseline does."""
+        return [] if self.network_ is None else [self.network_]
+
+    @property
+    def network_name(self) -> str:
+        """Return the kind of network that is trained."""
+        raise NotImplementedError
+
+    @property
+    def model_description(self) -> str:
+        """Return what predicts: the linear baseline or the network."""
+        return self.network_name if self.final_networks else "the linear baseline"
+
+    @property
+    def linear_description(self) -> str:
+        """Return what the linear baseline is."""
+        return str(self.linear_)
+
+    @property
+    def comparison_text(self) -> str:
+        """Return how the network compared with the linear baseline, in one sentence."""
+        return describe_choice(self.comparison_, bool(self.final_networks))
+
+    # --- save and load ---
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the model to a directory: safetensors and JSON.
+
+        ModelFileError where the directory holds a model already, unless overwrite.
+        """
+        self.check_fitted()
+        if not overwrite:
+            refuse_existing_model(path)
+        description, tensors = self.model_.to_files()
+        shared = {"estimator": type(self).__name__, "parameters": self.json_params()}
+        return save_model(path, shared | description, tensors)
+
+    @classmethod
+    def restore(cls, directory: str | Path, description: dict[str, Any]) -> Self:
+        """Return the estimator that `save` wrote to a directory."""
+        estimator = cls(**description["parameters"])
+        estimator.settings_ = estimator.validate_settings()
+        tensors = read_weights(directory, description)
+        estimator.model_ = cls.fitted_type.from_files(
+            description, tensors, estimator.settings_
+        )
+        return estimator
