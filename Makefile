@@ -32,7 +32,7 @@ check: lint
 	$(PYTEST) $(FAST)
 
 test: lint
-	$(PYTEST) -n 2 --dist loadfile
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: env
 	$(PYTEST) -m "slow and not gpu and not network"

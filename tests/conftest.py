@@ -18,6 +18,14 @@ Draw = Callable[..., np.ndarray]
 MakeFolder = Callable[..., Path]
 
 
+WHOLE_PROGRAMS = ("test_torchrun", "test_kill", "test_one_cache", "test_distributed")
+"""files that start other processes: first, so that no slow one is left for the end"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in WHOLE_PROGRAMS)  # a stable sort
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch) -> Path:
     """Keep tests away from the user's cache."""

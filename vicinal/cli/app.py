@@ -48,8 +48,8 @@ from vicinal.errors import (
 OK, USER_ERROR, INTERRUPTED = 0, 2, 130
 
 COMMANDS = {
-    "check": "check data: what can be used, what cannot, and why; nothing is trained",
-    "train": "train: a tested model, a report and predictions in a run directory",
+    "check": "show what data hold, what cannot be used, and why; nothing is trained",
+    "train": "fit and test a model; write a run directory with report and predictions",
     "evaluate": "score a trained model on labelled data",
     "predict": "predict new data with a trained model",
     "explain": "explain a prediction, and test the explanation against random controls",

@@ -279,3 +279,9 @@ def test_a_small_image_is_enlarged_pixel_by_pixel():
     grey = np.asarray(decode(jpeg_base64(pixels)).convert("L")).astype(int)
     assert abs(grey[::80, ::80] - pixels[..., 0]).max() < 8
     assert abs(grey[79::80, 79::80] - pixels[..., 0]).max() < 8
+
+
+def test_lines_break_between_a_value_and_its_interval_only():
+    table = Table(["recall"], [["62.5 % [54, 71]"]])
+    page = Report("A run", "", [Section("Errors", [table])]).html()
+    assert "62.5\N{NO-BREAK SPACE}% [54,\N{NO-BREAK SPACE}71]" in page

@@ -164,9 +164,19 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["cell"] = format_cell
+    environment.filters["cell"] = _unbroken_cell
     environment.tests["numeric"] = is_numeric_cell
     return environment
+
+
+def _unbroken_cell(cell: Any) -> str:
+    """Return a cell in which lines break between a value and its interval only."""
+    text = format_cell(cell)
+    if not is_numeric_cell(cell):
+        return text
+    value, bracket, interval = text.partition(" [")
+    parts = value + bracket.replace(" ", "\0") + interval
+    return parts.replace(" ", "\N{NO-BREAK SPACE}").replace("\0", " ")
 
 
 def render_template(name: str, **values: Any) -> str:

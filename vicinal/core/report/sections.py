@@ -143,6 +143,8 @@ def quarantine_section(
 
 # --- Results --------------------------------------------------------------------------
 
+THIS_MODEL = "this model"
+
 METRIC_NAMES = {
     "f1_micro": "micro F1",
     "f1_macro": "macro F1",
@@ -175,7 +177,7 @@ def results_section(
     evaluation: Evaluation | None,
     *,
     unit: str,
-    model: str = "this model",
+    model: str = "",
     other_models: Mapping[str, Score] | None = None,
     scored: Scored = "test",
     temperature: float | None = None,
@@ -183,17 +185,20 @@ def results_section(
 ) -> Section:
     """Show the scores beside the baselines, the verdict and the calibration.
 
-    other_models: scores of other models of the run, shown between model and baselines.
+    model: what predicts, in words. other_models: scores of other models of the run,
+    shown between model and baselines.
     extra: blocks after the calibration, before the notes.
     """
     if evaluation is None:
         text = f"No score: there are too few {unit}s to hold any out. Add more {unit}s."
         return Section(RESULTS, [Text(text, "warning")])
-    compared = {model: evaluation.score, **(other_models or {}), **evaluation.baselines}
-    rows = [*compared.items(), *((model, score) for score in evaluation.scores)]
+    other_models = {**(other_models or {}), **evaluation.baselines}
+    compared = {THIS_MODEL: evaluation.score, **other_models}
+    rows = [*compared.items(), *((THIS_MODEL, score) for score in evaluation.scores)]
     blocks: list[Block] = [
         Text(headline(evaluation, scored), "lead"),
         Text(evaluation.verdict, "good" if evaluation.is_reliable else "warning"),
+        *([Text(f"This model: {model}.")] if model else []),
         Figure(plot_intervals(compared), "Scores with 95 % confidence intervals."),
         score_table(rows),
     ]

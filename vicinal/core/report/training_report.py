@@ -70,7 +70,7 @@ def make_report(estimator: Any, results: RunResults) -> Report:
         results_section(
             found,
             unit=unit,
-            model=f"this model ({estimator.model_description})",
+            model=estimator.model_description,
             other_models=linear,
             temperature=estimator.temperature_,
             extra=[*extra.results, *ranking],
