@@ -100,7 +100,7 @@ def _activation_hint() -> str:
     if shutil.which("vicinal") or sys.prefix == sys.base_prefix:
         return ""
     script = os.path.relpath(Path(sys.prefix) / "bin" / "activate")
-    return f"  {f'source {script}':<26}puts `vicinal` on the PATH\n"
+    return f"  {f'source {script}':<25} puts `vicinal` on the PATH\n"
 
 
 def make_classifier(
