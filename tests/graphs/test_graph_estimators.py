@@ -10,7 +10,8 @@ import torch
 
 import vicinal
 from vicinal.core.objective import SingleLabel
-from vicinal.errors import ClassError, DataError, NoDataError
+from vicinal.core.training.trainer import TrainingInterrupted
+from vicinal.errors import ClassError, DataError, NoDataError, ResumeError
 from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.data.read_collection import read_graphs
 from vicinal.graphs.graph_estimators import GraphClassifier, GraphRegressor
@@ -62,6 +63,39 @@ def test_without_a_validation_split_the_network_is_kept(shapes):
     model = GraphClassifier(**settings, val_fraction=0.0).fit(shapes)
     assert model.network_ is not None and model.model_description == "gin"
     assert model.comparison_ is None and model.temperature_ == 1.0
+    assert np.isnan([epoch.val_loss for epoch in model.history_]).all()
+    assert "the network is kept" in model.comparison_text
+
+
+def test_a_run_resumes_only_with_its_own_data(shapes, tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+
+    def fit_epochs(data: GraphCollection, **stop: Any) -> tuple[GraphClassifier, Any]:
+        model = GraphClassifier(epochs=3, hidden=8, minutes=None)
+        return model, model.fit_epochs(data, checkpoint=checkpoint, **stop)
+
+    stops = iter([False, True])
+    first, epochs = fit_epochs(shapes, stop_requested=lambda: next(stops))
+    with pytest.raises(TrainingInterrupted):
+        first.train_to_end(epochs)
+    assert len(first.history_) == 1
+    labels, split = shapes.labels.copy(), first.split_.copy()
+    labels[[0, 1]] = labels[[1, 0]]
+    split[[*np.flatnonzero(split == "test")[:1]]] = "train"
+    changed = (
+        replace(shapes, labels=labels, split=first.split_.copy()),
+        replace(shapes, split=split),
+        read_graphs([*rings_and_stars()[0][:-1], nx.path_graph(9)], shapes.labels),
+    )
+    for data in changed:
+        with pytest.raises(ResumeError, match="made from other data"):
+            next(fit_epochs(data)[1])
+    resumed, epochs = fit_epochs(replace(shapes, split=first.split_.copy()))
+    resumed.train_to_end(epochs)
+    assert [epoch.epoch for epoch in resumed.history_] == [1, 2, 3]
+    again, epochs = fit_epochs(shapes)  # the run is finished
+    assert not list(epochs) and again.history_ == resumed.history_
+    assert np.array_equal(again.predict_proba(shapes), resumed.predict_proba(shapes))
 
 
 def test_labels_of_test_graphs_do_not_change_predictions(shapes):

@@ -11,7 +11,8 @@ from scipy.io import mmwrite
 
 import vicinal
 from vicinal.core.compute.runtime import seed_for
-from vicinal.errors import DataError, NoDataError
+from vicinal.core.training.trainer import TrainingInterrupted
+from vicinal.errors import DataError, NoDataError, ResumeError
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.link_predictor import LinkPredictor
@@ -217,6 +218,31 @@ def test_without_a_validation_split_the_baseline_stays(friends, keep):
     model.fit(friends)
     assert (model.network_ is not None) is (keep == "network")
     assert len(model.history_) == 2 and model.comparison_ is None
+
+
+def test_a_run_resumes_only_with_its_own_data(friends, tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+
+    def fit_epochs(data: GraphTable, **stop: Any) -> tuple[LinkPredictor, Any]:
+        settings: dict[str, Any] = {"decoder": "dot", "hidden": 8, "epochs": 3}
+        model = LinkPredictor(**settings, minutes=None)
+        return model, model.fit_epochs(data, checkpoint=checkpoint, **stop)
+
+    first, epochs = fit_epochs(friends, stop_requested=lambda: bool(first.history_))
+    with pytest.raises(TrainingInterrupted):
+        first.train_to_end(epochs)
+    assert len(first.history_) == 1
+    source, target = friends.source.copy(), friends.target.copy()
+    source[0], target[0] = 0, len(friends) - 1
+    other = friends.replace(source=source, target=target)
+    for data in (other, friends.replace(features=np.eye(len(friends)))):
+        with pytest.raises(ResumeError, match="made from other data"):
+            next(fit_epochs(data)[1])
+    resumed, epochs = fit_epochs(friends)
+    resumed.train_to_end(epochs)
+    assert [epoch.epoch for epoch in resumed.history_] == [1, 2, 3]
+    again, epochs = fit_epochs(friends)  # the run is finished
+    assert not list(epochs) and again.history_ == resumed.history_
 
 
 def test_a_loaded_baseline_predicts_the_same(tmp_path, block_tables):

@@ -1,5 +1,6 @@
 """Node estimators: the linear baseline, networks, new nodes and invalid data."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import networkx as nx
@@ -11,12 +12,14 @@ import torch
 import vicinal
 from vicinal.core.evaluation.significance import PairedComparison
 from vicinal.core.objective import SingleLabel
+from vicinal.core.training.trainer import Epoch, TrainingInterrupted
 from vicinal.errors import (
     ClassError,
     DataError,
     NoDataError,
     NotFittedError,
     QuarantineWarning,
+    ResumeError,
     SettingError,
 )
 from vicinal.graphs.data.read import read_graph
@@ -135,6 +138,42 @@ def test_every_network_learns(network, block_graph):
     losses = [epoch.train_loss for epoch in model.history_]
     assert len(losses) == 60 and np.mean(losses[-5:]) < 0.8 * losses[0]
     assert model.comparison_ is not None
+
+
+def test_a_run_resumes_only_with_its_own_data(block_tables, tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    nodes, edges = block_tables()
+
+    def fit_epochs(
+        nodes: Any, edges: Any, **stop: Any
+    ) -> tuple[NodeClassifier, Iterator[Epoch]]:
+        settings: dict[str, Any] = {"network": "gcn", "hidden": 8, "epochs": 3}
+        model = NodeClassifier(**settings, ensemble_size=2, minutes=None)
+        epochs = model.fit_epochs(nodes, edges=edges, checkpoint=checkpoint, **stop)
+        return model, epochs
+
+    stops = iter([False, True])
+    first, epochs = fit_epochs(nodes, edges, stop_requested=lambda: next(stops))
+    with pytest.raises(TrainingInterrupted):
+        first.train_to_end(epochs)
+    labelled = nodes.copy()
+    labelled["label"] = np.roll(labelled["label"], 1)
+    split = nodes.assign(split=first.split_)
+    moved = np.flatnonzero(first.split_ == "test")[:1]
+    split.loc[split.index[moved], "split"] = "train"
+    for data in (
+        (labelled, edges),
+        (nodes.drop(columns=nodes.columns[1]), edges),
+        (split, edges),
+        (nodes, edges.iloc[1:]),
+    ):
+        with pytest.raises(ResumeError, match="made from other data"):
+            next(fit_epochs(*data)[1])
+    resumed, epochs = fit_epochs(nodes, edges)
+    resumed.train_to_end(epochs)
+    assert [epoch.epoch for epoch in resumed.history_] == [1, 2, 3, 1, 2, 3]
+    with pytest.raises(ResumeError, match=r"network-0.*made from other data"):
+        next(fit_epochs(nodes, edges.iloc[1:])[1])
 
 
 def test_an_undertrained_network_does_not_replace_the_baseline(block_graph):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from vicinal.core.domain import flag, positional
+from vicinal.domains import DOMAINS
 
 
 @dataclass(frozen=True)
@@ -73,5 +74,5 @@ class DemoOptions(JsonOption):
 class DemoArgument:
     """What the demonstration shows."""
 
-    domain: str = positional("DOMAIN", "images")
-    """what to demonstrate: images or graphs"""
+    domain: str = positional("|".join(d.name for d in DOMAINS if d.demo), "images")
+    """what to demonstrate"""

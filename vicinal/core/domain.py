@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from vicinal.core.storage.run_folder import read
-from vicinal.errors import RunError
+from vicinal.errors import DataError, RunError
 
 Outcome = dict[str, Any]
 """what a command prints with --json"""
+
+Task = Literal["auto", "classification", "multilabel", "regression"]
+"""values of --task"""
 
 
 def import_object(name: str) -> Any:
@@ -50,10 +53,45 @@ class OpenRun(NamedTuple):
 
     def trained_target(self) -> str | None:
         """Return the column that --target named in training."""
+        return self._settings().get("options", {}).get("target")
+
+    def is_data(self, data: str) -> bool:
+        """Return whether a path is that of the data of the run."""
+        trained_on = self._settings().get("data")
+        return trained_on is not None and Path(data).resolve() == Path(trained_on)
+
+    def training_names(self) -> set[str]:
+        """Return the names of the training examples; none where the run has no list."""
+        import pandas as pd
+
+        splits = self.path / "data" / "splits.csv"
+        if not splits.exists():
+            return set()
+        rows = pd.read_csv(splits, dtype=str, keep_default_na=False)
+        return set(rows["id"][rows["split"] == "train"])
+
+    def _settings(self) -> dict[str, Any]:
         try:
-            return read(self.path, "settings.json")["options"].get("target")
+            return read(self.path, "settings.json")
         except RunError:  # a model directory that `save` wrote
-            return None
+            return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """Output of the evaluation on the run's own test split."""
+
+    output: str | None = flag("FILE.csv")
+    """write the predictions here; an existing file is replaced"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """Where predictions go."""
+
+    output: str | None = flag("FILE.csv")
+    """write the predictions here instead of printing them; an existing file is
+    replaced"""
 
 
 @dataclass(frozen=True)
@@ -87,8 +125,8 @@ class Domain:
     """one line: the forms of data it reads"""
 
     detect: Callable[[Path, frozenset[str]], str | None]
-    """(path, names of the flags typed) -> what was recognised, in a few words; None:
-    not this domain's. Looks at names and first lines only"""
+    """(path, names of the flags typed, not their values) -> what was recognised, in a
+    few words; None: not this domain's. Looks at names and first lines only"""
 
     data: type
     """dataclass of the options for reading"""
@@ -109,7 +147,9 @@ class Domain:
     """check, evaluate, predict, explain, inspect, and report where it offers more.
 
     The function of check gets (data, arguments, console), the others
-    (OpenRun, arguments, console). They print nothing but progress and return
+    (OpenRun, arguments, console). The arguments of evaluate and predict are dataclasses
+    below `EvaluateOptions` and `PredictOptions`; a field `data` is never a run. The
+    functions print nothing but progress and return
 
     - check: a `core.report.data_check.DataCheck`
     - evaluate: a `core.evaluation.evaluation.Evaluation`
@@ -139,5 +179,10 @@ class Domain:
     """whether a run may be resumed with its data at another path (they are compared)"""
 
     def estimator(self, task: str) -> type[Any]:
-        """Return the estimator's class for a task."""
+        """Return the estimator's class for a task; DataError where there is none."""
+        if task not in self.estimators:
+            raise DataError(
+                f"The task of these data is {task}, which {self.name} do not have. "
+                f"There is {', '.join(self.estimators)}: choose one with --task."
+            )
         return import_object(self.estimators[task])

@@ -159,6 +159,69 @@ class TrainingSettings(Settings):
         self.require("checkpoint_seconds", saved, "0 or more")
 
 
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings(Settings):
+    """Settings of a network that is trained beside a linear baseline.
+
+    A domain adds what else it reads, such as a batch size, and may declare a field
+    again, with another default. val_fraction and test_fraction are checked if it has
+    them.
+    """
+
+    positive_integers: ClassVar[tuple[str, ...]] = ("hidden",)
+    """settings that must be a whole number, 1 or more"""
+
+    max_fraction: ClassVar[float] = 0.8
+    """upper limit of val_fraction and test_fraction"""
+
+    keep: Literal["auto", "network"] = "auto"
+    """auto: replace the linear baseline only if the network's validation loss is
+    significantly lower (paired permutation test); network: always keep the network"""
+
+    hidden: int = 64
+    """hidden features of each layer"""
+
+    epochs: int | None = None
+    """maximum number of passes over the training split; None: chosen for the task"""
+
+    lr: float | None = None
+    """peak learning rate of the one-cycle schedule; None: chosen for the task"""
+
+    weight_decay: float = 0.02
+    """decoupled weight decay of AdamW, per unit of learning rate"""
+
+    patience: int = 0
+    """epochs without a lower validation loss before training stops; 0: never stop
+    early"""
+
+    minutes: float | None = 1.0
+    """minutes for the whole run, from reading to the report; None: no limit"""
+
+    deterministic: bool = False
+    """use float32 and deterministic kernels only: slower, same result on every run"""
+
+    checkpoint_seconds: float = 10.0
+    """maximum seconds of training that a killed run loses, plus one step"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.for_trainer()  # checks the values that it takes
+        values = vars(self)
+        for name in self.positive_integers:
+            positive = is_integer(values[name], 1)
+            self.require(name, positive, "a whole number, 1 or more")
+        for name in {"val_fraction", "test_fraction"} & values.keys():
+            fraction = values[name]
+            fits = is_number(fraction) and 0 <= fraction <= self.max_fraction
+            self.require(name, fits, f"from 0 to {self.max_fraction}")
+
+    def for_trainer(self, **values: Any) -> TrainingSettings:
+        """Return the options of the training loop; `values` replace some of them."""
+        shared = set(self.names()) & set(TrainingSettings.names())
+        options = {name: getattr(self, name) for name in shared}
+        return TrainingSettings(**{**options, **values})
+
+
 @cache
 def field_docstrings(kind: type) -> dict[str, str]:
     """Return the docstring below each field of a dataclass and of its bases."""

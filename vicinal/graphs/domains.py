@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from vicinal.core.domain import Command, Domain, flag, positional
+from vicinal.core.domain import (
+    Command,
+    Domain,
+    EvaluateOptions,
+    PredictOptions,
+    Task,
+    flag,
+    positional,
+)
 from vicinal.graphs.data.detect import is_graph, is_graph_collection, is_node_table
 from vicinal.graphs.settings import GraphLevelSettings, LinkSettings, NodeSettings
-
-Task = Literal["auto", "classification", "multilabel", "regression"]
 
 
 def detect_graphs(path: Path, flags: frozenset[str]) -> str | None:
@@ -78,16 +83,8 @@ class CheckLinks(LinkData):
     """column of the edges that names the relation of each"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluateLinks:
-    """Output of the evaluation on the run's own test split."""
-
-    output: str | None = flag("FILE.csv")
-    """write the predictions here; an existing file is replaced"""
-
-
 @dataclass(frozen=True)
-class EvaluateGraphs(EvaluateLinks):
+class EvaluateGraphs(EvaluateOptions):
     """The data to evaluate on."""
 
     data: str | None = positional("DATA", None)
@@ -103,12 +100,8 @@ class EvaluateNodes(EdgesOption, EvaluateGraphs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outputs:
+class Outputs(PredictOptions):
     """Where predictions and embeddings go."""
-
-    output: str | None = flag("FILE.csv")
-    """write the predictions here instead of printing them; an existing file is
-    replaced"""
 
     embeddings: str | None = flag("FILE.npz")
     """write the embeddings (inputs of the last dense layer) here, .npz or .csv"""
@@ -288,7 +281,7 @@ LINKS = Domain(
     run="vicinal.graphs.runs.links:LinkRun",
     commands={
         "check": Command(CheckLinks, f"{COMMANDS}.links:check"),
-        "evaluate": Command(EvaluateLinks, f"{COMMANDS}.links:evaluate"),
+        "evaluate": Command(EvaluateOptions, f"{COMMANDS}.links:evaluate"),
         "predict": Command(PredictLinks, f"{COMMANDS}.links:predict"),
         "explain": Command(ExplainLink, f"{COMMANDS}.links:explain", PLOTS),
         "inspect": Command(InspectLink, f"{COMMANDS}.links:inspect"),

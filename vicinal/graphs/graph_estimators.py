@@ -5,8 +5,7 @@ within the time budget; it replaces the baseline only if it is significantly bet
 the validation split.
 """
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -176,7 +175,7 @@ class GraphLevelEstimator(SupervisedEstimator):
         settings = self.settings_
         if settings.network == "none":
             return
-        graphs, y = self._training_data()
+        graphs, y = self._graphs_and_targets()
         assert self.data_ is not None  # it has graphs_
         torch.manual_seed(seed_for(self.random_state, 5))
         network = GraphLevelNetwork(
@@ -211,7 +210,7 @@ class GraphLevelEstimator(SupervisedEstimator):
         yield from self.run_trainer(trainer)
         self.keep_if_better(network)
 
-    def _training_data(self) -> tuple[BatchedGraphs, np.ndarray]:
+    def _graphs_and_targets(self) -> tuple[BatchedGraphs, np.ndarray]:
         if self.graphs_ is None or self.y_ is None:
             raise NoDataError(
                 "A loaded model does not contain the graphs it was trained on. Pass "
@@ -220,19 +219,22 @@ class GraphLevelEstimator(SupervisedEstimator):
         return self.graphs_, self.y_
 
     def _validate(self, model: nn.Module) -> tuple[float, float]:
-        """Return loss and score on the validation split; NaN where it is empty."""
-        _, y = self._training_data()
+        """Return loss and score on the validation split."""
+        _, y = self._graphs_and_targets()
         val = np.flatnonzero(self.split_ == VAL)
-        if not len(val):
-            return math.nan, math.nan
         return loss_and_score(self.objective_, model(torch.from_numpy(val)), y[val])
 
+    def training_data(self) -> Iterable[Tensor | np.ndarray]:
+        graphs, y = self._graphs_and_targets()
+        edges = graphs.adjacency.incoming
+        return graphs.x, edges.indptr, edges.indices, graphs.batch, y, self.split_
+
     def validation_targets(self) -> np.ndarray:
-        _, y = self._training_data()
+        _, y = self._graphs_and_targets()
         return y[self.split_ == VAL]
 
     def validation_logits(self) -> Tensor:
-        graphs, _ = self._training_data()
+        graphs, _ = self._graphs_and_targets()
         return self._logits(graphs)[self.split_ == VAL]
 
     # --- predict ---
@@ -264,7 +266,7 @@ class GraphLevelEstimator(SupervisedEstimator):
         """
         self.check_fitted()
         if X is None:
-            graphs, _ = self._training_data()
+            graphs, _ = self._graphs_and_targets()
         else:
             graphs = self.to_tensors(read_graphs(X))
         if self.network_ is None:

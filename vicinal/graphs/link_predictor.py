@@ -5,8 +5,7 @@ fitted first. If a decoder is chosen, a graph network is trained, which replaces
 regression only if it is significantly better on the validation split.
 """
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -192,11 +191,12 @@ class LinkPredictor(SupervisedEstimator):
         )
 
     def _validate(self, model: nn.Module) -> tuple[float, float]:
-        """Return loss and score on the validation split; NaN where it is empty."""
+        """Return loss and score on the validation split."""
         pairs, y = self.model_.held_out("val")
-        if not len(pairs):
-            return math.nan, math.nan
         return loss_and_score(self.objective_, model(torch.from_numpy(pairs)), y)
+
+    def training_data(self) -> Iterable[Tensor | np.ndarray]:
+        return self.model_.node_inputs(), *vars(self.split_).values()
 
     def validation_targets(self) -> np.ndarray:
         return self.model_.held_out("val")[1]

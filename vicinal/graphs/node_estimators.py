@@ -7,7 +7,7 @@ only if they are significantly better on the validation split.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -175,7 +175,15 @@ class NodeEstimator(NodeModel):
             started_at=started_at,
             checkpoint=checkpoint,
             stop_requested=stop_requested,
+            fingerprint="" if checkpoint is None else self.fingerprint(),
         )
+
+    def training_data(self) -> Iterable[Tensor | np.ndarray]:
+        graph = self.labelled_graph_
+        edges, weight = graph.adjacency.incoming, graph.edge_weight
+        yield from (graph.x, edges.indptr, edges.indices, edges.edge_ids)
+        yield from () if weight is None else (weight,)
+        yield from (graph.y, self.split_)
 
     def validation_targets(self) -> np.ndarray:
         return self.labelled_graph_.y[self.split_ == VAL]
@@ -191,7 +199,7 @@ class NodeEstimator(NodeModel):
         """
         y, objective = self.validation_targets(), self.objective_
         if not len(y):
-            self.update(networks=ensemble.networks)
+            self.update(networks=ensemble.networks, untested=True)
             return
         linear, all_logits = self.validation_logits(), ensemble.logits()
         network = all_logits[self.split_ == VAL]
@@ -249,6 +257,8 @@ class NodeEstimator(NodeModel):
     @property
     def comparison_text(self) -> str:
         """Return how the networks compared with the linear baseline, in a sentence."""
+        if self.untested_:
+            return super().comparison_text
         comparison, kept = self.comparison_, self.networks_ is not None
         better = comparison is not None and self.is_improvement(comparison)
         return describe_choice(comparison, kept, better)

@@ -6,11 +6,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from vicinal.core.domain import Command, Domain, flag, positional
+from vicinal.core.domain import (
+    Command,
+    Domain,
+    EvaluateOptions,
+    PredictOptions,
+    Task,
+    flag,
+    positional,
+)
 from vicinal.errors import SettingError
 from vicinal.images.settings import ImageSettings
-
-Task = Literal["auto", "classification", "multilabel", "regression"]
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif"),
@@ -77,7 +83,7 @@ class CheckImages(ImageData):
 
 
 @dataclass(frozen=True)
-class EvaluateImages:
+class EvaluateImages(EvaluateOptions):
     """Images to evaluate on."""
 
     data: str = positional("DATA")
@@ -86,20 +92,13 @@ class EvaluateImages:
     target: str | None = flag("COLUMN")
     """column of the CSV that holds the labels; default: as in training"""
 
-    output: str | None = flag("FILE.csv")
-    """write the predictions here; an existing file is replaced"""
-
 
 @dataclass(frozen=True)
-class PredictImages:
+class PredictImages(PredictOptions):
     """Images to predict."""
 
     inputs: list[str] = positional("INPUT...", [])
     """images, directories of images, or a CSV with a column of paths"""
-
-    output: str | None = flag("FILE.csv")
-    """write the predictions here instead of printing them; an existing file is
-    replaced"""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ class ImageModel(SupervisedEstimator):
     """Base of ImageClassifier and ImageRegressor: everything but `fit`."""
 
     settings_type = ImageSettings
+    cpu_only = ""
     settings_: ImageSettings
     fitted_type = FittedImageModel
     unit = "image"

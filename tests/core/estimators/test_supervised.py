@@ -16,7 +16,7 @@ from vicinal.core.estimators.supervised_model import FittedModel
 from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.settings import TrainingSettings
 from vicinal.core.training.linear_head import Head, fit_head
-from vicinal.errors import QuarantineWarning
+from vicinal.errors import DataError, QuarantineWarning, SettingError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +139,8 @@ def test_without_networks_the_linear_baseline_is_the_model():
     expected = fit_temperature(logits, y, model.objective_, careful=True)
     assert model.temperature_ == expected != 1.0
     assert list(PointClassifier().fit_epochs(*exclusive_or())) == []
+    untested = PointClassifier(val_fraction=0.0).fit(*exclusive_or())
+    assert model.comparison_text == untested.comparison_text == ""
 
 
 @pytest.mark.parametrize(
@@ -181,6 +183,8 @@ def test_without_a_validation_split_a_network_is_not_compared(estimator, keep, k
     model.keep_if_better(network)
     assert model.final_networks == ([network] if kept else [])
     assert model.comparison_ is None and model.temperature_ == 1.0
+    verdict = "the network is kept" if kept else "the network is not kept"
+    assert model.comparison_text == f"no validation split to compare on: {verdict}"
 
 
 def test_the_warning_about_quarantine_names_the_line_that_called_fit():
@@ -189,3 +193,50 @@ def test_the_warning_about_quarantine_names_the_line_that_called_fit():
     with pytest.warns(QuarantineWarning, match="1 row quarantined.*p7") as warned:
         PointClassifier().fit(points)
     assert warned[0].filename == __file__
+
+
+def test_quarantined_rows_are_named_before_a_failure_that_they_cause():
+    rows = [Quarantined("p7", "same", "not finite")]
+    points = Points(np.zeros((9, 2), np.float32), np.array(["other"] * 9), rows)
+    with (
+        pytest.warns(QuarantineWarning, match="not finite"),
+        pytest.raises(DataError, match="of one class"),
+    ):
+        PointClassifier().fit(points)
+
+
+class OnAnyDevice(PointClassifier):
+    cpu_only = ""
+
+
+def test_networks_are_trained_on_the_cpu_unless_a_domain_says_otherwise():
+    for fit in (PointClassifier(device="cuda").fit, PointClassifier(device="mps").fit):
+        with pytest.raises(SettingError, match="networks are trained on the CPU"):
+            fit(*exclusive_or())
+    OnAnyDevice().check_device()
+    if not torch.cuda.is_available():
+        with pytest.raises(SettingError, match="cuda"):
+            OnAnyDevice(device="cuda").fit(*exclusive_or())
+
+
+def test_what_a_resumed_run_must_have_in_common():
+    def fingerprint(seed: int = 0, swapped: bool = False, **settings: Any) -> str:
+        x, y = exclusive_or()
+        model = Resumable(random_state=seed, **settings)
+        model.fit(x[::-1] if swapped else x, y)
+        return model.fingerprint()
+
+    first = fingerprint()
+    assert fingerprint(minutes=0.5, checkpoint_seconds=1.0) == first
+    others = [
+        fingerprint(seed=1),
+        fingerprint(swapped=True),
+        fingerprint(epochs=7),
+        fingerprint(val_fraction=0.3),
+    ]
+    assert len({first, *others}) == 5
+
+
+class Resumable(PointClassifier):
+    def training_data(self) -> list[np.ndarray]:
+        return [self.points_.x, self.y_, self.split_]

@@ -42,7 +42,7 @@ def history(*losses: float, best: int = 1) -> list[Epoch]:
 def test_the_split_table_has_totals():
     split = np.array(["train", "train", "val", "test", "train"])
     labels = np.array(["a", "b", "a", "b", "a"])
-    table = sections.split_table(split, labels, ("a", "b"))
+    table = sections.split_table(split, labels, ("a", "b"), unit="image")
     assert table.columns == ["class", "train", "val", "test", "total"]
     assert table.rows == [["a", 2, 1, 0, 3], ["b", 1, 0, 1, 2]]
     assert table.totals == [["total", 3, 1, 1, 5]]

@@ -37,7 +37,7 @@ from vicinal.core.training.trainer import (
     set_training,
 )
 from vicinal.core.training.trainer_options import Checkpointing, TrainerOptions
-from vicinal.errors import RunError, TrainingError
+from vicinal.errors import ResumeError, RunError, TrainingError
 
 nan, inf = math.nan, math.inf
 CLASSES = SingleLabel(("a", "b", "c"))
@@ -654,6 +654,17 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path):
     save_tensors(tmp_path / "b", {"w": torch.ones(1)}, {})
     with pytest.raises(RunError, match="made from other data"):
         trainer(file=tmp_path / "b")
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    list(trainer(file=tmp_path / "a").epochs())
+    with pytest.raises(ResumeError, match=r"weights of another network.*new run"):
+        trainer(deep(), file=tmp_path / "a")
+
+
+def test_an_empty_validation_split_has_no_score():
+    found = loss_and_score(CLASSES, torch.empty(0, 3), np.empty(0, np.int64))
+    assert np.isnan(found).all()
 
 
 def test_a_checkpoint_stores_the_runtime(tmp_path):

@@ -13,7 +13,7 @@ import torch
 
 from vicinal.core.objective import SingleLabel
 from vicinal.core.training.trainer import TrainingInterrupted
-from vicinal.errors import TrainingError
+from vicinal.errors import ResumeError, TrainingError
 from vicinal.graphs.nodes import ensemble
 from vicinal.graphs.nodes.ensemble import Ensemble
 from vicinal.graphs.nodes.ensemble_processes import (
@@ -164,6 +164,15 @@ def test_a_trained_network_is_restored_though_time_is_over(monkeypatch, tmp_path
     monkeypatch.setattr(Ensemble, "_seconds_left", lambda self: -1.0)
     assert not list(resumed.epochs())
     assert len(resumed.networks) == 2 and not resumed.notes
+
+
+def test_a_trained_network_of_other_data_is_refused(tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    list(make_ensemble(checkpoint=checkpoint, size=1).epochs())
+    resumed = make_ensemble(checkpoint=checkpoint, size=2)
+    resumed.fingerprint = "other data"
+    with pytest.raises(ResumeError, match=r"network-0.*made from other data"):
+        list(resumed.epochs())
 
 
 def test_a_resumed_network_keeps_its_earlier_epochs(serial, monkeypatch, tmp_path):

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from vicinal.core.domain import Task
 from vicinal.errors import DataError
 
 Kind = Literal["single_label", "multi_label", "numeric", "none"]
-Task = Literal["auto", "classification", "multilabel", "regression"]
 TASK_OF_KIND: dict[Kind, str] = {
     "single_label": "classification",
     "multi_label": "multilabel",

@@ -121,3 +121,10 @@ def describe_choice(
     elif comparison.better:
         verdict = "not kept: the difference is too small to matter"
     return f"{comparison}: {verdict}"
+
+
+def describe_untested(networks: int) -> str:
+    """Return which networks predict where there was nothing to compare them on."""
+    subject = "the networks are" if networks > 1 else "the network is"
+    kept = "kept" if networks else "not kept"
+    return f"no validation split to compare on: {subject} {kept}"

@@ -1,12 +1,13 @@
 """What every estimator shares of `fit`: read, fit a baseline, train, choose, calibrate.
 
 A domain provides `read`, `fit_linear` and a `FittedModel`; if it has networks, also
-`train_network`, `validation_targets` and `validation_logits`. `supervised_model` has
-prediction, evaluation and saving.
+`train_network`, `training_data`, `validation_targets` and `validation_logits`.
+`supervised_model` has prediction, evaluation and saving.
 """
 
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -21,8 +22,9 @@ from vicinal.core.estimators.model_choice import choose_better
 from vicinal.core.estimators.supervised_model import SupervisedModel
 from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.settings import TrainingSettings
+from vicinal.core.training.fingerprint import fingerprint
 from vicinal.core.training.history import Epoch
-from vicinal.core.training.trainer import Loader, Trainer, Validate
+from vicinal.core.training.trainer import Loader, Trainer, Validate, no_validation
 from vicinal.core.training.trainer_options import (
     Checkpointing,
     TrainerOptions,
@@ -34,7 +36,7 @@ from vicinal.errors import SettingError
 class SupervisedEstimator(SupervisedModel):
     """Base of the estimators: `fit`, in steps that a domain fills in."""
 
-    cpu_only: ClassVar[str] = ""
+    cpu_only: ClassVar[str] = "networks"
     """networks that are trained on the CPU, for the error; empty: on any device"""
 
     keep_untested: ClassVar[bool] = True
@@ -60,8 +62,9 @@ class SupervisedEstimator(SupervisedModel):
         """
         started_at = time.monotonic()
         self.start_fit()
-        self.fit_linear(self.read(X, *args, **reading))
-        warn_quarantined(self.quarantine_, "row")
+        data = self.read(X, *args, **reading)
+        warn_quarantined(data.quarantined, "row")  # a reason why `fit_linear` may fail
+        self.fit_linear(data)
         return self.train_network(started_at, checkpoint, stop_requested)
 
     def train_to_end(self, epochs: Iterator[Epoch]) -> Self:
@@ -95,6 +98,13 @@ class SupervisedEstimator(SupervisedModel):
         save to, and to resume from. Default: there is no network.
         """
         return iter(())
+
+    def training_data(self) -> Iterable[Tensor | np.ndarray]:
+        """Yield what a resumed training must have in common with its beginning.
+
+        Encoded features, edges if there are any, targets, and the split.
+        """
+        raise NotImplementedError
 
     def validation_targets(self) -> np.ndarray:
         """Return the targets [V] or [V, K] of the validation split; it may be empty."""
@@ -135,6 +145,19 @@ class SupervisedEstimator(SupervisedModel):
 
     # --- training ---
 
+    def fingerprint(self) -> str:
+        """Return a hash of the training data, the classes, and the settings.
+
+        Settings that may change when a run is resumed are not part of it.
+        """
+        fixed = {
+            name: value
+            for name, value in self.settings_.to_dict().items()
+            if name not in self.settings_.free_on_resume
+        }
+        settings = json.dumps([type(self).__name__, self.random_state, fixed])
+        return fingerprint([settings, repr(self.objective_)], self.training_data())
+
     def make_trainer(
         self,
         network: nn.Module,
@@ -149,16 +172,18 @@ class SupervisedEstimator(SupervisedModel):
     ) -> Trainer:
         """Return a trainer for a network, seeded by `random_state`.
 
+        It trains on the CPU. validate: not called where the validation split is empty.
         select_epoch: whether the validation loss chooses the epoch; else the last one
         is kept.
         """
+        has_validation = len(self.validation_targets()) > 0
         return Trainer(
             model=network,
             loader=loader,
             objective=self.objective_,
             settings=settings,
             runtime=Runtime(deterministic=self.settings_.deterministic),
-            validate=validate,
+            validate=validate if has_validation else no_validation,
             options=TrainerOptions(
                 seed=seed_for(self.random_state, 1),
                 time_limited=settings.minutes is not None,
@@ -167,12 +192,15 @@ class SupervisedEstimator(SupervisedModel):
                 select_by_loss=True,
             ),
             checkpointing=Checkpointing(
-                checkpoint, type(self).__name__, stop_requested
+                checkpoint,
+                "" if checkpoint is None else self.fingerprint(),
+                stop_requested,
             ),
         )
 
     def run_trainer(self, trainer: Trainer) -> Iterator[Epoch]:
         """Train, keep the history, and load the best epoch's weights."""
+        self.update(history=trainer.progress.history)  # of the epochs before resuming
         for epoch in trainer.epochs():
             self.update(history=trainer.progress.history)
             yield epoch
@@ -190,7 +218,8 @@ class SupervisedEstimator(SupervisedModel):
         always, y = self.settings_.keep == "network", self.validation_targets()
         network.eval()
         if not len(y):
-            self.update(network=network if always or self.keep_untested else None)
+            kept = network if always or self.keep_untested else None
+            self.update(network=kept, untested=True)
             return
         linear = self.validation_logits()
         self.update(network=network)

@@ -19,7 +19,7 @@ from vicinal.core.estimators.estimator import (
     save_model,
 )
 from vicinal.core.estimators.labels import predictions_table
-from vicinal.core.estimators.model_choice import describe_choice
+from vicinal.core.estimators.model_choice import describe_choice, describe_untested
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.evaluation.significance import PairedComparison
 from vicinal.core.metrics import r2
@@ -44,6 +44,9 @@ class FittedModel:
     comparison: PairedComparison | None = None
     """the network against the linear baseline on the validation split; None: no network
     was trained, or nothing was held out"""
+
+    untested: bool = False
+    """a network was trained, and there was no validation split to compare it on"""
 
     quarantine: list[Quarantined] = field(default_factory=list)
     """rows that could not be used, with the reason"""
@@ -114,6 +117,7 @@ class SupervisedModel(Estimator):
     temperature_: float
     history_: list[Epoch]
     comparison_: PairedComparison | None
+    untested_: bool
     quarantine_: list[Quarantined]
     linear_: Any
     """the linear baseline"""
@@ -201,7 +205,12 @@ class SupervisedModel(Estimator):
 
     @property
     def comparison_text(self) -> str:
-        """Return how the network compared with the linear baseline, in one sentence."""
+        """Return how the network compared with the linear baseline, in one sentence.
+
+        Empty where no network was trained, and for a loaded model.
+        """
+        if self.untested_:
+            return describe_untested(len(self.final_networks))
         return describe_choice(self.comparison_, bool(self.final_networks))
 
     # --- save and load ---

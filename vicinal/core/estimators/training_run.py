@@ -118,7 +118,7 @@ class TrainingRun:
         data, single = self.data, self.data.kind == "single_label"
         classes = self.class_names() if single else ()
         labels = data.labels if single else None
-        return split_table(self.estimator.split_, labels, classes, self.unit)
+        return split_table(self.estimator.split_, labels, classes, unit=self.unit)
 
     def data_tables(self) -> dict[str, Any]:
         """Return the tables `index` and `splits` of data/."""
@@ -223,6 +223,8 @@ class TrainingRun:
                 f"{pluralize(number, 'network')} against the linear baseline, on the "
                 f"validation split: {estimator.comparison_text}"
             )
+        elif estimator.comparison_text:
+            yield estimator.comparison_text
 
     def evaluate(self) -> Iterator[str]:
         """Evaluate the final model beside the baselines."""

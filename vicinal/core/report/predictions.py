@@ -1,6 +1,6 @@
 """Predictions and embeddings: as lines of text, as JSON, and in files."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,12 +31,15 @@ class Predictions(NamedTuple):
     hints: Sequence[str] = ()
     """further notes, for the console only"""
 
+    marks: Mapping[str, str] = {}
+    """column of the frame -> text that is printed behind the rows where it is True"""
+
     embed: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None
     """returns names [N] and embeddings [N, D]; None: the domain has none"""
 
     def lines(self) -> Iterator[str]:
         """Yield the first predictions as lines of text."""
-        yield from prediction_lines(self.frame)
+        yield from prediction_lines(self.frame, self.marks)
         if len(self.frame) > MAX_PREDICTIONS:
             rest = len(self.frame) - MAX_PREDICTIONS
             yield f"... and {rest:,} more (--output FILE.csv takes all)"
@@ -51,17 +54,16 @@ class Predictions(NamedTuple):
         }
 
 
-def prediction_lines(frame: Any) -> Iterator[str]:
+def prediction_lines(frame: Any, marks: Mapping[str, str]) -> Iterator[str]:
     rows = frame.head(MAX_PREDICTIONS).to_dict("records")
     names = [_name(row) for row in rows]
     width = min(40, max(map(len, names), default=0))
-    for name, row in zip(names, rows, strict=True):
+    for label, row in zip(names, rows, strict=True):
         predicted = row.get("predicted", "")
         value = f"{predicted:.4g}" if isinstance(predicted, float) else predicted
         sure = f"  {100 * row['probability']:5.1f} %" if "probability" in row else ""
-        more = "  (isolated node)" if row.get("isolated") else ""
-        more += "  (already an edge)" if row.get("is_edge") else ""
-        yield f"{name:<{width}}  {value}{sure}{more}"
+        more = "".join(f"  ({text})" for name, text in marks.items() if row.get(name))
+        yield f"{label:<{width}}  {value}{sure}{more}"
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -94,7 +94,8 @@ def split_table(
     split: np.ndarray,
     labels: np.ndarray | None = None,
     classes: Sequence[str] = (),
-    unit: str = "image",
+    *,
+    unit: str,
 ) -> Table:
     """Return examples per split, by class where there are classes, with totals.
 

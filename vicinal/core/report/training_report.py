@@ -95,7 +95,7 @@ def _training_section(estimator: Any, results: RunResults) -> Section:
     seconds = f"{results.linear_seconds:.1f} s"
     text = f"Linear baseline after {seconds}: {estimator.linear_description}."
     before: list[Block] = [Text(text), *results.extra.training]
-    if estimator.comparison_ is not None:
+    if estimator.comparison_text:
         text = f"Networks against the linear baseline: {estimator.comparison_text}"
         before.append(Text(sentence(text)))
     starts = first_epochs(history)

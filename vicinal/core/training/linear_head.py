@@ -22,6 +22,9 @@ class Head:
 
     penalty: float = 0.0
 
+    def __str__(self) -> str:
+        return f"linear model, penalty {self.penalty:g}"
+
     def logits(self, features: np.ndarray) -> Tensor:
         """Return [N, K]; for regression [N, 1] in standard deviations of the target."""
         return torch.from_numpy(features @ self.weights + self.bias)

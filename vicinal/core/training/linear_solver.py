@@ -74,7 +74,8 @@ class RegularizedProblem:
     ) -> "RegularizedProblem":
         """Standardise features [N, D] and rotate them to their principal axes.
 
-        scaled: only centre them; their scales are comparable already.
+        scaled: only centre them; their scales are comparable already. All is computed
+        in float32: standardise columns with a large offset (1e9) before.
         """
         f = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
         mean = f.mean(dim=0)

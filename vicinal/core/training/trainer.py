@@ -49,10 +49,17 @@ Validate = Callable[[nn.Module], tuple[float, float]]
 trainer calls it in evaluation mode and without gradients"""
 
 
+def no_validation(model: nn.Module) -> tuple[float, float]:
+    """Return NaN as loss and score: there is no validation split."""
+    return math.nan, math.nan
+
+
 def loss_and_score(
     objective: Objective, logits: Tensor, y: np.ndarray
 ) -> tuple[float, float]:
     """Return the loss and the score of logits [N, K] for targets y, as `Validate`."""
+    if not len(y):
+        return math.nan, math.nan
     loss = float(objective.loss(logits, torch.from_numpy(y)))
     return loss, objective.metric_value(y, objective.predict(logits))
 
@@ -340,7 +347,13 @@ class Trainer:
         if self.options.time_limited:  # keep the schedule, and the time that it used
             self.settings = replace(self.settings, epochs=metadata["epochs"])
             self.clock.resume(metadata["used"])
-        checkpoint.unpack(tensors, self.model, self.optimizer)
+        try:
+            checkpoint.unpack(tensors, self.model, self.optimizer)
+        except (RuntimeError, LookupError) as error:
+            raise ResumeError(
+                f"{path} holds the weights of another network than the one to train. "
+                "Resume with the data and settings of the run, or start a new run."
+            ) from error
         self.best_weights = checkpoint.with_prefix("best", tensors)
         self.average.weights = checkpoint.with_prefix("average", tensors)
         self.progress = Progress.from_dict(metadata["progress"])
@@ -406,7 +419,7 @@ def run_worker(group: ProcessGroup) -> None:
     """Take part in every training of rank 0, until it leaves the group."""
     while group.receive().command == Command.TRAIN:
         shared, state = group.receive_object()
-        trainer = Trainer(**shared, validate=lambda _: (math.nan, math.nan))
+        trainer = Trainer(**shared, validate=no_validation)
         trainer.loader = trainer.loader.shard(group.rank, group.world_size)
         checkpoint.unpack(state, trainer.model, trainer.optimizer)
         trainer.follow_steps()

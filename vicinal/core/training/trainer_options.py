@@ -67,6 +67,6 @@ class Checkpointing:
 
     path: Path | None = None
     fingerprint: str = ""
-    """what a resumed run must agree on"""
+    """what a resumed run must agree on, as `training.fingerprint` returns it"""
 
     stop_requested: Callable[[], bool] = never_stop

@@ -1,7 +1,8 @@
 """What the commands do for whole graphs."""
 
-from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from vicinal.core.data.labels import TASK_OF_KIND, describe_task
 from vicinal.core.domain import OpenRun
@@ -22,8 +23,6 @@ from vicinal.graphs.domains import (
 )
 from vicinal.graphs.inspection import inspect_graph
 from vicinal.graphs.runs.graphs import (
-    count_training_names,
-    data_path,
     describe_graphs,
     graph_counts,
 )
@@ -64,11 +63,11 @@ def evaluate(run: OpenRun, arguments: EvaluateGraphs, console: Console) -> Evalu
     data = arguments.data
     if data is None:
         return run.model.evaluate()
-    if Path(data).resolve() == data_path(run.path):
+    if run.is_data(data):
         console.print("this is the data of the run: its test split is evaluated")
         return run.model.evaluate()
     graphs = run.model.read(data, target=arguments.target or run.trained_target())
-    overlap = count_training_names(run.path, graphs)
+    overlap = int(np.isin(graphs.names.astype(str), [*run.training_names()]).sum())
     found = run.model.evaluate(graphs).with_training_overlap(
         overlap,
         f"{overlap} of these {len(graphs)} graphs have the name of a training graph: "

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from vicinal.core.domain import OpenRun
+from vicinal.core.domain import EvaluateOptions, OpenRun
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.report.console import Console
 from vicinal.core.report.data_check import DataCheck
@@ -16,7 +16,6 @@ from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.data.statistics import check_graph
 from vicinal.graphs.domains import (
     CheckLinks,
-    EvaluateLinks,
     ExplainLink,
     InspectLink,
     LinkData,
@@ -56,7 +55,7 @@ def check(data: str, arguments: CheckLinks, console: Console) -> DataCheck:
     )
 
 
-def evaluate(run: OpenRun, arguments: EvaluateLinks, console: Console) -> Evaluation:
+def evaluate(run: OpenRun, arguments: EvaluateOptions, console: Console) -> Evaluation:
     """Evaluate on the edges that the run held out."""
     return run.model.evaluate()
 
@@ -78,6 +77,7 @@ def predict(run: OpenRun, arguments: PredictLinks, console: Console) -> Predicti
         frame,
         "pair",
         hints=["probabilities are those among pairs of which half are edges"],
+        marks={"is_edge": "already an edge"},
         embed=lambda: (model.graph_.ids, model.transform()),
     )
 

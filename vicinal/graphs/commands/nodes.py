@@ -101,7 +101,8 @@ def predict(run: OpenRun, arguments: PredictNodes, console: Console) -> Predicti
         found.quarantined,
         found.notes,
         hints,
-        lambda: (found.ids, run.model.transform(names, **new)),
+        marks={"isolated": "isolated node"},
+        embed=lambda: (found.ids, run.model.transform(names, **new)),
     )
 
 

@@ -22,9 +22,14 @@ from vicinal.core.compute.threads import is_distributed, num_cores
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import load_tensors, save_tensors
 from vicinal.core.training.history import Epoch
-from vicinal.core.training.trainer import Loader, Trainer, loss_and_score
+from vicinal.core.training.trainer import (
+    Loader,
+    Trainer,
+    loss_and_score,
+    no_validation,
+)
 from vicinal.core.training.trainer_options import Checkpointing, TrainerOptions
-from vicinal.errors import SettingError
+from vicinal.errors import ResumeError, SettingError
 from vicinal.graphs.nodes.ensemble_processes import WorkerPool
 from vicinal.graphs.nodes.labelled_graph import LabelledGraph
 from vicinal.graphs.nodes.minibatches import (
@@ -101,6 +106,9 @@ class Ensemble:
 
     checkpoint: Path | None
     stop_requested: Callable[[], bool]
+    fingerprint: str = ""
+    """what a resumed training must agree on"""
+
     networks: list[NodeNetwork] = field(default_factory=list)
     history: list[Epoch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -187,9 +195,7 @@ class Ensemble:
                     return
                 network, file = self.build(number), self._network_file(number)
                 if file is not None and file.exists():
-                    tensors, metadata = load_tensors(file)
-                    network.load_state_dict(tensors)
-                    self.history += map(Epoch.from_dict, metadata["history"])
+                    self._restore(network, file)
                 elif in_worker:
                     weights, history = workers.result(number, self.stop_requested)
                     tensors = {k: torch.from_numpy(v) for k, v in weights.items()}
@@ -263,8 +269,20 @@ class Ensemble:
         """Write a trained network to its file, which replaces the checkpoint."""
         if file is None or self.checkpoint is None:
             return
-        save_tensors(file, dict(network.state_dict()), {"history": history})
+        metadata = {"history": history, "fingerprint": self.fingerprint}
+        save_tensors(file, dict(network.state_dict()), metadata)
         self.checkpoint.unlink(missing_ok=True)
+
+    def _restore(self, network: NodeNetwork, file: Path) -> None:
+        """Load a trained network from its file, which has its history as well."""
+        tensors, metadata = load_tensors(file)
+        if metadata.get("fingerprint") != self.fingerprint:
+            raise ResumeError(
+                f"{file} was made from other data, labels or settings. Resume with "
+                "those of the run, or start a new run."
+            )
+        network.load_state_dict(tensors)
+        self.history += map(Epoch.from_dict, metadata["history"])
 
     # --- training one of them ----------------------------------------------------
 
@@ -290,7 +308,7 @@ class Ensemble:
                 deterministic=settings.deterministic,
                 threads=self._threads,
             ),
-            validate=self._validate,
+            validate=self._validate if self.val_mask.any() else no_validation,
             options=TrainerOptions(
                 seed=seed,
                 penalties=l2_penalties(model, settings.weight_decay),
@@ -300,7 +318,9 @@ class Ensemble:
                 select_by_loss=True,
             ),
             checkpointing=Checkpointing(
-                self.checkpoint, f"network {number}", self.stop_requested
+                self.checkpoint,
+                f"network {number} {self.fingerprint}",
+                self.stop_requested,
             ),
         )
         self.history += trainer.progress.history  # of the epochs before a resumption
@@ -341,9 +361,7 @@ class Ensemble:
         return 1 if small else 0
 
     def _validate(self, model: nn.Module) -> tuple[float, float]:
-        """Return loss and metric on the validation nodes, NaN if there are none."""
-        if not self.val_mask.any():
-            return math.nan, math.nan
+        """Return loss and metric on the validation nodes."""
         with Runtime(threads=self._threads).threaded():
             logits, y = self._validation_logits(model)
         return loss_and_score(self.objective, logits, y)

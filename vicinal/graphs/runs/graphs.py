@@ -1,19 +1,14 @@
 """The training run for graph classification and regression."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from vicinal.core.data.splits import TRAIN
 from vicinal.core.estimators.training_run import TrainingRun
 from vicinal.core.report.report import Text
 from vicinal.core.report.sections import truncated_table
 from vicinal.core.report.training_report import ExtraBlocks
-from vicinal.core.storage.run_folder import read as read_run_file
 from vicinal.core.text import pluralize
-from vicinal.errors import RunError
 from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.graph_estimators import GraphLevelEstimator
 from vicinal.graphs.graph_level.graph_features import FEATURE_SETS
@@ -92,21 +87,3 @@ class GraphLevelRun(TrainingRun):
         tried = truncated_table(columns, rows, "Linear models that were tried.")
         results = [] if self.evaluation is None else [Text(WITHOUT_EDGES)]
         return ExtraBlocks(results, training=[tried])
-
-
-def data_path(run: Path) -> Path | None:
-    """Return the path of a run's data; None where it does not say."""
-    try:
-        return Path(read_run_file(run, "settings.json")["data"]).resolve()
-    except (RunError, KeyError):
-        return None
-
-
-def count_training_names(run: Path, graphs: GraphCollection) -> int:
-    """Return how many graphs have the name of one of the run's training split."""
-    splits = run / "data" / "splits.csv"
-    if not splits.exists():
-        return 0
-    rows = pd.read_csv(splits, dtype=str, keep_default_na=False)
-    names = set(rows["id"][rows["split"] == TRAIN])
-    return sum(str(name) in names for name in graphs.names)

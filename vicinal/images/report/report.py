@@ -119,7 +119,9 @@ def _data(run: ReportData) -> Section:
     audit, table = run.audit, run.images.table
     single_label = table.kind == "single_label"
     labels = np.asarray(table.labels).astype(str) if single_label else None
-    splits = split_table(run.split, labels, table.classes if single_label else (), UNIT)
+    splits = split_table(
+        run.split, labels, table.classes if single_label else (), unit=UNIT
+    )
     extra: list[Block] = []
     if sizes := audit.size_table():
         rows = [[side, *values] for side, values in sizes.items()]
