@@ -268,9 +268,9 @@ FILES = (
 )
 MORE_FILES = {
     "images": "baseline.safetensors checkpoints/last.safetensors",
-    "nodes": "checkpoints/network-0.safetensors",
-    "links": "checkpoints/last.safetensors",
-    "graphs": "checkpoints/last.safetensors",
+    "nodes": "checkpoints/network-0.safetensors data/fingerprint.json",
+    "links": "checkpoints/last.safetensors data/fingerprint.json",
+    "graphs": "checkpoints/last.safetensors data/fingerprint.json",
 }
 JSON_FILES = {
     "settings.json": "domain task data options parameters estimator",

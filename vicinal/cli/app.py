@@ -115,8 +115,8 @@ def describe_commands() -> str:
         [
             "usage: vicinal COMMAND ...",
             "",
-            "Train, test and explain convolutional networks on images and graph neural",
-            "networks on graphs.",
+            "Train, test and explain models of " + ", ".join(d.name for d in DOMAINS),
+            "(`vicinal train --help` describes these domains).",
             "",
             "commands:",
             *lines,

@@ -88,6 +88,11 @@ def _prepare(domain: Domain, asked: Outcome) -> tuple[Any, Any, str]:
     options = domain.data(**asked["options"])
     read_data = import_object(domain.read)
     dataset, task = read_data(asked["data"], options, asked["parameters"])
+    wanted = getattr(options, "task", "auto")
+    if wanted not in ("auto", task):
+        raise DataError(
+            f"--task {wanted} does not fit the labels, which are those of {task}."
+        )
     estimator = domain.estimator(task)(**asked["parameters"])
     estimator.check_data(dataset)
     return dataset, estimator, task

@@ -55,10 +55,14 @@ class OpenRun(NamedTuple):
         """Return the column that --target named in training."""
         return self._settings().get("options", {}).get("target")
 
+    def data_path(self) -> Path | None:
+        """Return the path of the run's data; None for a model that `save` wrote."""
+        data = self._settings().get("data")
+        return None if data is None else Path(data)
+
     def is_data(self, data: str) -> bool:
         """Return whether a path is that of the data of the run."""
-        trained_on = self._settings().get("data")
-        return trained_on is not None and Path(data).resolve() == Path(trained_on)
+        return Path(data).resolve() == self.data_path()
 
     def training_names(self) -> set[str]:
         """Return the names of the training examples; none where the run has no list."""

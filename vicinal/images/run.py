@@ -104,11 +104,9 @@ class ImageRun(TrainingRun):
             more = pluralize(len(self.quarantined) - before, "image")
             reason = self.quarantined[before].reason
             yield f"{more} more quarantined by the split; the first: {reason}"
-        if self.run.checkpoint.exists():
-            check_same_split(
-                self.run.path("data/splits.csv"), self.parts, self.run.folder
-            )
-        else:
+        splits = self.run.path("data/splits.csv")
+        check_same_split(splits, self.parts, self.run.folder)
+        if not self.run.checkpoint.exists():
             self.write_data()
         yield self.describe_split()
         if estimator.must_choose_backbone:

@@ -23,6 +23,7 @@ from vicinal.core.report.report import Report, Table
 from vicinal.core.report.sections import first_epochs, split_table
 from vicinal.core.report.training_report import ExtraBlocks, RunResults, make_report
 from vicinal.core.storage.files import write_text
+from vicinal.core.storage.resuming import check_same_data
 from vicinal.core.storage.run_folder import Run, environment
 from vicinal.core.text import pluralize
 from vicinal.core.training.history import Epoch
@@ -189,6 +190,7 @@ class TrainingRun:
             )
         self.estimator.start_fit()
         self.estimator.fit_linear(self.data)
+        check_same_data(self.run, self.estimator.fingerprint())
         yield from (f"note: {note}" for note in self.notes)
         yield self.describe_split()
         self.write_data()
@@ -208,14 +210,18 @@ class TrainingRun:
     def train(self) -> Iterator[str | Epoch]:
         """Train networks, and say how they compare with the linear baseline."""
         estimator, noted = self.estimator, len(self.notes)
+        skipped: Epoch | None = None
         for epoch in estimator.train_network(
             self.started_at, self.run.checkpoint, self.stop_requested
         ):
             if epoch.epoch == 1:
+                yield from filter(None, [skipped])  # the last of the network before
                 number = len(first_epochs(estimator.history_))
                 yield f"network {number} ({estimator.network_name}):"
-            if epoch.epoch % self.epochs_between_lines == 0:
+            skipped = epoch if epoch.epoch % self.epochs_between_lines else None
+            if skipped is None:
                 yield epoch
+        yield from filter(None, [skipped])
         yield from (f"note: {note}" for note in self.notes[noted:])
         if estimator.comparison_ is not None:
             number = len(first_epochs(estimator.history_))

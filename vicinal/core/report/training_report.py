@@ -95,8 +95,9 @@ def _training_section(estimator: Any, results: RunResults) -> Section:
     seconds = f"{results.linear_seconds:.1f} s"
     text = f"Linear baseline after {seconds}: {estimator.linear_description}."
     before: list[Block] = [Text(text), *results.extra.training]
-    if estimator.comparison_text:
-        text = f"Networks against the linear baseline: {estimator.comparison_text}"
+    if text := estimator.comparison_text:
+        if estimator.comparison_ is not None:
+            text = f"Networks against the linear baseline: {text}"
         before.append(Text(sentence(text)))
     starts = first_epochs(history)
     if len(starts) > 1:

@@ -3,8 +3,25 @@
 from pathlib import Path
 from typing import Any
 
-from vicinal.core.storage.run_folder import SETTINGS, is_run, read
-from vicinal.errors import RunError, SettingError
+from vicinal.core.storage.run_folder import SETTINGS, Run, is_run, read
+from vicinal.errors import ResumeError, RunError, SettingError
+
+FINGERPRINT = "data/fingerprint.json"
+"""of the data and the settings that a run began with"""
+
+
+def check_same_data(run: Run, fingerprint: str) -> None:
+    """Write the fingerprint of a new run; ResumeError if a resumed run has another.
+
+    To be called before anything of the run is replaced.
+    """
+    path, found = run.path(FINGERPRINT), {"fingerprint": fingerprint}
+    if path.exists() and read(run.folder, FINGERPRINT) != found:
+        raise ResumeError(
+            f"The run in {run.folder} began with other data or settings. Restore them, "
+            "or start a new run."
+        )
+    run.write(FINGERPRINT, found)
 
 
 def settings_to_resume(

@@ -5,7 +5,7 @@ from typing import Any
 from vicinal.core.data.labels import TASK_OF_KIND
 from vicinal.core.report.console import Console
 from vicinal.core.report.data_check import DataCheck
-from vicinal.errors import DataError, NoDataError
+from vicinal.errors import NoDataError
 from vicinal.images.data.audit import ImageReader, audit
 from vicinal.images.data.dataset import load_dataset
 from vicinal.images.data.read import read_images
@@ -54,7 +54,7 @@ def check(data: str, arguments: CheckImages, console: Console) -> DataCheck:
 
 
 def read(data: str, options: ImageData, parameters: dict[str, Any]) -> tuple[Any, str]:
-    """Read images and labels: (table, task); DataError when labels do not fit."""
+    """Read the images of a training run: (table, task)."""
     table = read_images(
         data,
         task=options.task,
@@ -62,9 +62,4 @@ def read(data: str, options: ImageData, parameters: dict[str, Any]) -> tuple[Any
         label_corrections=options.label_corrections,
         group_column=parameters["group_column"],
     )
-    if options.task not in ("auto", TASK_OF_KIND[table.kind]):
-        raise DataError(
-            f"--task {options.task} does not fit the labels, which are those of "
-            f"{TASK_OF_KIND[table.kind]}."
-        )
     return table, TASK_OF_KIND[table.kind]
