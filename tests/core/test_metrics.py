@@ -223,6 +223,15 @@ def test_the_mean_absolute_error_has_student_s_interval():
     )
 
 
+def test_the_degrees_of_freedom_of_student_s_interval_are_those_of_groups():
+    y, groups = np.arange(12.0), np.repeat(np.arange(3), 4)
+    score = mean_absolute_error(y, np.zeros(12), groups)
+    half = stats.t.ppf(0.975, 3 - 1) * y.std(ddof=1)
+    n = effective_sample_size(y, groups)
+    assert 1 <= n < 12
+    assert score.high == pytest.approx(5.5 + half / np.sqrt(n))
+
+
 def test_student_s_interval_covers_the_mean_of_few():
     draw, hits = np.random.default_rng(1), 0
     for _ in range(1000):

@@ -38,6 +38,18 @@ from vicinal.graphs.nodes.receptive_field import extract_receptive_field
 BASELINE_ONLY: dict[str, Any] = {"network": "none"}
 
 
+def test_weight_decay_makes_weights_smaller(block_graph):
+    options: dict[str, Any] = {"network": "gcn", "ensemble_size": 1, "epochs": 20}
+
+    def norm(weight_decay: float) -> float:
+        model = NodeClassifier(keep="network", weight_decay=weight_decay, **options)
+        networks = model.fit(block_graph).networks_
+        assert networks is not None
+        return sum(float(p.detach().square().sum()) for p in networks[0].parameters())
+
+    assert norm(1.0) < 0.9 * norm(0.0)
+
+
 def test_propagated_features_beat_features_without_edges(block_graph):
     model = NodeClassifier(**BASELINE_ONLY).fit(block_graph)
     without_edges, best = model.linear_candidates_[0], model.linear_

@@ -187,6 +187,29 @@ def test_without_a_validation_split_a_network_is_not_compared(estimator, keep, k
     assert model.comparison_text == f"no validation split to compare on: {verdict}"
 
 
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_a_trainer_is_as_deterministic_as_the_settings_ask(deterministic):
+    model = PointClassifier(deterministic=deterministic, epochs=1, lr=0.1)
+    model.fit(*exclusive_or())
+    trainer = model.make_trainer(
+        Product(RIGHT), Batches(), lambda _: (0.0, 0.0),
+        settings=model.settings_, started_at=0.0,
+    )  # fmt: skip
+    assert trainer.runtime.deterministic is deterministic
+
+
+class Batches:
+    """A loader that is never asked for a batch."""
+
+    steps = 1
+
+    def batches(self, epoch: int, start: int) -> Any:
+        raise AssertionError("no batch is needed")
+
+    def shard(self, rank: int, world_size: int) -> "Batches":
+        return self
+
+
 def test_the_warning_about_quarantine_names_the_line_that_called_fit():
     x, y = exclusive_or()
     points = Points(x, np.array(y, object), [Quarantined("p7", "same", "not finite")])

@@ -149,3 +149,11 @@ def test_the_score_of_a_network_is_taken_apart(run_command, refused, town, decod
     assert "have no relations" in message
     message = refused("explain", "network", "n1", "n2")
     assert "explain needs the linear baseline" in message
+
+
+def test_training_pairs_are_counted_with_their_negatives(link_run):
+    run = Path(link_run)
+    splits = pd.read_csv(run / "data" / "splits.csv")["split"].value_counts()
+    counted = json.loads((run / "metrics.json").read_text())["splits"]
+    assert counted["train"] == 2 * splits["train"]  # negatives are drawn every epoch
+    assert (counted["val"], counted["test"]) == (splits["val"], splits["test"])

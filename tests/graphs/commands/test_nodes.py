@@ -363,3 +363,45 @@ def test_training_with_sampled_neighbours(run_command, refused, town):
     message = refused("train", town, "--num-neighbors", "6", "--network", "sage")
     assert "a number for each of 2 layers" in message
     assert not Path("runs/town-2").exists()
+
+
+def test_rows_notes_and_unused_nodes_of_a_run_are_told(run_command, town):
+    nodes = pd.read_csv(town / "nodes.csv")
+    split = np.resize(["train", "train", "val", "test"], len(nodes))
+    nodes["split"] = np.where(np.arange(len(nodes)) % 10, split, "")
+    nodes.loc[nodes["split"] == "test", "label"] = nodes["label"].mode()[0]
+    nodes.loc[[3, 7], "label"] = "seen in no training node"
+    nodes.to_csv(town / "nodes.csv", index=False)
+    edges = (town / "edges.csv").read_text()
+    (town / "edges.csv").write_text(f"{edges.rstrip()}\nn1,nobody\n")
+    output = run_command("train", town, "--network", "none")
+    assert output.code == 0, output.err
+    note = "classes without a training node, left out: seen in no training node"
+    assert f"note: {note}" in output.out and "1 row quarantined" in output.out
+    run = Path("runs/town")
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert note in metrics["notes"] and metrics["quarantined"] == 1
+    listed = pd.read_csv(run / "data" / "splits.csv", keep_default_na=False)
+    assert set(listed["split"]) == {"train", "val", "test"}
+    assert len(listed) == sum(metrics["splits"].values()) < len(nodes)
+    new = "id,a,b,c,d\nnew,0,0,0,0\n"
+    Path("new.csv").write_text(new)
+    Path("new-edges.csv").write_text("source,target\nnew,n1\nnew,nobody\n")
+    words = ("--new-nodes", "new.csv", "--new-edges", "new-edges.csv")
+    assert "quarantined: new - nobody" in run_command("predict", run, *words).out
+
+
+def test_evaluate_scores_the_test_split_that_another_graph_gives(
+    run_command, town, node_run
+):
+    nodes = pd.read_csv(town / "nodes.csv")
+    nodes["id"] = "other-" + nodes["id"]
+    nodes["split"] = np.where(np.arange(len(nodes)) < 30, "test", "train")
+    edges = "other-" + pd.read_csv(town / "edges.csv").astype(str)
+    other = town.parent / "other"
+    other.mkdir()
+    nodes.to_csv(other / "nodes.csv", index=False)
+    edges.to_csv(other / "edges.csv", index=False)
+    found = run_command("evaluate", node_run, other, "--json").json()
+    assert found["score"]["n"] == 30
+    assert "only nodes of the test split are scored" in found["notes"]

@@ -52,6 +52,17 @@ def test_features_by_hand(graphs):
     np.testing.assert_allclose(shares, np.array([0, 2, 1, 0, 0, 0, 0, 0, 0]) / 3)
 
 
+def test_features_are_propagated_as_means_of_neighbours(graphs):
+    path = graph_features("neighborhoods", graphs)[0]  # 0 - 1 - 2
+    x = torch.cat([graphs.x[:3], torch.tensor([[1.0], [2.0], [1.0]]).log1p()], dim=1)
+    means = torch.tensor([[0, 1, 0], [0.5, 0, 0.5], [0, 1, 0]])
+    expected = []
+    for _ in range(3):
+        x = means @ x
+        expected.append(x.mean(dim=0))
+    np.testing.assert_allclose(path[-12:], torch.cat(expected), rtol=1e-5, atol=1e-6)
+
+
 def test_a_graph_gets_the_same_result_alone_and_among_others(graphs):
     torch.manual_seed(0)
     network = GraphLevelNetwork(GraphLevelConfig(3, 8, 2, 2, 0.0)).eval()
