@@ -365,7 +365,7 @@ def test_training_with_sampled_neighbours(run_command, refused, town):
     assert not Path("runs/town-2").exists()
 
 
-def test_rows_notes_and_unused_nodes_of_a_run_are_told(run_command, town):
+def test_a_run_lists_quarantined_rows_notes_and_unused_nodes(run_command, town):
     nodes = pd.read_csv(town / "nodes.csv")
     split = np.resize(["train", "train", "val", "test"], len(nodes))
     nodes["split"] = np.where(np.arange(len(nodes)) % 10, split, "")

@@ -94,6 +94,7 @@ def test_random_maps_are_rarely_called_faithful():
 
 def test_a_control_is_as_smooth_as_the_map():
     rng = np.random.default_rng(0)
+    torch.manual_seed(0)
     smooth = gaussian_blur(torch.rand(1, 48, 48), fraction=0.1)[0]
     ranks = pixel_ranks(random_surrogate(smooth, rng), tie_groups(smooth), rng)
     control = smooth.flatten().sort(descending=True).values[ranks]
