@@ -28,8 +28,10 @@ lint: env
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-check: lint
-	$(PYTEST) $(FAST)
+check: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright & types=$$!; $(PYTEST) $(FAST) && wait $$types  # at the same time
 
 test: lint
 	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
