@@ -96,6 +96,7 @@ def test_values_of_flags_are_not_positional():
     words = ["--fast", "photos", "--epochs", "3", "--output=x.csv", "more"]
     assert positional_words(words, with_value) == ["photos", "more"]
     assert positional_words(["--epochs", "-1", "photos"], with_value) == ["photos"]
+    assert positional_words(["-", "--output", "-", "-h"], with_value) == ["-"]
 
 
 def test_flags_that_were_typed_are_named_as_fields():

@@ -121,6 +121,17 @@ def test_quarantine_is_the_same_in_json_and_csv(run_command, graph, tmp_path):
     assert found["quarantined"] == 1 and found["usable"] == 6
 
 
+def test_hints_are_printed_and_are_not_among_the_notes_in_json(run_command, graph):
+    with (graph / "edges.csv").open("a") as file:
+        file.write("n0,n1\n")
+    words = ("check", graph, "--domain", "links")
+    note = "1 duplicate edge merged; each counts once"
+    lines = run_command(*words).out.splitlines()
+    assert f"note: {note}" in lines
+    assert "note: training needs at least 10 connected pairs" in lines  # a hint
+    assert run_command(*words, "--json").json()["notes"] == [note]
+
+
 def test_the_path_of_the_quarantine_is_checked_first(refused, graph, tmp_path):
     message = refused("check", graph, "--quarantine", tmp_path / "gone" / "bad.csv")
     assert "cannot be written" in message

@@ -112,6 +112,33 @@ def test_labels_of_test_graphs_do_not_change_predictions(shapes):
     assert np.array_equal(actual, expected)
 
 
+def test_classes_without_a_training_graph_are_named(shapes):
+    split = np.resize(["train", "val", "test"], len(shapes)).astype(object)
+    labels: Any = shapes.labels.copy()
+    labels[split == "test"] = "only in test"
+    data = replace(shapes, labels=labels, split=split)
+    model = GraphClassifier(**BASELINE_ONLY).fit(data)
+    assert model.classes_.tolist() == ["ring", "star"]
+    note = "classes without a training graph, left out: only in test"
+    assert note in data.notes
+    assert set(model.split_[labels == "only in test"]) == {""}
+
+
+def test_other_graphs_are_scored_on_their_test_split_and_known_classes(shapes):
+    model = GraphClassifier(**BASELINE_ONLY).fit(shapes)
+    other = read_graphs(*rings_and_stars(30, seed=1))
+    assert model.evaluate(other).score.n == 30 and not model.evaluate(other).notes
+    labels: Any = np.array(other.labels)
+    labels[:4] = "wheel"
+    split = np.resize(["train", "test"], 30).astype(object)
+    found = model.evaluate(replace(other, labels=labels, split=split))
+    assert found.score.n == 13  # 15 of the test split, 2 of them wheels
+    assert found.notes == [
+        "only graphs of the test split are scored",
+        "2 graphs of unknown classes left out",
+    ]
+
+
 def test_a_loaded_model_predicts_the_same(tmp_path, shapes):
     for settings in (BASELINE_ONLY, {"epochs": 15, "minutes": None}):
         model = GraphClassifier(**settings).fit(shapes)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vicinal.core import metrics
+from vicinal.core.data.labels import Kind
 from vicinal.core.metrics import Groups, Score
 from vicinal.errors import ClassError, SettingError, suggest_names
 
@@ -30,7 +31,7 @@ class SingleLabel:
     weights: tuple[float, ...] = ()
     """loss weight of each class; empty: all 1"""
 
-    kind: ClassVar[str] = "single_label"
+    kind: ClassVar[Kind] = "single_label"
     metric: ClassVar[str] = "accuracy"
     distance_name: ClassVar[str] = "Brier score"
 
@@ -106,7 +107,7 @@ class MultiLabel:
     weights: tuple[float, ...] = ()
     """loss weight of the positive examples of each label; empty: all 1"""
 
-    kind: ClassVar[str] = "multi_label"
+    kind: ClassVar[Kind] = "multi_label"
     metric: ClassVar[str] = "f1_micro"
     distance_name: ClassVar[str] = "Brier score"
 
@@ -194,7 +195,7 @@ class Numeric:
     unit: str = ""
     classes: tuple[str, ...] = field(default=(), repr=False)
 
-    kind: ClassVar[str] = "numeric"
+    kind: ClassVar[Kind] = "numeric"
     metric: ClassVar[str] = "mae"
     distance_name: ClassVar[str] = "mean absolute error"
 

@@ -14,14 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.core.compute.runtime import seed_for
-from vicinal.core.data.splits import TEST, TRAIN, VAL, assign_folds, check_test_split
+from vicinal.core.data.splits import (
+    TEST,
+    TRAIN,
+    VAL,
+    assign_folds,
+    check_test_split,
+    check_train_split,
+)
 from vicinal.core.estimators.labels import (
-    check_known_class,
     check_label_kind,
     decode_targets,
     encode_labels,
-    make_objective,
-    usable_rows,
+    objective_and_split,
+    rows_to_score,
 )
 from vicinal.core.estimators.model_choice import (
     constant_baseline,
@@ -30,12 +36,10 @@ from vicinal.core.estimators.model_choice import (
 from vicinal.core.estimators.supervised import SupervisedEstimator
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.objective import Objective
-from vicinal.core.text import pluralize
 from vicinal.core.training.trainer import Epoch, loss_and_score
 from vicinal.core.training.trainer_options import never_stop
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.graph_collection import GraphCollection
-from vicinal.graphs.data.labels import check_labels_repeat
 from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.data.read_collection import read_graphs
 from vicinal.graphs.graph_level.fitted_model import FittedGraphModel
@@ -46,9 +50,9 @@ from vicinal.graphs.graph_level.graph_features import (
     graph_features,
 )
 from vicinal.graphs.graph_level.labelled_graphs import (
-    GraphLoader,
     LabelledGraphs,
     encode_graphs,
+    graph_loader,
     split_graphs,
 )
 from vicinal.graphs.graph_level.networks import (
@@ -113,18 +117,10 @@ class GraphLevelEstimator(SupervisedEstimator):
         settings = self.settings_
         seed = seed_for(self.random_state, 3) % 2**32
         parts = split_graphs(data, settings.val_fraction, settings.test_fraction, seed)
-        count = int((parts == TRAIN).sum())
-        if count < 2:
-            raise NoDataError(
-                f"{pluralize(count, 'labelled graph')} in the train split; at least 2 "
-                "are needed."
-            )
-        if data.kind == "single_label" and data.label_mask.all():
-            check_labels_repeat(data.labels)
-        objective = make_objective(
-            data, parts == TRAIN, settings.label_smoothing, self.unit
+        check_train_split(int((parts == TRAIN).sum()), "labelled graph")
+        objective, parts = objective_and_split(
+            data, parts, settings.label_smoothing, self.unit
         )
-        parts[data.label_mask & ~usable_rows(data, objective)] = ""
         encoder, notes = FeatureEncoder.from_features(data.nodes.features)
         data.notes.extend(notes)
         graphs, y = encode_graphs(data, encoder), encode_labels(data, objective)
@@ -188,7 +184,7 @@ class GraphLevelEstimator(SupervisedEstimator):
             )
         )
         rows = np.flatnonzero(self.split_ == TRAIN)
-        loader = GraphLoader(
+        loader = graph_loader(
             rows,
             torch.from_numpy(y[rows]),
             2 * self.data_.edge_counts[rows],
@@ -307,21 +303,22 @@ class GraphLevelEstimator(SupervisedEstimator):
     # --- evaluate ---
 
     def evaluate(self, X: Any = None, y: Any = None) -> Evaluation:
-        """Evaluate on labelled graphs; X=None: on the test split."""
+        """Evaluate on the test split (X=None), or on other labelled graphs.
+
+        Graphs of unknown classes are left out, and counted in `notes`; of graphs with a
+        split of their own, those of its test split are scored.
+        """
         self.check_fitted()
         if X is None:
             check_test_split(len(self.test_.names), "labelled graphs")
             return self._evaluate(self.test_)
         data = self.read(X, y)
-        usable = usable_rows(data, self.objective_)
-        check_known_class(usable, self.objective_, self.unit)
-        left_out = int((data.label_mask & ~usable).sum())
-        note = f"{pluralize(left_out, 'graph')} of unknown classes left out"
-        data = data.select(np.flatnonzero(usable))
+        rows, notes = rows_to_score(data, self.objective_, self.unit)
+        data = data.select(rows)
         encoded = LabelledGraphs(
             data.names, self.to_tensors(data), encode_labels(data, self.objective_)
         )
-        return self._evaluate(encoded, [note] if left_out else [])
+        return self._evaluate(encoded, notes)
 
     def _evaluate(
         self, data: LabelledGraphs, notes: list[str] | None = None

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vicinal.core.compute.runtime import seed_for
 from vicinal.core.data.splits import TRAIN, VAL, assign_folds
-from vicinal.core.estimators.labels import encode_labels, make_objective, usable_rows
+from vicinal.core.estimators.labels import encode_labels, objective_and_split
 from vicinal.core.estimators.model_choice import (
     calibrated_predictions,
     compare_at_own_temperature,
@@ -34,7 +34,6 @@ from vicinal.core.training.trainer import Epoch
 from vicinal.core.training.trainer_options import never_stop
 from vicinal.errors import NoDataError
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.labels import check_labels_repeat
 from vicinal.graphs.data.node_features import FeatureEncoder, features_or_degrees
 from vicinal.graphs.node_model import NodeModel
 from vicinal.graphs.nodes.ensemble import Ensemble, average_logits
@@ -84,7 +83,9 @@ class NodeEstimator(NodeModel):
                 "No labelled node is in the train split. Check the labels and the "
                 "split column."
             )
-        objective = self._objective(table, split)
+        objective, split = objective_and_split(
+            table, split, settings.label_smoothing, self.unit
+        )
         encoder, notes = FeatureEncoder.from_features(table.features)
         table.notes.extend(notes)
         table = table.replace(max_bytes=memory_limit(settings))
@@ -118,19 +119,6 @@ class NodeEstimator(NodeModel):
             num_neighbors=neighbors,
         )
         self.calibrate()
-
-    def _objective(self, table: GraphTable, split: np.ndarray) -> Objective:
-        """Return the objective; nodes of classes outside train leave the split."""
-        if table.kind == "single_label" and table.label_mask.all():
-            check_labels_repeat(table.labels)
-        smoothing = self.settings_.label_smoothing
-        objective = make_objective(table, split == TRAIN, smoothing, self.unit)
-        unknown = table.label_mask & ~usable_rows(table, objective)
-        if unknown.any() and table.labels is not None:
-            names = ", ".join(sorted(set(table.labels[unknown])))
-            table.notes.append(f"classes without a training node, left out: {names}")
-            split[unknown] = ""
-        return objective
 
     def train_network(
         self,

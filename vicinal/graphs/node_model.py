@@ -15,15 +15,13 @@ from torch import Tensor
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.data.splits import TEST, check_test_split
 from vicinal.core.estimators.labels import (
-    check_known_class,
     check_label_kind,
     encode_labels,
-    usable_rows,
+    rows_to_score,
 )
 from vicinal.core.estimators.model_choice import evaluate_against_constant
 from vicinal.core.estimators.supervised import SupervisedEstimator
 from vicinal.core.evaluation.evaluation import Evaluation
-from vicinal.core.text import pluralize
 from vicinal.errors import NoDataError, suggest_names
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_features import FeatureEncoder, features_or_degrees
@@ -323,15 +321,7 @@ class NodeModel(SupervisedEstimator):
 
     def _rows_to_score(self, table: GraphTable) -> tuple[np.ndarray, list[str]]:
         """Return the rows of another graph that can be scored, and notes."""
-        usable, notes = usable_rows(table, self.objective_), []
-        left_out = int((table.label_mask & ~usable).sum())
-        if table.split is not None and (table.split == TEST).any():
-            usable = usable & (table.split == TEST)
-            notes.append("only nodes of the test split are scored")
-        if left_out:
-            notes.append(f"{pluralize(left_out, 'node')} of unknown classes left out")
-        check_known_class(usable, self.objective_, self.unit)
-        rows = np.flatnonzero(usable)
+        rows, notes = rows_to_score(table, self.objective_, self.unit)
         train = self.graph_.ids[self.labelled_graph_.train_mask].astype(str)
         repeated = int(np.isin(table.ids[rows].astype(str), train).sum())
         if repeated:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from vicinal.core.data.labels import Kind
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.data.splits import TRAIN, VAL, split_labelled
 from vicinal.core.estimators.labels import encode_labels, make_objective
@@ -33,7 +34,7 @@ class Points:
     x: np.ndarray
     labels: Any
     quarantined: list[Quarantined] = field(default_factory=list)
-    kind = "single_label"
+    kind: Kind = "single_label"
 
     @property
     def label_mask(self) -> np.ndarray:
@@ -208,6 +209,35 @@ class Batches:
 
     def shard(self, rank: int, world_size: int) -> "Batches":
         return self
+
+
+def test_the_weights_of_the_best_epoch_are_kept():
+    model = PointClassifier(epochs=3, lr=0.1).fit(*exclusive_or())
+    network, losses, factors = Product(RIGHT), iter([0.5, 0.1, 0.9]), []
+
+    def validate(_: nn.Module) -> tuple[float, float]:
+        factors.append(network.factor.item())
+        return next(losses), 0.5
+
+    trainer = model.make_trainer(
+        network, AllPoints(model), validate,
+        settings=model.settings_, started_at=0.0,
+    )  # fmt: skip
+    epochs = list(model.run_trainer(trainer))
+    assert [epoch.best for epoch in epochs] == [True, True, False]
+    assert len({RIGHT, *factors}) == 4  # each epoch changed the weight
+    assert network.factor.item() == factors[1]
+    assert model.history_ == epochs
+
+
+class AllPoints(Batches):
+    """A loader of one batch: all points."""
+
+    def __init__(self, model: PointClassifier) -> None:
+        self.batch = torch.from_numpy(model.points_.x), torch.from_numpy(model.y_)
+
+    def batches(self, epoch: int, start: int) -> Any:
+        yield self.batch
 
 
 def test_the_warning_about_quarantine_names_the_line_that_called_fit():

@@ -38,6 +38,22 @@ def test_as_many_predictions_as_fit_are_all_printed():
     ]
 
 
+def test_known_edges_are_marked():
+    frame = pd.DataFrame(
+        {
+            "source": ["a", "a"],
+            "target": ["b", "c"],
+            "probability": [0.9, 0.25],
+            "is_edge": [True, False],
+        }
+    )
+    found = Predictions(frame, "pair", marks={"is_edge": "already an edge"})
+    assert list(found.lines()) == [
+        "a - b     90.0 %  (already an edge)",
+        "a - c     25.0 %",
+    ]
+
+
 def test_embeddings_without_columns_are_refused(tmp_path):
     with pytest.raises(SettingError, match="has no embeddings"):
         write_embeddings(tmp_path / "v.csv", np.array(["a"]), np.zeros((1, 0)))

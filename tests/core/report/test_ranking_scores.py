@@ -6,12 +6,16 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from vicinal.core.evaluation.evaluation import Evaluation, evaluate_predictions
+from vicinal.core.metrics import Groups
 from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
+from vicinal.core.report import ranking_scores
 from vicinal.core.report.ranking_scores import ranking_table
 from vicinal.core.report.report import Table
 
 
-def evaluate(objective: Objective, y: np.ndarray, p: np.ndarray) -> Evaluation:
+def evaluate(
+    objective: Objective, y: np.ndarray, p: np.ndarray, groups: Groups = None
+) -> Evaluation:
     labels = [
         "|".join(np.array(objective.classes)[row > 0]) or "-" if y.ndim == 2 else row
         for row in (y if y.ndim == 2 else np.array(objective.classes)[y])
@@ -20,7 +24,9 @@ def evaluate(objective: Objective, y: np.ndarray, p: np.ndarray) -> Evaluation:
     for k, name in enumerate(objective.classes):
         frame[f"p_{name}"] = p[:, k]
     constant = np.zeros(y.shape[1:]) if y.ndim == 2 else 0
-    return evaluate_predictions(objective, y, p, frame, constant, "constant")
+    return evaluate_predictions(
+        objective, y, p, frame, constant, "constant", groups=groups
+    )
 
 
 def random_probabilities(n: int, k: int, seed: int = 0) -> np.ndarray:
@@ -39,6 +45,23 @@ def test_two_classes_have_the_scores_of_scikit_learn():
     assert auroc.startswith(f"{roc_auc_score(y, p[:, 1]):.3f} [")
     assert precision.startswith(f"{average_precision_score(y, p[:, 1]):.3f} [")
     assert (prevalence, support) == ("33.3 %", 20)
+
+
+def test_copies_in_one_group_do_not_narrow_the_intervals(monkeypatch):
+    # resampled by group, four copies of each example have the scores of one
+    monkeypatch.setattr(ranking_scores, "BOOTSTRAP_SAMPLES", 20)
+    y, p = np.arange(24) % 3 // 2, random_probabilities(24, 2)
+    objective, groups = SingleLabel(("no", "yes")), np.repeat(np.arange(24), 4)
+    copies = np.repeat(y, 4), np.repeat(p, 4, axis=0)
+    once, grouped, independent = (
+        ranking_table(evaluate(objective, *data))[0]
+        for data in ((y, p), (*copies, groups), copies)
+    )
+    assert isinstance(once, Table) and isinstance(grouped, Table)
+    assert isinstance(independent, Table)
+    scores = [[row[:-1] for row in table.rows] for table in (once, grouped)]
+    assert scores[0] == scores[1]
+    assert [row[1] for row in independent.rows] != [row[1] for row in once.rows]
 
 
 def test_only_rare_classes_are_listed_among_many():

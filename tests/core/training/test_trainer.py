@@ -478,6 +478,18 @@ def test_no_epoch_starts_after_the_minutes(clock):
     assert len(list(trainer(validate=slow, minutes=1.0).epochs())) == 1
 
 
+@pytest.mark.parametrize("used", [61, 90, 120])
+def test_a_step_after_the_minutes_has_learning_rate_0(clock, used):
+    # one step is always taken; a cosine continued beyond its end would rise again
+    model = linear()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    options = {"time_limited": True, "started_at": -float(used)}
+    (record,) = trainer(model, minutes=1.0, options=options).epochs()
+    assert record.lr == pytest.approx(0, abs=1e-12)
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(p.detach(), before[name], rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("minutes", [1.5 / 60, 3.5 / 60, 5.5 / 60, 10.5 / 60])
 def test_a_run_stopped_by_the_minutes_can_be_resumed(clock, tmp_path, minutes):
     whole = trainer(deep())

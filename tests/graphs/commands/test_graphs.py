@@ -26,6 +26,9 @@ def test_training_writes_a_complete_run(run_command, rings, check_files):
         "vicinal explain runs/rings DATA NAME",
     ):
         assert words in output.out, words
+    epochs = [line for line in output.out.splitlines() if line.startswith("epoch ")]
+    assert len(epochs) == 3 and all("val loss" in line for line in epochs)
+    assert not any(line.endswith(" *") for line in epochs)  # the last one is kept
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["score"]["value"] == 1
     assert metrics["statistics"]["graphs"] == 60

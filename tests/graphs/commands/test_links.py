@@ -90,6 +90,18 @@ def test_the_most_probable_new_edges_are_predicted(run_command, link_run, town):
     )
 
 
+def test_pairs_that_are_edges_are_marked(run_command, link_run, town):
+    edges = pd.read_csv(town / "edges.csv").astype(str)
+    u, v = edges.iloc[0]
+    neighbours = {*edges["target"][edges["source"] == u], u}
+    neighbours |= {*edges["source"][edges["target"] == u]}
+    other = next(name for name in edges["target"] if name not in neighbours)
+    lines = run_command("predict", link_run, u, v, u, other).out.splitlines()
+    assert lines[0].startswith(f"{u} - {v} ")
+    assert lines[0].endswith("  (already an edge)")
+    assert lines[1].startswith(f"{u} - {other} ") and lines[1].endswith(" %")
+
+
 def test_pairs_are_predicted_by_name_or_from_a_csv(run_command, refused, link_run):
     Path("pairs.csv").write_text("source,target\nn1,n2\nn5,n1\n")
     words = ("predict", link_run, "pairs.csv", "--output", "predictions.csv")
@@ -135,6 +147,8 @@ def test_the_score_of_a_network_is_taken_apart(run_command, refused, town, decod
     assert output.code == 0
     assert f"network 1 (GraphSAGE with {decoder} decoder)" in output.out
     assert ": kept" in output.out
+    epochs = [line for line in output.out.splitlines() if line.startswith("epoch ")]
+    assert len(epochs) == 3 and epochs[0].endswith(" *")  # the best so far
     found = run_command("inspect", "network", "n1", "n2", "--json").json()
     assert found["max_error"] < 1e-4
     total = found["bias"] + sum(found["terms"])

@@ -155,6 +155,16 @@ def test_triples_without_a_header(mark, tmp_path):
         read_graph(path)
 
 
+def test_each_edge_keeps_its_relation_when_their_names_are_sorted():
+    # c, a, b: the ranks 2, 0, 1 differ from the order of sorting 1, 2, 0
+    kinds = ["c", "a", "b", "a"]
+    ends = {"source": ["u", "v", "w", "x"], "target": ["v", "w", "x", "u"]}
+    table = read_graph(pd.DataFrame({**ends, "kind": kinds}), relation_column="kind")
+    assert table.relations == ("a", "b", "c")
+    assert table.relation is not None
+    assert [table.relations[k] for k in table.relation] == kinds
+
+
 def test_edge_lists_of_networkx_and_konect(tmp_path):
     path = tmp_path / "x.edgelist"
     graph = nx.Graph([("a", "b", {"weight": 2.5}), ("b", "c", {"weight": 1.0})])

@@ -226,6 +226,12 @@ def test_floats_are_scaled_or_clipped():
         decoded(encoded(Image.fromarray(wide), "TIFF"), 8)
 
 
+def test_floats_below_0_are_clipped_and_not_scaled():
+    signed = np.linspace(-1, 1, 64, dtype=np.float32).reshape(8, 8)
+    got = decoded(encoded(Image.fromarray(signed), "TIFF"), 8)[..., 0]
+    close(got, signed.clip(0, 255), atol=0.5)
+
+
 # --- orientation -------------------------------------------------------------------
 
 

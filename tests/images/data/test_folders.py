@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from vicinal.errors import DataError, NoDataError, SettingError
+from vicinal.images.data.folders import UNSUPPORTED, list_images_below
 from vicinal.images.data.read import ImageTable, read_images
 
 
@@ -155,6 +156,18 @@ def test_unsupported_formats_are_quarantined(make_directory):
     assert [q.name for q in table.quarantined] == ["cat/a.HEIC", "cat/b.heic"]
     assert {q.label for q in table.quarantined} == {"cat"}
     assert all("export it as JPEG" in q.reason for q in table.quarantined)
+
+
+def test_unsupported_formats_are_quarantined_without_labels_too(make_directory):
+    root = make_directory({"": 1, "deep": 1})
+    for name in ("a.HEIC", "deep/b.dng", "notes.txt"):
+        (root / name).write_bytes(b"?")
+    table = list_images_below(root)
+    assert table.names == ["0.png", "deep/0.png"]
+    assert table.quarantined == [
+        ("a.HEIC", "", UNSUPPORTED),
+        ("deep/b.dng", "", UNSUPPORTED),
+    ]
 
 
 def test_same_subdirectories_in_every_class_are_noted(make_directory):

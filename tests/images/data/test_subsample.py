@@ -59,13 +59,15 @@ def test_a_sample_is_used_if_time_is_short():
     assert f"sample of {len(sample):,};" in note and "all 4,000 images" in note
 
 
-def test_a_sample_keeps_the_proportions_of_given_splits(tmp_path):
-    frame = pd.DataFrame({"path": [f"{k}.png" for k in range(1000)]})
-    frame["label"] = ["a", "b"] * 500
+@pytest.mark.parametrize("labels", [["a", "b"] * 500, [k / 7 for k in range(1000)]])
+def test_a_sample_keeps_the_proportions_of_given_splits(labels):
+    frame = pd.DataFrame({"path": [f"{k}.png" for k in range(1000)], "label": labels})
     frame["split"] = ["test"] * 200 + ["train"] * 800
-    sample = subsample(read_images(frame), 100, 0)
-    assert sample.split is not None
-    assert (sample.split == "test").sum() == 20 and len(sample) == 100
+    table = read_images(frame)
+    for seed in range(5):
+        sample = subsample(table, 100, seed)
+        assert sample.split is not None
+        assert (sample.split == "test").sum() == 20 and len(sample) == 100
 
 
 def test_a_run_uses_a_sample_and_resumes_with_the_same(tmp_path, monkeypatch):

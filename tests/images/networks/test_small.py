@@ -54,7 +54,9 @@ def test_multiply_additions_are_counted_correctly():
 
 
 @pytest.mark.parametrize(
-    ("size", "stages"), [(4, 1), (8, 2), (28, 3), (32, 4), (64, 5), (128, 5), (224, 5)]
+    ("size", "stages"),
+    # 127 pixels: 64 after the first convolution, whose padding rounds up
+    [(4, 1), (8, 2), (28, 3), (32, 4), (64, 5), (127, 5), (128, 5), (224, 5)],
 )
 def test_the_last_map_is_4_to_7_pixels_wide(size, stages):
     network = small(3, 1, size).eval()

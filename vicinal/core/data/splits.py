@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vicinal.core.text import pluralize
 from vicinal.errors import NoDataError
 
 TRAIN, VAL, TEST = "train", "val", "test"
@@ -106,6 +107,17 @@ def split_labelled(
         return splits
     splits[rows] = given[rows]
     return complete_split(splits, draw, val=val, test=test)
+
+
+def check_train_split(size: int, unit: str) -> None:
+    """Raise NoDataError unless the train split has two examples or more.
+
+    unit: singular noun, such as `labelled graph`.
+    """
+    if size < 2:
+        raise NoDataError(
+            f"{pluralize(size, unit)} in the train split; at least 2 are needed."
+        )
 
 
 def check_test_split(size: int, other_data: str = "") -> None:

@@ -5,7 +5,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from vicinal.core.data.label_parsing import check_labels_repeat
+from vicinal.core.data.labels import Kind
+from vicinal.core.data.splits import TEST, TRAIN, UNUSED
 from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
+from vicinal.core.text import pluralize
 from vicinal.errors import ClassError, DataError
 
 
@@ -23,15 +27,29 @@ class LabelledData(Protocol):
         ...
 
     @property
-    def kind(self) -> str:
-        """Return `single_label`, `multi_label`, `numeric` or `none`."""
+    def kind(self) -> Kind:
+        """Return the kind of the labels."""
         ...
 
     def __len__(self) -> int: ...
 
 
+class SplitData(LabelledData, Protocol):
+    """Labelled data that may come with a split of the user's."""
+
+    @property
+    def split(self) -> np.ndarray | None:
+        """Return [N] train, val, test, or "" where not given; None: no split."""
+        ...
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what the reader of the data noticed; more may be appended."""
+        ...
+
+
 def check_label_kind(
-    kind: str, kinds: Sequence[str], estimator: str, unit: str
+    kind: Kind, kinds: Sequence[Kind], estimator: str, unit: str
 ) -> None:
     """Raise DataError where labels are missing or of a kind that does not fit."""
     if kind == "none":
@@ -75,6 +93,44 @@ def usable_rows(data: LabelledData, objective: Objective) -> np.ndarray:
         return data.label_mask
     classes = set(objective.classes)
     return np.array([label in classes for label in data.labels], dtype=bool)
+
+
+def objective_and_split(
+    data: SplitData, split: np.ndarray, label_smoothing: float, unit: str
+) -> tuple[Objective, np.ndarray]:
+    """Return the objective, and the split [N] without examples of unknown classes.
+
+    Classes that the train split lacks are unknown; the notes of the data name them.
+    DataError if all labels differ, and as for `make_objective`.
+    """
+    if data.kind == "single_label" and data.label_mask.all():
+        check_labels_repeat(data.labels)
+    objective = make_objective(data, split == TRAIN, label_smoothing, unit)
+    unknown = data.label_mask & ~usable_rows(data, objective)
+    if unknown.any():
+        names = ", ".join(sorted(set(data.labels[unknown])))
+        data.notes.append(f"classes without a training {unit}, left out: {names}")
+    return objective, np.where(unknown, UNUSED, split)
+
+
+def rows_to_score(
+    data: SplitData, objective: Objective, unit: str
+) -> tuple[np.ndarray, list[str]]:
+    """Return the indices of the examples to evaluate a model on, and notes.
+
+    Those of the test split if the data have one, of classes that the model knows.
+    ClassError if there are none.
+    """
+    scored, notes = data.label_mask, []
+    if data.split is not None and (data.split == TEST).any():
+        scored = scored & (data.split == TEST)
+        notes.append(f"only {unit}s of the test split are scored")
+    usable = scored & usable_rows(data, objective)
+    left_out = int((scored & ~usable).sum())
+    if left_out:
+        notes.append(f"{pluralize(left_out, unit)} of unknown classes left out")
+    check_known_class(usable, objective, unit)
+    return np.flatnonzero(usable), notes
 
 
 def check_known_class(usable: np.ndarray, objective: Objective, unit: str) -> None:

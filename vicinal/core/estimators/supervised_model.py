@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from vicinal.core import objective as objectives
+from vicinal.core.data.labels import Kind
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.estimators.estimator import (
     Estimator,
@@ -99,7 +100,7 @@ class SupervisedModel(Estimator):
     `estimator.temperature_` is `estimator.model_.temperature`.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = ()
+    kinds: ClassVar[tuple[Kind, ...]] = ()
     """kinds of labels that the estimator takes"""
 
     unit: ClassVar[str]

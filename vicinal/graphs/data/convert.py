@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from vicinal.core.data.label_parsing import (
+    Labels,
+    labels_from_array,
+    no_labels,
+    with_labels,
+)
 from vicinal.core.data.labels import Task
 from vicinal.core.data.splits import SPLITS, TRAIN
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.edge_list import WEIGHT_COLUMNS, merge_duplicate_edges
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.labels import Labels, labels_from_array, no_labels, with_labels
 from vicinal.graphs.data.node_list import ID_COLUMNS, LABEL_COLUMNS, read_nodes
 
 VECTOR_TYPES = (list, tuple, np.ndarray, torch.Tensor)
@@ -162,7 +167,7 @@ def from_pyg(data: Any, task: Task) -> GraphTable:
         None if weight is None else _to_numpy(weight),
         features=None if x is None else _to_numpy(x),
         labels=labels_from_array(
-            ids.tolist(), None if y is None else _to_numpy(y), task
+            ids.tolist(), None if y is None else _to_numpy(y), task, "node"
         ),
         split=_split_from_masks(data, count),
     )

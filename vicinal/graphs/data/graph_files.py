@@ -9,6 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from vicinal.core.data.label_parsing import labels_from_array, no_labels, with_labels
 from vicinal.core.data.labels import Task
 from vicinal.core.data.splits import SPLITS
 from vicinal.errors import DataError
@@ -22,7 +23,6 @@ from vicinal.graphs.data.convert import (
 from vicinal.graphs.data.detect import ADJACENCY_ARRAYS
 from vicinal.graphs.data.edge_list import check_memory
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.labels import labels_from_array, no_labels, with_labels
 
 NOTE = "vicinal note"
 """graph attribute that carries a note about the file"""
@@ -211,7 +211,8 @@ def _table_from_arrays(
     labels = by_role["labels"]
     if labels is None:
         return table
-    return with_labels(table, labels_from_array(table.ids.tolist(), labels, task))
+    given = labels_from_array(table.ids.tolist(), labels, task, "node")
+    return with_labels(table, given)
 
 
 def _find_array(arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> Any:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vicinal.core.data.label_parsing import Labels, has_label, with_task
 from vicinal.core.data.labels import Kind, Task
 from vicinal.core.data.quarantine import Quarantined
-from vicinal.graphs.data.labels import Labels, has_label, with_task
 from vicinal.graphs.sparse.adjacency import Adjacency
 from vicinal.graphs.sparse.memmap import allocate
 

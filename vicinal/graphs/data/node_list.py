@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vicinal.core.data.csv_tables import clean_cell, named_column, read_csv
+from vicinal.core.data.label_parsing import Labels, parse_labels
 from vicinal.core.data.labels import (
     SPLIT_ALIASES,
     Task,
@@ -18,7 +19,6 @@ from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs.data.edge_list import cells_as_text, find_column
-from vicinal.graphs.data.labels import Labels, parse_labels
 
 ID_COLUMNS = ("id", "node_id", "node", "name", "nodeid")
 LABEL_COLUMNS = ("label", "class", "y", "labels", "target", "category")

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from vicinal.core.data.csv_tables import read_csv
+from vicinal.core.data.label_parsing import labels_from_array, with_labels
 from vicinal.core.data.labels import Task
 from vicinal.errors import DataError, NoDataError, SettingError, suggest_names
 from vicinal.graphs.data.convert import (
@@ -44,7 +45,6 @@ from vicinal.graphs.data.edge_list import (
 from vicinal.graphs.data.graph_column import GraphColumn
 from vicinal.graphs.data.graph_files import READERS, open_with, read_npy_directory
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.labels import labels_from_array, with_labels
 from vicinal.graphs.data.node_list import ID_COLUMNS, Nodes, read_nodes
 
 EDGE_LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".edges", ".edgelist", ".el")
@@ -97,7 +97,8 @@ def read_graph(
         return table
     if isinstance(y, Mapping):
         y = _labels_by_name(y, table.ids)
-    return with_labels(table, labels_from_array(table.ids.tolist(), y, task))
+    given = labels_from_array(table.ids.tolist(), y, task, "node")
+    return with_labels(table, given)
 
 
 def _labels_by_name(y: Mapping[Any, Any], ids: np.ndarray) -> list[Any]:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from vicinal.core.data.label_parsing import parse_labels, with_labels
 from vicinal.core.data.labels import Task
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
@@ -30,7 +31,6 @@ from vicinal.graphs.data.collection_files import (
 from vicinal.graphs.data.convert import is_matrix, is_networkx, is_pyg
 from vicinal.graphs.data.detect import find_gin_file, tu_dataset_name
 from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
-from vicinal.graphs.data.labels import parse_labels, with_labels
 from vicinal.graphs.data.read import read_graph
 
 

@@ -1,53 +1,30 @@
 """BatchedGraphs as tensors with targets: encoding, splitting, mini-batches, files."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.core.compute.runtime import seeded_generator
 from vicinal.core.data.splits import split_labelled
 from vicinal.core.estimators.model_files import decode_names, encode_names
 from vicinal.core.storage.checkpoint import Tensors
-from vicinal.core.training.trainer import Loader
+from vicinal.core.training.row_loader import RowLoader
 from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.graph_level.graph_features import BatchedGraphs
 
 
-@dataclass
-class GraphLoader:
-    """Mini-batches of graphs with about the same number of edges each."""
+def graph_loader(
+    rows: np.ndarray, y: Tensor, edges: np.ndarray, per_batch: int, seed: int
+) -> RowLoader:
+    """Return mini-batches of graphs with about `per_batch` edges each.
 
-    rows: np.ndarray
-    y: Tensor
-    edges: np.ndarray
-    """[number of rows] edges of each graph"""
-
-    per_batch: int
-    seed: int
-    share: tuple[int, int] = (0, 1)
-
-    @property
-    def steps(self) -> int:
-        return max(1, round(float(self.edges.sum()) / self.per_batch))
-
-    def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        generator = seeded_generator(self.seed, epoch)
-        order = torch.randperm(len(self.rows), generator=generator)
-        done = np.cumsum(self.edges[order.numpy()] + 1)  # a graph without edges counts
-        step = np.minimum(done * self.steps // (done[-1] + 1), self.steps - 1)
-        k, of = self.share
-        for number in range(start, self.steps):
-            own = order[torch.from_numpy(step == number)][k::of]
-            yield torch.from_numpy(self.rows[own.numpy()]), self.y[own]
-
-    def shard(self, rank: int, world_size: int) -> Loader:
-        return replace(self, share=(rank, world_size))
+    rows: [R] graphs. y: [R] or [R, K] targets. edges: [R] edges of each graph.
+    """
+    steps = max(1, round(float(edges.sum()) / per_batch))
+    return RowLoader(rows, y, edges + 1, steps, seed)  # a graph without edges counts
 
 
 class LabelledGraphs(NamedTuple):

@@ -10,7 +10,6 @@ from typing import Any, Self, cast
 import numpy as np
 import torch
 
-from vicinal.core.data.labels import Kind
 from vicinal.core.data.splits import TEST
 from vicinal.core.estimators.labels import decode_targets, usable_rows
 from vicinal.core.estimators.model_files import (
@@ -177,7 +176,7 @@ def _restore_table(
         directed=directed,
         weight=None if weight is None else weight.numpy(),
         labels=labels,
-        kind=cast(Kind, objective.kind),
+        kind=objective.kind,
         max_bytes=max_bytes,
     )
 

@@ -161,7 +161,7 @@ def _plot_windows(
             grid = np.array([getattr(t, name) for t in terms]).reshape(window) + 0.0
             _plot_grid(figure, axis, grid, padding)
             total = f", sum {grid.sum():.4g}" if name == "product" else ""
-            axis.set_title(f"channel {channel}: {title}{total}", fontsize=8)
+            axis.set_title(f"channel {channel}\n{title}{total}", fontsize=8)
     rest = len(by_channel) - len(shown)
     omitted = f" ({rest} channels not shown)" if rest else ""
     title = "\n".join(wrap(f"{_describe(breakdown)}{omitted}", 80))

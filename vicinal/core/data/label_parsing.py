@@ -1,4 +1,4 @@
-"""Labels of nodes or graphs, parsed from the cells of a column or from an array.
+"""Labels of examples, parsed from the cells of a column or from an array.
 
 Which labels are classes and which are numbers depends on the task. The cells are kept,
 so that `with_task` can parse them again without reading the data twice.
@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import torch
 
 from vicinal.core.data.csv_tables import clean_cell, restore_integers
 from vicinal.core.data.labels import (
@@ -23,6 +22,7 @@ from vicinal.core.data.labels import (
     replace_decimal_commas,
 )
 from vicinal.core.data.quarantine import Quarantined
+from vicinal.core.text import pluralize
 from vicinal.errors import DataError
 
 MANY_CLASSES = 10
@@ -33,7 +33,7 @@ FEW_LABELS = 4
 
 
 class Labels(NamedTuple):
-    """Parsed labels of N nodes or graphs."""
+    """Parsed labels of N examples."""
 
     values: np.ndarray | None
     """[N] class names, texts `a|b` (multi-label), or numbers; None where unlabelled"""
@@ -49,11 +49,12 @@ class Labels(NamedTuple):
 
 
 D = TypeVar("D", bound=Any)
-"""a `GraphTable` or `GraphCollection`"""
+"""a dataclass with the fields labels, kind, whole_numbers, label_source, quarantined
+and notes, such as a table of nodes"""
 
 
 def with_labels(data: D, labels: Labels) -> D:
-    """Return the table with these labels in place of the ones read before."""
+    """Return the data with these labels in place of the ones read before."""
     old = data.label_source or no_labels()
     return replace(
         data,
@@ -85,7 +86,7 @@ def no_labels() -> Labels:
 def parse_labels(names: list[str], cells: Any, task: Task) -> Labels:
     """Parse the cells [N] of a label column; None: there is no such column.
 
-    names: [N], of the nodes or graphs. Raises DataError if the task is regression and
+    names: [N], of the examples. Raises DataError if the task is regression and
     no cell is a number.
     """
     if cells is None:
@@ -123,26 +124,26 @@ def parse_labels(names: list[str], cells: Any, task: Task) -> Labels:
     return Labels(values, kind, whole_numbers, quarantined, notes, list(cells))
 
 
-def labels_from_array(names: list[str], y: Any, task: Task) -> Labels:
-    """Parse labels [N] from a list or array.
+def labels_from_array(names: list[str], y: Any, task: Task, unit: str) -> Labels:
+    """Parse labels [N] from a list, array or tensor.
 
-    None, NaN and, in an integer array, -1 mean unlabelled. Raises DataError for a wrong
-    shape.
+    None, NaN and, in an integer array, -1 mean unlabelled. unit: singular noun, for
+    messages. Raises DataError for a wrong shape.
     """
     if y is None:
         return no_labels()
     import pandas as pd
 
-    y = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else y
+    y = y.detach().cpu().numpy() if hasattr(y, "detach") else y
     if isinstance(y, np.ndarray) and y.size != len(y):
         raise DataError(
             f"y must have shape [{len(names):,}]. Got {list(y.shape)}. Write several "
-            "labels of a node as one text, a|b."
+            f"labels of one {unit} as one text, a|b."
         )
     cells = list(y.ravel() if isinstance(y, np.ndarray) else y)
     if len(cells) != len(names):
         raise DataError(
-            f"y must have a label for each of {len(names):,} nodes. Got "
+            f"y must have a label for each of {pluralize(len(names), unit)}. Got "
             f"{len(cells):,}. Use None where a label is missing."
         )
     if isinstance(y, np.ndarray) and y.dtype.kind == "i":
@@ -151,10 +152,10 @@ def labels_from_array(names: list[str], y: Any, task: Task) -> Labels:
 
 
 def with_task(data: D, names: list[str], task: Task) -> D:
-    """Return the table with the same labels parsed for another task.
+    """Return the data with the same labels parsed for another task.
 
-    Labels that were replaced after reading, and have no cells, are parsed from their
-    values. A table without labels is returned as it is.
+    names: [N], of the examples. Labels that were replaced after reading, and have no
+    cells, are parsed from their values. Data without labels are returned as they are.
     """
     if data.labels is None:
         return data
