@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
+
+import vicinal
 
 # one process runs thousands of tests and should release memory
 os.environ.setdefault("VICINAL_KEEP_MEMORY", "0")
@@ -47,7 +50,7 @@ def draw_image(
     return pixels if channels > 1 else pixels[..., 0]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def draw() -> Draw:
     return draw_image
 
@@ -140,6 +143,43 @@ def refused(run_command) -> Callable[..., str]:
         return message.strip()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def run_in_forks() -> Iterator[Callable[..., list[Output]]]:
+    """Return a function that runs Python code with arguments and an environment.
+
+    Programs of one call run at the same time, each in a fork of one process that has
+    done all imports (`fork_server.py`).
+    """
+    with subprocess.Popen(
+        [sys.executable, "-P", Path(__file__).with_name("fork_server.py")],
+        env=environment_of_a_process(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdin is not None and server.stdout is not None
+        requests, replies = server.stdin, server.stdout
+        assert replies.readline() == "ready\n"
+
+        def run(
+            *programs: tuple[str, list[str], dict[str, str]], seconds: float = 120
+        ) -> list[Output]:
+            environment = environment_of_a_process()
+            whole = [
+                (code, words, environment | more) for code, words, more in programs
+            ]
+            print(json.dumps([whole, seconds]), file=requests, flush=True)
+            return [Output(*reply) for reply in json.loads(replies.readline())]
+
+        yield run
+
+
+def environment_of_a_process() -> dict[str, str]:
+    """Return variables with which a new process imports this `vicinal`."""
+    root = str(Path(vicinal.__file__).parents[1])
+    return os.environ | {"PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture

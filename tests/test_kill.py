@@ -4,7 +4,6 @@ Runs are forked from one process that has imported torch, so that twenty kills t
 seconds; the slow test starts a new process for each run.
 """
 
-import contextlib
 import json
 import os
 import random
@@ -12,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,32 +35,30 @@ Train = Callable[[list[str], float | None], bool]
 whether it finished"""
 
 
+MAIN = """
+import os, sys
+from vicinal.cli.app import main
+
+os._exit(main(sys.argv[1:]))
+"""
+
+
 def environment() -> dict[str, str]:
     root = str(Path(vicinal.__file__).parents[1])
     return os.environ | {"PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
-def train_in_fork() -> Iterator[Train]:
+def train_in_fork(run_in_forks) -> Train:
     """Run `vicinal` in processes that are forked from one with all imports done."""
-    with subprocess.Popen(
-        [sys.executable, __file__],
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None and process.stdout is not None
-        requests, replies = process.stdin, process.stdout
 
-        def train(arguments: list[str], seconds: float | None) -> bool:
-            print(json.dumps([arguments, seconds]), file=requests, flush=True)
-            code = int(replies.readline())
-            assert code in (0, -signal.SIGKILL)
-            return code == 0
+    def train(arguments: list[str], seconds: float | None) -> bool:
+        limit = 600 if seconds is None else seconds
+        (done,) = run_in_forks((MAIN, arguments, {}), seconds=limit)
+        assert done.code in (0, -signal.SIGKILL), done.err
+        return done.code == 0
 
-        assert replies.readline() == "ready\n"
-        yield train
+    return train
 
 
 @pytest.fixture
@@ -167,55 +164,3 @@ def test_twenty_kills_of_new_processes(images, tmp_path):
     train_in_new_process(["info"], None)
     startup = 0.8 * (time.monotonic() - started_at)
     check_kills(train_in_new_process, images, tmp_path, startup)
-
-
-# --- the process that runs are forked from -----------------------------------------
-
-
-def preload() -> None:
-    """Import what a run imports late, which takes longer than the run itself."""
-    import jinja2.environment  # noqa: F401
-    import matplotlib.backends.backend_svg  # noqa: F401
-    import pandas  # noqa: F401
-    import sklearn.linear_model
-    import sklearn.pipeline  # noqa: F401
-    import torch._dynamo  # by torch.optim
-    import torch.distributed.tensor  # noqa: F401
-    from matplotlib.figure import Figure
-    from PIL import Image
-
-    import vicinal.images.run  # noqa: F401
-    from vicinal.core.compute.runtime import deterministic_kernels
-
-    Image.init()
-    figure = Figure()
-    figure.add_subplot(title="load the fonts")
-    figure.savefig(os.devnull, format="svg")
-    with deterministic_kernels(True):
-        pass
-
-
-def serve() -> None:
-    """Fork a process for each line of stdin, kill it in time, print its exit code."""
-    preload()
-    from vicinal.cli.app import main
-
-    print("ready", flush=True)
-    for line in sys.stdin:
-        arguments, seconds = json.loads(line)
-        pid = os.fork()
-        if not pid:
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, 1)
-            os._exit(main(arguments))
-        end = time.monotonic() + (1e9 if seconds is None else seconds)
-        while not (status := os.waitpid(pid, os.WNOHANG))[0]:
-            if time.monotonic() >= end:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.0005)
-        print(os.waitstatus_to_exitcode(status[1]), flush=True)
-
-
-if __name__ == "__main__":
-    serve()

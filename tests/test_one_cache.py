@@ -1,18 +1,15 @@
 """Whole runs and their cache: two runs at the same moment, and a full disk."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import vicinal
-from vicinal.cli.app import OK
+from vicinal.cli.app import OK, main
 from vicinal.images.classifier import ImageClassifier
 
 
@@ -38,9 +35,11 @@ def words(tmp_path_factory) -> list[str]:
 SYNCHRONIZED = """
 import sys, time, pathlib
 from vicinal.cli.app import main
+from vicinal.core.report import plots
 from vicinal.images.data import cache
 from vicinal.images.training import frozen_features
 
+plots.to_svg = lambda *_: "<svg/>"  # the report is not what this is about
 folder, name, *words = sys.argv[1:]
 
 def synchronize(module, function):
@@ -63,48 +62,31 @@ sys.exit(main(words))
 """runs vicinal; before its first write to each cache it waits for the other process"""
 
 
-def start(
-    words: list[str], cache: Path, program: tuple[str, ...] = ("-m", "vicinal")
-) -> subprocess.Popen[str]:
-    root = str(Path(vicinal.__file__).parents[1])
-    return subprocess.Popen(
-        [sys.executable, *program, *words],
-        env=os.environ | {"VICINAL_CACHE": str(cache), "PYTHONPATH": root},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[dict[str, Any], str]:
-    """Return the JSON object on stdout, and stderr."""
-    out, error = process.communicate(timeout=120)
-    assert process.returncode == OK, error
-    return json.loads(out), error
-
-
 @pytest.fixture(scope="module")
 def without_cache(words, tmp_path_factory) -> dict[str, Any]:
     """The summary of a run that uses no cache."""
     folder = tmp_path_factory.mktemp("alone")
-    cache = folder / "cache"
     run = [*words, "--no-cache", "--out", str(folder / "run")]
-    summary, _ = finish(start(run, cache))
-    assert not cache.exists()
-    return summary
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out:
+        patch.setenv("VICINAL_CACHE", str(folder / "cache"))
+        patch.setattr("vicinal.core.report.plots.to_svg", lambda *_: "<svg/>")
+        assert main(run) == OK
+    assert not (folder / "cache").exists()
+    return json.loads(out.getvalue())
 
 
-def test_two_runs_write_to_one_cache_at_the_same_moment(words, without_cache, tmp_path):
+def test_two_runs_write_to_one_cache_at_the_same_moment(
+    words, without_cache, run_in_forks, tmp_path
+):
     cache = tmp_path / "cache"
     runs = [tmp_path / "one", tmp_path / "two"]
-    processes = []
+    programs = []
     for run in runs:
-        program = "-c", SYNCHRONIZED, str(tmp_path), run.name
-        processes.append(start([*words, "--out", str(run)], cache, program))
-    for process in processes:
-        summary, error = finish(process)
-        assert summary["score"] == without_cache["score"]
-        assert "cannot be written" not in error
+        arguments = [str(tmp_path), run.name, *words, "--out", str(run)]
+        programs.append((SYNCHRONIZED, arguments, {"VICINAL_CACHE": str(cache)}))
+    for output in run_in_forks(*programs):
+        assert output.json()["score"] == without_cache["score"]
+        assert "cannot be written" not in output.err
     one, two = ((run / "predictions.csv").read_text() for run in runs)
     assert one == two
     assert sorted(path.name for path in tmp_path.glob("*.*")) == [
@@ -116,14 +98,19 @@ def test_two_runs_write_to_one_cache_at_the_same_moment(words, without_cache, tm
     assert not list(cache.rglob("*.part"))
 
 
-def test_a_cache_on_a_full_disk(words, without_cache, small_disk, tmp_path_factory):
+@pytest.mark.usefixtures("without_plots")
+def test_a_cache_on_a_full_disk(
+    words, without_cache, small_disk, tmp_path_factory, run_command, monkeypatch
+):
     with (small_disk / "filler").open("wb", 0) as filler:
         with pytest.raises(OSError):
             while True:
                 filler.write(bytes(4096))
     run = tmp_path_factory.mktemp("run") / "run"
-    summary, error = finish(start([*words, "--out", str(run)], small_disk))
-    assert summary["score"] == without_cache["score"]
-    notes = [line for line in error.splitlines() if line.startswith("note: The cache")]
+    monkeypatch.setenv("VICINAL_CACHE", str(small_disk))
+    output = run_command(*words, "--out", run)
+    assert output.json()["score"] == without_cache["score"]
+    lines = output.err.splitlines()
+    notes = [line for line in lines if line.startswith("note: The cache")]
     assert len(notes) == 2 and all("No space left" in note for note in notes)
-    assert "Warning" not in error and (run / "report.html").exists()
+    assert "Warning" not in output.err and (run / "report.html").exists()

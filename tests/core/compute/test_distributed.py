@@ -1,11 +1,8 @@
 """Data-parallel training gives the result of one process."""
 
-import os
 import socket
-import subprocess
-import sys
 import textwrap
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -69,33 +66,30 @@ PROBLEM = '''
 '''
 
 
-def run_ranks(tmp_path: Path, work: str, processes: int = 2) -> list[tuple[int, str]]:
-    """Return the exit code and output of each rank that runs `work`."""
-    script = tmp_path / "work.py"
-    script.write_text(textwrap.dedent(PROBLEM) + textwrap.dedent(work))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    address |= {"WORLD_SIZE": str(processes), "PYTHONPATH": os.pathsep.join(sys.path)}
-    running = [
-        subprocess.Popen(
-            [sys.executable, str(script)],
-            env=os.environ | address | {"RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+RunRanks = Callable[..., list[tuple[int, str]]]
+
+
+@pytest.fixture
+def run_ranks(run_in_forks) -> RunRanks:
+    """Return a function: the exit code and output of each rank that runs `work`."""
+
+    def run(work: str, processes: int = 2) -> list[tuple[int, str]]:
+        code = textwrap.dedent(PROBLEM) + textwrap.dedent(work)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        address |= {"WORLD_SIZE": str(processes)}
+        ranks = run_in_forks(
+            *((code, [], address | {"RANK": str(rank)}) for rank in range(processes))
         )
-        for rank in range(processes)
-    ]
-    output = [process.communicate(timeout=120) for process in running]
-    return [
-        (p.returncode, out + err) for p, (out, err) in zip(running, output, strict=True)
-    ]
+        return [(rank.code, rank.out + rank.err) for rank in ranks]
+
+    return run
 
 
 @pytest.mark.parametrize("processes", [2, 3])
-def test_the_gradient_equals_that_of_the_whole_batch(tmp_path, processes):
+def test_the_gradient_equals_that_of_the_whole_batch(run_ranks, processes):
     """Uneven shards, an empty one, class weights: the trained weights are the same."""
     work = """
     with distributed.join_process_group() as group:
@@ -109,12 +103,12 @@ def test_the_gradient_equals_that_of_the_whole_batch(tmp_path, processes):
         else:
             run_worker(group)
     """
-    codes = run_ranks(tmp_path, work, processes)
+    codes = run_ranks(work, processes)
     assert codes[0] == (0, "True True 3 True\n")
     assert codes[1:] == [(0, "")] * (processes - 1)
 
 
-def test_all_ranks_end_with_the_same_weights(tmp_path):
+def test_all_ranks_end_with_the_same_weights(run_ranks):
     """Batch statistics are averaged as well."""
     work = """
     with distributed.join_process_group() as group:
@@ -129,12 +123,12 @@ def test_all_ranks_end_with_the_same_weights(tmp_path):
             Trainer.follow_steps = follow_steps
             run_worker(group)
     """
-    (leader, one), (follower, other) = run_ranks(tmp_path, work)
+    (leader, one), (follower, other) = run_ranks(work)
     assert leader == follower == 0
     assert len(one) > 20 and one == other
 
 
-def test_workers_leave_when_training_stops_early(tmp_path):
+def test_workers_leave_when_training_stops_early(run_ranks):
     work = """
     with distributed.join_process_group() as group:
         if group.is_leader:
@@ -146,10 +140,10 @@ def test_workers_leave_when_training_stops_early(tmp_path):
             run_worker(group)
             print("left")
     """
-    assert run_ranks(tmp_path, work) == [(0, "3\n"), (0, "left\n")]
+    assert run_ranks(work) == [(0, "3\n"), (0, "left\n")]
 
 
-def test_rank_0_reports_a_loss_that_is_nan(tmp_path):
+def test_rank_0_reports_a_loss_that_is_nan(run_ranks):
     work = """
     from vicinal.errors import TrainingError
     with distributed.join_process_group() as group:
@@ -163,10 +157,10 @@ def test_rank_0_reports_a_loss_that_is_nan(tmp_path):
             run_worker(group)
             print("left")
     """
-    assert run_ranks(tmp_path, work) == [(0, "True\n"), (0, "left\n")]
+    assert run_ranks(work) == [(0, "True\n"), (0, "left\n")]
 
 
-def test_a_lost_worker_is_reported_and_the_work_saved(tmp_path):
+def test_a_lost_worker_is_reported_and_the_work_saved(tmp_path, run_ranks):
     work = f"""
     from pathlib import Path
     from vicinal.errors import LostProcessError
@@ -193,7 +187,7 @@ def test_a_lost_worker_is_reported_and_the_work_saved(tmp_path):
             Trainer._step = step
             run_worker(group)
     """
-    (code, words), (other, _) = run_ranks(tmp_path, work)
+    (code, words), (other, _) = run_ranks(work)
     assert (code, other) == (0, 9)
     assert words.splitlines() == [
         "Another process of this training ended.",
