@@ -175,8 +175,9 @@ class NetworkSettings(Settings):
     """upper limit of val_fraction and test_fraction"""
 
     keep: Literal["auto", "network"] = "auto"
-    """auto: replace the linear baseline only if the network's validation loss is
-    significantly lower (paired permutation test); network: always keep the network"""
+    """auto: replace the linear baseline only if the network's validation loss (Brier
+    score or squared error) is significantly lower (paired permutation test); network:
+    always keep the network"""
 
     hidden: int = 64
     """hidden features of each layer"""
