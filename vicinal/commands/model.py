@@ -15,7 +15,7 @@ from vicinal.core.report.predictions import (
     check_embeddings_path,
     write_embeddings,
 )
-from vicinal.core.storage.files import predictions_path
+from vicinal.core.storage.files import predictions_path, refuse_links
 from vicinal.core.storage.run_folder import refuse_run_as_data
 from vicinal.core.text import pluralize
 
@@ -87,9 +87,9 @@ def _show(command: Command, run: OpenRun, arguments: Any, console: Console) -> O
     for line in found.text:
         console.print(line)
     if path is None and found.plot_name:
-        folder = (run.path if run.path.is_dir() else Path()) / "explain"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / found.plot_name
+        folder = run.path if run.path.is_dir() else Path()
+        path = refuse_links(folder, folder / "explain" / found.plot_name)
+        path.parent.mkdir(parents=True, exist_ok=True)
     if path is None:
         return found.data
     found.save_plot(path)

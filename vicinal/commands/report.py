@@ -8,7 +8,7 @@ from vicinal.commands.runs import open_run
 from vicinal.core.domain import Domain, Outcome
 from vicinal.core.report.console import Console
 from vicinal.core.report.report import Report
-from vicinal.core.storage.files import write_json, write_text
+from vicinal.core.storage.files import refuse_links, write_json, write_text
 from vicinal.core.storage.run_folder import read
 
 
@@ -17,6 +17,8 @@ def report(domain: Domain, run: str, arguments: Any, console: Console) -> Outcom
     started_at, folder = time.monotonic(), Path(run)
     page = Report.from_dict(read(folder, "report.json"))
     score = read(folder, "metrics.json")["score"]
+    for suffix in ("json", "txt", "html"):
+        refuse_links(folder, folder / f"report.{suffix}")
     added: Outcome = {}
     if any(vars(arguments).values()):
         opened = open_run("report", domain, run, console)

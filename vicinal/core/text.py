@@ -28,3 +28,19 @@ def format_duration(seconds: float) -> str:
 def format_percent(fraction: float) -> str:
     """Return a fraction in percent, to a tenth: `12.3 %`."""
     return f"{100 * fraction:.1f} %"
+
+
+# Terminals act on control characters. Marks of the writing direction reorder what is
+# shown, and separators of lines and paragraphs begin a line (Unicode TR 36, 2.6).
+CONTROLS = "\0-\x08\x0b-\x1f\x7f-\x9f"
+DIRECTION_MARKS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+SEPARATORS = "\u2028\u2029"
+UNSAFE = re.compile(f"[{CONTROLS}{DIRECTION_MARKS}{SEPARATORS}\ufeff\ufff9-\ufffb]")
+
+
+def printable(text: str) -> str:
+    """Return text for a terminal: control characters and direction marks escaped.
+
+    They are shown as in Python, such as \\x1b; tabs and line ends stay.
+    """
+    return UNSAFE.sub(lambda m: m[0].encode("unicode_escape").decode(), text)

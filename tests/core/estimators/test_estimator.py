@@ -24,7 +24,15 @@ from vicinal.core.estimators.estimator import (
     save_model,
 )
 from vicinal.core.settings import Settings
-from vicinal.errors import ModelFileError, NotFittedError, RunError, SettingError
+from vicinal.core.storage.checkpoint import save_tensors
+from vicinal.core.storage.files import sha256
+from vicinal.errors import (
+    ModelFileError,
+    NotFittedError,
+    RunError,
+    SettingError,
+    TrainingError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,6 +238,29 @@ def test_modified_weights_are_refused(directory):
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=r"hashes differ.*Copy both"):
         read_weights(directory, description)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path, value):
+    """They would predict NaN, or one class for everything, without any error."""
+    tensors = {"w": torch.tensor([1.0, value])}
+    with pytest.raises(TrainingError, match="1 of 2 numbers of w"):
+        save_model(tmp_path / "model", DESCRIPTION, tensors)
+    directory = save_model(tmp_path / "model", DESCRIPTION, {"w": torch.ones(2)})
+    path = directory / MODEL_TENSORS
+    save_tensors(path, tensors, {})
+    description = read_model(directory) | {"sha256": sha256(path)}
+    with pytest.raises(ModelFileError, match="holds no usable model: 1 of 2"):
+        read_weights(directory, description)
+
+
+@pytest.mark.parametrize("name", [MODEL_JSON, MODEL_TENSORS])
+def test_a_model_is_not_written_through_a_link(directory, tmp_path, name):
+    (directory / name).unlink()
+    (directory / name).symlink_to(tmp_path / "victim")
+    with pytest.raises(RunError, match="symbolic link"):
+        save_model(directory, DESCRIPTION, TENSORS)
+    assert not (tmp_path / "victim").exists()
 
 
 def test_weights_of_another_model_are_refused(directory, tmp_path):

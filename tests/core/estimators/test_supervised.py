@@ -15,9 +15,15 @@ from vicinal.core.estimators.labels import encode_labels, make_objective
 from vicinal.core.estimators.supervised import SupervisedEstimator
 from vicinal.core.estimators.supervised_model import FittedModel
 from vicinal.core.evaluation.calibration import fit_temperature
+from vicinal.core.objective import SingleLabel
 from vicinal.core.settings import TrainingSettings
 from vicinal.core.training.linear_head import Head, fit_head
-from vicinal.errors import DataError, QuarantineWarning, SettingError
+from vicinal.errors import (
+    DataError,
+    ModelFileError,
+    QuarantineWarning,
+    SettingError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,3 +299,11 @@ def test_what_a_resumed_run_must_have_in_common():
 class Resumable(PointClassifier):
     def training_data(self) -> list[np.ndarray]:
         return [self.points_.x, self.y_, self.split_]
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), "1", None])
+def test_a_saved_temperature_that_is_not_above_0_is_refused(value):
+    saved = FittedModel(objective=SingleLabel(("a", "b"))).shared_description()
+    with pytest.raises(ModelFileError, match="temperature must be a number above 0"):
+        FittedModel.shared_fields(saved | {"temperature": value})
+    assert FittedModel.shared_fields(saved)["temperature"] == 1

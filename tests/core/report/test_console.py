@@ -65,3 +65,8 @@ def test_a_bar_on_a_terminal_restores_the_cursor_on_exit(capsys, monkeypatch):
     stop()
     assert "\x1b[?25h" in capsys.readouterr().err
     progress(3, 3)
+
+
+def test_a_terminal_does_not_act_on_names(capsys):
+    Console(json=False).print("id \x1b[2J\u202eevil\tb")
+    assert capsys.readouterr().out == "id \\x1b[2J\\u202eevil\tb\n"

@@ -16,6 +16,7 @@ from vicinal.core.storage.files import (
     make_directory,
     predictions_path,
     read_json,
+    refuse_links,
     replace_file,
     sha256,
     write_json,
@@ -182,3 +183,19 @@ def test_a_path_is_checked_before_the_work(tmp_path):
         predictions_path(str(tmp_path))
     with pytest.raises(SettingError, match=r"must be a \.csv file"):
         predictions_path("text.json")
+
+
+def test_links_inside_a_directory_are_refused(tmp_path):
+    """A directory from elsewhere must not make us write to files of the user."""
+    victim, run = tmp_path / "victim", tmp_path / "run"
+    victim.mkdir()
+    (run / "data").mkdir(parents=True)
+    (run / "report.html").symlink_to(victim / "diary.txt")  # of a missing file, too
+    (run / "explain").symlink_to(victim)
+    (run / "data" / "deep").symlink_to(victim)
+    for name in ("report.html", "explain", "explain/plot.png", "data/deep/a/b.csv"):
+        with pytest.raises(RunError, match=r"is a symbolic link.*Remove the link"):
+            refuse_links(run, run / name)
+    assert refuse_links(run, run / "data" / "index.csv") == run / "data" / "index.csv"
+    (tmp_path / "link").symlink_to(run)  # the directory itself may be one
+    assert refuse_links(tmp_path / "link", tmp_path / "link" / "data")

@@ -142,3 +142,27 @@ def hold(folder: Path) -> None:
 
 if __name__ == "__main__":
     hold(Path(sys.argv[1]))
+
+
+@pytest.mark.parametrize("name", [".lock", "data", "checkpoints"])
+def test_links_inside_a_run_are_refused(tmp_path, name):
+    with Run.create(tmp_path / "run") as run:
+        run.write("settings.json", {})
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / ".a.1.part").write_text("kept")
+    if name == ".lock":
+        (tmp_path / "run" / ".lock").unlink(missing_ok=True)
+    (tmp_path / "run" / name).symlink_to(victim)
+    with pytest.raises(RunError, match="symbolic link"):
+        Run.resume(tmp_path / "run")
+    assert (victim / ".a.1.part").read_text() == "kept"
+
+
+def test_a_file_of_a_run_is_not_written_through_a_link(tmp_path):
+    (tmp_path / "diary.txt").write_text("dear diary")
+    with Run.create(tmp_path / "run") as run:
+        (run.folder / "env.json").symlink_to(tmp_path / "diary.txt")
+        with pytest.raises(RunError, match="symbolic link"):
+            run.write("env.json", {})
+    assert (tmp_path / "diary.txt").read_text() == "dear diary"

@@ -182,3 +182,21 @@ def test_a_directory_of_npy_files_equals_an_npz(tmp_path):
     (tmp_path / "arrays" / "x.npy").write_bytes(b"no numbers")
     with pytest.raises(DataError, match=r"x\.npy cannot be read as an array"):
         read_graph(tmp_path / "arrays")
+
+
+@pytest.mark.parametrize(
+    ("indptr", "indices"),
+    [([0, -1, 2], [0, 1]), ([0, 1, 9], [0, 1]), ([0, 1, 2], [0, 5]), ([0, 2], [0, 1])],
+)
+@pytest.mark.parametrize("written_by", ["scipy", "names"])
+def test_damaged_sparse_arrays_are_refused(tmp_path, indptr, indices, written_by):
+    """scipy would read and write outside of them."""
+    path = tmp_path / "adj.npz"
+    parts = {"data": [1.0, 1.0], "indices": indices, "indptr": indptr, "shape": [2, 2]}
+    arrays = {name: np.array(values) for name, values in parts.items()}
+    if written_by == "scipy":
+        np.savez(path, format=np.array(b"csr"), **arrays)
+    else:
+        np.savez(path, **{f"adj_{name}": array for name, array in arrays.items()})
+    with pytest.raises(DataError, match=r"damaged|cannot be read"):
+        read_graph(path)

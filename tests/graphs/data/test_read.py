@@ -175,3 +175,21 @@ def test_more_edges_than_memory_are_rejected(tmp_path, monkeypatch):
     np.savez(tmp_path / "many.npz", edge_index=pairs)
     with pytest.raises(DataError, match="The array of edges holds about 100,000 edges"):
         read_graph(tmp_path / "many.npz")
+
+
+def test_labels_with_an_index_are_aligned_by_it():
+    """Not by position: y may be sorted, or a part of a shuffled table."""
+    nodes = pd.DataFrame({"id": [f"n{k}" for k in range(30)], "x": np.arange(30.0)})
+    edges = pd.DataFrame({"source": ["n0", "n1"], "target": ["n1", "n2"]})
+    by_name = pd.Series([f"c{k % 3}" for k in range(30)], index=nodes["id"])
+    expected = by_name.tolist()
+    shuffled = nodes.sample(frac=1, random_state=0)
+    for y in (by_name, by_name.sample(frac=1, random_state=1), dict(by_name)):
+        labels = read_graph(nodes, y, edges=edges).labels
+        assert labels is not None and labels.tolist() == expected
+    of_rows = pd.Series(expected).sample(frac=1, random_state=2)  # index of the table
+    table = read_graph(shuffled, of_rows, edges=edges)
+    assert table.labels is not None
+    assert table.labels.tolist() == by_name[table.ids].tolist()
+    with pytest.raises(DataError, match="The index of y must hold the names"):
+        read_graph(nodes, of_rows.set_axis(range(100, 130)), edges=edges)

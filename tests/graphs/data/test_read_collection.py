@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -134,3 +135,11 @@ def test_damaged_files_of_a_tu_data_set_are_rejected(tmp_path, part, text, messa
         (tmp_path / f"T_{name}.txt").write_text(content)
     with pytest.raises((DataError, NoDataError), match=message):
         read_graphs(tmp_path)
+
+
+def test_labels_with_an_index_are_aligned_with_the_names_of_the_graphs():
+    graphs = [nx.path_graph(3), nx.path_graph(4), nx.path_graph(5)]
+    names = read_graphs(graphs).names.tolist()
+    y = pd.Series(["a", "b", "c"], index=names)
+    labels = read_graphs(graphs, y.iloc[::-1]).labels
+    assert labels is not None and labels.tolist() == ["a", "b", "c"]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from vicinal.core.data.csv_tables import clean_cell, restore_integers
+from vicinal.core.data.label_index import align_labels, is_indexed
 from vicinal.core.data.labels import (
     Kind,
     Task,
@@ -125,16 +126,18 @@ def parse_labels(names: list[str], cells: Any, task: Task) -> Labels:
 
 
 def labels_from_array(names: list[str], y: Any, task: Task, unit: str) -> Labels:
-    """Parse labels [N] from a list, array or tensor.
+    """Parse labels [N] from a list, array or tensor; from pandas or a dict by name.
 
     None, NaN and, in an integer array, -1 mean unlabelled. unit: singular noun, for
-    messages. Raises DataError for a wrong shape.
+    messages. Raises DataError for a wrong shape or index.
     """
     if y is None:
         return no_labels()
     import pandas as pd
 
-    y = y.detach().cpu().numpy() if hasattr(y, "detach") else y
+    y, notes = y.detach().cpu().numpy() if hasattr(y, "detach") else y, []
+    if is_indexed(y):
+        y, notes = align_labels(names, y, unit)
     if isinstance(y, np.ndarray) and y.size != len(y):
         raise DataError(
             f"y must have shape [{len(names):,}]. Got {list(y.shape)}. Write several "
@@ -148,7 +151,8 @@ def labels_from_array(names: list[str], y: Any, task: Task, unit: str) -> Labels
         )
     if isinstance(y, np.ndarray) and y.dtype.kind == "i":
         cells = [None if cell == -1 else int(cell) for cell in cells]
-    return parse_labels(names, pd.Series(cells, dtype=object), task)
+    labels = parse_labels(names, pd.Series(cells, dtype=object), task)
+    return labels._replace(notes=[*notes, *labels.notes])
 
 
 def with_task(data: D, names: list[str], task: Task) -> D:

@@ -15,9 +15,15 @@ import numpy as np
 
 from vicinal.core.settings import Settings, check_seed
 from vicinal.core.storage.checkpoint import Tensors, load_tensors, save_tensors
-from vicinal.core.storage.files import make_directory, read_json, sha256, write_json
+from vicinal.core.storage.files import (
+    make_directory,
+    read_json,
+    refuse_links,
+    sha256,
+    write_json,
+)
 from vicinal.core.storage.run_folder import MODEL_JSON, resume_hint
-from vicinal.errors import ModelFileError, NotFittedError, SettingError
+from vicinal.errors import ModelFileError, NotFittedError, SettingError, TrainingError
 
 MODEL_FORMAT = 2
 MODEL_TENSORS = "model.safetensors"
@@ -143,10 +149,19 @@ def save_model(
     """Write model.safetensors, then model.json with the hash of the former."""
     directory = Path(directory)
     make_directory(directory)
-    save_tensors(directory / MODEL_TENSORS, tensors, {})
-    digest = sha256(directory / MODEL_TENSORS)
-    head = {"format": MODEL_FORMAT, "sha256": digest}
-    write_json(directory / MODEL_JSON, description | head)
+    flaw = describe_not_finite(tensors)
+    if flaw:
+        raise TrainingError(
+            f"The model cannot be saved: {flaw}. Features or targets may be too large: "
+            "scale them to numbers below 1e6, and train again."
+        )
+    weights, model = (
+        refuse_links(directory, directory / name)
+        for name in (MODEL_TENSORS, MODEL_JSON)
+    )
+    save_tensors(weights, tensors, {})
+    head = {"format": MODEL_FORMAT, "sha256": sha256(weights)}
+    write_json(model, description | head)
     return directory
 
 
@@ -188,4 +203,22 @@ def read_weights(directory: str | Path, description: dict[str, Any]) -> Tensors:
             f"{path} is not the file that {MODEL_JSON} beside it describes (the "
             "hashes differ). Copy both files again from their source."
         )
+    flaw = describe_not_finite(tensors)
+    if flaw:
+        raise ModelFileError(f"{path} holds no usable model: {flaw}. Train again.")
     return tensors
+
+
+def describe_not_finite(tensors: Tensors) -> str:
+    """Return which tensor holds NaN or infinite numbers; "" if none does.
+
+    A threshold may be infinite: nothing is above it.
+    """
+    for name, t in tensors.items():
+        if not t.is_floating_point() or bool(t.isfinite().all()):
+            continue
+        if name.endswith("threshold") and not bool(t.isnan().any()):
+            continue
+        count = int((~t.isfinite()).sum())
+        return f"{count:,} of {t.numel():,} numbers of {name} are NaN or infinite"
+    return ""

@@ -4,6 +4,7 @@ The result of `fit` is one immutable value, the fitted model; `supervised` has `
 """
 
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -25,8 +26,10 @@ from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.evaluation.significance import PairedComparison
 from vicinal.core.metrics import r2
 from vicinal.core.objective import Objective
+from vicinal.core.settings import is_number
 from vicinal.core.storage.checkpoint import Tensors
 from vicinal.core.training.history import Epoch
+from vicinal.errors import ModelFileError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +75,22 @@ class FittedModel:
 
     @staticmethod
     def shared_fields(description: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields that `shared_description` wrote."""
+        """Return the fields that `shared_description` wrote.
+
+        ModelFileError for a temperature that is not a number above 0.
+        """
+        temperature = description["temperature"]
+        if not is_number(temperature) or not 0 < temperature < inf:
+            raise ModelFileError(
+                f"model.json does not describe a model: its temperature must be a "
+                f"number above 0. Got {temperature!r}. Copy the model again, or train "
+                "again."
+            )
         return {
             "objective": objectives.from_dict(description["objective"]),
             "integer_classes": description["integer_classes"],
             "constant_baseline": description["constant_baseline"],
-            "temperature": description["temperature"],
+            "temperature": temperature,
             "history": [Epoch.from_dict(epoch) for epoch in description["history"]],
         }
 

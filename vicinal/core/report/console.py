@@ -1,7 +1,9 @@
 """Output of a command: lines, tables and progress.
 
 With `--json`, stdout holds the JSON object alone and everything else goes to stderr.
-Tables and progress bars are rich's on a terminal, plain lines in a log.
+Tables and progress bars are rich's on a terminal, plain lines in a log. Names come
+from data: control characters and marks of the writing direction are shown escaped, so
+that a terminal does not act on them.
 """
 
 import atexit
@@ -10,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
+
+from vicinal.core.text import printable
 
 if TYPE_CHECKING:
     import rich.console
@@ -31,7 +35,7 @@ class Console:
 
     def print(self, text: str) -> None:
         """Print a line."""
-        print(text, file=self.out, flush=True)
+        print(printable(str(text)), file=self.out, flush=True)
 
     def print_table(self, values: Mapping[str, Any]) -> None:
         """Print names and values, one a line; nested mappings are indented."""
@@ -69,7 +73,9 @@ def _rich_table(values: Mapping[str, Any]) -> Any:
     table.add_column(overflow="fold")
     for name, value in values.items():
         nested = isinstance(value, Mapping)
-        table.add_row(Text(name), _rich_table(value) if nested else Text(str(value)))
+        table.add_row(
+            Text(name), _rich_table(value) if nested else Text(printable(str(value)))
+        )
     return table
 
 

@@ -53,6 +53,22 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         flush_to_disk(path.parent)
 
 
+def refuse_links(folder: Path, path: Path) -> Path:
+    """Return a path inside a directory; RunError if a part below it is a link.
+
+    A directory from elsewhere may hold links that point at files of the user.
+    """
+    inside = path.relative_to(folder)
+    for part in (*reversed(inside.parents), inside):
+        place = folder / part
+        if part != Path() and os.path.islink(place):  # noqa: PTH114 - raises nothing
+            raise RunError(
+                f"{place} is a symbolic link, and nothing is written through links "
+                f"inside {folder}. Remove the link, or copy what it points to."
+            )
+    return path
+
+
 def check_writable(path: Path) -> None:
     """Raise RunError, before any work, if no file could be written at a path."""
     path = Path(os.path.realpath(path))

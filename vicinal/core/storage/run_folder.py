@@ -17,7 +17,13 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from vicinal.core.storage.files import TEMPORARY, make_directory, read_json, write_json
+from vicinal.core.storage.files import (
+    TEMPORARY,
+    make_directory,
+    read_json,
+    refuse_links,
+    write_json,
+)
 from vicinal.errors import DataError, RunError
 
 SETTINGS = "settings.json"
@@ -35,12 +41,13 @@ class Run:
 
     `with Run.create(path) as run:` creates a new directory (`name`, then `name-2`);
     `with Run.resume(path) as run:` opens an existing one. Both raise RunError if it
-    cannot be written or another process is using it.
+    cannot be written or another process is using it. Nothing is written through
+    symbolic links inside it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock = FileLock(folder / ".lock")
+        self._lock = FileLock(refuse_links(folder, folder / ".lock"))
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -88,6 +95,7 @@ class Run:
             )
         run = cls(folder)
         for name in SUBDIRECTORIES:
+            refuse_links(folder, folder / name)
             for pattern in PARTIAL_FILES:
                 for path in (folder / name).glob(pattern):
                     path.unlink()
@@ -101,7 +109,7 @@ class Run:
 
     def path(self, name: str) -> Path:
         """Return the path of a file of the run; its directory is created."""
-        path = self.folder / name
+        path = refuse_links(self.folder, self.folder / name)
         make_directory(path.parent)
         return path
 

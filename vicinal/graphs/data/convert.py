@@ -217,9 +217,23 @@ def _to_numpy(values: Any) -> np.ndarray:
     return np.asarray(values)
 
 
+def check_sparse(matrix: Any, name: str = "the sparse matrix") -> Any:
+    """Return a scipy sparse matrix; DataError where its arrays do not fit its shape.
+
+    scipy does not check the arrays of a compressed matrix: a damaged pointer would make
+    it read and write outside of them.
+    """
+    if hasattr(matrix, "check_format"):  # only compressed matrices have pointers
+        try:
+            matrix.check_format(full_check=True)
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{name} is damaged: {error}.") from error
+    return matrix
+
+
 def from_matrix(matrix: Any, features: Any = None) -> GraphTable:
     """Convert a scipy sparse adjacency [N, N]: rows are sources, columns targets."""
-    coo = matrix.tocoo()
+    coo = check_sparse(matrix, "the adjacency").tocoo()
     ids = np.array([str(row) for row in range(coo.shape[0])], dtype=object)
     weight = np.asarray(coo.data, np.float32)
     return table_from_edges(

@@ -15,6 +15,7 @@ from vicinal.core.data.splits import SPLITS
 from vicinal.errors import DataError
 from vicinal.graphs.data.convert import (
     check_edge_index,
+    check_sparse,
     from_matrix,
     from_networkx,
     is_matrix,
@@ -187,7 +188,9 @@ def read_npy_directory(path: Path, task: Task) -> GraphTable:
 def _table_from_arrays(
     arrays: dict[str, np.ndarray], path: Path, task: Task
 ) -> GraphTable:
-    by_role = {role: _find_array(arrays, names) for role, names in ARRAY_NAMES.items()}
+    by_role = {
+        role: _find_array(arrays, names, path) for role, names in ARRAY_NAMES.items()
+    }
     edges, features = by_role["adjacency"], by_role["features"]
     if edges is None:
         raise DataError(
@@ -207,7 +210,7 @@ def _table_from_arrays(
                 f"Got {len(names):,}, {len(set(names)):,} of them different."
             )
         table = replace(table, ids=names)
-    table = replace(table, split=_split_from_arrays(arrays, len(table)))
+    table = replace(table, split=_split_from_arrays(arrays, len(table), path))
     labels = by_role["labels"]
     if labels is None:
         return table
@@ -215,8 +218,13 @@ def _table_from_arrays(
     return with_labels(table, given)
 
 
-def _find_array(arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> Any:
-    """Return the first array of these names, dense or sparse; None if there is none."""
+def _find_array(
+    arrays: dict[str, np.ndarray], names: tuple[str, ...], path: Path
+) -> Any:
+    """Return the first array of these names, dense or sparse; None if there is none.
+
+    path: of the file, for messages. DataError for a damaged sparse array.
+    """
     from scipy.sparse import csr_matrix
 
     for name in names:
@@ -224,8 +232,13 @@ def _find_array(arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> Any:
             return arrays[name]
         parts = [f"{name}_{k}" for k in ("data", "indices", "indptr")]
         if all(part in arrays for part in parts):
-            shape = tuple(arrays[f"{name}_shape"].tolist())
-            return csr_matrix(tuple(arrays[part] for part in parts), shape=shape)
+            where = f"the sparse array {name} in {path}"
+            try:
+                shape = tuple(arrays[f"{name}_shape"].tolist())
+                matrix = csr_matrix(tuple(arrays[k] for k in parts), shape=shape)
+            except (KeyError, ValueError, TypeError) as error:
+                raise DataError(f"{where} is damaged: {error}.") from error
+            return check_sparse(matrix, where)
     return None
 
 
@@ -252,12 +265,14 @@ def _table_from_pairs(
     )
 
 
-def _split_from_arrays(arrays: dict[str, np.ndarray], count: int) -> np.ndarray | None:
+def _split_from_arrays(
+    arrays: dict[str, np.ndarray], count: int, path: Path
+) -> np.ndarray | None:
     """Return the split [N] from masks or row indices; None if there are none."""
     split = np.full(count, "", dtype="U5")
     for part in SPLITS:
         names = (part, f"{part}_mask", f"{part}_idx", f"idx_{part}")
-        rows = _find_array(arrays, names)
+        rows = _find_array(arrays, names, path)
         if rows is None:
             continue
         try:

@@ -13,17 +13,16 @@ NetworkX, PyG, scipy                   Python objects
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vicinal.core.data.csv_tables import read_csv
+from vicinal.core.data.label_index import align_labels, is_pandas
 from vicinal.core.data.label_parsing import labels_from_array, with_labels
 from vicinal.core.data.labels import Task
-from vicinal.errors import DataError, NoDataError, SettingError, suggest_names
+from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs.data.convert import (
     from_matrix,
     from_networkx,
@@ -66,7 +65,8 @@ def read_graph(
 
     data: a directory, a file, a DataFrame of nodes or edges, a graph of NetworkX or
         PyG, or a scipy sparse adjacency.
-    y: labels [N] in the order of the nodes, or a dict by node name; None: unlabelled.
+    y: labels [N] in the order of the nodes; a dict or Series by the names of the nodes,
+        or a Series with the index of the DataFrame `data`; None: unlabelled.
     edges: a file or DataFrame of edges, if `data` holds only nodes.
     task: how labels are parsed.
     target: the column, or node attribute, of labels.
@@ -95,22 +95,16 @@ def read_graph(
         )
     if y is None:
         return table
-    if isinstance(y, Mapping):
-        y = _labels_by_name(y, table.ids)
-    given = labels_from_array(table.ids.tolist(), y, task, "node")
-    return with_labels(table, given)
+    return _add_labels(table, y, task, None if edges is None else data)
 
 
-def _labels_by_name(y: Mapping[Any, Any], ids: np.ndarray) -> list[Any]:
-    """Return labels [N] in the order of the nodes; None where there is none."""
-    named = {str(name): label for name, label in y.items()}
-    unknown = sorted(set(named) - set(ids.tolist()))
-    if unknown:
-        raise DataError(
-            f"y has a label for {unknown[0]!r}, but there is no such node. "
-            f"{suggest_names(unknown[0], ids.tolist(), 10)}"
-        )
-    return [named.get(name) for name in ids]
+def _add_labels(table: GraphTable, y: Any, task: Task, nodes: Any) -> GraphTable:
+    """Return the table with labels; a Series may have the index of the nodes."""
+    names, notes = table.ids.tolist(), []
+    if is_pandas(y) and is_pandas(nodes) and len(nodes) == len(table):
+        y, notes = align_labels(names, y, "node", nodes.index)
+    table = with_labels(table, labels_from_array(names, y, task, "node"))
+    return table.replace(notes=[*table.notes, *notes])
 
 
 def _from_object(data: Any, edges: Any, task: Task, target: str | None) -> GraphTable:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from vicinal.core.data.label_index import align_labels, is_indexed
 from vicinal.core.data.label_parsing import parse_labels, with_labels
 from vicinal.core.data.labels import Task
 from vicinal.core.text import pluralize
@@ -59,19 +60,24 @@ def read_graphs(
         raise NoDataError("There are no graphs.")
     if labels is not None:
         graphs = _add_labels(graphs, labels, task)
-    return graphs if y is None else _add_labels(graphs, list(y), task)
+    return graphs if y is None else _add_labels(graphs, y, task)
 
 
-def _add_labels(graphs: GraphCollection, y: Sequence[Any], task: Task) -> Any:
+def _add_labels(graphs: GraphCollection, y: Any, task: Task) -> GraphCollection:
     import pandas as pd
 
+    notes = []
+    if is_indexed(y):
+        y, notes = align_labels(graphs.names.tolist(), y, "graph")
+    y = list(y)
     if len(y) != len(graphs):
         raise DataError(
             f"y must have a label for each of {pluralize(len(graphs), 'graph')}. Got "
             f"{len(y)}."
         )
     cells = pd.Series(y, dtype=object)
-    return with_labels(graphs, parse_labels(graphs.names.tolist(), cells, task))
+    labels = parse_labels(graphs.names.tolist(), cells, task)
+    return with_labels(graphs, labels._replace(notes=[*notes, *labels.notes]))
 
 
 def _read_path(
