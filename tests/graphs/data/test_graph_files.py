@@ -193,7 +193,7 @@ def test_damaged_sparse_arrays_are_refused(tmp_path, indptr, indices, written_by
     """scipy would read and write outside of them."""
     path = tmp_path / "adj.npz"
     parts = {"data": [1.0, 1.0], "indices": indices, "indptr": indptr, "shape": [2, 2]}
-    arrays = {name: np.array(values) for name, values in parts.items()}
+    arrays: Any = {name: np.array(values) for name, values in parts.items()}
     if written_by == "scipy":
         np.savez(path, format=np.array(b"csr"), **arrays)
     else:
