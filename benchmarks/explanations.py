@@ -36,7 +36,7 @@ from torch import Tensor, nn
 from benchmarks.imagenet_sample import PREPROCESSING, read_pixels
 from benchmarks.measure import make_parser, print_result
 from vicinal.core.report.explanation import Faithfulness
-from vicinal.images.data.preprocess import to_input
+from vicinal.images.data.decoding.preprocess import to_input
 from vicinal.images.explain.explain import METHODS, crop_pixels, make_scorer
 from vicinal.images.explain.faithfulness import measure_faithfulness
 from vicinal.images.explain.gradcam import grad_cam

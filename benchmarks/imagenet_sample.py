@@ -18,9 +18,9 @@ from vicinal.core.compute.runtime import Runtime
 from vicinal.core.metrics import Score, accuracy
 from vicinal.core.storage.checkpoint import load_tensors
 from vicinal.images.data.audit import ImageReader, decode_images
-from vicinal.images.data.decode import Preprocessing, to_channels
+from vicinal.images.data.decoding.decode import Preprocessing, to_channels
+from vicinal.images.data.decoding.preprocess import to_input
 from vicinal.images.data.inputs import list_images
-from vicinal.images.data.preprocess import to_input
 from vicinal.images.networks import build
 from vicinal.images.networks.mobilenet import Padding
 

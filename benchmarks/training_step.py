@@ -22,7 +22,7 @@ from torch.optim import AdamW
 from benchmarks.measure import Work, make_parser, print_result, ratios, time_alternately
 from vicinal.core.compute.memory import keep_memory
 from vicinal.core.compute.runtime import Runtime, candidate_runtimes, fastest_runtime
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.inference.engines import fastest_forward, make_engine
 from vicinal.images.networks import build
 from vicinal.images.networks.base import Network

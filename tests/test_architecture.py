@@ -206,9 +206,7 @@ MAX_LINES, MAX_METHODS, MAX_PARAMETERS, MAX_MODULES = 450, 25, 8, 15
 LARGER_MODULES: dict[str, int] = {}
 LARGER_CLASSES: dict[str, int] = {}
 LARGER_FUNCTIONS: dict[str, int] = {}
-LARGER_DIRECTORIES = {
-    "vicinal/images/data": 16,  # one reader for each form of data
-}
+LARGER_DIRECTORIES: dict[str, int] = {}
 
 
 def check_sizes(sizes: dict[str, int], limit: int, larger: dict[str, int]) -> None:

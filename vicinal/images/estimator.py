@@ -19,7 +19,7 @@ from vicinal.core.training.trainer_options import never_stop
 from vicinal.errors import DataError, NotFittedError
 from vicinal.images.data.audit import ProgressCallback
 from vicinal.images.data.dataset import ImageDataset, load_dataset
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.data.read import ImageTable
 from vicinal.images.model import ImageModel
 from vicinal.images.networks.base import Network

@@ -19,11 +19,11 @@ from vicinal.core.report.notebook import html_table
 from vicinal.core.text import format_percent, pluralize
 from vicinal.errors import ClassError, DataError, ImageError, SettingError
 from vicinal.images.data.audit import ImageReader, label_names
-from vicinal.images.data.csv_tables import paths_from_frame
 from vicinal.images.data.dataset import ImageDataset, load_dataset
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.data.inputs import list_images
 from vicinal.images.data.read import ImageTable, read_images
+from vicinal.images.data.sources.csv_tables import paths_from_frame
 from vicinal.images.inference.engines import MANY_IMAGES
 from vicinal.images.inference.extractor import (
     Batch,

@@ -21,8 +21,8 @@ from vicinal.core.training.trainer import Epoch, TrainingInterrupted
 from vicinal.errors import NoDataError, VicinalError
 from vicinal.images.data.audit import Audit, ImageReader
 from vicinal.images.data.dataset import ImageDataset, load_dataset
-from vicinal.images.data.folders import escape_non_utf8
 from vicinal.images.data.read import ImageTable
+from vicinal.images.data.sources.folders import escape_non_utf8
 from vicinal.images.data.subsample import subsample_to_time
 from vicinal.images.estimator import ImageEstimator
 from vicinal.images.report.analyses import (

@@ -168,7 +168,7 @@ def test_more_edges_than_memory_are_rejected(tmp_path, monkeypatch):
     path = tmp_path / "many.csv"
     path.write_text("source,target\n" + "a,b\nb,c\n" * 50_000)
     assert len(read_graph(path)) == 3
-    monkeypatch.setattr("vicinal.graphs.data.edge_list.free_memory", lambda: 5e6)
+    monkeypatch.setattr("vicinal.graphs.data.tables.edge_list.free_memory", lambda: 5e6)
     with pytest.raises(DataError, match=r"many\.csv holds about \d+,\d+ edges"):
         read_graph(path)
     pairs = np.zeros((2, 100_000), np.int64)

@@ -20,7 +20,7 @@ from vicinal.images.data.audit import (
     rows_by_group,
 )
 from vicinal.images.data.cache import PixelCache
-from vicinal.images.data.decode import Header, digest
+from vicinal.images.data.decoding.decode import Header, digest
 from vicinal.images.data.read import ImageTable, read_images
 
 READER = ImageReader(16)

@@ -14,7 +14,7 @@ import vicinal
 from vicinal.errors import CacheWarning
 from vicinal.images.data import cache as cache_module
 from vicinal.images.data.cache import PixelCache, cache_directory, cache_limit
-from vicinal.images.data.decode import digest
+from vicinal.images.data.decoding.decode import digest
 
 KEY = "16-crop-1"
 
@@ -215,7 +215,7 @@ FILL = """
 import sys, numpy as np
 from pathlib import Path
 from vicinal.images.data.cache import PixelCache
-from vicinal.images.data.decode import digest
+from vicinal.images.data.decoding.decode import digest
 cache = PixelCache(Path(sys.argv[1]), limit=200_000)
 sys.stdin.readline()  # start together
 for repeat in range(3):

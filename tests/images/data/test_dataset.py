@@ -7,7 +7,7 @@ from vicinal.errors import DataError, NoDataError
 from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.cache import PixelCache
 from vicinal.images.data.dataset import ImageDataset, load_dataset
-from vicinal.images.data.decode import decode, open_image, to_channels
+from vicinal.images.data.decoding.decode import decode, open_image, to_channels
 from vicinal.images.data.read import read_images
 
 

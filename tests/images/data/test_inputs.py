@@ -10,8 +10,8 @@ import pytest
 
 from vicinal.core.objective import SingleLabel
 from vicinal.errors import DataError, NoDataError
-from vicinal.images.data.folders import NOT_UTF8
 from vicinal.images.data.inputs import list_images
+from vicinal.images.data.sources.folders import NOT_UTF8
 from vicinal.images.model import Prediction
 from vicinal.images.predict import predict_all
 

@@ -9,8 +9,8 @@ import torch
 import vicinal
 from vicinal.core.report.report import Gallery, Text
 from vicinal.errors import ClassError, NotFittedError, SettingError
-from vicinal.images.data.decode import Preprocessing
-from vicinal.images.data.preprocess import to_input
+from vicinal.images.data.decoding.decode import Preprocessing
+from vicinal.images.data.decoding.preprocess import to_input
 from vicinal.images.explain.explain import crop_pixels
 from vicinal.images.explain.shortcut_analysis import analyze_shortcuts, section
 from vicinal.images.networks import build

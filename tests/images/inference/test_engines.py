@@ -8,7 +8,7 @@ import torch
 
 from vicinal.core.compute import openvino
 from vicinal.core.compute.runtime import Runtime
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.inference import engines
 from vicinal.images.inference.engines import Engines, make_engine, network_hash
 from vicinal.images.networks import build

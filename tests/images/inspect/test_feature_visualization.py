@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.inspect.feature_visualization import (
     image_from_spectrum,
     maximize_channel,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import vicinal
 from vicinal.core.compute.batchnorm_folding import fold_batchnorm
 from vicinal.core.compute.openvino import is_installed
-from vicinal.images.data.preprocess import to_input
+from vicinal.images.data.decoding.preprocess import to_input
 from vicinal.images.explain.integrated_gradients import integrated_gradients
 from vicinal.images.explain.occlusion import occlusion
 from vicinal.images.tracing import gradients

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vicinal.images.data.decode import Preprocessing
-from vicinal.images.data.preprocess import normalize, to_input
+from vicinal.images.data.decoding.decode import Preprocessing
+from vicinal.images.data.decoding.preprocess import normalize, to_input
 from vicinal.images.training import augment
 from vicinal.images.training.augment import (
     AUGMENTATIONS,

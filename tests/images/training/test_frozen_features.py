@@ -11,8 +11,8 @@ from vicinal.core.compute.runtime import Runtime
 from vicinal.errors import CacheWarning
 from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.dataset import ImageDataset, load_dataset
-from vicinal.images.data.decode import Preprocessing
-from vicinal.images.data.preprocess import to_input
+from vicinal.images.data.decoding.decode import Preprocessing
+from vicinal.images.data.decoding.preprocess import to_input
 from vicinal.images.data.read import read_images
 from vicinal.images.inference.engines import network_hash
 from vicinal.images.networks import build

@@ -14,7 +14,7 @@ from torch import Tensor
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.dataset import load_dataset
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.data.read import read_images
 from vicinal.images.training import loader as loader_module
 from vicinal.images.training.augment import AUGMENTATIONS

@@ -30,7 +30,7 @@ from vicinal.errors import (
     VicinalError,
 )
 from vicinal.images.classifier import ImageClassifier
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.networks import NETWORKS, architecture, build, timm_network
 from vicinal.images.regressor import ImageRegressor
 from vicinal.images.training.fine_tuning import is_head_block

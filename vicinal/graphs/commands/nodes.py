@@ -13,9 +13,9 @@ from vicinal.core.report.finding import Finding
 from vicinal.core.report.predictions import Predictions
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, SettingError
-from vicinal.graphs.data.node_list import read_node_names
 from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.data.statistics import check_graph, label_column_hints
+from vicinal.graphs.data.tables.node_list import read_node_names
 from vicinal.graphs.domains import (
     CheckNodes,
     EvaluateNodes,

@@ -18,9 +18,9 @@ from vicinal.core.data.labels import Task
 from vicinal.core.data.splits import SPLITS, TRAIN
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
-from vicinal.graphs.data.edge_list import WEIGHT_COLUMNS, merge_duplicate_edges
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.node_list import ID_COLUMNS, LABEL_COLUMNS, read_nodes
+from vicinal.graphs.data.tables.edge_list import WEIGHT_COLUMNS, merge_duplicate_edges
+from vicinal.graphs.data.tables.node_list import ID_COLUMNS, LABEL_COLUMNS, read_nodes
 
 VECTOR_TYPES = (list, tuple, np.ndarray, torch.Tensor)
 """types of vector-valued node attributes"""

@@ -11,8 +11,8 @@ from vicinal.core.data.label_parsing import Labels, has_label, with_task
 from vicinal.core.data.labels import Kind, Task
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import NoDataError, suggest_names
-from vicinal.graphs.data.edge_list import merge_duplicate_edges
 from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.tables.edge_list import merge_duplicate_edges
 
 
 @dataclass(frozen=True)

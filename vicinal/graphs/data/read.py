@@ -32,7 +32,13 @@ from vicinal.graphs.data.convert import (
     is_pyg,
 )
 from vicinal.graphs.data.detect import GRAPH_COLUMNS
-from vicinal.graphs.data.edge_list import (
+from vicinal.graphs.data.formats.graph_files import (
+    READERS,
+    open_with,
+    read_npy_directory,
+)
+from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.tables.edge_list import (
     EdgeReader,
     Edges,
     check_memory,
@@ -41,10 +47,8 @@ from vicinal.graphs.data.edge_list import (
     find_column,
     read_edge_file,
 )
-from vicinal.graphs.data.graph_column import GraphColumn
-from vicinal.graphs.data.graph_files import READERS, open_with, read_npy_directory
-from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.node_list import ID_COLUMNS, Nodes, read_nodes
+from vicinal.graphs.data.tables.graph_column import GraphColumn
+from vicinal.graphs.data.tables.node_list import ID_COLUMNS, Nodes, read_nodes
 
 EDGE_LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".edges", ".edgelist", ".el")
 NODE_COLUMNS = "id[,label,split,...]"

@@ -24,13 +24,13 @@ from vicinal.core.data.label_parsing import parse_labels, with_labels
 from vicinal.core.data.labels import Task
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
-from vicinal.graphs.data.collection_files import (
+from vicinal.graphs.data.convert import is_matrix, is_networkx, is_pyg
+from vicinal.graphs.data.detect import find_gin_file, tu_dataset_name
+from vicinal.graphs.data.formats.collection_files import (
     read_gin_file,
     read_tables,
     read_tu_directory,
 )
-from vicinal.graphs.data.convert import is_matrix, is_networkx, is_pyg
-from vicinal.graphs.data.detect import find_gin_file, tu_dataset_name
 from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
 from vicinal.graphs.data.read import read_graph
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vicinal.core.data.csv_tables import read_csv
 from vicinal.errors import SettingError
-from vicinal.graphs.data.edge_list import cells_as_text, edge_columns
+from vicinal.graphs.data.tables.edge_list import cells_as_text, edge_columns
 
 
 def named_pairs(

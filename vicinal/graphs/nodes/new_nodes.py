@@ -13,14 +13,14 @@ import torch
 from vicinal.core.data.csv_tables import read_csv
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import DataError
-from vicinal.graphs.data.edge_list import (
+from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.node_features import FeatureEncoder, degree_features
+from vicinal.graphs.data.tables.edge_list import (
     EdgeReader,
     merge_duplicate_edges,
     read_edge_file,
 )
-from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.node_features import FeatureEncoder, degree_features
-from vicinal.graphs.data.node_list import read_nodes
+from vicinal.graphs.data.tables.node_list import read_nodes
 from vicinal.graphs.nodes.labelled_graph import LabelledGraph
 
 

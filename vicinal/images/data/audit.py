@@ -16,7 +16,7 @@ from vicinal.core.compute.threads import ordered_map
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import ImageError, NoDataError
 from vicinal.images.data.cache import PixelCache
-from vicinal.images.data.decode import (
+from vicinal.images.data.decoding.decode import (
     DECODER_VERSION,
     Header,
     decode,

@@ -15,7 +15,7 @@ from vicinal.images.data.audit import (
     audit,
     duplicate_groups,
 )
-from vicinal.images.data.decode import to_channels
+from vicinal.images.data.decoding.decode import to_channels
 from vicinal.images.data.read import ImageTable
 
 MEMORY_FRACTION = 0.4

@@ -6,9 +6,13 @@ from pathlib import Path
 
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import NoDataError
-from vicinal.images.data.csv_tables import CSV_SUFFIXES, read_path_list
-from vicinal.images.data.folders import NOT_UTF8, escape_non_utf8, list_images_below
 from vicinal.images.data.read import ImageTable, os_errors_as_data_errors
+from vicinal.images.data.sources.csv_tables import CSV_SUFFIXES, read_path_list
+from vicinal.images.data.sources.folders import (
+    NOT_UTF8,
+    escape_non_utf8,
+    list_images_below,
+)
 
 
 def list_images(inputs: Sequence[str]) -> ImageTable:

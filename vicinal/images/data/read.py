@@ -22,16 +22,20 @@ from vicinal.core.data.csv_tables import read_csv
 from vicinal.core.data.labels import Kind, Task
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import DataError, NoDataError, SettingError
-from vicinal.images.data.arrays import (
+from vicinal.images.data.image_table import ImageTable
+from vicinal.images.data.sources.arrays import (
     is_path_list,
     table_from_arrays,
     table_from_paths,
 )
-from vicinal.images.data.csv_tables import COLUMNS, CSV_SUFFIXES, table_from_frame
-from vicinal.images.data.folders import read_folder
-from vicinal.images.data.idx import idx_files, read_idx_folder
-from vicinal.images.data.image_table import ImageTable
-from vicinal.images.data.label_corrections import correct_labels
+from vicinal.images.data.sources.csv_tables import (
+    COLUMNS,
+    CSV_SUFFIXES,
+    table_from_frame,
+)
+from vicinal.images.data.sources.folders import read_folder
+from vicinal.images.data.sources.idx import idx_files, read_idx_folder
+from vicinal.images.data.sources.label_corrections import correct_labels
 
 __all__ = [
     "ImageTable",

@@ -23,9 +23,9 @@ from torch import Tensor
 
 from vicinal.core.settings import check_seed
 from vicinal.errors import ImageError, NoDataError, SettingError, suggest_names
-from vicinal.images.data.csv_tables import CSV_SUFFIXES
-from vicinal.images.data.decode import Preprocessing
-from vicinal.images.data.preprocess import to_input
+from vicinal.images.data.decoding.decode import Preprocessing
+from vicinal.images.data.decoding.preprocess import to_input
+from vicinal.images.data.sources.csv_tables import CSV_SUFFIXES
 from vicinal.images.explain.explanation import ImageExplanation
 from vicinal.images.explain.faithfulness import ScoreFunction, measure_faithfulness
 from vicinal.images.explain.gradcam import grad_cam

@@ -23,7 +23,7 @@ from vicinal.core.report.report import (
 from vicinal.core.text import format_percent, pluralize
 from vicinal.errors import SettingError
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.data.preprocess import to_input
+from vicinal.images.data.decoding.preprocess import to_input
 from vicinal.images.explain.explain import crop_pixels
 from vicinal.images.explain.gradcam import grad_cam_batch
 from vicinal.images.explain.regions import (

@@ -29,8 +29,8 @@ from vicinal.core.compute.runtime import (
 from vicinal.core.compute.threads import num_cores
 from vicinal.core.settings import Precision
 from vicinal.images.data.cache import PixelCache, cache_directory
-from vicinal.images.data.decode import DECODER_VERSION, Preprocessing
-from vicinal.images.data.preprocess import center_crop, to_input
+from vicinal.images.data.decoding.decode import DECODER_VERSION, Preprocessing
+from vicinal.images.data.decoding.preprocess import center_crop, to_input
 from vicinal.images.networks.base import Network
 
 MANY_IMAGES = 256

@@ -13,7 +13,7 @@ from vicinal.core.compute.runtime import Runtime
 from vicinal.core.settings import Precision
 from vicinal.images.data.audit import ImageReader, decode_images
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.data.decode import Preprocessing, to_channels
+from vicinal.images.data.decoding.decode import Preprocessing, to_channels
 from vicinal.images.data.read import ImageTable
 from vicinal.images.inference.engines import MANY_IMAGES, Engines, make_engine
 from vicinal.images.inference.out_of_distribution import ImageFeatures

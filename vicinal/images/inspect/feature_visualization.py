@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.core.compute.runtime import seeded_generator
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.tracing.trace import StepInterpreter, eval_mode, trace_network
 
 STEPS = 256

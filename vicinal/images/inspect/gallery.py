@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from vicinal.core.objective import class_index
 from vicinal.core.settings import check_seed
 from vicinal.errors import SettingError
-from vicinal.images.data.preprocess import to_input
+from vicinal.images.data.decoding.preprocess import to_input
 from vicinal.images.explain.explain import crop_pixels
 from vicinal.images.inspect.feature_visualization import (
     Objective,

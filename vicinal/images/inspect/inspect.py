@@ -13,9 +13,9 @@ from vicinal.core.data.splits import TEST
 from vicinal.core.storage.run_folder import MODEL_JSON, read
 from vicinal.core.text import pluralize
 from vicinal.errors import NoDataError, RunError, SettingError
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
+from vicinal.images.data.decoding.preprocess import to_input
 from vicinal.images.data.inputs import list_images
-from vicinal.images.data.preprocess import to_input
 from vicinal.images.explain.explain import crop_pixels, read_single_image
 from vicinal.images.inspect.layer_arithmetic import PADDING, Position
 from vicinal.images.inspect.layer_table import LayerRow, layer_table

@@ -29,7 +29,7 @@ from vicinal.core.report.report import (
 )
 from vicinal.core.text import pluralize
 from vicinal.images.classifier import ImageClassifier
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.networks.base import Network
 from vicinal.images.networks.dense import dense
 

@@ -11,8 +11,8 @@ from vicinal.errors import RunError
 from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.cache import PixelCache
 from vicinal.images.data.dataset import ImageDataset, load_dataset
-from vicinal.images.data.folders import escape_non_utf8
 from vicinal.images.data.read import read_images
+from vicinal.images.data.sources.folders import escape_non_utf8
 
 if TYPE_CHECKING:
     from vicinal.images.model import ImageModel

@@ -51,7 +51,7 @@ from scipy.sparse.csgraph import connected_components
 from vicinal.errors import DataError
 from vicinal.images.data.audit import duplicate_groups
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.data.groups import merge_groups
+from vicinal.images.data.sources.groups import merge_groups
 from vicinal.images.splits.alignment import align_and_compare
 from vicinal.images.splits.candidates import (
     feature_candidates,

@@ -12,7 +12,7 @@ from vicinal.core.text import pluralize
 from vicinal.errors import ResumeError
 from vicinal.images.data.audit import duplicate_groups, label_names, rows_by_group
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.data.folders import escape_non_utf8
+from vicinal.images.data.sources.folders import escape_non_utf8
 from vicinal.images.splits.split import (
     add_validation_split,
     given_split,

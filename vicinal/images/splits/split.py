@@ -8,8 +8,8 @@ from vicinal.core.compute.runtime import seed_for
 from vicinal.core.data.splits import TRAIN, Fractions, complete_split, split
 from vicinal.images.data.audit import duplicate_groups, label_names
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.data.groups import groups_from_pattern, merge_groups
 from vicinal.images.data.image_table import ImageTable
+from vicinal.images.data.sources.groups import groups_from_pattern, merge_groups
 from vicinal.images.splits.near_duplicates import near_duplicate_groups
 
 MIN_PIXELS = 64

@@ -18,7 +18,7 @@ from vicinal.core.compute.batchnorm_folding import fold_batchnorm
 from vicinal.core.compute.memory import keep_memory
 from vicinal.core.compute.runtime import Runtime
 from vicinal.errors import SettingError
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.inference.engines import Engines
 from vicinal.images.networks.base import Network
 from vicinal.images.tracing.gradients import (

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from vicinal.images.data.decode import Preprocessing
-from vicinal.images.data.preprocess import center_crop, normalize, to_planes
+from vicinal.images.data.decoding.decode import Preprocessing
+from vicinal.images.data.decoding.preprocess import center_crop, normalize, to_planes
 
 
 @dataclass(frozen=True)

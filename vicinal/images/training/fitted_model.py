@@ -9,7 +9,7 @@ from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import Tensors, with_prefix
 from vicinal.errors import SettingError
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.inference.out_of_distribution import OutlierDetector
 from vicinal.images.networks import build
 from vicinal.images.networks.base import Network

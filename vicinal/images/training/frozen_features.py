@@ -21,7 +21,7 @@ from vicinal.errors import RunError
 from vicinal.images.data.audit import ProgressCallback
 from vicinal.images.data.cache import PixelCache, cache_directory, warn_unwritable
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.inference.engines import MANY_IMAGES, make_engine, network_hash
 from vicinal.images.networks.base import Network
 

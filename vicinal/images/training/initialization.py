@@ -11,8 +11,8 @@ from vicinal.errors import SettingError
 from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.cache import PixelCache
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.data.decode import Preprocessing
-from vicinal.images.data.image_size import choose_image_size
+from vicinal.images.data.decoding.decode import Preprocessing
+from vicinal.images.data.decoding.image_size import choose_image_size
 from vicinal.images.data.read import ImageTable
 from vicinal.images.networks import architecture, build
 from vicinal.images.networks.base import Network

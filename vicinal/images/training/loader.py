@@ -12,7 +12,7 @@ from vicinal.core.compute.runtime import device_with_index, seeded_generator
 from vicinal.core.compute.threads import prefetch
 from vicinal.images.data.audit import ProgressCallback
 from vicinal.images.data.dataset import MEMORY_FRACTION, ImageDataset
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.training.augment import Augmentation, augment_batch
 
 CHUNK_SIZE = 1024

@@ -17,7 +17,7 @@ from vicinal.core.compute.runtime import (
     time_runtimes,
 )
 from vicinal.core.text import format_duration, pluralize
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.inference.engines import remember_runtime
 from vicinal.images.networks.base import Network
 from vicinal.images.settings import MIN_IMAGES_FOR_SHORTCUTS, ImageSettings

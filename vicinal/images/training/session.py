@@ -42,7 +42,7 @@ from vicinal.core.training.trainer_options import (
 from vicinal.errors import NoDataError
 from vicinal.images.data.audit import ProgressCallback
 from vicinal.images.data.dataset import ImageDataset
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.inference.engines import (
     MANY_IMAGES,
     fastest_forward,

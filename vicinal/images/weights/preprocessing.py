@@ -17,7 +17,7 @@ from typing import Any, TypeGuard, get_args
 from vicinal.core.settings import is_integer, is_number
 from vicinal.core.storage.files import read_json
 from vicinal.errors import ModelFileError, suggest_names
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.networks import architecture
 from vicinal.images.networks.mobilenet import Padding
 from vicinal.images.networks.timm_network import PREFIX, timm_config

@@ -22,7 +22,7 @@ from vicinal.core.storage.files import sha256
 from vicinal.core.storage.run_folder import MODEL_JSON, is_run
 from vicinal.errors import ModelFileError, RunError, SettingError, suggest_names
 from vicinal.images.data.cache import cache_directory
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.networks import NETWORKS, architecture
 from vicinal.images.networks.timm_network import PREFIX, timm_config
 from vicinal.images.weights import state_dict_names

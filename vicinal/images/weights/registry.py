@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vicinal.core.storage.download import HubFile
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.networks import architecture
 from vicinal.images.networks.mobilenet import Padding
 from vicinal.images.weights.preprocessing import IMAGENET

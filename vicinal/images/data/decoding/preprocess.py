@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.images.data.decode import Preprocessing
+from vicinal.images.data.decoding.decode import Preprocessing
 
 
 def to_input(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vicinal.errors import SettingError
-from vicinal.images.data.groups import (
+from vicinal.images.data.sources.groups import (
     groups_from_column,
     groups_from_pattern,
     merge_groups,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vicinal.errors import ImageError
-from vicinal.images.data.decode import open_image, read_file
+from vicinal.images.data.decoding.decode import open_image, read_file
 from vicinal.images.data.image_table import ImageTable
 from vicinal.images.networks import architecture
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, ImageOps, ImagePalette
 
 from vicinal.errors import ImageError
-from vicinal.images.data import decode as decode_module
-from vicinal.images.data.decode import (
+from vicinal.images.data.decoding import decode as decode_module
+from vicinal.images.data.decoding.decode import (
     Preprocessing,
     decode,
     digest,

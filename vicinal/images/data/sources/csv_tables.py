@@ -35,8 +35,8 @@ from vicinal.core.data.labels import (
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
-from vicinal.images.data.groups import groups_from_column
 from vicinal.images.data.image_table import ImageTable
+from vicinal.images.data.sources.groups import groups_from_column
 
 CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "name")

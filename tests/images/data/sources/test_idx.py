@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from vicinal.errors import DataError, NoDataError
-from vicinal.images.data.idx import read_idx
 from vicinal.images.data.read import read_images
+from vicinal.images.data.sources.idx import read_idx
 
 
 def to_idx(values: np.ndarray) -> bytes:

@@ -18,7 +18,7 @@ from vicinal.core.data.labels import (
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError, SettingError
-from vicinal.graphs.data.edge_list import cells_as_text, find_column
+from vicinal.graphs.data.tables.edge_list import cells_as_text, find_column
 
 ID_COLUMNS = ("id", "node_id", "node", "name", "nodeid")
 LABEL_COLUMNS = ("label", "class", "y", "labels", "target", "category")

@@ -22,8 +22,8 @@ from vicinal.graphs.data.convert import (
     table_from_edges,
 )
 from vicinal.graphs.data.detect import ADJACENCY_ARRAYS
-from vicinal.graphs.data.edge_list import check_memory
 from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.tables.edge_list import check_memory
 
 NOTE = "vicinal note"
 """graph attribute that carries a note about the file"""

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from vicinal.errors import DataError, NoDataError
-from vicinal.graphs.data import edge_list
 from vicinal.graphs.data.detect import is_graph
 from vicinal.graphs.data.read import read_graph
+from vicinal.graphs.data.tables import edge_list
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vicinal.images.data import image_size as image_size_module
-from vicinal.images.data.image_size import choose_image_size
+from vicinal.images.data.decoding import image_size as image_size_module
+from vicinal.images.data.decoding.image_size import choose_image_size
 from vicinal.images.data.read import ImageTable, read_images
 from vicinal.images.networks import NETWORKS
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from vicinal.errors import DataError
-from vicinal.images.data.label_corrections import correct_labels
 from vicinal.images.data.read import ImageTable, read_images
+from vicinal.images.data.sources.label_corrections import correct_labels
 
 NAMES = ["cat/1.png", "cat/2.png", "dog/1.png", "dog/30.png"]
 

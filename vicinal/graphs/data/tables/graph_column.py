@@ -9,7 +9,7 @@ from typing import Any
 
 from vicinal.errors import DataError
 from vicinal.graphs.data.detect import GRAPH_COLUMNS
-from vicinal.graphs.data.edge_list import cells_as_text, find_column
+from vicinal.graphs.data.tables.edge_list import cells_as_text, find_column
 
 CERTAIN_COLUMNS = ("graph_id", "graphid")
 """names that mean a column of graphs; `graph` and `g` may as well mean a feature"""

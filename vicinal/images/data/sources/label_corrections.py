@@ -18,8 +18,8 @@ from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.objective import split_labels
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, suggest_names
-from vicinal.images.data.csv_tables import read_label_corrections
 from vicinal.images.data.image_table import ImageTable
+from vicinal.images.data.sources.csv_tables import read_label_corrections
 
 MAX_COMPARED = 10_000
 """names that a misspelt path is compared with: this takes a second"""

@@ -21,9 +21,13 @@ from vicinal.core.data.csv_tables import named_column, read_csv
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.detect import GRAPH_COLUMNS
-from vicinal.graphs.data.edge_list import cells_as_text, edge_columns, find_column
 from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
-from vicinal.graphs.data.node_list import ID_COLUMNS
+from vicinal.graphs.data.tables.edge_list import (
+    cells_as_text,
+    edge_columns,
+    find_column,
+)
+from vicinal.graphs.data.tables.node_list import ID_COLUMNS
 
 GRAPH_LABEL_COLUMNS = ("label", "class", "y")
 

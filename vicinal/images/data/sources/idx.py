@@ -10,8 +10,8 @@ import numpy as np
 
 from vicinal.core.data.labels import Task
 from vicinal.errors import DataError, NoDataError
-from vicinal.images.data.arrays import attach_labels
 from vicinal.images.data.image_table import ImageTable
+from vicinal.images.data.sources.arrays import attach_labels
 
 
 class _IdxPair(NamedTuple):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from vicinal.errors import DataError, NoDataError, SettingError
-from vicinal.images.data.folders import UNSUPPORTED, list_images_below
 from vicinal.images.data.read import ImageTable, read_images
+from vicinal.images.data.sources.folders import UNSUPPORTED, list_images_below
 
 
 def has_note(table: ImageTable, *words: str) -> bool:

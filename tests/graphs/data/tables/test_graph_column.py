@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from vicinal.errors import DataError
-from vicinal.graphs.data.graph_column import GraphColumn
+from vicinal.graphs.data.tables.graph_column import GraphColumn
 
 
 def test_an_empty_cell_is_no_other_graph():

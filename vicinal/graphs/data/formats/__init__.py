@@ -1,0 +1,1 @@
+"""Read files and directories that hold whole graphs."""

@@ -1,0 +1,1 @@
+"""Read tables of nodes and edges, edge lists and node lists."""

@@ -1,0 +1,1 @@
+"""Readers of images from directories, tables, arrays and IDX files."""
