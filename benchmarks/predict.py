@@ -25,8 +25,10 @@ from vicinal import ImageClassifier
 from vicinal.images.data.audit import ImageReader, decode_images
 from vicinal.images.data.inputs import list_images
 from vicinal.images.data.read import ImageTable
-from vicinal.images.inference.engines import BATCH_SIZE, make_engine
+from vicinal.images.inference.engines import make_engine
 from vicinal.images.model import ImageModel
+
+BATCH_SIZE = 64
 
 
 def fit_probe(directory: Path, weights: str) -> ImageModel:

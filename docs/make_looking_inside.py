@@ -33,8 +33,8 @@ from vicinal.images.pretrained_classifier import load_pretrained
 HERE = Path(__file__).parent
 PAGE, TEMPLATE = HERE / "looking-inside.md", HERE / "looking-inside.md.jinja"
 
-NAMES = {"985": "daisy", "497": "church", "698": "palace", "130": "flamingo"}
-"""some of ImageNet's classes"""
+CLASSES = {"daisy": 985, "church": 497, "palace": 698, "flamingo": 130}
+"""some of ImageNet's classes, with their numbers"""
 
 EARLY, MIDDLE, LATE = (
     "features.3.conv.0.2",
@@ -174,8 +174,8 @@ def show_channels(model: Any, crops: list[str]) -> dict[str, Any]:
     sheet = gallery.plot_feature_visualizations(model, LATE)
     synthesis[LATE] = save_plot(sheet.figure, "synthesis-2")
     classes = {}
-    for row, name in NAMES.items():
-        sheet = gallery.plot_feature_visualizations(model, None, (), row)
+    for name, row in CLASSES.items():
+        sheet = gallery.plot_feature_visualizations(model, None, (), name)
         classes[name] = save_plot(sheet.figure, f"class-{row}")
     return {
         "patches": {
@@ -195,7 +195,7 @@ def explain_photographs(model: Any, photos: dict[str, str]) -> dict[str, Any]:
         found = [model.explain(path, method) for method in METHODS]
         explained[name] = {
             "plot": save_plot(plot_explanations(found), f"explained-{name}"),
-            "target": NAMES.get(found[0].target, f"class {found[0].target}"),
+            "target": found[0].target,
             "verdicts": [(one.method, one.seconds, one.verdict) for one in found],
         }
     return explained

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -192,3 +193,66 @@ def small_disk(tmp_path) -> Iterator[Path]:
         pytest.skip("needs the right to mount a disk")
     yield tmp_path
     subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Callable[[str], Path]:
+    """Return a function from a domain to a saved model; tests do not change it."""
+
+    @cache
+    def save(domain: str) -> Path:
+        folder = tmp_path_factory.mktemp(domain) / "model"
+        return FIT_TINY[domain]().save(folder)
+
+    return save
+
+
+def fit_images() -> Any:
+    x = np.arange(24, dtype=np.uint8)[:, None, None] * 9 + np.zeros((8, 8), np.uint8)
+    model = vicinal.ImageClassifier(
+        epochs=1, augment="none", deterministic=True, cache=False, near_duplicates=False
+    )
+    return model.fit(x, ["dark"] * 12 + ["light"] * 12)
+
+
+def fit_nodes() -> Any:
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    nodes = pd.DataFrame({"id": [f"n{k}" for k in range(30)], "a": rng.normal(size=30)})
+    nodes["label"] = ["x", "y"] * 15
+    edges = pd.DataFrame(rng.integers(0, 30, (60, 2)), columns=["source", "target"])
+    edges = "n" + edges.astype(str)
+    options = {"network": "gcn", "keep": "network", "epochs": 1, "ensemble_size": 1}
+    model = vicinal.NodeClassifier(**options, hidden=4)
+    return model.fit(nodes, edges=edges)
+
+
+def fit_links() -> Any:
+    import networkx as nx
+    import pandas as pd
+
+    edges = pd.DataFrame(
+        [(f"n{a}", f"n{b}") for a, b in nx.watts_strogatz_graph(20, 4, 0.3, 1).edges],
+        columns=["source", "target"],
+    )
+    model = vicinal.LinkPredictor(
+        decoder="dot", keep="network", node_embeddings="free", epochs=1, hidden=4
+    )
+    return model.fit(edges)
+
+
+def fit_graphs() -> Any:
+    import networkx as nx
+
+    graphs = [nx.cycle_graph(5) if k % 2 else nx.star_graph(4) for k in range(20)]
+    model = vicinal.GraphClassifier(keep="network", epochs=1, hidden=4, layers=1)
+    return model.fit(graphs, ["ring", "star"] * 10)
+
+
+FIT_TINY: dict[str, Callable[[], Any]] = {
+    "images": fit_images,
+    "nodes": fit_nodes,
+    "links": fit_links,
+    "graphs": fit_graphs,
+}

@@ -46,7 +46,7 @@ SOURCES: dict[type[Settings], tuple[str, ...]] = {
 }
 """settings, and the modules and packages that may read them"""
 
-NAMES_OF_SETTINGS = ("settings", "settings_", "_settings", "asked", "self")
+NAMES_OF_SETTINGS = ("settings", "settings_", "_settings", "asked", "self", "columns")
 """names of variables and attributes that hold settings"""
 
 

@@ -27,6 +27,7 @@ from vicinal.errors import (
     NoDataError,
     RunError,
     SettingError,
+    VicinalError,
     suggest_names,
 )
 from vicinal.graphs.domains import GRAPHS, LINKS, NODES
@@ -107,7 +108,9 @@ def load(path: str | Path) -> Any:
     description = read_model(path)
     try:
         return estimator_type(description["estimator"]).restore(path, description)
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except VicinalError:
+        raise
+    except Exception as error:  # whatever a damaged file leads to is one message
         raise ModelFileError(
             f"{Path(path) / MODEL_JSON} does not describe a model that this version of "
             f"vicinal can build ({error}). Train again, or copy the directory again."

@@ -17,8 +17,10 @@
     |   `-- ModelFileError        a model file is missing, damaged or of another type
     `-- MissingExtraError (ImportError)  an optional library is not installed
 
-QuarantineWarning (UserWarning): some of the data were quarantined. CacheWarning: a
-cache cannot be written, so the next run computes it again.
+QuarantineWarning (UserWarning): some of the data were quarantined. IgnoredDataWarning:
+a part of a graph object is not used. CacheWarning: a cache cannot be written, so the
+next run computes it again. IntensityWarning: images have values outside the range that
+a model was trained with.
 
 The command line prints the message of an error and exits with code 2; any other
 exception is a bug and shows its traceback.
@@ -88,8 +90,20 @@ class QuarantineWarning(UserWarning):
     """Some of the data cannot be used and were quarantined."""
 
 
-class CacheWarning(UserWarning):
+class IgnoredDataWarning(UserWarning):
+    """A part of a graph object, such as edge features, is not used."""
+
+
+class NoteWarning(UserWarning):
+    """Base of the warnings that the command line prints as notes."""
+
+
+class CacheWarning(NoteWarning):
     """A cache cannot be written; the next run computes it again."""
+
+
+class IntensityWarning(NoteWarning):
+    """Images have values outside the intensity range that a model was trained with."""
 
 
 MAX_NAMES = 100

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 import vicinal
-from vicinal.cli import app
-from vicinal.cli.app import COMMANDS, INTERRUPTED, OK, USER_ERROR
+from vicinal.cli.app import COMMANDS, OK, USER_ERROR
+from vicinal.core.report.console import warnings_as_notes
+from vicinal.core.training.trainer import TrainingInterrupted
 from vicinal.errors import CacheWarning, NoDataError
 from vicinal.images import demo
 from vicinal.images.demo import Digits, load_digits
@@ -94,12 +95,22 @@ def test_a_bug_keeps_its_traceback(run_command, monkeypatch):
         run_command("info")
 
 
-def test_an_interrupt_is_one_message(run_command, monkeypatch):
+def test_a_deleted_current_directory_is_one_message(refused, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert "Change to one that exists" in refused("info")
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), TrainingInterrupted("interrupted")]
+)
+def test_an_interrupt_is_one_message(error, run_command, monkeypatch):
     def interrupt() -> None:
-        raise KeyboardInterrupt
+        raise error
 
     monkeypatch.setattr("vicinal.cli.info.describe_installation", interrupt)
-    assert run_command("info") == (INTERRUPTED, "", "vicinal: interrupted\n")
+    assert run_command("info") == (130, "", "vicinal: interrupted\n")
 
 
 def test_a_name_that_is_too_long_for_a_file(image_run, image_directory, refused):
@@ -131,7 +142,7 @@ def test_a_reader_that_stops_reading_gets_no_error(image_directory, image_run):
 def test_a_cache_warning_is_a_note_whatever_the_filter(rule, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter(rule)
-        with app._warnings_as_notes():
+        with warnings_as_notes():
             warnings.warn("The cache cannot be written.", CacheWarning, stacklevel=1)
     assert capsys.readouterr().err == "note: The cache cannot be written.\n"
 
@@ -163,3 +174,14 @@ def test_demo_of_images(run_command, monkeypatch):
         assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
     assert found["seconds"] > 0
     assert "vicinal train DATA" in output.err.splitlines()[-2]  # what to run next
+
+
+def test_an_error_that_names_a_hostile_file_is_escaped(tmp_path, run_command):
+    output = run_command("train", tmp_path / "no\x1b[2Jwhere\u202e")
+    assert output.code == USER_ERROR and "no\\x1b[2Jwhere\\u202e" in output.err
+
+
+def test_a_damaged_model_is_named_and_not_called_missing(tmp_path, refused):
+    (tmp_path / "model.json").write_text('{"format": 2')
+    for command in ("predict", "evaluate", "explain", "inspect", "report"):
+        assert "model.json is damaged" in refused(command, tmp_path, "x")

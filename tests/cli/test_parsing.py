@@ -56,6 +56,9 @@ class Options(Base):
     sizes: list[int] = field(default_factory=list)
     """some numbers"""
 
+    limits: tuple[float, float] | None = None
+    """lowest and highest"""
+
 
 def run(*words: str) -> Options:
     return parse({"options": Options}, words, "prog", "A test.")["options"]
@@ -89,14 +92,23 @@ def test_a_word_that_is_not_understood_is_one_message(capsys):
     assert "'c'" in capsys.readouterr().err
 
 
+def test_a_pair_of_numbers_takes_two_words(capsys):
+    assert run("photos", "--limits", "-1024", "3071").limits == (-1024, 3071)
+    with pytest.raises(SystemExit):
+        run("--help")
+    assert "--limits LOW HIGH" in capsys.readouterr().out
+
+
 def test_values_of_flags_are_not_positional():
     with_value = value_flags([Options])
-    assert {"--epochs", "--output", "--sizes"} <= with_value
-    assert not {"--fast", "--cache"} & with_value
+    assert {"--epochs", "--output", "--sizes"} <= with_value.keys()
+    assert not {"--fast", "--cache"} & with_value.keys()
     words = ["--fast", "photos", "--epochs", "3", "--output=x.csv", "more"]
     assert positional_words(words, with_value) == ["photos", "more"]
     assert positional_words(["--epochs", "-1", "photos"], with_value) == ["photos"]
     assert positional_words(["-", "--output", "-", "-h"], with_value) == ["-"]
+    words = ["--limits", "-1024", "3071", "photos"]
+    assert positional_words(words, with_value) == ["photos"]
 
 
 def test_flags_that_were_typed_are_named_as_fields():

@@ -98,7 +98,7 @@ def test_a_damaged_model_is_one_message(refused, home, tmp_path):
     described = json.loads((run / "model.json").read_text())
     (run / "model.json").write_text(json.dumps({**described, "estimator": "Oracle"}))
     (run / "settings.json").unlink()
-    assert "There is no trained model in" in refused("predict", run)
+    assert "There is no estimator 'Oracle'" in refused("predict", run)
 
 
 def test_the_report_is_written_again(run_command, home):

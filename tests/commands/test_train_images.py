@@ -98,7 +98,7 @@ def test_shortcuts_are_not_searched_on_few_images(image_run):
         ("--image-size 3", "image_size must be from 8 to 2048 pixels"),
         ("--val-fraction 1", "val_fraction must be from 0 to below 1"),
         ("--test-fraction .9", "test_fraction must be below 0.95 with val_fraction"),
-        ("--freeze all", "freeze must be none unless --weights is given"),
+        ("--freeze all", "freeze must be auto or none unless --weights is given"),
         ("--device gpu9", "device 'gpu9' cannot be used.* Omit --device"),
         ("--backbone smal", "Did you mean 'small'.* Known: .*resnet18"),
         ("--weights gone", "no weights named 'gone'.* Known: .*resnet18"),

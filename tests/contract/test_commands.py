@@ -168,12 +168,17 @@ TRAINING = (
 )
 BATCHES = "--batch-size --label-smoothing --class-weight --precision "
 NETWORKS = "--keep --hidden --layers --dropout "
+COLUMNS = (
+    "--id-column --source-column --destination-column --weight-column --drop-columns "
+)
 
 # The flags that --help lists, besides --help itself.
 FLAGS = {
-    ("images", "check"): CHECKING + "--task --target --label-corrections --max-pixels",
+    ("images", "check"): CHECKING + "--task --target --label-corrections --max-pixels "
+    "--intensity-range",
     ("images", "train"): TRAINING + BATCHES + "--task --target --label-corrections "
     "--weights --backbone --max-ms --max-mb --image-size --resize --augment --freeze "
+    "--intensity-range "
     "--unfreeze-stages --layer-decay --ema --batch-norm --false-alarm-rate --shortcuts "
     "--no-compare-scratch --no-near-duplicates --group-column --group-pattern "
     "--max-pixels --no-cache",
@@ -183,8 +188,12 @@ FLAGS = {
     ("images", "inspect"): "--layer --at --trace-back --show --channels --target "
     "--output --seed --json",
     ("images", "report"): "--shortcuts --compare-dense --json",
-    ("nodes", "check"): CHECKING + "--edges --task --target --directed",
-    ("nodes", "train"): TRAINING + BATCHES + NETWORKS + "--edges --task --target "
+    ("nodes", "check"): CHECKING + COLUMNS + "--edges --task --target --directed",
+    ("nodes", "train"): TRAINING
+    + BATCHES
+    + NETWORKS
+    + COLUMNS
+    + "--edges --task --target "
     "--network --heads --ensemble-size --num-neighbors --memory --directed "
     "--group-column --time-column",
     ("nodes", "evaluate"): "--edges --target --output --json",
@@ -192,9 +201,12 @@ FLAGS = {
     ("nodes", "explain"): "--target --new-nodes --new-edges --output --seed --json",
     ("nodes", "inspect"): "--new-nodes --new-edges --output --json",
     ("nodes", "report"): "--json",
-    ("links", "check"): CHECKING + "--edges --relation-column",
-    ("links", "train"): TRAINING + NETWORKS + "--edges --decoder --relation-column "
-    "--node-embeddings",
+    ("links", "check"): CHECKING + COLUMNS + "--edges --relation-column --bipartite",
+    ("links", "train"): TRAINING
+    + NETWORKS
+    + COLUMNS
+    + "--edges --decoder --relation-column "
+    "--bipartite --node-embeddings",
     ("links", "evaluate"): "--output --json",
     ("links", "predict"): "--relation --top --output --embeddings --json",
     ("links", "explain"): "--relation --output --json",
@@ -390,6 +402,10 @@ ERRORS = [
     ("nodes", "train DATA --group-column x --out OUT", NO_COLUMN),
     ("nodes", "train DATA --time-column x --out OUT", NO_COLUMN),
     ("links", "train DATA --domain links --relation-column x --out OUT", NO_COLUMN),
+    ("nodes", "check DATA --id-column x", NO_COLUMN),
+    ("links", "train DATA --domain links --source-column x --out OUT", NO_COLUMN),
+    ("nodes", "train DATA --weight-column x --out OUT", NO_COLUMN),
+    ("nodes", "check DATA --drop-columns x", NO_COLUMN),
     ("graphs", "train DATA --target x --out OUT", NO_COLUMN),
     ("images", "evaluate RUN DATA --output x.txt", "--output must be a .csv file"),
     ("nodes", "evaluate RUN --output x.txt", "--output must be a .csv file"),

@@ -12,6 +12,7 @@ import inspect
 import itertools
 import json
 import pickle
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -806,7 +807,7 @@ def is_equal(first: Any, second: Any) -> bool:
 @pytest.mark.parametrize("fitted", REFITTED, indirect=True)
 def test_same_random_state_gives_identical_predictions(fitted):
     case, model, *_ = fitted
-    again = case.new()
+    again = case.new(random_state=np.int64(model.random_state))  # an integer of numpy
     case.fit(again)
     inputs, embedding_inputs = case.data.inputs, case.data.inputs_to_embed
     assert np.array_equal(outputs(again, inputs), outputs(model, inputs))
@@ -933,6 +934,41 @@ def test_predict_keeps_the_model(fitted):
     model.transform(case.data.inputs_to_embed)
     after = {name for name in vars(model) if not name.startswith("_")}
     assert after == before and model.get_params() == fitted.before
+
+
+def test_a_used_model_is_copied_and_pickled(fitted):
+    """As joblib does, for example in `cross_validate(n_jobs=2)`."""
+    case, model, *_ = fitted
+    expected = outputs(model, case.data.inputs)
+    if case.estimator.__name__ in IMAGES:
+        model.explain(case.data.inputs[:1])
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert np.array_equal(outputs(copied, case.data.inputs), expected)
+        assert repr(copied) == repr(model)
+
+
+@pytest.mark.parametrize("fitted", ONE_OF_EACH, indirect=True)
+def test_threads_use_a_model_at_the_same_time(fitted):
+    case, model, *_ = fitted
+    inputs, results = case.data.inputs, []
+    expected = outputs(model, inputs)
+    explained = None
+    if case.estimator.__name__ in IMAGES:
+        explained = [model.explain(inputs[k : k + 1]).map for k in range(2)]
+
+    def use(k: int) -> None:
+        same = np.array_equal(outputs(model, inputs), expected)
+        if explained is not None:
+            found = model.explain(inputs[k : k + 1]).map
+            same = same and np.allclose(found, explained[k], atol=1e-6)
+        results.append(same)
+
+    threads = [threading.Thread(target=use, args=(k % 2,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [True] * 4
 
 
 def test_transform_gives_a_row_for_each_example(fitted):

@@ -23,7 +23,8 @@ def test_a_task_that_a_domain_does_not_have_is_a_data_error():
 def test_a_run_knows_its_data_target_and_training_examples(tmp_path):
     data, run = tmp_path / "graphs.csv", tmp_path / "run"
     (run / "data").mkdir(parents=True)
-    settings = {"data": str(data), "options": {"target": "solubility"}}
+    settings = {"domain": "graphs", "data": str(data), "parameters": {}}
+    settings["options"] = {"target": "solubility"}
     (run / "settings.json").write_text(json.dumps(settings))
     rows = "id,split\ng1,train\ng2,test\nNA,train\n"
     (run / "data" / "splits.csv").write_text(rows)

@@ -24,7 +24,7 @@ from vicinal.core.objective import (
     split_labels,
     to_dict,
 )
-from vicinal.errors import ClassError, SettingError
+from vicinal.errors import ClassError, DataError, SettingError
 
 sweep = settings(max_examples=60, deadline=None, database=None)
 seeds = st.integers(0, 2**32 - 1)
@@ -199,6 +199,19 @@ def test_numeric_stores_mean_and_std():
     objective = Numeric.from_targets(np.array([1.0, 3.0, 5.0, 7.0]))
     assert (objective.mean, objective.std) == (4.0, pytest.approx(5**0.5))
     assert Numeric.from_targets(np.full(3, 2.0)).std == 1  # no spread to divide by
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e200, 1e-200])
+def test_numbers_whose_squares_overflow_are_refused(scale):
+    """Their standard deviation was infinite, or 0, and the fit NaN, or constant."""
+    with pytest.raises(DataError, match=r"from -1e\+70 to 1e\+70 .* another unit"):
+        Numeric.from_targets(np.array([1.0, 2.0, 4.0]) * scale)
+    for usable in (1e69, 1e-69):
+        y = np.array([1.0, 2.0, 4.0]) * usable
+        objective = Numeric.from_targets(y)
+        assert objective.std / usable == pytest.approx(np.std([1.0, 2.0, 4.0]))
+        scores = [objective.score(y, y / 2), *objective.secondary_scores(y, y / 2)]
+        assert np.isfinite([score.value for score in scores]).all()
 
 
 @sweep

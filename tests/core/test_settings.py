@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as rules
@@ -137,9 +138,10 @@ def test_numbers_and_integers():
     assert is_integer(3, 3) and not is_integer(2, 3) and not is_integer(3.0, 3)
 
 
-@pytest.mark.parametrize("value", [-1, 1.0, "1", True, None, nan])
+@pytest.mark.parametrize("value", [-1, 1.0, "1", True, None, nan, np.int64(-1)])
 def test_a_seed_is_a_whole_number(value):
-    check_seed(0)
+    for seed in (0, np.int64(3), np.uint8(3)):
+        check_seed(seed)
     message = f"random_state must be a whole number, 0 or more. Got {value!r} instead."
     with pytest.raises(SettingError) as caught:
         check_seed(value, "random_state")

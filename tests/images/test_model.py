@@ -4,7 +4,9 @@ tests/contract/test_estimators.py has the laws of all estimators; here are those
 image models alone.
 """
 
+import io
 import json
+import threading
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,16 @@ from PIL import Image
 
 import vicinal
 from vicinal import ImageClassifier
+from vicinal.core.compute.threads import network_lock
 from vicinal.core.estimators.estimator import MODEL_JSON, MODEL_TENSORS
 from vicinal.errors import (
     ClassError,
     DataError,
     ImageError,
+    IntensityWarning,
     ModelFileError,
     NoDataError,
+    SettingError,
 )
 
 SIDE = 8
@@ -65,6 +70,35 @@ def test_transform_returns_the_input_of_the_head(fitted, shades):
     np.testing.assert_allclose(expected, outputs(model, shades()), rtol=1e-4, atol=1e-5)
 
 
+def test_predict_and_explain_hold_the_lock(fitted, shades, monkeypatch):
+    """torch's tracers change what modules do in every thread."""
+    model, free = fitted[1], []
+
+    def check(module: Any, inputs: Any) -> None:
+        def take() -> None:
+            lock: Any = network_lock()
+            free.append(lock.acquire(blocking=False))
+            if free[-1]:
+                lock.release()
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        thread.join()
+
+    monkeypatch.setattr(
+        "vicinal.images.explain.explain.get_explained_network",
+        lambda model: check(None, model) or 1 / 0,
+    )
+    with pytest.raises(ZeroDivisionError):
+        model.explain(shades()[:1])
+    monkeypatch.setitem(
+        model.extractor.engines._engines, False, lambda x: check(None, x) or 1 / 0
+    )
+    with pytest.raises(ZeroDivisionError):
+        model.predict(shades()[:1])
+    assert free == [False, False]
+
+
 def test_every_form_of_data_gives_the_same_prediction(
     fitted, files, shades, tmp_path, monkeypatch
 ):
@@ -78,6 +112,8 @@ def test_every_form_of_data_gives_the_same_prediction(
         files[0].parent, str(files[0].parent), tmp_path / "new.csv",
         shades().astype(np.float32) / 255, shades().astype(int), shades()[..., None],
         vicinal.read_images(files), list(shades()),
+        [path.read_bytes() for path in files], list(map(Image.fromarray, shades())),
+        [files[0], Image.fromarray(shades()[1]), *shades()[2:]],
     ]  # fmt: skip
     for form in forms:
         np.testing.assert_allclose(outputs(model, form), expected, atol=1e-6, rtol=1e-5)
@@ -113,6 +149,104 @@ def test_a_single_array_raises(shape, fitted):
     with pytest.raises(DataError, match=r"single image pass x\[None\]"):
         model.predict(np.zeros(shape, np.uint8))
     assert len(model.predict(np.zeros((1, *shape), np.uint8))) == 1
+
+
+def test_an_array_that_may_be_one_image_with_channels_first_raises(fast, shades):
+    y = [0, 1] * 12
+    color = ImageClassifier(**fast | {"epochs": 1}).fit(shades(3), y)
+    for x in (np.zeros((3, 8, 8), np.uint8), torch.zeros(3, 8, 8)):
+        with pytest.raises(
+            DataError, match=r"transpose\(1, 2, 0\)\[None\].*three grey"
+        ):
+            color.predict(x)
+    assert len(color.predict(np.zeros((3, 8, 8, 1), np.uint8))) == 3
+    assert len(color.predict(np.zeros((4, 8, 8), np.uint8))) == 4
+    assert len(color.predict(list(np.zeros((3, 8, 8), np.uint8)))) == 3
+    gray = ImageClassifier(**fast | {"epochs": 1}).fit(shades(), y)
+    assert len(gray.predict(np.zeros((3, 8, 8), np.uint8))) == 3
+
+
+def test_one_image_in_memory_is_predicted_and_explained(fitted, files, shades):
+    _, model = fitted
+    expected = outputs(model, shades()[:1])
+    image = Image.fromarray(shades()[0])
+    for one in (
+        image,
+        files[0].read_bytes(),
+        Image.open(io.BytesIO(files[0].read_bytes())),
+    ):
+        np.testing.assert_allclose(outputs(model, one), expected, atol=1e-6)
+        assert model.is_unknown(one).shape == (1,)
+    assert model.transform(image).shape[0] == 1
+    if model.objective_.kind == "single_label":
+        found = model.explain(image, "integrated_gradients")
+        assert np.array_equal(found.image[..., 0], shades()[0])
+
+
+# --- more than 8 bits ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def deep() -> tuple[Any, np.ndarray]:
+    """Return a model of images whose brightness is 1000 to 1100, and the images."""
+    level = np.linspace(1010, 1090, 24)[:, None, None]
+    x = np.rint(level + np.random.default_rng(0).normal(0, 2, (24, 8, 8)))
+    x[:, 0, :4], x[:, 0, 4:] = 1000, 1100
+    x = x.astype(np.uint16)
+    model = ImageClassifier(
+        epochs=3, batch_size=8, augment="none", deterministic=True, cache=False
+    )
+    return model.fit(list(map(Image.fromarray, x)), ["dark"] * 12 + ["light"] * 12), x
+
+
+def test_values_of_12_bits_are_learned_and_predicted(deep, tmp_path):
+    model, x = deep
+    assert model.preprocessing_.intensity_range == (1000, 1100)
+    scaled = np.rint((x - 1000.0) * 2.55).astype(np.uint8)
+    expected = model.predict_proba(scaled)  # images of 8 bits stay as they are
+    assert np.ptp(expected[:, 0]) > 0.05
+    model.save(tmp_path / "model")
+    loaded = vicinal.load(tmp_path / "model")
+    images = list(map(Image.fromarray, x))
+    images[3].save(tmp_path / "a.png")
+    for form in (images, x, x.astype(np.float32), list(x), x.astype(int)[..., None]):
+        np.testing.assert_allclose(loaded.predict_proba(form), expected, atol=0.02)
+    one = model.predict_proba(tmp_path / "a.png")
+    np.testing.assert_allclose(one, expected[3:4], atol=0.02)
+    assert model.evaluate(x, ["dark"] * 12 + ["light"] * 12).notes == []
+
+
+def test_values_outside_the_range_are_noted(deep):
+    model, x = deep
+    bright = Image.fromarray(x[0] + np.uint16(500))
+    match = "1 image, for example in 100.0 % of the pixels of image 1"
+    for call in (model.predict, model.is_unknown, model.transform):
+        with pytest.warns(IntensityWarning, match=match):
+            call([Image.fromarray(x[0]), bright])
+    with pytest.warns(IntensityWarning, match="image 0"):
+        model.explain(bright)
+    notes = model.evaluate([Image.fromarray(x[0]), bright], ["dark", "light"]).notes
+    assert any("1000 to 1100" in note and "image 1" in note for note in notes)
+
+
+def test_negative_values_are_noted_where_training_images_had_8_bits(fast, shades):
+    model = ImageClassifier(**fast | {"epochs": 1}).fit(shades(), [0, 1] * 12)
+    hounsfield = np.linspace(-1000, 200, 64, dtype=np.float32).reshape(8, 8)
+    with pytest.warns(IntensityWarning, match="training images have 8 bits"):
+        model.predict(Image.fromarray(hounsfield))
+    model.predict(Image.fromarray(hounsfield.clip(0, 255)))  # no warning
+
+
+def test_the_range_can_be_given(fast, deep):
+    _, x = deep
+    y = ["dark"] * 12 + ["light"] * 12
+    model = ImageClassifier(**fast, intensity_range=(0, np.float64(4095)))
+    assert model.fit(x, y).preprocessing_.intensity_range == (0, 4095)
+    predicted = model.predict_proba(list(map(Image.fromarray, x)))
+    np.testing.assert_allclose(model.predict_proba(x), predicted, atol=1e-6)
+    for limits in ((5, 5), (1,), "0 4095", (0, float("inf")), (1, None)):
+        with pytest.raises(SettingError, match="intensity_range must be two numbers"):
+            ImageClassifier(**fast, intensity_range=limits).fit(x, y)
 
 
 def test_unreadable_images_raise_by_name(fitted, files):

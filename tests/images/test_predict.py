@@ -50,6 +50,17 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_names_that_are_formulas_are_escaped(pixels, tmp_path):
+    model = ImageClassifier(**QUICK).fit(pixels, ["=cat", "dog"] * 6)
+    console, out = Recorder(), tmp_path / "out.csv"
+    table = ImageTable.unlabelled(["=1.png", "-a.png", "b.png"], pixels=pixels[:3])
+    kept = predict_all(model, table, out, console, keep=True)["predictions"]
+    rows = read_rows(out)
+    assert [row["path"] for row in rows] == ["'=1.png", "'-a.png", "b.png"]
+    assert {row["predicted"] for row in rows} <= {"'=cat", "dog"}
+    assert [row["path"] for row in kept] == ["=1.png", "-a.png", "b.png"]
+
+
 def test_predictions_keep_the_order(model, make_directory, tmp_path):
     root = make_directory({"": 2 * PREDICT_BATCH + 3}, **GREY)
     names = [str(path) for path in sorted(root.iterdir(), reverse=True)]

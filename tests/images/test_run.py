@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from vicinal.core.storage.run_folder import Run
 from vicinal.core.training.trainer import Epoch, TrainingInterrupted
@@ -142,6 +143,25 @@ def test_linear_probe_is_saved_before_fine_tuning(make_directory, tmp_path):
     np.testing.assert_allclose(actual, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("resize", ["crop", "pad"])
+def test_the_intensity_range_and_elongated_images_are_noted(resize, tmp_path):
+    for name, low in (("cat", 1000), ("dog", 1050)):
+        (tmp_path / name).mkdir()
+        for k in range(6):
+            pixels = np.random.default_rng(k).integers(low, low + 51, (8, 40))
+            pixels[:, 0], pixels[:, 1] = low, low + 50
+            image = Image.fromarray(pixels.astype(np.uint16))
+            image.save(tmp_path / name / f"{k}.png")
+    with Run.create(tmp_path / "run") as run:
+        estimator = ImageClassifier(**QUICK, resize=resize)
+        training = ImageRun(estimator, read_images(tmp_path), run, "x")
+        steps = list(training.prepare())
+    assert training.parts.images.reader.intensity_range == (1000, 1100)
+    notes = [step for step in steps if step.startswith("note: 12 images")]
+    assert "values from 1000 to 1100 are scaled to 0..255" in notes[0]
+    assert ("--resize pad" in notes[-1]) == (resize == "crop") == (len(notes) == 2)
+
+
 def test_the_seed_determines_the_split(make_directory, run_training):
     root = make_directory({"cat": 12, "dog": 12}, **GREY)
     first, again, other = (
@@ -221,6 +241,39 @@ def test_copies_of_training_images_in_the_given_test_split_are_quarantined(
     assert "23 images, 2 classes, about 8 x 8 pixels; 3 quarantined" in text
     assert "3 of 26 images quarantined" in text
     assert image_run.summary()["quarantined"] == 3
+
+
+def test_near_duplicates_of_training_images_are_left_out_of_the_score(
+    make_directory, run_training
+):
+    shape = {"train/cat": 9, "train/dog": 9, "test/cat": 4, "test/dog": 4}
+    root = make_directory(shape, **GREY)
+    for name in ("train/cat/1", "test/dog/0", "test/dog/1"):
+        (root / f"{name}.png").rename(root / f"{name}-film7.png")
+    image_run = run_training(root, group_pattern=r"film(\d)")
+    leaks = ["test/dog/0-film7.png", "test/dog/1-film7.png"]
+    where = "train/cat/1-film7.png, which is in train, or in its group"
+    expected = dict.fromkeys(leaks, f"a near duplicate of {where}")
+    assert quarantine_reasons(image_run) == expected
+    found, test = image_run.evaluation, image_run.estimator.evaluate(root / "test")
+    assert found is not None and found.score.n == 6 and test.score.n == 8
+    assert image_run.leaks is not None and image_run.leaks.names == leaks
+    assert image_run.leaks.score.value == test.score.value
+    assert image_run.summary()["leaky_score"]["n"] == 8
+    assert any("2 test images with near duplicates" in note for note in image_run.notes)
+    text = (image_run.run.folder / "report.txt").read_text()
+    assert "without them" in text and all(text.count(leak) > 1 for leak in leaks)
+
+
+def test_near_duplicates_that_are_the_whole_test_split_stay_with_a_note(
+    make_directory, run_training
+):
+    shape = {"train/a": 9, "train/b": 9, "test/a": 2, "test/b": 2}
+    root = make_directory(shape, **GREY)
+    image_run = run_training(root, group_pattern="(0|1)")
+    assert image_run.evaluation is not None and image_run.evaluation.score.n == 4
+    assert any("4 test images, all of them" in note for note in image_run.notes)
+    assert not quarantine_reasons(image_run) and image_run.leaks is None
 
 
 def test_given_val_split_without_test_split_is_the_test_split(

@@ -5,14 +5,11 @@ dataclasses the flags. With --json stdout holds one JSON object and nothing else
 --debug shows the traceback of an error.
 """
 
-import contextlib
 import io
 import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any
 
 from vicinal import __version__
 from vicinal.cli.parsing import (
@@ -31,21 +28,26 @@ from vicinal.commands.options import (
     RunArgument,
     TrainOptions,
 )
+from vicinal.core.compute import signals
 from vicinal.core.compute.threads import is_worker
 from vicinal.core.domain import Domain, Outcome
-from vicinal.core.report.console import Console
-from vicinal.core.storage.files import to_json
+from vicinal.core.report.console import (
+    Console,
+    open_closed_streams,
+    print_note,
+    warnings_as_notes,
+)
+from vicinal.core.storage.files import check_working_directory, to_json
 from vicinal.core.storage.run_folder import refuse_run_as_data
 from vicinal.domains import DOMAINS, domain_of_data, domain_of_run, named_domain
 from vicinal.errors import (
-    CacheWarning,
     Interruption,
     SettingError,
     VicinalError,
     suggest_names,
 )
 
-OK, USER_ERROR, INTERRUPTED = 0, 2, 130
+OK, USER_ERROR = 0, 2
 
 COMMANDS = {
     "check": "show what data hold, what cannot be used, and why; nothing is trained",
@@ -66,12 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name in any script can be printed
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if is_worker():
             return _serve_leader(words)
-        with _warnings_as_notes():
+        with signals.raise_on_signals(), warnings_as_notes():
             outcome = run_command(words)
         if outcome is not None and "--json" in words:
             print(to_json(outcome), flush=True)
@@ -83,9 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (VicinalError, OSError, KeyboardInterrupt) as error:
         if debug:
             raise
-        print(f"vicinal: {_message(error)}", file=sys.stderr)
+        print_note(f"vicinal: {_message(error)}")
         interrupted = isinstance(error, (KeyboardInterrupt, Interruption))
-        return INTERRUPTED if interrupted else USER_ERROR
+        return signals.exit_code() if interrupted else USER_ERROR
     return OK
 
 
@@ -101,6 +104,7 @@ def run_command(words: list[str]) -> Outcome | None:
     if command not in COMMANDS:
         hint = suggest_names(command, COMMANDS)
         raise SettingError(f"There is no command {command!r}. {hint}")
+    check_working_directory()
     if command in ON_DATA:
         return _run_on_data(command, rest)
     if command in ("demo", "info"):
@@ -253,23 +257,6 @@ def _value_of(flag: str, words: Sequence[str]) -> str | None:
         if word == flag:
             return following
     return None
-
-
-@contextlib.contextmanager
-def _warnings_as_notes() -> Iterator[None]:
-    """Print vicinal's own warnings as one sentence, without file and line."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", CacheWarning)  # whatever -W says: it is a note
-        show = warnings.showwarning
-
-        def note(message: Warning | str, category: type[Warning], *where: Any) -> None:
-            if issubclass(category, CacheWarning):
-                print(f"note: {message}", file=sys.stderr)
-            else:
-                show(message, category, *where)
-
-        warnings.showwarning = note
-        yield
 
 
 def _message(error: BaseException) -> str:

@@ -47,24 +47,24 @@ def parse(
     return {name: kind(**vars(getattr(parsed, name))) for name, kind in groups.items()}
 
 
-def value_flags(kinds: Sequence[type]) -> frozenset[str]:
-    """Return the flags of dataclasses that take a value, as they are typed."""
-    return frozenset(
-        f"--{each.name.replace('_', '-')}"
+def value_flags(kinds: Sequence[type]) -> dict[str, int]:
+    """Return the flags of dataclasses that take a value, and how many words of it."""
+    return {
+        f"--{each.name.replace('_', '-')}": 2 if "float, float" in str(hint) else 1
         for kind in kinds
         for each in fields(kind)
-        if get_type_hints(kind)[each.name] is not bool
-    )
+        if (hint := get_type_hints(kind)[each.name]) is not bool
+    }
 
 
-def positional_words(words: Sequence[str], with_value: frozenset[str]) -> list[str]:
+def positional_words(words: Sequence[str], with_value: Mapping[str, int]) -> list[str]:
     """Return the words that are neither flags nor the values of flags."""
-    found, skip = [], False
+    found, skip = [], 0
     for word in words:
-        if word.startswith("-") and len(word) > 1:
-            skip = word in with_value
-        elif skip:
-            skip = False
+        if skip:
+            skip -= 1
+        elif word.startswith("-") and len(word) > 1:
+            skip = with_value.get(word, 0)
         else:
             found.append(word)
     return found
@@ -127,6 +127,8 @@ def _metavar(each: Field[Any], hint: Any) -> str | None:
         return "COLUMN"
     if get_origin(kinds[0]) is Literal:
         return "|".join(map(str, get_args(kinds[0])))
+    if kinds[0] == tuple[float, float]:
+        return "LOW HIGH"
     if get_origin(kinds[0]) is tuple:
         return f"{METAVARS.get(get_args(kinds[0])[0], 'VALUE')} ..."
     return METAVARS.get(kinds[0])

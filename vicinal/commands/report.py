@@ -7,16 +7,15 @@ from typing import Any
 from vicinal.commands.runs import open_run
 from vicinal.core.domain import Domain, Outcome
 from vicinal.core.report.console import Console
-from vicinal.core.report.report import Report
+from vicinal.core.report.report_file import read_report, read_score
 from vicinal.core.storage.files import refuse_links, write_json, write_text
-from vicinal.core.storage.run_folder import read
 
 
 def report(domain: Domain, run: str, arguments: Any, console: Console) -> Outcome:
     """Write the report of a run; a domain may add sections that are asked for."""
     started_at, folder = time.monotonic(), Path(run)
-    page = Report.from_dict(read(folder, "report.json"))
-    score = read(folder, "metrics.json")["score"]
+    page = read_report(folder)
+    score = read_score(folder)
     for suffix in ("json", "txt", "html"):
         refuse_links(folder, folder / f"report.{suffix}")
     added: Outcome = {}

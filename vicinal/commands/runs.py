@@ -1,11 +1,10 @@
 """Open the trained model that a command is given."""
 
 import shlex
-import sys
 from pathlib import Path
 
 from vicinal.core.domain import Domain, OpenRun, import_object
-from vicinal.core.report.console import Console
+from vicinal.core.report.console import Console, print_note
 from vicinal.core.storage.run_folder import MODEL_JSON, is_run, resume_hint
 from vicinal.domains import DOMAINS, domain_of_run, load
 from vicinal.errors import RunError, SettingError
@@ -27,6 +26,8 @@ def find_domain(command: str, run: str, others: list[str]) -> Domain:
     domain = domain_of_run(run)
     if domain is not None:
         return domain
+    if is_model(run):
+        load(run)  # raises what is wrong with model.json
     weights = command in ACCEPT_WEIGHTS
     if weights and not Path(run).is_dir():
         for domain in DOMAINS:
@@ -55,5 +56,5 @@ def open_run(command: str, domain: Domain, name: str, console: Console) -> OpenR
     folder = Path(name)
     if is_run(folder) and not (folder / "report.txt").exists():
         text = "note: this run is not finished; its best model so far is used."
-        print(f"{text} {resume_hint(folder)}", file=sys.stderr)
+        print_note(f"{text} {resume_hint(folder)}")
     return OpenRun(name, model)

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vicinal.commands.options import TrainOptions
-from vicinal.core.compute import distributed
-from vicinal.core.compute.signals import stop_on_signal
+from vicinal.core.compute import distributed, signals
 from vicinal.core.domain import Domain, Outcome, import_object
+from vicinal.core.estimators.training_run import resume_hint_on_signal
 from vicinal.core.report.console import Console
 from vicinal.core.settings import Settings
-from vicinal.core.storage.resuming import settings_to_resume
+from vicinal.core.storage.resuming import restore_options, settings_to_resume
 from vicinal.core.storage.run_folder import CHECKPOINT, MODEL_JSON, Run, resume_hint
 from vicinal.core.training.trainer import Epoch, TrainingInterrupted, run_worker
 from vicinal.errors import (
     DataError,
-    Interruption,
     ResumeError,
     RunError,
     SettingError,
@@ -60,7 +59,11 @@ def train(domain: Domain, request: Request, console: Console) -> Outcome:
     folder = common.out or f"runs/{data.name if data.is_dir() else data.stem}"
     asked = request.to_dict(domain)
     if common.resume:
-        with Run.resume(folder) as run, distributed.join_process_group():
+        with (
+            Run.resume(folder) as run,
+            resume_hint_on_signal(run.folder),
+            distributed.join_process_group(),
+        ):
             free = domain.settings.free_on_resume
             asked = settings_to_resume(
                 run.folder, asked, request.explicit, free, domain.data_may_move
@@ -69,7 +72,7 @@ def train(domain: Domain, request: Request, console: Console) -> Outcome:
             return _train_in(run, domain, asked, ready, request, console, started_at)
     with distributed.join_process_group():
         ready = _prepare(domain, asked)  # before RUN exists: it may lie inside DATA
-        with Run.create(folder) as run:
+        with Run.create(folder) as run, resume_hint_on_signal(run.folder):
             return _train_in(run, domain, asked, ready, request, console, started_at)
 
 
@@ -85,7 +88,7 @@ def _prepare(domain: Domain, asked: Outcome) -> tuple[Any, Any, str]:
 
     A user's mistake is found here, before anything runs.
     """
-    options = domain.data(**asked["options"])
+    options = restore_options(domain.data, asked["options"])
     read_data = import_object(domain.read)
     dataset, task = read_data(asked["data"], options, asked["parameters"])
     wanted = getattr(options, "task", "auto")
@@ -117,22 +120,21 @@ def _train_in(
     run.write("settings.json", {**asked, "task": task, "estimator": name})
     console.print(f"{request.data}: {task} ({name})")
     try:
-        with stop_on_signal() as stop_requested:
-            work = import_object(domain.run)(
-                estimator=estimator,
-                data=dataset,
-                run=run,
-                source=request.data,
-                report_progress=console.progress_bar("read"),
-                stop_requested=stop_requested,
-                started_at=started_at,
-            )
-            for step in work.steps():
-                if isinstance(step, Epoch):
-                    step = step.describe(mark_best=work.selects_epoch)
-                console.print(step)
-    except (TrainingInterrupted, KeyboardInterrupt):
-        raise Interruption(f"Interrupted. {resume_hint(run.folder)}") from None
+        work = import_object(domain.run)(
+            estimator=estimator,
+            data=dataset,
+            run=run,
+            source=request.data,
+            report_progress=console.progress_bar("read"),
+            stop_requested=signals.stop_requested,
+            started_at=started_at,
+        )
+        for step in work.steps():
+            if isinstance(step, Epoch):
+                step = step.describe(mark_best=work.selects_epoch)
+            console.print(step)
+    except TrainingInterrupted:
+        raise
     except VicinalError as error:
         resumable = isinstance(error, RunError) and not isinstance(error, ResumeError)
         if resumable and (run.folder / CHECKPOINT).exists():

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from vicinal.core.storage.run_folder import read
+from vicinal.core.storage.run_folder import read_settings, read_table
 from vicinal.errors import DataError, RunError
 
 Outcome = dict[str, Any]
@@ -66,17 +66,14 @@ class OpenRun(NamedTuple):
 
     def training_names(self) -> set[str]:
         """Return the names of the training examples; none where the run has no list."""
-        import pandas as pd
-
-        splits = self.path / "data" / "splits.csv"
-        if not splits.exists():
+        if not (self.path / "data" / "splits.csv").exists():
             return set()
-        rows = pd.read_csv(splits, dtype=str, keep_default_na=False)
+        rows = read_table(self.path, "data/splits.csv", ["id", "split"])
         return set(rows["id"][rows["split"] == "train"])
 
     def _settings(self) -> dict[str, Any]:
         try:
-            return read(self.path, "settings.json")
+            return read_settings(self.path)
         except RunError:  # a model directory that `save` wrote
             return {}
 

@@ -16,10 +16,15 @@ from torch import Tensor
 from vicinal.core import metrics
 from vicinal.core.data.labels import Kind
 from vicinal.core.metrics import Groups, Score
-from vicinal.errors import ClassError, SettingError, suggest_names
+from vicinal.core.storage.schema import ListOf, Number, Object, OneOf, Text
+from vicinal.errors import ClassError, DataError, SettingError, suggest_names
 
 NO_LABEL = "-"
 """the label of an example without any label (multi-label)"""
+
+
+MAX_TARGET = 1e70
+"""largest magnitude of numeric labels: scores take the fourth power of errors"""
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,19 @@ class Numeric:
 
     @classmethod
     def from_targets(cls, y: np.ndarray) -> "Numeric":
-        """Return the objective with the mean and standard deviation of y [N]."""
+        """Return the objective with the mean and standard deviation of y [N].
+
+        DataError for numbers whose squares are not finite, or 0 though they differ.
+        """
+        largest = float(np.abs(y).max(initial=0.0))
+        spread = float(np.ptp(y)) if largest <= MAX_TARGET else 0.0
+        if largest > MAX_TARGET or 0 < spread < 1 / MAX_TARGET:
+            raise DataError(
+                f"Numeric labels must be numbers from -{MAX_TARGET:g} to "
+                f"{MAX_TARGET:g} that differ by more than {1 / MAX_TARGET:g}. Got "
+                f"numbers up to {largest:g} that differ by up to {np.ptp(y):g}. Give "
+                "them in another unit."
+            )
         return cls(float(y.mean()), float(y.std()) or 1.0)
 
     def encode(self, labels: Collection[Any]) -> np.ndarray:
@@ -256,6 +273,30 @@ class Numeric:
 
 
 Objective = SingleLabel | MultiLabel | Numeric
+
+CLASSES = ListOf(Text(), 1, unique=True)
+SCHEMA = OneOf(
+    "kind",
+    {
+        "single_label": Object(
+            {
+                "classes": CLASSES,
+                "label_smoothing": Number(0, 1),
+                "weights": ListOf(Number(above=0)),
+            }
+        ),
+        "multi_label": Object({"classes": CLASSES, "weights": ListOf(Number(above=0))}),
+        "numeric": Object(
+            {
+                "mean": Number(),
+                "std": Number(above=0),
+                "unit": Text(),
+                "classes": ListOf(Text(), 0, 0),
+            }
+        ),
+    },
+)
+"""schema of what `to_dict` returns"""
 
 KINDS: dict[str, type[SingleLabel] | type[MultiLabel] | type[Numeric]] = {
     kind.kind: kind for kind in (SingleLabel, MultiLabel, Numeric)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cache
 from itertools import pairwise
 from math import inf
+from numbers import Integral
 from types import NoneType, UnionType
 from typing import (
     Any,
@@ -26,6 +27,9 @@ from typing import (
 from vicinal.errors import SettingError, suggest_names
 
 Precision = Literal["auto", "float32", "bfloat16"]
+
+DEFAULT_MINUTES = 1.0
+"""time limit of a network that is trained beside a linear baseline"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +98,10 @@ def is_integer(value: object, minimum: int) -> bool:
     return is_number(value) and isinstance(value, int) and value >= minimum
 
 
-def check_seed(seed: object, name: str = "seed") -> None:
+def check_seed(seed: Any, name: str = "seed") -> None:
     """Raise SettingError unless a seed is an integer of at least 0."""
-    if not is_integer(seed, 0):
+    is_whole = isinstance(seed, Integral) and not isinstance(seed, bool)  # or numpy's
+    if not is_whole or not int(seed) >= 0:
         raise SettingError(
             f"{name} must be a whole number, 0 or more. Got {seed!r} instead."
         )
@@ -195,11 +200,13 @@ class NetworkSettings(Settings):
     """epochs without a lower validation loss before training stops; 0: never stop
     early"""
 
-    minutes: float | None = 1.0
-    """minutes for the whole run, from reading to the report; None: no limit"""
+    minutes: float | Literal["auto"] | None = "auto"
+    """minutes for the whole run, from reading to the report; None: no limit; auto: 1,
+    or no limit with --deterministic"""
 
     deterministic: bool = False
-    """use float32 and deterministic kernels only: slower, same result on every run"""
+    """use float32 and deterministic kernels only, and no time limit: slower, same
+    result on every run"""
 
     checkpoint_seconds: float = 10.0
     """maximum seconds of training that a killed run loses, plus one step"""
@@ -207,6 +214,12 @@ class NetworkSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.for_trainer()  # checks the values that it takes
+        self.require(
+            "minutes",
+            not self.deterministic or self.time_limit is None,
+            "auto or None with deterministic, because a run that depends on the clock "
+            "differs from one time to the next (limit it by epochs)",
+        )
         values = vars(self)
         for name in self.positive_integers:
             positive = is_integer(values[name], 1)
@@ -216,10 +229,18 @@ class NetworkSettings(Settings):
             fits = is_number(fraction) and 0 <= fraction <= self.max_fraction
             self.require(name, fits, f"from 0 to {self.max_fraction}")
 
+    @property
+    def time_limit(self) -> float | None:
+        """Return the minutes that the run may take; None: no limit."""
+        if self.minutes == "auto":
+            return None if self.deterministic else DEFAULT_MINUTES
+        return self.minutes
+
     def for_trainer(self, **values: Any) -> TrainingSettings:
         """Return the options of the training loop; `values` replace some of them."""
         shared = set(self.names()) & set(TrainingSettings.names())
         options = {name: getattr(self, name) for name in shared}
+        options["minutes"] = self.time_limit
         return TrainingSettings(**{**options, **values})
 
 

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from vicinal.core.data.image_names import names_images
 from vicinal.core.domain import (
     Command,
     Domain,
@@ -13,7 +15,13 @@ from vicinal.core.domain import (
     positional,
 )
 from vicinal.graphs.data.detect import is_graph, is_graph_collection, is_node_table
-from vicinal.graphs.settings import GraphLevelSettings, LinkSettings, NodeSettings
+from vicinal.graphs.data.tables.directories import find_tables
+from vicinal.graphs.settings import (
+    GraphLevelSettings,
+    LinkSettings,
+    NodeSettings,
+    TableColumns,
+)
 
 
 def detect_graphs(path: Path, flags: frozenset[str]) -> str | None:
@@ -24,11 +32,13 @@ def detect_graphs(path: Path, flags: frozenset[str]) -> str | None:
 def detect_nodes(path: Path, flags: frozenset[str]) -> str | None:
     """Recognise one graph, or a table of nodes."""
     if path.is_dir() and is_graph(path):
-        names = [n for n in ("nodes.csv", "edges.csv") if (path / n).exists()]
+        found = find_tables(path)
+        files = [found.nodes, found.edges] if found else []
+        names = [file.name for file in files if file is not None]
         return f"directory with {' and '.join(names) or 'arrays of edges'}"
-    if is_graph(path):
+    if is_graph(path) or "source_column" in flags:
         return f"graph or edge list ({path.name})"
-    if is_node_table(path) or "edges" in flags:
+    if "edges" in flags or (is_node_table(path) and not names_images(path)):
         return f"table of nodes ({path.name})"
     return None
 
@@ -63,7 +73,7 @@ class NodeData(GraphData, EdgesOption):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckNodes(NodeData):
+class CheckNodes(TableColumns, NodeData):
     """Options for reading the graph and its labels."""
 
     directed: bool = False
@@ -76,11 +86,14 @@ class LinkData(EdgesOption):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckLinks(LinkData):
+class CheckLinks(TableColumns, LinkData):
     """Options for reading the graph."""
 
     relation_column: str | None = flag("COLUMN")
     """column of the edges that names the relation of each"""
+
+    bipartite: Literal["auto", "yes", "no"] = "auto"
+    """whether all edges connect nodes of one kind with nodes of another"""
 
 
 @dataclass(frozen=True)
@@ -133,14 +146,14 @@ class PredictLinks(Outputs):
 
     nodes: list[str] = positional("NODE...", [])
     """pairs of names, one after the other, or a CSV with the columns source and target;
-    default: the most probable pairs that are not edges yet"""
+    one name: its most probable pairs that are not edges yet; default: those of all"""
 
     relation: str | None = flag("NAME")
     """relation to predict, where there are several; default: the one that the CSV
     names, or each"""
 
     top: int = 20
-    """number of pairs to find, where none are named"""
+    """number of pairs to find, where no pair is named"""
 
 
 @dataclass(frozen=True)
@@ -244,7 +257,7 @@ PLOTS = (".html", ".png", ".svg", ".pdf")
 GRAPH_FORMS = (
     "a directory with edges.csv (and nodes.csv), a table of nodes with --edges, an "
     "edge list (source,target[,weight]), or a file that NetworkX or scipy reads "
-    "(GraphML, GML, npz, mtx, mat)"
+    "(GraphML, GML, JSON, Pajek, adjacency matrices, npz, mtx, mat)"
 )
 NODES = Domain(
     name="nodes",

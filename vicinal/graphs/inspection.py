@@ -23,6 +23,7 @@ from vicinal.graphs.inspect.text import (
 )
 from vicinal.graphs.inspect.tree_page import render_tree_page
 from vicinal.graphs.inspect.tree_plot import draw_tree
+from vicinal.graphs.links.bipartite import refuse_one_side
 from vicinal.graphs.nodes.receptive_field import extract_receptive_field
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def inspect_pair(model: "LinkPredictor", pair: tuple[str, ...]) -> Finding:
     if model.network_ is None:
         raise _no_network("NODE NODE", "--domain links --decoder dot --keep network")
     row = model.row_indices([pair])[0]
+    refuse_one_side(model.graph_, row[None])
     network, ids = model.pair_network(), model.graph_.ids
     found = decompose_score(network, torch.from_numpy(row))
     unit = "unit" if network.network.config.decoder == "mlp" else "dimension"

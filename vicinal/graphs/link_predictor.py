@@ -20,13 +20,21 @@ from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.objective import SingleLabel
 from vicinal.core.training.trainer import Epoch, loss_and_score
 from vicinal.core.training.trainer_options import never_stop
-from vicinal.errors import DataError, NoDataError, SettingError, suggest_names
+from vicinal.errors import DataError, SettingError, suggest_names
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_features import FeatureEncoder
-from vicinal.graphs.data.read import read_graph
+from vicinal.graphs.links.bipartite import (
+    from_side_0,
+    note_one_side,
+    on_one_side,
+    read_links,
+    refuse_one_side,
+)
+from vicinal.graphs.links.candidates import candidate_pairs, pairs_of_node
 from vicinal.graphs.links.features import (
+    BIPARTITE_HEURISTICS,
+    HEURISTICS,
     spectral_embeddings,
-    two_hop_pairs,
 )
 from vicinal.graphs.links.fitted_model import (
     FittedLinkModel,
@@ -45,6 +53,7 @@ from vicinal.graphs.links.networks import (
     PairLoader,
     PairNetwork,
 )
+from vicinal.graphs.links.pairs import rows_of_names
 from vicinal.graphs.links.split import (
     LinkSplit,
     is_edge,
@@ -68,10 +77,12 @@ class LinkPredictor(SupervisedEstimator):
     >>> model = LinkPredictor().fit("edges.csv")
     >>> model.predict_proba([("a", "b"), ("a", "c")])  # probability of an edge
     >>> model.most_likely(20)  # the most probable pairs that are not edges
+    >>> model.most_likely(10, node="a")  # those of one node
 
     With several relations (`relation_column`) a pair is (source, relation, target).
     Half of the training pairs are edges, so probabilities are those among pairs of
-    which half are. Edges are undirected.
+    which half are. Edges are undirected. In a bipartite graph (users and items) all
+    pairs that are trained on, scored and proposed are of opposite sides.
     """
 
     settings_type = LinkSettings
@@ -103,8 +114,9 @@ class LinkPredictor(SupervisedEstimator):
     def read(self, X: Any, y: Any = None, *, edges: Any = None) -> GraphTable:
         """Return the graph of X, as for `read_graph`; y is not used."""
         settings = self.validate_settings()
-        column = settings.relation_column
-        return read_graph(X, edges=edges, relation_column=column)
+        columns = settings.table_columns()
+        columns |= {"relation_column": settings.relation_column}
+        return read_links(X, edges, settings.bipartite, **columns)
 
     def fit_linear(self, table: GraphTable) -> None:
         """Split the edges, fit the linear baseline and calibrate it."""
@@ -121,7 +133,9 @@ class LinkPredictor(SupervisedEstimator):
         def features_of(edges: np.ndarray, pairs: np.ndarray) -> np.ndarray:
             return features_of_pairs(table, node_features, edges, pairs).features
 
-        features, y, fold = training_pairs(split.train, len(table), features_of, seed)
+        features, y, fold = training_pairs(
+            split.train, len(table), features_of, seed, table.sides
+        )
         linear, temperature = fit_pair_linear_model(features, y, fold, objective)
         self.model_ = FittedLinkModel(
             objective=objective,
@@ -150,7 +164,10 @@ class LinkPredictor(SupervisedEstimator):
         trainer = self.make_trainer(
             model,
             PairLoader(
-                self.split_.train, len(self.graph_), seed_for(self.random_state, 6)
+                self.split_.train,
+                len(self.graph_),
+                seed_for(self.random_state, 6),
+                self.graph_.sides,
             ),
             self._validate,
             settings=settings.for_trainer(
@@ -216,8 +233,12 @@ class LinkPredictor(SupervisedEstimator):
         return self.pair_network().logits(torch.from_numpy(pairs))
 
     def edge_probabilities(self, pairs: np.ndarray) -> np.ndarray:
-        """Return the calibrated probability [P] of an edge for pairs of rows."""
-        return self.predict_from_logits(self.logits(sort_pairs(pairs)))[:, 1]
+        """Return the calibrated probability [P] of an edge for pairs of rows.
+
+        It is 0 for two nodes of one side of a bipartite graph.
+        """
+        p = self.predict_from_logits(self.logits(sort_pairs(pairs)))[:, 1]
+        return np.where(on_one_side(self.graph_, pairs), 0.0, p)
 
     def _log_odds(self, pairs: np.ndarray) -> np.ndarray:
         """Return log-odds [P], which differ where probabilities round to 1."""
@@ -248,32 +269,30 @@ class LinkPredictor(SupervisedEstimator):
         probability = self.edge_probabilities(rows).round(5)
         columns = {**self.pair_columns(rows), "probability": probability}
         frame = pd.DataFrame({**columns, "is_edge": self.is_edge(rows)})
-        if "relation" not in frame:
-            return frame
-        ends = frame.groupby(["source", "target"], sort=False).ngroup()
-        order = np.lexsort((-probability, ends))
-        return frame.iloc[order].reset_index(drop=True)
+        if "relation" in frame:
+            ends = frame.groupby(["source", "target"], sort=False).ngroup()
+            order = np.lexsort((-probability, ends))
+            frame = frame.iloc[order].reset_index(drop=True)
+        frame.attrs["notes"] = note_one_side(self.graph_, rows)
+        return frame
 
     def row_indices(self, pairs: Sequence[tuple[Any, ...]]) -> np.ndarray:
         """Return rows [P, 2] of pairs of names, or [P, 3] with rows of relations."""
-        rows_of = {name: row for row, name in enumerate(self.graph_.ids)}
         width = 3 if self.relations_ else 2
         expected = "(source, relation, target)" if self.relations_ else "pairs of names"
-        rows = []
+        relations, ends = [], []
         for pair in pairs:
             if len(pair) != width:
                 raise DataError(f"X must hold {expected}. Got {pair!r}.")
             source, *relation, target = map(str, pair)
-            for name in (source, target):
-                if name not in rows_of:
-                    raise NoDataError(
-                        f"There is no node {name!r}. {suggest_names(name, rows_of, 10)}"
-                    )
-            if source == target:
-                raise DataError(f"A pair must be two nodes. Got {source!r} twice.")
-            ends = [rows_of[source], rows_of[target]]
-            rows.append([*ends, *map(self.relation_index, relation)])
-        return np.array(rows, np.int64).reshape(-1, width)
+            ends += [source, target]
+            relations.append([*map(self.relation_index, relation)])
+        rows = rows_of_names(self.graph_.ids, ends).reshape(-1, 2)
+        if (equal := rows[:, 0] == rows[:, 1]).any():
+            name = ends[2 * int(equal.argmax())]
+            raise DataError(f"A pair must be two nodes. Got {name!r} twice.")
+        columns = np.array(relations, np.int64).reshape(len(rows), width - 2)
+        return np.concatenate([rows, columns], axis=1)
 
     def relation_index(self, name: str) -> int:
         """Return the row of a relation; SettingError for an unknown one."""
@@ -300,17 +319,26 @@ class LinkPredictor(SupervisedEstimator):
         """Return [P] bool: pairs of rows that are edges of the data."""
         return is_edge(sort_pairs(pairs), unique_edges(self.graph_), len(self.graph_))
 
-    def most_likely(self, count: int = 20, relation: str | None = None) -> Any:
+    def most_likely(
+        self, count: int = 20, relation: str | None = None, node: Any = None
+    ) -> Any:
         """Return the most probable pairs that are not edges, as a DataFrame.
 
-        Only pairs with a common neighbour are considered. relation: one of several;
-        None: all of them.
+        node: the name of a node, whose pairs with all others are considered; None: only
+        pairs with a common neighbour are; in a bipartite graph, pairs of opposite
+        sides. `attrs["notes"]` of the DataFrame says where there are so many of them
+        that some are left out. relation: one of several; None: all of them.
         """
         import pandas as pd
 
         self.check_fitted()
         edges, parts = unique_edges(self.graph_), []
-        candidates = two_hop_pairs(len(self.graph_), edges[:, :2])
+        if node is None:
+            unique = np.unique(edges[:, :2], axis=0)
+            candidates, notes = candidate_pairs(self.graph_, unique)
+        else:
+            row = int(rows_of_names(self.graph_.ids, [node])[0])
+            candidates, notes = pairs_of_node(self.graph_, row), []
         relations: list[int | None] = [None]
         if relation is not None:
             relations = [self.relation_index(relation)]
@@ -318,7 +346,7 @@ class LinkPredictor(SupervisedEstimator):
             relations = [*range(len(self.relations_))]
         for row in relations:
             pairs = candidates if row is None else np.insert(candidates, 2, row, axis=1)
-            pairs = pairs[~is_edge(pairs, edges, len(self.graph_))]
+            pairs = pairs[~is_edge(sort_pairs(pairs), edges, len(self.graph_))]
             odds = self._log_odds(pairs) if len(pairs) else np.empty(0)
             best = np.argsort(-odds, kind="stable")[:count]
             parts.append((pairs[best], odds[best]))
@@ -327,7 +355,9 @@ class LinkPredictor(SupervisedEstimator):
         pairs = pairs[best]
         p = self.edge_probabilities(pairs) if len(pairs) else np.empty(0)
         columns = {"probability": p.round(5), "log_odds": odds[best].round(3)}
-        return pd.DataFrame({**self.pair_columns(pairs), **columns})
+        found = pd.DataFrame({**self.pair_columns(pairs), **columns})
+        found.attrs["notes"] = notes
+        return found
 
     @torch.no_grad()
     def transform(self, X: Any = None) -> np.ndarray:
@@ -342,15 +372,7 @@ class LinkPredictor(SupervisedEstimator):
         else:
             edges = np.unique(self.split_.train[:, :2], axis=0)
             found = spectral_embeddings(len(self.graph_), edges)
-        if X is None:
-            return found
-        rows = {name: row for row, name in enumerate(self.graph_.ids)}
-        unknown = next((str(name) for name in X if str(name) not in rows), None)
-        if unknown is not None:
-            raise NoDataError(
-                f"There is no node {unknown!r}. {suggest_names(unknown, rows, 10)}"
-            )
-        return found[[rows[str(name)] for name in X]]
+        return found if X is None else found[rows_of_names(self.graph_.ids, X)]
 
     def explain(
         self, source: Any, target: Any, relation: Any = None
@@ -375,6 +397,7 @@ class LinkPredictor(SupervisedEstimator):
             )
         names = (source, target) if relation is None else (source, relation, target)
         rows = self.row_indices([names])
+        refuse_one_side(self.graph_, rows)
         train = self.split_.train
         pair = Pair(
             ends=(int(rows[0, 0]), int(rows[0, 1])),
@@ -418,6 +441,10 @@ class LinkPredictor(SupervisedEstimator):
             "predicted": np.array(CLASSES)[(p >= 0.5).astype(int)],
             "probability": p.round(5),
         }
-        table = pd.DataFrame({**self.pair_columns(pairs), **columns})
+        names = self.pair_columns(from_side_0(self.graph_, pairs))
+        table = pd.DataFrame({**names, **columns})
         heuristics = self.model_.pair_features(pairs).heuristics
-        return evaluate_links(targets, p, heuristics, table)
+        bipartite = self.graph_.sides is not None
+        names = BIPARTITE_HEURISTICS if bipartite else HEURISTICS
+        baselines = {name: heuristics[name] for name in names}
+        return evaluate_links(targets, p, baselines, table)

@@ -103,12 +103,17 @@ class NodeModel(SupervisedEstimator):
             "target": target,
             "group_column": settings.group_column,
             "directed": settings.directed,
+            **self._table_columns(),
         }
         table = read_graph(X, y, task="regression" if regression else "auto", **options)
         if table.kind == "numeric" and not regression:  # the numbers name classes
             table = table.with_task("classification")
         check_label_kind(table.kind, self.kinds, type(self).__name__, self.unit)
         return table
+
+    def _table_columns(self) -> dict[str, Any]:
+        settings = self.validate_settings()
+        return {**settings.table_columns(), "time_column": settings.time_column}
 
     # --- predict ---
 
@@ -173,7 +178,7 @@ class NodeModel(SupervisedEstimator):
             rows = self.row_indices(X)
             z = self.logits()[rows]
         else:
-            table = read_graph(X)
+            table = read_graph(X, **self._table_columns())
             rows, z = np.arange(len(table)), self._logits(self._unlabelled(table))
         predicted = self.predict_from_logits(z)
         return NodePredictions(table.ids[rows], predicted, _isolated(table)[rows])
@@ -209,7 +214,12 @@ class NodeModel(SupervisedEstimator):
     def add_new_nodes(self, nodes: Any, edges: Any) -> ExtendedGraph:
         """Return the training graph with new nodes in it, as for `predict_nodes`."""
         return extend_graph(
-            self.graph_, self.labelled_graph_, self.feature_encoder_, nodes, edges
+            self.graph_,
+            self.labelled_graph_,
+            self.feature_encoder_,
+            nodes,
+            edges,
+            self.settings_,
         )
 
     def with_new_nodes(self, nodes: Any, edges: Any) -> Self:
@@ -258,7 +268,7 @@ class NodeModel(SupervisedEstimator):
         elif X is not None and _is_names(X):
             rows = self.row_indices(X)
         elif X is not None:
-            graph = self._unlabelled(read_graph(X))
+            graph = self._unlabelled(read_graph(X, **self._table_columns()))
         if self.networks_ is None:
             z = self.linear_.propagate(graph)
         else:

@@ -5,11 +5,12 @@ fields and the sentence below each of them.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from vicinal.core.settings import (
     NetworkSettings,
     Precision,
+    Settings,
     is_integer,
     is_number,
 )
@@ -17,6 +18,53 @@ from vicinal.core.settings import (
 NetworkName = Literal[
     "auto", "none", "gcn", "sage", "gin", "gat", "gatv2", "appnp", "gcnii"
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableColumns(Settings):
+    """Columns of the tables of nodes and edges."""
+
+    id_column: str | None = None
+    """node column that holds the names of the nodes; None: id, node, name, or the one
+    that the edges refer to"""
+
+    source_column: str | None = None
+    """edge column of the nodes where edges begin; None: source, from, or the like"""
+
+    destination_column: str | None = None
+    """edge column of the nodes where edges end; None: target, to, or the like"""
+
+    weight_column: str | None = None
+    """edge column of weights, 0 or more; None: weight, if there is one"""
+
+    drop_columns: tuple[str, ...] | None = None
+    """columns of nodes or edges that are not read"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.drop_columns, list):  # as read from JSON
+            object.__setattr__(self, "drop_columns", tuple(self.drop_columns))
+        valid = self.drop_columns is None or (
+            isinstance(self.drop_columns, tuple)
+            and all(isinstance(name, str) for name in self.drop_columns)
+        )
+        self.require("drop_columns", valid, "names of columns")
+
+    def table_columns(self) -> dict[str, Any]:
+        """Return these options alone, by name."""
+        return {name: getattr(self, name) for name in TableColumns.names()}
+
+    def drop_from(self, frame: Any) -> Any:
+        """Return a DataFrame without the columns to drop, of those that it has."""
+        dropped = {name.strip().lower() for name in self.drop_columns or ()}
+        named = [c for c in frame.columns if str(c).strip().lower() in dropped]
+        return frame.drop(columns=named) if named else frame
+
+
+def named_columns(parameters: dict[str, Any], *others: str) -> dict[str, Any]:
+    """Return the parameters that name columns of tables, and others, by name."""
+    names = (*TableColumns.names(), *others)
+    return {name: parameters.get(name) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +82,7 @@ class GraphSettings(NetworkSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeSettings(GraphSettings):
+class NodeSettings(TableColumns, GraphSettings):
     """Training options for node classification and regression."""
 
     positive_integers = ("hidden", "heads")
@@ -161,7 +209,7 @@ class GraphLevelSettings(GraphSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinkSettings(GraphSettings):
+class LinkSettings(TableColumns, GraphSettings):
     """Training options for link prediction."""
 
     max_fraction = 0.4
@@ -173,6 +221,12 @@ class LinkSettings(GraphSettings):
     relation_column: str | None = None
     """edge column that names the relation: each relation between two nodes is predicted
     separately; None: all edges are of one kind"""
+
+    bipartite: Literal["auto", "yes", "no"] = "auto"
+    """whether nodes are of two kinds, such as users and items, and all edges connect
+    one with the other: negatives and proposed pairs do too. yes: the two columns of a
+    table name two kinds, even with the same names; auto: detected from the names of the
+    columns and the edges"""
 
     node_embeddings: Literal["layers", "free"] = "layers"
     """layers: GraphSAGE on the node features (relational GCN for several relations);

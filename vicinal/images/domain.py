@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from vicinal.core.data.image_names import SUFFIXES, names_images, split_cells
 from vicinal.core.domain import (
     Command,
     Domain,
@@ -16,14 +17,11 @@ from vicinal.core.domain import (
     positional,
 )
 from vicinal.errors import SettingError
-from vicinal.images.settings import ImageSettings
+from vicinal.images.settings import ImageSettings, IntensityRange, is_range
 
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif"),
-    *(".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
-)
 PATH_COLUMNS = frozenset(
-    {"path", "file", "filename", "file_name", "image", "image_path"}
+    {"path", "file", "filename", "file_name", "filepath", "file_path", "image"}
+    | {"image_path", "image_name", "image_file", "image_id", "img_path", "img_name"}
 )
 MOST_ENTRIES = 20_000
 """directory entries that are looked at to recognise images"""
@@ -42,15 +40,11 @@ def detect_images(path: Path, flags: frozenset[str]) -> str | None:
         return None
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         head, first = file.readline(), file.readline()
-    cells = {cell.strip().strip('"').lower() for cell in _cells(head)}
-    listed = any(c.strip().strip('"').lower().endswith(SUFFIXES) for c in _cells(first))
-    if cells & PATH_COLUMNS or ("name" in cells and listed) or listed:
+    listed = any(cell.lower().endswith(SUFFIXES) for cell in split_cells(first))
+    columns = {name.lower() for name in split_cells(head)}
+    if listed or PATH_COLUMNS & columns or names_images(path):
         return f"table of image paths ({path.name})"
     return None
-
-
-def _cells(line: str) -> list[str]:
-    return line.replace(";", ",").replace("\t", ",").split(",")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +69,18 @@ class CheckImages(ImageData):
     max_pixels: int = ImageSettings.max_pixels
     """pixels above which an image is refused as a decompression bomb"""
 
+    intensity_range: IntensityRange | None = None
+    """lowest and highest value in images of more than 8 bits; None: measured"""
+
     def __post_init__(self) -> None:
         if self.max_pixels < 1:
             raise SettingError(
                 f"max_pixels must be above 0. Got {self.max_pixels} instead."
+            )
+        if not is_range(self.intensity_range):
+            raise SettingError(
+                "intensity_range must be two numbers, LOW below HIGH. Got "
+                f"{self.intensity_range} instead."
             )
 
 

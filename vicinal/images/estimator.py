@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from vicinal.core.compute.threads import network_lock
 from vicinal.core.data.quarantine import Quarantined, warn_quarantined
 from vicinal.core.data.splits import TRAIN, VAL
 from vicinal.core.estimators.labels import check_label_kind
@@ -37,17 +38,19 @@ from vicinal.images.training.backbone_selection import (
     sample_rows,
 )
 from vicinal.images.training.fitted_model import build_image_network
-from vicinal.images.training.initialization import Initialization
-from vicinal.images.training.session import TrainingSession, check_training_images
+from vicinal.images.training.initialization import (
+    NO_SEARCH,
+    Initialization,
+    resolve_settings,
+)
+from vicinal.images.training.loader import check_training_images
+from vicinal.images.training.session import TrainingSession
 from vicinal.images.weights.pretrained import candidate_weights
 
 if TYPE_CHECKING:
     from vicinal.images.explain.explanation import ImageExplanation
 
 Method = Literal["gradcam", "integrated_gradients", "occlusion"]
-
-NO_SEARCH: dict[str, Any] = {"backbone": None, "max_ms": None, "max_mb": None}
-"""settings of a backbone that was chosen"""
 
 SCRATCH: dict[str, Any] = {
     "weights": None,
@@ -159,9 +162,10 @@ class ImageEstimator(ImageModel):
         if isinstance(X, ImageDataset):
             return X
         is_read = isinstance(X, ImageTable)  # with its groups
-        table = self.read(
-            X, y, None if is_read or like else self.settings_.group_column
-        )
+        group = None if is_read or like else self.settings_.group_column
+        settings = self.settings_
+        limits = like.reader.intensity_range if like else settings.intensity_range
+        table = self.read(X, y, group, limits)
         start = self.initialization
         reader = like.reader if like else start.image_reader(table)
         channels = like.channels if like else start.channels
@@ -180,6 +184,8 @@ class ImageEstimator(ImageModel):
         """Return the same images as the chosen backbone takes them."""
         start = self.initialization
         reader, channels = start.image_reader(images.table), start.channels
+        limits = images.reader.intensity_range  # of all images, used or not
+        reader = replace(reader, intensity_range=limits)
         if reader == images.reader and channels in (None, images.channels):
             return images
         _, found = load_dataset(images.table, reader, channels=channels)
@@ -215,9 +221,10 @@ class ImageEstimator(ImageModel):
     def fit(self, X: Any, y: Any = None, *, validation: Any = None) -> Self:
         """Fit to labelled images.
 
-        X: a directory, a CSV, a DataFrame, arrays [N, H, W(, C)], a list of paths, or
-        an ImageTable; y: [N] labels for arrays and lists. validation: images to choose
-        the epoch by; None: a fraction of X (`val_fraction`).
+        X: a directory, a CSV, a DataFrame, arrays [N, H, W(, C)], a list of paths, PIL
+        images, bytes, open files or arrays, or an ImageTable; y: [N] labels for arrays
+        and lists. validation: images to choose the epoch by; None: a fraction of X
+        (`val_fraction`).
         Images that cannot be used are quarantined: a QuarantineWarning counts them,
         and `quarantine_` lists each with its reason.
         """
@@ -310,6 +317,7 @@ class ImageEstimator(ImageModel):
         session = self.session_
         if session is None:
             raise NotFittedError("save_best is for use during training; call save.")
+        is_better = False
         with session.trainer.best_so_far():
             is_better = session.best_model() is not None
             self._use(session)
@@ -345,8 +353,9 @@ class ImageEstimator(ImageModel):
         runtime = replace(
             self.runtime_, engine="torch", compiled=False, threads=threads
         )
+        nothing = val.rows(np.arange(0))  # val is for the score alone
         session = other.start_session(
-            train, val, fixed_runtime=runtime, stop_requested=stop_requested
+            train, nothing, fixed_runtime=runtime, stop_requested=stop_requested
         )
         session.trainer.clock.start()
         for _ in other.train(session):
@@ -415,8 +424,9 @@ class ImageEstimator(ImageModel):
         from vicinal.images.explain.explain import explain
 
         self.check_fitted()
-        seed = self.random_state
-        return explain(self, X, method, target=target, against=against, seed=seed)
+        options = {"target": target, "against": against, "seed": self.random_state}
+        with network_lock():
+            return explain(self, X, method, **options)
 
 
 def make_trial(model: ImageModel, weights: str) -> BackboneTrial:
@@ -432,14 +442,3 @@ def make_trial(model: ImageModel, weights: str) -> BackboneTrial:
     return BackboneTrial(
         weights, model.backbone_, probe.score, ms, size / 1e6, decisions
     )
-
-
-def resolve_settings(settings: ImageSettings, weights: str | None) -> ImageSettings:
-    """Return settings with a chosen backbone, and with defaults filled in.
-
-    weights: those chosen for backbone="auto"; None: the first candidate.
-    """
-    if settings.backbone == "auto":
-        weights = weights or candidate_weights(settings.weights)[0]
-        settings = replace(settings, weights=weights, **NO_SEARCH)
-    return settings.with_defaults()

@@ -17,12 +17,18 @@ from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.metrics import wilson
 from vicinal.core.report.notebook import html_table
 from vicinal.core.text import format_percent, pluralize
-from vicinal.errors import ClassError, DataError, ImageError, SettingError
+from vicinal.errors import ClassError, ImageError, SettingError
 from vicinal.images.data.audit import ImageReader, label_names
 from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.decoding.decode import Preprocessing
+from vicinal.images.data.decoding.in_memory import is_in_memory, scale_arrays
+from vicinal.images.data.image_notes import describe_outside
 from vicinal.images.data.inputs import list_images
 from vicinal.images.data.read import ImageTable, read_images
+from vicinal.images.data.sources.arrays import (
+    refuse_images_in_columns,
+    refuse_single_array,
+)
 from vicinal.images.data.sources.csv_tables import paths_from_frame
 from vicinal.images.inference.engines import MANY_IMAGES
 from vicinal.images.inference.extractor import (
@@ -32,7 +38,7 @@ from vicinal.images.inference.extractor import (
 )
 from vicinal.images.inference.out_of_distribution import ImageFeatures, OutlierDetector
 from vicinal.images.networks.base import Network
-from vicinal.images.settings import ImageSettings
+from vicinal.images.settings import ImageSettings, IntensityRange
 from vicinal.images.splits.split import given_split, with_groups
 from vicinal.images.training.fitted_model import FittedImageModel
 from vicinal.images.training.linear_baseline import BASELINE_NAME, LinearBaseline
@@ -79,14 +85,25 @@ class ImageModel(SupervisedEstimator):
     explained_networks: tuple[Any, Any] | None = None
     """a cache of `tracing`: state of the weights, and networks that can be traced"""
 
-    def read(self, X: Any, y: Any = None, group: str | None = None) -> ImageTable:
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes without those that only this process can use."""
+        own = ("_extractor", "explained_networks", "session_")
+        return {name: value for name, value in vars(self).items() if name not in own}
+
+    def read(
+        self,
+        X: Any,
+        y: Any = None,
+        group: str | None = None,
+        intensity_range: IntensityRange | None = None,
+    ) -> ImageTable:
         """Return the table of X, or of a pair (X, y); DataError for labels that misfit.
 
-        group: the column of groups.
+        group: the column of groups. intensity_range: of arrays of more than 8 bits.
         """
         if isinstance(X, tuple) and len(X) == 2 and y is None:
             X, y = X
-        table = self.read_table(X, y, group)
+        table = self.read_table(scale_arrays(X, intensity_range), y, group)
         check_label_kind(table.kind, self.kinds, type(self).__name__, self.unit)
         return table
 
@@ -101,14 +118,11 @@ class ImageModel(SupervisedEstimator):
         if isinstance(X, (str, Path)):
             return list_images([str(X)])
         if hasattr(X, "columns"):
-            return paths_from_frame(X, Path(), "the table")
-        shape = np.asarray(X).shape if hasattr(X, "__array__") else ()
-        if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3)):
-            raise DataError(
-                f"X must be a batch of images [N, H, W(, C)]. Got shape {list(shape)} "
-                "instead. For a single image pass x[None]."
-            )
-        return read_images(X)
+            refuse_images_in_columns(X)
+            return paths_from_frame(X, Path())
+        if hasattr(X, "__array__") and not is_in_memory(X):
+            refuse_single_array(np.shape(X), self.preprocessing_.channels)
+        return read_images(scale_arrays(X, self.preprocessing_.intensity_range))
 
     # --- predict ---
 
@@ -292,7 +306,8 @@ class ImageModel(SupervisedEstimator):
     def read_for_scoring(self, X: Any, y: Any = None) -> tuple[ImageDataset, list[str]]:
         """Return the images to score, the test split if there is one, and notes."""
         self.check_fitted()
-        table, notes = self.read(X, y), []
+        limits = self.preprocessing_.intensity_range
+        table, notes = self.read(X, y, None, limits), []
         test = given_split(table) == TEST
         if test.any() and not test.all():
             notes.append(
@@ -300,10 +315,9 @@ class ImageModel(SupervisedEstimator):
             )
             table = table.rows(test)
         settings, preprocessing = self.settings_, self.preprocessing_
-        reader = ImageReader(
-            preprocessing.store_size, preprocessing.resize, None, settings.max_pixels
-        )
+        reader = ImageReader.for_model(preprocessing, None, settings.max_pixels)
         audit, images = load_dataset(table, reader, channels=preprocessing.channels)
+        notes += describe_outside(audit.table.names, audit.outside, limits)
         if audit.quarantine:
             notes.append(describe_first_quarantined(audit.quarantine))
         near, pattern = settings.near_duplicates, settings.group_pattern

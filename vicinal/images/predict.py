@@ -1,7 +1,6 @@
 """Predict any number of images: streamed to a CSV file, or printed a line each."""
 
 import csv
-import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -10,7 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from vicinal.core.data.csv_tables import escape_formula
 from vicinal.core.data.quarantine import Quarantined
+from vicinal.core.report.console import print_note
 from vicinal.core.storage.files import replace_file
 from vicinal.errors import NoDataError
 from vicinal.images.data.read import ImageTable
@@ -50,7 +51,7 @@ def predict_all(
             count["unknown"] += bool(row.get("unknown"))
             if "reason" in row and count["unreadable"] <= MAX_REASONS:
                 text = f"cannot be read: {row['path']}: {row['reason']}"
-                print(text, file=sys.stderr)
+                print_note(text)
             if keep:
                 kept.append(row)
                 if "reason" in row:
@@ -122,8 +123,12 @@ def _write_csv(
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.DictWriter(file, columns)
-            rows.writeheader()
-            write_rows(rows.writerow)
+            rows = csv.writer(file)
+            rows.writerow(map(escape_formula, columns))
+
+            def write_row(row: dict[str, Any]) -> None:
+                rows.writerow(escape_formula(row.get(name, "")) for name in columns)
+
+            write_rows(write_row)
 
     replace_file(output, write)

@@ -1,6 +1,7 @@
 """Pretrained weights as a classifier of their own classes, to inspect without training.
 
-Weight files hold no class names, so classes are numbered as the rows of the head.
+Weight files hold no class names: 1,000 classes are named as those of ImageNet, others
+are numbered as the rows of the head.
 """
 
 from vicinal.core.compute.runtime import Runtime, find_device
@@ -9,6 +10,7 @@ from vicinal.core.storage.download import Log
 from vicinal.errors import SettingError
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.training.fitted_model import FittedImageModel, build_image_network
+from vicinal.images.weights.class_names import class_names
 from vicinal.images.weights.pretrained import load_weights
 
 
@@ -28,7 +30,9 @@ def load_pretrained(
         )
     model = ImageClassifier(weights=weights, device=device)
     model.start_fit()
-    objective = SingleLabel(tuple(map(str, range(source.classes))))
+    names, note = class_names(source)
+    log(note)
+    objective = SingleLabel(names)
     network = build_image_network(
         source.backbone, source.options, objective, source.preprocessing
     )

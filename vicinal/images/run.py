@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vicinal.core.compute.runtime import find_device
 from vicinal.core.data.csv_tables import write_csv
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.data.splits import TEST, TRAIN, VAL
@@ -15,25 +16,34 @@ from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.evaluation.label_issues import LabelIssue
 from vicinal.core.metrics import Score
 from vicinal.core.report.report import Report
-from vicinal.core.storage.files import read_json
+from vicinal.core.storage.run_folder import read
+from vicinal.core.storage.schema import Object, Text
 from vicinal.core.text import format_duration, pluralize
 from vicinal.core.training.trainer import Epoch, TrainingInterrupted
 from vicinal.errors import NoDataError, VicinalError
 from vicinal.images.data.audit import Audit, ImageReader
 from vicinal.images.data.dataset import ImageDataset, load_dataset
+from vicinal.images.data.image_notes import image_notes
 from vicinal.images.data.read import ImageTable
-from vicinal.images.data.sources.folders import escape_non_utf8
-from vicinal.images.data.subsample import subsample_to_time
+from vicinal.images.data.subsample import rows_of_run, subsample_to_time
 from vicinal.images.estimator import ImageEstimator
 from vicinal.images.report.analyses import (
     TransferBenefit,
     compare_with_scratch,
     evaluate_out_of_fold,
+    find_shortcuts,
     training_overlap,
 )
-from vicinal.images.report.engine_agreement import Agreement, agreement
+from vicinal.images.report.engine_agreement import (
+    FEW_IMAGES,
+    MAX_IMAGES,
+    Agreement,
+    agreement,
+)
 from vicinal.images.report.label_issues import label_issue_frame, probe_label_issues
+from vicinal.images.report.outliers import OUTLIER_FILE, Outliers, find_outliers
 from vicinal.images.report.report import ReportData, make_report
+from vicinal.images.report.split_leaks import SplitLeaks, score_with_leaks
 from vicinal.images.splits.partition import (
     Partition,
     check_same_split,
@@ -42,6 +52,8 @@ from vicinal.images.splits.partition import (
 )
 from vicinal.images.training.linear_baseline import fit_linear_baseline
 from vicinal.images.training.linear_probe import compute_leaky_score
+from vicinal.images.training.scratch_comparison import scratch_seconds
+from vicinal.images.training.time_budget import seconds_left
 
 if TYPE_CHECKING:
     from vicinal.images.explain.shortcut_analysis import ShortcutAnalysis
@@ -51,6 +63,9 @@ LATE = 1.15
 
 SAVE_SECONDS = 60
 """shortest time between two models that are saved during training"""
+
+CHOICE = Object({"chosen": Text()}, more=True)
+"""schema of backbones.json"""
 
 PURPOSE = {TRAIN: "for training", VAL: "to choose the epoch", TEST: "for testing"}
 PROBE_PURPOSE, TUNING_PURPOSE = "to compare on", "to test fine-tuning"
@@ -69,7 +84,14 @@ class ImageRun(TrainingRun):
     """images in groups that are more than exact copies"""
 
     leaky_score: Score | None = field(init=False, default=None)
-    """of the linear probe, if copies were dealt to folds like other images"""
+    """with the near duplicates: of the linear probe, if they were dealt to folds like
+    other images; of the user's test split, if it has any of training images"""
+
+    leaks: SplitLeaks | None = field(init=False, default=None)
+    """near duplicates of training images in the user's test split"""
+
+    outliers: Outliers | None = field(init=False, default=None)
+    """training images that are unlike the others"""
 
     label_issues: list[LabelIssue] = field(init=False, default_factory=list)
     agreement: Agreement | None = field(init=False, default=None)
@@ -89,6 +111,7 @@ class ImageRun(TrainingRun):
         estimator.start_fit()
         images = self._load()
         yield from self.describe_data()
+        self.data.notes.extend(image_notes(self.audit, images.reader.resize))
         before = len(self.quarantined)
         self.parts = partition_images(
             images,
@@ -129,19 +152,17 @@ class ImageRun(TrainingRun):
 
     def _subsample(self, reader: ImageReader) -> ImageTable:
         """Return the images that fit in the time; in a resumed run those of before."""
-        minutes, seed = self.estimator.settings_.minutes, self.estimator.random_state
-        index = self.run.folder / "data" / "index.csv"
+        estimator, data = self.estimator, self.data
+        minutes = estimator.settings_.minutes
+        elapsed = time.monotonic() - self.started_at
         if minutes is None:
-            return self.data
-        if not index.exists():
-            elapsed = time.monotonic() - self.started_at
-            return subsample_to_time(self.data, reader, minutes, seed, elapsed=elapsed)
-        import pandas as pd
-
-        paths = pd.read_csv(index, dtype=str, keep_default_na=False)["path"].tolist()
-        names = [escape_non_utf8(name) for name in self.data.names]
-        rows = np.isin(names, paths)
-        return self.data.rows(rows) if rows.any() else self.data
+            return data
+        if (self.run.folder / "data" / "index.csv").exists():
+            return rows_of_run(data, self.run.folder)
+        timer = estimator.initialization.embedding_timer(find_device(estimator.device))
+        options = {"elapsed": elapsed, "embedding_seconds": timer}
+        seed = estimator.random_state
+        return subsample_to_time(data, reader, minutes, seed, **options)
 
     def _progress(self, done: int, total: int) -> None:
         self._raise_if_stopped()
@@ -156,7 +177,7 @@ class ImageRun(TrainingRun):
         """Try backbones, or take the one that an interrupted run chose."""
         estimator, path = self.estimator, self.run.path("backbones.json")
         if path.exists():
-            estimator.start_fit(read_json(path)["chosen"])
+            estimator.start_fit(read(path.parent, path.name, CHOICE)["chosen"])
             return
         yield from estimator.choose_backbone(self.parts.train, self._progress)
         tried = [trial.to_dict() for trial in estimator.trials_]
@@ -257,6 +278,8 @@ class ImageRun(TrainingRun):
                 f"linear probe after {self.linear_seconds:.0f} s: cross-validated "
                 f"{self.linear_score.metric} {self.linear_score}"
             )
+            if not estimator.probe_.fit.is_complete:
+                yield "note: time was too short to fit the linear probe to its end"
             overlap, note = training_overlap(estimator, self.parts.train)
             if overlap:
                 yield f"note: {note}"
@@ -306,9 +329,14 @@ class ImageRun(TrainingRun):
 
     def analyse(self) -> Iterator[str]:
         """Compare with training from scratch; look for shortcuts and label issues."""
+        estimator, train, parts = self.estimator, self.parts.train, self.parts
+        if parts.leaks is not None and self.evaluation is not None:
+            self.leaks = score_with_leaks(
+                estimator, parts.test, self.evaluation, parts.leaks
+            )
+            yield self.leaks.describe()
         yield from self._compare_with_scratch()
         yield from self._find_shortcuts()
-        estimator, train = self.estimator, self.parts.train
         if hasattr(estimator, "probe_"):
             objective = estimator.objective_
             self.leaky_score = compute_leaky_score(
@@ -318,13 +346,26 @@ class ImageRun(TrainingRun):
                 self.label_issues = probe_label_issues(estimator.probe_, objective)
                 frame = label_issue_frame(self.label_issues, train, objective)
                 write_csv(self.run.path("label_issues.csv"), frame)
+        self.outliers = find_outliers(estimator, train)
+        if len(self.outliers.rows):
+            write_csv(self.run.path(OUTLIER_FILE), self.outliers.frame(train))
+            yield self.outliers.describe(train)
+        has_time = seconds_left(estimator.settings_.minutes, self.started_at) > 0
         self.agreement = agreement(
-            estimator, self.parts.scored, held_out=self.parts.has_test
+            estimator,
+            self.parts.scored,
+            held_out=self.parts.has_test,
+            max_images=MAX_IMAGES if has_time else FEW_IMAGES,
         )
 
     def _compare_with_scratch(self) -> Iterator[str]:
         estimator = self.estimator
         if not hasattr(estimator, "probe_") or not estimator.settings_.compare_scratch:
+            return
+        minutes = estimator.settings_.minutes
+        left = seconds_left(minutes, self.started_at)
+        if scratch_seconds(self.linear_seconds, minutes) > left:
+            yield "note: no time was left to compare with training from scratch"
             return
         try:
             self.transfer = compare_with_scratch(
@@ -342,27 +383,14 @@ class ImageRun(TrainingRun):
         yield self.transfer.text
 
     def _find_shortcuts(self) -> Iterator[str]:
-        estimator, images = self.estimator, self.parts.scored
-        settings, tuned = estimator.settings_, bool(estimator.history_)
-        if not settings.should_find_shortcuts(
-            fine_tuned=tuned, num_test_images=len(images)
-        ):
-            return
-        from vicinal.images.explain.shortcut_analysis import analyze_shortcuts
-        from vicinal.images.explain.shortcuts import describe_shortcuts
-
-        if estimator.objective_.kind != "single_label":
-            if settings.shortcuts == "on":
-                yield "note: shortcuts are searched only for one class per image"
-            return
-        self.shortcuts = analyze_shortcuts(
-            estimator,
-            images,
+        self.shortcuts, text = find_shortcuts(
+            self.estimator,
+            self.parts.scored,
             held_out=self.parts.has_test,
-            seed=estimator.random_state,
             check_interrupt=self._raise_if_stopped,
         )
-        yield describe_shortcuts(self.shortcuts.shortcuts, self.shortcuts.classes)
+        if text:
+            yield text
 
     # --- results ---
 
@@ -403,6 +431,8 @@ class ImageRun(TrainingRun):
                 training_overlap=training_overlap(self.estimator, self.parts.scored)[0],
                 near_duplicates=self.near_duplicates,
                 leaky_score=self.leaky_score,
+                leaks=self.leaks,
+                outliers=self.outliers,
                 scratch_comparison=self.transfer.comparisons,
                 shortcut_analysis=self.shortcuts,
                 engine_agreement=self.agreement,
@@ -410,9 +440,10 @@ class ImageRun(TrainingRun):
         )
 
     def extra_summary(self) -> dict[str, Any]:
+        leaky_score = self.leaks.score if self.leaks else self.leaky_score
         return {
             "near_duplicates": self.near_duplicates,
-            "leaky_score": self.leaky_score and self.leaky_score.to_dict(),
+            "leaky_score": leaky_score and leaky_score.to_dict(),
             "scratch_comparison": [row.to_dict() for row in self.transfer.comparisons],
             "agreement": self.agreement and self.agreement.to_dict(),
             "shortcuts": self.shortcuts and self.shortcuts.to_dict(),

@@ -2,11 +2,15 @@
 
 import re
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal, Self
 
 from vicinal.core.settings import Settings, TrainingSettings, is_integer, is_number
 
 Resize = Literal["crop", "squish", "pad"]
+
+IntensityRange = tuple[float, float]
+"""lowest and highest value of the pixels of an image of more than 8 bits"""
 
 MAX_PIXELS = 89_478_485
 """Pillow's own limit: an image of 256 MB in RGB"""
@@ -63,6 +67,11 @@ class ImageSettings(TrainingSettings):
     """how to make an image square: crop its sides, squish it, or pad it with black;
     None: as the pretrained weights expect, else crop"""
 
+    intensity_range: IntensityRange | None = None
+    """lowest and highest value in images of more than 8 bits (16-bit or float), which
+    are scaled to 0..255; None: measured on the images. Images of 8 bits stay as they
+    are"""
+
     augment: Literal["auto", "none", "light", "photo"] = "auto"
     """data augmentation: light shifts, rotates and zooms; photo also crops, flips and
     changes colours; auto: photo for colour images of 64 pixels or more, else light"""
@@ -72,7 +81,7 @@ class ImageSettings(TrainingSettings):
     run directory or a model directory; several names, separated by commas, for
     --backbone auto"""
 
-    freeze: str = "none"
+    freeze: str = "auto"
     """with --weights: which layers are frozen. none: all are trained, earlier ones with
     a smaller learning rate; all: only the last layer is fitted; a number N: the first N
     blocks are frozen; auto: with --minutes as many are trained as time allows, else
@@ -152,6 +161,8 @@ class ImageSettings(TrainingSettings):
             self.require(name, is_number(value) and 0 <= value < 1, "from 0 to below 1")
         total = self.choose_val_fraction(0) + self.test_fraction
         self.require("test_fraction", total < 0.95, "below 0.95 with val_fraction")
+        limits = self.intensity_range
+        self.require("intensity_range", is_range(limits), "two numbers, LOW below HIGH")
         positive = is_number(self.max_pixels) and self.max_pixels > 0
         self.require("max_pixels", positive, "above 0")
         for name in ("layer_decay", "ema"):
@@ -163,8 +174,8 @@ class ImageSettings(TrainingSettings):
         is_choice = self.freeze in ("none", "all", "auto") or self.freeze.isdecimal()
         self.require("freeze", is_choice, "none, all, auto, or a number of blocks")
         pretrained = self.weights is not None or self.backbone == "auto"
-        allowed = self.freeze == "none" or pretrained
-        self.require("freeze", allowed, "none unless --weights is given")
+        allowed = self.freeze in ("none", "auto") or pretrained
+        self.require("freeze", allowed, "auto or none unless --weights is given")
         stages = self.unfreeze_stages
         self.require("unfreeze_stages", is_integer(stages, 1), "1 or more")
         allowed = stages == 1 or pretrained
@@ -210,6 +221,15 @@ class ImageSettings(TrainingSettings):
             batch_size=self.batch_size or batch_size,
             lr=self.lr or lr,
         )
+
+
+def is_range(limits: object) -> bool:
+    """Return whether limits are None, or a lower and a higher finite number."""
+    if limits is None:
+        return True
+    if not isinstance(limits, (tuple, list)) or len(limits) != 2:
+        return False
+    return all(map(is_number, limits)) and -inf < limits[0] < limits[1] < inf
 
 
 def _is_regular_expression(pattern: str) -> bool:

@@ -11,6 +11,7 @@ import torch
 from vicinal.core.compute.distributed import SINGLE_PROCESS, join_process_group
 from vicinal.core.compute.threads import is_distributed, is_worker
 from vicinal.core.objective import MultiLabel, Numeric, SingleLabel
+from vicinal.errors import LostProcessError
 
 PROBLEM = '''
     import dataclasses, os, sys
@@ -232,3 +233,25 @@ def test_a_single_process_without_torchrun(monkeypatch):
     assert is_distributed() and not is_worker()
     monkeypatch.setenv("RANK", "1")
     assert is_worker()
+
+
+@pytest.mark.parametrize(
+    ("changes", "got"),
+    [
+        ({"MASTER_PORT": None}, "MASTER_PORT=None"),
+        ({"MASTER_PORT": "http"}, "MASTER_PORT=http"),
+        ({"WORLD_SIZE": "many"}, "WORLD_SIZE=many"),
+        ({"RANK": "2"}, "RANK must be 0 or more, and below WORLD_SIZE"),
+    ],
+)
+def test_wrong_variables_of_torchrun_are_one_message(changes, got, monkeypatch):
+    values = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1"}
+    for name, value in {**values, "MASTER_PORT": "1", **changes}.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    with pytest.raises(LostProcessError, match="cannot be joined") as caught:
+        with join_process_group():
+            pytest.fail("joined")
+    assert got in str(caught.value) and "unset WORLD_SIZE" in str(caught.value)

@@ -4,6 +4,7 @@ import copy
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,9 @@ from torch import Tensor, nn
 from vicinal.core.compute import runtime
 from vicinal.core.compute.batchnorm_folding import find_conv_bn_pairs, frozen_batchnorm
 from vicinal.core.compute.runtime import (
+    RUNTIME,
     Runtime,
+    affordable_rows,
     cached_runtime,
     candidate_runtimes,
     count_parameters,
@@ -24,10 +27,13 @@ from vicinal.core.compute.runtime import (
     device_with_index,
     fastest_runtime,
     find_device,
+    seconds_per_row,
     seed_for,
     seeded_generator,
     time_runtimes,
 )
+from vicinal.core.compute.threads import num_cores
+from vicinal.core.storage.schema import SchemaError
 from vicinal.errors import SettingError
 
 sweep = settings(max_examples=60, deadline=None, database=None)
@@ -115,14 +121,24 @@ assert "torch" in sys.modules and "torch._inductor" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_number_of_threads_is_restored():
+def test_the_number_of_threads_is_restored(monkeypatch):
     before = torch.get_num_threads()
+    monkeypatch.setattr("vicinal.core.compute.runtime.num_cores", lambda: before + 2)
     with pytest.raises(KeyError), Runtime(threads=before + 2).threaded():
         assert torch.get_num_threads() == before + 2
         raise KeyError
     with Runtime().threaded():
         assert torch.get_num_threads() == before
     assert torch.get_num_threads() == before
+
+
+def test_a_stored_number_of_threads_is_limited():
+    with Runtime(threads=1_000_000).threaded():  # that many would end the process
+        assert torch.get_num_threads() <= 4 * num_cores()
+    for threads in (-1, 1_000_000, 1.0, "8"):
+        with pytest.raises(SchemaError, match="threads must be a whole number from 0"):
+            RUNTIME.check(Runtime().to_dict() | {"threads": threads})
+    RUNTIME.check(Runtime(threads=8).to_dict())
 
 
 def test_a_runtime_as_text_and_json():
@@ -248,6 +264,7 @@ def test_deterministic_runtimes_are_float32(precision):
 def test_the_fastest_runtime_has_the_lowest_time(monkeypatch, seconds, best):
     forms = [PLAIN, LAST, LOW]
     messages = dict(zip(forms, seconds, strict=True))
+    monkeypatch.setattr(runtime, "_is_bfloat16_slow", lambda: False)
     monkeypatch.setattr(runtime, "time_runtimes", lambda m, x, forms, *_: messages)
     assert fastest_runtime(nn.Linear(1, 1), torch.zeros(1), forms) == best
 
@@ -262,6 +279,7 @@ def test_one_thread_is_used_if_a_short_step_is_faster_with_it(
     def messages(model: nn.Module, x: Tensor, forms: list[Runtime], *_):
         return {f: (alone if f.threads else groups) + (f == PLAIN) for f in forms}
 
+    monkeypatch.setattr(runtime, "_is_bfloat16_slow", lambda: False)
     monkeypatch.setattr(runtime, "time_runtimes", messages)
     best = fastest_runtime(nn.Linear(1, 1), torch.zeros(1), [PLAIN, LOW])
     assert best == replace(LOW, threads=threads)
@@ -289,6 +307,80 @@ def test_runtimes_are_measured_in_turns(monkeypatch):
     monkeypatch.setattr(runtime, "_pass_seconds", timed)
     time_runtimes(nn.Linear(2, 2), torch.ones(1, 2), [PLAIN, LOW], repeats=2)
     assert order == [PLAIN, LOW] * 3
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Iterator[dict[str, float]]:
+    """A machine on which a row takes 0.1 s in float32, and 20 times that in bfloat16.
+
+    "now": seconds that all passes took; "passes": their number.
+    """
+    clock = {"now": 0.0, "passes": 0}
+
+    def timed(model: nn.Module, x: Tensor, form: Runtime, training: bool) -> float:
+        seconds = 0.1 * len(x) * (20 if form.precision == "bfloat16" else 1)
+        clock["now"], clock["passes"] = clock["now"] + seconds, clock["passes"] + 1
+        return seconds
+
+    runtime._is_bfloat16_slow.cache_clear()
+    monkeypatch.setattr(runtime, "_pass_seconds", timed)
+    monkeypatch.setattr(runtime.time, "monotonic", lambda: clock["now"])
+    yield clock
+    runtime._is_bfloat16_slow.cache_clear()
+
+
+def test_the_trial_of_a_slow_step_is_bounded_and_announced(clock, caplog):
+    """32 rows, four passes in three runtimes: 832 s, of which bfloat16 takes 768."""
+    x = torch.ones(32, 2)
+    with caplog.at_level("INFO", logger="vicinal"):
+        best = fastest_runtime(nn.Linear(2, 2), x, [PLAIN, LAST, LOW])
+    assert best == PLAIN
+    text = "timing a training step in each number format (2 s at most)"
+    assert caplog.messages == [text]
+    small_convolution = 2 * 2.1  # a warm-up and one pass in each dtype
+    first_rows = 2 * 0.2
+    assert clock["now"] <= small_convolution + first_rows + runtime.TRIAL_SECONDS
+
+
+def test_a_fast_step_is_measured_on_the_whole_batch(clock, monkeypatch):
+    sizes: list[int] = []
+    timed = runtime._pass_seconds
+
+    def fast(model: nn.Module, x: Tensor, form: Runtime, training: bool) -> float:
+        sizes.append(len(x))
+        return timed(model, x, form, training) / 1000
+
+    monkeypatch.setattr(runtime, "_pass_seconds", fast)
+    fastest_runtime(nn.Linear(2, 2), torch.ones(32, 2), [PLAIN, LAST])
+    assert sizes[:2] == [2, 2] and set(sizes[2:]) == {32}
+
+
+@pytest.mark.parametrize(("limit", "rows"), [(2, 5), (0.1, 2), (100, 32)])
+def test_affordable_rows_fit_in_the_limit(clock, limit, rows):
+    """Two passes in two runtimes at 0.1 s a row: 0.4 s a row, two rows at least."""
+    x = torch.ones(32, 2)
+    found = affordable_rows(nn.Linear(2, 2), x, [PLAIN, LAST], limit=limit)
+    assert found == rows
+
+
+def test_the_seconds_of_a_row_are_those_of_a_step_by_its_rows(clock):
+    x = torch.ones(32, 2)
+    assert seconds_per_row(nn.Linear(2, 2), x, PLAIN) == pytest.approx(0.1)
+    assert clock["now"] <= 0.4 + 2
+
+
+@pytest.mark.parametrize(("ratio", "slow"), [(1.9, False), (2.1, True)])
+def test_bfloat16_is_left_out_where_a_convolution_is_slower(monkeypatch, ratio, slow):
+    runtime._is_bfloat16_slow.cache_clear()
+
+    def timed(model: nn.Module, x: Tensor, form: Runtime, training: bool) -> float:
+        return ratio if form.precision == "bfloat16" else 1.0
+
+    monkeypatch.setattr(runtime, "_pass_seconds", timed)
+    kept = runtime._without_slow_bfloat16([PLAIN, LAST, LOW])
+    assert kept == ([PLAIN, LAST] if slow else [PLAIN, LAST, LOW])
+    assert runtime._without_slow_bfloat16([LOW]) == [LOW]
+    runtime._is_bfloat16_slow.cache_clear()
 
 
 def test_measuring_does_not_change_the_model(net):

@@ -1,15 +1,27 @@
 """Ordered work in threads: equal to `map`, bounded, without deadlocks."""
 
+import os
+import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import count, islice
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vicinal.core.compute.threads import num_cores, ordered_map, prefetch
+from vicinal.core.compute import openvino
+from vicinal.core.compute.runtime import Runtime
+from vicinal.core.compute.threads import (
+    call_interruptibly,
+    network_lock,
+    num_cores,
+    ordered_map,
+    prefetch,
+)
 
 sweep = settings(max_examples=30, deadline=None, database=None)
 
@@ -182,3 +194,63 @@ def test_an_error_inside_prefetch_comes_after_the_items(error):
 def test_prefetch_of_ordered_map():
     squares = prefetch(ordered_map(lambda n: n * n, range(50), 3))
     assert list(squares) == [n * n for n in range(50)]
+
+
+def in_a_fork(work: Callable[[], bool]) -> bool:
+    """Return `work()` of a forked process; False where it hangs or fails."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads are the point
+        child = os.fork()
+    if not child:
+        os._exit(0 if work() else 1)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status == 0
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
+
+
+def test_a_fork_computes_although_its_parent_used_threads():
+    """By default it waits for OpenMP's threads, which only the parent has."""
+    convolution, x = torch.nn.Conv2d(3, 16, 3), torch.rand(16, 3, 32, 32)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with torch.inference_mode(), network_lock():  # held by the parent's thread
+            expected = convolution(x)
+
+            def compute() -> bool:
+                with Runtime().threaded(), torch.inference_mode():
+                    return torch.allclose(convolution(x), expected, atol=1e-5)
+
+            assert in_a_fork(compute)
+            assert in_a_fork(lambda: torch.get_num_threads() == 1)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_fork_does_not_use_the_openvino_of_its_parent(monkeypatch):
+    monkeypatch.setattr(openvino, "_first_process", 0)
+    assert in_a_fork(lambda: not openvino.is_lost())
+    monkeypatch.setattr(openvino, "_first_process", os.getpid())
+    assert not openvino.is_lost()
+    assert in_a_fork(openvino.is_lost)
+
+
+@pytest.mark.parametrize("threads", [1_000_000, -1])
+def test_a_model_file_cannot_ask_for_more_threads_than_cores(threads):
+    before = torch.get_num_threads()
+    with Runtime(threads=threads).threaded():
+        assert 1 <= torch.get_num_threads() <= max(num_cores(), before)
+    assert torch.get_num_threads() == before
+
+
+def test_a_call_in_a_thread_returns_or_raises():
+    assert call_interruptibly(lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        call_interruptibly(lambda: 1 // 0)

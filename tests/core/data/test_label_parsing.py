@@ -56,6 +56,82 @@ def test_minus_one_in_an_integer_array_is_unlabelled(convert):
     assert has_label(labels.values, 4).tolist() == [True, True, False, True]
 
 
+@pytest.mark.parametrize(
+    "cells, task, expected",
+    [
+        (["x", "?", "y", "Unknown"], "auto", ["x", None, "y", None]),
+        (["x", "-", "y", ""], "classification", ["x", None, "y", None]),
+        (["0", "-1", "1", "0"], "auto", ["0", None, "1", "0"]),
+        ([0.0, -1.0, 1.0, float("nan")], "auto", ["0", None, "1", None]),
+        (["fraud", "-1", "ok", "-1"], "auto", ["fraud", None, "ok", None]),
+        (["-1", "1", "1", "-1"], "auto", ["-1", "1", "1", "-1"]),
+        (["-1", "0", "1", "-2"], "auto", ["-1", "0", "1", "-2"]),
+        (["-1", "0", "1", "?"], "regression", [-1.0, 0.0, 1.0, None]),
+        (["-1", "0.5", "1", "2"], "auto", [-1.0, 0.5, 1.0, 2.0]),
+    ],
+)
+def test_labels_that_mean_unlabelled(cells, task, expected):
+    labels = parse_labels(NAMES, cells, task)
+    assert labels.values is not None and labels.values.tolist() == expected
+    again = labels_from_array(NAMES, np.array(cells, dtype=object), task, "node")
+    assert again.values is not None and again.values.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("num_rare", "num_others", "is_noted"),
+    [(4, 96, True), (5, 95, False), (3, 96, False)],
+)
+def test_a_note_names_a_rare_class(num_rare, num_others, is_noted):
+    cells = ["fraud"] * num_rare + ["ok"] * num_others
+    notes = parse_labels([str(k) for k in range(len(cells))], cells, "auto").notes
+    assert [note[:31] for note in notes] == [
+        "the class 'fraud' has 4 of 100 "
+    ] * is_noted
+
+
+def test_a_note_counts_the_unlabelled():
+    labels = parse_labels(NAMES, ["x", "?", "y", "?"], "auto")
+    assert labels.notes == [
+        "2 of 4 are unlabelled (label '?'); rename it if it is a class"
+    ]
+    many = [str(k) for k in range(-1, 40)]
+    (note, _) = parse_labels([*many], many, "auto").notes
+    assert note.startswith("-1 is read as a number")
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [True, False, True, False],
+        np.array([True, False, True, False]),
+        torch.tensor([True, False, True, False]),
+        pd.Series([True, False, True, False], index=NAMES),
+    ],
+)
+def test_false_and_true_are_classes(y):
+    labels = labels_from_array(NAMES, y, "auto", "node")
+    assert labels.values is not None and labels.kind == "single_label"
+    assert labels.values.tolist() == ["True", "False", "True", "False"]
+    assert not labels.whole_numbers
+    with pytest.raises(DataError, match="must be numbers"):
+        labels_from_array(NAMES, y, "regression", "node")
+
+
+def test_a_number_and_its_text_are_one_class_with_a_note():
+    labels = parse_labels(NAMES, [0, "0", 1, "b"], "auto")
+    assert labels.values is not None and labels.values.tolist() == ["0", "0", "1", "b"]
+    assert labels.notes[0] == (
+        "labels given as numbers and as texts are one class each: '0'"
+    )
+    assert parse_labels(NAMES, [0, 1, 1, "b"], "auto").notes == []
+
+
+def test_two_texts_of_one_number_are_two_classes_with_a_note():
+    labels = parse_labels(NAMES, ["1", "1.0", "x", "x"], "auto")
+    assert labels.values is not None and set(labels.values) == {"1", "1.0", "x"}
+    assert "the same number: '1', '1.0'" in labels.notes[0]
+
+
 def test_a_wrong_shape_is_refused_in_terms_of_the_examples():
     with pytest.raises(DataError, match="a label for each of 4 molecules"):
         labels_from_array(NAMES, [1, 2, 3], "auto", "molecule")

@@ -1,5 +1,6 @@
 """Out-of-distribution detection: against scikit-learn, and its rate by simulation."""
 
+from dataclasses import replace
 from math import inf, sqrt
 
 import numpy as np
@@ -102,6 +103,19 @@ def test_examples_of_one_group_are_not_neighbors():
     )
     one = NearestNeighborDetector.fit(x, 0.1, groups=np.zeros(60))
     assert one.threshold == inf  # nothing to hold them against
+
+
+def test_copies_can_count_once():
+    x, odd = simulated_features(100), -simulated_features(1)
+    found = NearestNeighborDetector.fit(x, 0.1)
+    z = np.concatenate([unit(x), *[unit(odd)] * 6]).astype(np.float32)
+    copied = replace(found, prototypes=z)
+    nearest = np.sort(np.linalg.norm(unit(x) - unit(odd), axis=1))[:4]
+    assert copied.distance(odd)[0] == pytest.approx(0, abs=2e-3)
+    once = copied.distance(odd, one_copy=True)[0]
+    assert once == pytest.approx(nearest.sum() / 5, abs=1e-4)  # itself is the fifth
+    new = simulated_features(5, seed=1)
+    assert (found.distance(new, one_copy=True) == found.distance(new)).all()
 
 
 def test_the_groups_go_with_the_examples_that_are_kept(monkeypatch):

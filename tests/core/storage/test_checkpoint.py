@@ -11,13 +11,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vicinal.core.storage.checkpoint import (
+    check_state,
+    load_checkpoint,
     load_tensors,
     pack,
     save_tensors,
     unpack,
     with_prefix,
 )
-from vicinal.errors import ModelFileError, RunError
+from vicinal.core.storage.schema import Anything, Integer, MapOf, Object
+from vicinal.errors import ModelFileError, ResumeError, RunError
 
 sweep = settings(max_examples=30, deadline=None, database=None)
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.bool]
@@ -225,3 +228,57 @@ def test_tensors_with_a_prefix():
     tensors = {"model.model.w": torch.ones(1), "modelled.w": torch.zeros(1)}
     assert list(with_prefix("model", tensors)) == ["model.w"]
     assert with_prefix("best", tensors) == {}
+
+
+ANY = MapOf(Anything())
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_found(tmp_path):
+    path, tensors = tmp_path / "a", {"w": torch.randn(3, 2), "n": torch.arange(4)}
+    save_tensors(path, tensors, {"epoch": 3, "loss": float("nan")})
+    data = path.read_bytes()
+    for position in range(0, len(data), 3):
+        flipped = bytearray(data)
+        flipped[position] ^= 1 << position % 8
+        path.write_bytes(flipped)
+        try:
+            found, metadata = load_checkpoint(path, ANY)
+        except ResumeError as error:
+            assert f"Delete {path}" in str(error) and "--out" in str(error)
+        else:  # a bit of the checksum's own name, or of padding
+            assert_same(found, tensors)
+            assert metadata == {"epoch": 3, "loss": None}
+            assert position < len(data) - sum(t.nbytes for t in tensors.values())
+
+
+@pytest.mark.parametrize("change", ["cut", "empty", "zeros", "another schema"])
+def test_a_damaged_checkpoint_names_the_way_out(tmp_path, change):
+    path = tmp_path / "last.safetensors"
+    save_tensors(path, {"w": torch.ones(100)}, {"epoch": "3"})
+    data = path.read_bytes()
+    kept = {"cut": len(data) // 2, "empty": 0, "zeros": 8}.get(change, len(data))
+    rest = bytes(len(data) - kept) if change == "zeros" else b""
+    path.write_bytes(data[:kept] + rest)
+    with pytest.raises(ResumeError, match=r"is damaged.*Delete .*last\.safetensors"):
+        load_checkpoint(path, Object({"epoch": Integer()}))
+
+
+def test_a_checkpoint_without_a_checksum_is_read(tmp_path):
+    save_tensors(tmp_path / "a", {"w": torch.ones(2)}, {"epoch": 3}, checksum=False)
+    assert load_checkpoint(tmp_path / "a", ANY)[1] == {"epoch": 3}
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", "[" * 100_000, '{"a": 1e999}'])
+def test_damaged_metadata_is_one_message(tmp_path, text):
+    save_file({"w": torch.ones(2)}, tmp_path / "a", {"vicinal": text})
+    with pytest.raises(ModelFileError, match="is not a complete safetensors file"):
+        load_tensors(tmp_path / "a")
+
+
+def test_states_of_another_network_are_refused():
+    net, other = nn.Linear(2, 3), nn.Linear(2, 4)
+    for state in ({}, {f"best.{name}": t for name, t in net.state_dict().items()}):
+        check_state("best", state, net)
+    state = {f"best.{name}": t for name, t in other.state_dict().items()}
+    with pytest.raises(ValueError, match="another network"):
+        check_state("best", state, net)

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import random
 import sys
@@ -19,6 +20,7 @@ from vicinal.core.storage.files import (
     refuse_links,
     replace_file,
     sha256,
+    to_json,
     write_json,
     write_text,
 )
@@ -199,3 +201,10 @@ def test_links_inside_a_directory_are_refused(tmp_path):
     assert refuse_links(run, run / "data" / "index.csv") == run / "data" / "index.csv"
     (tmp_path / "link").symlink_to(run)  # the directory itself may be one
     assert refuse_links(tmp_path / "link", tmp_path / "link" / "data")
+
+
+def test_json_holds_no_characters_that_a_terminal_acts_on(tmp_path):
+    value = {"a\x9b\x7f": ["\x1b[31m", "\u202e\u2028", "Zürich\t"]}
+    text = to_json(value)
+    assert json.loads(text) == value and "Zürich" in text
+    assert not {"\x9b", "\x7f", "\x1b", "\u202e", "\u2028"} & set(text)

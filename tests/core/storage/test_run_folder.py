@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from vicinal.core.storage.run_folder import CHECKPOINT, Run, environment, read
+from vicinal.core.storage.run_folder import (
+    CHECKPOINT,
+    Run,
+    environment,
+    read,
+    read_settings,
+    read_table,
+)
 from vicinal.errors import RunError
 
 
@@ -166,3 +173,37 @@ def test_a_file_of_a_run_is_not_written_through_a_link(tmp_path):
         with pytest.raises(RunError, match="symbolic link"):
             run.write("env.json", {})
     assert (tmp_path / "diary.txt").read_text() == "dear diary"
+
+
+@pytest.mark.parametrize("name", ["checkpoints/network-0.safetensors", "data/x.csv"])
+def test_a_run_with_links_to_files_is_not_resumed(tmp_path, name):
+    with Run.create(tmp_path / "run") as run:
+        run.write("settings.json", {})
+        run.path(name).symlink_to(tmp_path / "victim")
+    with pytest.raises(RunError, match="symbolic link"):
+        Run.resume(tmp_path / "run")
+
+
+BEGAN = {"domain": "nodes", "data": "/data", "options": {}, "parameters": {}}
+
+
+def test_settings_that_are_damaged_are_one_message(tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(BEGAN))
+    assert read_settings(tmp_path) == BEGAN
+    for change in (
+        {"data": 3}, {"domain": None}, {"options": []}, {"parameters": "x"},
+        {"options": {"target": 5}}, {"estimator": ["x"]},
+    ):  # fmt: skip
+        path.write_text(json.dumps(BEGAN | change))
+        with pytest.raises(RunError, match=r"settings\.json is damaged.*--out"):
+            read_settings(tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"", b"path\na\n", b"id,split\n\xff,x", b'id\n"a'])
+def test_a_damaged_table_of_a_run_is_one_message(tmp_path, text):
+    (tmp_path / "splits.csv").write_bytes(text)
+    with pytest.raises(RunError, match=r"splits\.csv.*Restore the file"):
+        read_table(tmp_path, "splits.csv", ["id", "split"])
+    (tmp_path / "splits.csv").write_bytes(b"id,split\na,train\n")
+    assert read_table(tmp_path, "splits.csv", ["id"])["split"].tolist() == ["train"]

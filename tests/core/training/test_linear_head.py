@@ -1,5 +1,6 @@
 """Heads on frozen features, against scikit-learn's solvers and closed forms."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
-from vicinal.core.training import linear_solver
+from vicinal.core.training import linear_head, linear_solver
+from vicinal.core.training import regularization_path as path_module
 from vicinal.core.training.linear_head import Head, fit_head
 from vicinal.core.training.regularization_path import (
     PENALTIES,
@@ -180,3 +182,19 @@ def test_out_of_fold_logits_of_one_penalty():
     logits = out_of_fold_logits(x, y, ABC, folds, 0.1)
     assert logits.shape == (60, 3)
     assert (logits.argmax(dim=1).numpy() == y).mean() > 0.8
+
+
+def test_a_time_limit_leaves_out_weaker_penalties(monkeypatch):
+    """Each look at the clock takes a second: two penalties take longer than three."""
+    x, y = clouds(60)
+    folds = np.arange(60) // 3 % 3
+    clock = itertools.count()
+    monkeypatch.setattr(linear_solver, "MAX_STEPS", 1)
+    for module in (linear_solver, path_module, linear_head):
+        monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    cut = cross_validate_head(x, y, ABC, folds, seconds=3.0)
+    assert not cut.is_complete and tuple(cut.losses) == path_module.PENALTIES[:2]
+    assert torch.isfinite(cut.logits).all() and cut.head.penalty in cut.losses
+    least = cross_validate_head(x, y, ABC, folds, seconds=0.0)
+    assert tuple(least.losses) == path_module.PENALTIES[:1]
+    assert cross_validate_head(x, y, ABC, folds).is_complete

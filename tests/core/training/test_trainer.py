@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.core.compute.runtime import Runtime, seeded_generator
+from vicinal.core.compute.signals import raise_on_signals
 from vicinal.core.objective import Numeric, Objective, SingleLabel
 from vicinal.core.settings import TrainingSettings
 from vicinal.core.storage import checkpoint
@@ -33,10 +34,13 @@ from vicinal.core.training.trainer import (
     Trainer,
     TrainingInterrupted,
     loss_and_score,
-    saved_runtime,
     set_training,
 )
-from vicinal.core.training.trainer_options import Checkpointing, TrainerOptions
+from vicinal.core.training.trainer_options import (
+    Checkpointing,
+    TrainerOptions,
+    saved_runtime,
+)
 from vicinal.errors import ResumeError, RunError, TrainingError
 
 nan, inf = math.nan, math.inf
@@ -584,6 +588,40 @@ def test_a_run_resumed_at_any_step_is_bitwise_equal(tmp_path, build, runtime):
         history = timeless(resumed.progress.history)
         assert history == timeless(whole.progress.history), stop
         assert history[3 - len(records) :] == timeless(records)
+
+
+@pytest.mark.parametrize("moment", ["step", "validation", "selection", "between"])
+def test_a_signal_saves_and_stops(tmp_path, monkeypatch, moment):
+    """Also in the validation, where the model has averaged weights for a while."""
+    options = {"ema_decay": 0.9}
+    whole = trainer(deep(), options=options)
+    list(whole.epochs())
+    left = 6 if moment == "step" else 2
+
+    def count(function: Callable[..., Any] = list) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if not left:
+                signal.raise_signal(signal.SIGTERM)
+            return function(*args)
+
+        return call
+
+    cut = trainer(deep(), file=tmp_path / "a", options=options)
+    names = {"step": "_step", "validation": "validate", "selection": "_is_improvement"}
+    if name := names.get(moment):
+        monkeypatch.setattr(cut, name, count(getattr(cut, name)))
+    read = count() if moment == "between" else tuple
+    with raise_on_signals(), pytest.raises(TrainingInterrupted, match="and saved"):
+        for epoch in cut.epochs():
+            read(epoch)
+    progress = {"step": (1, 2), "validation": (1, 4)}.get(moment, (2, 1))
+    assert (cut.progress.epoch, cut.progress.step) == progress
+    resumed = trainer(deep(), file=tmp_path / "a", options=options)
+    list(resumed.epochs())
+    assert end_state(resumed) == end_state(whole)
+    assert timeless(resumed.progress.history) == timeless(whole.progress.history)
 
 
 def test_a_run_resumed_after_every_step_is_bitwise_equal(tmp_path):

@@ -90,6 +90,14 @@ def test_the_most_probable_new_edges_are_predicted(run_command, link_run, town):
     )
 
 
+def test_the_most_probable_new_edges_of_one_node_are_predicted(run_command, link_run):
+    words = ("predict", link_run, "n3", "--top", "4", "--json")
+    rows = run_command(*words).json()["predictions"]
+    expected = load(link_run).most_likely(4, node="n3")
+    assert [row["target"] for row in rows] == expected["target"].tolist()
+    assert {row["source"] for row in rows} == {"n3"} and len(rows) == 4
+
+
 def test_pairs_that_are_edges_are_marked(run_command, link_run, town):
     edges = pd.read_csv(town / "edges.csv").astype(str)
     u, v = edges.iloc[0]

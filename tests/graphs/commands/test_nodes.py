@@ -53,6 +53,27 @@ def test_check_suggests_a_column_of_labels(run_command, town):
     assert "--target takes another, such as topic" in output.out
 
 
+def test_columns_that_the_user_names(run_command, refused, town):
+    names = {"id": "number", "label": "kind", "source": "one", "target": "two"}
+    for path in (town / "nodes.csv", town / "edges.csv"):
+        frame = pd.read_csv(path, dtype=str).rename(columns=names).assign(note="x")
+        frame.to_csv(path, index=False)
+    flags = (
+        "--source-column",
+        "two",
+        "--destination-column",
+        "one",
+        "--target",
+        "kind",
+    )
+    words = ("--id-column", "number", *flags, "--drop-columns", "b", "d", "note")
+    found = run_command("check", town, *words, "--json").json()
+    assert found["features"] == ["a", "c"] and found["task"] == "classification"
+    assert found["statistics"]["num_nodes"] == 150 and found["quarantined"] == 0
+    message = refused("check", town, *flags, "--drop-columns", "e")
+    assert "no column 'e'" in message and "number" in message
+
+
 def test_training_writes_a_complete_run(run_command, town, check_files):
     flags = ("--network", "gcn", "--epochs", "60", "--ensemble-size", "2")
     output = run_command("train", town, *flags)

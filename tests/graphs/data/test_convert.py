@@ -4,10 +4,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import networkx as nx
+import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 
-from vicinal.errors import DataError, NoDataError
+from vicinal.errors import DataError, IgnoredDataWarning, NoDataError
 from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.data.tensors import Graph
 
@@ -29,6 +31,16 @@ def test_unusable_networkx_graphs_are_rejected():
         DataError, match=r"'weight' must be a number, 0 or more\. Got -1"
     ):
         read_graph(nx.Graph([("a", "b", {"weight": -1})]))
+
+
+@pytest.mark.parametrize("weight", [1e-50, 2e-38 / 2, 1e39])
+def test_weights_that_float32_cannot_hold_are_rejected(weight):
+    """They became 0, so that the edge had no effect."""
+    with pytest.raises(DataError, match="float32 holds 0 and numbers from"):
+        read_graph(nx.Graph([("a", "b", {"weight": weight}), ("b", "c")]))
+    matrix = sparse.coo_array(([weight, weight], ([0, 1], [1, 0])), shape=(2, 2))
+    with pytest.raises(DataError, match="float32 holds 0 and numbers from"):
+        read_graph(matrix)
 
 
 def test_pyg_data_and_our_own_graph():
@@ -71,8 +83,10 @@ def test_tensors_of_a_wrong_shape_are_rejected(tmp_path):
     ):
         with pytest.raises(DataError, match=message):
             read_graph(data(**bad))
-    table = read_graph(data(edge_attr=torch.ones(3, 2)))
-    assert "edge_attr is ignored; edge weights are read from edge_weight" in table.notes
+    note = "edge_attr is ignored; edge weights are read from edge_weight"
+    with pytest.warns(IgnoredDataWarning, match=note):
+        table = read_graph(data(edge_attr=torch.ones(3, 2)))
+    assert note in table.notes
 
 
 @pytest.mark.parametrize("duplicate", [False, True])
@@ -137,3 +151,54 @@ def test_attributes_of_every_type_are_read():
     features = read_graph(graph).features
     assert features["grad[1]"].tolist() == features["half[0]"].tolist() == [0, 1, 2, 3]
     assert "ragged" in features and features["x[0]"].tolist() == [7] * 4
+
+
+def test_integer_names_of_attributes_are_texts():
+    graph: Any = nx.path_graph(3)
+    graph.nodes[0].update({1: 20, 2: 50})
+    graph.nodes[1].update({1: 21})
+    assert read_graph(graph).features["1"].tolist()[:2] == [20, 21]
+    nodes = pd.DataFrame({"id": [0, 1], 7: [3, 4]})
+    edges = pd.DataFrame({"source": [0], "target": [1]})
+    assert read_graph(nodes, edges=edges).features["7"].tolist() == [3, 4]
+    graph.nodes[2]["1"] = 3
+    with pytest.raises(DataError, match=r"must be unique as text\. Got '1' twice"):
+        read_graph(graph)
+
+
+def test_attributes_of_edges_that_are_ignored_are_named():
+    graph: Any = nx.path_graph(3)
+    graph.edges[0, 1].update(weight=2, kind="a", id="e0")
+    graph.edges[1, 2].update(time=5)
+    expected = "attributes of edges are ignored, except weights: kind, time"
+    assert read_graph(graph).notes == [expected]
+
+
+EDGES = torch.tensor([[0, 1], [1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"train_mask": torch.ones(2, 10)}, r"train_mask has 10 splits.*\[:, 0\]"),
+        ({"val_mask": torch.ones(2).bool()}, "Expected train_mask beside val_mask"),
+        ({"edge_index": None}, "has no edge_index"),
+        ({"edge_index": EDGES + 1}, "indices 0 to 1. Got 2"),
+        ({"num_nodes": 2**40}, "1,099,511,627,776 nodes, which would take"),
+        ({"num_nodes": None}, "The graph has no nodes"),
+        ({"x": torch.ones(2, 2).to_sparse()}, "x must be dense"),
+        ({"x": torch.ones(3, 2)}, "a row for each of 2 nodes. Got 3"),
+        ({"node_types": ["a", "b"], "edge_types": []}, "heterogeneous.*to_homogeneous"),
+    ],
+)
+def test_pyg_data_of_another_form(more, message):
+    data = {"edge_index": EDGES, "num_nodes": 2, "x": None, **more}
+    with pytest.raises(DataError, match=message):
+        read_graph(SimpleNamespace(**data))
+
+
+def test_one_split_in_a_mask_with_a_column():
+    mask = torch.tensor([[True], [False]])
+    data = SimpleNamespace(edge_index=EDGES, num_nodes=2, train_mask=mask)
+    split = read_graph(data).split
+    assert split is not None and split.tolist() == ["train", ""]

@@ -148,7 +148,7 @@ def test_the_fast_path_for_numbers_equals_the_slow_one(cells, monkeypatch):
     frame = pd.DataFrame({"a": pd.Series(cells, dtype=object)})
     fast, _, expected = encode(frame)
     monkeypatch.setattr(
-        "vicinal.graphs.data.node_features._all_numbers", lambda cells: None
+        "vicinal.graphs.data.column_encoder._all_numbers", lambda cells: None
     )
     slow, _, x = encode(frame)
     assert slow == fast

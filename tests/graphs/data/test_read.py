@@ -193,3 +193,17 @@ def test_labels_with_an_index_are_aligned_by_it():
     assert table.labels.tolist() == by_name[table.ids].tolist()
     with pytest.raises(DataError, match="The index of y must hold the names"):
         read_graph(nodes, of_rows.set_axis(range(100, 130)), edges=edges)
+
+
+def test_columns_that_are_named_of_other_graphs():
+    graph = nx.path_graph(3)
+    nx.set_node_attributes(graph, {0: 1, 1: 2, 2: 3}, "age")
+    nx.set_node_attributes(graph, {0: "a", 1: "b", 2: "a"}, "town")
+    table = read_graph(graph, drop_columns=("town",), id_column="age")
+    assert list(table.features) == ["age"]
+    assert table.notes == [
+        "id_column 'age' is not used: the graph is not read from tables"
+    ]
+    assert read_graph(graph, drop_columns=("age", "town")).features is None
+    with pytest.raises(DataError, match="no column 'city' in the attributes of nodes"):
+        read_graph(graph, drop_columns=("city",))

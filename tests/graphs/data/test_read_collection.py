@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from vicinal.errors import DataError, NoDataError
+from vicinal.errors import DataError, IgnoredDataWarning, NoDataError
 from vicinal.graphs.data.detect import is_graph_collection
 from vicinal.graphs.data.read_collection import read_graphs
 
@@ -143,3 +143,41 @@ def test_labels_with_an_index_are_aligned_with_the_names_of_the_graphs():
     y = pd.Series(["a", "b", "c"], index=names)
     labels = read_graphs(graphs, y.iloc[::-1]).labels
     assert labels is not None and labels.tolist() == ["a", "b", "c"]
+
+
+def test_columns_that_are_ignored_are_named(collection_tables):
+    nodes = "Unnamed: 0,graph_id,id,tag\n0,g,a,1\n1,g,b,3\n2,h,a,1\n3,h,b,1\n"
+    edges = "graph_id,source,target,bond\ng,a,b,1\nh,a,b,2\n"
+    (collection_tables / "nodes.csv").write_text(nodes)
+    (collection_tables / "edges.csv").write_text(edges)
+    graphs = read_graphs(collection_tables)
+    assert list(graphs.nodes.features) == ["tag"]
+    assert graphs.notes == [
+        "columns of the edges ignored: 'bond'",
+        "columns that number the rows are ignored: 'Unnamed: 0'",
+    ]
+
+
+def test_what_graph_level_models_ignore_is_named():
+    edges = torch.tensor([[0, 1, 1], [1, 0, 2]])
+    values = {"edge_index": edges, "num_nodes": 3, "x": torch.ones(3, 2)}
+    weighted = {"edge_attr": torch.ones(3, 2), "edge_weight": torch.ones(3)}
+    one = SimpleNamespace(**values, **weighted, y=torch.tensor([1]))
+    other = SimpleNamespace(**values, y=torch.tensor([[0, 1]]))
+    with pytest.warns(IgnoredDataWarning, match="edge_attr is ignored") as warned:
+        graphs = read_graphs([one, other])
+    assert len(warned) == 1
+    assert graphs.labels is not None and graphs.labels.tolist() == ["1", None]
+    assert sorted(graphs.notes) == [
+        "directions of edges are ignored: graphs are undirected",
+        "edge weights are ignored: graph-level models have none (in 1 of 2 graphs)",
+        "edge_attr is ignored; edge weights are read from edge_weight (in 1 of 2 "
+        "graphs)",
+        "y is ignored: it does not have one value for the graph (in 1 of 2 graphs)",
+    ]
+    del one.edge_attr
+    other.x = torch.ones(3, 5)
+    with pytest.raises(DataError, match=r"same number of node features\. Got 2 and 5"):
+        read_graphs([one, other])
+    other.x = None
+    assert "node features are ignored" in read_graphs([one, other]).notes[-1]

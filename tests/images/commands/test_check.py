@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 GREY: dict[str, Any] = {"height": 8, "width": 8, "channels": 1}
 
@@ -172,3 +174,21 @@ def test_a_file_that_no_domain_recognises_is_refused(
 def test_max_pixels_must_be_above_zero(image_directory, refused):
     message = refused("check", image_directory, "--max-pixels", "0")
     assert message.startswith("max_pixels must be above 0")
+
+
+def test_the_intensity_range_and_images_to_look_at(tmp_path, run_command, refused):
+    (tmp_path / "a").mkdir()
+    for k in range(3):
+        values = np.random.default_rng(k).integers(-900, 3000, (9, 9)).astype(np.int32)
+        values[:, 0], values[:, 1] = -900, 3000
+        Image.fromarray(values).save(tmp_path / "a" / f"{k}.tif")
+    Image.new("L", (2000, 1)).save(tmp_path / "a" / "line.png")
+    notes = run_command("check", tmp_path, "--json").json()["notes"]
+    assert "3 images of more than 8 bits: values from -900 to 3000 are" in notes[0]
+    assert "1 image with one value in all pixels: a/line.png (2000 x 1)" in notes[1]
+    assert "a/line.png" in notes[2] and "side below 8 pixels" in notes[2]
+    assert "Cropping keeps 0.05 % of the first; --resize pad" in notes[3]
+    output = run_command("check", "--intensity-range", "-90000", "3000", tmp_path)
+    assert "values from -90000 to 3000 are scaled" in output.out
+    message = refused("check", tmp_path, "--intensity-range", "5", "5")
+    assert message.startswith("intensity_range must be two numbers, LOW below HIGH")

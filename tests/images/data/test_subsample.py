@@ -60,14 +60,25 @@ def test_a_sample_is_used_if_time_is_short():
 
 
 @pytest.mark.parametrize("labels", [["a", "b"] * 500, [k / 7 for k in range(1000)]])
-def test_a_sample_keeps_the_proportions_of_given_splits(labels):
+@pytest.mark.parametrize("held_out", ["test", "val"])
+def test_a_sample_keeps_the_given_test_split(labels, held_out):
     frame = pd.DataFrame({"path": [f"{k}.png" for k in range(1000)], "label": labels})
-    frame["split"] = ["test"] * 200 + ["train"] * 800
-    table = read_images(frame)
+    frame["split"] = [held_out] * 200 + ["train"] * 800
+    for most, size in ((500, 500), (100, 300)):
+        sample = subsample(read_images(frame), most, 0)
+        assert sample.split is not None and len(sample) == size
+        assert sample.names[:200] == frame["path"].tolist()[:200]
+        assert "the test split is whole" in sample.notes[-1]
+
+
+def test_a_sample_keeps_the_proportions_of_given_splits():
+    frame = pd.DataFrame({"path": [f"{k}.png" for k in range(1000)], "label": "a"})
+    frame["split"] = ["test"] * 100 + ["val"] * 180 + ["train"] * 720
     for seed in range(5):
-        sample = subsample(table, 100, seed)
-        assert sample.split is not None
-        assert (sample.split == "test").sum() == 20 and len(sample) == 100
+        split = subsample(read_images(frame), 200, seed).split
+        assert split is not None
+        counts = [(split == name).sum() for name in ("test", "val", "train")]
+        assert counts == [100, 20, 80]
 
 
 def test_a_run_uses_a_sample_and_resumes_with_the_same(tmp_path, monkeypatch):
@@ -92,3 +103,18 @@ def test_a_run_uses_a_sample_and_resumes_with_the_same(tmp_path, monkeypatch):
         if not resumed:
             assert any("too short for all 600 images" in line for line in lines)
     assert names[0] == names[1]
+
+
+def test_the_time_of_the_network_counts():
+    """20 ms to embed an image, of 0.6 x 6 s: at most 180 images, of 4,000."""
+    seen = []
+
+    def embedding_seconds(pixels: np.ndarray) -> float:
+        seen.append(pixels.shape)
+        return 0.02
+
+    sample = subsample_to_time(
+        table_of(4000), ImageReader(8), 0.1, 0, embedding_seconds=embedding_seconds
+    )
+    assert seen == [(subsample_module.NUM_TIMED, 8, 8, 3)]
+    assert MIN_IMAGES <= len(sample) <= 180

@@ -3,13 +3,19 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from vicinal.cli.app import main
+from vicinal.core.data.csv_tables import write_csv
+from vicinal.core.data.quarantine import Quarantined, write_quarantine
 from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.dataset import load_dataset
 from vicinal.images.data.read import read_images
-from vicinal.images.report.training_overlap import count_training_overlap
+from vicinal.images.report.training_overlap import (
+    count_training_overlap,
+    note_near_duplicates,
+)
 
 QUICK = ["--epochs", "1", "--image-size", "8", "--precision", "float32"]
 
@@ -45,6 +51,24 @@ def test_other_images_are_not_found_and_other_directories_give_zero(
     images = load_dataset(read_images(root), ImageReader(8))[1]
     assert count_training_overlap(out, images) == 0
     assert count_training_overlap(out.parent, images) == 0
+
+
+def test_images_that_the_run_left_out_as_near_duplicates_are_noted(tmp_path):
+    table = read_images(np.arange(48, dtype=np.uint8).reshape(3, 4, 4), ["a", "b", "a"])
+    images = load_dataset(table, ImageReader(4))[1]
+    contents = [digest.tobytes().hex() for digest in images.digests]
+    (tmp_path / "data").mkdir()
+    index = pd.DataFrame({"path": ["=1", "2", "3"], "content": contents})
+    rows = [
+        Quarantined("=1", "a", "a near duplicate of x, which is in train"),
+        Quarantined("2", "b", "a copy of x, which is in train"),
+    ]
+    write_csv(tmp_path / "data" / "index.csv", index, escape=False)
+    write_quarantine(tmp_path / "data" / "quarantine.csv", rows)
+    (note,) = note_near_duplicates(tmp_path, images)
+    assert "1 image of these 3 are near duplicates" in note
+    assert note_near_duplicates(tmp_path, images.rows(np.array([1, 2]))) == []
+    assert note_near_duplicates(tmp_path / "data", images) == []
 
 
 def test_evaluate_reports_the_overlap(run, capsys):

@@ -52,6 +52,11 @@ ACROSS_NEAR = DuplicateGroup(
 WITHIN = DuplicateGroup(("train/dog/0.png", "train/dog/copy.png"), ("train", "train"))
 
 
+def test_test_images_with_a_copy_in_another_split_are_counted(root):
+    lines = list(report_splits(load(root)).duplicate_lines())
+    assert any("4 images in 2 groups, 1 image in test" in line for line in lines)
+
+
 def test_classes_are_counted_by_split(root):
     report = report_splits(load(root))
     assert report.split_counts == {"train": 7, "val": 3, "test": 5}

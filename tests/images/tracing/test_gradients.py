@@ -75,7 +75,13 @@ def prepare_folded(case: str, network_of) -> tuple[Any, OpenVinoGradients, Tenso
 @needs_openvino
 @pytest.mark.parametrize(
     "case",
-    ["small", "resnet18", "resnet50", "mobilenet_v2", "mobilenet_v2-tensorflow"],
+    [
+        "small",
+        pytest.param("resnet18", marks=pytest.mark.slow),
+        pytest.param("resnet50", marks=pytest.mark.slow),
+        "mobilenet_v2",
+        pytest.param("mobilenet_v2-tensorflow", marks=pytest.mark.slow),
+    ],
 )
 def test_openvino_agrees_with_torch(case, network_of):
     network, function, x = prepare_folded(case, network_of)

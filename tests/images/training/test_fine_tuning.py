@@ -58,13 +58,23 @@ def test_the_blocks_of_mobilenet_are_those_of_the_paper():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "frozen"), [(60, "0"), (59, "1"), (30, "1"), (29, "2"), (14, "all")]
+    ("seconds", "frozen"),
+    # ten epochs take 200, 100, 50 seconds; three take 15 with two frozen blocks
+    [(200, "0"), (199, "1"), (100, "1"), (99, "2"), (15, "2"), (14, "all")],
 )
 def test_as_few_blocks_are_frozen_as_the_time_allows(seconds, frozen):
     network = build("small", num_classes=3)  # three blocks and the head
     assert count_body_blocks(network) == 3
-    cost = {"0": 20, "1": 10, "2": 5}  # three epochs: 60, 30, 15 seconds
-    assert choose_frozen_blocks(network, seconds, cost.__getitem__) == frozen
+    cost = {"0": 20, "1": 10, "2": 5}
+    epochs = lambda blocks: seconds / cost[blocks]  # noqa: E731
+    assert choose_frozen_blocks(network, epochs) == frozen
+
+
+def test_the_most_epochs_are_chosen_where_none_has_enough():
+    """Blocks that are computed once may still make the first epochs slower."""
+    network = build("small", num_classes=3)
+    epochs = {"0": 4.0, "1": 6.0, "2": 5.0}
+    assert choose_frozen_blocks(network, epochs.__getitem__) == "1"
 
 
 def test_blocks_are_unfrozen_in_stages_from_the_head():

@@ -37,6 +37,7 @@ from vicinal.images.training.linear_probe import (
     fit_linear_probe,
 )
 from vicinal.images.training.plan import Planner
+from vicinal.images.training.time_budget import EpochTime
 
 QUICK: dict[str, Any] = {
     "image_size": 8, "augment": "none", "precision": "float32", "cache": False,
@@ -352,9 +353,10 @@ def test_the_time_budget_determines_the_planned_epochs(source, monkeypatch):
         (0.2, 100.0),
     ):
         parameters: dict[str, Any] = {**QUICK, "weights": source, "minutes": minutes}
-        model = ImageClassifier(**parameters)
+        model = ImageClassifier(**parameters, freeze="none")
         model.start_fit()
-        monkeypatch.setattr(Planner, "epoch_seconds", lambda *_, s=epoch_seconds: s)
+        epoch_time = EpochTime(epoch_seconds)
+        monkeypatch.setattr(Planner, "epoch_time", lambda *_, e=epoch_time: e)
         session = model.start_session(*model.train_and_val_images(x, y))
         trainer = session.trainer
         assert trainer.options.time_limited and trainer.settings.epochs == 60

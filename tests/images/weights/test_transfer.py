@@ -16,6 +16,7 @@ from vicinal.images.classifier import ImageClassifier
 from vicinal.images.networks import NETWORKS, build
 from vicinal.images.regressor import ImageRegressor
 from vicinal.images.training.plan import Planner
+from vicinal.images.training.time_budget import EpochTime
 from vicinal.images.weights.transfer import copy_body, read_network
 
 QUICK: dict[str, Any] = {
@@ -235,22 +236,25 @@ def test_gradual_unfreezing_trains_first_layers_later(source):
 
 
 def test_the_time_budget_decides_how_many_blocks_are_trained(source, monkeypatch):
-    def trainable(epoch_seconds: float) -> list[bool]:
+    def trainable(epoch_seconds: float) -> tuple[list[bool], str]:
         parameters: dict[str, Any] = QUICK | {
             "epochs": None,
             "minutes": 1,
-            "freeze": "auto",
         }
         parameters |= {"weights": str(source)}
         model = ImageClassifier(**parameters)
-        monkeypatch.setattr(Planner, "epoch_seconds", lambda *_: epoch_seconds)
-        next(model.fit_epochs(images(), ["x", "y"] * 12))
+        epoch_time = EpochTime(epoch_seconds)
+        monkeypatch.setattr(Planner, "epoch_time", lambda *_: epoch_time)
+        model.fit_epochs(images(), ["x", "y"] * 12)
         trained = dict(model.network_.named_parameters())
-        return [trained[b[0]].requires_grad for b in model.network_.blocks()]
+        blocks = [trained[b[0]].requires_grad for b in model.network_.blocks()]
+        return blocks, model.fine_tuning_skipped_
 
-    assert all(trainable(1))
-    *body, head = trainable(1000)
+    blocks, skipped = trainable(1)
+    assert all(blocks) and not skipped
+    (*body, head), skipped = trainable(1000)
     assert head and body and not any(body)
+    assert skipped == "the time left is too short for it"
 
 
 def test_the_best_model_so_far_can_be_saved_between_epochs(source, tmp_path):
@@ -288,7 +292,7 @@ def test_training_from_scratch_does_not_measure_runtimes(source, monkeypatch):
     model = ImageClassifier(**QUICK, weights=str(source), val_fraction=0.4)
     model.fit(images(n=60), ["x", "y"] * 30)
     monkeypatch.setattr(Planner, "fastest_runtime", None)
-    monkeypatch.setattr(Planner, "epoch_seconds", None)
+    monkeypatch.setattr(Planner, "epoch_time", None)
     began = []
     start = TrainingClock.start
     monkeypatch.setattr(TrainingClock, "start", lambda self: began.append(start(self)))

@@ -28,7 +28,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vicinal.core.compute.threads import is_distributed, num_cores
+from vicinal.core.compute.threads import (
+    call_interruptibly,
+    is_distributed,
+    num_cores,
+)
 from vicinal.errors import LostProcessError, VicinalError
 
 
@@ -161,15 +165,16 @@ def join_process_group() -> Iterator[ProcessGroup]:
     # imported late, by an optimizer, it would keep the group alive to a crash at exit
     import torch._dynamo
 
-    rank, world_size = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE"))
-    local_world_size = int(os.environ.get("LOCAL_WORLD_SIZE", world_size))
-    backend = "gloo"
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        backend = "cpu:gloo,cuda:nccl"
-    with _lost_process_errors():  # rank 0 may read data for hours before it broadcasts
-        torch.distributed.init_process_group(backend, timeout=timedelta(days=30))
-    _group = ProcessGroup(rank, world_size, local_world_size)
+    try:
+        _group = _join()
+    except (RuntimeError, ValueError) as error:
+        names = "WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"
+        got = ", ".join(f"{name}={os.environ.get(name)}" for name in names)
+        raise LostProcessError(
+            f"The processes of torchrun cannot be joined with {got}: {error}. Start "
+            "with `torchrun --nproc-per-node=N -m vicinal train ...`, or unset "
+            "WORLD_SIZE to train in one process."
+        ) from error
     if _group.is_leader:  # outside of training, rank 0 uses all cores
         torch.set_num_threads(num_cores())
     try:
@@ -184,6 +189,24 @@ def join_process_group() -> Iterator[ProcessGroup]:
         _group = SINGLE_PROCESS
         with contextlib.suppress(RuntimeError):
             torch.distributed.destroy_process_group()
+
+
+def _join() -> ProcessGroup:
+    """Join the group that the environment describes; ValueError for a wrong value."""
+    rank, world_size = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE"))
+    if not 0 <= rank < world_size:
+        raise ValueError("RANK must be 0 or more, and below WORLD_SIZE")
+    local_world_size = int(os.environ.get("LOCAL_WORLD_SIZE", world_size))
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        backend = "cpu:gloo,cuda:nccl"
+    # rank 0 may read data for hours before it broadcasts
+    limit = timedelta(days=30)
+    call_interruptibly(
+        lambda: torch.distributed.init_process_group(backend, timeout=limit)
+    )
+    return ProcessGroup(rank, world_size, local_world_size)
 
 
 def _broadcast_exit() -> None:

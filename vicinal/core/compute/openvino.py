@@ -6,6 +6,7 @@ rounding error of the dtype.
 
 import functools
 import importlib.util
+import os
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,15 @@ HINTS = {"bfloat16": "bf16", "float32": "f32"}
 def is_installed() -> bool:
     """Return True if OpenVINO is installed."""
     return importlib.util.find_spec("openvino") is not None
+
+
+_first_process = 0
+"""number of the process that has started OpenVINO; 0: none yet"""
+
+
+def is_lost() -> bool:
+    """Return True in a fork of a process that used OpenVINO, whose threads it lacks."""
+    return _first_process not in (0, os.getpid())
 
 
 def compile_with_openvino(
@@ -94,8 +104,10 @@ def _core():
     Its CPU plugin replaces the signal stack of the thread that creates it, and frees
     that stack when it is deleted: the next Ctrl-C would crash.
     """
+    global _first_process
     import openvino
 
+    _first_process = os.getpid()
     return openvino.Core()
 
 

@@ -1,13 +1,17 @@
 """Runtimes: device, dtype, memory format and threads, chosen by a short measurement.
 
 A convolution in bfloat16 with channels last is two to four times faster than float32 on
-CPUs with the instructions for it, and slower on others. So `fastest_runtime` times one
-training step with each candidate on this machine.
+CPUs with the instructions for it, and 4 to 60 times slower on others. So
+`fastest_runtime` times training steps with each candidate on this machine, for two
+seconds at most: bfloat16 only if one small convolution is not slower in it, and as many
+examples as there is time for.
 """
 
 import contextlib
 import copy
+import functools
 import hashlib
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -20,9 +24,29 @@ from torch import Tensor, nn
 
 from vicinal.core.compute.batchnorm_folding import find_conv_bn_pairs, frozen_batchnorm
 from vicinal.core.compute.memory import keep_memory
+from vicinal.core.compute.threads import network_lock, num_cores
 from vicinal.core.settings import Precision
 from vicinal.core.storage.files import read_json, write_json
+from vicinal.core.storage.schema import Flag, Integer, Object, Text
 from vicinal.errors import SettingError
+
+MAX_THREADS = 1024
+"""threads of one operation above which a stored runtime is refused"""
+
+RUNTIME = Object(
+    {
+        "device": Text(),
+        "precision": Text(("float32", "bfloat16")),
+        "channels_last": Flag(),
+        "deterministic": Flag(),
+        "threads": Integer(0, MAX_THREADS),
+        "engine": Text(("torch", "openvino")),
+        "compiled": Flag(),
+    }
+)
+"""schema of what `Runtime.to_dict` returns"""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,13 +102,18 @@ class Runtime:
 
     @contextlib.contextmanager
     def threaded(self) -> Iterator[None]:
-        """Use the number of threads of this runtime in the `with` block."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads or before)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        """Use the number of threads of this runtime in the `with` block.
+
+        There are no more than cores, whatever a model file says. Meanwhile no other
+        thread runs a network: the number is one of the process.
+        """
+        with network_lock():
+            before = torch.get_num_threads()
+            torch.set_num_threads(min(max(self.threads, 0), num_cores()) or before)
+            try:
+                yield
+            finally:
+                torch.set_num_threads(before)
 
     @property
     def _memory_format(self) -> torch.memory_format:
@@ -156,6 +185,9 @@ SHORT_STEP = 0.05
 """seconds of a step below which one thread may be faster than several"""
 
 
+TRIAL_SECONDS = 2.0
+"""seconds that the trial of runtimes may take on a CPU"""
+
 MIN_SECONDS_TO_COMPILE = 600.0
 """seconds of training below which torch.compile, which takes a minute, is not tried"""
 
@@ -181,20 +213,80 @@ def fastest_runtime(
         return runtimes[0]
     keep_memory()  # as in training
     plain = [runtime for runtime in runtimes if not runtime.compiled]
-    taken = time_runtimes(model, x, plain, repeats, training, freeze_norms)
-    best = min(plain, key=taken.__getitem__)
-    if torch.device(best.device).type != "cpu":
+    if torch.device(plain[0].device).type != "cpu":
+        taken = time_runtimes(model, x, plain, repeats, training, freeze_norms)
+        best = min(plain, key=taken.__getitem__)
         steps = min(steps, seconds / taken[best])
         if steps * taken[best] < MIN_SECONDS_TO_COMPILE:
             return best
         others = [runtime for runtime in runtimes if runtime.compiled]
         taken |= time_runtimes(model, x, others, repeats, training, freeze_norms, steps)
         return min(taken, key=taken.__getitem__)
-    if taken[best] > SHORT_STEP:
+    work = "training step" if training else "prediction"
+    logger.info(f"timing a {work} in each number format ({TRIAL_SECONDS:g} s at most)")
+    plain = _without_slow_bfloat16(plain)
+    rows = affordable_rows(model, x, plain, training, freeze_norms)
+    few, limit = x[:rows], TRIAL_SECONDS
+    options = repeats, training, freeze_norms, math.inf, limit
+    taken = time_runtimes(model, few, plain, *options)
+    best = min(plain, key=taken.__getitem__)
+    if taken[best] * len(x) / rows > SHORT_STEP:
         return best
     both = [best, replace(best, threads=1)]
-    taken = time_runtimes(model, x, both, repeats, training, freeze_norms)
+    taken = time_runtimes(model, few, both, *options)
     return min(taken, key=taken.__getitem__)
+
+
+def _without_slow_bfloat16(runtimes: list[Runtime]) -> list[Runtime]:
+    """Return the runtimes without those in bfloat16 where this CPU is slow in it."""
+    others = [runtime for runtime in runtimes if runtime.precision != "bfloat16"]
+    has_choice = 0 < len(others) < len(runtimes)
+    return others if has_choice and _is_bfloat16_slow() else runtimes
+
+
+@functools.cache
+def _is_bfloat16_slow() -> bool:
+    """Return whether one small convolution takes twice as long in bfloat16, or more."""
+    full = Runtime(channels_last=True)
+    low = replace(full, precision="bfloat16")
+    convolution = nn.Conv2d(64, 64, 3, padding=1)
+    x = torch.rand(1, 64, 28, 28)
+    taken = time_runtimes(convolution, x, [full, low], limit=TRIAL_SECONDS / 4)
+    return taken[low] > 2 * taken[full]
+
+
+def affordable_rows(
+    model: nn.Module,
+    x: Tensor,
+    runtimes: list[Runtime],
+    training: bool = True,
+    freeze_norms: bool = False,
+    limit: float = TRIAL_SECONDS,
+) -> int:
+    """Return how many rows of x all runtimes can be timed on, twice, within `limit`.
+
+    At least two, which are timed in the first runtime.
+    """
+    few = x[:2]
+    taken = time_runtimes(model, few, runtimes[:1], 1, training, freeze_norms)
+    seconds = 2 * len(runtimes) * taken[runtimes[0]] / len(few)
+    return max(len(few), int(min(len(x), limit / max(seconds, 1e-9))))
+
+
+def seconds_per_row(
+    model: nn.Module,
+    x: Tensor,
+    runtime: Runtime,
+    *,
+    freeze_norms: bool = False,
+    limit: float = TRIAL_SECONDS,
+) -> float:
+    """Return the seconds of a training step on x, by its rows, timed within `limit`."""
+    rows = len(x)
+    if torch.device(runtime.device).type == "cpu":
+        rows = affordable_rows(model, x, [runtime], True, freeze_norms, limit)
+    taken = time_runtimes(model, x[:rows], [runtime], 1, True, freeze_norms)
+    return taken[runtime] / rows
 
 
 def cached_runtime(path: Path, key: str, measure: Callable[[], Runtime]) -> Runtime:
@@ -204,7 +296,9 @@ def cached_runtime(path: Path, key: str, measure: Callable[[], Runtime]) -> Runt
     runtime is measured again.
     """
     try:
-        return Runtime(**read_json(path)[key])
+        cached = read_json(path)[key]
+        RUNTIME.check(cached)
+        return Runtime(**cached)
     except (OSError, ValueError, KeyError, TypeError):
         runtime = measure()
     with contextlib.suppress(OSError):
@@ -225,12 +319,15 @@ def time_runtimes(
     training: bool = True,
     freeze_norms: bool = False,
     steps: float = math.inf,
+    limit: float = math.inf,
 ) -> dict[Runtime, float]:
     """Return the minimum seconds of one step in each runtime, after a warm-up step.
 
     Runtimes take turns, so that other load affects all alike. The time to compile is
-    divided by `steps`; it is infinite where compiling fails.
+    divided by `steps`; it is infinite where compiling fails. Turns that would end after
+    `limit` seconds are left out, but each runtime has one after its warm-up.
     """
+    started_at = time.monotonic()
     trials = {
         runtime: runtime.prepare(copy.deepcopy(model)).train(training)
         for runtime in runtimes
@@ -243,7 +340,10 @@ def time_runtimes(
     }
     runs = {runtime: runtime.forward(trial) for runtime, trial in trials.items()}
     seconds: dict[Runtime, list[float]] = {runtime: [] for runtime in runtimes}
-    for _ in range(repeats + 1):
+    for turn in range(repeats + 1):
+        elapsed = time.monotonic() - started_at
+        if turn > 1 and elapsed * (turn + 1) / turn > limit:  # with this turn
+            break
         for runtime, trial in trials.items():
             with frozen_batchnorm(trial, pairs[runtime]):
                 taken = _pass_seconds(runs[runtime], runtime.move(x), runtime, training)

@@ -1,14 +1,16 @@
-"""Ordered, memory-bounded work in threads.
+"""Ordered, memory-bounded work in threads; what a forked process may not use.
 
 Decoding an image releases the GIL, so threads use every core.
 """
 
 import os
 import queue
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TypeVar
 
@@ -23,6 +25,35 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
+_network_lock = threading.RLock()
+
+
+def network_lock() -> AbstractContextManager:
+    """Return the lock that is held while a network runs or is traced.
+
+    torch's tracers change what modules do in every thread, its number of threads is one
+    of the process, and a compiled network runs once at a time. Code that holds the lock
+    must not wait for a thread that needs it.
+    """
+    return _network_lock
+
+
+def _use_one_thread() -> None:
+    """Let torch use one thread in a forked process, as torch's DataLoader does.
+
+    The threads of OpenMP exist in the parent only, and the child would wait for them.
+    """
+    global _network_lock
+    _network_lock = threading.RLock()  # a thread of the parent may have held it
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_use_one_thread)
+
+
 def is_distributed() -> bool:
     """Return True if torchrun started this process as one of several."""
     several = os.environ.get("WORLD_SIZE", "1") not in ("", "1")
@@ -32,6 +63,20 @@ def is_distributed() -> bool:
 def is_worker() -> bool:
     """Return True for a rank above 0 of a distributed training."""
     return is_distributed() and os.environ["RANK"] != "0"
+
+
+def call_interruptibly(work: Callable[[], R]) -> R:
+    """Return `work()`, which may wait outside Python: a signal raises meanwhile."""
+    done: Future[R] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done.result()
 
 
 def ordered_map(

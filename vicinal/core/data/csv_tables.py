@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from vicinal.core.data.labels import is_missing
+from vicinal.core.data.labels import is_missing, parse_number
 from vicinal.core.storage.files import write_text
 from vicinal.errors import DataError, NoDataError, suggest_names
 
@@ -89,15 +89,52 @@ def clean_cell(cell: Any) -> str | None:
 
 
 def restore_integers(column: Any) -> list[Any]:
-    """Return the cells, with integers that a missing cell had turned into floats."""
+    """Return the cells, with integers that a missing cell had turned into floats.
+
+    False and True are not integers but classes.
+    """
     cells = [getattr(cell, "item", lambda cell=cell: cell)() for cell in column]
     present = [cell for cell in cells if not is_missing(cell)]
-    integers = (isinstance(c, (int, float)) and c == c // 1 for c in present)
+    integers = (
+        isinstance(c, (int, float)) and not isinstance(c, bool) and c == c // 1
+        for c in present
+    )
     if not all(integers):
         return cells
     return [cell if is_missing(cell) else int(cell) for cell in cells]
 
 
-def write_csv(path: Path, frame: Any) -> None:
-    """Write a table as CSV; the file is complete or not there."""
+def write_csv(path: Path, frame: Any, *, escape: bool = True) -> None:
+    """Write a table as CSV; the file is complete or not there.
+
+    escape: for a table that people open, texts that a spreadsheet would run as formulas
+    get a leading apostrophe (`escape_formula`).
+    """
+    if escape:
+        frame = frame.rename(columns=escape_formula).apply(_escape_column)
     write_text(path, frame.to_csv(index=False))
+
+
+def _escape_column(column: Any) -> Any:
+    is_text = column.dtype.kind not in "iufb"
+    return column.map(escape_formula) if is_text else column
+
+
+FORMULA = re.compile(r"'*[=+\-@\t\r].")
+"""texts that a spreadsheet runs as a formula, or that were escaped"""
+
+
+def escape_formula(cell: Any) -> Any:
+    """Return a text with an apostrophe before = + - @, tab or CR; others unchanged.
+
+    Spreadsheets run such texts as formulas (OWASP, "CSV injection"). Numbers stay.
+    """
+    if not isinstance(cell, str) or FORMULA.match(cell) is None:
+        return cell
+    return cell if parse_number(cell) is not None else f"'{cell}"
+
+
+def unescape_formula(cell: Any) -> Any:
+    """Return the text that `escape_formula` was given."""
+    is_escaped = isinstance(cell, str) and cell[:1] == "'" and FORMULA.match(cell)
+    return cell[1:] if is_escaped else cell

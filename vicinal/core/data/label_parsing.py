@@ -17,9 +17,12 @@ from vicinal.core.data.labels import (
     convert_labels,
     detect_label_kind,
     mostly_numbers,
+    note_mixed_types,
     note_numeric_labels,
+    note_rare_class,
     note_similar_class_names,
     parse_number,
+    remove_unlabelled,
     replace_decimal_commas,
 )
 from vicinal.core.data.quarantine import Quarantined
@@ -93,12 +96,13 @@ def parse_labels(names: list[str], cells: Any, task: Task) -> Labels:
     if cells is None:
         return no_labels()
     cells = restore_integers(cells)
-    labels, notes = [clean_cell(cell) for cell in cells], []
+    labels, notes = remove_unlabelled([clean_cell(cell) for cell in cells], task)
     if task in ("auto", "regression"):
-        labels, notes = replace_decimal_commas(labels)
+        labels, comma_notes = replace_decimal_commas(labels)
+        notes += comma_notes
     given = [label for label in labels if label is not None]
     if not given:
-        return no_labels()._replace(notes=["no label was found"])
+        return no_labels()._replace(notes=[*notes, "no label was found"])
     if task == "regression" and all(parse_number(label) is None for label in given):
         raise DataError(
             f"Labels must be numbers for regression. Got {given[0]!r}. Name another "
@@ -118,7 +122,8 @@ def parse_labels(names: list[str], cells: Any, task: Task) -> Labels:
     values[[label is not None for label in labels]] = converted
     types = {type(cell) for cell, label in zip(cells, labels, strict=True) if label}
     if kind == "single_label":
-        notes += note_similar_class_names(set(given)) + _note_many_classes(given, task)
+        notes += note_similar_class_names(set(given)) + note_mixed_types(cells)
+        notes += _note_many_classes(given, task) + note_rare_class(given)
     else:
         notes += note_numeric_labels(converted, kind, task)
     whole_numbers = kind == "single_label" and types == {int}
@@ -128,8 +133,8 @@ def parse_labels(names: list[str], cells: Any, task: Task) -> Labels:
 def labels_from_array(names: list[str], y: Any, task: Task, unit: str) -> Labels:
     """Parse labels [N] from a list, array or tensor; from pandas or a dict by name.
 
-    None, NaN and, in an integer array, -1 mean unlabelled. unit: singular noun, for
-    messages. Raises DataError for a wrong shape or index.
+    None and NaN mean unlabelled, and what `remove_unlabelled` says. unit: singular
+    noun, for messages. Raises DataError for a wrong shape or index.
     """
     if y is None:
         return no_labels()
@@ -149,8 +154,6 @@ def labels_from_array(names: list[str], y: Any, task: Task, unit: str) -> Labels
             f"y must have a label for each of {pluralize(len(names), unit)}. Got "
             f"{len(cells):,}. Use None where a label is missing."
         )
-    if isinstance(y, np.ndarray) and y.dtype.kind == "i":
-        cells = [None if cell == -1 else int(cell) for cell in cells]
     labels = parse_labels(names, pd.Series(cells, dtype=object), task)
     return labels._replace(notes=[*notes, *labels.notes])
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -32,8 +33,17 @@ SPLIT_ALIASES = {
 MISSING = ("nan", "<NA>", "NaT")
 """texts of missing values of numpy and pandas"""
 
+UNLABELLED = frozenset(
+    {"?", "-", "--", ".", "unknown", "unlabelled", "unlabeled", "no label", "undefined"}
+)
+"""labels, in lower case, that mean none, besides missing cells"""
+
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+RARE_FRACTION, MANY_LABELS = 0.05, 100
+"""a class below this fraction of at least so many labels is rare, if there are up to 20
+classes"""
+
 MAX_INTEGER_CLASSES = 30
 """more distinct integers than this are a regression target"""
 
@@ -70,6 +80,44 @@ def detect_label_kind(labels: Sequence[Any], task: Task) -> Kind:
         return "single_label"
     few = len(set(numbers)) <= MAX_INTEGER_CLASSES
     return "single_label" if few and _all_integers(numbers) else "numeric"
+
+
+def remove_unlabelled(
+    labels: Sequence[str | None], task: Task
+) -> tuple[list[str | None], list[str]]:
+    """Return labels with None for those that mean unlabelled, and notes that say so.
+
+    They are the words of `UNLABELLED`, and -1 among two or more classes that are 0, 1,
+    2... or texts. Where numbers are predicted -1 is a value, and it is a class if -1
+    and 1 are all of them.
+    """
+    given = {label for label in labels if label is not None}
+    words = {label for label in given if label.casefold() in UNLABELLED}
+    minus_one = {label for label in given - words if parse_number(label) == -1}
+    others, notes = given - words - minus_one, []
+    numeric = task == "regression" or (task == "auto" and mostly_numbers(labels))
+    if minus_one and _are_texts_or_from_0(others, task):
+        words |= minus_one
+    elif minus_one and numeric and all((parse_number(k) or 0) >= 0 for k in others):
+        notes.append("-1 is read as a number; leave cells without a label empty")
+    for word in sorted(words):
+        count = sum(label == word for label in labels)
+        notes.append(
+            f"{count:,} of {len(labels):,} are unlabelled (label {word!r}); rename it "
+            "if it is a class"
+        )
+    return [None if label in words else label for label in labels], notes
+
+
+def _are_texts_or_from_0(labels: set[str], task: Task) -> bool:
+    """Return True if the labels are two or more classes: texts, or 0, 1, 2..."""
+    numbers = {parse_number(label) for label in labels}
+    if task != "regression" and len(labels) > 1 and numbers == {None}:
+        return True
+    if task == "regression" or len(numbers) < 2 or not _all_integers([*numbers]):
+        return False
+    few = task != "auto" or len(numbers) <= MAX_INTEGER_CLASSES
+    return few and all(n is not None and n >= 0 for n in numbers)
 
 
 def mostly_numbers(labels: Sequence[str | None]) -> bool:
@@ -120,8 +168,8 @@ def replace_decimal_commas(
 
 
 def parse_number(label: Any) -> float | None:
-    """Return a label as a finite number; None if it is not one."""
-    if "_" in str(label):  # Python reads 1_000 as a number
+    """Return a label as a finite number; None if it is not one (True is a class)."""
+    if "_" in str(label) or isinstance(label, bool):  # Python reads 1_000 as a number
         return None
     try:
         value = float(label)
@@ -147,14 +195,78 @@ def note_numeric_labels(labels: np.ndarray, kind: Kind, task: Task) -> list[str]
 
 def note_similar_class_names(classes: set[str]) -> list[str]:
     """Return a note for each set of class names that differ only in case or spaces."""
+    groups = [("differ only in case or spaces", n) for n in _similar_names(classes)]
+    numbers: dict[float, list[str]] = {}
+    for name in sorted(classes):
+        if (number := parse_number(name)) is not None:
+            numbers.setdefault(number, []).append(name)
+    groups += [("are the same number", n) for n in numbers.values() if len(n) > 1]
+    return [
+        f"classes whose names {how}: {quote_names(names)}; "
+        "they are treated as different classes; rename one if they are the same"
+        for how, names in groups
+    ]
+
+
+def note_mixed_types(cells: Sequence[Any]) -> list[str]:
+    """Return a note if a number and a text, such as 0 and `0`, are one class."""
+    is_text = {isinstance(cell, str) for cell in cells if not is_missing(cell)}
+    if len(is_text) < 2:
+        return []
+    texts = {cell.strip() for cell in cells if isinstance(cell, str)}
+    others = {str(cell) for cell in cells if not isinstance(cell, str)}
+    both = sorted(texts & others)
+    if not both:
+        return []
+    return [
+        f"labels given as numbers and as texts are one class each: {quote_names(both)}"
+    ]
+
+
+def merge_spellings(
+    labels: Sequence[str], split: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Return labels in one spelling where splits differ in case or spaces; notes.
+
+    `Cat` of train and `cat` of test are one class, unless a split has both. The
+    spelling of train is taken.
+    """
+    splits: dict[str, set[str]] = {}
+    for label, name in zip(labels, split, strict=True):
+        splits.setdefault(label, set()).add(name)
+    renamed, notes = dict[str, str](), []
+    for names in _similar_names(set(splits)):
+        all_splits = [name for label in names for name in splits[label]]
+        if len(all_splits) > len(set(all_splits)):
+            continue
+        first = next((name for name in names if "train" in splits[name]), names[0])
+        renamed |= dict.fromkeys(names, first)
+        notes.append(
+            f"the splits spell one class differently: {quote_names(names)} are read as "
+            f"{first!r}"
+        )
+    return [renamed.get(label, label) for label in labels], notes
+
+
+def _similar_names(classes: set[str]) -> list[list[str]]:
+    """Return the sets of names that differ only in case, spaces or underscores."""
     variants: dict[str, list[str]] = {}
     for name in sorted(classes):
-        variants.setdefault(" ".join(name.casefold().split()), []).append(name)
-    similar = [names for names in variants.values() if len(names) > 1]
+        key = " ".join(name.casefold().replace("_", " ").split())
+        variants.setdefault(key, []).append(name)
+    return [names for names in variants.values() if len(names) > 1]
+
+
+def note_rare_class(labels: Sequence[str]) -> list[str]:
+    """Return a note if few of many labels are of a class, which accuracy hides."""
+    counts = Counter(labels)
+    name, count = min(counts.items(), key=lambda item: item[1])
+    rare = count < RARE_FRACTION * len(labels) and len(counts) <= 1 / RARE_FRACTION
+    if not rare or len(labels) < MANY_LABELS:
+        return []
     return [
-        f"classes whose names differ only in case or spaces: {quote_names(names)}; "
-        "they are treated as different classes; rename one if they are the same"
-        for names in similar
+        f"the class {name!r} has {count:,} of {len(labels):,} labels: accuracy says "
+        "little about it, f1_macro counts every class alike"
     ]
 
 

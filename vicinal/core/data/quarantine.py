@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from vicinal.core.data.csv_tables import escape_formula
 from vicinal.core.storage.files import replace_file
 from vicinal.core.text import pluralize
 from vicinal.errors import QuarantineWarning
@@ -71,6 +72,6 @@ def write_quarantine(path: Path, rows: Sequence[Quarantined]) -> None:
         with temporary.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(Quarantined._fields)
-            table.writerows(rows)
+            table.writerows(map(escape_formula, row) for row in rows)
 
     replace_file(path, write)

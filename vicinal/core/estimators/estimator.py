@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from vicinal.core.compute.signals import defer_signals
 from vicinal.core.settings import Settings, check_seed
 from vicinal.core.storage.checkpoint import Tensors, load_tensors, save_tensors
 from vicinal.core.storage.files import (
@@ -23,10 +24,25 @@ from vicinal.core.storage.files import (
     write_json,
 )
 from vicinal.core.storage.run_folder import MODEL_JSON, resume_hint
+from vicinal.core.storage.schema import (
+    Integer,
+    Object,
+    Schema,
+    SchemaError,
+    Text,
+)
 from vicinal.errors import ModelFileError, NotFittedError, SettingError, TrainingError
 
 MODEL_FORMAT = 2
 MODEL_TENSORS = "model.safetensors"
+
+DESCRIPTION: dict[str, Schema] = {
+    "format": Integer(),
+    "sha256": Text(),
+    "estimator": Text(),
+    "parameters": Object({"device": Text()}, more=True),
+}
+"""schema of what model.json holds for every estimator"""
 
 
 class Estimator:
@@ -122,9 +138,11 @@ class Estimator:
 
 
 def _to_json(value: Any) -> Any:
-    """Return a numpy number as Python's, and a path as text."""
+    """Return a numpy number as Python's, also in a tuple or list, a path as text."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if type(value) in (tuple, list):
+        return type(value)(map(_to_json, value))
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -159,9 +177,10 @@ def save_model(
         refuse_links(directory, directory / name)
         for name in (MODEL_TENSORS, MODEL_JSON)
     )
-    save_tensors(weights, tensors, {})
-    head = {"format": MODEL_FORMAT, "sha256": sha256(weights)}
-    write_json(model, description | head)
+    with defer_signals():  # the one file holds the hash of the other
+        save_tensors(weights, tensors, {}, checksum=False)
+        head = {"format": MODEL_FORMAT, "sha256": sha256(weights)}
+        write_json(model, description | head)
     return directory
 
 
@@ -178,20 +197,32 @@ def read_model(directory: str | Path) -> dict[str, Any]:
                 or "Name the directory that `vicinal train` or `save` wrote."
             )
         ) from None
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise ModelFileError(
             f"{path} is damaged: {error}. Copy the model again, or train again."
         ) from error
     if not isinstance(description, dict) or "format" not in description:
         raise ModelFileError(f"{path} does not describe a model. Train again.")
     if description["format"] != MODEL_FORMAT:
-        older = description["format"] in range(MODEL_FORMAT)
+        older = description["format"] in [*range(MODEL_FORMAT)]
         raise ModelFileError(
             f"{path} was written by {'an older' if older else 'a newer'} version of "
             f"vicinal (format {description['format']}, this version reads format "
             f"{MODEL_FORMAT}); {'train again' if older else 'update vicinal'}."
         )
+    check_description(path, description, Object({}, DESCRIPTION, more=True))
     return description
+
+
+def check_description(path: Path, description: dict[str, Any], schema: Schema) -> None:
+    """Raise ModelFileError for a model.json that a schema does not allow."""
+    try:
+        schema.check(description)
+    except SchemaError as error:
+        raise ModelFileError(
+            f"{path} does not describe a model: {error}. Copy the model again, or "
+            "train again."
+        ) from error
 
 
 def read_weights(directory: str | Path, description: dict[str, Any]) -> Tensors:

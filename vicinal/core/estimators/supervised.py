@@ -155,7 +155,7 @@ class SupervisedEstimator(SupervisedModel):
             for name, value in self.settings_.to_dict().items()
             if name not in self.settings_.free_on_resume
         }
-        settings = json.dumps([type(self).__name__, self.random_state, fixed])
+        settings = json.dumps([type(self).__name__, int(self.random_state), fixed])
         return fingerprint([settings, repr(self.objective_)], self.training_data())
 
     def make_trainer(

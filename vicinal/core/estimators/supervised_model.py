@@ -4,7 +4,6 @@ The result of `fit` is one immutable value, the fitted model; `supervised` has `
 """
 
 from dataclasses import dataclass, field, replace
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -15,7 +14,9 @@ from vicinal.core import objective as objectives
 from vicinal.core.data.labels import Kind
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.estimators.estimator import (
+    DESCRIPTION,
     Estimator,
+    check_description,
     read_weights,
     refuse_existing_model,
     save_model,
@@ -26,15 +27,30 @@ from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.evaluation.significance import PairedComparison
 from vicinal.core.metrics import r2
 from vicinal.core.objective import Objective
-from vicinal.core.settings import is_number
 from vicinal.core.storage.checkpoint import Tensors
-from vicinal.core.training.history import Epoch
-from vicinal.errors import ModelFileError
+from vicinal.core.storage.run_folder import MODEL_JSON
+from vicinal.core.storage.schema import Flag, ListOf, Number, Object, Schema
+from vicinal.core.training.history import EPOCH, Epoch
+
+FIELDS: dict[str, Schema] = {
+    "objective": objectives.SCHEMA,
+    "integer_classes": Flag(),
+    "constant_baseline": ListOf(Number()),
+    "temperature": Number(above=0),
+    "history": ListOf(EPOCH),
+}
+"""schema of what `FittedModel.shared_description` returns"""
+
+SHARED = DESCRIPTION | FIELDS
+"""schema of what model.json holds for every supervised estimator"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FittedModel:
     """What `fit` found; a step of the pipeline replaces it, nothing changes it."""
+
+    schema: ClassVar[Schema]
+    """of the model.json that `to_files` describes"""
 
     objective: Objective
     integer_classes: bool = False
@@ -77,20 +93,19 @@ class FittedModel:
     def shared_fields(description: dict[str, Any]) -> dict[str, Any]:
         """Return the fields that `shared_description` wrote.
 
-        ModelFileError for a temperature that is not a number above 0.
+        ModelFileError for a value out of its range, ValueError for values that do not
+        fit each other.
         """
-        temperature = description["temperature"]
-        if not is_number(temperature) or not 0 < temperature < inf:
-            raise ModelFileError(
-                f"model.json does not describe a model: its temperature must be a "
-                f"number above 0. Got {temperature!r}. Copy the model again, or train "
-                "again."
-            )
+        check_description(Path(MODEL_JSON), description, Object(FIELDS, more=True))
+        objective = objectives.from_dict(description["objective"])
+        constant = description["constant_baseline"]
+        if objective.kind != "numeric":
+            _check_classes(objective, constant)
         return {
-            "objective": objectives.from_dict(description["objective"]),
+            "objective": objective,
             "integer_classes": description["integer_classes"],
-            "constant_baseline": description["constant_baseline"],
-            "temperature": temperature,
+            "constant_baseline": constant,
+            "temperature": description["temperature"],
             "history": [Epoch.from_dict(epoch) for epoch in description["history"]],
         }
 
@@ -104,6 +119,19 @@ class FittedModel:
     ) -> Self:
         """Return the model that `to_files` described."""
         raise NotImplementedError
+
+
+def _check_classes(objective: Objective, constant: list[float]) -> None:
+    """Raise ValueError where numbers of a model.json are not those of its classes."""
+    count, weights = len(objective.classes), getattr(objective, "weights", ())
+    if len(weights) not in (0, count):
+        raise ValueError(f"there are {count} classes, but {len(weights)} weights")
+    if objective.kind == "multi_label":
+        fits = len(constant) == count
+    else:  # links have none
+        fits = all(row in range(count) for row in constant) and len(constant) < 2
+    if not fits:
+        raise ValueError(f"constant_baseline does not fit {count} classes")
 
 
 class SupervisedModel(Estimator):
@@ -244,6 +272,8 @@ class SupervisedModel(Estimator):
     @classmethod
     def restore(cls, directory: str | Path, description: dict[str, Any]) -> Self:
         """Return the estimator that `save` wrote to a directory."""
+        schema = cls.fitted_type.schema
+        check_description(Path(directory) / MODEL_JSON, description, schema)
         estimator = cls(**description["parameters"])
         estimator.settings_ = estimator.validate_settings()
         tensors = read_weights(directory, description)

@@ -7,9 +7,11 @@ Every domain writes the same files, with the same keys:
     metrics.csv metrics.json predictions.csv report.{html,json,txt}
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 from vicinal.core.compute.runtime import count_parameters
@@ -24,10 +26,12 @@ from vicinal.core.report.sections import first_epochs, split_table
 from vicinal.core.report.training_report import ExtraBlocks, RunResults, make_report
 from vicinal.core.storage.files import write_text
 from vicinal.core.storage.resuming import check_same_data
-from vicinal.core.storage.run_folder import Run, environment
+from vicinal.core.storage.run_folder import Run, environment, resume_hint
 from vicinal.core.text import pluralize
 from vicinal.core.training.history import Epoch
+from vicinal.core.training.trainer import TrainingInterrupted
 from vicinal.core.training.trainer_options import never_stop
+from vicinal.errors import Interruption
 
 SPLIT_PURPOSE = {
     "train": "for training",
@@ -254,7 +258,8 @@ class TrainingRun:
         columns = list(Quarantined._fields)
         quarantine = pd.DataFrame(self.quarantined, columns=columns)
         for name, frame in {**self.data_tables(), "quarantine": quarantine}.items():
-            write_csv(self.run.path(f"data/{name}.csv"), frame)
+            path, for_people = self.run.path(f"data/{name}.csv"), name == "quarantine"
+            write_csv(path, frame, escape=for_people)
         self.run.write("classes.json", self.class_names())
 
     def class_names(self) -> list[str]:
@@ -327,6 +332,15 @@ class TrainingRun:
                 extra=self.extra_blocks(),
             ),
         )
+
+
+@contextlib.contextmanager
+def resume_hint_on_signal(folder: Path) -> Iterator[None]:
+    """Raise Interruption, which names the command to resume a run, on a signal."""
+    try:
+        yield
+    except (TrainingInterrupted, KeyboardInterrupt):
+        raise Interruption(f"Interrupted. {resume_hint(folder)}".strip()) from None
 
 
 def describe_counts(counts: dict[str, int]) -> str:

@@ -47,6 +47,9 @@ MAX_PROTOTYPES = 2_000
 BATCH_ROWS = 1_024
 """examples at a time: at most 8 MB of distances"""
 
+MAX_ROUNDING = 1e-5
+"""squared distance of equal features, as a fraction of their squared length"""
+
 MIN_STD = 0.02
 """standard deviation assumed for a constant feature"""
 
@@ -117,8 +120,10 @@ class NearestNeighborDetector:
         threshold = _conformal_quantile(distances, false_alarm_rate)
         return replace(detector, threshold=threshold)
 
-    def distance(self, features: np.ndarray) -> np.ndarray:
+    def distance(self, features: np.ndarray, *, one_copy: bool = False) -> np.ndarray:
         """Return mean distances [n] of features [n, D] to their nearest prototypes.
+
+        one_copy: count prototypes equal to the features once.
 
         Raises DataError for features of another width than the prototypes'.
         """
@@ -129,7 +134,8 @@ class NearestNeighborDetector:
                 f"{list(features.shape)} instead. Use the same network."
             )
         z = _transform(features, self.scale)
-        return _mean_distance(z, self.prototypes, self.num_neighbors)
+        k = self.num_neighbors
+        return _mean_distance(z, self.prototypes, k, one_copy=one_copy)
 
     def is_unknown(self, features: np.ndarray) -> np.ndarray:
         """Return a mask [n] of the features [n, D] that are out of distribution."""
@@ -156,9 +162,12 @@ class NearestNeighborDetector:
     def from_arrays(
         cls, tensors: Tensors, values: dict[str, Any]
     ) -> "NearestNeighborDetector":
-        """Return the detector of `to_arrays`; ModelFileError if a part is missing."""
+        """Return the detector of `to_arrays`.
+
+        ModelFileError if a part is missing, ValueError for a part of another size.
+        """
         try:
-            return cls(
+            found = cls(
                 prototypes=tensors["prototypes"].numpy(),
                 threshold=float(tensors["threshold"]),
                 false_alarm_rate=float(values["false_alarm_rate"]),
@@ -170,6 +179,20 @@ class NearestNeighborDetector:
                 f"The model file lacks {error} of the out-of-distribution detector. "
                 "Train it again."
             ) from error
+        if not all(t.is_floating_point() for t in tensors.values()):
+            raise ValueError("the outlier detector has other than real numbers")
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        """Raise ValueError for arrays that do not fit each other."""
+        shape, scale = self.prototypes.shape, self.scale
+        fits = len(shape) == 2 and self.prototypes.dtype == np.float32
+        fits = fits and 1 <= self.num_neighbors <= shape[0] and self.threshold >= 0
+        if scale is not None:
+            fits = fits and scale.shape == (2, shape[1]) and bool((scale[1] > 0).all())
+        if not fits:
+            raise ValueError("the arrays of the outlier detector do not fit each other")
 
 
 def _draw_rows(n: int, seed: int) -> np.ndarray:
@@ -201,10 +224,12 @@ def _mean_distance(
     prototypes: np.ndarray,
     k: int,
     groups: np.ndarray | None = None,
+    one_copy: bool = False,
 ) -> np.ndarray:
     """Return the mean distance [n] of z [n, D] to its k nearest prototypes [M, D].
 
     groups: [M], if z are the prototypes: neighbours in the same group do not count.
+    one_copy: of prototypes equal to z, one counts.
     """
     distances, p = np.empty(len(z)), torch.from_numpy(prototypes)
     squared_lengths = p.square().sum(dim=1)
@@ -215,6 +240,12 @@ def _mean_distance(
         squared = product.add_(batch.square().sum(dim=1, keepdim=True)).numpy()
         if groups is not None:
             squared[groups[start : start + len(batch), None] == groups] = inf
+        if one_copy:
+            copies = squared <= MAX_ROUNDING * np.square(batch.numpy()).sum(1)[:, None]
+            first = np.argmax(copies, axis=1)
+            squared[copies] = inf
+            rows = np.flatnonzero(copies.any(axis=1))
+            squared[rows, first[rows]] = 0
         nearest = np.partition(squared, k - 1, axis=1)[:, :k]
         # rounding may leave it below 0
         mean = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)

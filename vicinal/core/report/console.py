@@ -7,13 +7,19 @@ that a terminal does not act on them.
 """
 
 import atexit
+import contextlib
+import logging
+import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from vicinal.core.text import printable
+from vicinal.errors import NoteWarning
 
 if TYPE_CHECKING:
     import rich.console
@@ -24,6 +30,63 @@ LOG_SECONDS = 10.0
 
 Progress = Callable[[int, int], None]
 """called as progress(done, total)"""
+
+
+def print_note(text: str) -> None:
+    """Print a line on stderr, where it is not taken for a result."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def open_closed_streams() -> None:
+    """Open standard streams that the caller has closed (`>&-`), to nowhere.
+
+    Else the next file to be opened would be one of them, and get their messages.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
+            if getattr(sys, name) is None:
+                setattr(sys, name, Path(os.devnull).open("r" if not number else "w"))
+
+
+class _PrintHandler(logging.Handler):
+    """Prints the messages of modules on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print_note(record.getMessage())
+
+
+@contextlib.contextmanager
+def _messages_printed() -> Iterator[None]:
+    """Print what modules of vicinal log in the `with` block."""
+    logger, handler = logging.getLogger("vicinal"), _PrintHandler()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+@contextlib.contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Print vicinal's own warnings as one sentence, and messages of its modules."""
+    with _messages_printed(), warnings.catch_warnings():
+        warnings.simplefilter("always", NoteWarning)  # whatever -W says
+        show = warnings.showwarning
+
+        def note(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if issubclass(category, NoteWarning):
+                print_note(f"note: {message}")
+            else:
+                show(printable(str(message)), category, *where)
+
+        warnings.showwarning = note
+        yield
 
 
 class Console:
@@ -74,7 +137,8 @@ def _rich_table(values: Mapping[str, Any]) -> Any:
     for name, value in values.items():
         nested = isinstance(value, Mapping)
         table.add_row(
-            Text(name), _rich_table(value) if nested else Text(printable(str(value)))
+            Text(printable(name)),
+            _rich_table(value) if nested else Text(printable(str(value))),
         )
     return table
 

@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+from vicinal.core.report.figure_text import drawable_texts
 from vicinal.core.report.report import template_macros
 
 
@@ -21,7 +22,8 @@ def html_table(title: str, values: Mapping[str, Any]) -> str:
 def html_figure(figure: Any, alt: str) -> str:
     """Return a matplotlib figure as an inline PNG."""
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110)
+    with drawable_texts(figure, spell=True):
+        figure.savefig(out, format="png", dpi=110)
     return _macros().figure(base64.b64encode(out.getvalue()).decode(), alt)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from vicinal.core.evaluation.calibration import Bin
 from vicinal.core.metrics import PROPORTIONS, Score, is_better, wilson
+from vicinal.core.report.figure_text import drawable_texts
 from vicinal.core.storage.files import replace_file
 
 # distinguishable by colour-blind readers
@@ -20,7 +21,8 @@ def to_svg(figure: Any) -> str:
     import matplotlib
 
     out = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "vicinal"}):
+    options: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "vicinal"}
+    with matplotlib.rc_context(options), drawable_texts(figure, spell=False):
         figure.savefig(out, format="svg", metadata={"Date": None}, transparent=True)
     text = out.getvalue()
     return text[text.index("<svg") :]
@@ -118,5 +120,6 @@ def save_figure(figure: Any, path: Path) -> None:
     from matplotlib import rc_context
 
     suffix = path.suffix[1:].lower()
-    with rc_context({"svg.fonttype": "none"}):
+    texts = drawable_texts(figure, spell=suffix != "svg")
+    with rc_context({"svg.fonttype": "none"}), texts:
         replace_file(path, lambda part: figure.savefig(part, format=suffix, dpi=150))

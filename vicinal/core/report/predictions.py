@@ -102,7 +102,7 @@ def write_embeddings(path: Path, ids: np.ndarray, vectors: np.ndarray) -> None:
     if path.suffix.lower() == ".csv":
         frame = pd.DataFrame(vectors, columns=list(map(str, range(vectors.shape[1]))))
         frame.insert(0, "id", list(ids))
-        return write_csv(path, frame)
+        return write_csv(path, frame, escape=False)
     names = np.array([str(name) for name in ids])
 
     def write(temporary: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vicinal.core.metrics import Score
-from vicinal.core.text import format_percent
+from vicinal.core.report.svg import clean_svg
+from vicinal.core.text import format_percent, printable
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Report:
             lines += ["", section.title, "-" * len(section.title)]
             for block in section.blocks:
                 lines += _text_lines(block)
-        return "\n".join(lines) + "\n"
+        return printable("\n".join(lines) + "\n")
 
     def to_dict(self) -> dict[str, Any]:
         sections = [
@@ -157,6 +158,7 @@ def _block(values: dict[str, Any]) -> Block:
 @cache
 def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader
+    from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -165,6 +167,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["cell"] = _unbroken_cell
+    environment.filters["svg"] = lambda text: Markup(clean_svg(text))
     environment.tests["numeric"] = is_numeric_cell
     return environment
 

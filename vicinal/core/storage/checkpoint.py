@@ -4,7 +4,7 @@
 checkpoint. `pack` and `unpack` convert a training state without losing a bit.
 """
 
-import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,24 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from vicinal.core.storage.files import replace_file
-from vicinal.errors import ModelFileError
+from vicinal.core.storage.files import parse_json, replace_file, to_json
+from vicinal.core.storage.schema import Anything, MapOf, Schema, SchemaError
+from vicinal.errors import ModelFileError, ResumeError
 
 Tensors = dict[str, Tensor]
 
 
-def save_tensors(path: Path, tensors: Tensors, metadata: dict[str, Any]) -> None:
-    """Write tensors and metadata (any JSON) to one file, atomically."""
+def save_tensors(
+    path: Path, tensors: Tensors, metadata: dict[str, Any], *, checksum: bool = True
+) -> None:
+    """Write tensors and metadata (any JSON) to one file, atomically.
+
+    checksum: whether `load_tensors` is to find damage by a checksum in the file.
+    """
     plain = {name: _own_copy(t.detach()) for name, t in tensors.items()}
-    text = {"vicinal": json.dumps(metadata)}
+    text = {"vicinal": to_json(metadata)}
+    if checksum:
+        text["crc32"] = _checksum(plain, text["vicinal"])
     replace_file(path, lambda temporary: save_file(plain, temporary, text))
 
 
@@ -43,15 +51,59 @@ def load_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get("vicinal", "{}"))
+            text = file.metadata() or {}
             # copied, because get_tensor maps the file, which may change
             tensors = {k: _own_copy(file.get_tensor(k)) for k in file.keys()}
-            return tensors, metadata
-    except (SafetensorError, ValueError, OSError) as error:
+        own = text.get("vicinal", "{}")
+        metadata = parse_json(own)
+        MapOf(Anything()).check(metadata)
+    except (SafetensorError, ValueError, OSError, RuntimeError) as error:
         raise ModelFileError(
             f"{path} is not a complete safetensors file ({error}). "
             "Download or train it again."
         ) from error
+    checksum = text.get("crc32")  # older files and those of others have none
+    if checksum is not None and checksum != _checksum(tensors, own):
+        raise ModelFileError(
+            f"{path} is damaged: its content is not what was written (the checksums "
+            "differ). Download or train it again."
+        )
+    return tensors, metadata
+
+
+def load_checkpoint(
+    path: Path, schema: Schema, fingerprint: str | None = None
+) -> tuple[Tensors, dict[str, Any]]:
+    """Read a checkpoint of a run, with metadata of a schema.
+
+    ResumeError where it is damaged, or made with another fingerprint than the given.
+    """
+    try:
+        tensors, values = load_tensors(path)
+        if fingerprint not in (None, values.get("fingerprint")):
+            raise ResumeError(
+                f"{path} was made from other data, labels or settings. Resume with "
+                "those of the run, or start a new run."
+            )
+        schema.check(values)
+    except (ModelFileError, SchemaError) as error:
+        reason = str(error).removesuffix("Download or train it again.").rstrip(" .")
+        raise ResumeError(
+            f"This checkpoint is damaged: {reason}. Delete {path} and resume again: "
+            "the network that it holds is then trained from its beginning. Or start a "
+            "new run with another --out."
+        ) from error
+    return tensors, values
+
+
+def _checksum(tensors: Tensors, metadata: str) -> str:
+    """Return the CRC-32 of tensors on the CPU and of metadata, in hexadecimal."""
+    crc = zlib.crc32(metadata.encode(errors="backslashreplace"))
+    for name, t in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name} {t.dtype} {list(t.shape)}".encode(), crc)
+        if t.numel():
+            crc = zlib.crc32(t.reshape(-1).view(torch.uint8).numpy().data, crc)
+    return f"{crc:08x}"
 
 
 def _own_copy(t: Tensor) -> Tensor:
@@ -81,6 +133,14 @@ def unpack(tensors: Tensors, model: nn.Module, optimizer: Optimizer) -> None:
         state.setdefault(int(row), {})[moment] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def check_state(prefix: str, tensors: Tensors, model: nn.Module) -> None:
+    """Raise ValueError for tensors `prefix.*`, if any, that a model could not load."""
+    shapes = {name: t.shape for name, t in with_prefix(prefix, tensors).items()}
+    own = {name: t.shape for name, t in model.state_dict().items()}
+    if shapes not in ({}, own):
+        raise ValueError(f"{prefix} holds the weights of another network")
 
 
 def copy_state(model: nn.Module) -> Tensors:

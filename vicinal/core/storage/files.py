@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vicinal.core.storage.schema import Anything, Schema
+from vicinal.core.text import UNSAFE
 from vicinal.errors import RunError, SettingError
 
 TEMPORARY = ".part"
@@ -82,6 +84,17 @@ def check_writable(path: Path) -> None:
     Path(name).unlink()
 
 
+def check_working_directory() -> None:
+    """Raise RunError where the current directory has been deleted."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise RunError(
+            f"The current directory cannot be used: {error.strerror}. Change to one "
+            "that exists, for example with `cd ~`."
+        ) from error
+
+
 def predictions_path(name: str | None) -> Path | None:
     """Return the path of --output, if it is given.
 
@@ -124,8 +137,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Return strict JSON: NaN and infinity become null."""
-    return json.dumps(json_ready(value), indent=indent, ensure_ascii=False)
+    """Return strict JSON: NaN and infinity become null.
+
+    Characters that a terminal acts on are written as \\u....
+    """
+    text = json.dumps(json_ready(value), indent=indent, ensure_ascii=False)
+    return UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
 
 
 def json_ready(value: Any) -> Any:
@@ -142,8 +159,37 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, to_json(value, indent=2) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+MAX_JSON_BYTES = 1 << 28
+"""bytes of a JSON file above which it is refused"""
+
+
+def read_json(path: Path, schema: Schema | None = None) -> Any:
+    """Return the value of a JSON file; ValueError where it is not what `schema` allows.
+
+    Refused in any case: NaN, infinite numbers, deep nesting, very large files.
+    """
+    schema, path = Anything() if schema is None else schema, Path(path)
+    if path.exists() and not path.is_file():  # a pipe might never end
+        raise ValueError("not a regular file")
+    with path.open("rb") as file:
+        data = file.read(MAX_JSON_BYTES + 1)
+    if len(data) > MAX_JSON_BYTES:
+        raise ValueError(f"larger than {MAX_JSON_BYTES:,} bytes")
+    value = parse_json(data.decode("utf-8"))
+    schema.check(value)
+    return value
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of JSON; ValueError where it is damaged or nested deeply."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def sha256(path: Path) -> str:

@@ -11,6 +11,7 @@ import platform
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +25,14 @@ from vicinal.core.storage.files import (
     refuse_links,
     write_json,
 )
+from vicinal.core.storage.schema import (
+    Anything,
+    MapOf,
+    Nullable,
+    Object,
+    Schema,
+    Text,
+)
 from vicinal.errors import DataError, RunError
 
 SETTINGS = "settings.json"
@@ -31,6 +40,24 @@ MODEL_JSON = "model.json"
 CHECKPOINT = "checkpoints/last.safetensors"
 PARTIAL_FILES = (f".*.*{TEMPORARY}", ".tmp??????")
 """temporary files that a kill may leave: our own, and those of safetensors"""
+
+SETTINGS_SCHEMA = Object(
+    {
+        "domain": Text(),
+        "data": Text(),
+        "options": Object(
+            {},
+            {name: Nullable(Text()) for name in ("target", "label_corrections")},
+            more=True,
+        ),
+        "parameters": MapOf(Anything()),
+    },
+    {"task": Text(), "estimator": Text()},
+    more=True,
+)
+
+RESTORE = "Restore the file from a copy, or train again with another --out."
+"""what to do about a damaged file of a run"""
 
 SUBDIRECTORIES = ("", "data", "checkpoints")
 """directories of a run that files are written to"""
@@ -95,7 +122,8 @@ class Run:
             )
         run = cls(folder)
         for name in SUBDIRECTORIES:
-            refuse_links(folder, folder / name)
+            for path in (refuse_links(folder, folder / name)).glob("*"):
+                refuse_links(folder, path)
             for pattern in PARTIAL_FILES:
                 for path in (folder / name).glob(pattern):
                     path.unlink()
@@ -137,20 +165,42 @@ def _first_free(folder: Path) -> Path:
             candidate = folder.with_name(f"{folder.name}-{number}")
 
 
-def read(folder: Path, name: str) -> Any:
+def read(folder: Path, name: str, schema: Schema | None = None) -> Any:
     """Read a JSON file of a run; RunError if it is missing or damaged."""
     path = Path(folder) / name
     try:
-        return read_json(path)
+        return read_json(path, schema)
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(
             f"{folder} has no {name}, so it is not a finished run of vicinal. "
             + (resume_hint(folder) or "Name a directory written by `vicinal train`.")
         ) from None
-    except ValueError as error:
-        raise RunError(
-            f"{path} is damaged ({error}). Train again, or resume with --resume."
-        ) from None
+    except (ValueError, OSError) as error:
+        raise RunError(f"{path} is damaged ({error}). {RESTORE}") from None
+
+
+def read_settings(folder: Path) -> Any:
+    """Read settings.json of a run, as `read`."""
+    return read(folder, SETTINGS, SETTINGS_SCHEMA)
+
+
+def read_table(folder: Path, name: str, columns: Sequence[str]) -> Any:
+    """Return a table that a run wrote, as texts; RunError if it is missing or damaged.
+
+    columns: those that it must have.
+    """
+    import pandas as pd
+
+    path = folder / name
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"{path} cannot be read: {reason}. {RESTORE}") from error
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise RunError(f"{path} lacks the column {missing[0]!r}. {RESTORE}")
+    return frame
 
 
 def is_run(folder: Path) -> bool:
@@ -161,8 +211,8 @@ def is_run(folder: Path) -> bool:
 def resume_hint(folder: Path) -> str:
     """Return the command that resumes a run; empty for other directories."""
     try:
-        data = read_json(folder / SETTINGS)["data"]
-    except (OSError, ValueError, KeyError, TypeError):
+        data = read_json(folder / SETTINGS, SETTINGS_SCHEMA)["data"]
+    except (OSError, ValueError):
         return ""
     words = ["vicinal", "train", str(data), "--out", str(folder), "--resume"]
     return f"Resume with:\n  {shlex.join(words)}"

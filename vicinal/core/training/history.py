@@ -4,6 +4,34 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from vicinal.core.storage.schema import Flag, Integer, ListOf, Nullable, Number, Object
+
+EPOCH = Object(
+    {
+        "epoch": Integer(1),
+        "train_loss": Nullable(Number()),
+        "val_loss": Nullable(Number()),
+        "val_score": Nullable(Number()),
+        "lr": Number(),
+        "seconds": Number(0),
+        "examples_per_second": Number(0),
+        "best": Flag(),
+    }
+)
+"""schema of an epoch record as JSON, where null stands for NaN"""
+
+PROGRESS = Object(
+    {
+        "epoch": Integer(),
+        "step": Integer(),
+        "examples": Integer(),
+        "loss_sum": Number(),
+        "seconds": Number(0),
+        "history": ListOf(EPOCH),
+    }
+)
+"""schema of the progress that a checkpoint stores"""
+
 
 class Epoch(NamedTuple):
     """The record of one pass over the training split."""

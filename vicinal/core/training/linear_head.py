@@ -1,5 +1,7 @@
 """A linear head on frozen features."""
 
+import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +40,11 @@ def fit_head(
     return solve_head(problem, penalty)
 
 
-def solve_head(problem: RegularizedProblem, penalty: float) -> Head:
-    """Return the head of all rows of a problem."""
-    solution = problem.solve(np.ones((len(problem.z), 1), dtype=bool), penalty)
+def solve_head(
+    problem: RegularizedProblem, penalty: float, seconds: float = math.inf
+) -> Head:
+    """Return the head of all rows of a problem, as far as solved within `seconds`."""
+    rows = np.ones((len(problem.z), 1), dtype=bool)
+    deadline = time.monotonic() + seconds
+    solution = problem.solve(rows, penalty, deadline=deadline)
     return Head(*problem.coefficients(solution), penalty)

@@ -13,6 +13,8 @@ Nesterov's (1983), with the gradient restart of O'Donoghue and Candes (2015, sec
 3.2).
 """
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -88,11 +90,17 @@ class RegularizedProblem:
         return cls(z @ axes, curvature, axes, mean, scale, loss, objective.outputs)
 
     def solve(
-        self, train: np.ndarray, penalty: float, start: Tensor | None = None
+        self,
+        train: np.ndarray,
+        penalty: float,
+        start: Tensor | None = None,
+        *,
+        deadline: float = math.inf,
     ) -> Tensor:
         """Return the solutions [R + 1, P, K] for training rows [N, P]; bias last.
 
-        start: solutions to start from, such as those of a larger penalty.
+        start: solutions to start from, such as those of a larger penalty. deadline:
+        `time.monotonic()` after which no further step is taken.
         """
         n, problems = train.shape
         mask = torch.from_numpy(train).float()
@@ -118,6 +126,8 @@ class RegularizedProblem:
             moved, length = (((v**2) * hessian).sum(dim=(0, 2)) for v in (step, new))
             w, momentum = new, next_momentum
             if bool((moved <= TOLERANCE**2 * length).all()):
+                break
+            if time.monotonic() > deadline:
                 break
         return w
 

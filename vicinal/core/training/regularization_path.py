@@ -5,6 +5,8 @@ Penalties are tried from strong to weak, each started from the solution before i
 Coordinate Descent", section 2.5), until the held-out loss of no fold improves.
 """
 
+import math
+import time
 from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
@@ -53,9 +55,16 @@ class CrossValidatedHead:
     losses: dict[float, float]
     """mean held-out loss of each penalty that was tried"""
 
+    is_complete: bool = True
+    """False if there was no time for all penalties or steps"""
+
 
 def cross_validate_head(
-    features: np.ndarray, y: np.ndarray, objective: Objective, folds: np.ndarray
+    features: np.ndarray,
+    y: np.ndarray,
+    objective: Objective,
+    folds: np.ndarray,
+    seconds: float = math.inf,
 ) -> CrossValidatedHead:
     """Fit heads to features [N, D] and targets y, with folds [N] numbered from 0.
 
@@ -65,7 +74,11 @@ def cross_validate_head(
     more fold g, evaluated on g, so no row has a say in its own evaluation. With two
     folds there is no third to choose by, and both take the penalty that is best for
     both.
+
+    seconds: time that it may take; then weaker penalties are left out, and the head of
+    all rows is the best that was found. At least one penalty is tried.
     """
+    deadline = time.monotonic() + seconds
     count = int(folds.max()) + 1
     pairs = list(combinations(range(count), 2)) if count > 2 else []
     left_out = [{f} for f in range(count)] + [set(pair) for pair in pairs]
@@ -74,7 +87,7 @@ def cross_validate_head(
     trials: list[_Trial] = []
     start = None
     for penalty in PENALTIES:
-        start = problem.solve(train, penalty, start)
+        start = problem.solve(train, penalty, start, deadline=deadline)
         logits = problem.logits(start)  # [N, P, K]
         losses = problem.mean_losses(logits, folds)  # [F, P]
         trials.append(
@@ -82,7 +95,7 @@ def cross_validate_head(
                 penalty, _own_fold(logits, folds), *_held_out_losses(losses, left_out)
             )
         )
-        if _past_the_optimum(trials):
+        if _past_the_optimum(trials) or time.monotonic() > deadline:
             break
     final = min(trials, key=lambda t: t.mean_loss)
     logits, penalties = torch.empty_like(final.logits), []
@@ -92,10 +105,11 @@ def cross_validate_head(
         logits[rows] = best.logits[rows]
         penalties.append(best.penalty)
     return CrossValidatedHead(
-        head=solve_head(problem, final.penalty),
+        head=solve_head(problem, final.penalty, seconds / 2),
         logits=logits,
         penalties=tuple(penalties),
         losses={t.penalty: t.mean_loss for t in trials},
+        is_complete=time.monotonic() <= deadline,
     )
 
 

@@ -2,12 +2,30 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vicinal.core.compute.runtime import seeded_generator
+
+
+class Loader(Protocol):
+    """Batches of the training split."""
+
+    @property
+    def steps(self) -> int:
+        """Batches per epoch."""
+        ...
+
+    def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield batches (x, y) of an epoch from step `start`, in a fixed order."""
+        ...
+
+    def shard(self, rank: int, world_size: int) -> "Loader":
+        """Return the loader of one process: its share of each batch."""
+        ...
 
 
 @dataclass

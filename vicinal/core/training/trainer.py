@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -27,6 +27,12 @@ from vicinal.core.compute.distributed import (
 )
 from vicinal.core.compute.memory import keep_memory
 from vicinal.core.compute.runtime import Runtime, deterministic_kernels, seed_for
+from vicinal.core.compute.signals import (
+    SignalInterrupt,
+    allow_signals,
+    defer_signals,
+    stop_requested,
+)
 from vicinal.core.metrics import is_better
 from vicinal.core.objective import Objective
 from vicinal.core.settings import TrainingSettings
@@ -34,13 +40,21 @@ from vicinal.core.storage import checkpoint
 from vicinal.core.training.ema import WeightAverage
 from vicinal.core.training.history import Epoch, Progress
 from vicinal.core.training.optimizer import DEFAULT_LR, make_optimizer, one_cycle
+from vicinal.core.training.row_loader import Loader
 from vicinal.core.training.trainer_options import (
+    METADATA,
     Checkpointing,
     TrainerOptions,
     do_nothing,
 )
 from vicinal.core.training.training_clock import TrainingClock
-from vicinal.errors import LostProcessError, ResumeError, TrainingError, VicinalError
+from vicinal.errors import (
+    Interruption,
+    LostProcessError,
+    ResumeError,
+    TrainingError,
+    VicinalError,
+)
 
 DEFAULT_EPOCHS = 30
 
@@ -64,25 +78,8 @@ def loss_and_score(
     return loss, objective.metric_value(y, objective.predict(logits))
 
 
-class TrainingInterrupted(VicinalError):
+class TrainingInterrupted(Interruption):
     """Training was asked to stop; its checkpoint is on disk."""
-
-
-class Loader(Protocol):
-    """Batches of the training split."""
-
-    @property
-    def steps(self) -> int:
-        """Batches per epoch."""
-        ...
-
-    def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield batches (x, y) of an epoch from step `start`, in a fixed order."""
-        ...
-
-    def shard(self, rank: int, world_size: int) -> "Loader":
-        """Return the loader of one process: its share of each batch."""
-        ...
 
 
 @dataclass
@@ -107,7 +104,7 @@ class Trainer:
         options = self.options
         self.process_group = current_process_group()
         self.runtime.prepare(self.model)
-        self._forward = self.runtime.forward(self.model)
+        self._forward = self.runtime.forward(options.forward_module(self.model))
         self.optimizer: Optimizer = make_optimizer(
             self.model, self.settings, options.lr_multipliers
         )
@@ -123,12 +120,16 @@ class Trainer:
     # --- the loop ---------------------------------------------------------------------
 
     def epochs(self) -> Iterator[Epoch]:
-        """Train; yield a record after each epoch."""
+        """Train; yield a record after each epoch.
+
+        A signal waits for the end of a step, or of what the caller does with a record,
+        so that the state is saved.
+        """
         keep_memory()
         if not self.has_started:
             self.options.on_start(self.model)
             self.average.start(self.model)
-        with self._leading(), self.process_group.thread_share():
+        with defer_signals(), self._leading(), self.process_group.thread_share():
             while self.progress.epoch < self._epochs and not self._out_of_patience:
                 if self.clock.out_of_time and self.has_started:  # resumed after the end
                     if self.progress.step:
@@ -165,7 +166,10 @@ class Trainer:
             progress.examples += len(y) * group.world_size
             now = time.monotonic()
             progress.seconds, started_at = progress.seconds + now - started_at, now
-            self._between_steps()
+            if stop_requested() or self.checkpointing.stop_requested():
+                self._save_and_stop()
+            if self._save_due:
+                self.save()
             if self.clock.out_of_time:
                 self.save()  # as cut off, so that a resumed run takes the other steps
                 return progress.step >= self.loader.steps
@@ -210,8 +214,11 @@ class Trainer:
         progress, started_at = self.progress, time.monotonic()
         examples_per_second = progress.examples / max(progress.seconds, 1e-9)
         self.model.eval()
-        with self.average.applied_to(self.model), torch.no_grad():
-            loss, score = self.validate(self.model)
+        try:  # it may take long, and changes no weight
+            with self.average.applied_to(self.model), torch.no_grad(), allow_signals():
+                loss, score = self.validate(self.model)
+        except SignalInterrupt:
+            self._save_and_stop()
         progress.seconds += time.monotonic() - started_at
         record = Epoch(
             epoch=progress.epoch + 1,
@@ -297,23 +304,24 @@ class Trainer:
 
     @contextlib.contextmanager
     def best_so_far(self) -> Iterator[None]:
-        """Load the weights of the best epoch for the `with` block."""
+        """Load the weights of the best epoch for the `with` block.
+
+        A signal ends the block; the next step then saves and stops.
+        """
         own = checkpoint.copy_state(self.model)
         self.load_best()
         try:
-            yield
+            with contextlib.suppress(SignalInterrupt), allow_signals():
+                yield
         finally:
             self.model.load_state_dict(own)
 
     # --- checkpoints ------------------------------------------------------------------
 
-    def _between_steps(self) -> None:
-        if self.checkpointing.stop_requested():
-            self.save()
-            saved = "" if self.checkpointing.path is None else " and saved"
-            raise TrainingInterrupted(f"Training was interrupted{saved}.")
-        if self._save_due:
-            self.save()
+    def _save_and_stop(self) -> NoReturn:
+        self.save()
+        saved = "" if self.checkpointing.path is None else " and saved"
+        raise TrainingInterrupted(f"Training was interrupted{saved}.")
 
     @property
     def _save_due(self) -> bool:
@@ -331,6 +339,7 @@ class Trainer:
             "fingerprint": self.checkpointing.fingerprint,
             "runtime": self.runtime.to_dict(),
             "epochs": self._epochs,
+            "options": dict(self.options.saved_options),
             "used": self.clock.used,
             "progress": self.progress.to_dict(),
         }
@@ -338,18 +347,16 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def _restore(self, path: Path) -> None:
-        tensors, metadata = checkpoint.load_tensors(path)
-        if metadata.get("fingerprint") != self.checkpointing.fingerprint:
-            raise ResumeError(
-                f"{path} was made from other data, labels or settings. Resume with "
-                "those of the run, or start a new run."
-            )
+        fingerprint = self.checkpointing.fingerprint
+        tensors, metadata = checkpoint.load_checkpoint(path, METADATA, fingerprint)
         if self.options.time_limited:  # keep the schedule, and the time that it used
             self.settings = replace(self.settings, epochs=metadata["epochs"])
             self.clock.resume(metadata["used"])
         try:
             checkpoint.unpack(tensors, self.model, self.optimizer)
-        except (RuntimeError, LookupError) as error:
+            for name in ("best", "average"):
+                checkpoint.check_state(name, tensors, self.model)
+        except (RuntimeError, LookupError, ValueError) as error:
             raise ResumeError(
                 f"{path} holds the weights of another network than the one to train. "
                 "Resume with the data and settings of the run, or start a new run."
@@ -432,11 +439,3 @@ def set_training(model: nn.Module) -> None:
         parameters = list(module.parameters())
         if parameters and not any(p.requires_grad for p in parameters):
             module.eval()
-
-
-def saved_runtime(path: Path | None) -> Runtime | None:
-    """Return the runtime of a checkpoint; resuming with it is exact to the bit."""
-    if path is None or not path.exists():
-        return None
-    saved = checkpoint.load_tensors(path)[1].get("runtime")
-    return Runtime(**saved) if saved else None

@@ -3,14 +3,24 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from vicinal.core.compute.batchnorm_folding import Pair
+from vicinal.core.compute.runtime import RUNTIME, Runtime
+from vicinal.core.storage import checkpoint
+from vicinal.core.storage.schema import Integer, Number, Object, Text
+from vicinal.core.training.history import PROGRESS
 
 
 def do_nothing(model: nn.Module) -> None:
     """Leave a model as it is."""
+
+
+def whole_model(model: nn.Module) -> nn.Module:
+    """Return the model itself: batches are its inputs."""
+    return model
 
 
 def never_stop() -> bool:
@@ -52,6 +62,13 @@ class TrainerOptions:
     on_start: Callable[[nn.Module], None] = do_nothing
     """changes the model before its first step, not when training is resumed"""
 
+    forward_module: Callable[[nn.Module], nn.Module] = whole_model
+    """returns the module, of the model's parameters, that maps batches to logits: the
+    last blocks where the loader yields activations of the frozen ones"""
+
+    saved_options: Mapping[str, Any] = field(default_factory=dict)
+    """kept in the checkpoint (JSON), for whoever prepares a resumed training"""
+
     select_epoch: bool = True
     """whether validation selects the epoch; else the last one is kept, as where nothing
     is held out, or where a few examples would select among nearly equal networks"""
@@ -59,6 +76,19 @@ class TrainerOptions:
     select_by_loss: bool = False
     """whether the best epoch has the lowest loss instead of the best score, which on
     few examples is noisy and selects an early epoch"""
+
+
+METADATA = Object(
+    {
+        "fingerprint": Text(),
+        "runtime": RUNTIME,
+        "epochs": Integer(1),
+        "used": Number(0),
+        "progress": PROGRESS,
+    },
+    more=True,
+)
+"""schema of what a checkpoint stores beside tensors"""
 
 
 @dataclass(frozen=True)
@@ -70,3 +100,20 @@ class Checkpointing:
     """what a resumed run must agree on, as `training.fingerprint` returns it"""
 
     stop_requested: Callable[[], bool] = never_stop
+
+
+def saved_runtime(path: Path | None) -> Runtime | None:
+    """Return the runtime of a checkpoint; resuming with it is exact to the bit."""
+    runtime = _metadata(path).get("runtime")
+    return None if runtime is None else Runtime(**runtime)
+
+
+def saved_options(path: Path | None) -> dict[str, Any]:
+    """Return the `saved_options` of a checkpoint; {} if there is none."""
+    return _metadata(path).get("options", {})
+
+
+def _metadata(path: Path | None) -> dict[str, Any]:
+    if path is None or not path.exists():
+        return {}
+    return checkpoint.load_checkpoint(path, METADATA)[1]

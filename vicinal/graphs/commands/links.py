@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from vicinal.core.domain import EvaluateOptions, OpenRun
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.report.console import Console
@@ -12,7 +10,6 @@ from vicinal.core.report.finding import Finding
 from vicinal.core.report.predictions import Predictions
 from vicinal.core.text import format_percent, pluralize
 from vicinal.errors import SettingError, suggest_names
-from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.data.statistics import check_graph
 from vicinal.graphs.domains import (
     CheckLinks,
@@ -23,22 +20,28 @@ from vicinal.graphs.domains import (
 )
 from vicinal.graphs.inspection import inspect_pair
 from vicinal.graphs.link_predictor import LinkPredictor
+from vicinal.graphs.links.bipartite import read_links
 from vicinal.graphs.links.pairs import named_pairs
-from vicinal.graphs.links.split import MIN_EDGES, sort_pairs, unique_edges
+from vicinal.graphs.links.split import (
+    MIN_EDGES,
+    num_connected_pairs,
+    num_possible_pairs,
+)
+from vicinal.graphs.settings import named_columns
 
 
 def read(data: str, options: LinkData, parameters: dict[str, Any]) -> tuple[Any, str]:
     """Read the graph of a training run: (table, task)."""
-    relation = parameters["relation_column"]
-    return read_graph(data, edges=options.edges, relation_column=relation), "links"
+    columns = named_columns(parameters, "relation_column", "bipartite")
+    return read_links(data, options.edges, **columns), "links"
 
 
 def check(data: str, arguments: CheckLinks, console: Console) -> DataCheck:
     """Return what the graph is, how many pairs are edges, and what is quarantined."""
-    relation = arguments.relation_column
-    table = read_graph(data, edges=arguments.edges, relation_column=relation)
-    pairs = len(np.unique(sort_pairs(unique_edges(table))[:, :2], axis=0))
-    possible = len(table) * (len(table) - 1) // 2
+    columns = named_columns(vars(arguments), "relation_column", "bipartite")
+    table = read_links(data, arguments.edges, **columns)
+    pairs = num_connected_pairs(table)
+    possible = num_possible_pairs(len(table), sides=table.sides)
     density = format_percent(pairs / max(possible, 1))
     found, hints = check_graph(table), []
     if pairs < MIN_EDGES:
@@ -61,21 +64,23 @@ def evaluate(run: OpenRun, arguments: EvaluateOptions, console: Console) -> Eval
 
 
 def predict(run: OpenRun, arguments: PredictLinks, console: Console) -> Predictions:
-    """Predict pairs; without names the most probable pairs that are not edges."""
+    """Predict pairs; without names, or with one, the most probable new edges."""
     model, nodes, relation = run.model, arguments.nodes, arguments.relation
     if arguments.top < 1:
         raise SettingError(f"top must be 1 or more. Got {arguments.top}.")
     if relation is not None:
         model.relation_index(relation)
-    if nodes:
+    one = len(nodes) == 1 and not nodes[0].lower().endswith(".csv")
+    if nodes and not one:
         column = model.settings_.relation_column
         pairs = named_pairs(nodes, model.relations_, relation, column)
         frame = model.predict_pairs(pairs)
     else:
-        frame = model.most_likely(arguments.top, relation)
+        frame = model.most_likely(arguments.top, relation, nodes[0] if one else None)
     return Predictions(
         frame,
         "pair",
+        notes=frame.attrs["notes"],
         hints=["probabilities are those among pairs of which half are edges"],
         marks={"is_edge": "already an edge"},
         embed=lambda: (model.graph_.ids, model.transform()),

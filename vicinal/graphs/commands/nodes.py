@@ -27,6 +27,7 @@ from vicinal.graphs.domains import (
 from vicinal.graphs.explain.explanation import explain_node
 from vicinal.graphs.inspection import inspect_node
 from vicinal.graphs.node_model import NodeModel
+from vicinal.graphs.settings import named_columns
 
 
 def read(data: str, options: NodeData, parameters: dict[str, Any]) -> tuple[Any, str]:
@@ -36,8 +37,8 @@ def read(data: str, options: NodeData, parameters: dict[str, Any]) -> tuple[Any,
         edges=options.edges,
         task=options.task,
         target=options.target,
-        group_column=parameters["group_column"],
         directed=parameters["directed"],
+        **named_columns(parameters, "group_column", "time_column"),
     )
     if table.kind == "none":
         raise DataError(
@@ -56,6 +57,7 @@ def check(data: str, arguments: CheckNodes, console: Console) -> DataCheck:
         task=arguments.task,
         target=arguments.target,
         directed=arguments.directed,
+        **arguments.table_columns(),
     )
     found = check_graph(table)
     return found._replace(
@@ -84,7 +86,7 @@ def predict(run: OpenRun, arguments: PredictNodes, console: Console) -> Predicti
     names: Any = arguments.nodes or None
     listed = len(arguments.nodes) == 1 and Path(arguments.nodes[0])
     if listed and listed.suffix.lower() in (".csv", ".txt"):
-        names = read_node_names(listed)
+        names = read_node_names(listed, run.model.settings_)
     new = {"new_nodes": arguments.new_nodes, "new_edges": arguments.new_edges}
     found = run.model.predict_nodes(names, **new)
     frame = run.model.predictions_frame(found.ids, found.predicted)

@@ -1,26 +1,41 @@
-"""Convert graph objects: NetworkX graphs, PyG Data, our `Graph`, scipy matrices.
+"""Convert graph objects: NetworkX graphs, PyG Data, our `Graph`.
 
 None of these libraries is imported: an object is recognised by its attributes.
+`from_arrays` converts matrices and arrays.
 """
 
+import warnings
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
 import torch
 
-from vicinal.core.data.label_parsing import (
-    Labels,
-    labels_from_array,
-    no_labels,
-    with_labels,
-)
+from vicinal.core.data.claimed_size import check_claimed_size
+from vicinal.core.data.label_parsing import labels_from_array, with_labels
 from vicinal.core.data.labels import Task
+from vicinal.core.data.names import problems_of_names
+from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.data.splits import SPLITS, TRAIN
 from vicinal.core.text import pluralize
-from vicinal.errors import DataError, NoDataError
-from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.errors import DataError, IgnoredDataWarning, NoDataError
+from vicinal.graphs.data.from_arrays import (
+    check_edge_index,
+    combine_masks,
+    number_nodes,
+    table_from_edges,
+)
+from vicinal.graphs.data.graph_table import FLOAT32, GraphTable, fits_float32
 from vicinal.graphs.data.tables.edge_list import WEIGHT_COLUMNS, merge_duplicate_edges
 from vicinal.graphs.data.tables.node_list import ID_COLUMNS, LABEL_COLUMNS, read_nodes
+
+EDGE_ATTR_NOTE = "edge_attr is ignored; edge weights are read from edge_weight"
+
+BYTES_PER_CELL = 40
+"""memory for a node's value of one attribute"""
+
+EDGE_ID_ATTRIBUTES = ("id", "key")
+"""attributes that only number the edges"""
 
 VECTOR_TYPES = (list, tuple, np.ndarray, torch.Tensor)
 """types of vector-valued node attributes"""
@@ -36,30 +51,21 @@ def is_pyg(data: Any) -> bool:
     return hasattr(data, "edge_index") and hasattr(data, "num_nodes")
 
 
-def is_matrix(data: Any) -> bool:
-    """Return True for a square scipy sparse matrix."""
-    return hasattr(data, "tocoo") and data.shape[0] == data.shape[1]
-
-
 def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
     """Convert a NetworkX graph with its node attributes and edge weights."""
-    import pandas as pd
-
-    nodes = list(graph.nodes)
-    if not nodes:
-        raise NoDataError("The graph has no nodes.")
+    nodes, quarantined = _valid_nodes(list(graph.nodes))
     ids = [str(node) for node in nodes]
     if len(set(ids)) < len(ids):
         repeated = next(name for name in ids if ids.count(name) > 1)
         raise DataError(
             f"Node names must be unique as text. Got {repeated!r} twice. Rename one."
         )
-    frame = pd.DataFrame([dict(graph.nodes[node]) for node in nodes], dtype=object)
+    frame = _frame_of_attributes([graph.nodes[node] for node in nodes])
     frame, id_notes = _drop_id_attributes(frame, target)
     frame, vector_notes = _expand_vectors(frame, target)
     table = read_nodes(frame, task, target, names=ids)
     row = {node: k for k, node in enumerate(nodes)}
-    edges = list(graph.edges(data=True))
+    edges, quarantined_edges = _valid_edges(list(graph.edges(data=True)), row)
     source = np.array([row[u] for u, _, _ in edges], np.int64)
     target_rows = np.array([row[v] for _, v, _ in edges], np.int64)
     key = next((k for k in WEIGHT_COLUMNS if any(k in d for _, _, d in edges)), None)
@@ -70,6 +76,7 @@ def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
     source, target_rows, weight, _, edge_notes = merge_duplicate_edges(
         source, target_rows, weight, len(ids), directed
     )
+    edge_notes += _note_edge_attributes(edges, key)
     converted = GraphTable(
         ids=np.array(ids, dtype=object),
         source=source,
@@ -78,9 +85,73 @@ def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
         features=table.features,
         weight=weight,
         split=table.split,
+        quarantined=quarantined + quarantined_edges,
         notes=id_notes + vector_notes + table.notes + edge_notes,
     )
     return with_labels(converted, table.labels)
+
+
+def _valid_nodes(nodes: list[Any]) -> tuple[list[Any], list[Quarantined]]:
+    """Return the nodes whose names can be used, and the others, quarantined."""
+    problems = problems_of_names(map(str, nodes))
+    if problems:
+        nodes = [node for node in nodes if str(node) not in problems]
+    if not nodes:
+        why = "".join(f" The first node: {p}." for p in list(problems.values())[:1])
+        raise NoDataError(f"The graph has no nodes.{why}")
+    return nodes, [Quarantined(name, "", why) for name, why in problems.items()]
+
+
+def _valid_edges(
+    edges: list[tuple[Any, Any, dict]], row: dict[Any, int]
+) -> tuple[list[tuple[Any, Any, dict]], list[Quarantined]]:
+    """Return the edges between nodes of `row`, and the others, quarantined."""
+    valid = [edge for edge in edges if edge[0] in row and edge[1] in row]
+    if len(valid) == len(edges):
+        return edges, []
+    others = ((u, v) for u, v, _ in edges if u not in row or v not in row)
+    reason = "one of its nodes is quarantined"
+    return valid, [Quarantined(f"{u} - {v}", "", reason) for u, v in others]
+
+
+def _frame_of_attributes(attributes: list[dict[Any, Any]]) -> Any:
+    """Return node attributes as a table with a row for each node and texts as names."""
+    import pandas as pd
+
+    keys = {key for values in attributes for key in values}
+    names = {str(key) for key in keys}
+    if len(names) < len(keys):
+        texts = [str(key) for key in keys]
+        repeated = next(name for name in texts if texts.count(name) > 1)
+        raise DataError(
+            "Names of node attributes must be unique as text. Got "
+            f"{repeated!r} twice. Rename one."
+        )
+    _check_num_cells(len(attributes), len(names), sum(map(len, attributes)))
+    frame = pd.DataFrame(attributes, dtype=object)
+    return frame.rename(columns=str)
+
+
+def _check_num_cells(num_nodes: int, num_columns: int, num_values: int) -> None:
+    """Raise DataError for a table of attributes that is far larger than its values."""
+    check_claimed_size(
+        BYTES_PER_CELL * num_nodes * num_columns,
+        BYTES_PER_CELL * num_values,
+        f"The graph has {num_nodes:,} nodes and {num_columns:,} attributes of nodes",
+        "Give the nodes the same few attributes, or save features as arrays (npz).",
+    )
+
+
+def _note_edge_attributes(edges: list[tuple[Any, Any, dict]], weight: Any) -> list[str]:
+    """Return a note that names the edge attributes other than the weight and ids."""
+    names = {str(name) for _, _, data in edges for name in data}
+    ignored = sorted(names - {str(weight), *EDGE_ID_ATTRIBUTES})
+    if not ignored:
+        return []
+    return [
+        f"attributes of edges are ignored, except weights: {', '.join(ignored[:10])}"
+        + (f" and {len(ignored) - 10:,} more" if len(ignored) > 10 else "")
+    ]
 
 
 def _drop_id_attributes(frame: Any, target: str | None) -> tuple[Any, list[str]]:
@@ -116,6 +187,8 @@ def _expand_vectors(frame: Any, target: str | None) -> tuple[Any, list[str]]:
         if not width or set(names) & set(frame.columns):
             parts.append(column)
             continue
+        num_vectors = sum(vector is not None for vector in vectors)
+        _check_num_cells(len(frame), width, width * num_vectors)
         missing = np.full(width, None, dtype=object)
         rows = [missing if vector is None else vector for vector in vectors]
         parts.append(pd.DataFrame(rows, columns=names, index=frame.index, dtype=object))
@@ -145,186 +218,84 @@ def _common_length(vectors: list[np.ndarray | None], column: Any) -> int:
 
 def _check_weight(value: Any, key: str) -> float:
     is_number = isinstance(value, (int, float, np.integer, np.floating))
-    if not is_number or not np.isfinite(value) or value < 0:
+    if not is_number or value < 0 or not fits_float32(np.asarray(value)):
         raise DataError(
             f"The edge attribute {key!r} must be a number, 0 or more. Got {value!r}. "
-            "Correct it, or remove the attribute."
+            "Correct it, or remove the attribute; float32 holds 0 and numbers from "
+            f"{FLOAT32.tiny:.2g} to {FLOAT32.max:.2g}."
         )
     return float(value)
 
 
 def from_pyg(data: Any, task: Task) -> GraphTable:
     """Convert PyG's Data: x, edge_index, y, edge_weight and the masks."""
-    count = int(data.num_nodes)
-    ids = np.array([str(row) for row in range(count)], dtype=object)
     x, y = getattr(data, "x", None), getattr(data, "y", None)
     weight = getattr(data, "edge_weight", None)
-    source, target = check_edge_index(_to_numpy(data.edge_index))
+    if data.edge_index is None:
+        raise DataError(
+            "The graph has no edge_index. Set it to the edges [2, E]: sources, then "
+            "targets (T.ToSparseTensor moves them to adj_t; leave it out)."
+        )
+    source, target = check_edge_index(to_numpy(data.edge_index, "edge_index"))
+    if data.num_nodes is None:
+        raise NoDataError("The graph has no nodes.")
+    count = int(data.num_nodes)
+    features = None if x is None else to_numpy(x, "x")
+    num_bytes = 2 * source.nbytes + getattr(features, "nbytes", 0)
+    ids = number_nodes(count, num_bytes, "The graph")
+    split, notes = _split_from_masks(data, count)
     table = table_from_edges(
         ids,
         source,
         target,
-        None if weight is None else _to_numpy(weight),
-        features=None if x is None else _to_numpy(x),
+        None if weight is None else to_numpy(weight, "edge_weight"),
+        features=features,
         labels=labels_from_array(
-            ids.tolist(), None if y is None else _to_numpy(y), task, "node"
+            ids.tolist(), None if y is None else to_numpy(y, "y"), task, "node"
         ),
-        split=_split_from_masks(data, count),
+        split=split,
     )
+    table.notes.extend(notes)
     if getattr(data, "edge_attr", None) is not None:
-        table.notes.append(
-            "edge_attr is ignored; edge weights are read from edge_weight"
-        )
+        table.notes.append(EDGE_ATTR_NOTE)
     return table
 
 
-def _split_from_masks(data: Any, count: int) -> np.ndarray | None:
+def warn_edge_attr_ignored(notes: Container[str]) -> None:
+    """Issue an IgnoredDataWarning if the notes of graphs say that of edge_attr."""
+    if EDGE_ATTR_NOTE in notes:
+        warnings.warn(EDGE_ATTR_NOTE, IgnoredDataWarning, stacklevel=4)
+
+
+def check_not_heterogeneous(data: Any) -> None:
+    """Raise DataError for a graph with nodes or edges of several types."""
+    if hasattr(data, "edge_types") and hasattr(data, "node_types"):
+        kinds = [*map(str, data.node_types)]
+        raise DataError(
+            f"The graph is heterogeneous, with nodes of the types {', '.join(kinds)}. "
+            "Expected one edge_index and one x: convert it with data.to_homogeneous()."
+        )
+
+
+def _split_from_masks(data: Any, count: int) -> tuple[np.ndarray | None, list[str]]:
     masks = {part: getattr(data, f"{part}_mask", None) for part in SPLITS}
-    if masks[TRAIN] is None:
-        return None
-    split = np.full(count, "", dtype="U5")
-    for part, mask in masks.items():
-        if mask is None:
-            continue
-        rows = _to_numpy(mask).astype(bool)
-        if rows.shape != (count,):
-            raise DataError(
-                f"{part}_mask must have shape [{count}]. Got {list(rows.shape)}."
-            )
-        split[rows] = part
-    return split
-
-
-def check_edge_index(edges: np.ndarray) -> np.ndarray:
-    """Return edges [2, E] as int64; DataError for another shape or other numbers."""
-    if edges.ndim != 2 or len(edges) != 2:
+    given = {
+        part: to_numpy(mask, f"{part}_mask")
+        for part, mask in masks.items()
+        if mask is not None
+    }
+    if given and TRAIN not in given:
         raise DataError(
-            "edge_index must have shape [2, E]: sources, then targets. Got "
-            f"{list(edges.shape)}."
+            f"Expected train_mask beside {' and '.join(f'{p}_mask' for p in given)}. "
+            "Set it, or leave out all masks."
         )
-    if edges.dtype.kind not in "iu":
-        values = edges.astype(float)
-        is_integer = np.isfinite(values) & (values == np.floor(values))
-        if not is_integer.all():
-            bad = values[~is_integer][0]
-            raise DataError(f"edge_index must hold integers. Got {bad}.")
-    return edges.astype(np.int64)
+    return combine_masks(given, count)
 
 
-def _to_numpy(values: Any) -> np.ndarray:
-    if isinstance(values, torch.Tensor):
-        return values.detach().cpu().numpy()
-    return np.asarray(values)
-
-
-def check_sparse(matrix: Any, name: str = "the sparse matrix") -> Any:
-    """Return a scipy sparse matrix; DataError where its arrays do not fit its shape.
-
-    scipy does not check the arrays of a compressed matrix: a damaged pointer would make
-    it read and write outside of them.
-    """
-    if hasattr(matrix, "check_format"):  # only compressed matrices have pointers
-        try:
-            matrix.check_format(full_check=True)
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{name} is damaged: {error}.") from error
-    return matrix
-
-
-def from_matrix(matrix: Any, features: Any = None) -> GraphTable:
-    """Convert a scipy sparse adjacency [N, N]: rows are sources, columns targets."""
-    coo = check_sparse(matrix, "the adjacency").tocoo()
-    ids = np.array([str(row) for row in range(coo.shape[0])], dtype=object)
-    weight = np.asarray(coo.data, np.float32)
-    return table_from_edges(
-        ids,
-        coo.row.astype(np.int64),
-        coo.col.astype(np.int64),
-        None if (weight == 1).all() else weight,
-        features=features,
-        labels=no_labels(),
-    )
-
-
-def table_from_edges(
-    ids: np.ndarray,
-    source: np.ndarray,
-    target: np.ndarray,
-    weight: np.ndarray | None,
-    *,
-    features: Any,
-    labels: Labels,
-    split: np.ndarray | None = None,
-    directed: bool | None = None,
-) -> GraphTable:
-    """Make a table from edges as rows of `ids`.
-
-    directed: None: undirected if every edge is listed in both directions with the same
-    weight. Raises DataError for a row that does not exist and for an invalid weight.
-    """
-    n = len(ids)
-    if not n:
-        raise NoDataError("The graph has no nodes.")
-    weight = None if weight is None else np.ravel(weight)
-    _check_edges(source, target, weight, n)
-    symmetric = is_symmetric(source, target, weight, n)
-    directed = not symmetric if directed is None else directed
-    if symmetric and not directed:  # list each edge once
-        half = source <= target
-        source, target = source[half], target[half]
-        weight = None if weight is None else weight[half]
-    source, target, weight, _, notes = merge_duplicate_edges(
-        source, target, weight, n, directed
-    )
-    if features is not None and features.shape[0] != n:
-        raise DataError(
-            f"The features must have a row for each of {n:,} nodes. Got "
-            f"{pluralize(features.shape[0], 'row')}."
-        )
-    table = GraphTable(
-        ids=ids,
-        source=source,
-        target=target,
-        directed=directed,
-        features=features,
-        weight=weight,
-        split=split,
-        notes=notes,
-    )
-    return with_labels(table, labels)
-
-
-def _check_edges(
-    source: np.ndarray, target: np.ndarray, weight: np.ndarray | None, n: int
-) -> None:
-    if weight is not None and len(weight) != len(source):
-        raise DataError(
-            f"There must be a weight for each of {len(source):,} edges. Got "
-            f"{len(weight):,}."
-        )
-    least = min(int(ends.min(initial=0)) for ends in (source, target))
-    most = max(int(ends.max(initial=-1)) for ends in (source, target))
-    if least < 0 or most >= n:
-        bad = least if least < 0 else most
-        raise DataError(f"Edges must hold node indices 0 to {n - 1}. Got {bad}.")
-    if weight is not None and not (np.isfinite(weight) & (weight >= 0)).all():
-        raise DataError(
-            "Edge weights must be finite and 0 or more. Correct them, or leave "
-            "them out."
-        )
-
-
-def is_symmetric(
-    source: np.ndarray, target: np.ndarray, weight: np.ndarray | None, n: int
-) -> bool:
-    """Return True if each edge is listed in both directions with the same weight."""
-    outgoing, incoming = (np.bincount(end, minlength=n) for end in (source, target))
-    if not np.array_equal(outgoing, incoming):  # cheap, and decides most cases
-        return False
-    forward, backward = source * n + target, target * n + source
-    values = np.ones(len(forward)) if weight is None else weight
-    order, other = np.lexsort((values, forward)), np.lexsort((values, backward))
-    return bool(
-        np.array_equal(forward[order], backward[other])
-        and np.array_equal(values[order], values[other])
-    )
+def to_numpy(values: Any, name: str) -> np.ndarray:
+    """Return a tensor or array-like as an array; name: for messages."""
+    if not isinstance(values, torch.Tensor):
+        return np.asarray(values)
+    if values.layout != torch.strided:
+        raise DataError(f"{name} must be dense. Got a {values.layout} tensor.")
+    return values.detach().cpu().numpy()

@@ -2,26 +2,31 @@
 
 from pathlib import Path
 
-GRAPH_SUFFIXES = (
-    *(".graphml", ".gexf", ".gml", ".npz", ".mtx", ".mat"),
-    *(".edges", ".edgelist", ".el"),
+from vicinal.errors import DataError
+from vicinal.graphs.data.formats.adjacency_table import read_adjacency_table
+from vicinal.graphs.data.formats.forms import is_graph_form
+from vicinal.graphs.data.tables.column_names import (
+    GRAPH_COLUMNS,
+    SOURCE_COLUMNS,
+    TARGET_COLUMNS,
+    header_names,
+    lower,
+    paired_ends,
 )
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".json")
+from vicinal.graphs.data.tables.directories import find_tables, table_suffix
+from vicinal.graphs.data.tables.text_files import COMMENTS, open_text, read_format
 
-SOURCE_COLUMNS = (
-    *("source", "src", "source_id", "from", "head", "node1", "node_1", "id1", "id_1"),
-    *("start", "source_node", "from_node", "u", "i"),
+GRAPH_SUFFIXES = (".edges", ".edgelist", ".el")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+EDGE_LIST_SUFFIXES = (
+    *(".csv", ".tsv", ".txt", ".dat", ".data", ".edges", ".edgelist", ".el"),
 )
-TARGET_COLUMNS = (
-    *("target", "dst", "dest", "dest_id", "target_id", "to", "tail", "node2", "node_2"),
-    *("id2", "id_2", "end", "target_node", "to_node", "v", "j"),
-)
+
 EDGE_COLUMNS = frozenset({"source", "src", "source_id", "from", "head", "u"})
 """columns that only a table of edges has"""
 
 ADJACENCY_ARRAYS = ("adj", "adjacency", "A", "edges", "edge_index")
-GRAPH_COLUMNS = ("graph_id", "graph", "graphid", "g")
-NODE_COLUMNS = frozenset({"id", "node_id", "node", "nodeid"})
+NODE_COLUMNS = frozenset({"id", "node_id", "node", "nodeid", ":id"})
 MOLECULE_COLUMNS = frozenset({"smiles", "smi", "mol", "inchi"})
 PATH_COLUMNS = frozenset(
     {"path", "file", "filename", "file_name", "image", "image_path"}
@@ -31,44 +36,54 @@ PATH_COLUMNS = frozenset(
 def is_graph(data: str | Path) -> bool:
     """Return True if a path holds one graph.
 
-    That is a directory with edges.csv, nodes.csv (whose missing edges are reported
-    later) or an array of edges; a file in a graph format; or a table of edges.
+    That is a directory of tables (see `tables.directories`; missing edges are reported
+    later) or with an array of edges; a file in a graph format; or a table of edges.
     """
     path = Path(data)
-    suffix = path.suffix.lower()
-    if suffix in GRAPH_SUFFIXES:
+    if path.suffix.lower() in GRAPH_SUFFIXES:
         return True
     if path.is_dir():
         arrays = (path / f"{name}.npy" for name in ADJACENCY_ARRAYS)
-        tables = (path / name for name in ("edges.csv", "nodes.csv"))
-        return any(file.exists() for file in (*arrays, *tables))
-    if suffix not in TABLE_SUFFIXES or not path.is_file():
-        return False
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            header = next((line for line in file if line.strip()), "")
-            beginning = header + file.read(4096)
-    except OSError:
-        return False
-    if suffix == ".json":  # node-link format of NetworkX
-        return '"nodes"' in beginning or '"multigraph"' in beginning
-    for separator in ",;\t":
-        columns = _columns(header, separator)
-        if columns & EDGE_COLUMNS:
+        arrays = [path / f"{name}.npy" for name in ADJACENCY_ARRAYS]
+        if any(file.exists() for file in (*arrays, path / "edges.parquet")):
             return True
-        if columns & set(SOURCE_COLUMNS) and columns & set(TARGET_COLUMNS):
-            return True
-        if columns & PATH_COLUMNS or (len(columns) > 1 and "label" in columns):
-            return False
-    if header.startswith(("#", "%")):  # comments of SNAP and KONECT
+        return find_tables(path) is not None
+    if is_graph_form(path):
         return True
-    return suffix != ".csv" and len(header.split()) in (2, 3, 4)
+    if table_suffix(path) not in (*TABLE_SUFFIXES, *EDGE_LIST_SUFFIXES):
+        return False
+    if not path.is_file():
+        return False
+    return read_adjacency_table(path) is not None or _is_edge_list(path)
+
+
+def _is_edge_list(path: Path) -> bool:
+    """Return True if the first lines are those of a table of edges."""
+    try:
+        with open_text(path) as file:
+            starts_with_comment = file.readline().startswith(COMMENTS)
+        form = read_format(path)
+    except (OSError, UnicodeError, EOFError, DataError):
+        return False
+    columns = {lower(cell) for cell in form.rows[0]}
+    if columns & EDGE_COLUMNS:
+        return True
+    if columns & set(SOURCE_COLUMNS) and columns & set(TARGET_COLUMNS):
+        return True
+    if columns & PATH_COLUMNS or (len(columns) > 1 and "label" in columns):
+        return False
+    if starts_with_comment:  # comments of SNAP and KONECT
+        return True
+    if table_suffix(path) == ".csv":
+        names, _ = header_names(form.rows)
+        return names is not None and paired_ends(names) is not None
+    return len(form.rows[0]) in (2, 3, 4)
 
 
 def is_node_table(data: str | Path) -> bool:
     """Return True for a CSV or TSV of nodes, whose edges are in another file."""
     path = Path(data)
-    if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
+    if table_suffix(path) not in (".csv", ".tsv") or not path.is_file():
         return False
     columns = _header_columns(path)
     others = EDGE_COLUMNS | PATH_COLUMNS | MOLECULE_COLUMNS
@@ -114,10 +129,7 @@ def _is_gin_file(path: Path) -> bool:
 
 
 def _header_columns(path: Path) -> set[str]:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline().replace(";", ",").replace("\t", ",")
-    return _columns(header, ",")
-
-
-def _columns(header: str, separator: str) -> set[str]:
-    return {cell.strip().strip('"').lower() for cell in header.split(separator)}
+    try:
+        return {lower(cell) for cell in read_format(path).rows[0]}
+    except (OSError, DataError):
+        return set()

@@ -18,6 +18,14 @@ from vicinal.core.data.quarantine import Quarantined
 from vicinal.graphs.sparse.adjacency import Adjacency
 from vicinal.graphs.sparse.memmap import allocate
 
+FLOAT32 = np.finfo(np.float32)
+
+
+def fits_float32(weight: np.ndarray) -> np.ndarray:
+    """Return [E] bool: edge weights that would not become 0 or infinite in float32."""
+    size = np.abs(weight)
+    return (size == 0) | ((size >= FLOAT32.tiny) & (size <= FLOAT32.max))
+
 
 @dataclass(frozen=True)
 class GraphTable:
@@ -43,6 +51,13 @@ class GraphTable:
 
     relations: tuple[str, ...] = ()
     """names of the relations; two nodes may have an edge of each"""
+
+    sides: np.ndarray | None = None
+    """[N] int8, of a bipartite graph: every edge connects a node of side 0 with one of
+    side 1 (-1: a node without edges); None: not known to be bipartite"""
+
+    end_columns: tuple[str, str] | None = None
+    """names of the columns of sources and targets, if a table listed them"""
 
     labels: np.ndarray | None = None
     """[N] class names, texts `a|b` (multi-label), or numbers; None where unlabelled"""

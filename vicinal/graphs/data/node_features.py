@@ -5,7 +5,9 @@ column of               is encoded as
 ======================  =============================================================
 0 and 1, true, false    itself
 numbers                 (value - mean) / standard deviation of the training graph
-few different texts     one-hot columns
+dates (2015-04-13)      the same, of their days since 1970
+few different texts     one-hot columns; so are digits with leading zeros (02139)
+several texts (a|b)     a column of 0 and 1 for each
 other texts             nothing: free text is ignored, with a note
 missing cells           0, and an indicator column
 20 or more columns of   a bag of words if most are 0: each row is divided by its sum
@@ -26,15 +28,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.core.data.csv_tables import clean_cell
-from vicinal.core.data.labels import is_missing, parse_number
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError
+from vicinal.graphs.data.column_encoder import (
+    ColumnEncoder,
+    encoder_of_column,
+    parse_value,
+)
 from vicinal.graphs.sparse.adjacency import Adjacency
 from vicinal.graphs.sparse.memmap import MatrixAllocator
-
-MOST_CATEGORIES = 50
-"""a column with more different texts is free text"""
 
 FEWEST_WORDS = 20
 """number of columns of 0 and 1 from which on they may be a bag of words"""
@@ -47,76 +49,10 @@ ROWS_PER_CHUNK = 1 << 16
 SAMPLED_ROWS = 200
 """rows that decide whether columns of 0 and 1 are sparse"""
 
-TRUTH_VALUES = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
-
 
 def allocate_in_memory(rows: int, columns: int) -> np.ndarray:
     """Return an uninitialised float32 matrix."""
     return np.empty((rows, columns), np.float32)
-
-
-@dataclass(frozen=True)
-class ColumnEncoder:
-    """The encoding of one column of a table."""
-
-    name: str
-    kind: Literal["binary", "numeric", "categorical"]
-    mean: float = 0.0
-    std: float = 1.0
-    categories: tuple[str, ...] = ()
-    missing_indicator: bool = False
-
-    @property
-    def width(self) -> int:
-        """The number of encoded columns."""
-        return (len(self.categories) or 1) + self.missing_indicator
-
-    @property
-    def feature_names(self) -> list[str]:
-        """The names of the encoded columns."""
-        names = [f"{self.name}={text}" for text in self.categories] or [self.name]
-        return names + ([f"{self.name} is missing"] if self.missing_indicator else [])
-
-    def __str__(self) -> str:
-        if not self.categories:
-            return self.name
-        return f"{self.name}: {len(self.categories)} categories"
-
-    def transform(self, cells: list[Any]) -> np.ndarray:
-        """Encode N cells: [N, width]. Unreadable cells count as missing."""
-        x = np.zeros((len(cells), self.width), np.float32)
-        categorical = self.kind == "categorical"
-        numbers = None if categorical else _all_numbers(cells)
-        if numbers is not None:
-            x[:, 0] = (numbers - self.mean) / self.std
-            return x
-        column = {text: k for k, text in enumerate(self.categories)}
-        for row, cell in enumerate(cells):
-            text = clean_cell(cell)
-            if categorical and text in column:
-                x[row, column[text]] = 1
-            value = None if categorical else _parse_value(cell)
-            if value is not None:
-                x[row, 0] = (value - self.mean) / self.std
-            missing = text is None or (not categorical and value is None)
-            if self.missing_indicator and missing:
-                x[row, -1] = 1
-        return x
-
-    def describe_unreadable(self, cells: list[Any]) -> str:
-        """Describe cells that cannot be encoded; "" if there are none."""
-        if self.kind == "categorical":
-            known = (None, *self.categories)
-            bad = [cell for cell in cells if clean_cell(cell) not in known]
-            reason = "not in the training graph, encoded as 0"
-        else:
-            given = [cell for cell in cells if clean_cell(cell) is not None]
-            bad = [cell for cell in given if _parse_value(cell) is None]
-            reason = "not a number, treated as missing"
-        if not bad:
-            return ""
-        count = pluralize(len(bad), "cell")
-        return f"column {self.name!r}: {count} such as {bad[0]!r} {reason}"
 
 
 @dataclass(frozen=True)
@@ -252,7 +188,7 @@ class FeatureEncoder:
 def _encoder_of_table(frame: Any) -> tuple[FeatureEncoder, list[str]]:
     columns, notes = [], []
     for name in frame.columns:
-        column, note = _encoder_of_column(str(name), frame[name].tolist())
+        column, note = encoder_of_column(str(name), frame[name].tolist())
         notes += [note] if note else []
         columns += [column] if column is not None else []
     binary = [column.name for column in columns if column.kind == "binary"]
@@ -266,79 +202,12 @@ def _is_bag_of_words(frame: Any, binary: list[str]) -> bool:
         return False
     known = {str(name): name for name in frame.columns}
     ones = sum(
-        _parse_value(cell) == 1.0
+        parse_value(cell) == 1.0
         for name in binary
         for cell in frame[known[name]].tolist()[:SAMPLED_ROWS]
     )
     cells = len(binary) * min(len(frame), SAMPLED_ROWS)
     return ones <= (1 - SPARSE_FRACTION) * cells
-
-
-def _encoder_of_column(name: str, cells: list[Any]) -> tuple[ColumnEncoder | None, str]:
-    """Return the encoder of a column, None if it is ignored; and a note, or ""."""
-    numbers = _all_numbers(cells)
-    if numbers is not None and len(cells):
-        return _numeric_encoder(name, numbers.tolist(), has_missing=False), ""
-    given = [cell for cell in cells if clean_cell(cell) is not None]
-    has_missing = len(given) < len(cells)
-    if not given:
-        return None, f"column {name!r} is empty and is ignored"
-    values = [_parse_value(cell) for cell in given]
-    finite = [value for value in values if value is not None]
-    mostly_numeric = 10 * len(finite) >= 9 * len(values) or all(map(_is_number, given))
-    if finite and len(finite) < len(values) and mostly_numeric:
-        bad = next(c for c, value in zip(given, values, strict=True) if value is None)
-        count = pluralize(len(values) - len(finite), "cell")
-        note = f"column {name!r}: {count} such as {bad!r} not a finite number, treated "
-        return _numeric_encoder(name, finite, has_missing=True), note + "as missing"
-    if len(finite) == len(values):
-        return _numeric_encoder(name, finite, has_missing), ""
-    texts = sorted({str(clean_cell(cell)) for cell in given})
-    if len(texts) > max(2, min(MOST_CATEGORIES, len(given) // 2)):
-        return None, (
-            f"column {name!r} has {len(texts):,} different texts and is ignored (free "
-            "text)"
-        )
-    encoder = ColumnEncoder(
-        name, "categorical", categories=tuple(texts), missing_indicator=has_missing
-    )
-    return encoder, ""
-
-
-def _all_numbers(cells: list[Any]) -> np.ndarray | None:
-    """Return the cells as numbers [N] if all are finite numbers; fast."""
-    import pandas as pd
-
-    column: Any = pd.Series(cells, dtype=object)
-    numbers = np.asarray(pd.to_numeric(column, errors="coerce"), float)
-    return numbers if np.isfinite(numbers).all() else None
-
-
-def _numeric_encoder(
-    name: str, numbers: list[float], has_missing: bool
-) -> ColumnEncoder:
-    if set(numbers) <= {0.0, 1.0}:
-        return ColumnEncoder(name, "binary", missing_indicator=has_missing)
-    mean, std = float(np.mean(numbers)), float(np.std(numbers)) or 1.0
-    return ColumnEncoder(name, "numeric", mean, std, (), has_missing)
-
-
-def _is_number(cell: Any) -> bool:
-    """Return True for a number, even an infinite one."""
-    try:
-        float(cell)
-    except (TypeError, ValueError):
-        return _parse_value(cell) is not None
-    return True
-
-
-def _parse_value(cell: Any) -> float | None:
-    """Return a finite number, or a truth value as 0 or 1; None for another cell."""
-    if is_missing(cell):
-        return None
-    if isinstance(cell, (bool, np.bool_)):
-        return float(cell)
-    return TRUTH_VALUES.get(str(cell).strip().lower(), parse_number(cell))
 
 
 def _encoder_of_matrix(features: Any) -> tuple[FeatureEncoder, list[str]]:

@@ -1,57 +1,105 @@
 """Read one graph from any source as a `GraphTable`.
 
 =====================================  ===============================================
-two CSV files                          nodes.csv `id[,label,split,...]`, edges.csv
+two tables                             nodes.csv `id[,label,split,...]`, edges.csv
                                        `source,target[,weight]`, in one directory or
-                                       named separately
+                                       named separately; see `tables.directories`
 one edge list                          CSV, TSV, or the formats of SNAP and KONECT
-GraphML, GEXF, GML, JSON               as NetworkX writes them (JSON: node-link)
+GraphML, GEXF, GML, Pajek, adjlist     as NetworkX and others write them
+JSON                                   node-link, adjacency, Cytoscape
+adjacency matrix                       a table of text with or without names, npy
 npz, mtx, mat                          a sparse adjacency; npz with features and labels
+Parquet                                the tables above, if pyarrow is installed
 a directory of .npy                    the arrays of such an npz, memory-mapped
 NetworkX, PyG, scipy                   Python objects
 =====================================  ===============================================
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-from vicinal.core.data.csv_tables import read_csv
+import numpy as np
+
+from vicinal.core.data.csv_tables import named_column
 from vicinal.core.data.label_index import align_labels, is_pandas
 from vicinal.core.data.label_parsing import labels_from_array, with_labels
 from vicinal.core.data.labels import Task
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs.data.convert import (
-    from_matrix,
+    check_not_heterogeneous,
     from_networkx,
     from_pyg,
-    is_matrix,
     is_networkx,
     is_pyg,
+    warn_edge_attr_ignored,
 )
-from vicinal.graphs.data.detect import GRAPH_COLUMNS
-from vicinal.graphs.data.formats.graph_files import (
-    READERS,
+from vicinal.graphs.data.detect import EDGE_LIST_SUFFIXES
+from vicinal.graphs.data.formats.arrays import (
     open_with,
     read_npy_directory,
+    table_from_array,
 )
+from vicinal.graphs.data.formats.forms import UNREAD_FORMS, file_form, unread_form
+from vicinal.graphs.data.formats.graph_files import (
+    READERS,
+    read_graph_file,
+    read_parquet,
+)
+from vicinal.graphs.data.from_arrays import from_matrix, is_matrix
 from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.suspicious_columns import (
+    drop_row_numbers,
+    note_leaking_columns,
+)
+from vicinal.graphs.data.tables.column_names import (
+    GRAPH_COLUMNS,
+    ID_COLUMNS,
+    lower,
+    named_ends,
+    paired_ends,
+)
+from vicinal.graphs.data.tables.directories import TableFiles, find_tables, table_suffix
+from vicinal.graphs.data.tables.edge_file import EdgeFile, EdgeFrame, open_edges
 from vicinal.graphs.data.tables.edge_list import (
     EdgeReader,
     Edges,
-    check_memory,
-    edge_columns,
-    estimate_num_lines,
-    find_column,
-    read_edge_file,
 )
 from vicinal.graphs.data.tables.graph_column import GraphColumn
-from vicinal.graphs.data.tables.node_list import ID_COLUMNS, Nodes, read_nodes
+from vicinal.graphs.data.tables.node_list import (
+    NODE_COLUMNS,
+    Nodes,
+    find_id_column,
+    read_node_file,
+    read_nodes,
+)
+from vicinal.graphs.data.tables.published import read_published
+from vicinal.graphs.data.tables.text_files import (
+    damage_as_data_error,
+    open_text,
+    read_format,
+)
+from vicinal.graphs.settings import TableColumns
 
-EDGE_LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".edges", ".edgelist", ".el")
-NODE_COLUMNS = "id[,label,split,...]"
+
+class ColumnNames(TypedDict, total=False):
+    """Columns of tables that the user names; see `TableColumns` for the first ones."""
+
+    id_column: str | None
+    source_column: str | None
+    destination_column: str | None
+    weight_column: str | None
+    drop_columns: tuple[str, ...] | None
+    group_column: str | None
+    """of the nodes; nodes of a group stay in one split"""
+
+    relation_column: str | None
+    """of the edges; None: a single relation"""
+
+    time_column: str | None
+    """of the nodes; kept among the features, even if it numbers the rows"""
 
 
 def read_graph(
@@ -61,9 +109,8 @@ def read_graph(
     edges: Any = None,
     task: Task = "auto",
     target: str | None = None,
-    group_column: str | None = None,
     directed: bool = False,
-    relation_column: str | None = None,
+    **columns: Unpack[ColumnNames],
 ) -> GraphTable:
     """Read a graph from a path, two tables, or an object.
 
@@ -74,32 +121,38 @@ def read_graph(
     edges: a file or DataFrame of edges, if `data` holds only nodes.
     task: how labels are parsed.
     target: the column, or node attribute, of labels.
-    group_column: of the nodes; nodes of a group stay in one split.
     directed: whether the edges of tables are directed; other sources say so themselves.
-    relation_column: of a table of edges; None: a single relation.
+    columns: id_column, source_column, destination_column and weight_column name columns
+        of tables, drop_columns those that are not read; group_column: of the nodes,
+        nodes of a group stay in one split; time_column: of the nodes, kept whatever it
+        holds; relation_column: of the edges.
 
     Raises NoDataError if there are no nodes or edges, DataError if the source is not
     understood, or if its tables list several graphs whose nodes have the same names.
     """
+    names: dict[str, Any] = {**columns}
+    group, relation, time = (
+        names.pop(f"{kind}_column", None) for kind in ("group", "relation", "time")
+    )
+    named = TableColumns.from_dict(names)
     if isinstance(data, GraphTable):
         table = data
     elif isinstance(data, (str, os.PathLike)) or hasattr(data, "columns"):
-        source = _Source(edges, task, target, group_column, directed, relation_column)
-        table = source.read(data)
+        source = _Source(edges, task, target, group, directed, relation, named)
+        table = drop_row_numbers(source.read(data), kept=time)
     else:
-        table = _from_object(data, edges, task, target)
-    if group_column is not None and table.groups is None:
+        table = _without_columns(_from_object(data, edges, task, target), named)
+    if group is not None and table.groups is None:
         raise SettingError(
-            f"The group column {group_column!r} needs a table of nodes; there is none."
+            f"The group column {group!r} needs a table of nodes; there is none."
         )
-    if relation_column is not None and table.relation is None:
+    if relation is not None and table.relation is None:
         raise SettingError(
-            f"The relation column {relation_column!r} needs a table of edges; there is "
-            "none."
+            f"The relation column {relation!r} needs a table of edges; there is none."
         )
-    if y is None:
-        return table
-    return _add_labels(table, y, task, None if edges is None else data)
+    if y is not None:
+        table = _add_labels(table, y, task, None if edges is None else data)
+    return table if isinstance(data, GraphTable) else note_leaking_columns(table)
 
 
 def _add_labels(table: GraphTable, y: Any, task: Task, nodes: Any) -> GraphTable:
@@ -116,15 +169,20 @@ def _from_object(data: Any, edges: Any, task: Task, target: str | None) -> Graph
         raise DataError(
             "edges must be None unless data is a table of nodes; this graph has edges."
         )
+    check_not_heterogeneous(data)
     if is_pyg(data):
-        return from_pyg(data, task)
+        table = from_pyg(data, task)
+        warn_edge_attr_ignored(table.notes)
+        return table
     if is_networkx(data):
         return from_networkx(data, task, target)
     if is_matrix(data):
         return from_matrix(data)
+    if isinstance(data, np.ndarray):
+        return table_from_array(data, "data")
     raise DataError(
         "data must be a path, a DataFrame of nodes (with edges=), a graph of NetworkX "
-        f"or PyG, or a scipy sparse adjacency. Got {type(data).__name__}."
+        f"or PyG, or an adjacency (NumPy, scipy). Got {type(data).__name__}."
     )
 
 
@@ -138,6 +196,7 @@ class _Source:
     group_column: str | None
     directed: bool
     relation_column: str | None
+    columns: TableColumns
 
     def read(self, data: Any) -> GraphTable:
         if hasattr(data, "columns"):
@@ -150,40 +209,75 @@ class _Source:
     def _read_frame(self, frame: Any) -> GraphTable:
         if self.edges is not None:
             return self._read_tables(frame, 0, self.edges)
-        if edge_columns(frame) is not None:
+        ends = named_ends(frame.columns) or paired_ends(list(frame.columns))
+        if self.columns.source_column or ends is not None:
             return self._read_edge_table(frame)
-        raise DataError("The DataFrame lists nodes. Pass their edges as edges=.")
+        raise DataError(
+            "The DataFrame lists nodes. Pass their edges as edges=. If it lists edges, "
+            "name the columns of their ends with source_column and destination_column."
+        )
 
     def _read_directory(self, path: Path) -> GraphTable:
-        nodes, edges = path / "nodes.csv", path / "edges.csv"
-        if not edges.exists() and any(path.glob("*.npy")):
-            return read_npy_directory(path, self.task)
-        if not edges.exists():
+        files, edges = find_tables(path), path / "edges.parquet"
+        if files is None or files.edges is None:
+            if any(path.glob("*.npy")):
+                table = read_npy_directory(path, self.task)
+                return _without_columns(table, self.columns)
+            if edges.exists():
+                nodes = path / "nodes.parquet"
+                if not nodes.exists():
+                    return self._read_edge_table(read_parquet(edges))
+                return self._read_tables(read_parquet(nodes), 0, read_parquet(edges))
             raise DataError(
                 f"The directory {path} has no edges.csv. Expected nodes.csv "
                 f"({NODE_COLUMNS}) and edges.csv (source,target[,weight])."
             )
-        if not nodes.exists():
-            return self._read_edge_table(edges)
-        return self._read_tables(read_csv(nodes, NODE_COLUMNS), 2, edges)
+        if files.nodes is None:
+            table = self._read_edge_table(files.edges)
+        elif files.form != "tables":
+            table = self._read_published(files)
+        else:
+            table = self._read_node_file(files.nodes, files.edges)
+        if files.others:
+            names = ", ".join(file.name for file in files.others)
+            table.notes.append(f"files of the directory that are not read: {names}")
+        return table
+
+    def _read_published(self, files: TableFiles) -> GraphTable:
+        for name in (self.target, self.columns.id_column):
+            if name is not None:
+                raise SettingError(
+                    f"The files of {files.form} have no header, so their nodes have no "
+                    f"column {name!r}: leave it out."
+                )
+        nodes = read_published(files, self.task)
+        source = _open_edges(files.edges, self.columns)
+        return self._combine(nodes, self._read_edges(source, nodes.ids))
 
     def _read_file(self, path: Path) -> GraphTable:
-        suffix = path.suffix.lower()
-        if suffix in READERS:
-            return READERS[suffix](path, self.task, self.target)
+        suffix = table_suffix(path)
+        if file_form(path) == ".parquet":
+            return self._read_frame(read_parquet(path))
+        is_text = suffix in EDGE_LIST_SUFFIXES and file_form(path) == ".gz"
+        if self.edges is None and not is_text:
+            table = read_graph_file(path, self.task, self.target)
+            if table is not None:
+                return _without_columns(table, self.columns)
         if suffix not in EDGE_LIST_SUFFIXES:
             known = ", ".join((*EDGE_LIST_SUFFIXES, *READERS))
             raise DataError(
                 f"{path} is not a graph file. Its suffix must be one of {known}."
             )
         if self.edges is not None:
-            return self._read_tables(read_csv(path, NODE_COLUMNS), 2, self.edges)
+            return self._read_node_file(path, self.edges)
         if _is_networkx_edge_list(path):
             import networkx as nx
 
             graph = open_with(nx.read_edgelist, path)
-            return from_networkx(graph, self.task, self.target)
-        _check_not_node_table(path)
+            table = from_networkx(graph, self.task, self.target)
+            return _without_columns(table, self.columns)
+        if not self.columns.source_column:
+            _check_not_node_table(path)
         if self.target is not None:
             raise SettingError(
                 f"The target {self.target!r} is a column of nodes, but {path} lists "
@@ -191,42 +285,75 @@ class _Source:
             )
         return self._read_edge_table(path)
 
+    def _read_node_file(self, path: Path, edges: Any) -> GraphTable:
+        frame, first_line, notes = read_node_file(path)
+        table = self._read_tables(frame, first_line, edges)
+        return table.replace(notes=[*notes, *table.notes])
+
     def _read_tables(self, frame: Any, first_line: int, edges: Any) -> GraphTable:
         """Read nodes from one table and edges from another."""
+        names = list(frame.columns)
+        frame = self.columns.drop_from(frame)
+        source = _open_edges(edges, self.columns)
+        ends = source.first_ends()
+        frame, id_column, notes = find_id_column(frame, self.columns, ends)
         graphs = GraphColumn((self.target, self.group_column))
-        if (ids := find_column(frame, ID_COLUMNS)) is not None:
-            graphs.add(frame, [ids], "of the nodes is used as a feature")
-        nodes = read_nodes(frame, self.task, self.target, first_line, self.group_column)
-        return self._combine(nodes, self._read_edges(edges, nodes.ids, graphs))
+        graphs.add(frame, [id_column], "of the nodes is used as a feature")
+        nodes = read_nodes(
+            frame,
+            self.task,
+            self.target,
+            first_line,
+            self.group_column,
+            id_column=id_column,
+        )
+        nodes.notes[:0] = notes
+        found = self._read_edges(source, nodes.ids, graphs, names)
+        return self._combine(nodes, found)
 
     def _read_edge_table(self, edges: Any) -> GraphTable:
         """Read a table of edges whose ends are the nodes."""
-        return self._combine(None, self._read_edges(edges, None, GraphColumn()))
+        if self.columns.id_column is not None:
+            raise SettingError(
+                f"The id column {self.columns.id_column!r} needs a table of nodes; "
+                "there is none."
+            )
+        source = _open_edges(edges, self.columns)
+        return self._combine(None, self._read_edges(source, None))
 
     def _read_edges(
-        self, edges: Any, ids: list[str] | None, graphs: GraphColumn
+        self,
+        source: EdgeFile | EdgeFrame,
+        ids: list[str] | None,
+        graphs: GraphColumn | None = None,
+        node_columns: Iterable[Any] = (),
     ) -> Edges:
-        reader = EdgeReader(ids, self.relation_column)
-        names_relations = (self.relation_column or "").strip().lower() in GRAPH_COLUMNS
-        for table, line in _edge_tables(edges):
+        reader = EdgeReader(ids, self.relation_column, self.columns)
+        graphs = graphs or GraphColumn()
+        names_relations = lower(self.relation_column) in GRAPH_COLUMNS
+        for table, line in source.read(reader.rows):
             reader.add(table, line)
-            columns = edge_columns(table)
-            if columns is not None and not names_relations:
-                graphs.add(table, columns[:2], "of the edges is ignored")
+            if not names_relations:
+                graphs.add(table, reader.end_columns, "of the edges is ignored")
+        for name in self.columns.drop_columns or ():
+            known = [*node_columns, *reader.names_of_columns]
+            named_column(known, name, "the tables")
         read = reader.to_edges(self.directed)
-        return read._replace(notes=graphs.notes + read.notes)
+        return read._replace(notes=graphs.notes + source.notes + read.notes)
 
     def _combine(self, nodes: Nodes | None, edges: Edges) -> GraphTable:
         table = GraphTable(
             ids=edges.ids,
             source=edges.source,
             target=edges.target,
-            directed=self.directed,
+            directed=edges.directed,
             weight=edges.weight,
             relation=edges.relation,
             relations=edges.relations,
             quarantined=edges.quarantined,
             notes=edges.notes,
+            sides=edges.sides,
+            end_columns=edges.end_columns,
         )
         if nodes is None:
             return table
@@ -240,16 +367,33 @@ class _Source:
         return with_labels(table, nodes.labels)
 
 
-def _edge_tables(edges: Any) -> Iterator[tuple[Any, int]]:
-    """Yield tables of edges, and the line number of the first row of each."""
-    if hasattr(edges, "columns"):
-        yield edges, 0
-        return
-    path = Path(edges)
-    if not path.exists():
-        raise _not_found(path)
-    check_memory(estimate_num_lines(path), path)
-    yield from read_edge_file(path)
+def _without_columns(table: GraphTable, columns: TableColumns) -> GraphTable:
+    """Return a graph that no table listed, without the attributes to drop.
+
+    A note says which columns are named in vain.
+    """
+    if columns.drop_columns and hasattr(table.features, "columns"):
+        for name in columns.drop_columns:
+            named_column(table.features.columns, name, "the attributes of nodes")
+        rest = columns.drop_from(table.features)
+        table = table.replace(features=rest if rest.shape[1] else None)
+    others = {**columns.table_columns(), "drop_columns": None}
+    notes = [
+        f"{name} {value!r} is not used: the graph is not read from tables"
+        for name, value in others.items()
+        if value is not None
+    ]
+    return table.replace(notes=[*table.notes, *notes])
+
+
+def _open_edges(edges: Any, columns: TableColumns) -> EdgeFile | EdgeFrame:
+    """Return the edges of a file or a DataFrame, which are not read yet."""
+    if not hasattr(edges, "columns") and (path := Path(edges)).exists():
+        if (form := file_form(path)) == ".parquet":
+            return EdgeFrame(read_parquet(path), columns)
+        if form in UNREAD_FORMS and form != ".gz":
+            raise unread_form(path, form)
+    return open_edges(edges, columns)
 
 
 def _not_found(path: Path) -> NoDataError:
@@ -258,18 +402,18 @@ def _not_found(path: Path) -> NoDataError:
 
 def _is_networkx_edge_list(path: Path) -> bool:
     """Return True for an edge list written by NetworkX: `a b {'weight': 2}`."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
+    with damage_as_data_error(path), open_text(path) as file:
         first = next((line for line in file if line.strip("# \n")), "").strip()
     return " {" in first and first.endswith("}")
 
 
 def _check_not_node_table(path: Path) -> None:
     """Raise DataError for a table of nodes without edges."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline().strip().lower()
-    cells = [cell.strip().strip('"') for cell in header.replace(";", ",").split(",")]
-    if len(cells) > 1 and set(cells) & set(ID_COLUMNS):
+    cells = [lower(cell) for cell in read_format(path).rows[0]]
+    if len(cells) > 1 and set(cells) & set(ID_COLUMNS) and named_ends(cells) is None:
         raise DataError(
             f"{path} lists nodes. Pass the file of their edges with --edges, or put "
-            "both into one directory as nodes.csv and edges.csv."
+            "both into one directory as nodes.csv and edges.csv. If it lists edges, "
+            "name the columns of their ends with --source-column and "
+            "--destination-column."
         )

@@ -11,7 +11,9 @@ Python objects                         a list of NetworkX or PyG graphs, with la
 =====================================  ===============================================
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,15 +26,25 @@ from vicinal.core.data.label_parsing import parse_labels, with_labels
 from vicinal.core.data.labels import Task
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
-from vicinal.graphs.data.convert import is_matrix, is_networkx, is_pyg
+from vicinal.graphs.data.convert import (
+    check_not_heterogeneous,
+    from_pyg,
+    is_networkx,
+    is_pyg,
+    to_numpy,
+    warn_edge_attr_ignored,
+)
 from vicinal.graphs.data.detect import find_gin_file, tu_dataset_name
+from vicinal.graphs.data.formats.arrays import open_with
 from vicinal.graphs.data.formats.collection_files import (
     read_gin_file,
     read_tables,
     read_tu_directory,
 )
+from vicinal.graphs.data.from_arrays import is_matrix
 from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
 from vicinal.graphs.data.read import read_graph
+from vicinal.graphs.data.suspicious_columns import drop_row_numbers
 
 
 def read_graphs(
@@ -58,9 +70,18 @@ def read_graphs(
         )
     if not len(graphs):
         raise NoDataError("There are no graphs.")
+    if isinstance(data, (str, PathLike)):
+        graphs = _check_columns(graphs)
     if labels is not None:
         graphs = _add_labels(graphs, labels, task)
     return graphs if y is None else _add_labels(graphs, y, task)
+
+
+def _check_columns(graphs: GraphCollection) -> GraphCollection:
+    """Return the graphs without node columns of row numbers or ids, and notes."""
+    nodes = drop_row_numbers(graphs.nodes)
+    new = nodes.notes[len(graphs.nodes.notes) :]
+    return replace(graphs, nodes=nodes, notes=[*graphs.notes, *new]) if new else graphs
 
 
 def _add_labels(graphs: GraphCollection, y: Any, task: Task) -> GraphCollection:
@@ -89,12 +110,12 @@ def _read_path(
         )
     if path.is_file():
         is_text = path.suffix.lower() == ".txt"
-        return read_gin_file(path) if is_text else read_tables(path, target)
+        return open_with(read_gin_file, path) if is_text else read_tables(path, target)
     name, gin_file = tu_dataset_name(path), find_gin_file(path)
     if name is not None:
-        return read_tu_directory(path, name)
+        return open_with(lambda folder: read_tu_directory(folder, name), path)
     if gin_file is not None:
-        return read_gin_file(gin_file)
+        return open_with(read_gin_file, gin_file)
     if (path / "edges.csv").exists():
         return read_tables(path, target)
     raise DataError(
@@ -109,12 +130,12 @@ def _from_objects(
     """Convert NetworkX graphs (label: graph attribute), PyG graphs (y), or matrices."""
     import pandas as pd
 
-    tables, labels = [], []
+    tables, labels, notes = [], [], Counter()
     for graph in graphs:
+        check_not_heterogeneous(graph)
         if is_pyg(graph):
-            y = getattr(graph, "y", None)
-            labels.append(None if y is None or y.numel() != 1 else y.item())
-            tables.append(read_graph(_without_label(graph)))
+            labels.append(_label_of(graph, notes))
+            tables.append(from_pyg(_without_label(graph), "auto"))
         elif is_networkx(graph) or is_matrix(graph):
             labels.append(getattr(graph, "graph", {}).get("label"))
             tables.append(read_graph(graph))
@@ -125,15 +146,30 @@ def _from_objects(
             )
     if not tables:
         raise NoDataError("There are no graphs.")
+    for table in tables:
+        notes.update(table.notes)
+        if table.weight is not None:
+            notes["edge weights are ignored: graph-level models have none"] += 1
+        if table.directed:
+            notes["directions of edges are ignored: graphs are undirected"] += 1
+    warn_edge_attr_ignored(notes)
     sizes = np.array([len(table) for table in tables])
     starts = np.cumsum(sizes) - sizes
     parts = [table.features for table in tables]
     features: Any = None
     if all(part is not None for part in parts):
         frames = all(hasattr(part, "columns") for part in parts)
+        widths = sorted({part.shape[1] for part in parts})
+        if not frames and len(widths) > 1:
+            raise DataError(
+                "All graphs must have the same number of node features. Got "
+                f"{widths[0]} and {widths[-1]}."
+            )
         features = (
             pd.concat(parts, ignore_index=True) if frames else np.concatenate(parts)
         )
+    elif any(part is not None for part in parts):
+        notes["node features are ignored: some graphs have none"] = len(tables)
     shifted = list(zip(tables, starts, strict=True))
     collection = disjoint_union(
         sizes,
@@ -143,11 +179,32 @@ def _from_objects(
         [str(k) for k in range(len(tables))],
         [name for table in tables for name in table.ids],
     )
+    collection = replace(
+        collection,
+        notes=[_in_graphs(note, n, len(tables)) for note, n in notes.items()],
+        quarantined=[row for table in tables for row in table.quarantined],
+    )
     has_labels = any(label is not None for label in labels)
     return collection, labels if has_labels else None
 
 
+def _in_graphs(note: str, count: int, total: int) -> str:
+    return note if count == total else f"{note} (in {count:,} of {total:,} graphs)"
+
+
+def _label_of(graph: Any, notes: Counter[str]) -> Any:
+    """Return the only number of y; None if there is none, with a note for several."""
+    y = getattr(graph, "y", None)
+    if y is None:
+        return None
+    values = to_numpy(y, "y")
+    if values.size != 1:
+        notes["y is ignored: it does not have one value for the graph"] += 1
+        return None
+    return values.item()
+
+
 def _without_label(graph: Any) -> Any:
     """Return a copy without y, which is the label of the graph and not of its nodes."""
-    names = ("x", "edge_index", "edge_weight", "num_nodes")
+    names = ("x", "edge_index", "edge_weight", "edge_attr", "num_nodes")
     return SimpleNamespace(**{name: getattr(graph, name, None) for name in names})

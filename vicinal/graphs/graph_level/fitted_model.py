@@ -11,22 +11,56 @@ from vicinal.core.estimators.model_files import (
     restore_head,
     restore_network,
 )
-from vicinal.core.estimators.supervised_model import FittedModel
+from vicinal.core.estimators.supervised_model import SHARED, FittedModel
 from vicinal.core.storage.checkpoint import Tensors, with_prefix
+from vicinal.core.storage.schema import Integer, ListOf, Nullable, Number, Object, Text
+from vicinal.graphs.data.encoder_schema import ENCODER, num_features, read_encoder
 from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.data.node_features import FeatureEncoder
-from vicinal.graphs.graph_level.graph_features import BatchedGraphs, GraphLinearModel
+from vicinal.graphs.graph_level.graph_features import (
+    FEATURE_SETS,
+    BatchedGraphs,
+    GraphLinearModel,
+    num_graph_features,
+)
 from vicinal.graphs.graph_level.labelled_graphs import (
     LabelledGraphs,
     restore_split,
     split_tensors,
 )
-from vicinal.graphs.graph_level.networks import GraphLevelConfig, GraphLevelNetwork
+from vicinal.graphs.graph_level.networks import (
+    CONFIG,
+    GraphLevelConfig,
+    GraphLevelNetwork,
+)
+
+SCHEMA = Object(
+    {
+        **SHARED,
+        "feature_encoder": ENCODER,
+        "linear_candidates": ListOf(
+            Object(
+                {
+                    "feature_set": Text(tuple(FEATURE_SETS)),
+                    "penalty": Number(0),
+                    "loss": Nullable(Number()),
+                }
+            ),
+            1,
+        ),
+        "linear": Integer(),
+        "network": Nullable(CONFIG),
+    },
+    more=True,
+)
+"""schema of model.json"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FittedGraphModel(FittedModel):
     """What GraphClassifier and GraphRegressor find in `fit`."""
+
+    schema = SCHEMA
 
     feature_encoder: FeatureEncoder
     linear_candidates: list[GraphLinearModel]
@@ -71,25 +105,29 @@ class FittedGraphModel(FittedModel):
     ) -> Self:
         """Return the model that `to_files` described."""
         shared = cls.shared_fields(description)
-        candidates = [
-            GraphLinearModel(
-                linear["feature_set"],
-                restore_head(f"linear.{k}", tensors, linear["penalty"]),
-                shared["objective"],
-                linear["loss"],
+        objective = shared["objective"]
+        encoder = read_encoder(description["feature_encoder"])
+        features = num_features(encoder) or 1
+        candidates = []
+        for k, linear in enumerate(description["linear_candidates"]):
+            width = num_graph_features(linear["feature_set"], features)
+            head = restore_head(
+                f"linear.{k}", tensors, linear["penalty"], width, objective.outputs
             )
-            for k, linear in enumerate(description["linear_candidates"])
-        ]
-        network, config = None, description["network"]
-        if config is not None:
-            network = GraphLevelNetwork(GraphLevelConfig(**config))
-            restore_network(network, tensors)
+            values = linear["feature_set"], head, objective, linear["loss"]
+            candidates.append(GraphLinearModel(*values))
+        network = None
+        if description["network"] is not None:
+            config = GraphLevelConfig(**description["network"])
+            if (config.features, config.outputs) != (features, objective.outputs):
+                raise ValueError("the network has other features or classes")
+            network = restore_network(lambda: GraphLevelNetwork(config), tensors)
         return cls(
             **shared,
-            feature_encoder=FeatureEncoder.from_dict(description["feature_encoder"]),
+            feature_encoder=encoder,
             linear_candidates=candidates,
             linear=candidates[description["linear"]],
             network=network,
             split=np.array([], dtype="U5"),
-            test=restore_split(with_prefix("test", tensors)),
+            test=restore_split(with_prefix("test", tensors), objective, features),
         )

@@ -76,6 +76,13 @@ def graph_features(name: str, graphs: BatchedGraphs) -> np.ndarray:
     return torch.cat(columns, dim=1).numpy()
 
 
+def num_graph_features(name: str, features: int) -> int:
+    """Return the number D of features of a set, from F node features."""
+    nodes, counts = 1 + 2 * features, 2 + MAX_DEGREE + 1
+    more = {"nodes": 0, "counts": counts}
+    return nodes + more.get(name, counts + STEPS * (features + 1))
+
+
 def _mean_and_log_sum(x: Tensor, batch: Tensor, count: int) -> list[Tensor]:
     """Return the mean and log(1 + |sum|), with its sign, of [N, F]: [G, F] each."""
     total = pool(x, batch, count)

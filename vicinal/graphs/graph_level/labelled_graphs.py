@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 
 from vicinal.core.data.splits import split_labelled
-from vicinal.core.estimators.model_files import decode_names, encode_names
+from vicinal.core.estimators.model_files import (
+    FLOATS,
+    TensorOf,
+    check_rows,
+    check_tensors,
+    decode_names,
+    encode_names,
+)
+from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import Tensors
 from vicinal.core.training.row_loader import RowLoader
 from vicinal.graphs.data.graph_collection import GraphCollection
@@ -70,10 +78,35 @@ def split_tensors(test: LabelledGraphs) -> Tensors:
     }
 
 
-def restore_split(tensors: Tensors) -> LabelledGraphs:
-    """Return the test split that `split_tensors` wrote."""
+def restore_split(
+    tensors: Tensors, objective: Objective, features: int
+) -> LabelledGraphs:
+    """Return the test split that `split_tensors` wrote, with F node features.
+
+    ValueError for tensors that are not those of graphs with such labels.
+    """
+    whole, single = (torch.int32, torch.int64), objective.kind == "single_label"
+    many = objective.kind == "multi_label"
+    expected = {
+        "x": TensorOf((torch.float32,), ("nodes", features)),
+        "sources": TensorOf(whole, ("edges",)),
+        "targets": TensorOf(whole, ("edges",)),
+        "batch": TensorOf((torch.int64,), ("nodes",)),
+        "y": TensorOf(
+            (torch.int64,) if single else FLOATS,
+            ("graphs", objective.outputs) if many else ("graphs",),
+        ),
+    }
+    sizes = check_tensors(tensors, expected)
     y, x = tensors["y"].numpy(), tensors["x"]
     names = decode_names(tensors["names"]) if len(y) else np.array([], dtype=object)
+    for name in ("sources", "targets"):
+        check_rows(name, tensors[name].numpy(), sizes["nodes"])
+    check_rows("batch", tensors["batch"].numpy(), len(y))
+    if single:
+        check_rows("y", y, objective.outputs)
+    if len(names) != len(y) or bool((tensors["batch"].diff() < 0).any()):
+        raise ValueError("the names or nodes of the test graphs are damaged")
     graph = GraphTable(
         ids=np.arange(len(x)).astype(str).astype(object),
         source=tensors["sources"].numpy().astype(np.int64),

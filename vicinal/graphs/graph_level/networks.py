@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vicinal.core.storage.schema import Integer, Number, Object
 from vicinal.graphs.graph_level.graph_features import BatchedGraphs
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.layers.gin import GIN
@@ -25,6 +26,18 @@ class GraphLevelConfig(NamedTuple):
     layers: int
     outputs: int
     dropout: float
+
+
+CONFIG = Object(
+    {
+        "features": Integer(1),
+        "hidden": Integer(1),
+        "layers": Integer(1, 10_000),
+        "outputs": Integer(1),
+        "dropout": Number(0, 1),
+    }
+)
+"""schema of these sizes in a model file; `load_network` checks them"""
 
 
 class GraphLevelNetwork(nn.Module):

@@ -59,6 +59,8 @@ RELATION_FEATURE_NAMES = (
 """further columns of `relation_pair_features`"""
 
 HEURISTICS = ("common neighbours", "Adamic-Adar", "Katz")
+BIPARTITE_HEURISTICS = ("preferential attachment", "paths of 3 steps", "Katz")
+"""for pairs of opposite sides, which have no common neighbours"""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class PairFeatures:
     """[P, D] float64"""
 
     heuristics: dict[str, np.ndarray]
-    """scores [P] of each of HEURISTICS"""
+    """scores [P] of each of HEURISTICS and BIPARTITE_HEURISTICS"""
 
 
 def adjacency_matrix(num_nodes: int, edges: np.ndarray) -> Any:
@@ -157,17 +159,11 @@ def pair_features(
     heuristics = {
         "common neighbours": common,
         "Adamic-Adar": entries["adamic_adar"],
+        "preferential attachment": degree[u] * degree[v],
+        "paths of 3 steps": entries["a3"],
         "Katz": entries["a1"] * KATZ_BETA + paths,
     }
     return PairFeatures(np.stack(columns, axis=1), heuristics)
-
-
-def two_hop_pairs(num_nodes: int, edges: np.ndarray) -> np.ndarray:
-    """Return the pairs [P, 2] with a common neighbour, the smaller row first."""
-    a = adjacency_matrix(num_nodes, edges)
-    a2 = (a @ a).tocoo()
-    upper = a2.row < a2.col
-    return np.stack([a2.row[upper], a2.col[upper]], axis=1).astype(np.int64)
 
 
 def _normalize(a: Any, degree: np.ndarray) -> Any:
@@ -179,7 +175,15 @@ def _normalize(a: Any, degree: np.ndarray) -> Any:
 def _entries_at(
     pairs: np.ndarray, a: Any, p: Any, degree: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Return the entries [P] of powers of A and P at the pairs, block by block."""
+    """Return the entries [P] of powers of A and P at the pairs, block by block.
+
+    The matrices are symmetric; rows are those of the end that occurs in more pairs, so
+    that few rows are computed.
+    """
+    occurrences = np.bincount(pairs.ravel(), minlength=a.shape[0])
+    u, v = pairs.T
+    swap = occurrences[v] > occurrences[u]
+    pairs = np.where(swap[:, None], pairs[:, ::-1], pairs)
     inverse_log = 1 / np.log(np.maximum(degree, 2))
     inverse = 1 / np.maximum(degree, 1)
     by_log_degree = a.multiply(inverse_log[:, None]).tocsr()
@@ -251,7 +255,14 @@ def spectral_embeddings(
     Their inner products are P's best approximation of rank K, up to the signs of its
     eigenvalues.
     """
+    values, vectors = low_rank_factors(num_nodes, edges, rank)
+    return (vectors * np.sqrt(np.abs(values))).astype(np.float32)
+
+
+def low_rank_factors(
+    num_nodes: int, edges: np.ndarray, rank: int = max(RANKS)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return eigenvalues [K] and eigenvectors [N, K] of P, the largest first."""
     a = adjacency_matrix(num_nodes, edges)
     p = _normalize(a, np.asarray(a.sum(axis=1)).ravel())
-    values, vectors = _largest_eigenpairs(p, min(rank, num_nodes - 2))
-    return (vectors * np.sqrt(np.abs(values))).astype(np.float32)
+    return _largest_eigenpairs(p, min(rank, num_nodes - 2))

@@ -8,6 +8,10 @@ import torch
 from torch import Tensor
 
 from vicinal.core.estimators.model_files import (
+    FLOATS,
+    TensorOf,
+    check_rows,
+    check_tensors,
     decode_names,
     encode_names,
     head_tensors,
@@ -15,8 +19,10 @@ from vicinal.core.estimators.model_files import (
     restore_head,
     restore_network,
 )
-from vicinal.core.estimators.supervised_model import FittedModel
+from vicinal.core.estimators.supervised_model import SHARED, FittedModel
+from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import Tensors
+from vicinal.core.storage.schema import Flag, ListOf, Nullable, Number, Object, Text
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_features import FeatureEncoder, features_or_degrees
 from vicinal.graphs.links.features import (
@@ -27,13 +33,26 @@ from vicinal.graphs.links.features import (
     relation_pair_features,
 )
 from vicinal.graphs.links.linear_model import PairLinearModel
-from vicinal.graphs.links.networks import LinkNetwork, LinkNetworkConfig
+from vicinal.graphs.links.networks import CONFIG, LinkNetwork, LinkNetworkConfig
 from vicinal.graphs.links.split import LinkSplit
+
+SCHEMA = Object(
+    {
+        **SHARED,
+        "linear": Object({"penalty": Number(0), "products": Flag()}),
+        "network": Nullable(CONFIG),
+        "relations": ListOf(Text(), unique=True),
+    },
+    more=True,
+)
+"""schema of model.json"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FittedLinkModel(FittedModel):
     """A graph, and the models that predict its edges."""
+
+    schema = SCHEMA
 
     graph: GraphTable
     feature_encoder: FeatureEncoder
@@ -83,9 +102,7 @@ class FittedLinkModel(FittedModel):
         pair: [1, 2 or 3]. Their sum is the log-odds before calibration.
         """
         features = self.pair_features(pair).features[0]
-        names = list(FEATURE_NAMES)
-        names = names if self.node_features is not None else names[:-1]
-        names += RELATION_FEATURE_NAMES if self.relations else ()
+        names = _feature_names(self.node_features is not None, self.relations)
         values = features.tolist()
         if self.linear.products:
             i, j = np.triu_indices(len(names))
@@ -102,6 +119,7 @@ class FittedLinkModel(FittedModel):
             "linear": {"penalty": linear.head.penalty, "products": linear.products},
             "network": None if network is None else network.config._asdict(),
             "relations": list(self.relations),
+            "end_columns": graph.end_columns and list(graph.end_columns),
         }
         arrays = {
             "graph.source": graph.source,
@@ -113,6 +131,8 @@ class FittedLinkModel(FittedModel):
         }
         if graph.relation is not None:
             arrays["graph.relation"] = graph.relation
+        if graph.sides is not None:
+            arrays["graph.sides"] = graph.sides
         tensors = {
             name: torch.from_numpy(np.ascontiguousarray(array))
             for name, array in arrays.items()
@@ -128,8 +148,10 @@ class FittedLinkModel(FittedModel):
         cls, description: dict[str, Any], tensors: Tensors, settings: Any
     ) -> Self:
         """Return the model that `to_files` described."""
+        shared, linear = cls.shared_fields(description), description["linear"]
+        _check_pairs(tensors, description["relations"], shared["objective"])
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-        x, linear = arrays["graph.x"], description["linear"]
+        x, columns = arrays["graph.x"], description.get("end_columns")
         graph = GraphTable(
             ids=decode_names(tensors["graph.ids"]),
             source=arrays["graph.source"],
@@ -137,18 +159,25 @@ class FittedLinkModel(FittedModel):
             features=x if x.shape[1] else None,
             relation=arrays.get("graph.relation"),
             relations=tuple(description["relations"]),
+            sides=arrays.get("graph.sides"),
+            end_columns=columns and (columns[0], columns[1]),
         )
         # features are stored encoded, and are not to be encoded again
         encoder = FeatureEncoder(
             "unchanged" if x.shape[1] else "none", width=x.shape[1]
         )
-        network, config = None, description["network"]
-        if config is not None:
-            network = LinkNetwork(LinkNetworkConfig(**config))
-            restore_network(network, tensors)
+        network = None
+        if description["network"] is not None:
+            config = LinkNetworkConfig(**description["network"])
+            own = len(graph), x.shape[1] or 3, len(graph.relations)
+            if own != (config.num_nodes, config.features, config.num_relations):
+                raise ValueError("the network is not one for this graph")
+            network = restore_network(lambda: LinkNetwork(config), tensors)
         names = LinkSplit.__dataclass_fields__
+        width = len(_feature_names(x.shape[1] > 0, graph.relations))
+        width += width * (width + 1) // 2 if linear["products"] else 0
         return cls(
-            **cls.shared_fields(description),
+            **shared,
             graph=graph,
             feature_encoder=encoder,
             node_features=normalized_features(graph, encoder),
@@ -157,10 +186,52 @@ class FittedLinkModel(FittedModel):
                 arrays["linear.mean"],
                 arrays["linear.std"],
                 linear["products"],
-                restore_head("linear", tensors, linear["penalty"]),
+                restore_head("linear", tensors, linear["penalty"], width, 2),
             ),
             network=network,
         )
+
+
+def _feature_names(with_features: bool, relations: tuple[str, ...]) -> list[str]:
+    """Return the names of the features of a pair."""
+    names = FEATURE_NAMES if with_features else FEATURE_NAMES[:-1]
+    return [*names, *(RELATION_FEATURE_NAMES if relations else ())]
+
+
+def _check_pairs(tensors: Tensors, relations: list[str], objective: Objective) -> None:
+    """Raise ValueError unless these are the tensors of one graph and its pairs."""
+    whole, columns = (torch.int64,), 3 if relations else 2
+    expected = {
+        "graph.source": TensorOf(whole, ("edges",)),
+        "graph.target": TensorOf(whole, ("edges",)),
+        "graph.x": TensorOf((torch.float32,), ("nodes", "features")),
+        "graph.relation": TensorOf(whole, ("edges",)),
+        **{
+            f"split.{name}": TensorOf(whole, (name, columns))
+            for name in LinkSplit.__dataclass_fields__
+        },
+    }
+    if not relations:
+        del expected["graph.relation"]
+    nodes = check_tensors(tensors, expected)["nodes"]
+    for name in ("graph.source", "graph.target"):
+        check_rows(name, tensors[name].numpy(), nodes)
+    for name in LinkSplit.__dataclass_fields__:
+        pairs = tensors[f"split.{name}"].numpy()
+        check_rows(f"split.{name}", pairs[:, :2], nodes)
+        check_rows(f"split.{name}", pairs[:, 2:], len(relations))
+    if relations:
+        relation = tensors["graph.relation"].numpy()
+        check_rows("graph.relation", relation, len(relations))
+    with_features = tensors["graph.x"].shape[1] > 0
+    width = len(_feature_names(with_features, tuple(relations)))
+    moments = TensorOf(FLOATS, (width,))
+    check_tensors(tensors, {"linear.mean": moments, "linear.std": moments})
+    ids = decode_names(tensors["graph.ids"])
+    if len(ids) != nodes or objective.outputs != 2:
+        raise ValueError("the ids or classes are not those of the graph")
+    if not bool((tensors["linear.std"] > 0).all()):
+        raise ValueError("linear.std must be above 0")
 
 
 def normalized_features(

@@ -22,6 +22,9 @@ FOLDS = 5
 MAX_CROSS_VALIDATED = 4000
 """training pairs above which one fold, instead of all, chooses the penalty"""
 
+PAIRS_PER_BLOCK = 1 << 16
+"""pairs that are scored at a time: their products take much memory"""
+
 MAX_STANDARDIZED = 6.0
 """standard deviations from the mean at which features are clipped"""
 
@@ -45,7 +48,9 @@ class PairLinearModel:
 
     def logits(self, features: np.ndarray) -> Tensor:
         """Return logits [P, 2] of pairs with features [P, D]."""
-        return self.head.logits(self.standardize(features))
+        starts = range(0, max(len(features), 1), PAIRS_PER_BLOCK)
+        blocks = (features[start : start + PAIRS_PER_BLOCK] for start in starts)
+        return torch.cat([self.head.logits(self.standardize(x)) for x in blocks])
 
     def contributions(self, features: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the base, and what each input adds [P, inputs], to the log-odds."""
@@ -77,14 +82,16 @@ def training_pairs(
     num_nodes: int,
     features_of: Callable[[np.ndarray, np.ndarray], np.ndarray],
     seed: int,
+    sides: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return features [P, D], targets [P] and folds [P] of the training pairs.
 
     edges: of the train split. features_of(edges, pairs): the features of pairs in the
-    graph of the edges. Negative pairs are drawn without knowledge of held-out edges.
+    graph of the edges. Negative pairs are drawn without knowledge of held-out edges;
+    sides: [N], of a bipartite graph.
     """
     rng = np.random.default_rng(seed + 1)
-    negatives = sample_negative_edges(num_nodes, edges, len(edges), False, rng)
+    negatives = sample_negative_edges(num_nodes, edges, len(edges), False, rng, sides)
     fold = rng.integers(0, FOLDS, len(edges))
     features, targets, folds = [], [], []
     for k in range(FOLDS):

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.core.compute.runtime import seeded_generator
+from vicinal.core.storage.schema import Flag, Integer, Number, Object, Text
 from vicinal.core.training.trainer import Loader
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.layers.relational import RelationalGCN
@@ -34,6 +35,9 @@ from vicinal.graphs.sparse.adjacency import Adjacency
 
 NUM_BASES = 8
 """basis matrices of relational layers that have more relations than this"""
+
+PAIRS_PER_BLOCK = 1 << 16
+"""pairs that are scored at a time"""
 
 BATCHES_PER_EPOCH = 5
 """each batch scores a fifth of the edges, with the others as messages"""
@@ -53,6 +57,21 @@ class LinkNetworkConfig(NamedTuple):
     decoder: str
     num_relations: int = 0
     """0: all edges are of one kind"""
+
+
+CONFIG = Object(
+    {
+        "num_nodes": Integer(),
+        "features": Integer(1),
+        "hidden": Integer(1),
+        "layers": Integer(1, 10_000),
+        "dropout": Number(0, 1),
+        "free_embeddings": Flag(),
+        "decoder": Text(("dot", "bilinear", "mlp")),
+        "num_relations": Integer(),
+    }
+)
+"""schema of these sizes in a model file; `load_network` checks them"""
 
 
 class LinkNetwork(nn.Module):
@@ -80,7 +99,8 @@ class LinkNetwork(nn.Module):
             )
         self.decoder = nn.Module()
         if config.decoder == "bilinear":
-            self.weight = nn.Parameter(torch.eye(hidden).repeat(relations, 1, 1))
+            one = torch.eye(hidden).expand(relations, hidden, hidden)
+            self.weight = nn.Parameter(one.contiguous())
         if config.decoder == "mlp":
             dense = nn.Linear(hidden, hidden), nn.ReLU()
             self.decoder = nn.Sequential(*dense, nn.Linear(hidden, 1))
@@ -167,8 +187,10 @@ class PairNetwork(nn.Module):
     @torch.no_grad()
     def logits(self, pairs: Tensor) -> Tensor:
         """Return the logits [P, 2] in evaluation mode."""
-        self.eval()
-        return self(pairs)
+        z = self.embeddings()
+        blocks = pairs.split(PAIRS_PER_BLOCK)
+        scores = torch.cat([self.network.scores(z, block) for block in blocks])
+        return torch.stack([torch.zeros_like(scores), scores], dim=1)
 
     @torch.no_grad()
     def embeddings(self) -> Tensor:
@@ -191,6 +213,9 @@ class PairLoader:
     edges: np.ndarray
     num_nodes: int
     seed: int
+    sides: np.ndarray | None = None
+    """[N], of a bipartite graph, where negatives are pairs of opposite sides"""
+
     share: tuple[int, int] = (0, 1)
     """(rank, world size) of this process, which takes every n-th pair of a batch"""
 
@@ -203,7 +228,7 @@ class PairLoader:
         order = torch.randperm(len(self.edges), generator=g)
         rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=g)))
         sampled = sample_negative_edges(
-            self.num_nodes, self.edges, len(self.edges), False, rng
+            self.num_nodes, self.edges, len(self.edges), False, rng, self.sides
         )
         edges, negatives = (
             torch.from_numpy(self.edges)[order],

@@ -1,10 +1,13 @@
-"""Pairs of nodes as a user names them: words two by two, or a CSV."""
+"""Nodes and pairs of nodes as a user names them: words two by two, or a CSV."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from vicinal.core.data.csv_tables import read_csv
-from vicinal.errors import SettingError
+from vicinal.errors import NoDataError, SettingError, suggest_names
 from vicinal.graphs.data.tables.edge_list import cells_as_text, edge_columns
 
 
@@ -44,3 +47,16 @@ def named_pairs(
         return [*pairs]
     wanted = relations if relation is None else (relation,)
     return [(a, r, b) for a, b in pairs for r in wanted]
+
+
+def rows_of_names(ids: np.ndarray, names: Iterable[Any]) -> np.ndarray:
+    """Return the rows [n] of names among `ids`; NoDataError for an unknown one."""
+    rows = {name: row for row, name in enumerate(ids)}
+    texts = [str(name) for name in names]
+    found = [rows.get(name, -1) for name in texts]
+    if -1 in found:
+        unknown = texts[found.index(-1)]
+        raise NoDataError(
+            f"There is no node {unknown!r}. {suggest_names(unknown, rows, 10)}"
+        )
+    return np.array(found, np.int64)

@@ -10,6 +10,9 @@ messages; features of a training edge computed on a graph with that edge; traini
 negatives chosen to avoid held-out edges; the same pair as edge and as negative; an
 edge listed in both directions that is in two splits.
 
+In a bipartite graph negatives are pairs of opposite sides, as all edges are: telling
+them from pairs of one side would be easy, and of no use.
+
 With several relations a pair has a third column, its relation. Each relation between
 two nodes is split and sampled separately, so another relation between two held-out
 nodes may be in the training graph.
@@ -55,6 +58,11 @@ def unique_edges(table: GraphTable) -> np.ndarray:
     return edges[np.sort(first)]
 
 
+def num_connected_pairs(table: GraphTable) -> int:
+    """Return the number of pairs with an edge, of any relation or direction."""
+    return len(np.unique(sort_pairs(unique_edges(table)[:, :2]), axis=0))
+
+
 def to_undirected(table: GraphTable) -> GraphTable:
     """Return the graph without directions: both directions of an edge are one edge."""
     edges = table.source, table.target, table.weight, len(table), False
@@ -93,7 +101,9 @@ def split_links(
     order = rng.permutation(len(edges))
     num_test, num_val = round(test * len(edges)), round(val * len(edges))
     held_out = num_test + num_val
-    negatives = sample_negative_edges(len(table), edges, held_out, table.directed, rng)
+    negatives = sample_negative_edges(
+        len(table), edges, held_out, table.directed, rng, table.sides
+    )
     return LinkSplit(
         train=edges[np.sort(order[held_out:])],
         val=edges[order[num_test:held_out]],
@@ -109,25 +119,27 @@ def sample_negative_edges(
     count: int,
     directed: bool,
     rng: np.random.Generator,
+    sides: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return distinct pairs [count, 2] that are not among `edges`, drawn uniformly.
 
     For edges [E, 3] with relations, each relation is drawn as often as it occurs.
+    sides: [N], of a bipartite graph, where both ends are of opposite sides.
     """
     if edges.shape[1] == 3:
-        return _sample_by_relation(num_nodes, edges, count, directed, rng)
-    possible = num_nodes * (num_nodes - 1) // (1 if directed else 2) - len(edges)
+        return _sample_by_relation(num_nodes, edges, count, directed, rng, sides)
+    possible = num_possible_pairs(num_nodes, directed, sides) - len(edges)
     if count > possible:
+        kind = "nodes" if sides is None else "nodes of opposite sides"
         raise DataError(
             f"{count:,} pairs without an edge are needed, but there are only "
-            f"{possible:,}: nearly every pair of nodes has an edge. Hold out fewer "
+            f"{possible:,}: nearly every pair of {kind} has an edge. Hold out fewer "
             "edges with --val-fraction and --test-fraction."
         )
     edge_keys = np.sort(_keys(edges, num_nodes))
     keys = np.empty(0, np.int64)
     while len(keys) < count:
-        pairs = rng.integers(0, num_nodes, (2 * (count - len(keys)) + 16, 2))
-        pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+        pairs = _draw_pairs(num_nodes, 2 * (count - len(keys)) + 16, sides, rng)
         pairs = pairs if directed else np.sort(pairs, axis=1)
         drawn = _keys(pairs, num_nodes)
         if len(edge_keys):
@@ -139,19 +151,40 @@ def sample_negative_edges(
     return np.stack(np.divmod(keys[:count], num_nodes), axis=1)
 
 
+def num_possible_pairs(
+    num_nodes: int, directed: bool = False, sides: np.ndarray | None = None
+) -> int:
+    """Return the number of pairs that can be an edge."""
+    if sides is not None:
+        return int((sides == 0).sum()) * int((sides == 1).sum())
+    return num_nodes * (num_nodes - 1) // (1 if directed else 2)
+
+
+def _draw_pairs(
+    num_nodes: int, count: int, sides: np.ndarray | None, rng: np.random.Generator
+) -> np.ndarray:
+    """Return random pairs of two nodes, at most `count`; of opposite sides if given."""
+    if sides is not None:
+        ends = [rng.choice(np.flatnonzero(sides == side), count) for side in (0, 1)]
+        return np.stack(ends, axis=1)
+    pairs = rng.integers(0, num_nodes, (count, 2))
+    return pairs[pairs[:, 0] != pairs[:, 1]]
+
+
 def _sample_by_relation(
     num_nodes: int,
     edges: np.ndarray,
     count: int,
     directed: bool,
     rng: np.random.Generator,
+    sides: np.ndarray | None,
 ) -> np.ndarray:
     counts = np.bincount(rng.choice(edges[:, 2], count))
     samples = []
     for relation in np.flatnonzero(counts):
         own = edges[edges[:, 2] == relation, :2]
         pairs = sample_negative_edges(
-            num_nodes, own, int(counts[relation]), directed, rng
+            num_nodes, own, int(counts[relation]), directed, rng, sides
         )
         samples.append(np.column_stack([pairs, np.full(len(pairs), relation)]))
     return rng.permutation(np.concatenate(samples)) if samples else edges[:0]

@@ -18,10 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.core.compute.runtime import Runtime, seed_for
+from vicinal.core.compute.signals import defer_signals
 from vicinal.core.compute.threads import is_distributed, num_cores
 from vicinal.core.objective import Objective
-from vicinal.core.storage.checkpoint import load_tensors, save_tensors
-from vicinal.core.training.history import Epoch
+from vicinal.core.storage.checkpoint import load_checkpoint, save_tensors
+from vicinal.core.storage.schema import ListOf, Object, Text
+from vicinal.core.training.history import EPOCH, Epoch
 from vicinal.core.training.trainer import (
     Loader,
     Trainer,
@@ -51,6 +53,9 @@ from vicinal.graphs.nodes.networks import (
 from vicinal.graphs.settings import NodeSettings
 from vicinal.graphs.sparse.memmap import matrix_allocator
 from vicinal.graphs.sparse.neighbor_sampler import NeighborSampler
+
+METADATA = Object({"history": ListOf(EPOCH), "fingerprint": Text()})
+"""schema of what the file of a trained network stores beside tensors"""
 
 MAX_ENSEMBLE_SIZE = 5
 """networks, unless `ensemble_size` is given"""
@@ -249,9 +254,9 @@ class Ensemble:
 
     def _seconds_left(self) -> float:
         """Return the seconds left of the time budget."""
-        if self.settings.minutes is None:
+        if self.settings.time_limit is None:
             return math.inf
-        return 60 * self.settings.minutes - (time.monotonic() - self.started_at)
+        return 60 * self.settings.time_limit - (time.monotonic() - self.started_at)
 
     def _network_file(self, number: int) -> Path | None:
         """Return the file of a trained network, beside the checkpoint."""
@@ -270,18 +275,17 @@ class Ensemble:
         if file is None or self.checkpoint is None:
             return
         metadata = {"history": history, "fingerprint": self.fingerprint}
-        save_tensors(file, dict(network.state_dict()), metadata)
-        self.checkpoint.unlink(missing_ok=True)
+        with defer_signals():
+            save_tensors(file, dict(network.state_dict()), metadata)
+            self.checkpoint.unlink(missing_ok=True)
 
     def _restore(self, network: NodeNetwork, file: Path) -> None:
         """Load a trained network from its file, which has its history as well."""
-        tensors, metadata = load_tensors(file)
-        if metadata.get("fingerprint") != self.fingerprint:
-            raise ResumeError(
-                f"{file} was made from other data, labels or settings. Resume with "
-                "those of the run, or start a new run."
-            )
-        network.load_state_dict(tensors)
+        tensors, metadata = load_checkpoint(file, METADATA, self.fingerprint)
+        try:
+            network.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise ResumeError(f"{file} holds another network. Delete it.") from error
         self.history += map(Epoch.from_dict, metadata["history"])
 
     # --- training one of them ----------------------------------------------------
@@ -312,7 +316,7 @@ class Ensemble:
             options=TrainerOptions(
                 seed=seed,
                 penalties=l2_penalties(model, settings.weight_decay),
-                time_limited=settings.minutes is not None,
+                time_limited=settings.time_limit is not None,
                 started_at=self.started_at,
                 select_epoch=bool(self.val_mask.any()),
                 select_by_loss=True,
@@ -393,7 +397,7 @@ def note_time_limit(count: int, settings: NodeSettings, seconds: float) -> list[
         return []
     return [
         f"{count} of {settings.ensemble_size} networks trained: another takes about "
-        f"{seconds:.0f} s, more than was left of --minutes {settings.minutes:g}"
+        f"{seconds:.0f} s, more than was left of --minutes {settings.time_limit:g}"
     ]
 
 

@@ -6,13 +6,13 @@ same weights. loky's processes work in notebooks and in scripts without a main g
 """
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from typing import Any, Protocol
 
+from vicinal.core.compute.signals import block_signals
 from vicinal.core.training.trainer import Epoch, TrainingInterrupted
 from vicinal.errors import TrainingError
 
@@ -67,10 +67,11 @@ class WorkerPool:
                 initargs=(os.getpid(),),
                 env={"OMP_NUM_THREADS": "1"},
             )
-        for number in numbers:
-            self._futures[number] = self._executor.submit(
-                train_network, ensemble, number
-            )
+        with block_signals():  # the main process ends its workers
+            for number in numbers:
+                self._futures[number] = self._executor.submit(
+                    train_network, ensemble, number
+                )
 
     def result(self, number: int, stop_requested: Callable[[], bool]) -> State:
         """Wait for a network and return its weights and history.
@@ -95,11 +96,10 @@ class WorkerPool:
 
 
 def _initialize_worker(parent: int) -> None:
-    """Use one thread, leave Ctrl-C to the main process, and end with it."""
+    """Use one thread, and end with the main process."""
     import torch
 
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=exit_with_parent, args=(parent,), daemon=True).start()
 
 

@@ -13,6 +13,10 @@ import torch
 from vicinal.core.data.splits import TEST
 from vicinal.core.estimators.labels import decode_targets, usable_rows
 from vicinal.core.estimators.model_files import (
+    FLOATS,
+    TensorOf,
+    check_rows,
+    check_tensors,
     decode_names,
     encode_names,
     head_tensors,
@@ -20,18 +24,66 @@ from vicinal.core.estimators.model_files import (
     restore_head,
     restore_network,
 )
-from vicinal.core.estimators.supervised_model import FittedModel
+from vicinal.core.estimators.supervised_model import SHARED, FittedModel
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import Tensors, with_prefix
+from vicinal.core.storage.schema import (
+    Flag,
+    Integer,
+    ListOf,
+    Nullable,
+    Number,
+    Object,
+    Text,
+)
+from vicinal.graphs.data.encoder_schema import ENCODER, num_features, read_encoder
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.nodes.labelled_graph import LabelledGraph
-from vicinal.graphs.nodes.networks import NetworkConfig, NodeNetwork, build_network
-from vicinal.graphs.nodes.propagated_features import PropagatedLinearModel
+from vicinal.graphs.nodes.networks import (
+    CONFIG,
+    NETWORKS,
+    NetworkConfig,
+    NodeNetwork,
+    build_network,
+)
+from vicinal.graphs.nodes.propagated_features import (
+    FEATURE_SETS,
+    PropagatedLinearModel,
+    num_propagated,
+)
 from vicinal.graphs.settings import NodeSettings
 
 LINEAR_MODELS = "linear", "linear_with_features", "features_only"
 """linear models in the model file"""
+
+
+LINEAR = Object(
+    {
+        "feature_set": Text(tuple(FEATURE_SETS)),
+        "smoothing": Number(0, 1),
+        "penalty": Number(0),
+        "loss": Nullable(Number()),
+    }
+)
+NETWORK = Object({"name": Text(tuple(NETWORKS)), "heads": Integer(1), **CONFIG})
+SCHEMA = Object(
+    {
+        **SHARED,
+        "feature_encoder": ENCODER,
+        "directed": Flag(),
+        "network": Nullable(NETWORK),
+        "network_name": Text(),
+        "num_neighbors": Nullable(ListOf(Integer(1), 1)),
+        "ensemble_size": Integer(),
+        "mixture_temperatures": Nullable(ListOf(Number(above=0), 2, 2)),
+        "linear": LINEAR,
+        "linear_with_features": Nullable(LINEAR),
+        "features_only": LINEAR,
+    },
+    more=True,
+)
+"""schema of model.json"""
 
 
 def memory_limit(settings: NodeSettings) -> float:
@@ -42,6 +94,8 @@ def memory_limit(settings: NodeSettings) -> float:
 @dataclass(frozen=True, kw_only=True)
 class FittedNodeModel(FittedModel):
     """A graph, and the models that predict its nodes."""
+
+    schema = SCHEMA
 
     feature_encoder: FeatureEncoder
     graph: GraphTable
@@ -122,7 +176,9 @@ class FittedNodeModel(FittedModel):
         """Return the model that `to_files` described."""
         shared = cls.shared_fields(description)
         objective = shared["objective"]
+        encoder = read_encoder(description["feature_encoder"])
         graph = with_prefix("graph", tensors)
+        _check_graph(graph, objective, encoder)
         table = _restore_table(
             graph, objective, description["directed"], memory_limit(settings)
         )
@@ -134,14 +190,12 @@ class FittedNodeModel(FittedModel):
             graph["train_mask"].numpy(),
         )
         linear = {
-            name: _restore_linear(name, description[name], tensors, objective)
+            name: _restore_linear(name, description[name], tensors, known, objective)
             for name in LINEAR_MODELS
         }
-        networks = []
+        networks, config = [], description["network"]
         for k in range(description["ensemble_size"]):
-            config = dict(description["network"])
-            network = build_network(config.pop("name"), NetworkConfig(**config))
-            networks.append(restore_network(network, tensors, f"network.{k}"))
+            networks.append(_restore_network(k, config, tensors, known, objective))
         mixture, neighbors = (
             description[name] and tuple(description[name])
             for name in ("mixture_temperatures", "num_neighbors")
@@ -149,7 +203,7 @@ class FittedNodeModel(FittedModel):
         return cls(
             **shared,
             **cast(Any, linear),
-            feature_encoder=FeatureEncoder.from_dict(description["feature_encoder"]),
+            feature_encoder=encoder,
             graph=table,
             labelled_graph=known,
             split=np.where(graph["test_mask"].numpy(), TEST, ""),
@@ -160,11 +214,64 @@ class FittedNodeModel(FittedModel):
         )
 
 
+def _check_graph(
+    tensors: Tensors, objective: Objective, encoder: FeatureEncoder
+) -> None:
+    """Raise ValueError unless these are the tensors of one graph and its labels."""
+    int64, boolean = (torch.int64,), (torch.bool,)
+    single, many = objective.kind == "single_label", objective.kind == "multi_label"
+    expected = {
+        "source": TensorOf(int64, ("edges",)),
+        "target": TensorOf(int64, ("edges",)),
+        "x": TensorOf((torch.float32,), ("nodes", "features")),
+        "y": TensorOf(
+            int64 if single else FLOATS,
+            ("nodes", objective.outputs) if many else ("nodes",),
+        ),
+        "weight": TensorOf(FLOATS, ("edges",)),
+        **{
+            name: TensorOf(boolean, ("nodes",))
+            for name in ("train_mask", "test_mask", "label_mask")
+        },
+    }
+    if "weight" not in tensors:
+        del expected["weight"]
+    # nodes without features have those of their degrees
+    sizes = check_tensors(tensors, expected, features=num_features(encoder) or 3)
+    for name in ("source", "target"):
+        check_rows(name, tensors[name].numpy(), sizes["nodes"])
+    if single:
+        labelled = tensors["label_mask"] | tensors["train_mask"]
+        check_rows("y", tensors["y"][labelled].numpy(), objective.outputs)
+    if bool((tensors.get("weight", torch.empty(0)) < 0).any()):
+        raise ValueError("an edge weight is negative")
+
+
+def _restore_network(
+    number: int,
+    config: dict[str, Any] | None,
+    tensors: Tensors,
+    known: LabelledGraph,
+    objective: Objective,
+) -> NodeNetwork:
+    """Return one network of the ensemble; ValueError where it is not for this graph."""
+    config = dict(config or {})
+    name = config.pop("name", "")
+    sizes = NetworkConfig(**config)
+    if (sizes.features, sizes.outputs) != (known.x.shape[1], objective.outputs):
+        raise ValueError("the network has other features or classes than the graph")
+    return restore_network(
+        lambda: build_network(name, sizes), tensors, f"network.{number}"
+    )
+
+
 def _restore_table(
     tensors: Tensors, objective: Objective, directed: bool, max_bytes: float
 ) -> GraphTable:
     ids, weight = decode_names(tensors["ids"]), tensors.get("weight")
     mask = tensors["label_mask"].numpy()
+    if len(ids) != len(mask):
+        raise ValueError(f"there are {len(ids):,} ids of {len(mask):,} nodes")
     labels = np.full(len(ids), None, dtype=object)
     if mask.any():
         known = decode_targets(objective, tensors["y"].numpy()[mask])
@@ -185,12 +292,15 @@ def _restore_linear(
     name: str,
     description: dict[str, Any] | None,
     tensors: Tensors,
+    known: LabelledGraph,
     objective: Objective,
 ) -> PropagatedLinearModel | None:
     if description is None:
         return None
-    head = restore_head(name, tensors, description["penalty"])
+    feature_set = description["feature_set"]
+    width = num_propagated(feature_set, known.x.shape[1])
+    head = restore_head(name, tensors, description["penalty"], width, objective.outputs)
     loss = math.nan if description["loss"] is None else description["loss"]
     return PropagatedLinearModel(
-        description["feature_set"], head, description["smoothing"], objective, loss
+        feature_set, head, description["smoothing"], objective, loss
     )

@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vicinal.core.storage.schema import Integer, Number
 from vicinal.errors import SettingError, suggest_names
 from vicinal.graphs.layers.appnp import APPNP
 from vicinal.graphs.layers.dropout import Dropout
@@ -38,6 +39,9 @@ from vicinal.graphs.sparse.sparse_features import (
     to_sparse_if_faster,
 )
 
+MAX_LAYERS = 10_000
+"""layers above which a model file is refused"""
+
 
 class NetworkConfig(NamedTuple):
     """Sizes of a node network."""
@@ -50,6 +54,16 @@ class NetworkConfig(NamedTuple):
     outputs: int
     dropout: float
     heads: int
+
+
+CONFIG = {
+    "features": Integer(1),
+    "hidden": Integer(1),
+    "layers": Integer(1, MAX_LAYERS),
+    "outputs": Integer(1),
+    "dropout": Number(0, 1),
+}
+"""schema of the sizes of a network in a model file; `load_network` checks them"""
 
 
 class NodeNetwork(nn.Module):

@@ -10,18 +10,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from vicinal.core.data.csv_tables import read_csv
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import DataError
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_features import FeatureEncoder, degree_features
-from vicinal.graphs.data.tables.edge_list import (
-    EdgeReader,
-    merge_duplicate_edges,
-    read_edge_file,
+from vicinal.graphs.data.tables.duplicate_edges import merge_duplicate_edges
+from vicinal.graphs.data.tables.edge_file import open_edges
+from vicinal.graphs.data.tables.edge_list import EdgeReader
+from vicinal.graphs.data.tables.node_list import (
+    find_id_column,
+    read_node_file,
+    read_nodes,
 )
-from vicinal.graphs.data.tables.node_list import read_nodes
 from vicinal.graphs.nodes.labelled_graph import LabelledGraph
+from vicinal.graphs.settings import TableColumns
 
 
 class ExtendedGraph(NamedTuple):
@@ -39,13 +41,16 @@ def extend_graph(
     encoder: FeatureEncoder,
     nodes: Any,
     edges: Any,
+    columns: TableColumns | None = None,
 ) -> ExtendedGraph:
     """Return the graph with the nodes and edges of two tables appended.
 
-    nodes, edges: DataFrames or files; edges may be None. Rows that cannot be used are
-    in the new table's `quarantined`. DataError if a node is in the graph already.
+    nodes, edges: DataFrames or files; edges may be None. columns: their names. Rows
+    that cannot be used are in the new table's `quarantined`. DataError if a node is in
+    the graph already.
     """
-    ids, features, quarantined = _read_new_nodes(nodes, encoder)
+    columns = columns or TableColumns()
+    ids, features, quarantined = _read_new_nodes(nodes, encoder, columns)
     known_ids = set(table.ids)
     repeated = [name for name in ids if name in known_ids]
     if repeated:
@@ -53,7 +58,7 @@ def extend_graph(
             f"The node {repeated[0]!r} is in the graph already. Remove it from the new "
             "nodes, and ask for it by its name."
         )
-    reader = _read_new_edges(edges, [*table.ids, *ids])
+    reader = _read_new_edges(edges, [*table.ids, *ids], columns)
     extended = GraphTable(
         ids=np.array([*table.ids, *ids], dtype=object),
         directed=table.directed,
@@ -78,11 +83,10 @@ def extend_graph(
     return ExtendedGraph(extended, labelled, np.arange(len(table), len(extended.ids)))
 
 
-def _read_new_edges(edges: Any, ids: list[str]) -> EdgeReader:
-    reader = EdgeReader(ids)
+def _read_new_edges(edges: Any, ids: list[str], columns: TableColumns) -> EdgeReader:
+    reader = EdgeReader(ids, columns=columns)
     if edges is not None:
-        tables = [(edges, 0)] if hasattr(edges, "columns") else None
-        for frame, first_line in tables or read_edge_file(Path(edges)):
+        for frame, first_line in open_edges(edges, columns).read(reader.rows):
             reader.add(frame, first_line)
     return reader
 
@@ -109,7 +113,7 @@ def _merge_edges(table: GraphTable, reader: EdgeReader, num_new: int) -> dict[st
 
 
 def _read_new_nodes(
-    nodes: Any, encoder: FeatureEncoder
+    nodes: Any, encoder: FeatureEncoder, columns: TableColumns
 ) -> tuple[list[str], Any, list[Quarantined]]:
     """Return ids, features and quarantined rows of the new nodes."""
     if nodes is None:
@@ -117,9 +121,11 @@ def _read_new_nodes(
             "New nodes must be listed in a table: an id each, and the columns of the "
             "other nodes. Got edges alone; add the table with --new-nodes."
         )
-    is_frame = hasattr(nodes, "columns")
-    frame = nodes if is_frame else read_csv(Path(nodes), "id[,...]")
-    listed = read_nodes(frame, "auto", None, 0 if is_frame else 2)
+    frame, first_line = nodes, 0
+    if not hasattr(nodes, "columns"):
+        frame, first_line, _ = read_node_file(Path(nodes), "id[,...]")
+    frame, id_column, _ = find_id_column(columns.drop_from(frame), columns)
+    listed = read_nodes(frame, "auto", None, first_line, id_column=id_column)
     features = listed.features
     if encoder.kind in ("bag_of_words", "numeric") and features is not None:
         features = features.apply(_to_numeric).to_numpy(np.float32)

@@ -71,6 +71,11 @@ def propagate_features(
     return torch.cat([normalize_rows(power) for power in powers], dim=1) / 2
 
 
+def num_propagated(name: str, features: int) -> int:
+    """Return the number D of features of a set, from F node features."""
+    return {"label_propagation": 0, "sign": 4 * features}.get(name, features)
+
+
 @dataclass(frozen=True)
 class PropagatedLinearModel:
     """A linear model on propagated features, with correct-and-smooth."""

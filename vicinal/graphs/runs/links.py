@@ -11,6 +11,7 @@ from vicinal.core.report.training_report import ExtraBlocks
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.statistics import describe_graph, graph_statistics
 from vicinal.graphs.link_predictor import CLASSES, LinkPredictor
+from vicinal.graphs.links.bipartite import from_side_0
 from vicinal.graphs.links.metrics import auroc
 
 NUM_NEW_EDGES = 1000
@@ -20,6 +21,7 @@ TEST_PAIRS = (
     "Half of the test pairs are edges, which neither training pairs nor messages "
     "contain in any direction; the others are pairs without an edge."
 )
+OPPOSITE_SIDES = "The graph is bipartite: all pairs are of opposite sides."
 
 
 class LinkRun(TrainingRun):
@@ -50,10 +52,11 @@ class LinkRun(TrainingRun):
 
     def describe_split(self) -> str:
         split = self.estimator.split_
+        opposite = "" if self.estimator.graph_.sides is None else " of opposite sides"
         return (
             f"split: {len(split.train):,} edges for training, {len(split.val):,} for "
             f"validation, {len(split.test):,} for testing, each with as many negative "
-            f"pairs; {self.estimator.feature_encoder_}"
+            f"pairs{opposite}; {self.estimator.feature_encoder_}"
         )
 
     def split_report(self) -> Table:
@@ -67,7 +70,8 @@ class LinkRun(TrainingRun):
         for name, pairs in vars(estimator.split_).items():
             split, _, negative = name.partition("_")
             columns = {"label": CLASSES[0 if negative else 1], "split": split}
-            parts.append(pd.DataFrame({**estimator.pair_columns(pairs), **columns}))
+            names = estimator.pair_columns(from_side_0(estimator.graph_, pairs))
+            parts.append(pd.DataFrame({**names, **columns}))
         index = pd.DataFrame({"id": estimator.graph_.ids})
         return {"index": index, "splits": pd.concat(parts, ignore_index=True)}
 
@@ -76,6 +80,7 @@ class LinkRun(TrainingRun):
         import pandas as pd
 
         new = self.estimator.most_likely(NUM_NEW_EDGES)
+        self.data.notes.extend(new.attrs["notes"])
         decided = np.where(new["probability"] >= 0.5, CLASSES[1], CLASSES[0])
         new = new.drop(columns="log_odds").assign(split="", label="", predicted=decided)
         parts = [new]
@@ -87,6 +92,8 @@ class LinkRun(TrainingRun):
 
     def extra_blocks(self) -> ExtraBlocks:
         results = [] if self.evaluation is None else [Text(TEST_PAIRS)]
+        if results and self.estimator.graph_.sides is not None:
+            results.append(Text(OPPOSITE_SIDES))
         return ExtraBlocks(results, self._auroc_by_relation())
 
     def _auroc_by_relation(self) -> list[Block]:

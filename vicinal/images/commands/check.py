@@ -8,6 +8,8 @@ from vicinal.core.report.data_check import DataCheck
 from vicinal.errors import NoDataError
 from vicinal.images.data.audit import ImageReader, audit
 from vicinal.images.data.dataset import load_dataset
+from vicinal.images.data.decoding.intensity_range import measure_intensity_range
+from vicinal.images.data.image_notes import image_notes
 from vicinal.images.data.read import read_images
 from vicinal.images.domain import CheckImages, ImageData
 from vicinal.images.splits.overlap import check_lines, report_splits
@@ -26,7 +28,9 @@ def check(data: str, arguments: CheckImages, console: Console) -> DataCheck:
         target=arguments.target,
         label_corrections=arguments.label_corrections,
     )
-    reader = ImageReader(SIZE, "squish", max_pixels=arguments.max_pixels)
+    most = arguments.max_pixels
+    limits = arguments.intensity_range or measure_intensity_range(table, most)
+    reader = ImageReader(SIZE, "squish", max_pixels=most, intensity_range=limits)
     progress = console.progress_bar("check")
     report = None
     try:
@@ -41,7 +45,7 @@ def check(data: str, arguments: CheckImages, console: Console) -> DataCheck:
         statistics={k: facts[k] for k in STATISTICS},
         usable=facts["usable"],
         quarantined=found.quarantine,
-        notes=facts["notes"],
+        notes=[*facts["notes"], *image_notes(found)],
         extra={
             "classes": facts["classes"],
             "splits": splits.get("splits", {}),

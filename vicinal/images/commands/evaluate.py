@@ -1,6 +1,5 @@
 """`evaluate`, `predict` and `report` for images."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from vicinal.core.data.labels import TASK_OF_KIND
 from vicinal.core.domain import OpenRun, Outcome
 from vicinal.core.evaluation.evaluation import Evaluation
-from vicinal.core.report.console import Console
+from vicinal.core.report.console import Console, print_note
 from vicinal.core.report.report import Section
 from vicinal.core.storage.files import predictions_path
 from vicinal.core.storage.run_folder import refuse_run_as_data
@@ -19,8 +18,7 @@ from vicinal.images.data.inputs import list_images
 from vicinal.images.data.read import read_images
 from vicinal.images.domain import EvaluateImages, PredictImages, ReportImages
 from vicinal.images.predict import predict_all
-from vicinal.images.report import extra_sections
-from vicinal.images.report.training_overlap import count_training_overlap
+from vicinal.images.report import extra_sections, training_overlap
 from vicinal.images.training.linear_baseline import LinearBaseline
 
 
@@ -33,9 +31,10 @@ def evaluate(run: OpenRun, arguments: EvaluateImages, console: Console) -> Evalu
     table = read_images(arguments.data, task=task, target=target)
     images, notes = model.read_for_scoring(table)
     found = model.evaluate(images, linear=LinearBaseline.load(run.path))
-    found.notes[:0] = notes
+    found.notes[:0] = notes + training_overlap.note_near_duplicates(run.path, images)
     scored = np.isin(images.table.names, found.predictions["path"])
-    overlap = count_training_overlap(run.path, images.rows(scored))
+    images = images.rows(scored)
+    overlap = training_overlap.count_training_overlap(run.path, images)
     found = found.with_training_overlap(overlap)
     if arguments.output is not None:
         paths = [str(table.root / name) for name in found.predictions["path"]]
@@ -52,7 +51,7 @@ def predict(run: OpenRun, arguments: PredictImages, console: Console) -> Outcome
     output = predictions_path(arguments.output)
     table = list_images(arguments.inputs)
     for note in table.notes:
-        print(f"note: {note}", file=sys.stderr)
+        print_note(f"note: {note}")
     return predict_all(run.model, table, output, console, keep=console.json)
 
 

@@ -19,15 +19,19 @@ from vicinal.images.data.cache import PixelCache
 from vicinal.images.data.decoding.decode import (
     DECODER_VERSION,
     Header,
+    Preprocessing,
     decode,
     digest,
+    format_range,
     header,
+    is_deep,
     open_image,
-    read_file,
     resize_array,
 )
+from vicinal.images.data.decoding.in_memory import load_source
+from vicinal.images.data.decoding.intensity_range import fraction_outside
 from vicinal.images.data.read import ImageTable, Kind
-from vicinal.images.settings import MAX_PIXELS, Resize
+from vicinal.images.settings import MAX_PIXELS, IntensityRange, Resize
 
 ProgressCallback = Callable[[int, int], None]
 """called with (number of images opened, total)"""
@@ -43,6 +47,8 @@ class DecodedImage(NamedTuple):
     header: Header | None
     digest: bytes
     pixels: np.ndarray | None
+    outside: float = 0.0
+    """fraction of the pixels outside the intensity range; 0 if read from the cache"""
 
 
 @dataclass(frozen=True)
@@ -59,15 +65,34 @@ class ImageReader:
     crop_size: int = 0
     """pixels of the network's input, cropped from the decoded image; 0: all of it"""
 
+    intensity_range: IntensityRange | None = None
+    """values scaled to 0..255 in images of more than 8 bits; None: by their format"""
+
+    @classmethod
+    def for_model(
+        cls, preprocessing: Preprocessing, cache: PixelCache | None, max_pixels: int
+    ) -> "ImageReader":
+        """Return the reader of the images that a trained model is given."""
+        return cls(
+            preprocessing.store_size,
+            preprocessing.resize,
+            cache,
+            max_pixels,
+            intensity_range=preprocessing.intensity_range,
+        )
+
     @property
     def key(self) -> str:
         """Cache key: what pixels depend on besides the file."""
-        return f"{self.size}-{self.resize}-{DECODER_VERSION}"
+        key = f"{self.size}-{self.resize}-{DECODER_VERSION}"
+        if self.intensity_range is None:
+            return key
+        return f"{key}-{'-'.join(map(repr, map(float, self.intensity_range)))}"
 
     def read(self, table: ImageTable, row: int) -> DecodedImage:
         """Open and decode one image of a table, from the cache if it is there."""
         if table.pixels is None:
-            return self._read_file(table, row)
+            return self._read_source(table.source(row))
         pixels = table.pixels[row]
         mode = "L" if pixels.ndim == 2 or pixels.shape[2] == 1 else "RGB"
         head = Header(pixels.shape[1], pixels.shape[0], mode, "array")
@@ -75,23 +100,27 @@ class ImageReader:
         resized = resize_array(pixels, self.size, self.resize)
         return DecodedImage(None, head, content, resized)
 
-    def _read_file(self, table: ImageTable, row: int) -> DecodedImage:
+    def _read_source(self, source: Any) -> DecodedImage:
+        content = b""
         try:
-            data = read_file(table.path(row))
-        except ImageError as error:
-            return DecodedImage(str(error), None, b"", None)
-        content = digest(data)
-        try:
-            image = open_image(data, self.max_pixels)
+            data, image = load_source(source)
+            content = digest(data)
+            cache = self.cache if image is None else None
+            image = image or open_image(data, self.max_pixels)
             head = header(image)
-            pixels = self.cache.get(content, self.key) if self.cache else None
+            pixels, outside = cache.get(content, self.key) if cache else None, 0.0
             if pixels is None:
-                pixels = decode(image, self.size, self.resize)
-                if self.cache:
-                    self.cache.put(content, self.key, pixels)
+                limits = self.intensity_range
+                pixels = decode(image, self.size, self.resize, limits)
+                if is_deep(image.mode):
+                    values = np.asarray(image)
+                    limits = limits or format_range(values, image.mode)
+                    outside = fraction_outside(values, limits)
+                if cache:
+                    cache.put(content, self.key, pixels)
         except ImageError as error:
             return DecodedImage(str(error), None, content, None)
-        return DecodedImage(None, head, content, pixels)
+        return DecodedImage(None, head, content, pixels, outside)
 
 
 def decode_images(
@@ -123,6 +152,21 @@ class Audit:
 
     quarantine: list[Quarantined]
     """images that cannot be used, with the reason"""
+
+    deep: np.ndarray
+    """[N] bool: one channel of more than 8 bits"""
+
+    reduced: np.ndarray
+    """[N] bool: several channels of 16 bits, of which the upper 8 are read"""
+
+    constant: np.ndarray
+    """[N] bool: all decoded pixels have one value"""
+
+    outside: np.ndarray
+    """[N] fraction of the pixels outside the intensity range"""
+
+    intensity_range: IntensityRange | None
+    """values that images of more than 8 bits were scaled from"""
 
     @property
     def groups(self) -> np.ndarray:
@@ -218,6 +262,11 @@ def audit(
         grayscale=np.zeros(n, dtype=bool),
         formats={},
         quarantine=list(table.quarantined),
+        deep=np.zeros(n, dtype=bool),
+        reduced=np.zeros(n, dtype=bool),
+        constant=np.zeros(n, dtype=bool),
+        outside=np.zeros(n),
+        intensity_range=reader.intensity_range,
     )
     formats: Counter[str] = Counter()
     for row, image in enumerate(decode_images(table, reader)):
@@ -228,6 +277,10 @@ def audit(
             result.usable[row] = True
             result.sizes[row] = image.header[:2]
             result.grayscale[row] = image.header.grayscale
+            result.deep[row] = is_deep(image.header.mode)
+            result.reduced[row] = image.header.mode.endswith(("A;16", "RGB;16"))
+            result.constant[row] = is_constant(image.pixels)
+            result.outside[row] = image.outside
             formats[image.header.format] += 1
             if keep is not None:
                 keep(row, image)
@@ -236,6 +289,16 @@ def audit(
     result.formats = dict(formats.most_common())
     _quarantine_conflicts(result)
     return result
+
+
+def is_constant(pixels: np.ndarray | None) -> bool:
+    """Return whether all pixels [H, W, C] of an image are equal."""
+    if pixels is None:
+        return False
+    flat = pixels.reshape(-1, pixels.shape[-1])
+    if len(flat) == 1 or (flat[0] != flat[-1]).any():  # most images, at no cost
+        return len(flat) == 1
+    return bool((flat == flat[0]).all())
 
 
 def _quarantine(result: Audit, row: int, reason: str) -> None:

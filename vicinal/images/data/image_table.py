@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,9 @@ class ImageTable:
     pixels: np.ndarray | None = None
     """[N, H, W] or [N, H, W, C], when the images are arrays"""
 
+    images: list[Any] | None = None
+    """[N] paths, encoded bytes, PIL images or arrays, when they were given in a list"""
+
     whole_numbers: bool = False
     """whether the class names are integers that the user gave as numbers"""
 
@@ -54,10 +58,11 @@ class ImageTable:
         names: list[str],
         root: Path | None = None,
         pixels: np.ndarray | None = None,
+        images: list[Any] | None = None,
     ) -> "ImageTable":
         """Create a table of images without labels."""
         labels = np.full(len(names), None, dtype=object)
-        return cls(names, labels, "none", root=root, pixels=pixels)
+        return cls(names, labels, "none", root=root, pixels=pixels, images=images)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -82,6 +87,10 @@ class ImageTable:
         """Return the file of a row."""
         return self.base_directory / self.names[row]
 
+    def source(self, row: int) -> Any:
+        """Return what a row is decoded from: a file, or an image in memory."""
+        return self.path(row) if self.images is None else self.images[row]
+
     def rows(self, rows: np.ndarray) -> "ImageTable":
         """Return the table of the given rows (indices, or a mask [N])."""
         index = np.arange(len(self))[rows]
@@ -92,6 +101,7 @@ class ImageTable:
             split=None if self.split is None else self.split[index],
             groups=None if self.groups is None else self.groups[index],
             pixels=None if self.pixels is None else self.pixels[index],
+            images=None if self.images is None else [self.images[i] for i in index],
         )
 
     def counts(self) -> dict[str, int]:

@@ -5,6 +5,7 @@ a directory per class                   DATA/glass/1.jpg (subdirectories are inc
 the same below train/ val/ test/        DATA/train/glass/1.jpg
 a CSV or DataFrame                      path,label[,split]; paths relative to the CSV
 arrays                                  [N, H, W] or [N, H, W, C], with labels y [N]
+a list of images                        paths, PIL images, bytes, open files, arrays
 IDX files (the format of MNIST)         train-images-idx3-ubyte[.gz] and its labels
 ======================================  ==============================================
 
@@ -22,11 +23,13 @@ from vicinal.core.data.csv_tables import read_csv
 from vicinal.core.data.labels import Kind, Task
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import DataError, NoDataError, SettingError
+from vicinal.images.data.decoding.in_memory import is_in_memory
 from vicinal.images.data.image_table import ImageTable
 from vicinal.images.data.sources.arrays import (
-    is_path_list,
+    list_of_images,
+    refuse_images_in_columns,
     table_from_arrays,
-    table_from_paths,
+    table_from_list,
 )
 from vicinal.images.data.sources.csv_tables import (
     COLUMNS,
@@ -61,7 +64,7 @@ def read_images(
     label_corrections: str | os.PathLike[str] | None = None,
     group_column: str | None = None,
 ) -> ImageTable:
-    """Read a table of images from a path, a DataFrame, arrays or a list of paths.
+    """Read a table of images from a path, a DataFrame, arrays or a list of images.
 
     y: labels of arrays and lists: [N]; for several labels per image lists of class
         names, or a label matrix [N, K] of 0 and 1.
@@ -96,11 +99,15 @@ def _read(
         with os_errors_as_data_errors(Path(data)) as path:
             return _read_path(path, task, target, group_column)
     if hasattr(data, "columns"):
+        refuse_images_in_columns(data)
         return table_from_frame(data, Path(), task, target, 0, group_column)
     if group_column is not None:
         raise SettingError(NO_GROUP_COLUMN)
-    if is_path_list(data):
-        return table_from_paths(list(data), y, task)
+    if isinstance(data, Iterator) and not is_in_memory(data):
+        data = list(data)
+    images = list_of_images(data)
+    if images is not None:
+        return table_from_list(images, y, task)
     return table_from_arrays(data, y, task)
 
 
@@ -130,7 +137,8 @@ def _read_path(
         return read_idx_folder(path, idx, task) if idx else read_folder(path, task)
     if path.suffix.lower() in CSV_SUFFIXES:
         frame = read_csv(path, COLUMNS)
-        return table_from_frame(frame, path.parent, task, target, 2, group_column)
+        root, name = path.parent, path.name
+        return table_from_frame(frame, root, task, target, 2, group_column, name)
     raise DataError(
         f"{path} is a file; expected a directory of images or a CSV. "
         "To classify one image with a trained model: vicinal predict RUN IMAGE."

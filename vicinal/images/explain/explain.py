@@ -115,7 +115,7 @@ def explain(
             f"The {method} map of this image is not finite: the weights or activations "
             "of the network contain NaN or infinity. Train the model again."
         )
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     noise = NOISE * torch.randn(x.shape, generator=generator).to(x)
     noisy_attribution = attribute(x + noise, explained).cpu().numpy()
     image, saliency = torch.tensor(pixels).movedim(-1, 0), attribution.cpu()
@@ -153,7 +153,7 @@ def read_single_image(model: "ImageModel", X: Any) -> np.ndarray:
             f"Expected one image. Got {len(table)} instead: name one file, or pass an "
             "array [1, H, W(, C)]."
         )
-    names, reasons, pixels = next(model.read_batches(table))
+    [(names, reasons, pixels)] = model.read_batches(table)
     if reasons[0] is not None:
         raise ImageError(f"{names[0]} cannot be read: {reasons[0]}.")
     return pixels[0]

@@ -26,7 +26,7 @@ from vicinal.core.compute.runtime import (
     candidate_runtimes,
     fastest_runtime,
 )
-from vicinal.core.compute.threads import num_cores
+from vicinal.core.compute.threads import network_lock, num_cores
 from vicinal.core.settings import Precision
 from vicinal.images.data.cache import PixelCache, cache_directory
 from vicinal.images.data.decoding.decode import DECODER_VERSION, Preprocessing
@@ -36,7 +36,8 @@ from vicinal.images.networks.base import Network
 MANY_IMAGES = 256
 """images from which preparing an engine takes less time than it saves"""
 
-BATCH_SIZE = 64
+TIMING_BATCH = 16
+"""images that engines are timed on"""
 
 TRACE_VERSION = "from-bytes"
 """part of the names of traced networks; change it when `_FromPixels` changes"""
@@ -166,19 +167,24 @@ class Engines:
     """the engine for many images, being loaded in a thread"""
 
     def embed(self, pixels: np.ndarray, *, many: bool) -> Tensor:
-        """Return embeddings [B, D] of pixels [B, S, S, C] uint8."""
-        if many not in self._engines:
-            preloading = self._preloading if many else None
-            engine = preloading.result() if preloading else None
-            self._engines[many] = engine or self._make(many)
-        return self._engines[many](pixels)
+        """Return embeddings [B, D] of pixels [B, S, S, C] uint8.
+
+        Threads take turns. A forked process does not use the OpenVINO of its parent.
+        """
+        many = many and not openvino.is_lost()
+        with network_lock():
+            if many not in self._engines:
+                preloading = self._preloading if many else None
+                engine = preloading.result() if preloading else None
+                self._engines[many] = engine or self._make(many)
+            return self._engines[many](pixels)
 
     def preload(self) -> None:
         """Start loading the engine for many images in a thread, if it is on disk.
 
         It is not traced there: torch's tracers change what modules do in every thread.
         """
-        if self._preloading is not None or True in self._engines:
+        if self._preloading is not None or True in self._engines or openvino.is_lost():
             return
         runtime = self.runtime_for(many=True)
         if runtime.engine == "openvino":
@@ -199,7 +205,7 @@ class Engines:
 
     def runtime_for(self, many: bool) -> Runtime:
         """Return the runtime for few images, or the one measured fastest for many."""
-        if not many or self.runtime.deterministic:
+        if not many or self.runtime.deterministic or openvino.is_lost():
             return replace(self.runtime, engine="torch", compiled=False)
         return self._fastest
 
@@ -234,7 +240,7 @@ def fastest_forward(
     """
     runtimes = [runtime for runtime in runtimes if not runtime.compiled]
     side = preprocessing.image_size
-    x = torch.rand(16, preprocessing.channels, side, side)
+    x = torch.rand(TIMING_BATCH, preprocessing.channels, side, side)
 
     def measure() -> Runtime:
         runtime = fastest_runtime(network, x, runtimes, repeats=2, training=False)
@@ -272,7 +278,7 @@ def _choose_engine(
     if runtime.device != "cpu" or runtime.deterministic or not openvino.is_installed():
         return runtime
     side = preprocessing.store_size
-    shape = BATCH_SIZE, side, side, preprocessing.channels
+    shape = TIMING_BATCH, side, side, preprocessing.channels
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     seconds = {}
     for candidate in (runtime, replace(runtime, engine="openvino")):

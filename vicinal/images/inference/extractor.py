@@ -1,5 +1,6 @@
 """Read images and compute what predictions are made of: embeddings and logits."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,10 +11,13 @@ import torch
 from torch import Tensor
 
 from vicinal.core.compute.runtime import Runtime
+from vicinal.core.compute.threads import network_lock
 from vicinal.core.settings import Precision
+from vicinal.errors import IntensityWarning
 from vicinal.images.data.audit import ImageReader, decode_images
 from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.decoding.decode import Preprocessing, to_channels
+from vicinal.images.data.image_notes import describe_outside
 from vicinal.images.data.read import ImageTable
 from vicinal.images.inference.engines import MANY_IMAGES, Engines, make_engine
 from vicinal.images.inference.out_of_distribution import ImageFeatures
@@ -60,9 +64,10 @@ class FeatureExtractor:
     def embed_exactly(self, pixels: np.ndarray) -> Tensor:
         """Return embeddings [B, D] by the network itself, in float32."""
         plain = Runtime(self.runtime.device)
-        engine = make_engine(self.network, self.preprocessing, plain, many=False)
-        z = engine(pixels)
-        self.runtime.prepare(self.network)
+        with network_lock():
+            engine = make_engine(self.network, self.preprocessing, plain, many=False)
+            z = engine(pixels)
+            self.runtime.prepare(self.network)
         return z
 
     def logits(self, embeddings: Tensor | np.ndarray) -> Tensor:
@@ -91,9 +96,11 @@ class FeatureExtractor:
         """Yield names, reasons and pixels of the images of a table, batch by batch."""
         size, channels = self.preprocessing.store_size, self.preprocessing.channels
         # one pass over many images would only push useful entries out of the cache
-        reader = ImageReader(size, self.preprocessing.resize, None, max_pixels)
+        reader = ImageReader.for_model(self.preprocessing, None, max_pixels)
         decoded = zip(table.names, decode_images(table, reader), strict=True)
+        outside: dict[str, float] = {}
         while part := list(islice(decoded, BATCH)):
+            outside |= {name: image.outside for name, image in part if image.outside}
             pixels = [
                 to_channels(image.pixels, channels)
                 for _, image in part
@@ -105,6 +112,9 @@ class FeatureExtractor:
                 [image.reason for _, image in part],
                 np.stack(pixels) if pixels else empty,
             )
+        fractions = np.array(list(outside.values()))
+        for note in describe_outside([*outside], fractions, reader.intensity_range):
+            warnings.warn(note, IntensityWarning, stacklevel=2)
 
 
 def _batches(images: ImageDataset) -> list[np.ndarray]:

@@ -69,6 +69,16 @@ class OutlierDetector:
             false_alarm_rate,
         )
 
+    def check_widths(self, embedding_size: int, channels: int) -> None:
+        """Raise ValueError for a detector of a network of another kind."""
+        statistics = 2 * channels + (2 if channels == 1 else 3)
+        own = [d.prototypes.shape[1] for d in (self.embeddings, self.pixel_statistics)]
+        if own != [embedding_size, statistics]:
+            raise ValueError(
+                f"the outlier detector takes {own} features, not "
+                f"{[embedding_size, statistics]}"
+            )
+
     @property
     def can_detect(self) -> bool:
         """True if there were enough images to flag any image."""

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from vicinal.core.data.splits import TEST
-from vicinal.core.storage.run_folder import MODEL_JSON, read
+from vicinal.core.storage.run_folder import MODEL_JSON, read_settings, read_table
 from vicinal.core.text import pluralize
 from vicinal.errors import NoDataError, RunError, SettingError
 from vicinal.images.data.decoding.decode import Preprocessing
+from vicinal.images.data.decoding.intensity_range import describe_range
 from vicinal.images.data.decoding.preprocess import to_input
 from vicinal.images.data.inputs import list_images
 from vicinal.images.explain.explain import crop_pixels, read_single_image
@@ -77,10 +78,12 @@ def describe_input(preprocessing: Preprocessing) -> str:
         ", ".join(f"{v:g}" for v in values)
         for values in (preprocessing.mean, preprocessing.std)
     )
+    limits = preprocessing.intensity_range
+    scaled = f"{describe_range(limits)} scaled to 0..255 if deeper; " if limits else ""
     colors = "channels red, green, blue" if preprocessing.channels == 3 else "grey"
     return (
         f"input: {side} x {side} pixels, {colors} ({resizing}); "
-        f"value = (byte / 255 - mean) / std, mean {mean}, std {std}"
+        f"{scaled}value = (byte / 255 - mean) / std, mean {mean}, std {std}"
     )
 
 
@@ -139,11 +142,9 @@ def held_out_images(run: Path) -> list[str]:
 
     RunError if the images are no longer where they were.
     """
-    import pandas as pd
-
-    data = Path(read(run, "settings.json")["data"])
+    data = Path(read_settings(run)["data"])
     root = data if data.is_dir() else data.parent
-    splits = pd.read_csv(run / "data" / "splits.csv", dtype=str, keep_default_na=False)
+    splits = read_table(run, "data/splits.csv", ["path", "split"])
     splits = splits.sort_values("split", kind="stable")  # test, train, val
     paths = [root / name for name in splits["path"]]
     existing = [str(path) for path in paths if path.is_file()]

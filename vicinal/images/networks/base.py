@@ -39,6 +39,21 @@ class Network(nn.Module):
         """Return embeddings: `[N, C, H, W]` to `[N, D]`."""
         raise NotImplementedError
 
+    def chain(self) -> list[nn.Module]:
+        """Return the modules that `embed` applies one after the other before `pool`.
+
+        Empty for a network that is not such a chain.
+        """
+        return []
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """Return the embeddings of the chain's output: `[N, D, H, W]` to `[N, D]`."""
+        return maps.mean((2, 3))
+
+    def classify(self, embeddings: Tensor) -> Tensor:
+        """Return logits, with dropout in training: `[N, D]` to `[N, num_classes]`."""
+        return self.head(embeddings)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return logits: `[N, C, H, W]` to `[N, num_classes]`."""
         raise NotImplementedError

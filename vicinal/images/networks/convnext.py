@@ -114,11 +114,17 @@ class ConvNeXt(Network):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
+    def chain(self) -> list[nn.Module]:
+        return [block for stage in self.features for block in stage.children()]
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """Return the normalized channel means: `[N, D, H, W]` to `[N, D]`."""
+        return self.classifier[:2](maps.mean((2, 3), keepdim=True))
+
     def embed(self, x: Tensor) -> Tensor:
         """Return the normalized channel means: `[N, C, H, W]` to `[N, widths[-1]]`."""
         x = x.contiguous(memory_format=torch.channels_last)  # for LayerNorm2d
-        z = self.features(x).mean((2, 3), keepdim=True)  # [N, D, 1, 1]
-        return self.classifier[:2](z)
+        return self.pool(self.features(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits: `[N, C, H, W]`, H and W at least 32, to `[N, num_classes]`."""

@@ -158,13 +158,19 @@ class MobileNetV2(Network):
         nn.init.normal_(self.head.weight, 0, 0.01)
         nn.init.zeros_(self.head.bias)
 
+    def chain(self) -> list[nn.Module]:
+        return list(self.features)
+
     def embed(self, x: Tensor) -> Tensor:
         """Return the last feature map's means: `[N, C, H, W]` to `[N, 1280]`."""
-        return self.features(x).mean((2, 3))
+        return self.pool(self.features(x))
+
+    def classify(self, embeddings: Tensor) -> Tensor:
+        return self.classifier(embeddings)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits: `[N, C, H, W]` to `[N, num_classes]`."""
-        return self.classifier(self.embed(x))
+        return self.classify(self.embed(x))
 
 
 def blocks(padding: Padding, norm_eps: float) -> list[nn.Module]:

@@ -155,12 +155,16 @@ class ResNet(Network):
         self.fc = nn.Linear(512 * e, num_classes)
         he_init(self)
 
+    def chain(self) -> list[nn.Module]:
+        stem = nn.Sequential(self.conv1, self.bn1, self.relu, self.maxpool)
+        return [stem, *self.layer1, *self.layer2, *self.layer3, *self.layer4]
+
     def embed(self, x: Tensor) -> Tensor:
         """Return the last feature map's means: `[N, C, H, W]` to `[N, D]`."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # [N, 64, H/4, W/4]
         x = self.layer2(self.layer1(x))
         x = self.layer4(self.layer3(x))  # [N, D, H/32, W/32]
-        return x.mean((2, 3))
+        return self.pool(x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits: `[N, C, H, W]` to `[N, num_classes]`."""
@@ -184,11 +188,15 @@ class CifarResNet(Network):
         self.linear = nn.Linear(64, num_classes)
         he_init(self)
 
+    def chain(self) -> list[nn.Module]:
+        stem = nn.Sequential(self.conv1, self.bn1, self.relu)
+        return [stem, *self.layer1, *self.layer2, *self.layer3]
+
     def embed(self, x: Tensor) -> Tensor:
         """Return the last feature map's means: `[N, C, H, W]` to `[N, 64]`."""
         x = self.relu(self.bn1(self.conv1(x)))  # [N, 16, H, W]
         x = self.layer3(self.layer2(self.layer1(x)))  # [N, 64, H/4, W/4]
-        return x.mean((2, 3))
+        return self.pool(x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits: `[N, C, H, W]` to `[N, num_classes]`."""

@@ -87,9 +87,12 @@ class Small(Network):
         self.fc = nn.Linear(widths[-1], num_classes)
         he_init(self)
 
+    def chain(self) -> list[nn.Module]:
+        return list(self.stages)
+
     def embed(self, x: Tensor) -> Tensor:
         """Return the last feature map's means: `[N, C, H, W]` to `[N, widths[-1]]`."""
-        return self.stages(x).mean((2, 3))
+        return self.pool(self.stages(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits: `[N, C, H, W]` to `[N, num_classes]`."""

@@ -6,6 +6,7 @@ optional dependency: pip install 'vicinal[timm]'.
 """
 
 import difflib
+import re
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -99,7 +100,15 @@ class TimmNetwork(Network):
 
 
 def import_timm(name: str) -> Any:
-    """Return the library; MissingExtraError says that `timm:name` needs it."""
+    """Return the library; MissingExtraError says that `timm:name` needs it.
+
+    SettingError for a name that is not one of timm's own, such as a place on the hub.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise SettingError(
+            f"{PREFIX}NAME must be a network of timm: letters, digits and _ . -. Got "
+            f"{name!r} instead."
+        )
     try:
         return import_module("timm")
     except (ImportError, RuntimeError) as error:  # RuntimeError: see below

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from vicinal.images.training.scratch_comparison import (
     fine_tuned_after,
     scratch_seconds,
 )
+
+if TYPE_CHECKING:
+    from vicinal.images.explain.shortcut_analysis import ShortcutAnalysis
 
 
 @dataclass
@@ -106,3 +110,35 @@ def training_overlap(
         "images, so the score is too good"
     )
     return count, note
+
+
+def find_shortcuts(
+    estimator: ImageEstimator,
+    images: ImageDataset,
+    *,
+    held_out: bool,
+    check_interrupt: Callable[[], None],
+) -> "tuple[ShortcutAnalysis | None, str]":
+    """Search for shortcuts as the settings say; return them in a sentence too.
+
+    held_out: whether the model was not trained on the images.
+    """
+    settings, tuned = estimator.settings_, bool(estimator.history_)
+    if not settings.should_find_shortcuts(
+        fine_tuned=tuned, num_test_images=len(images)
+    ):
+        return None, ""
+    if estimator.objective_.kind != "single_label":
+        text = "note: shortcuts are searched only for one class per image"
+        return None, text if settings.shortcuts == "on" else ""
+    from vicinal.images.explain.shortcut_analysis import analyze_shortcuts
+    from vicinal.images.explain.shortcuts import describe_shortcuts
+
+    found = analyze_shortcuts(
+        estimator,
+        images,
+        held_out=held_out,
+        seed=estimator.random_state,
+        check_interrupt=check_interrupt,
+    )
+    return found, describe_shortcuts(found.shortcuts, found.classes)

@@ -16,6 +16,9 @@ from vicinal.images.model import ImageModel
 MAX_IMAGES = 128
 """images that are compared, because float32 on torch is slow"""
 
+FEW_IMAGES = 16
+"""images that are compared where the minutes are used up"""
+
 
 class Agreement(NamedTuple):
     """The predictions of an engine compared with torch in float32."""
@@ -47,15 +50,20 @@ class Agreement(NamedTuple):
 
 
 def agreement(
-    model: ImageModel, images: ImageDataset, *, held_out: bool = True
+    model: ImageModel,
+    images: ImageDataset,
+    *,
+    held_out: bool = True,
+    max_images: int = MAX_IMAGES,
 ) -> Agreement | None:
     """Compare on labelled images; None for few images, which torch predicts anyway.
 
     held_out: whether the model was not trained on them, so that scores are meaningful.
+    max_images: images that are compared.
     """
     if len(images) < MANY_IMAGES:
         return None
-    rows = np.linspace(0, len(images) - 1, MAX_IMAGES).astype(int)
+    rows = np.linspace(0, len(images) - 1, max_images).astype(int)
     sample = images.rows(rows)
     objective, y = model.objective_, model.objective_.encode(sample.table.labels)
     pixels = sample.batch(np.arange(len(sample)))

@@ -47,6 +47,8 @@ from vicinal.images.report.label_issues import (
     describe_learning_curve,
     label_issue_blocks,
 )
+from vicinal.images.report.outliers import Outliers
+from vicinal.images.report.split_leaks import SplitLeaks
 from vicinal.images.training.scratch_comparison import TrainingComparison
 
 if TYPE_CHECKING:
@@ -89,6 +91,12 @@ class ReportData(NamedTuple):
 
     leaky_score: Score | None = None
     """score of the linear probe if near duplicates were spread over the folds"""
+
+    outliers: Outliers | None = None
+    """training images that are unlike the others"""
+
+    leaks: SplitLeaks | None = None
+    """near duplicates of training images in the user's test split"""
 
     @property
     def scored_split(self) -> str:
@@ -151,6 +159,8 @@ def _quarantine(run: ReportData) -> Section:
 
 def _results(run: ReportData) -> Section:
     evaluation, extra = run.evaluation, list[Block]()
+    if run.leaks is not None:
+        extra += run.leaks.blocks()
     if evaluation is not None:
         extra += ranking_table(evaluation)
     detector = run.estimator.outlier_detector_
@@ -181,6 +191,8 @@ def _errors(run: ReportData) -> Section:
             train = run.images.rows(run.split == TRAIN)
             objective = run.estimator.objective_
             extra += label_issue_blocks(run.label_issues, train, objective)
+    if run.outliers is not None:
+        extra += run.outliers.blocks(run.images.rows(run.split == TRAIN))
     return errors_section(run.evaluation, unit=UNIT, extra=extra)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vicinal.core.data.splits import TEST, TRAIN
-from vicinal.core.storage.run_folder import read
+from vicinal.core.storage.run_folder import read_settings, read_table
 from vicinal.errors import RunError
 from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.cache import PixelCache
@@ -23,10 +23,8 @@ def load_run_images(run: Path, model: "ImageModel", split: str) -> ImageDataset 
 
     split: train, val or test. RunError if the data of the run cannot be found.
     """
-    import pandas as pd
-
-    settings = read(run, "settings.json")
-    splits = pd.read_csv(run / "data" / "splits.csv", dtype=str, keep_default_na=False)
+    settings = read_settings(run)
+    splits = read_table(run, "data/splits.csv", ["path", "split"])
     names = set(splits.loc[splits["split"] == split, "path"])
     if not Path(settings["data"]).exists():
         raise RunError(
@@ -34,9 +32,9 @@ def load_run_images(run: Path, model: "ImageModel", split: str) -> ImageDataset 
         )
     table = read_images(
         settings["data"],
-        task=settings["task"],
-        target=settings["options"]["target"],
-        label_corrections=settings["options"]["label_corrections"],
+        task=settings.get("task", "auto"),
+        target=settings["options"].get("target"),
+        label_corrections=settings["options"].get("label_corrections"),
         group_column=settings["parameters"].get("group_column"),
     )
     rows = np.array([escape_non_utf8(name) in names for name in table.names], bool)
@@ -44,12 +42,7 @@ def load_run_images(run: Path, model: "ImageModel", split: str) -> ImageDataset 
         return None
     preprocessing = model.preprocessing_
     cache = PixelCache() if model.settings_.cache else None
-    reader = ImageReader(
-        preprocessing.store_size,
-        preprocessing.resize,
-        cache,
-        model.settings_.max_pixels,
-    )
+    reader = ImageReader.for_model(preprocessing, cache, model.settings_.max_pixels)
     return load_dataset(table.rows(rows), reader, channels=preprocessing.channels)[1]
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vicinal.core.data.labels import describe_task
-from vicinal.core.data.splits import SPLITS
+from vicinal.core.data.splits import SPLITS, TEST
 from vicinal.core.text import pluralize
 from vicinal.images.data.audit import (
     Audit,
@@ -91,9 +91,13 @@ class SplitReport:
         across = self.across_splits()
         if not across:
             return
+        test = [
+            s for g in across for s in g.splits if s == TEST and set(g.splits) - {s}
+        ]
         yield (
-            f"duplicates across splits: {_describe_groups(across)}; they make the "
-            "score too high"
+            f"duplicates across splits: {_describe_groups(across)}, "
+            f"{pluralize(len(test), 'image')} in test; they would make the score too "
+            "high, so training leaves those of test out of it"
         )
         for group in across[:MAX_GROUPS]:
             pairs = zip(group.names, group.splits, strict=True)

@@ -19,6 +19,9 @@ from vicinal.images.splits.split import (
     split_dataset,
 )
 
+NEAR_DUPLICATE = "a near duplicate of "
+"""beginning of the reason against test images that are left out as such"""
+
 SPLIT_RANK = {TRAIN: 0, VAL: 1, TEST: 2}
 """of copies in several splits, the one of lowest rank stays"""
 
@@ -36,6 +39,9 @@ class Partition:
 
     quarantined: list[Quarantined] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    leaks: ImageDataset | None = None
+    """test images that were left out as near duplicates of training images"""
 
     @property
     def train(self) -> ImageDataset:
@@ -82,8 +88,9 @@ def partition_images(
 ) -> Partition:
     """Return the images with their splits: the user's own, or a stratified one.
 
-    val_fraction: the fraction of so many images. In the user's own split, copies of
-    training images and classes without a training image are quarantined.
+    val_fraction: the fraction of so many images. In the user's own split, copies and
+    near duplicates of training images and classes without a training image are
+    quarantined.
     """
     kept = np.ones(len(images), dtype=bool)
     if (given_split(images.table) == TRAIN).all():  # no split, or training images only
@@ -93,8 +100,8 @@ def partition_images(
     else:
         found = Partition(images, _complete_split(images, val_fraction, seed), kept)
         found.quarantine(_leaked_copies(found))
-        found.notes += _note_near_leaks(found)
     found.quarantine(_unknown_classes(found))
+    _leave_out_leaks(found)
     return found
 
 
@@ -133,17 +140,36 @@ def _leaked_copies(found: Partition) -> dict[int, str]:
     return reasons
 
 
-def _note_near_leaks(found: Partition) -> list[str]:
-    """Return a note if test images are near duplicates of training images."""
+def _leave_out_leaks(found: Partition) -> None:
+    """Quarantine test images that are near duplicates of training images.
+
+    Or of validation images, or in one group with either. Where all test images are,
+    they stay, with a note that the score is too good.
+    """
     images, split = found.images, found.split
-    in_train = np.unique(images.groups[split == TRAIN])
-    leaks = np.flatnonzero(np.isin(images.groups, in_train) & (split == TEST))
-    if not len(leaks):
-        return []
-    return [
-        f"{pluralize(len(leaks), 'test image')} with near duplicates in train, so the "
-        f"score is too good; the first: {images.table.names[int(leaks[0])]}"
-    ]
+    reasons = {}
+    for rows in rows_by_group(images.groups, np.ones(len(images), dtype=bool)):
+        first = min(rows, key=lambda row: SPLIT_RANK[str(split[row])])
+        if split[first] == TEST:
+            continue
+        where = f"{images.table.names[first]}, which is in {split[first]}"
+        for row in rows[split[rows] == TEST]:
+            reasons[int(row)] = f"{NEAR_DUPLICATE}{where}, or in its group"
+    if not reasons:
+        return
+    count = pluralize(len(reasons), "test image")
+    if len(reasons) == (split == TEST).sum():
+        found.notes.append(
+            f"{count}, all of them, with near duplicates in train, so the score is too "
+            f"good; the first: {images.table.names[min(reasons)]}"
+        )
+        return
+    found.leaks = images.rows(np.array(sorted(reasons)))
+    found.notes.append(
+        f"{count} with near duplicates in train or val: they are quarantined, and the "
+        "score is without them"
+    )
+    found.quarantine(reasons)
 
 
 def _unknown_classes(found: Partition) -> dict[int, str]:

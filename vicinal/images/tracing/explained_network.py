@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vicinal.core.compute.batchnorm_folding import fold_batchnorm
 from vicinal.core.compute.memory import keep_memory
+from vicinal.core.compute.openvino import is_lost
 from vicinal.core.compute.runtime import Runtime
 from vicinal.errors import SettingError
 from vicinal.images.data.decoding.decode import Preprocessing
@@ -97,7 +98,8 @@ class ExplainedNetwork:
         if self._first_image is None:
             self._first_image = image
         self._several_images |= not torch.equal(image, self._first_image)
-        if self._several_images and not self.engines.runtime.deterministic:
+        exact = self.engines.runtime.deterministic or is_lost()
+        if self._several_images and not exact:
             return self.fastest_gradients
         return self.torch_gradients
 

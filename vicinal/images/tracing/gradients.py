@@ -14,7 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vicinal.core.compute.openvino import compile_with_openvino, is_installed
+from vicinal.core.compute.openvino import (
+    compile_with_openvino,
+    is_installed,
+    is_lost,
+)
 from vicinal.images.networks.base import Network
 from vicinal.images.tracing.target import Target
 from vicinal.images.tracing.trace import eval_mode
@@ -112,7 +116,7 @@ def select_fastest(
 
     example: images [BATCH, C, H, W] to measure with.
     """
-    if not is_installed() or example.device.type != "cpu":
+    if is_lost() or not is_installed() or example.device.type != "cpu":
         return torch_gradients
     try:
         openvino_gradients = OpenVinoGradients(network, example[:OPENVINO_BATCH])

@@ -10,6 +10,9 @@ from vicinal.images.networks.base import Network
 MIN_EPOCHS = 3
 """fewer epochs than this improve little on a fitted head"""
 
+ENOUGH_EPOCHS = 10
+"""epochs from which training more blocks is worth more than further epochs"""
+
 
 def is_head_block(network: Network, names: list[str]) -> bool:
     """Return True if a block of parameter names is the network's head."""
@@ -40,19 +43,23 @@ def freeze_blocks(network: Network, blocks: str) -> None:
         parameter.requires_grad = name not in frozen
 
 
-def choose_frozen_blocks(
-    network: Network, seconds: float, epoch_seconds: Callable[[str], float]
-) -> str:
-    """Return as few blocks to freeze as leave time for MIN_EPOCHS within `seconds`.
+def choose_frozen_blocks(network: Network, epochs: Callable[[str], float]) -> str:
+    """Return as few blocks to freeze as leave time for ENOUGH_EPOCHS.
 
-    epoch_seconds: returns the seconds per epoch with a number of frozen blocks. None, a
-    half and three quarters are tried; where all are too slow, "all" is returned.
+    epochs: returns for how many epochs there is time with a number of frozen blocks.
+    None, a third, a half and three quarters are tried. Where that many epochs fit with
+    none of them, it is the number with the most epochs, or "all" if these are fewer
+    than MIN_EPOCHS.
     """
     body = count_body_blocks(network)
-    for frozen in (0, body // 2, 3 * body // 4):
-        if MIN_EPOCHS * epoch_seconds(str(frozen)) <= seconds:
+    most, chosen = float(MIN_EPOCHS), "all"
+    for frozen in dict.fromkeys((0, body // 3, body // 2, 3 * body // 4)):
+        found = epochs(str(frozen))
+        if found >= ENOUGH_EPOCHS:
             return str(frozen)
-    return "all"
+        if found >= most:
+            most, chosen = found, str(frozen)
+    return chosen
 
 
 def lr_multipliers(network: Network, decay: float) -> dict[str, float]:

@@ -1,21 +1,32 @@
 """What ImageClassifier and ImageRegressor find in `fit`, and its file format."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+
 from vicinal.core.compute.runtime import Runtime, find_device
-from vicinal.core.estimators.supervised_model import FittedModel
+from vicinal.core.estimators.model_files import load_network
+from vicinal.core.estimators.supervised_model import SHARED, FittedModel
 from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import Tensors, with_prefix
+from vicinal.core.storage.schema import Object
 from vicinal.errors import SettingError
+from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.decoding.decode import Preprocessing
-from vicinal.images.inference.out_of_distribution import OutlierDetector
+from vicinal.images.inference.extractor import dataset_pixel_statistics
+from vicinal.images.inference.out_of_distribution import ImageFeatures, OutlierDetector
 from vicinal.images.networks import build
 from vicinal.images.networks.base import Network
 from vicinal.images.settings import ImageSettings
 from vicinal.images.training.linear_probe import LinearProbe
+from vicinal.images.weights.model_schema import IMAGES, read_preprocessing
 from vicinal.images.weights.transfer import DETECTOR_PREFIX
+
+MAX_DETECTOR_IMAGES = 2_000
+"""training images that the outlier detector compares with"""
 
 
 def build_image_network(
@@ -37,6 +48,8 @@ def build_image_network(
 @dataclass(frozen=True, kw_only=True)
 class FittedImageModel(FittedModel):
     """A network with its preprocessing, and how it was trained."""
+
+    schema = Object({**SHARED, **IMAGES}, more=True)
 
     network: Network
     preprocessing: Preprocessing
@@ -106,17 +119,17 @@ class FittedImageModel(FittedModel):
         shared = cls.shared_fields(description)
         options = dict(description["network"])
         backbone = options.pop("backbone")
-        preprocessing = Preprocessing.from_dict(description["preprocessing"])
-        network = build_image_network(
-            backbone, options, shared["objective"], preprocessing
-        )
-        network.load_state_dict(
-            {k: t for k, t in tensors.items() if not k.startswith(DETECTOR_PREFIX)}
+        preprocessing = read_preprocessing(description["preprocessing"])
+        objective = shared["objective"]
+        network = load_network(
+            lambda: build_image_network(backbone, options, objective, preprocessing),
+            {k: t for k, t in tensors.items() if not k.startswith(DETECTOR_PREFIX)},
         )
         values, detector = description["outlier_detector"], None
         if values is not None:
             arrays = with_prefix(DETECTOR_PREFIX[:-1], tensors)
             detector = OutlierDetector.from_arrays(arrays, values)
+            detector.check_widths(network.embedding_size, preprocessing.channels)
         runtime = _available(Runtime(**description["runtime"]))
         runtime.prepare(network).eval()
         return cls(
@@ -128,6 +141,32 @@ class FittedImageModel(FittedModel):
             runtime=runtime,
             outlier_detector=detector,
         )
+
+
+def fit_outlier_detector(
+    model: FittedImageModel,
+    train: ImageDataset,
+    val: ImageDataset,
+    compute_features: Callable[[ImageDataset], ImageFeatures],
+    rate: float,
+    seed: int,
+) -> OutlierDetector | None:
+    """Return the detector of a model, by images that were held out; None without any.
+
+    compute_features: by the network as it is; for the linear probe those it was fitted
+    on are used. rate: fraction of in-distribution images that may be flagged.
+    """
+    order = np.random.default_rng(seed).permutation(len(train))
+    rows = np.sort(order[:MAX_DETECTOR_IMAGES])
+    images, groups = train.rows(rows), train.groups[rows]
+    if model.linear_probe is not None and not model.is_fine_tuned:
+        embeddings = model.linear_probe.features[rows]
+        features = ImageFeatures(embeddings, dataset_pixel_statistics(images))
+        return OutlierDetector.fit(features, rate, seed, groups=groups)
+    if not len(val):
+        return None
+    features, held_out = compute_features(images), compute_features(val)
+    return OutlierDetector.fit(features, rate, seed, held_out=held_out)
 
 
 def _available(runtime: Runtime) -> Runtime:

@@ -78,14 +78,17 @@ def extract_features(
     preprocessing: Preprocessing,
     runtime: Runtime,
     *,
+    many: bool | None = None,
     cache: bool = True,
     report_progress: ProgressCallback | None = None,
 ) -> np.ndarray:
     """Return the network's embedding of each image: [N, D] float32.
 
+    many: whether the engine is one for many images; None: if these are.
     report_progress(done, total) is called after each batch; it may raise to stop.
     """
     size, total = network.embedding_size, len(images)
+    many = total >= MANY_IMAGES if many is None else many
     disk_cache = (
         FeatureCache(network_hash(network, preprocessing, runtime)) if cache else None
     )
@@ -98,7 +101,7 @@ def extract_features(
         else:
             features[row] = feature
     done = total - len(missing)
-    embed = make_engine(network, preprocessing, runtime, many=total >= MANY_IMAGES)
+    embed = make_engine(network, preprocessing, runtime, many=many)
     for start in range(0, len(missing), CHUNK_SIZE):
         chunk = np.array(missing[start : start + CHUNK_SIZE])
         for rows in _batches(chunk):

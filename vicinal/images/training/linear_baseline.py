@@ -14,12 +14,23 @@ import numpy as np
 import torch
 from scipy.linalg import LinAlgWarning
 
+from vicinal.core.estimators.model_files import FLOATS, TensorOf, check_tensors
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import load_tensors, save_tensors
+from vicinal.core.storage.files import refuse_links
+from vicinal.core.storage.schema import Flag, Object
+from vicinal.errors import ModelFileError
 from vicinal.images.data.dataset import ImageDataset
 
 BASELINE_NAME = "linear model on pixels"
 FILE = "baseline.safetensors"
+METADATA = Object({"multi_label": Flag()})
+TENSORS = {
+    "weights": TensorOf(FLOATS, ("features", "outputs")),
+    "intercept": TensorOf(FLOATS, ("outputs",)),
+    "classes": TensorOf((torch.int64, *FLOATS), ("classes",)),
+}
+"""what the file holds"""
 
 SIDE = 16
 """pixels per side of a thumbnail"""
@@ -63,7 +74,8 @@ class LinearBaseline:
         """Write the model into a run directory."""
         names = "weights", "intercept", "classes"
         tensors = {name: torch.from_numpy(getattr(self, name)) for name in names}
-        save_tensors(folder / FILE, tensors, {"multi_label": self.multi_label})
+        metadata = {"multi_label": self.multi_label}
+        save_tensors(refuse_links(folder, folder / FILE), tensors, metadata)
 
     @classmethod
     def load(cls, folder: Path) -> "LinearBaseline | None":
@@ -71,7 +83,15 @@ class LinearBaseline:
         if not (folder / FILE).exists():
             return None
         tensors, values = load_tensors(folder / FILE)
-        return cls(**{name: t.numpy() for name, t in tensors.items()}, **values)
+        try:
+            METADATA.check(values)
+            check_tensors(tensors, TENSORS)
+        except ValueError as error:
+            raise ModelFileError(
+                f"{folder / FILE} is damaged: {error}. Restore the file from a copy, "
+                "or train again with another --out."
+            ) from error
+        return cls(**{name: tensors[name].numpy() for name in TENSORS}, **values)
 
 
 def fit_linear_baseline(

@@ -5,6 +5,7 @@ does not distort the features as a random one does (Kumar et al. 2022, "Fine-Tun
 Distort Pretrained Features and Underperform Out-of-Distribution", section 3.4).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,11 +59,12 @@ def fit_linear_probe(
     y: np.ndarray,
     objective: Objective,
     seed: int,
+    seconds: float = math.inf,
 ) -> LinearProbe:
     """Cross-validate linear heads on features [N, D] of images with targets y.
 
-    Groups (`ImageDataset.groups`) stay in one fold. Raises NoDataError for fewer than
-    two different images.
+    Groups (`ImageDataset.groups`) stay in one fold. seconds: time that it may take.
+    Raises NoDataError for fewer than two different images.
     """
     groups = images.groups
     count = min(FOLDS, len(np.unique(groups)))
@@ -75,7 +77,7 @@ def fit_linear_probe(
     strata = np.asarray(labels if single_label else np.zeros(len(labels))).astype(str)
     folds = assign_folds(strata, groups, folds=count, seed=seed_for(seed, 4) % 2**32)
     folds = np.unique(folds, return_inverse=True)[1]  # large groups may leave one empty
-    fit = cross_validate_head(features, y, objective, folds)
+    fit = cross_validate_head(features, y, objective, folds, seconds)
     predicted = objective.predict(fit.logits)
     score = objective.score(y, objective.decide(predicted), groups)
     return LinearProbe(features, y, fit, folds, predicted, score)

@@ -10,6 +10,8 @@ from torch import Tensor
 from vicinal.core.compute.memory import free_device_memory
 from vicinal.core.compute.runtime import device_with_index, seeded_generator
 from vicinal.core.compute.threads import prefetch
+from vicinal.core.text import pluralize
+from vicinal.errors import NoDataError
 from vicinal.images.data.audit import ProgressCallback
 from vicinal.images.data.dataset import MEMORY_FRACTION, ImageDataset
 from vicinal.images.data.decoding.decode import Preprocessing
@@ -17,6 +19,15 @@ from vicinal.images.training.augment import Augmentation, augment_batch
 
 CHUNK_SIZE = 1024
 """images that are copied to a device at a time"""
+
+
+def check_training_images(train: ImageDataset) -> None:
+    """Raise NoDataError where there are fewer than two training images."""
+    if len(train) < 2:
+        raise NoDataError(
+            f"{pluralize(len(train), 'image')} in the train split; at least 2 are "
+            "needed. Others are quarantined or in other splits."
+        )
 
 
 @dataclass(frozen=True)
@@ -84,12 +95,16 @@ class ImageLoader:
         n = len(self.images)
         return min(-(-n // self.batch_size), max(1, n // 2))
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield batches (x [B, C, H, W], y [B]) of an epoch, from step `start` on."""
+    def rows(self, epoch: int) -> list[np.ndarray]:
+        """Return the rows of the images in each batch of an epoch."""
         generator = seeded_generator(self.seed, epoch)
         order = torch.randperm(len(self.images), generator=generator).numpy()
         # equal sizes: a single last image would have no batch statistics
-        rows = np.array_split(order, self.steps)
+        return np.array_split(order, self.steps)
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield batches (x [B, C, H, W], y [B]) of an epoch, from step `start` on."""
+        rows = self.rows(epoch)
         # the current device may differ in the thread that prefetches
         loader = replace(self, device=device_with_index(self.device))
         batches = (loader._batch(epoch, k, rows[k]) for k in range(start, self.steps))

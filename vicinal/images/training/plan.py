@@ -2,26 +2,41 @@
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from vicinal.core.compute.batchnorm_folding import Pair, find_conv_bn_pairs
+from vicinal.core.compute.distributed import current_process_group
 from vicinal.core.compute.runtime import (
+    TRIAL_SECONDS,
     Runtime,
     candidate_runtimes,
     count_parameters,
     count_trainable_parameters,
     fastest_runtime,
-    time_runtimes,
+    seconds_per_row,
 )
 from vicinal.core.text import format_duration, pluralize
+from vicinal.core.training.trainer_options import saved_runtime
 from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.inference.engines import remember_runtime
 from vicinal.images.networks.base import Network
 from vicinal.images.settings import MIN_IMAGES_FOR_SHORTCUTS, ImageSettings
 from vicinal.images.training.augment import PHOTO_SIZE
+from vicinal.images.training.cached_activations import (
+    MIN_VIEWS,
+    TIMED_IMAGES,
+    LowerBlocks,
+    UpperBlocks,
+    affordable_views,
+    count_frozen_modules,
+)
 from vicinal.images.training.fine_tuning import (
     choose_frozen_blocks,
     freeze_blocks,
@@ -33,11 +48,15 @@ from vicinal.images.training.scratch_comparison import reserved_seconds
 from vicinal.images.training.time_budget import (
     MAX_EPOCHS,
     SHORTCUT_SECONDS,
+    EpochTime,
     TimeBudget,
 )
 
 TIMING_BATCH = 32
 """images of the step that is timed"""
+
+STEP_SECONDS = 1.0
+"""seconds that the timing of a step may take"""
 
 OVERHEAD = 1.15
 """seconds of an epoch per second of its passes: augmentation, optimizer, validation"""
@@ -46,13 +65,22 @@ OVERHEAD = 1.15
 class TrainingPlan(NamedTuple):
     """How a network is trained."""
 
-    runtime: Runtime
     settings: ImageSettings
     """for the trainer: epochs and minutes that it may take at most"""
 
     epochs: int
     expected_seconds: float
     """of all epochs"""
+
+    freeze: str
+    """the frozen blocks: a number, "none", or "all" but the head"""
+
+    num_views: int = 0
+    """augmented views whose activations of the frozen blocks are kept; 0: none"""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a resumed training must keep, as a JSON object."""
+        return {"freeze": self.freeze, "num_views": self.num_views}
 
 
 @dataclass
@@ -70,19 +98,33 @@ class Planner:
     """the minutes choose the number of epochs"""
 
     def plan(
-        self, loader: ImageLoader, runtime: Runtime, *, is_timed: bool = True
+        self,
+        loader: ImageLoader,
+        runtime: Runtime,
+        *,
+        is_timed: bool = True,
+        saved: Mapping[str, Any] = MappingProxyType({}),
     ) -> TrainingPlan:
-        """Return the plan for a runtime; is_timed: whether epochs are timed."""
+        """Return the plan for a runtime, and freeze its blocks.
+
+        is_timed: whether epochs are timed; saved: the plan of a training to resume.
+        """
         settings, budget = self.settings, self.budget()
-        epochs = settings.epochs or 1
-        if self.time_limited:
-            self._freeze_for_time(loader, runtime, budget.remaining())
-        seconds = self.epoch_seconds(loader, runtime) if is_timed else 0.0
-        if self.time_limited:
-            epochs = budget.epochs(seconds)
-            minutes = budget.seconds / 60
-            settings = replace(settings, epochs=MAX_EPOCHS, minutes=minutes)
-        return TrainingPlan(runtime, settings, epochs, epochs * seconds)
+        if not self.time_limited:
+            epochs = settings.epochs or 1
+            epoch_time = self.epoch_time(loader, runtime) if is_timed else EpochTime(0)
+            seconds = epoch_time.total(epochs)
+            return TrainingPlan(settings, epochs, seconds, settings.freeze)
+        freeze = saved.get("freeze") or self._choose_blocks(loader, runtime)
+        freeze_blocks(self.network, freeze)
+        num_views = saved.get("num_views", self._num_views(loader, runtime))
+        is_timed = is_timed and freeze != "all" and budget.remaining() > 0
+        epoch_time = self.epoch_time(loader, runtime) if is_timed else EpochTime(0)
+        epochs = budget.epochs(epoch_time)
+        seconds = epoch_time.total(epochs)
+        minutes = budget.seconds / 60
+        settings = replace(settings, epochs=MAX_EPOCHS, minutes=minutes)
+        return TrainingPlan(settings, epochs, seconds, freeze, num_views)
 
     def budget(self) -> TimeBudget:
         """Return the minutes, with time reserved for what follows training."""
@@ -95,6 +137,21 @@ class Planner:
         ):
             reserved += min(SHORTCUT_SECONDS, 0.1 * 60 * minutes)
         return TimeBudget(minutes, self.started_at, reserved)
+
+    def runtime(
+        self, loader: ImageLoader, known: Runtime, checkpoint: Path | None
+    ) -> Runtime:
+        """Return the runtime of a training to resume, else the fastest.
+
+        known: what predicts; it is taken where there is no time to measure others.
+        """
+        saved = saved_runtime(checkpoint)
+        if saved is None:
+            short = self.time_limited and self.budget().remaining() < TRIAL_SECONDS
+            return known if short else self.fastest_runtime(loader, known.device)
+        if saved.device == known.device:
+            return saved
+        return replace(saved, device=known.device, compiled=False)
 
     def fastest_runtime(self, loader: ImageLoader, device: str) -> Runtime:
         """Return the runtime in which the training steps are done first."""
@@ -119,29 +176,64 @@ class Planner:
         task = "tuning" if frozen else "learning"
         return remember_runtime(task, self.backbone, x, runtimes, measure, cache=cache)
 
-    def epoch_seconds(self, loader: ImageLoader, runtime: Runtime) -> float:
-        """Return the seconds of an epoch, estimated from one step."""
+    def epoch_time(self, loader: ImageLoader, runtime: Runtime) -> EpochTime:
+        """Return the seconds of epochs, estimated from some steps."""
         x = next(iter(loader.batches(0)))[0][:TIMING_BATCH]
         runtime = replace(runtime, compiled=False)
-        frozen = self.freezes_norms
-        step = time_runtimes(
-            self.network, x, [runtime], repeats=1, freeze_norms=frozen
-        )[runtime]
-        return OVERHEAD * step / len(x) * len(loader.images)
+        n, frozen_norms = len(loader.images), self.freezes_norms
+        num_views = self._num_views(loader, runtime)
+        if not num_views:
+            seconds = seconds_per_row(
+                self.network, x, runtime, freeze_norms=frozen_norms, limit=STEP_SECONDS
+            )
+            return EpochTime(OVERHEAD * n * seconds)
+        started_at = time.perf_counter()
+        activations = self._lower_blocks(x[:TIMED_IMAGES], runtime)
+        additional = (time.perf_counter() - started_at) / len(activations)
+        upper = UpperBlocks(self.network, count_frozen_modules(self.network))
+        seconds = seconds_per_row(
+            upper, activations, runtime, freeze_norms=frozen_norms, limit=STEP_SECONDS
+        )
+        return EpochTime(OVERHEAD * n * seconds, n * additional, num_views)
 
-    def _freeze_for_time(
-        self, loader: ImageLoader, runtime: Runtime, seconds: float
-    ) -> None:
-        """With freeze="auto": freeze as few blocks as the time allows."""
-        if self.settings.weights is None or self.settings.freeze != "auto":
-            return
-        network = self.network
+    def _choose_blocks(self, loader: ImageLoader, runtime: Runtime) -> str:
+        """Return which blocks to freeze: with "auto" as few as the time allows."""
+        if self.settings.weights is None:
+            return "none"
+        if self.settings.freeze != "auto":
+            return self.settings.freeze
+        if not self.budget().remaining():
+            return "all"
 
-        def seconds_of(blocks: str) -> float:
-            freeze_blocks(network, blocks)
-            return self.epoch_seconds(loader, runtime)
+        def epochs(blocks: str) -> float:
+            freeze_blocks(self.network, blocks)
+            epoch_time = self.epoch_time(loader, runtime)
+            return epoch_time.epochs(self.budget().remaining())
 
-        freeze_blocks(network, choose_frozen_blocks(network, seconds, seconds_of))
+        return choose_frozen_blocks(self.network, epochs)
+
+    def _num_views(self, loader: ImageLoader, runtime: Runtime) -> int:
+        """Return the number of views whose activations are kept; 0: none.
+
+        They are kept if the minutes end the training, on a CPU in one process, and if
+        there is memory for a few.
+        """
+        count = count_frozen_modules(self.network)
+        is_alone = current_process_group().world_size == 1
+        is_cpu = runtime.device == "cpu" and not runtime.deterministic
+        if not (self.time_limited and count and is_alone and is_cpu):
+            return 0
+        x, _ = next(iter(loader.batches(0)))
+        activation = self._lower_blocks(x[:1], runtime)
+        views = affordable_views(len(loader.images), activation)
+        return views if views >= MIN_VIEWS else 0
+
+    @torch.no_grad()
+    def _lower_blocks(self, x: Tensor, runtime: Runtime) -> Tensor:
+        """Return the activations [B, D, h, w] of the frozen blocks."""
+        lower = LowerBlocks(self.network, count_frozen_modules(self.network)).eval()
+        with runtime.threaded(), runtime.active():
+            return runtime.prepare(lower)(runtime.move(x)).float()
 
     @property
     def freezes_norms(self) -> bool:
@@ -180,8 +272,12 @@ def describe_training(
     settings: ImageSettings,
     started_at: float,
     time_limited: bool,
+    num_views: int = 0,
 ) -> str:
-    """Return what is trained, and for how long, in one sentence."""
+    """Return what is trained, and for how long, in one sentence.
+
+    num_views: augmented views of an image whose frozen blocks are computed once.
+    """
     side, channels = model.preprocessing.image_size, model.preprocessing.channels
     text = (
         f"{model.backbone} ({count_parameters(model.network):,} parameters) on {side} "
@@ -190,6 +286,9 @@ def describe_training(
     if settings.weights is not None:
         trained = count_trainable_parameters(model.network)
         text += f"pretrained weights {settings.weights} ({trained:,} trained), "
+    if num_views:
+        views = f"{num_views} augmented views of each image"
+        text += f"frozen blocks computed once for {views}, "
     text += f"{model.runtime}, "
     if settings.weights is not None and settings.freeze == "all":
         return f"{text}linear probe only"

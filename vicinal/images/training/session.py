@@ -32,14 +32,16 @@ from vicinal.core.estimators.model_choice import (
 from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.evaluation.significance import PairedComparison
 from vicinal.core.objective import Objective
-from vicinal.core.text import pluralize
-from vicinal.core.training.trainer import Trainer, loss_and_score, saved_runtime
+from vicinal.core.training.trainer import (
+    Trainer,
+    loss_and_score,
+)
 from vicinal.core.training.trainer_options import (
     Checkpointing,
     TrainerOptions,
     never_stop,
+    saved_options,
 )
-from vicinal.errors import NoDataError
 from vicinal.images.data.audit import ProgressCallback
 from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.decoding.decode import Preprocessing
@@ -49,17 +51,23 @@ from vicinal.images.inference.engines import (
 )
 from vicinal.images.inference.extractor import (
     FeatureExtractor,
-    dataset_pixel_statistics,
 )
-from vicinal.images.inference.out_of_distribution import ImageFeatures, OutlierDetector
+from vicinal.images.inference.out_of_distribution import OutlierDetector
 from vicinal.images.networks.base import Network
 from vicinal.images.settings import ImageSettings
 from vicinal.images.training.augment import choose_augmentation
+from vicinal.images.training.cached_activations import (
+    CachedValidation,
+    cache_activations,
+)
 from vicinal.images.training.fine_tuning import (
     freeze_blocks,
     lr_multipliers,
 )
-from vicinal.images.training.fitted_model import FittedImageModel
+from vicinal.images.training.fitted_model import (
+    FittedImageModel,
+    fit_outlier_detector,
+)
 from vicinal.images.training.frozen_features import extract_features
 from vicinal.images.training.initialization import Initialization
 from vicinal.images.training.linear_probe import (
@@ -68,21 +76,10 @@ from vicinal.images.training.linear_probe import (
     set_head,
 )
 from vicinal.images.training.loader import ImageLoader
-from vicinal.images.training.plan import Planner, describe_training
-
-MAX_DETECTOR_IMAGES = 2_000
-"""training images that the outlier detector compares with"""
+from vicinal.images.training.plan import Planner, TrainingPlan, describe_training
+from vicinal.images.training.time_budget import probe_seconds
 
 BuildNetwork = Callable[[str, dict[str, Any], Objective, Preprocessing], Network]
-
-
-def check_training_images(train: ImageDataset) -> None:
-    """Raise NoDataError where there are fewer than two training images."""
-    if len(train) < 2:
-        raise NoDataError(
-            f"{pluralize(len(train), 'image')} in the train split; at least 2 are "
-            "needed. Others are quarantined or in other splits."
-        )
 
 
 @dataclass
@@ -128,6 +125,8 @@ class TrainingSession:
         if self.settings.class_weight == "balanced":
             self.objective = self.objective.with_class_weights(self.y)
         self._probe_detector: OutlierDetector | None = None
+        self._cached_validation: CachedValidation | None = None
+        self.plan: TrainingPlan | None = None
         self._initialize(find_device(self.device))
         multipliers: dict[str, float] = {}
         if self.is_transfer:
@@ -201,11 +200,10 @@ class TrainingSession:
             cache=settings.cache,
         )
         self._update(runtime=runtime)
-        features, val_features = (
-            self._features(part) for part in (self.train, self.val)
-        )
+        features, val_features = map(self._features, (self.train, self.val))
+        seconds = probe_seconds(settings.minutes, self.started_at)
         probe = fit_linear_probe(
-            features, self.train, self.y, self.objective, self.random_state
+            features, self.train, self.y, self.objective, self.random_state, seconds
         )
         set_head(model.network, probe.fit.head)
         state = model.network.state_dict()
@@ -226,6 +224,7 @@ class TrainingSession:
             self.model.network,
             self.model.preprocessing,
             self.model.runtime,
+            many=len(self.train) >= MANY_IMAGES,
             cache=self.settings.cache,
             report_progress=self.report_progress,
         )
@@ -262,21 +261,28 @@ class TrainingSession:
             self.time_limited,
         )
         unfreeze_at: dict[str, int] = {}
+        options: dict[str, Any] = {}
         if not self.head_only:
-            device = model.runtime.device
-            runtime = saved_runtime(self.checkpoint)
-            if runtime is not None and runtime.device != device:
-                runtime = replace(runtime, device=device, compiled=False)
-            runtime = runtime or self.fixed_runtime
-            runtime = runtime or planner.fastest_runtime(loader, device)
-            plan = planner.plan(loader, runtime, is_timed=self.fixed_runtime is None)
-            settings = plan.settings
+            runtime = self.fixed_runtime or planner.runtime(
+                loader, model.runtime, self.checkpoint
+            )
+            is_timed, saved = not self.fixed_runtime, saved_options(self.checkpoint)
+            plan = planner.plan(loader, runtime, is_timed=is_timed, saved=saved)
+            self.plan, settings = plan, plan.settings
             self._update(
-                runtime=plan.runtime,
+                runtime=runtime,
                 epochs=plan.epochs,
                 expected_seconds=plan.expected_seconds,
             )
             unfreeze_at = planner.unfreeze_epochs(plan.epochs)
+            options["saved_options"] = plan.to_dict()
+            if plan.num_views:
+                network = model.network
+                loader = cache_activations(loader, network, plan.num_views, runtime)
+                options["forward_module"] = loader.upper_blocks
+                self._cached_validation = CachedValidation(
+                    network, loader, self.val, runtime
+                )
         return Trainer(
             model=self.model.network,
             loader=loader,
@@ -285,6 +291,7 @@ class TrainingSession:
             runtime=self.model.runtime,
             validate=lambda _: self._validate(),
             options=TrainerOptions(
+                **options,
                 seed=seed_for(self.random_state, 1),
                 lr_multipliers=multipliers,
                 ema_decay=settings.ema if self.is_transfer else 0.0,
@@ -303,9 +310,9 @@ class TrainingSession:
 
     def describe(self) -> str:
         """Return what is trained, and for how long, in one sentence."""
-        return describe_training(
-            self.model, self.settings, self.started_at, self.time_limited
-        )
+        num_views = 0 if self.plan is None else self.plan.num_views
+        limits = self.started_at, self.time_limited
+        return describe_training(self.model, self.settings, *limits, num_views)
 
     def _scale_head(self, network: nn.Module) -> None:
         """Before fine-tuning: make the head as confident as it is out of fold."""
@@ -331,6 +338,8 @@ class TrainingSession:
             return ""
         if self.trainer.clock.out_of_time and not self.trainer.has_started:
             return "no time was left"
+        if self.plan is not None and self.plan.freeze == "all":
+            return "the time left is too short for it"
         if not len(self.val) and self.settings.val_fraction != 0:
             return "no image could be held out to test it"
         return ""
@@ -353,7 +362,8 @@ class TrainingSession:
         """Return loss and score on the validation split; NaN where it is empty."""
         if not len(self.val):
             return math.nan, math.nan
-        logits = self.extractor.dataset_logits(self.val)
+        cached = self._cached_validation
+        logits = cached.logits() if cached else self.extractor.dataset_logits(self.val)
         return loss_and_score(self.objective, logits, self.y_val)
 
     @property
@@ -420,27 +430,21 @@ class TrainingSession:
 
     def _fit_detector(self) -> None:
         """Fit the outlier detector, by images that were held out."""
-        rate, model = self.settings.false_alarm_rate, self.model
-        seed = self.random_state
+        model, seed = self.model, self.random_state
+        rate = self.settings.false_alarm_rate
         if not rate:
             return
-        order = np.random.default_rng(seed).permutation(len(self.train))
-        rows = np.sort(order[:MAX_DETECTOR_IMAGES])
-        train, groups = self.train.rows(rows), self.train.groups[rows]
-        if model.linear_probe is not None and not model.is_fine_tuned:
-            if self._probe_detector is None:
-                features = ImageFeatures(
-                    model.linear_probe.features[rows], dataset_pixel_statistics(train)
-                )
-                self._probe_detector = OutlierDetector.fit(
-                    features, rate, seed, groups=groups
-                )
-            self._update(outlier_detector=self._probe_detector)
-        elif len(self.val):
-            features, held_out = (
-                self.extractor.dataset_features(part) for part in (train, self.val)
+        is_probe = model.linear_probe is not None and not model.is_fine_tuned
+        detector = self._probe_detector if is_probe else None
+        if detector is None:
+            detector = fit_outlier_detector(
+                model,
+                self.train,
+                self.val,
+                lambda images: self.extractor.dataset_features(images),
+                rate,
+                seed,
             )
-            detector = OutlierDetector.fit(features, rate, seed, held_out=held_out)
-            self._update(outlier_detector=detector)
-        else:
-            self._update(outlier_detector=None)
+        if is_probe:
+            self._probe_detector = detector
+        self._update(outlier_detector=detector)

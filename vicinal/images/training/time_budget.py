@@ -1,5 +1,6 @@
 """The user's minutes, and how many of them are left for training."""
 
+import math
 import time
 from typing import NamedTuple
 
@@ -8,6 +9,44 @@ MAX_EPOCHS = 60
 
 SHORTCUT_SECONDS = 30.0
 """seconds of the budget reserved for the search for shortcuts"""
+
+
+class EpochTime(NamedTuple):
+    """Seconds of an epoch; the first ones may take longer."""
+
+    seconds: float
+
+    additional: float = 0.0
+    """seconds that each of the first `num_first` epochs takes in addition"""
+
+    num_first: int = 0
+
+    def epochs(self, seconds: float) -> float:
+        """Return the number of epochs that take so many seconds."""
+        first = self.seconds + self.additional
+        if seconds <= self.num_first * first:
+            return seconds / max(first, 1e-9)
+        rest = seconds - self.num_first * first
+        return self.num_first + rest / max(self.seconds, 1e-9)
+
+    def total(self, epochs: int) -> float:
+        """Return the seconds of the first `epochs` epochs."""
+        return epochs * self.seconds + min(epochs, self.num_first) * self.additional
+
+
+def seconds_left(minutes: float | None, started_at: float) -> float:
+    """Return the seconds until the minutes are used up; infinite without any.
+
+    started_at: `time.monotonic()` at their beginning.
+    """
+    if minutes is None:
+        return math.inf
+    return 60 * minutes - (time.monotonic() - started_at)
+
+
+def probe_seconds(minutes: float | None, started_at: float) -> float:
+    """Return the seconds in which to fit the linear probe: a fifth of those left."""
+    return max(0.2 * seconds_left(minutes, started_at), 1.0)
 
 
 class TimeBudget(NamedTuple):
@@ -33,10 +72,9 @@ class TimeBudget(NamedTuple):
         """Return the seconds from now to the end of training."""
         return max(0.0, self.seconds - (time.monotonic() - self.started_at))
 
-    def epochs(self, epoch_seconds: float) -> int:
+    def epochs(self, epoch_time: EpochTime) -> int:
         """Return the number of epochs that fit into the remaining time, at least one.
 
         An estimate: training itself ends by the clock.
         """
-        epochs = int(self.remaining() / max(epoch_seconds, 1e-9))
-        return min(max(epochs, 1), MAX_EPOCHS)
+        return min(max(int(epoch_time.epochs(self.remaining())), 1), MAX_EPOCHS)

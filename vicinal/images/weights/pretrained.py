@@ -15,7 +15,11 @@ replaced by random ones.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vicinal.core.estimators.estimator import MODEL_TENSORS, read_model
+from vicinal.core.estimators.estimator import (
+    MODEL_TENSORS,
+    check_description,
+    read_model,
+)
 from vicinal.core.storage.checkpoint import Tensors, load_tensors
 from vicinal.core.storage.download import Log, fetch, find_cached
 from vicinal.core.storage.files import sha256
@@ -25,7 +29,7 @@ from vicinal.images.data.cache import cache_directory
 from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.networks import NETWORKS, architecture
 from vicinal.images.networks.timm_network import PREFIX, timm_config
-from vicinal.images.weights import state_dict_names
+from vicinal.images.weights import model_schema, state_dict_names
 from vicinal.images.weights.preprocessing import (
     describe_preprocessing,
     infer_preprocessing,
@@ -237,19 +241,27 @@ def _load_model(
             f"{path} must be a run directory or model directory of images. Got one of "
             f"{description.get('estimator')}."
         )
+    check_description(path / MODEL_JSON, description, model_schema.WEIGHTS)
     if requested != own:
         _require_backbone(backbone, _our_name(own), str(path))
     options = {k: network[k] for k in ("padding", "norm_eps") if k in network}
-    names = description.get("objective", {}).get("classes")
+    names = description["objective"]["classes"]
     return LoadedWeights(
         tensors,
         own,
         options,
-        Preprocessing.from_dict(description["preprocessing"]),
+        _read_preprocessing(path, description["preprocessing"]),
         len(names) if names else None,
         f"{path}: {own}, trained by vicinal ({description.get('estimator')})",
         description["sha256"],
     )
+
+
+def _read_preprocessing(path: Path, values: dict[str, Any]) -> Preprocessing:
+    try:
+        return model_schema.read_preprocessing(values)
+    except ValueError as error:
+        raise ModelFileError(f"The model in {path} is damaged: {error}.") from error
 
 
 def _load_file(

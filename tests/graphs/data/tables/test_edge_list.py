@@ -8,7 +8,7 @@ import pytest
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.detect import is_graph
 from vicinal.graphs.data.read import read_graph
-from vicinal.graphs.data.tables import edge_list
+from vicinal.graphs.data.tables import edge_file
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_chunks_of_a_long_edge_list_are_one_graph(tmp_path, monkeypatch, edge_na
     path = tmp_path / "edges.csv"
     pd.DataFrame(ends, columns=["source", "target"]).to_csv(path, index=False)
     whole = read_graph(path)
-    monkeypatch.setattr(edge_list, "ROWS_PER_CHUNK", 7)
+    monkeypatch.setattr(edge_file, "ROWS_PER_CHUNK", 7)
     again = read_graph(path)
     assert again.ids.tolist() == whole.ids.tolist()
     assert again.source.tolist() == whole.source.tolist()
@@ -153,6 +153,18 @@ def test_triples_without_a_header(mark, tmp_path):
     path.write_text(f"a{mark}b{mark}red\nb{mark}c{mark}blue\n")  # what is the third?
     with pytest.raises(NoDataError, match="weight 'red' is not a number"):
         read_graph(path)
+
+
+def test_weights_that_float32_cannot_hold_are_quarantined(tmp_path):
+    path = tmp_path / "edges.csv"
+    path.write_text("source,target,weight\na,b,1e-50\nb,c,0\nc,d,2e-38\nd,a,1e39\n")
+    table = read_graph(path)
+    assert table.weight is not None
+    assert table.weight.tolist() == [0, pytest.approx(2e-38)]
+    assert [(row.name, row.reason) for row in table.quarantined] == [
+        ("a - b", "line 2: weight '1e-50' is not a number of float32"),
+        ("d - a", "line 5: weight '1e39' is not a number of float32"),
+    ]
 
 
 def test_each_edge_keeps_its_relation_when_their_names_are_sorted():

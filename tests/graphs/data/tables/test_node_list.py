@@ -1,6 +1,7 @@
 """Tables of nodes: ids, splits, groups and the label column."""
 
 from vicinal.graphs.data.read import read_graph
+from vicinal.graphs.data.tables.node_list import read_node_names
 
 
 def test_invalid_nodes_are_quarantined_with_their_line(
@@ -13,6 +14,20 @@ def test_invalid_nodes_are_quarantined_with_their_line(
         "line 4: duplicate of line 2",
         "line 5: the id is empty",
     ]
+
+
+def test_lines_are_counted_behind_comments(tmp_path, write_tables, quarantine_reasons):
+    for head, line in (("# x\nid,label\n", 4), ("# x\n#id,label\n", 4)):
+        folder = write_tables(tmp_path, f"{head}a,x\n,y\nb,y\n", "source,target\na,b\n")
+        assert quarantine_reasons(read_graph(folder)) == [
+            f"line {line}: the id is empty"
+        ]
+
+
+def test_names_that_hold_spaces_in_a_single_column(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_text("id\nNew York\nRome\n")
+    assert read_node_names(path) == ["New York", "Rome"]
 
 
 def test_splits_and_groups(tmp_path, write_tables):

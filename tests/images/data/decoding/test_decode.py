@@ -226,6 +226,38 @@ def test_floats_are_scaled_or_clipped():
         decoded(encoded(Image.fromarray(wide), "TIFF"), 8)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [("<u2", 1000, 1100), (np.int32, -1024, 3071), (np.float32, -0.5, 0.25)],
+)
+def test_an_intensity_range_is_scaled_to_8_bits(dtype, low, high):
+    values = RNG.uniform(low, high, (8, 8)).astype(dtype)
+    values[0, :4] = low, high, low - (high - low) / 2, 2 * high - low
+    data = encoded(Image.fromarray(values), "TIFF")
+    got = decode(open_image(data), 8, "crop", (low, high))[..., 0]
+    expected = np.rint((values - float(low)) / (high - low) * 255).clip(0, 255)
+    close(got, expected, atol=0.5)
+    assert got[0, :4].tolist() == [0, 255, 0, 255]
+
+
+def test_an_intensity_range_does_not_change_8_bits(palette):
+    for image in (GRAY, COLOR, palette[0]):
+        data = encoded(image, "PNG")
+        got = decode(open_image(data), 8, "crop", (100, 110))
+        assert np.array_equal(got, decoded(data, 8))
+
+
+def test_lab_is_converted_to_rgb():
+    # CIELAB (illuminant D50) of the primaries of sRGB, by Lindbloom's calculator
+    lab = [[54.29, 80.81, 69.89], [87.82, -79.27, 80.99], [29.57, 68.30, -112.03]]
+    lab += [[100, 0, 0], [0, 0, 0], [53.39, 0, 0]]
+    stored = np.rint(np.array(lab) * (2.55, 1, 1)).astype(int).astype(np.uint8)
+    image = Image.frombytes("LAB", (6, 1), stored.tobytes())
+    expected = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255] * 3, [0] * 3, [127] * 3]
+    got = decode(open_image(encoded(image, "TIFF")), 6, "squish")[0]
+    close(got, np.array(expected), atol=24)  # a and b are rounded to integers
+
+
 def test_floats_below_0_are_clipped_and_not_scaled():
     signed = np.linspace(-1, 1, 64, dtype=np.float32).reshape(8, 8)
     got = decoded(encoded(Image.fromarray(signed), "TIFF"), 8)[..., 0]
@@ -485,12 +517,12 @@ def test_decoding_at_a_smaller_scale_is_close_to_full_decoding(photo, resize, si
     difference = np.abs(
         decoded(data, size, resize) - resize_array(whole, size, resize).astype(int)
     )
-    assert difference.mean() < 1
+    assert difference.mean() < 0.5
 
 
 @pytest.mark.parametrize("resize", RESIZES)
 @pytest.mark.parametrize("shape", [(480, 640), (640, 480), (37, 900), (100, 101)])
-def test_draft_is_never_smaller_than_needed(resize, shape):
+def test_draft_is_at_least_twice_as_large_as_needed(resize, shape):
     data = encoded(np.zeros((*shape, 3), np.uint8), "JPEG")
     smaller = 0
     for size in (1, 8, 30, 50, 51, 120, 200, 240, 480, 700):
@@ -498,9 +530,9 @@ def test_draft_is_never_smaller_than_needed(resize, shape):
         decode_module._draft(image, size, resize)
         side = {"crop": min(shape), "pad": max(shape)}.get(resize, 1)
         if resize == "squish":
-            least = (min(size, shape[1]), min(size, shape[0]))
+            least = (min(2 * size, shape[1]), min(2 * size, shape[0]))
         else:
-            scale = min(1, size / side)
+            scale = min(1, 2 * size / side)
             least = (shape[1] * scale, shape[0] * scale)
         assert image.width >= least[0] - 1e-9 and image.height >= least[1] - 1e-9
         smaller += image.size != shape[::-1]
@@ -520,6 +552,13 @@ def test_crop_keeps_the_central_square():
     # half the size: each pixel is the mean of two, except at the antialiased border
     got = decoded(encoded(columns(12, 40), "PNG"), 6)[..., 0]
     assert np.abs(got[:, 1:-1] - np.array([16.5, 18.5, 20.5, 22.5])).max() <= 0.5
+
+
+def test_nothing_outside_the_crop_is_read():
+    white_sides = np.full((50, 140), 255, np.uint8)
+    white_sides[:, 45:95] = 9
+    for size in (7, 16, 50, 90):
+        assert (decoded(encoded(white_sides, "PNG"), size) == 9).all()
 
 
 def test_squish_keeps_the_whole_image():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vicinal.images.data.decoding import image_size as image_size_module
+from vicinal.images.data.decoding import in_memory
 from vicinal.images.data.decoding.image_size import choose_image_size
 from vicinal.images.data.read import ImageTable, read_images
 from vicinal.images.networks import NETWORKS
@@ -79,13 +79,13 @@ def test_exif_rotation_does_not_change_the_shorter_side(tmp_path):
 
 def test_only_a_sample_of_files_is_opened(make_directory, monkeypatch):
     opened: list[Path] = []
-    real = image_size_module.read_file
+    real = in_memory.read_file
 
     def spy(path: Path) -> bytes:
         opened.append(path)
         return real(path)
 
-    monkeypatch.setattr(image_size_module, "read_file", spy)
+    monkeypatch.setattr(in_memory, "read_file", spy)
     table = read_images(make_directory({"cat": 200}, height=8, width=8, channels=1))
     assert choose_image_size(table, "small") == 8
     assert len(opened) == len(set(opened)) == 64

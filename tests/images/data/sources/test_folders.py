@@ -178,7 +178,7 @@ def test_same_subdirectories_in_every_class_are_noted(make_directory):
     table = read_images(
         make_directory({"cat/a": 1, "cat/b": 1, "dog/a": 1}, name="uneven")
     )
-    assert not table.notes
+    assert not has_note(table, "every class directory")
 
 
 def test_one_directory_named_like_a_split_is_a_class(make_directory):

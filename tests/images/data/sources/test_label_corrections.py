@@ -63,6 +63,12 @@ def test_a_dash_leaves_an_image_out(table, write):
     assert found.notes == [f"1 label corrected by {path}, 1 image left out"]
 
 
+def test_an_escaped_path_and_class_are_found(write):
+    data = pd.DataFrame({"path": ["=1.png", "b.png"], "label": ["-x y", "@z"]})
+    found = read_images(data, label_corrections=write("path,label\n'=1.png,'@z\n"))
+    assert found.labels.tolist() == ["@z", "@z"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -17,11 +17,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vicinal.core.data.claimed_size import check_claimed_size
 from vicinal.core.data.csv_tables import named_column, read_csv
+from vicinal.core.data.labels import quote_names
+from vicinal.core.data.names import problem_of_name, problems_of_names
 from vicinal.core.data.quarantine import Quarantined
+from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.detect import GRAPH_COLUMNS
+from vicinal.graphs.data.from_arrays import BYTES_PER_NODE, to_integers
 from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
+from vicinal.graphs.data.tables.column_names import (
+    SOURCE_COLUMNS,
+    TARGET_COLUMNS,
+    WEIGHT_COLUMNS,
+)
 from vicinal.graphs.data.tables.edge_list import (
     cells_as_text,
     edge_columns,
@@ -48,35 +58,55 @@ def read_gin_file(path: Path) -> tuple[GraphCollection, list[Any]]:
             raise DataError(f"{path} ends where {expected} was expected.")
         return numbers
 
-    num_graphs = int(next_line("the number of graphs")[0])
+    (num_graphs,) = _whole_numbers(next_line("the number of graphs"), 1, path)
     labels, sizes, tags, source, target = [], [], [], [], []
     attributes: list[list[float]] = []
     start = 0
     for _ in range(num_graphs):
-        size, label = (int(v) for v in next_line("a graph")[:2])
-        labels.append(label)
+        line = next_line("a graph")
+        (size,) = _whole_numbers(line, 1, path)
+        if size < 0 or len(line) < 2:
+            raise DataError(
+                f"{path}: expected the number of nodes of graph {len(sizes)} and its "
+                f"label. Got {line}."
+            )
+        labels.append(int(line[1]) if line[1] == line[1] // 1 else line[1])
         sizes.append(size)
         for row in range(size):
-            tag, degree, *rest = next_line("a node")
-            neighbors = [int(v) for v in rest[: int(degree)]]
-            if len(neighbors) < degree or not all(0 <= v < size for v in neighbors):
+            line = next_line("a node")
+            tag, degree = _whole_numbers(line, 2, path)
+            neighbors = _whole_numbers(line[2:], min(degree, len(line) - 2), path)
+            if len(neighbors) != degree or not all(0 <= v < size for v in neighbors):
                 raise DataError(
-                    f"{path}: node {row} of graph {len(sizes)} must have {int(degree)} "
+                    f"{path}: node {row} of graph {len(sizes)} must have {degree} "
                     f"neighbours from 0 to {size - 1}. Got {neighbors}."
                 )
-            tags.append(int(tag))
-            attributes.append(rest[int(degree) :])
+            tags.append(tag)
+            attributes.append(line[2 + degree :])
             source += [start + v for v in neighbors]
             target += [start + row] * len(neighbors)
         start += size
+    if next(lines, None) is not None:
+        raise DataError(f"{path} has more lines than its {num_graphs:,} graphs need.")
     graphs = disjoint_union(
-        np.array(sizes),
+        np.array(sizes, np.int64),
         np.array(source, np.int64),
         np.array(target, np.int64),
         _feature_table(tags, attributes),
         [str(k) for k in range(num_graphs)],
     )
     return graphs, labels
+
+
+def _whole_numbers(numbers: list[float], count: int, path: Path) -> list[int]:
+    """Return the first numbers of a line as integers; DataError if they are not."""
+    given = numbers[: max(count, 0)]
+    if len(given) < count or not all(v == v // 1 for v in given):
+        raise DataError(
+            f"{path}: a line must begin with {pluralize(count, 'whole number')}. Got "
+            f"{', '.join(map(str, numbers[:8])) or 'nothing'}."
+        )
+    return [int(v) for v in given]
 
 
 def _numeric_lines(path: Path) -> Iterator[list[float]]:
@@ -159,15 +189,23 @@ def read_tu_directory(
     indicator = files.numbers("graph_indicator", 1)
     if indicator is None:
         raise NoDataError(f"{name}_graph_indicator.txt is empty.")
-    batch = indicator[:, 0].astype(np.int64) - 1
+    batch = to_integers(indicator[:, 0], f"{name}_graph_indicator.txt") - 1
     if batch.min() < 0:
         raise DataError(f"{name}_graph_indicator.txt must number graphs from 1.")
     order = np.argsort(batch, kind="stable")
     new_row = np.argsort(order)
     edges = files.numbers("A", 2)
-    ends = np.empty((0, 2), np.int64) if edges is None else edges.astype(np.int64) - 1
+    ends = np.empty((0, 2), np.int64)
+    if edges is not None:
+        ends = to_integers(edges, f"{name}_A.txt") - 1
     if len(ends) and (ends.min() < 0 or ends.max() >= len(batch)):
         raise DataError(f"{name}_A.txt must number nodes from 1 to {len(batch)}.")
+    check_claimed_size(
+        BYTES_PER_NODE * (int(batch.max()) + 1),
+        indicator.nbytes,
+        f"{name}_graph_indicator.txt has {int(batch.max()) + 1:,} graphs",
+        "Number the graphs 1, 2, ... without gaps.",
+    )
     sizes = np.bincount(batch)
     graphs = disjoint_union(
         sizes,
@@ -240,6 +278,7 @@ def read_tables(
     )
     quarantined += quarantined_edges
     labels = _read_graph_labels(path, edges, target)
+    edges.notes.extend(_note_unused_columns(edges, target))
     if labels is not None:
         quarantined += [
             Quarantined(name, str(labels[name]), "there is a label, but no such graph")
@@ -275,6 +314,15 @@ def _read_edge_table(path: Path) -> _EdgeTable:
     return _EdgeTable(file, frame, graphs, sources, targets, notes)
 
 
+def _note_unused_columns(edges: _EdgeTable, target: str | None) -> list[str]:
+    """Return a note if the edges have columns that are not read."""
+    labels = (target or "").lower(), *GRAPH_LABEL_COLUMNS
+    read = (*GRAPH_COLUMNS, *SOURCE_COLUMNS, *TARGET_COLUMNS, *WEIGHT_COLUMNS, *labels)
+    columns = map(str, edges.frame.columns)
+    others = [name for name in columns if name.strip().lower() not in read]
+    return [f"columns of the edges ignored: {quote_names(others)}"] if others else []
+
+
 def _read_node_table(
     path: Path, edges: _EdgeTable
 ) -> tuple[list[NodeKey], Any, list[Quarantined]]:
@@ -285,7 +333,9 @@ def _read_node_table(
     file = path / "nodes.csv"
     if not file.exists():
         triples = zip(edges.graphs, edges.sources, edges.targets, strict=True)
-        ends = ((g, v) for g, *vs in triples if g and all(vs) for v in vs)
+        bad = problems_of_names([*edges.graphs, *edges.sources, *edges.targets])
+        valid = (row for row in triples if all(row) and not bad.keys() & {*row})
+        ends = ((g, v) for g, *vs in valid for v in vs)
         return list(dict.fromkeys(ends)), None, []
     frame = read_csv(file, "graph_id,id,...")
     graph, node = find_column(frame, GRAPH_COLUMNS), find_column(frame, ID_COLUMNS)
@@ -308,6 +358,8 @@ def _unique_rows(keys: list[NodeKey]) -> tuple[list[int], list[Quarantined]]:
         if not (graph and name):
             reason = f"line {line}: the id or graph_id is empty"
             quarantined.append(Quarantined(name, "", reason))
+        elif problem := problem_of_name(f"{graph} {name}"):
+            quarantined.append(Quarantined(name, "", f"line {line}: {problem}"))
         elif (graph, name) in first:
             where = f"duplicate of line {first[graph, name]} in graph {graph!r}"
             quarantined.append(Quarantined(name, "", f"line {line}: {where}"))
@@ -328,7 +380,8 @@ def _resolve_edges(
             ends.append((row[graph, source], row[graph, target]))
             continue
         unknown = source if (graph, source) not in row else target
-        reason = f"graph {graph!r} has no node {unknown!r}"
+        problem = problem_of_name(f"{graph} {source} {target}")
+        reason = problem or f"graph {graph!r} has no node {unknown!r}"
         if not (graph and source and target):
             reason = "the graph_id, source or target is empty"
         edge = f"{source} - {target}"

@@ -1,70 +1,140 @@
-"""Graph files of other programs: GraphML, GEXF, GML, node-link JSON, mtx, mat, npz."""
+"""Graph files of other programs, by their form; see `forms`."""
 
-import json
 from collections.abc import Callable
-from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
-from zipfile import BadZipFile
 
 import numpy as np
 
-from vicinal.core.data.label_parsing import labels_from_array, no_labels, with_labels
+from vicinal.core.data.claimed_size import check_claimed_size
 from vicinal.core.data.labels import Task
-from vicinal.core.data.splits import SPLITS
-from vicinal.errors import DataError
-from vicinal.graphs.data.convert import (
-    check_edge_index,
-    check_sparse,
-    from_matrix,
-    from_networkx,
-    is_matrix,
-    table_from_edges,
+from vicinal.core.text import pluralize
+from vicinal.errors import DataError, MissingExtraError
+from vicinal.graphs.data.convert import from_networkx
+from vicinal.graphs.data.formats.adjacency_table import read_adjacency_table
+from vicinal.graphs.data.formats.arrays import (
+    open_with,
+    read_npy,
+    read_npz,
+    sparse_from_dense,
 )
-from vicinal.graphs.data.detect import ADJACENCY_ARRAYS
+from vicinal.graphs.data.formats.forms import (
+    UNREAD_FORMS,
+    file_form,
+    other_form_note,
+    unread_form,
+)
+from vicinal.graphs.data.formats.json_graphs import NOTES, read_json
+from vicinal.graphs.data.formats.matlab import read_mat
+from vicinal.graphs.data.formats.pajek import read_pajek
+from vicinal.graphs.data.from_arrays import from_matrix, is_matrix
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.tables.edge_list import check_memory
 
-NOTE = "vicinal note"
-"""graph attribute that carries a note about the file"""
-
-ARRAY_NAMES = {
-    "adjacency": ADJACENCY_ARRAYS,
-    "weight": ("edge_weight", "edge_weights"),
-    "ids": ("ids", "names", "node_ids"),
-    "features": ("x", "attr", "features", "X"),
-    "labels": ("y", "labels", "label"),
-}
-"""accepted names of the arrays in an npz"""
+BYTES_PER_BYTE = 50
+"""memory for each byte of a text that NetworkX reads"""
 
 
-def open_with(read: Callable[[Path], Any], path: Path) -> Any:
-    """Return read(path); DataError for whatever exception it raises."""
-    try:
-        return read(path)
-    except DataError:
-        raise
-    except Exception as error:  # every parser has exceptions of its own
-        why = str(error).strip().removesuffix(".") or type(error).__name__
-        raise DataError(f"{path} cannot be read: {why}.") from error
+def read_graph_file(path: Path, task: Task, target: str | None) -> GraphTable | None:
+    """Return the graph of a file; None for tables of edges or nodes.
+
+    Raises DataError for a form that is not read, with a hint how to convert it.
+    """
+    form = file_form(path)
+    if form in UNREAD_FORMS:
+        raise unread_form(path, form)
+    if form in READERS:
+        table = READERS[form](path, task, target)
+        return table.replace(notes=[*other_form_note(path, form), *table.notes])
+    return _read_adjacency(path)
+
+
+def _read_adjacency(path: Path) -> GraphTable | None:
+    """Return the graph of a table of text that is an adjacency matrix, else None."""
+    from scipy.sparse import coo_matrix
+
+    cells = read_adjacency_table(path)
+    if cells is None:
+        return None
+    if cells.names is not None and len(set(cells.names)) < cells.size:
+        raise DataError(f"{path} must have a different name for each row.")
+    ends = tuple(np.array(ends, np.int64) for ends in (cells.rows, cells.columns))
+    shape = (cells.size, cells.size)
+    matrix = coo_matrix((np.array(cells.values), ends), shape=shape)
+    names = None if cells.names is None else np.array(cells.names, dtype=object)
+    table = from_matrix(matrix, ids=names)
+    notes = [f"{path.name} is read as an adjacency matrix: rows are sources"]
+    if cells.num_blank:
+        notes.append(f"{pluralize(cells.num_blank, 'empty cell')} read as 0")
+    return table.replace(notes=[*notes, *table.notes])
+
+
+def read_parquet(path: Path) -> Any:
+    """Return the table of a Parquet file, which needs pyarrow."""
+    import pandas as pd
+
+    if find_spec("pyarrow") is None:
+        raise MissingExtraError(
+            f"{path} is a Parquet file, which pyarrow reads. Install it (pip install "
+            "pyarrow), or save the table as CSV."
+        )
+    return open_with(pd.read_parquet, path)
 
 
 # --- formats of NetworkX -------------------------------------------------------------
 
 
-def _read_with_networkx(path: Path, task: Task, target: str | None) -> GraphTable:
+def _with_networkx(
+    read: Callable[[Path], Any],
+) -> Callable[[Path, Task, str | None], GraphTable]:
+    """Return a reader that converts the NetworkX graph of `read`."""
+
+    def read_table(path: Path, task: Task, target: str | None) -> GraphTable:
+        size = path.stat().st_size
+        check_claimed_size(
+            BYTES_PER_BYTE * size,
+            size,
+            f"{path} is a text",
+            "Save the edges as CSV, or as arrays (npz).",
+        )
+        graph = open_with(read, path)
+        notes = graph.graph.pop(NOTES, [])
+        table = from_networkx(graph, task, target)
+        return table.replace(notes=[*notes, *table.notes])
+
+    return read_table
+
+
+def _read_graphml(path: Path) -> Any:
     import networkx as nx
 
-    readers: dict[str, Callable[[Path], Any]] = {
-        ".graphml": nx.read_graphml,
-        ".gexf": _read_gexf,
-        ".gml": _read_gml,
-        ".json": _read_node_link,
-    }
-    graph = open_with(readers[path.suffix.lower()], path)
-    note = graph.graph.pop(NOTE, None)
-    table = from_networkx(graph, task, target)
-    return table if note is None else replace(table, notes=[note, *table.notes])
+    return nx.read_graphml(path)
+
+
+def _read_adjlist(path: Path) -> Any:
+    import networkx as nx
+
+    is_multiline = _has_a_neighbor_a_line(path.read_text(encoding="utf-8"))
+    read: Any = nx.read_multiline_adjlist if is_multiline else nx.read_adjlist
+    graph = read(path)
+    graph.graph[NOTES] = ["an adjacency list has no directions: edges are undirected"]
+    return graph
+
+
+def _has_a_neighbor_a_line(text: str) -> bool:
+    """Return True if each node and its degree come before lines of its neighbours."""
+    lines = [line.split() for line in text.splitlines() if not line.startswith("#")]
+    lines = [words for words in lines if words]
+    k = 0
+    while k < len(lines):
+        words = lines[k]
+        if len(words) != 2 or not words[1].isdecimal():
+            return False
+        neighbors = lines[k + 1 : k + 1 + int(words[1])]
+        if any(len(w) > 1 and not w[1].startswith("{") for w in neighbors):
+            return False
+        k += 1 + int(words[1])
+    return k == len(lines)
 
 
 def _read_gml(path: Path) -> Any:
@@ -89,208 +159,60 @@ def _read_gexf(path: Path) -> Any:
     return graph
 
 
-def _read_node_link(path: Path) -> Any:
-    """Read node-link JSON; edges may also refer to positions in the node list (d3)."""
-    import networkx as nx
-
-    data = json.loads(path.read_text(encoding="utf-8"))
-    edges_key = "links" if "links" in data else "edges"
-    id_key = next(
-        (k for k in ("id", "name") if all(k in node for node in data["nodes"])), None
-    )
-    if id_key is None:
-        raise DataError(f"{path} has nodes without an id.")
-    names = [node[id_key] for node in data["nodes"]]
-    known = set(names)
-    if len(known) < len(names):
-        repeated = next(name for k, name in enumerate(names) if name in names[:k])
-        raise DataError(f"{path} lists the node {repeated!r} twice.")
-    ends = [edge[end] for edge in data[edges_key] for end in ("source", "target")]
-    unknown = next((end for end in ends if end not in known), None)
-    numeric_names = any(type(name) is int for name in names)
-    by_position = (
-        unknown is not None and not numeric_names and _are_positions(ends, len(names))
-    )
-    if by_position:
-        edges = [_resolve_positions(edge, names) for edge in data[edges_key]]
-        data = {**data, edges_key: edges}
-    elif unknown is not None:
-        raise DataError(f"{path} has an edge of {unknown!r}, which is not a node.")
-    graph = nx.node_link_graph(data, edges=edges_key, name=id_key)
-    if by_position:
-        graph.graph[NOTE] = "edges refer to nodes by position, starting with 0"
-    return graph
-
-
-def _are_positions(ends: list[Any], count: int) -> bool:
-    return all(type(end) is int and 0 <= end < count for end in ends)
-
-
-def _resolve_positions(edge: dict[str, Any], names: list[Any]) -> dict[str, Any]:
-    ends = {end: names[edge[end]] for end in ("source", "target")}
-    return {**edge, **ends}
-
-
-# --- matrices and arrays -------------------------------------------------------------
+# --- matrices ------------------------------------------------------------------------
 
 
 def _read_mtx(path: Path, task: Task, target: str | None) -> GraphTable:
     from scipy.io import mmread
 
+    open_with(_check_mtx_numbers, path)
+    open_with(_check_mtx_header, path)
     matrix = open_with(mmread, path)
+    if matrix.ndim == 2 and not hasattr(matrix, "tocoo"):
+        matrix = sparse_from_dense(matrix, f"The matrix in {path}")
     if not is_matrix(matrix):
         raise DataError(
-            f"{path} must hold a square sparse matrix. Got shape {list(matrix.shape)}."
+            f"{path} must hold a square matrix. Got shape {list(matrix.shape)}."
         )
     return from_matrix(matrix)
 
 
-def _read_mat(path: Path, task: Task, target: str | None) -> GraphTable:
-    """Read the only sparse matrix in a MATLAB file."""
-    from scipy.io import loadmat
-
-    matrices = [v for v in open_with(loadmat, path).values() if is_matrix(v)]
-    if len(matrices) != 1:
-        raise DataError(
-            f"{path} must hold one square sparse matrix. Got {len(matrices)}."
-        )
-    return from_matrix(matrices[0])
-
-
-def _read_npz(path: Path, task: Task, target: str | None) -> GraphTable:
-    """Read arrays by their usual names; a sparse one as _data _indices _indptr _shape.
-
-    Edges are pairs [E, 2] or [2, E], or an adjacency; splits are masks or row indices.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise DataError(f"{path} cannot be read without unpickling: {error}.") from None
-    if {"format", "shape", "data"} <= set(arrays):
-        from scipy.sparse import load_npz
-
-        return from_matrix(open_with(load_npz, path))  # written by scipy.sparse
-    return _table_from_arrays(arrays, path, task)
+def _check_mtx_numbers(path: Path) -> None:
+    """Raise DataError for a Matrix Market file of which scipy's parser could crash."""
+    with path.open("rb") as file:
+        line = file.readline()
+        while line.startswith(b"%"):
+            line = file.readline()
+        while line:
+            if line.translate(None, b"0123456789eE+-. \t\r\nnaifNAIF"):
+                raise DataError(f"{path} cannot be read: no numbers in {line[:60]!r}.")
+            line = file.read(1 << 20)
 
 
-def read_npy_directory(path: Path, task: Task) -> GraphTable:
-    """Read the same arrays from a directory of .npy files, memory-mapped."""
-    arrays: dict[str, np.ndarray] = {}
-    for file in sorted(path.glob("*.npy")):
-        try:
-            arrays[file.stem] = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError) as error:
-            raise DataError(f"{file} cannot be read as an array: {error}.") from None
-    return _table_from_arrays(arrays, path, task)
+def _check_mtx_header(path: Path) -> None:
+    """Raise DataError if the header claims more numbers than the file can hold."""
+    from scipy.io import mminfo
 
-
-def _table_from_arrays(
-    arrays: dict[str, np.ndarray], path: Path, task: Task
-) -> GraphTable:
-    by_role = {
-        role: _find_array(arrays, names, path) for role, names in ARRAY_NAMES.items()
-    }
-    edges, features = by_role["adjacency"], by_role["features"]
-    if edges is None:
-        raise DataError(
-            f"{path} must hold edges: one of {', '.join(ADJACENCY_ARRAYS)}. Got "
-            f"{', '.join(arrays)}."
-        )
-    if hasattr(edges, "tocoo"):
-        table = from_matrix(edges, features)
-    else:
-        table = _table_from_pairs(edges, features, by_role["labels"], by_role["weight"])
-    ids = by_role["ids"]
-    if ids is not None:
-        names = np.array([str(name) for name in np.ravel(ids)], dtype=object)
-        if len(names) != len(table) or len(set(names)) < len(names):
-            raise DataError(
-                f"{path} must hold a different name for each of {len(table):,} nodes. "
-                f"Got {len(names):,}, {len(set(names)):,} of them different."
-            )
-        table = replace(table, ids=names)
-    table = replace(table, split=_split_from_arrays(arrays, len(table), path))
-    labels = by_role["labels"]
-    if labels is None:
-        return table
-    given = labels_from_array(table.ids.tolist(), labels, task, "node")
-    return with_labels(table, given)
-
-
-def _find_array(
-    arrays: dict[str, np.ndarray], names: tuple[str, ...], path: Path
-) -> Any:
-    """Return the first array of these names, dense or sparse; None if there is none.
-
-    path: of the file, for messages. DataError for a damaged sparse array.
-    """
-    from scipy.sparse import csr_matrix
-
-    for name in names:
-        if name in arrays:
-            return arrays[name]
-        parts = [f"{name}_{k}" for k in ("data", "indices", "indptr")]
-        if all(part in arrays for part in parts):
-            where = f"the sparse array {name} in {path}"
-            try:
-                shape = tuple(arrays[f"{name}_shape"].tolist())
-                matrix = csr_matrix(tuple(arrays[k] for k in parts), shape=shape)
-            except (KeyError, ValueError, TypeError) as error:
-                raise DataError(f"{where} is damaged: {error}.") from error
-            return check_sparse(matrix, where)
-    return None
-
-
-def _table_from_pairs(
-    edges: np.ndarray, features: Any, labels: Any, weight: Any
-) -> GraphTable:
-    pairs = edges.T if edges.ndim == 2 and edges.shape[1] == 2 else edges
-    if pairs.ndim != 2 or len(pairs) != 2:
-        raise DataError(f"Edges must have shape [E, 2]. Got {list(edges.shape)}.")
-    check_memory(pairs.shape[1], "The array of edges")
-    source, target = pairs = check_edge_index(pairs)
-    num_rows = [len(labels)] if labels is not None else []
-    num_rows += [features.shape[0]] if features is not None else []
-    count = max([*num_rows, int(pairs.max(initial=-1)) + 1])
-    ids = np.array([str(row) for row in range(count)], dtype=object)
-    return table_from_edges(
-        ids,
-        source,
-        target,
-        weight,
-        features=features,
-        labels=no_labels(),
-        directed=False,  # nothing in the file says that they are directed
+    rows, columns, entries, form, *_ = mminfo(path)
+    cells = rows * columns if form == "array" else entries
+    check_claimed_size(
+        16 * cells,
+        path.stat().st_size,
+        f"The header of {path} claims {cells:,} numbers",
+        "If it is not damaged, remove some of them.",
     )
 
 
-def _split_from_arrays(
-    arrays: dict[str, np.ndarray], count: int, path: Path
-) -> np.ndarray | None:
-    """Return the split [N] from masks or row indices; None if there are none."""
-    split = np.full(count, "", dtype="U5")
-    for part in SPLITS:
-        names = (part, f"{part}_mask", f"{part}_idx", f"idx_{part}")
-        rows = _find_array(arrays, names, path)
-        if rows is None:
-            continue
-        try:
-            split[rows] = part
-        except IndexError as error:
-            raise DataError(
-                f"The {part} split must be a mask of {count:,} nodes, or row indices "
-                f"below that: {error}."
-            ) from None
-    return split if (split != "").any() else None
-
-
 READERS: dict[str, Callable[[Path, Task, str | None], GraphTable]] = {
-    ".graphml": _read_with_networkx,
-    ".gexf": _read_with_networkx,
-    ".gml": _read_with_networkx,
-    ".json": _read_with_networkx,
-    ".npz": _read_npz,
+    ".graphml": _with_networkx(_read_graphml),
+    ".gexf": _with_networkx(_read_gexf),
+    ".gml": _with_networkx(_read_gml),
+    ".json": _with_networkx(read_json),
+    ".cyjs": _with_networkx(read_json),
+    ".adjlist": _with_networkx(_read_adjlist),
+    ".net": _with_networkx(read_pajek),
+    ".npz": read_npz,
+    ".npy": read_npy,
     ".mtx": _read_mtx,
-    ".mat": _read_mat,
+    ".mat": read_mat,
 }

@@ -2,46 +2,54 @@
 
 Rows that cannot be used are quarantined with their line: an empty end, a node that the
 node table does not list, a weight that is negative or not a number. Node names are
-texts and are kept as they are.
+texts and are kept as they are, but integers that became 1.0 are restored.
 """
 
-import csv
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from vicinal.core.compute.memory import free_memory
-from vicinal.core.data.csv_tables import (
-    describe_parser_error,
-    named_column,
-    restore_integers,
-)
+from vicinal.core.data.csv_tables import EMPTY, named_column, restore_integers
+from vicinal.core.data.labels import is_missing, quote_names
+from vicinal.core.data.names import problem_of_name
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
-from vicinal.graphs.data.detect import SOURCE_COLUMNS, TARGET_COLUMNS
-
-WEIGHT_COLUMNS = ("weight", "w", "edge_weight")
-RELATION_COLUMNS = (
-    *("relation", "rel", "edge_type", "type", "predicate", "interaction"),
+from vicinal.graphs.data.tables.column_names import (
+    GRAPH_COLUMNS,
+    RELATION_COLUMNS,
+    WEIGHT_COLUMNS,
+    is_number,
+    is_row_number_name,
+    lower,
+    named_ends,
+    only_two_columns,
+    paired_ends,
 )
-"""columns that usually hold the relation; a note says so where they are not used"""
+from vicinal.graphs.data.tables.duplicate_edges import merge_duplicate_edges
+from vicinal.graphs.data.tables.edge_cells import (
+    holds_directions,
+    parse_weights,
+    read_directions,
+)
+from vicinal.graphs.data.tables.node_names import (
+    SHORTENED,
+    SHORTENED_NAME,
+    are_float_names,
+    restore_names,
+)
+from vicinal.graphs.data.tables.sides import separate_sides
+from vicinal.graphs.settings import TableColumns
 
-COLUMNS_WITHOUT_HEADER = ["source", "target", "weight", "time"]
-TRIPLE_COLUMNS = ["source", "relation", "target"]
-"""columns of a file without a header"""
-
-ROWS_PER_CHUNK = 1_000_000
+EMPTY_END, UNKNOWN_END, SHORTENED_END, INVALID_END = -1, -2, -3, -4
+"""in place of the row of an end that is not a node"""
 
 MOST_QUARANTINED = 1000
 """edges quarantined by name; further ones are only counted"""
 
-COMMENTS = ("#", "%")
-"""first characters of comment lines in the edge lists of SNAP and KONECT"""
 
 BYTES_PER_EDGE = 80
 """memory needed while edges are read and duplicates merged"""
@@ -58,13 +66,6 @@ def check_memory(num_edges: float, source: Path | str) -> None:
         )
 
 
-def estimate_num_lines(path: Path) -> float:
-    """Estimate the number of lines of a file from its first 64 KiB."""
-    with path.open("rb") as file:
-        beginning = file.read(1 << 16)
-    return path.stat().st_size / max(len(beginning), 1) * beginning.count(b"\n")
-
-
 class Edges(NamedTuple):
     """Edges as rows of node names."""
 
@@ -78,6 +79,13 @@ class Edges(NamedTuple):
     relations: tuple[str, ...] = ()
     """the relation of each edge as an index into their sorted names"""
 
+    directed: bool = False
+    sides: np.ndarray | None = None
+    """0 for sources and 1 for targets, where these are of different kinds"""
+
+    end_columns: tuple[str, str] = ("source", "target")
+    """names of the columns of source and target"""
+
 
 class _Chunk(NamedTuple):
     """The valid edges of one chunk of rows."""
@@ -86,6 +94,7 @@ class _Chunk(NamedTuple):
     target: np.ndarray
     weight: np.ndarray
     relation: np.ndarray
+    is_directed: np.ndarray
     weighted: bool
 
 
@@ -93,17 +102,28 @@ class EdgeReader:
     """Collects edges from tables.
 
     ids: names of all nodes, if a table lists them; otherwise every end is a node.
-    relation: name of the relation column; None: a single relation.
+    relation: name of the relation column; None: a single relation. columns: names of
+    the others.
     """
 
     def __init__(
-        self, ids: Iterable[str] | None = None, relation: str | None = None
+        self,
+        ids: Iterable[str] | None = None,
+        relation: str | None = None,
+        columns: TableColumns | None = None,
     ) -> None:
         self.ids_are_complete, self.relation = ids is not None, relation
+        self.columns = columns or TableColumns()
         self.quarantined: list[Quarantined] = []
-        self._rows = {name: row for row, name in enumerate(ids or ())}
+        self.names_of_columns: list[str] = []
+        self.end_columns: tuple[Any, Any] = ("source", "target")
+        self.rows: dict[str, int] = {name: row for row, name in enumerate(ids or ())}
         self._relations: dict[str, int] = {}
-        self._unused_columns: set[str] = set()
+        self._notes: dict[str, None] = {}
+        self._unused: dict[str, bool] = {}
+        self._unused_relation: str | None = None
+        self._float_columns: dict[str, bool] = {}
+        self._missing_nodes: set[str] = set()
         self._chunks: list[_Chunk] = []
         self._num_more_quarantined = 0
 
@@ -113,58 +133,84 @@ class EdgeReader:
 
     def add(self, frame: Any, first_line: int) -> None:
         """Add the edges of a DataFrame. first_line: of its first row in the file."""
-        columns = edge_columns(frame)
-        if columns is None:
-            raise DataError(
-                "The edges must have columns source and target. Got "
-                f"{', '.join(map(str, frame.columns))}. Rename the columns."
-            )
-        names = [cells_as_text(frame[column]) for column in columns[:2]]
-        relations = self._read_relations(frame)
-        weight = None if columns[2] is None else _parse_weights(frame[columns[2]])
+        self.names_of_columns = list(map(str, frame.columns))
+        frame = self.columns.drop_from(frame)
+        (source, target), note = end_columns(frame.columns, self.columns)
+        self.end_columns = source, target
+        self._notes |= dict.fromkeys(note)
+        names = [self._read_names(frame[column]) for column in (source, target)]
+        weight_column = weight_column_of(frame, self.columns)
+        relations, is_directed = self._read_relations(frame), read_directions(frame)
+        weight = None if weight_column is None else self._read_weights(frame)
         interleaved = [name for pair in zip(*names, strict=True) for name in pair]
         ends = self._rows_of(interleaved).reshape(-1, 2).T
-        empty = np.array([[name == "" for name in column] for column in names])
         checks = [
-            (empty.any(axis=0), lambda k: "the source or target is empty"),
-            ((ends < 0).any(axis=0), lambda k: _describe_unknown(names, ends, k)),
+            (ends == kind).any(axis=0)
+            for kind in (EMPTY_END, SHORTENED_END, UNKNOWN_END, INVALID_END)
+        ]
+        reasons = [
+            lambda k: "the source or target is empty",
+            lambda k: _describe_end(names, ends, k, SHORTENED_END, "{} " + SHORTENED),
+            lambda k: _describe_end(names, ends, k, UNKNOWN_END, "there is no node {}"),
+            lambda k: _describe_invalid(names, ends, k),
         ]
         if relations is not None:
-            checks.append((relations < 0, lambda k: f"{self.relation} is empty"))
+            checks.append(relations < 0)
+            reasons.append(lambda k: f"{self.relation} is empty")
         if weight is not None:
-            cells = frame[columns[2]]
-            checks += [
-                (
-                    np.isnan(weight),
-                    lambda k: f"weight {cells.iloc[k]!r} is not a number",
-                ),
-                (weight < 0, lambda k: f"weight {weight[k]:g} is negative"),
+            cells = frame[weight_column]
+            checks += [np.isnan(weight), weight < 0]
+            reasons += [
+                lambda k: f"weight {cells.iloc[k]!r} is not a number of float32",
+                lambda k: f"weight {weight[k]:g} is negative",
             ]
         valid = np.ones(len(frame), bool)
-        for invalid, describe in checks:
+        for invalid, describe in zip(checks, reasons, strict=True):
             for k in np.flatnonzero(invalid & valid).tolist():
                 edge = f"{names[0][k]} - {names[1][k]}"
                 self._quarantine(edge, f"line {k + first_line}: {describe(k)}")
             valid &= ~invalid
+        self._note_unused_columns(frame, (source, target, weight_column))
         ones = np.ones(len(frame), np.float32)
-        relation = np.empty(0, np.int64) if relations is None else relations[valid]
+        nothing = np.empty(0, np.int64)
         self._chunks.append(
             _Chunk(
                 ends[0, valid],
                 ends[1, valid],
                 (ones if weight is None else weight)[valid],
-                relation,
+                nothing if relations is None else relations[valid],
+                nothing if is_directed is None else is_directed[valid],
                 weight is not None,
             )
         )
 
+    def _read_names(self, column: Any) -> list[str]:
+        """Return the names of nodes in a column; floats decide by the first chunk."""
+        names = cells_as_text(column)
+        key = str(column.name)
+        if key not in self._float_columns:
+            self._float_columns[key] = are_float_names(names)
+            if self._float_columns[key]:
+                was, is_now = names[0], restore_names(names[:1])[0]
+                self._notes[f"ends of edges such as {was} are read as {is_now}"] = None
+        return restore_names(names) if self._float_columns[key] else names
+
+    def _read_weights(self, frame: Any) -> np.ndarray:
+        column = frame[weight_column_of(frame, self.columns)]
+        weight, has_commas = parse_weights(column)
+        if has_commas:
+            text = f"the weights in {str(column.name)!r} have a decimal comma"
+            self._notes[f"{text}: 0,5 is read as 0.5"] = None
+        return weight
+
     def _read_relations(self, frame: Any) -> np.ndarray | None:
         """Return the relation of each edge [n], -1 for an empty cell."""
-        known = {str(name).strip().lower(): name for name in frame.columns}
+        known = {lower(name): name for name in frame.columns}
         if self.relation is None:
             candidates = (known[name] for name in RELATION_COLUMNS if name in known)
-            several = (name for name in candidates if frame[name].nunique() > 1)
-            self._unused_columns |= set(map(str, several))
+            several = [name for name in candidates if frame[name].nunique() > 1]
+            if several and not holds_directions(frame[several[0]]):
+                self._unused_relation = self._unused_relation or str(several[0])
             return None
         column = named_column(frame.columns, self.relation, "the table of edges")
         cells = cells_as_text(frame[column])
@@ -174,16 +220,26 @@ class EdgeReader:
         return np.array([self._relations.get(name, -1) for name in cells], np.int64)
 
     def _rows_of(self, names: list[str]) -> np.ndarray:
-        """Return the node row of each name [n], -1 for an unknown one."""
+        """Return the node row of each name [n], or why there is none."""
         import pandas as pd
 
         codes, unique = pd.factorize(np.array(names, dtype=object))
-        if not self.ids_are_complete:
-            for name in unique:
-                if name != "":
-                    self._rows.setdefault(name, len(self._rows))
-        rows = np.array([self._rows.get(name, -1) for name in unique], np.int64)
+        rows = np.array([self._row_of(name) for name in unique], np.int64)
+        self._missing_nodes |= set(unique[rows == UNKNOWN_END].tolist())
         return rows[codes] if len(rows) else np.empty(0, np.int64)
+
+    def _row_of(self, name: str) -> int:
+        if (row := self.rows.get(name)) is not None:
+            return row
+        if name.lower() in EMPTY:
+            return EMPTY_END
+        if SHORTENED_NAME.fullmatch(name):
+            return SHORTENED_END
+        if problem_of_name(name):
+            return INVALID_END
+        if self.ids_are_complete:
+            return UNKNOWN_END
+        return self.rows.setdefault(name, len(self.rows))
 
     def _quarantine(self, name: str, reason: str) -> None:
         if len(self.quarantined) < MOST_QUARANTINED:
@@ -191,26 +247,79 @@ class EdgeReader:
         else:
             self._num_more_quarantined += 1
 
-    def to_edges(self, directed: bool) -> Edges:
-        """Return all edges with duplicates merged; NoDataError if there are none."""
-        notes = []
+    def _note_unused_columns(self, frame: Any, used: Sequence[Any]) -> None:
+        """Remember the columns that hold something and are not read; if numbers."""
+        relation = lower(self.relation)
+        for name in frame.columns:
+            is_read = name in used or lower(name) in (relation, *GRAPH_COLUMNS)
+            if is_read or str(name) in self._unused or holds_directions(frame[name]):
+                continue
+            first = next(filter(None, cells_as_text(frame[name])), None)
+            if first is not None:
+                numeric = is_number(first) and not is_row_number_name(name)
+                self._unused[str(name)] = numeric
+
+    def _collect_notes(self) -> list[str]:
+        notes = [*self._notes]
         if self._num_more_quarantined:
             notes.append(f"{self._num_more_quarantined:,} more edges are quarantined")
+        if self._missing_nodes:
+            names = sorted(self._missing_nodes)
+            notes.append(
+                f"{pluralize(len(names), 'node')} of edges missing in the table of "
+                f"nodes: {quote_names(names)}; their edges are quarantined"
+            )
+        relation = self._unused_relation
+        if relation is not None:
+            notes.append(
+                f"the column {relation!r} of the edges is ignored; to predict edges of "
+                f"each relation use --domain links --relation-column {relation}"
+            )
+        others = [name for name in self._unused if name != relation]
+        if others:
+            weighted = any(chunk.weighted for chunk in self._chunks)
+            numeric = [] if weighted else [k for k in others if self._unused[k]]
+            hint = f" (--weight-column {numeric[0]} reads weights)" if numeric else ""
+            notes.append(f"columns of the edges ignored: {quote_names(others)}{hint}")
+        return notes
+
+    def to_edges(self, directed: bool) -> Edges:
+        """Return all edges with duplicates merged; NoDataError if there are none.
+
+        A column Type of Gephi decides whether they are directed.
+        """
+        notes = self._collect_notes()
         if not self.has_edges:
             first = self.quarantined[0].reason if self.quarantined else ""
             why = f" The first row: {first}." if first else ""
+            if self._missing_nodes:
+                names = quote_names([*self.rows], 3)
+                why += f" The table of nodes names {names}."
             raise NoDataError(f"There are no valid edges.{why}")
-        source, target, weight, relation = (
-            np.concatenate([chunk[k] for chunk in self._chunks]) for k in range(4)
+        source, target, weight, relation, is_directed = (
+            np.concatenate([chunk[k] for chunk in self._chunks]) for k in range(5)
         )
-        weighted = any(chunk.weighted for chunk in self._chunks)
-        ids = np.array(list(self._rows), dtype=object)
-        if self._unused_columns:
-            name = sorted(self._unused_columns)[0]
+        if is_directed.any() and not directed:
+            directed = True
+            notes.append("the edges are directed: the column Type says so")
+        if len(is_directed) == len(source) and directed and not is_directed.all():
+            both = np.flatnonzero((is_directed == 0) & (source != target))
+            order = np.concatenate([np.arange(len(source)), both])
+            ends = np.stack([source, target])[:, order]
+            ends[:, len(source) :] = ends[::-1, len(source) :]
+            (source, target), weight = ends, weight[order]
+            relation = relation[order] if len(relation) else relation
             notes.append(
-                f"the column {name!r} of the edges is ignored; to predict edges of "
-                f"each relation use --domain links --relation-column {name}"
+                f"{len(both):,} edges of type Undirected are read in both directions"
             )
+        weighted = any(chunk.weighted for chunk in self._chunks)
+        ids, sides = np.array(list(self.rows), dtype=object), None
+        ends_of = str(self.end_columns[0]), str(self.end_columns[1])
+        if not self.ids_are_complete:
+            found = separate_sides(ids, source, target, ends_of)
+            if found is not None:
+                ids, source, target, sides, more = found
+                notes += more
         source, target, merged_weight, relation, more = merge_duplicate_edges(
             source,
             target,
@@ -220,7 +329,15 @@ class EdgeReader:
             relation if self.relation else None,
         )
         edges = Edges(
-            ids, source, target, merged_weight, self.quarantined, notes + more
+            ids,
+            source,
+            target,
+            merged_weight,
+            self.quarantined,
+            notes + more,
+            directed=directed,
+            sides=sides,
+            end_columns=ends_of,
         )
         if relation is None:
             return edges
@@ -229,195 +346,75 @@ class EdgeReader:
         return edges._replace(relation=rank[relation], relations=names)
 
 
-def merge_duplicate_edges(
-    source: np.ndarray,
-    target: np.ndarray,
-    weight: np.ndarray | None,
-    num_nodes: int,
-    directed: bool,
-    relation: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None, list[str]]:
-    """Return each edge once, in the order of first occurrence, and notes.
-
-    Weights of duplicates are added. In an undirected graph u - v and v - u are the same
-    edge. Edges of different relations are different.
-    """
-    if directed:
-        keys = source * num_nodes + target
-    else:
-        keys = np.minimum(source, target)
-        keys *= num_nodes
-        keys += np.maximum(source, target)
-    if relation is not None:
-        keys += relation * num_nodes**2
-    key, order = torch.from_numpy(keys).sort(stable=True)
-    del keys  # these arrays are large, and freed as soon as possible
-    is_new = torch.ones(len(key), dtype=torch.bool)
-    is_new[1:] = key[1:] != key[:-1]
-    del key
-    first = order[is_new].numpy()  # first of equal ones: the sort is stable
-    num_duplicates = len(is_new) - len(first)
-    if not num_duplicates:
-        return source, target, weight, relation, []
-    by_position = np.argsort(first)
-    effect = "their weights are added" if weight is not None else "each counts once"
-    notes = [f"{pluralize(num_duplicates, 'duplicate edge')} merged; {effect}"]
-    if weight is not None:
-        group = is_new.cumsum(0).numpy() - 1
-        totals = np.bincount(group, weight[order.numpy()])
-        weight = totals[by_position].astype(np.float32)
-    kept = first[by_position]
-    del first, by_position, order, is_new
-    relation = None if relation is None else relation[kept]
-    return source[kept], target[kept], weight, relation, notes
-
-
 def cells_as_text(column: Any) -> list[str]:
     """Return the cells of a column as stripped texts; missing ones as ""."""
     cells = column.tolist()
     if not all(type(cell) is str for cell in cells):
         cells = restore_integers(column)
-        cells = ["" if _is_missing(cell) else str(cell) for cell in cells]
+        cells = ["" if is_missing(cell) else str(cell) for cell in cells]
     return [cell.strip() for cell in cells]
-
-
-def _is_missing(cell: Any) -> bool:
-    return cell is None or cell != cell or str(cell) == "<NA>"
 
 
 def find_column(frame: Any, names: Iterable[str]) -> Any | None:
     """Return the first column of these names, in any case; None if there is none."""
-    known = {str(name).strip().lower(): name for name in frame.columns}
+    known = {lower(name): name for name in frame.columns}
     return next((known[name] for name in names if name in known), None)
 
 
 def edge_columns(frame: Any) -> tuple[Any, Any, Any | None] | None:
     """Return the columns of source, target and weight; None if not named so."""
-    source = find_column(frame, SOURCE_COLUMNS)
-    target = find_column(frame, TARGET_COLUMNS)
-    if source is None or target is None:
-        return None
-    return source, target, find_column(frame, WEIGHT_COLUMNS)
+    ends = named_ends(frame.columns)
+    return None if ends is None else (*ends, find_column(frame, WEIGHT_COLUMNS))
 
 
-def _parse_weights(column: Any) -> np.ndarray:
-    """Return finite numbers [n], NaN for anything else."""
-    import pandas as pd
+def end_columns(
+    names: Sequence[Any], columns: TableColumns
+) -> tuple[tuple[Any, Any], list[str]]:
+    """Return the columns of source and target, and a note if their names are unusual.
 
-    numbers = np.asarray(pd.to_numeric(column, errors="coerce"), np.float32)
-    return np.where(np.isfinite(numbers), numbers, np.nan)
-
-
-def _describe_unknown(names: list[list[str]], ends: np.ndarray, k: int) -> str:
-    side = 0 if ends[0, k] < 0 else 1
-    return f"there is no node {names[side][k]!r}"
-
-
-def read_edge_file(path: Path) -> Iterator[tuple[Any, int]]:
-    """Yield tables of a file's edges and the line number of their first row.
-
-    The header names the columns; without a header (no source and target) they are
-    source, target[, weight[, time]], or source, relation, target if the third is not
-    numeric and shares names with the first. The separator is a comma, semicolon, tab or
-    spaces. Raises DataError where a line has more or fewer cells.
+    Those that the user named, those of the usual names, two whose names are alike, or
+    the only two. Raises DataError if there are none.
     """
-    import pandas as pd
-
-    header, num_skipped = _first_line(path)
-    separator = max(",;\t", key=header.count)
-    spaces = separator not in header
-    cells = header.split() if spaces else header.split(separator)
-    cells = [cell.strip().strip('"') for cell in cells]
-    has_header = edge_columns(pd.DataFrame(columns=cells)) is not None
-    has_time = len(cells) == 4 and all(map(_is_number, cells[2:]))
-    if not has_header and len(cells) not in (2, 3) and not has_time:
-        raise DataError(
-            f"{path} is not an edge list: the first line must name the columns source "
-            f"and target, or have 2 or 3 cells. Got {len(cells)}: {header[:80]!r}"
+    names = list(names)
+    given = columns.source_column, columns.destination_column
+    ends = named_ends(names)
+    if given != (None, None):
+        usual = ends or (None, None)
+        found = [
+            other if name is None else named_column(names, name, "the table of edges")
+            for name, other in zip(given, usual, strict=True)
+        ]
+        if None not in found and found[0] != found[1]:
+            return (found[0], found[1]), []
+    elif ends is not None:
+        return ends, []
+    elif other := paired_ends(names) or only_two_columns(names):
+        note = (
+            f"edges are read from the columns {str(other[0])!r} and {str(other[1])!r}; "
+            "--source-column and --destination-column name others"
         )
-    line = num_skipped + (2 if has_header else 1)
-    names = COLUMNS_WITHOUT_HEADER[: len(cells)]
-    if not has_header and _are_triples(path, None if spaces else separator):
-        names = TRIPLE_COLUMNS
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for _ in range(num_skipped):
-                file.readline()
-            chunks = pd.read_csv(
-                file,
-                sep=r"\s+" if spaces else separator,
-                header=0 if has_header else None,
-                names=None if has_header else names,
-                dtype=str,
-                keep_default_na=False,
-                chunksize=ROWS_PER_CHUNK,
-                index_col=False,
-                comment=None if has_header else "#",
-            )
-            while (chunk := _next_chunk(chunks)) is not None:
-                yield chunk, line
-                line += len(chunk)
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path, error) from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        why = describe_parser_error(error)
-        raise DataError(f"{path} cannot be read as a table: {why}.") from error
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return np.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _are_triples(path: Path, separator: str | None) -> bool:
-    """Return True if the first lines are triples (source, relation, target).
-
-    Most of the third cells are then not numeric, and some of them are also sources.
-    """
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        beginning = file.read(1 << 16)
-    lines = beginning.splitlines()
-    if len(beginning) == 1 << 16:  # the last line may be incomplete
-        lines = lines[:-1]
-    lines = [line for line in lines if line.strip() and not line.startswith(COMMENTS)]
-    rows = [line.split() for line in lines]
-    if separator is not None:
-        rows = list(csv.reader(lines, delimiter=separator))
-    if not rows or any(len(row) != 3 for row in rows):
-        return False
-    if 2 * sum(_is_number(row[2]) for row in rows) > len(rows):
-        return False
-    first, _, third = (
-        {cell.strip() for cell in column} for column in zip(*rows, strict=True)
+        return other, [note]
+    raise DataError(
+        "A table of edges must name the columns source and target. Got "
+        f"{', '.join(map(str, names))}. Name two of them with --source-column and "
+        "--destination-column, or rename them."
     )
-    return bool(first & third)
 
 
-def _next_chunk(chunks: Iterator[Any]) -> Any:
-    """Return the next chunk; rows with too many cells raise instead of warn."""
-    import pandas as pd
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        return next(chunks, None)
+def weight_column_of(frame: Any, columns: TableColumns) -> Any | None:
+    """Return the column of weights, which the user may have named; or None."""
+    if columns.weight_column is None:
+        return find_column(frame, WEIGHT_COLUMNS)
+    return named_column(frame.columns, columns.weight_column, "the table of edges")
 
 
-def _first_line(path: Path) -> tuple[str, int]:
-    """Return the first line that is not a comment, and the number of lines before."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for k, line in enumerate(file):
-                if line.strip() and not line.startswith(COMMENTS):
-                    return line.rstrip("\n"), k
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path, error) from error
-    raise NoDataError(f"{path} is empty. Expected columns source,target[,weight].")
+def _describe_end(
+    names: list[list[str]], ends: np.ndarray, k: int, kind: int, text: str
+) -> str:
+    side = 0 if ends[0, k] == kind else 1
+    return text.format(repr(names[side][k]))
 
 
-def _not_utf8(path: Path, error: UnicodeDecodeError) -> DataError:
-    return DataError(
-        f"{path} is not encoded in UTF-8 (byte {error.start}). Save it as UTF-8 and "
-        "try again."
-    )
+def _describe_invalid(names: list[list[str]], ends: np.ndarray, k: int) -> str:
+    side = 0 if ends[0, k] == INVALID_END else 1
+    return problem_of_name(names[side][k]) or ""

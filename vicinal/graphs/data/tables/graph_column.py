@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from vicinal.errors import DataError
-from vicinal.graphs.data.detect import GRAPH_COLUMNS
+from vicinal.graphs.data.tables.column_names import GRAPH_COLUMNS
 from vicinal.graphs.data.tables.edge_list import cells_as_text, find_column
 
 CERTAIN_COLUMNS = ("graph_id", "graphid")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vicinal.errors import ImageError
-from vicinal.images.data.decoding.decode import open_image, read_file
+from vicinal.images.data.decoding.in_memory import open_source
 from vicinal.images.data.image_table import ImageTable
 from vicinal.images.networks import architecture
 
@@ -20,7 +20,7 @@ def choose_image_size(table: ImageTable, backbone: str) -> int:
     native = architecture(backbone).image_size
     if backbone not in ("small", "dense", "lenet5"):
         return native
-    rows = _sample_rows(table)
+    rows = sample_rows(table, NUM_SAMPLED)
     sides = [side for row in rows if (side := _shorter_side(table, row))]
     median = int(np.median(sides)) if sides else 32
     if median <= 48:
@@ -28,7 +28,7 @@ def choose_image_size(table: ImageTable, backbone: str) -> int:
     return 64 if median <= 96 else 128
 
 
-def _sample_rows(table: ImageTable, most: int = NUM_SAMPLED) -> np.ndarray:
+def sample_rows(table: ImageTable, most: int) -> np.ndarray:
     """Return rows spread evenly over the sorted names: independent of the row order."""
     if table.pixels is not None:  # no file to open, so use all
         return np.arange(len(table))
@@ -41,6 +41,6 @@ def _shorter_side(table: ImageTable, row: int) -> int:
     if table.pixels is not None:
         return min(table.pixels[row].shape[:2])
     try:
-        return min(open_image(read_file(table.path(row))).size)
+        return min(open_source(table.source(row)).size)
     except ImageError:
         return 0

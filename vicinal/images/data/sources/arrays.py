@@ -1,8 +1,9 @@
-"""Read images given as arrays or as a list of paths, with labels y beside them."""
+"""Read images in memory or a list of paths, with labels y beside them."""
 
 import os
 from dataclasses import replace
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,26 +14,81 @@ from vicinal.core.data.labels import (
     convert_labels,
     detect_label_kind,
     is_missing,
+    note_mixed_types,
     note_numeric_labels,
 )
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import DataError, NoDataError
+from vicinal.images.data.decoding.in_memory import (
+    is_in_memory,
+    read_open_file,
+    to_uint8,
+)
 from vicinal.images.data.image_table import ImageTable
 
 
-def is_path_list(data: Any) -> bool:
-    """Return whether data is a list, tuple, array or column of paths."""
-    if getattr(data, "ndim", None) == 1:  # an array or a pandas column
+def list_of_images(data: Any) -> list[Any] | None:
+    """Return the images of a list, tuple or column, or a single image in memory.
+
+    None for arrays, and for lists of arrays of one size, which make one array.
+    """
+    if is_in_memory(data):
+        return [data]
+    if getattr(data, "ndim", None) == 1:
         data = list(data)
     if not isinstance(data, (list, tuple)) or not data:
-        return False
-    return isinstance(data[0], (str, os.PathLike))
+        return None
+    if any(map(_is_path, data)) or any(map(is_in_memory, data)):
+        return list(data)
+    shapes = {getattr(image, "shape", None) for image in data}
+    return list(data) if len(shapes) > 1 else None
 
 
-def table_from_paths(data: list[Any], y: Any, task: Task) -> ImageTable:
-    """Return the table of a list of image files with labels y."""
-    names = [os.fspath(path) for path in data]
-    return attach_labels(ImageTable.unlabelled(names), y, task)
+def table_from_list(images: list[Any], y: Any, task: Task) -> ImageTable:
+    """Return the table of a list of files and images in memory with labels y."""
+    if all(map(_is_path, images)):
+        names = [os.fspath(path) for path in images]
+        return attach_labels(ImageTable.unlabelled(names), y, task)
+    sources = [Path(x) if _is_path(x) else read_open_file(x) for x in images]
+    names = [
+        str(source) if isinstance(source, Path) else f"image {row}"
+        for row, source in enumerate(sources)
+    ]
+    return attach_labels(ImageTable.unlabelled(names, images=sources), y, task)
+
+
+def refuse_images_in_columns(frame: Any) -> None:
+    """Raise DataError where a column of a DataFrame holds images, not paths."""
+    for column in frame.columns:
+        cells = frame[column]
+        if len(cells) and is_in_memory(cells.iloc[0]):
+            raise DataError(
+                f"The column {column!r} holds images, not paths of images. Pass the "
+                f"images as X=table[{column!r}].tolist(), and the labels as y."
+            )
+
+
+def refuse_single_array(shape: tuple[int, ...], channels: int) -> None:
+    """Raise DataError where an array may be one image and not a batch [N, H, W(, C)].
+
+    channels: of the model's input.
+    """
+    got = f"Got shape {list(shape)} instead."
+    if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3)):
+        raise DataError(
+            f"X must be a batch of images [N, H, W(, C)]. {got} For a single image "
+            "pass x[None]."
+        )
+    if len(shape) == 3 and shape[0] == channels == 3:
+        raise DataError(
+            f"X must be a batch of images [N, H, W, C]. {got} For a single image with "
+            "channels first pass x.transpose(1, 2, 0)[None], of a tensor "
+            "x.permute(1, 2, 0)[None]; for three greyscale images pass x[..., None]."
+        )
+
+
+def _is_path(image: Any) -> bool:
+    return isinstance(image, (str, os.PathLike))
 
 
 def table_from_arrays(data: Any, y: Any, task: Task) -> ImageTable:
@@ -52,7 +108,7 @@ def table_from_arrays(data: Any, y: Any, task: Task) -> ImageTable:
         cure = " Put the channels last: x.transpose(0, 2, 3, 1)."
         raise DataError(
             "Image arrays must be [N, H, W] or [N, H, W, C] with C 1 or 3. "
-            f"Got shape {list(pixels.shape)} instead."
+            f"Got shape {list(pixels.shape)} instead{_kind_of(data, pixels)}."
             + (cure if channels_first else "")
         )
     names = [f"image {row}" for row in range(len(pixels))]
@@ -60,39 +116,9 @@ def table_from_arrays(data: Any, y: Any, task: Task) -> ImageTable:
     return attach_labels(table, y, task)
 
 
-def to_uint8(pixels: np.ndarray) -> np.ndarray:
-    """Convert pixels to uint8 by a rule that depends on the dtype only.
-
-    Integers are levels 0..255 and stay. Floats are 0..1 and are multiplied by 255;
-    False and True become 0 and 255. So a dark batch is read like a bright one. Floats
-    above 1 and integers above 255 are refused (half a level is rounding). A batch of
-    floats meant as 0..255 that has none above 1 is black, and is read as 0..1.
-    """
-    if pixels.dtype == np.uint8:
-        return pixels
-    if pixels.dtype.kind not in "biuf":
-        raise DataError(
-            f"Pixels must be numbers. Got an array of {pixels.dtype} instead."
-        )
-    if not np.isfinite(pixels).all():
-        raise DataError("The images have NaN or infinite pixels. Replace them first.")
-    if pixels.dtype.kind in "iu":
-        _check_range(pixels, 255, "integers", "Divide 16-bit pixels by 257.")
-        return pixels.astype(np.uint8)
-    _check_range(pixels, 1, "floats", "Divide by 255, or convert to uint8 first.")
-    return np.rint(pixels.astype(np.float32) * 255).astype(np.uint8)
-
-
-def _check_range(pixels: np.ndarray, top: int, dtype: str, cure: str) -> None:
-    """Raise DataError for pixels half a level of 255 or more outside 0..top."""
-    if not pixels.size:
-        return
-    low, high = float(pixels.min()), float(pixels.max())
-    if low <= -top / 510 or high >= top + top / 510:
-        raise DataError(
-            f"Pixels that are {dtype} must lie in 0..{top}. "
-            f"Got {low:g} to {high:g} instead. {cure}"
-        )
+def _kind_of(data: Any, pixels: np.ndarray) -> str:
+    """Return the type of data that are no array, as text."""
+    return f" (a {type(data).__name__})" if pixels.ndim == 0 else ""
 
 
 def attach_labels(table: ImageTable, y: Any, task: Task) -> ImageTable:
@@ -108,8 +134,6 @@ def attach_labels(table: ImageTable, y: Any, task: Task) -> ImageTable:
             "images."
         )
     array, num_columns = _label_array(y)
-    if all(isinstance(label, (bool, np.bool_)) for label in array):
-        array = array.astype(np.int64)  # 0 and 1, which equal False and True
     given = np.array([not is_missing(label) for label in array], dtype=bool)
     if not given.any():
         raise NoDataError(f"All {len(table)} labels are empty.")
@@ -135,7 +159,7 @@ def attach_labels(table: ImageTable, y: Any, task: Task) -> ImageTable:
         whole_numbers=bool(num_columns) or integers,
         declared_classes=frozenset(map(str, range(num_columns))),
         quarantined=quarantined,
-        notes=note_numeric_labels(labels, kind, task),
+        notes=note_numeric_labels(labels, kind, task) + note_mixed_types(kept),
     )
 
 

@@ -17,6 +17,7 @@ from vicinal.core.data.csv_tables import (
     named_column,
     read_csv,
     restore_integers,
+    unescape_formula,
 )
 from vicinal.core.data.labels import (
     SPLIT_ALIASES,
@@ -24,8 +25,10 @@ from vicinal.core.data.labels import (
     convert_labels,
     detect_label_kind,
     is_missing,
+    merge_spellings,
     mostly_numbers,
     note_classes_missing_from_splits,
+    note_mixed_types,
     note_numeric_labels,
     note_similar_class_names,
     parse_number,
@@ -36,10 +39,16 @@ from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
 from vicinal.images.data.image_table import ImageTable
+from vicinal.images.data.sources.file_search import find_files
 from vicinal.images.data.sources.groups import groups_from_column
+from vicinal.images.data.sources.one_hot import read_one_hot
 
 CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
-PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "name")
+PATH_COLUMNS = (
+    *("path", "file", "filename", "file_name", "filepath", "file_path", "filepaths"),
+    *("image", "image_path", "image_name", "image_file", "img", "img_path", "img_name"),
+    *("name", "image_id", "id_code", "id"),
+)
 LABEL_COLUMNS = ("label", "class", "labels", "target", "y", "category", "tags")
 SPLIT_COLUMNS = ("split", "set", "subset", "fold_name")
 COLUMNS = "path[,label,split]"
@@ -52,23 +61,33 @@ def table_from_frame(
     target: str | None,
     first_line: int,
     group_column: str | None = None,
+    table_name: str | None = None,
 ) -> ImageTable:
     """Convert a DataFrame to an `ImageTable`.
 
-    target: the label column; None: the first of LABEL_COLUMNS. first_line: row number
-    of the first row in messages. group_column: rows with equal cells form a group.
+    target: the label column; None: the first of LABEL_COLUMNS, or a column of 0 and 1
+    per class. first_line: row number of the first row in messages. group_column: rows
+    with equal cells form a group. table_name: of its file, beside which files are
+    searched.
     """
-    groups = None
+    groups, group_names = None, []
     if group_column is not None:
-        column = named_column(frame.columns, group_column, "the table")
-        groups = groups_from_column(frame[column].tolist())
+        group_names = [named_column(frame.columns, group_column, "the table")]
+        groups = groups_from_column(frame[group_names[0]].tolist())
     path_column = _find_column(frame, PATH_COLUMNS, "image paths")
-    if target:
-        label_column = named_column(frame.columns, target, "the table")
+    other_columns = [path_column, *_split_column(frame), *group_names]
+    one_hot = None
+    if target is None and _first_column(frame, LABEL_COLUMNS) is None:
+        one_hot = read_one_hot(frame.drop(columns=other_columns), task)
+    if one_hot is not None:
+        label_columns, task = one_hot.columns, one_hot.task
+    elif target:
+        label_columns = [named_column(frame.columns, target, "the table")]
     else:
-        label_column = _find_column(frame, LABEL_COLUMNS, "labels")
-    paths = _clean_paths(frame[path_column])
-    cells = restore_integers(frame[label_column])
+        label_columns = [_find_column(frame, LABEL_COLUMNS, "labels")]
+    found = find_files(_clean_paths(frame[path_column]), root, table_name)
+    paths = found.paths
+    cells = one_hot.cells if one_hot else restore_integers(frame[label_columns[0]])
     labels, comma_notes = [clean_cell(cell) for cell in cells], []
     if task in ("auto", "regression"):
         labels, comma_notes = replace_decimal_commas(labels)
@@ -77,7 +96,9 @@ def table_from_frame(
         parse_number(label) is not None for label in labels
     )
     numeric = regression or (task == "auto" and mostly_numbers(labels))
-    keep, quarantined = _select_rows(paths, labels, cells, splits, first_line, numeric)
+    keep, quarantined = _select_rows(
+        paths, labels, cells, splits, first_line, numeric, found.reasons
+    )
     if not keep:
         first = f" The first: {quarantined[0].reason}." if quarantined else ""
         raise NoDataError(
@@ -89,10 +110,17 @@ def table_from_frame(
     split = np.array([SPLIT_ALIASES.get(splits[i], "") for i in keep])
     values = convert_labels(kept, kind)
     if kind == "single_label":
-        notes = note_similar_class_names(set(kept))
-        notes += note_classes_missing_from_splits(kept, split.tolist())
+        spelled, notes = merge_spellings(values.tolist(), split.tolist())
+        values = np.array(spelled, dtype=object)
+        notes += note_similar_class_names(set(spelled)) + note_mixed_types(cells)
+        notes += note_classes_missing_from_splits(spelled, split.tolist())
     else:
         notes = note_numeric_labels(values, kind, task)
+    notes = [*found.notes, *(one_hot.notes if one_hot else []), *comma_notes, *notes]
+    notes += _note_unknown_splits(splits)
+    unused = set(frame.columns) - {*other_columns, *label_columns}
+    if unused:
+        notes.append(f"columns not used: {quote_names(sorted(map(str, unused)))}")
     cell_types = {type(cell) for cell in cells if not is_missing(cell)}
     return ImageTable(
         names=[paths[i] for i in keep],
@@ -103,17 +131,22 @@ def table_from_frame(
         root=root,
         whole_numbers=kind == "single_label" and cell_types == {int},
         quarantined=quarantined,
-        notes=comma_notes + _note_unknown_splits(splits) + notes,
+        declared_classes=frozenset(one_hot.columns if one_hot else ()),
+        notes=notes,
     )
+
+
+def _split_column(frame: Any) -> list[Any]:
+    """Return the name of the split column, if there is one."""
+    column = _first_column(frame, SPLIT_COLUMNS)
+    return [] if column is None else [column]
 
 
 def _split_cells(frame: Any) -> tuple[list[str], bool]:
     """Return the split of each row in lower case, and whether the column exists."""
-    columns = {str(name).strip().lower(): name for name in frame.columns}
-    column = next((columns[name] for name in SPLIT_COLUMNS if name in columns), None)
-    if column is None:
-        return [""] * len(frame), False
-    return [(clean_cell(cell) or "").lower() for cell in frame[column]], True
+    for column in _split_column(frame):
+        return [(clean_cell(cell) or "").lower() for cell in frame[column]], True
+    return [""] * len(frame), False
 
 
 def _note_unknown_splits(splits: Sequence[str]) -> list[str]:
@@ -127,8 +160,11 @@ def _note_unknown_splits(splits: Sequence[str]) -> list[str]:
 
 
 def read_label_corrections(path: Path) -> dict[str, str]:
-    """Return the label of each path of a CSV; DataError for a path with two or none."""
-    frame = read_csv(path, COLUMNS)
+    """Return the label of each path of a CSV; DataError for a path with two or none.
+
+    It may be an edited label_issues.csv, in which formulas are escaped.
+    """
+    frame = read_csv(path, COLUMNS).map(unescape_formula)
     paths = _clean_paths(frame[_find_column(frame, PATH_COLUMNS, "image paths")])
     cells = frame[_find_column(frame, LABEL_COLUMNS, "labels")]
     labels: dict[str, str] = {}
@@ -152,33 +188,40 @@ def read_path_list(path: Path) -> ImageTable:
 
 
 def paths_from_frame(
-    frame: Any, root: Path, name: str, first_line: int = 0
+    frame: Any, root: Path, table_name: str | None = None, first_line: int = 0
 ) -> ImageTable:
     """Return an unlabelled table of the images in a DataFrame.
 
-    name: what the table is called in the quarantine.
+    table_name: of its file, beside which files are searched.
     """
-    paths = _clean_paths(frame[_find_column(frame, PATH_COLUMNS, "image paths")])
-    table = ImageTable.unlabelled([path for path in paths if path], root=root)
+    cells = _clean_paths(frame[_find_column(frame, PATH_COLUMNS, "image paths")])
+    found = find_files(cells, root, table_name)
+    names = [path for path in found.paths if path and path not in found.reasons]
+    table = ImageTable.unlabelled(names, root=root)
     quarantined = [
-        Quarantined(name, "", f"row {line} has no path")
-        for line, path in enumerate(paths, first_line)
+        Quarantined(table_name or "the table", "", f"row {line} has no path")
+        for line, path in enumerate(found.paths, first_line)
         if not path
     ]
-    return replace(table, quarantined=quarantined)
+    quarantined += [Quarantined(path, "", why) for path, why in found.reasons.items()]
+    return replace(table, quarantined=quarantined, notes=found.notes)
 
 
 def _clean_paths(column: Any) -> list[str]:
     return ["" if is_missing(path) else str(path).strip() for path in column]
 
 
+def _first_column(frame: Any, accepted: Sequence[str]) -> Any:
+    """Return the first accepted column name, in any case, or None."""
+    by_lower = {str(name).strip().lower(): name for name in frame.columns}
+    return next((by_lower[name] for name in accepted if name in by_lower), None)
+
+
 def _find_column(frame: Any, accepted: Sequence[str], content: str) -> Any:
     """Return the first accepted column name that the table has; DataError if none."""
-    names = list(frame.columns)
-    by_lower = {str(name).strip().lower(): name for name in names}
-    for name in accepted:
-        if name.lower() in by_lower:
-            return by_lower[name.lower()]
+    column, names = _first_column(frame, accepted), list(frame.columns)
+    if column is not None:
+        return column
     cure = " Rename the column."
     if accepted is LABEL_COLUMNS:
         cure = " Name it with --target."
@@ -197,8 +240,12 @@ def _select_rows(
     splits: list[str],
     first_line: int,
     numeric: bool,
+    unclear: dict[str, str],
 ) -> tuple[list[int], list[Quarantined]]:
-    """Return the usable rows, and the others with the reason."""
+    """Return the usable rows, and the others with the reason.
+
+    unclear: reasons against paths.
+    """
     labels_of: dict[str, set[str]] = {}
     for path, label in zip(paths, labels, strict=True):
         if label is not None:
@@ -210,6 +257,8 @@ def _select_rows(
         line = f"row {row + first_line}"
         if not path:
             reason = f"{line} has no path"
+        elif path in unclear:
+            reason = f"{line}: {unclear[path]}"
         elif label is None:
             reason = f"{line} has an empty label" + _explain_empty(cells[row])
         elif split and split not in SPLIT_ALIASES:

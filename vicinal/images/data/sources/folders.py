@@ -1,13 +1,12 @@
 """Read a directory per class, of any depth, or any directory of unlabelled images.
 
-Hidden directories and files (`.name`, `__MACOSX`) are skipped. Links are followed
-unless they lead back to a parent. Everything that is skipped is reported in a note.
+Hidden directories and files (`.name`, `__MACOSX`, thumbnails) are skipped. Links are
+followed unless they lead back to a parent. Everything that is skipped is reported in a
+note. `folder_layout` decides which directories are splits and which are classes.
 """
 
 import os
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from vicinal.core.data.labels import (
-    SPLIT_ALIASES,
     Task,
+    merge_spellings,
     note_classes_missing_from_splits,
     note_similar_class_names,
     quote_names,
@@ -24,8 +23,13 @@ from vicinal.core.data.labels import (
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.storage.run_folder import is_run
 from vicinal.core.text import pluralize
-from vicinal.errors import DataError, NoDataError, SettingError
+from vicinal.errors import NoDataError, SettingError
 from vicinal.images.data.image_table import ImageTable
+from vicinal.images.data.sources.folder_layout import (
+    DirectoryTree,
+    Parts,
+    find_layout,
+)
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .tif .tiff .webp .ppm .pgm .pbm .pnm "
@@ -40,160 +44,144 @@ UNSUPPORTED = "unsupported image format; export it as JPEG"
 NOT_UTF8 = "its file name is not valid UTF-8; rename it"
 LOOSE = "not inside a class directory"
 
+SYSTEM_DIRECTORIES = frozenset(
+    {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}
+)
+"""directories, in lower case, that systems write; skipped like hidden ones"""
+
+THUMBNAIL_DIRECTORIES = frozenset({"thumb", "thumbs", "_thumbs", "thumbnails"})
+"""directories, in lower case, that are skipped beside images"""
+
+RUN_DEPTH = 3
+"""levels of directories that may be those of runs"""
+
 MAX_ENTRIES_CHECKED = 100
 """entries of a directory that are checked for being runs: a class may have millions"""
 
 
 def read_folder(root: Path, task: Task) -> ImageTable:
-    """Read a directory per class, or the same below train, val and test."""
+    """Read a directory per class, or the same below splits (`folder_layout`)."""
     if task in ("regression", "multilabel"):
         labels = "numbers" if task == "regression" else "several labels per image"
         raise SettingError(
             f"A directory per class gives one class per image, not {labels}. "
             f"For --task {task} give a CSV with the columns path and label."
         )
-    walk = _DirectoryWalk(root)
-    directories = walk.directories()
-    splits = [name for name in directories if name.lower() in SPLIT_ALIASES]
-    others = [name for name in directories if name not in splits]
-    if splits and not others:
-        walk.read_splits(splits)
-    elif len({SPLIT_ALIASES[name.lower()] for name in splits}) > 1:
-        raise DataError(
-            f"{root} holds {quote_names(splits)}, which are names of splits, beside "
-            f"{quote_names(others)}, which are not. Move the others elsewhere, or give "
-            "a CSV with the columns path,label,split."
-        )
-    else:
-        walk.read_classes(root, "")
-    table = walk.table()
-    if splits and others:
-        table.notes.append(
-            f"the directory {splits[0]!r} lies beside {quote_names(others)} and is "
-            "read as a class, not as a split"
-        )
-    return table
+    return _DirectoryWalk(root, skip_runs=True).table()
 
 
 def list_images_below(root: Path) -> ImageTable:
     """Return an unlabelled table of all images below a directory, sorted by name."""
     walk = _DirectoryWalk(root)
-    walk.read_unlabelled()
-    table = ImageTable.unlabelled(walk.names, root=root)
+    table = ImageTable.unlabelled(walk.usable_names(), root=root)
     return replace(table, quarantined=walk.quarantined, notes=walk.notes_on_skipped())
 
 
 class _DirectoryWalk:
-    """Collect the images of a directory per class, and what was skipped."""
+    """Collect the images below a directory, and what was skipped.
 
-    def __init__(self, root: Path) -> None:
+    skip_runs: leave out directories of earlier runs.
+    """
+
+    def __init__(self, root: Path, *, skip_runs: bool = False) -> None:
         self.root = root
+        self.skip_runs = skip_runs
         self.names: list[str] = []
-        self.labels: list[str] = []
-        self.split: list[str] = []
+        self.directory_of: list[Parts] = []
         self.quarantined: list[Quarantined] = []
         self.ignored_suffixes: Counter[str] = Counter()
-        self.unsupported: list[str] = []
         self.hidden: list[str] = []
         self.runs: list[str] = []
-        self.empty: list[str] = []
+        self.without_images: list[Parts] = []
+        self.vacant: set[Parts] = set()
         self.loops: list[str] = []
         self.unreadable: list[str] = []
-        self.num_loose = 0
-        real = root.resolve()
-        self.parents = tuple(_identity(path) for path in (real, *real.parents))
+        self.tables: list[str] = []
+        parents = tuple(_identity(path) for path in root.resolve().parents)
+        self.tree = self._read(str(root), (), parents)
 
-    def directories(self) -> list[str]:
-        """Return the names of the visible directories directly in the root."""
-        entries = [e for e in self._entries(self.root) if _is_directory(e)]
-        return [e.name for e in entries if not self._is_skipped(e)]
-
-    def read_splits(self, splits: list[str]) -> None:
-        """Read the classes below directories named after splits."""
-        for entry in self._entries(self.root):
-            if entry.name in splits:
-                split = SPLIT_ALIASES[entry.name.lower()]
-                self.read_classes(self.root / entry.name, split)
+    def _read(
+        self, directory: str, parts: Parts, parents: tuple[tuple[int, int], ...]
+    ) -> DirectoryTree:
+        """Read a directory, sorted by name, and return its tree."""
+        tree, prefix = DirectoryTree(), os.path.join(*parts, "")  # noqa: PTH118
+        identity = _identity(Path(directory))
+        if identity in parents:
+            self.loops.append(self._relative(directory))
+            return tree
+        entries = self._entries(directory)
+        if not entries:
+            self.vacant.add(parts)
+        has_images = any(_is_image(entry.name) for entry in entries)
+        for entry in entries:
+            if _is_directory(entry):
+                if not self._is_skipped(entry, parts, has_images):
+                    self._read_child(entry, tree, parts, (*parents, identity))
+            elif _is_image(entry.name) or _is_unsupported(entry.name):
+                tree.num_images += 1
+                self.names.append(f"{prefix}{entry.name}")
+                self.directory_of.append(parts)
             else:
-                self._skip(entry)
+                self._count_suffix(entry.name)
+                if not parts and _is_table(entry.name):
+                    self.tables.append(entry.name)
+        return tree
 
-    def read_classes(self, directory: Path, split: str) -> None:
-        """Read a directory whose subdirectories are the classes."""
-        parents = (*self.parents, _identity(directory))
-        for entry in self._entries(directory):
-            if not _is_directory(entry) or self._is_skipped(entry):
-                self._skip(entry)
-                continue
-            label = unicodedata.normalize("NFC", entry.name)
-            before = len(self.unsupported)
-            images = [self._relative(p) for p in self._images(entry.path, parents)]
-            for name in self.unsupported[before:]:
-                self._quarantine(name, label, UNSUPPORTED)
-            for name in images:
-                self._add(name, label, split)
-            if not images:
-                self.empty.append(self._relative(entry.path))
+    def _read_child(
+        self,
+        entry: os.DirEntry[str],
+        tree: DirectoryTree,
+        parts: Parts,
+        parents: tuple[tuple[int, int], ...],
+    ) -> None:
+        """Read a subdirectory, and add it to the tree if it has images, or nothing."""
+        below = (*parts, entry.name)
+        child = self._read(entry.path, below, parents)
+        has_images = bool(child.num_images or child.children)
+        if not has_images:
+            self.without_images.append(below)
+        if has_images or below in self.vacant:
+            tree.children[entry.name] = child
 
-    def read_unlabelled(self) -> None:
-        """List all images, whatever directory they are in."""
-        for path in self._images(str(self.root), self.parents[1:]):
-            self._add(self._relative(path), "", "")
-        for name in self.unsupported:
-            self._quarantine(name, "", UNSUPPORTED)
+    def _is_skipped(
+        self, entry: os.DirEntry[str], parts: Parts, beside_images: bool
+    ) -> bool:
+        """Return whether a directory is left out, and remember which."""
+        if _is_hidden(entry.name) or (
+            beside_images and entry.name.lower() in THUMBNAIL_DIRECTORIES
+        ):
+            self.hidden.append(self._relative(entry.path))
+            return True
+        depth = len(parts)
+        if self.skip_runs and depth < RUN_DEPTH and _holds_runs(Path(entry.path)):
+            self.runs.append(self._relative(entry.path))
+            return True
+        return False
 
-    def _is_skipped(self, entry: os.DirEntry[str]) -> bool:
-        """Return whether a directory is hidden, or holds runs instead of images."""
-        return _is_hidden(entry.name) or _holds_runs(Path(entry.path))
+    def usable_names(self) -> list[str]:
+        """Return the images that can be used; quarantine the others, unlabelled."""
+        return [name for name in self.names if self._check(name, "")]
 
-    def _add(self, name: str, label: str, split: str) -> None:
-        if escape_non_utf8(name) != name:
-            self._quarantine(name, label, NOT_UTF8)
-            return
-        self.names.append(name)
-        self.labels.append(label)
-        self.split.append(split)
+    def _check(self, name: str, label: str) -> bool:
+        """Return whether an image has a usable name and format; else quarantine it."""
+        reason = None
+        if not _is_image(name):
+            reason = UNSUPPORTED
+        elif escape_non_utf8(name) != name:
+            reason = NOT_UTF8
+        if reason is not None:
+            self._quarantine(name, label, reason)
+        return reason is None
 
     def _quarantine(self, name: str, label: str, reason: str) -> None:
         row = Quarantined(escape_non_utf8(name), escape_non_utf8(label), reason)
         self.quarantined.append(row)
-
-    def _skip(self, entry: os.DirEntry[str]) -> None:
-        """Record a skipped directory, or a file beside the class directories."""
-        if _is_directory(entry):
-            skipped = self.hidden if _is_hidden(entry.name) else self.runs
-            skipped.append(self._relative(entry.path))
-        elif _is_image(entry.name):
-            self._quarantine(self._relative(entry.path), "", LOOSE)
-            self.num_loose += 1
-        else:
-            self._count_suffix(entry.name)
 
     def _count_suffix(self, name: str) -> None:
         """Count a visible file that is not an image."""
         if not name.startswith("."):
             suffix = Path(name).suffix.lower() or "without a suffix"
             self.ignored_suffixes[suffix] += 1
-
-    def _images(
-        self, directory: str, parents: tuple[tuple[int, int], ...]
-    ) -> Iterator[str]:
-        """Yield the paths of all images below a directory, sorted by name."""
-        identity = _identity(Path(directory))
-        if identity in parents:
-            self.loops.append(self._relative(directory))
-            return
-        for entry in self._entries(directory):
-            if _is_directory(entry):
-                if _is_hidden(entry.name):
-                    self.hidden.append(self._relative(entry.path))
-                else:
-                    yield from self._images(entry.path, (*parents, identity))
-            elif _is_image(entry.name):
-                yield entry.path
-            elif Path(entry.name).suffix.lower() in UNSUPPORTED_SUFFIXES:
-                self.unsupported.append(self._relative(entry.path))
-            else:
-                self._count_suffix(entry.name)
 
     def _entries(self, directory: str | Path) -> list[os.DirEntry[str]]:
         """Return directory entries sorted by name; empty if it cannot be read."""
@@ -209,39 +197,38 @@ class _DirectoryWalk:
 
     def table(self) -> ImageTable:
         """Return the labelled table; NoDataError if no image was found."""
-        if not self.names:
-            raise NoDataError(self._explain_no_images())
+        layout = find_layout(self.tree, str(self.root))
+        places = {parts: layout.place(parts) for parts in set(self.directory_of)}
+        names, labels, split = list[str](), list[str](), list[str]()
+        num_loose = 0
+        for name, parts in zip(self.names, self.directory_of, strict=True):
+            place = places[parts]
+            if place is None:
+                num_loose += 1
+                if not layout.is_unlabelled(parts):
+                    self._quarantine(name, "", LOOSE)
+            elif self._check(name, place.label):
+                names.append(name)
+                labels.append(place.label)
+                split.append(place.split)
+        notes = self.notes_on_skipped() + layout.notes
+        parents = {parent.parts for parent in layout.parents}
+        empty = [parts for parts in self.without_images if parts[:-1] in parents]
+        if empty:
+            paths = [os.path.join(*parts) for parts in empty]  # noqa: PTH118
+            notes.append(f"directories without images: {quote_names(paths)}")
+        if not names:
+            raise NoDataError(self._explain_no_images(num_loose, notes))
+        labels, spelling_notes = merge_spellings(labels, split)
+        notes += spelling_notes + note_similar_class_names(set(labels))
         return ImageTable(
-            names=self.names,
-            labels=np.array(self.labels, dtype=object),
-            split=np.array(self.split) if any(self.split) else None,
+            names=names,
+            labels=np.array(labels, dtype=object),
+            split=np.array(split) if any(split) else None,
             root=self.root,
             quarantined=self.quarantined,
-            notes=self._notes(),
+            notes=notes + note_classes_missing_from_splits(labels, split),
         )
-
-    def _notes(self) -> list[str]:
-        notes = self.notes_on_skipped()
-        if self.empty:
-            notes.append(f"directories without images: {quote_names(self.empty)}")
-        notes += note_similar_class_names(set(self.labels))
-        notes += self._note_same_subdirectories()
-        return notes + note_classes_missing_from_splits(self.labels, self.split)
-
-    def _note_same_subdirectories(self) -> list[str]:
-        """Return a note if every class directory has the same subdirectories."""
-        by_class: dict[str, set[str]] = {}
-        for name, label, split in zip(self.names, self.labels, self.split, strict=True):
-            subdirectories = Path(name).parts[1 + bool(split) : -1]
-            by_class.setdefault(label, set()).update(subdirectories[:1] or [""])
-        names = list(by_class.values())
-        if len(names) < 2 or any(k != names[0] for k in names) or len(names[0]) < 2:
-            return []
-        return [
-            "every class directory has the same subdirectories "
-            f"({quote_names(sorted(names[0]))}): if those are the classes, give a CSV "
-            "with the columns path,label"
-        ]
 
     def notes_on_skipped(self) -> list[str]:
         """Return notes on what is in the directory but not in the table."""
@@ -264,24 +251,22 @@ class _DirectoryWalk:
             notes.append(f"files without an image suffix skipped: {ignored}")
         return notes
 
-    def _explain_no_images(self) -> str:
+    def _explain_no_images(self, num_loose: int, notes: list[str]) -> str:
         expected = (
             "Expected a directory per class, such as DATA/cat/1.jpg, DATA/dog/2.jpg"
         )
-        if self.num_loose:
-            return (
-                f"{self.root} holds {pluralize(self.num_loose, 'image')} but no class "
-                f"directories. {expected}, or a CSV with the columns path,label."
-            )
-        first = [f"{q.name}: {q.reason}" for q in self.quarantined[:1]]
-        reasons = [*first, *self._notes()]
-        reason = "; ".join(reasons) if reasons else "it is empty"
-        tables = [e.name for e in self._entries(self.root) if _is_table(e.name)]
-        if tables:
+        if self.tables:
             expected += (
                 ". If a table lists the images (path,label), name its file, such as "
-                f"{self.root / tables[0]}"
+                f"{self.root / self.tables[0]}"
             )
+        if num_loose:
+            expected += "" if self.tables else ", or a CSV with the columns path,label"
+            images = pluralize(num_loose, "image")
+            return f"{self.root} holds {images} but no class directories. {expected}."
+        first = [f"{q.name}: {q.reason}" for q in self.quarantined[:1]]
+        reasons = [*first, *notes]
+        reason = "; ".join(reasons) if reasons else "it is empty"
         return f"{self.root} holds no images ({reason}). {expected}."
 
 
@@ -304,7 +289,7 @@ def escape_non_utf8(name: str) -> str:
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
+    return name.startswith(".") or name.lower() in SYSTEM_DIRECTORIES
 
 
 def _holds_runs(directory: Path) -> bool:
@@ -321,6 +306,11 @@ def _holds_runs(directory: Path) -> bool:
 
 def _is_table(name: str) -> bool:
     return not name.startswith(".") and name.lower().endswith((".csv", ".tsv"))
+
+
+def _is_unsupported(name: str) -> bool:
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a hot path
+    return suffix in UNSUPPORTED_SUFFIXES and not name.startswith(".")
 
 
 def _is_image(name: str) -> bool:

@@ -20,6 +20,7 @@ from vicinal.core.text import pluralize
 from vicinal.errors import DataError, suggest_names
 from vicinal.images.data.image_table import ImageTable
 from vicinal.images.data.sources.csv_tables import read_label_corrections
+from vicinal.images.data.sources.file_search import match_names
 
 MAX_COMPARED = 10_000
 """names that a misspelt path is compared with: this takes a second"""
@@ -67,6 +68,9 @@ def _find_rows(table: ImageTable, paths: list[str], source: str) -> list[int]:
     row_of = {name: row for row, name in enumerate(table.names)}
     row_of |= {str(table.path(row)): row for row in range(len(table))}
     missing = [path for path in paths if path not in row_of]
+    found, _ = match_names(missing, table.names, "")
+    row_of |= {path: row_of[name] for path, name in found.items()}
+    missing = [path for path in missing if path not in found]
     if missing:
         hint = _suggest_name(missing[0], table.names)
         verb = "is" if len(missing) == 1 else "are"

@@ -1,0 +1,145 @@
+"""Files that were cut off, which Pillow decodes with a black or grey rest."""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vicinal.errors import ImageError
+from vicinal.images.data.decoding.decode import decode, open_image
+
+Y, X = np.mgrid[:48, :64]
+PHOTO = (np.sin(X / 5)[..., None] * 60 + np.cos(Y / 7)[..., None] * 50 + 128).repeat(
+    3, axis=2
+) + np.random.default_rng(0).normal(0, 9, (48, 64, 3))
+PHOTO = PHOTO.clip(0, 255).astype(np.uint8)
+END = b"\xff\xd9"
+
+
+def encoded(pixels: np.ndarray | Image.Image, format: str, **options) -> bytes:
+    image = Image.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def reason(data: bytes, size: int = 48) -> str:
+    """Return why an image is refused; "" if it is not."""
+    try:
+        decode(open_image(data), size, "squish")
+    except ImageError as error:
+        return str(error)
+    return ""
+
+
+# --- JPEG --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("size", [48, 6])
+def test_a_jpeg_with_too_little_data_is_refused(mode, fraction, size):
+    whole = encoded(Image.fromarray(PHOTO).convert(mode), "JPEG", quality=90)
+    assert not reason(whole, size)
+    start = whole.rindex(b"\xff\xda")  # before the pixels
+    cut = whole[: start + 20 + int((len(whole) - start - 20) * fraction)] + END
+    open_image(cut).load()  # Pillow does not notice
+    assert "cut off" in reason(cut, size) and "grey" in reason(cut, size)
+
+
+def test_a_jpeg_without_an_end_marker_is_refused():
+    whole = encoded(PHOTO, "JPEG", quality=90)
+    padded = whole[:-2] + bytes(100)  # room was reserved before the download
+    open_image(padded).load()
+    assert "no end marker" in reason(padded)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_progressive_jpeg_without_its_last_scans_is_refused(mode):
+    image = Image.fromarray(PHOTO).convert(mode)
+    whole = encoded(image, "JPEG", quality=90, progressive=True)
+    assert not reason(whole) and not reason(whole, 6)
+    scans = [k for k in range(len(whole)) if whole[k : k + 2] == b"\xff\xda"]
+    assert len(scans) > 4
+    for start in scans[1:]:
+        table = whole.rfind(b"\xff\xc4", 0, start)  # of this scan
+        cut = whole[:table] + END
+        open_image(cut).load()  # Pillow does not notice
+        assert "scans" in reason(cut)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_complete_jpegs_that_end_in_grey_are_decoded(mode, progressive):
+    gray = Image.new("RGB", (40, 30), (128, 128, 128)).convert(mode)
+    data = encoded(gray, "JPEG", progressive=progressive)
+    assert not reason(data) and not reason(data, 5)
+    assert not reason(data + b"anything after the end" + END)
+
+
+# --- PNG ---------------------------------------------------------------------------
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    check = struct.pack(">I", zlib.crc32(kind + body))
+    return struct.pack(">I", len(body)) + kind + body + check
+
+
+def png(raw: bytes, size: tuple[int, int], depth: int, color: int, **how: Any) -> bytes:
+    """Return a PNG of scan lines `raw`, each with its filter byte."""
+    head = struct.pack(">IIBBBBB", *size, depth, color, 0, 0, how.get("interlaced", 0))
+    pixels = how.get("packed") or zlib.compress(raw)
+    palette = chunk(b"PLTE", bytes(range(48))) if color == 3 else b""
+    chunks = chunk(b"IHDR", head), palette, chunk(b"IDAT", pixels), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize(
+    ("depth", "color", "row"),
+    [(8, 2, 1 + 30), (8, 0, 1 + 10), (1, 0, 1 + 2), (4, 3, 1 + 5), (16, 0, 1 + 20)],
+)
+def test_a_png_with_missing_rows_is_refused(depth, color, row):
+    raw = (b"\0" + b"\x77" * (row - 1)) * 12
+    assert not reason(png(raw, (10, 12), depth, color))
+    for missing in (1, row, 5 * row):
+        cut = png(raw[:-missing], (10, 12), depth, color)
+        if missing >= row:
+            open_image(cut).load()  # Pillow fills the rest with 0
+        assert reason(cut)
+    assert "42 % of the pixels are missing" in reason(cut)
+
+
+@pytest.mark.parametrize("rows", [11, 12])
+def test_an_interlaced_png_with_missing_rows_is_refused(rows):
+    # pixels of each scan line of the 7 passes over 5 columns, by the PNG standard, 8.2
+    lines = {11: [1, 1, 1, 1, 2] + [1] * 3 + [3] * 3 + [2] * 6 + [5] * 5}
+    lines[12] = [1, 1, 1, 1, 2] + [1] * 3 + [3] * 3 + [2] * 6 + [5] * 6
+    raw = b"".join(b"\0" + b"\x77" * n for n in lines[rows])
+    assert sum(lines[rows]) == 5 * rows
+    assert not reason(png(raw, (5, rows), 8, 0, interlaced=1))
+    cut = png(raw[:-6], (5, rows), 8, 0, interlaced=1)
+    open_image(cut).load()
+    assert "cut off" in reason(cut)
+
+
+def test_a_png_whose_tail_is_zero_is_refused():
+    dark = PHOTO * (X % 2)[..., None].astype(np.uint8)  # 0 has the shortest code, 0
+    raw = b"".join(b"\0" + row.tobytes() for row in dark)
+    packer = zlib.compressobj(strategy=zlib.Z_HUFFMAN_ONLY)
+    packed = packer.compress(raw) + packer.flush()
+    half = packed[: len(packed) // 2]
+    whole = png(raw, (64, 48), 8, 2, packed=packed)
+    position = whole.index(packed)
+    torn = whole[: position + len(half)].ljust(len(whole), b"\0")
+    open_image(torn).load()
+    assert "cut off" in reason(torn)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_complete_black_pngs_are_decoded(mode):
+    for size in ((1, 1), (33, 17)):
+        assert not reason(encoded(Image.new(mode, size), "PNG"))

@@ -1,0 +1,45 @@
+"""What a model file says of the encoding of node features, and how it is checked."""
+
+from typing import Any
+
+from vicinal.core.storage.schema import (
+    Integer,
+    ListOf,
+    Number,
+    Object,
+    schema_of_dataclass,
+)
+from vicinal.graphs.data.node_features import ColumnEncoder, FeatureEncoder
+
+FIRST_FIELDS = "name", "kind", "mean", "std", "categories", "missing_indicator"
+"""of a column, which every version has written; others have defaults"""
+
+_FIELDS = {**schema_of_dataclass(ColumnEncoder).optional, "std": Number(above=0)}
+COLUMN = Object({name: _FIELDS[name] for name in FIRST_FIELDS}, _FIELDS)
+ENCODER = Object(
+    {
+        **schema_of_dataclass(FeatureEncoder).optional,
+        "columns": ListOf(COLUMN),
+        "std": ListOf(Number(above=0)),
+        "width": Integer(),
+    }
+)
+"""schema of what `FeatureEncoder.to_dict` returns"""
+
+
+def read_encoder(values: dict[str, Any]) -> FeatureEncoder:
+    """Return the encoder of a model file, of the schema ENCODER.
+
+    ValueError for lengths that do not fit each other.
+    """
+    width = values["width"] if values["kind"] == "numeric" else 0
+    if not len(values["mean"]) == len(values["std"]) == width:
+        raise ValueError(f"mean and std of features must have the length {width}")
+    return FeatureEncoder.from_dict(values)
+
+
+def num_features(encoder: FeatureEncoder) -> int:
+    """Return the number F of encoded columns."""
+    if encoder.kind == "table":
+        return sum(column.width for column in encoder.columns)
+    return encoder.width

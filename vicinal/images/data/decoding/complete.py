@@ -1,0 +1,143 @@
+"""Detect files that were cut off and that Pillow decodes without an error.
+
+Where the data of a PNG or JPEG end early but the file ends as it should, the rest of
+the image is black (PNG) or grey (JPEG). Only an image whose last rows look like that is
+examined further, so that most images cost nothing. A progressive JPEG is blurred.
+"""
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+GRAY = 128
+"""value of every channel in blocks that a JPEG has no data for"""
+
+NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""what ends the compressed data of a scan of a JPEG"""
+
+PROBE = b"\x5a" * 64
+"""bytes that a decoder reads only if a JPEG has too little data"""
+
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""channels of each colour type of PNG"""
+
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4))
+ADAM7 = (*ADAM7, (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""first column and row, and steps, of the passes of an interlaced PNG"""
+
+
+def cut_off_reason(image: Image.Image, data: bytes) -> str:
+    """Return why the data of a decoded image are incomplete; "" if they are complete.
+
+    image: decoded from the data, before any conversion.
+    """
+    if image.format == "PNG" and _ends_in_black(image):
+        found, expected = _png_bytes(data)
+        if found < expected:
+            missing = 100 * (1 - found / expected)
+            return f"the file is cut off: {missing:.2g} % of the pixels are missing"
+    if image.format in ("JPEG", "MPO"):
+        return _jpeg_reason(image, data)
+    return ""
+
+
+# --- PNG ---------------------------------------------------------------------------
+
+
+def _ends_in_black(image: Image.Image) -> bool:
+    """Return whether one of the last two rows is all 0: the last of an interlaced PNG.
+
+    The last row of an image may belong to a pass that is complete.
+    """
+    width, height = image.size
+    rows = image.crop((0, max(0, height - 2), width, height))
+    return any(not row.any() for row in np.asarray(rows))
+
+
+def _png_bytes(data: bytes) -> tuple[int, int]:
+    """Return the bytes of pixels that a PNG has and should have, with filter bytes."""
+    width, height, depth, color, _, _, interlaced = struct.unpack_from(
+        ">IIBBBBB", data, 16
+    )
+    expected, bits = 0, depth * CHANNELS[color]
+    for left, top, dx, dy in ADAM7 if interlaced else [(0, 0, 1, 1)]:
+        columns, rows = -(-(width - left) // dx), -(-(height - top) // dy)
+        if columns > 0 and rows > 0:
+            expected += rows * (1 + (columns * bits + 7) // 8)
+    inflate, found = zlib.decompressobj(), 0
+    try:
+        for chunk in _pixel_chunks(data):
+            while chunk and found < expected:
+                found += len(inflate.decompress(chunk, 1 << 20))
+                chunk = inflate.unconsumed_tail
+    except zlib.error:  # the chunks end in something else
+        pass
+    return found, expected
+
+
+def _pixel_chunks(data: bytes) -> Iterator[bytes]:
+    """Yield the compressed pixels of a PNG, up to a chunk whose checksum is wrong."""
+    position = 8
+    while position + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 8 + size
+        checksum = zlib.crc32(data[position + 4 : end]).to_bytes(4, "big")
+        if len(data) >= end + 4 and data[end : end + 4] != checksum:
+            return
+        if kind == b"IDAT":
+            yield data[position + 8 : end]
+        position = end + 4
+
+
+# --- JPEG --------------------------------------------------------------------------
+
+
+def _jpeg_reason(image: Image.Image, data: bytes) -> str:
+    """Return why a decoded JPEG is incomplete; "" if it is complete."""
+    end = data.rfind(b"\xff\xd9")
+    if end < data.rfind(b"\xff\xda"):
+        return "the file is cut off: it has no end marker after the pixels"
+    if image.info.get("progressive") and _lacks_scans(data):
+        return "the file is cut off: the last scans, with the details, are missing"
+    corner = image.getpixel((image.width - 1, image.height - 1))
+    values = corner if isinstance(corner, tuple) else (corner,)
+    if any(value is None or abs(value - GRAY) > 1 for value in values):
+        return ""
+    probed = Image.open(io.BytesIO(data[:end] + PROBE + data[end:]), formats=["JPEG"])
+    if probed.size != image.size:
+        probed.draft(None, image.size)
+    probed.load()
+    if probed.size == image.size and probed.tobytes() != image.tobytes():
+        return "the file is cut off: its last rows are missing and decoded as grey"
+    return ""
+
+
+def _lacks_scans(data: bytes) -> bool:
+    """Return whether a progressive JPEG lacks bits of any coefficient of a component.
+
+    Each scan has bits of the coefficients `first` to `last` of some components, down to
+    bit `low` (ITU-T T.81, B.2.3).
+    """
+    missing: dict[int, np.ndarray] = {}  # bits of the 64 coefficients of a component
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        kind, size = struct.unpack_from(">BH", data, position + 1)
+        position += 2 + size
+        if kind == 0xD9:
+            break
+        if kind == 0xDA:
+            first, last, low = (
+                *data[position - 3 : position - 1],
+                data[position - 1] & 15,
+            )
+            for component in data[position - size + 3 : position - 3 : 2]:
+                bits = missing.setdefault(component, np.ones(64))
+                bits[first : last + 1] = low
+            found = NEXT_MARKER.search(data, position)
+            position = found.start() if found else len(data)
+    return any(bits.any() for bits in missing.values())
