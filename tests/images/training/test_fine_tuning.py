@@ -70,6 +70,17 @@ def test_as_few_blocks_are_frozen_as_the_time_allows(seconds, frozen):
     assert choose_frozen_blocks(network, epochs) == frozen
 
 
+def test_a_hopeless_epoch_is_timed_once():
+    network, timed = build("small", num_classes=3), []
+
+    def epochs(blocks: str) -> float:
+        timed.append(blocks)
+        return 0.3  # at most eight times as many: fewer than three
+
+    assert choose_frozen_blocks(network, epochs) == "all"
+    assert timed == ["0"]
+
+
 def test_the_most_epochs_are_chosen_where_none_has_enough():
     """Blocks that are computed once may still make the first epochs slower."""
     network = build("small", num_classes=3)

@@ -88,7 +88,8 @@ def he_init(network: nn.Module) -> None:
     Deep into Rectifiers, ICCV 2015, https://arxiv.org/abs/1502.01852, section 2.2.
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):
+        # torch imports its compiler to draw numbers for a tensor without data
+        if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

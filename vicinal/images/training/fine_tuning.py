@@ -10,6 +10,9 @@ from vicinal.images.networks.base import Network
 MIN_EPOCHS = 3
 """fewer epochs than this improve little on a fitted head"""
 
+MOST_SAVED = 8
+"""times that an epoch may become shorter with frozen blocks"""
+
 ENOUGH_EPOCHS = 10
 """epochs from which training more blocks is worth more than further epochs"""
 
@@ -53,6 +56,8 @@ def choose_frozen_blocks(network: Network, epochs: Callable[[str], float]) -> st
     """
     body = count_body_blocks(network)
     most, chosen = float(MIN_EPOCHS), "all"
+    if MOST_SAVED * epochs("0") < MIN_EPOCHS:
+        return chosen
     for frozen in dict.fromkeys((0, body // 3, body // 2, 3 * body // 4)):
         found = epochs(str(frozen))
         if found >= ENOUGH_EPOCHS:

@@ -117,7 +117,9 @@ class Planner:
             return TrainingPlan(settings, epochs, seconds, settings.freeze)
         freeze = saved.get("freeze") or self._choose_blocks(loader, runtime)
         freeze_blocks(self.network, freeze)
-        num_views = saved.get("num_views", self._num_views(loader, runtime))
+        num_views = 0
+        if freeze != "all" or settings.freeze == "all":
+            num_views = saved.get("num_views", self._num_views(loader, runtime))
         is_timed = is_timed and freeze != "all" and budget.remaining() > 0
         epoch_time = self.epoch_time(loader, runtime) if is_timed else EpochTime(0)
         epochs = budget.epochs(epoch_time)
