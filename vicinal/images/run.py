@@ -52,7 +52,7 @@ from vicinal.images.splits.partition import (
 )
 from vicinal.images.training.linear_baseline import fit_linear_baseline
 from vicinal.images.training.linear_probe import compute_leaky_score
-from vicinal.images.training.scratch_comparison import scratch_seconds
+from vicinal.images.training.scratch_comparison import MIN_SECONDS
 from vicinal.images.training.time_budget import seconds_left
 
 if TYPE_CHECKING:
@@ -362,9 +362,8 @@ class ImageRun(TrainingRun):
         estimator = self.estimator
         if not hasattr(estimator, "probe_") or not estimator.settings_.compare_scratch:
             return
-        minutes = estimator.settings_.minutes
-        left = seconds_left(minutes, self.started_at)
-        if scratch_seconds(self.linear_seconds, minutes) > left:
+        left = seconds_left(estimator.settings_.minutes, self.started_at)
+        if left < MIN_SECONDS:
             yield "note: no time was left to compare with training from scratch"
             return
         try:
@@ -374,6 +373,7 @@ class ImageRun(TrainingRun):
                 self.parts.val,
                 self.linear_seconds,
                 self.stop_requested,
+                left,
             )
         except TrainingInterrupted:
             raise

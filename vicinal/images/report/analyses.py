@@ -1,5 +1,6 @@
 """Analyses of a finished training: the benefit of transfer, and the linear baseline."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,13 +44,15 @@ def compare_with_scratch(
     val: ImageDataset,
     probe_seconds: float,
     stop_requested: Callable[[], bool],
+    seconds_left: float = math.inf,
 ) -> TransferBenefit:
     """Train the network from scratch, about as long as the linear probe took.
 
     Scored on the validation split; where there is none, on the first fold, which is
-    then left out of training.
+    then left out of training. seconds_left: upper limit.
     """
     seconds = scratch_seconds(probe_seconds, estimator.settings_.minutes)
+    seconds = min(seconds, seconds_left)
     frozen, probe = estimator.probe_val_score_, estimator.probe_
     where = "validation split"
     if frozen is None:

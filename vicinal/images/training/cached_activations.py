@@ -98,11 +98,11 @@ def compile_blocks(blocks: nn.Module, x: Tensor, runtime: Runtime) -> Blocks:
     return min(candidates, key=lambda candidate: seconds_of(candidate, x))
 
 
-def seconds_of(blocks: Blocks, x: Tensor) -> float:
-    """Return the seconds of one pass, after a warm-up."""
-    blocks(x)
+def seconds_of(function: Callable[[Any], Any], x: Any) -> float:
+    """Return the seconds of one call, after a warm-up."""
+    function(x)
     started_at = time.perf_counter()
-    blocks(x)
+    function(x)
     return time.perf_counter() - started_at
 
 

@@ -4,10 +4,12 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,7 +27,7 @@ from vicinal.core.compute.runtime import (
 from vicinal.core.text import format_duration, pluralize
 from vicinal.core.training.trainer_options import saved_runtime
 from vicinal.images.data.decoding.decode import Preprocessing
-from vicinal.images.inference.engines import remember_runtime
+from vicinal.images.inference.engines import make_engine, remember_runtime
 from vicinal.images.networks.base import Network
 from vicinal.images.settings import MIN_IMAGES_FOR_SHORTCUTS, ImageSettings
 from vicinal.images.training.augment import PHOTO_SIZE
@@ -36,6 +38,7 @@ from vicinal.images.training.cached_activations import (
     UpperBlocks,
     affordable_views,
     count_frozen_modules,
+    seconds_of,
 )
 from vicinal.images.training.fine_tuning import (
     choose_frozen_blocks,
@@ -96,6 +99,9 @@ class Planner:
 
     time_limited: bool
     """the minutes choose the number of epochs"""
+
+    inference: Runtime
+    """the fastest runtime for predictions"""
 
     def plan(
         self,
@@ -180,8 +186,10 @@ class Planner:
 
     def epoch_time(self, loader: ImageLoader, runtime: Runtime) -> EpochTime:
         """Return the seconds of epochs, estimated from some steps."""
-        x = next(iter(loader.batches(0)))[0][:TIMING_BATCH]
-        runtime = replace(runtime, compiled=False)
+        started_at = time.perf_counter()
+        x, _ = next(iter(loader.batches(0)))
+        augmenting = (time.perf_counter() - started_at) / len(x)
+        x, runtime = x[:TIMING_BATCH], replace(runtime, compiled=False)
         n, frozen_norms = len(loader.images), self.freezes_norms
         num_views = self._num_views(loader, runtime)
         if not num_views:
@@ -189,14 +197,22 @@ class Planner:
                 self.network, x, runtime, freeze_norms=frozen_norms, limit=STEP_SECONDS
             )
             return EpochTime(OVERHEAD * n * seconds)
-        started_at = time.perf_counter()
-        activations = self._lower_blocks(x[:TIMED_IMAGES], runtime)
-        additional = (time.perf_counter() - started_at) / len(activations)
+        activations = self._lower_blocks(x, runtime)
         upper = UpperBlocks(self.network, count_frozen_modules(self.network))
         seconds = seconds_per_row(
             upper, activations, runtime, freeze_norms=frozen_norms, limit=STEP_SECONDS
         )
-        return EpochTime(OVERHEAD * n * seconds, n * additional, num_views)
+        additional = n * (augmenting + self.embedding_seconds)
+        return EpochTime(OVERHEAD * n * seconds, additional, num_views)
+
+    @cached_property
+    def embedding_seconds(self) -> float:
+        """Seconds per image of the whole frozen network; fewer for its lower blocks."""
+        side = self.preprocessing.store_size
+        shape = TIMED_IMAGES, side, side, self.preprocessing.channels
+        pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        embed = make_engine(self.network, self.preprocessing, self.inference, many=True)
+        return seconds_of(embed, pixels) / len(pixels)
 
     def _choose_blocks(self, loader: ImageLoader, runtime: Runtime) -> str:
         """Return which blocks to freeze: with "auto" as few as the time allows."""

@@ -259,8 +259,8 @@ class TrainingSession:
             settings,
             self.started_at,
             self.time_limited,
+            model.runtime,
         )
-        unfreeze_at: dict[str, int] = {}
         options: dict[str, Any] = {}
         if not self.head_only:
             runtime = self.fixed_runtime or planner.runtime(
@@ -274,7 +274,7 @@ class TrainingSession:
                 epochs=plan.epochs,
                 expected_seconds=plan.expected_seconds,
             )
-            unfreeze_at = planner.unfreeze_epochs(plan.epochs)
+            options["unfreeze_at"] = planner.unfreeze_epochs(plan.epochs)
             options["saved_options"] = plan.to_dict()
             if plan.num_views:
                 network = model.network
@@ -296,7 +296,6 @@ class TrainingSession:
                 lr_multipliers=multipliers,
                 ema_decay=settings.ema if self.is_transfer else 0.0,
                 frozen_batchnorms=planner.frozen_norms(),
-                unfreeze_at=unfreeze_at,
                 time_limited=self.time_limited,
                 started_at=self.started_at,
                 on_start=self._scale_head,
