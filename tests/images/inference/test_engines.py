@@ -1,6 +1,7 @@
 """Engines predict what the network predicts, however they were prepared."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -163,3 +164,16 @@ def test_the_fastest_runtime_is_measured_once(network, monkeypatch):
     answers = Engines(network, PREPROCESSING, Runtime(), "small", "auto", cache=True)
     assert answers.runtime_for(many=True) == answers.runtime_for(many=True)
     assert len(measured) == 1
+
+
+def test_the_hash_tells_networks_with_equal_weights_apart():
+    """Padding and epsilon are no weights, but change every embedding."""
+    options: dict[str, Any] = {"num_classes": 2, "in_channels": 3}
+    network = build("mobilenet_v2", **options)
+    for other_options in [{"padding": "tensorflow"}, {"norm_eps": 1e-3}]:
+        options.update(other_options)
+        other = build("mobilenet_v2", **options)
+        other.load_state_dict(network.state_dict())
+        hashes = [network_hash(n, PREPROCESSING, Runtime()) for n in (network, other)]
+        assert hashes[0] != hashes[1]
+        network = other

@@ -78,6 +78,9 @@ def network_hash(
     settings = preprocessing, runtime.precision, runtime.engine, DECODER_VERSION
     sha = hashlib.sha256(repr(settings).encode())
     sha.update(type(network).__name__.encode())
+    for name, module in network.named_modules():  # padding, epsilon and the like
+        if not any(module.children()) and not name.startswith(network.head_name):
+            sha.update(f"{name}: {module!r}".encode())
     for name, tensor in network.state_dict().items():
         if not name.startswith(network.head_name + "."):
             sha.update(name.encode())

@@ -187,12 +187,10 @@ class Initialization:
         known, name = self.pretrained_preprocessing, self.backbone
         if self.source is None or known is None:
             return None
-        size = self.settings.image_size or known.image_size
-        return self.network(
-            lambda: build(
-                name, num_classes=2, in_channels=known.channels, image_size=size
-            )
-        )
+        sizes: dict[str, Any] = {"num_classes": 2, "in_channels": known.channels}
+        sizes["image_size"] = self.settings.image_size or known.image_size
+        options = self.source.options
+        return self.network(lambda: build(name, **sizes, **options))
 
 
 def resolve_settings(settings: ImageSettings, weights: str | None) -> ImageSettings:
