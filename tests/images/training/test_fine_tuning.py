@@ -66,8 +66,8 @@ def test_as_few_blocks_are_frozen_as_the_time_allows(seconds, frozen):
     network = build("small", num_classes=3)  # three blocks and the head
     assert count_body_blocks(network) == 3
     cost = {"0": 20, "1": 10, "2": 5}
-    epochs = lambda blocks: seconds / cost[blocks]  # noqa: E731
-    assert choose_frozen_blocks(network, epochs) == frozen
+    epochs = {blocks: seconds / each for blocks, each in cost.items()}
+    assert choose_frozen_blocks(network, epochs.__getitem__) == frozen
 
 
 def test_a_hopeless_epoch_is_timed_once():

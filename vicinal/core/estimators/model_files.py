@@ -1,7 +1,7 @@
 """Linear heads, networks and names as tensors of a model file.
 
-What a model file says of sizes is compared with its tensors before memory is allocated.
-A ValueError says what does not fit; `vicinal.load` turns it into a ModelFileError.
+Sizes in model.json are compared with the tensors before memory is allocated. If they
+differ, ValueError is raised, which `vicinal.load` turns into a ModelFileError.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a model file says of the encoding of node features, and how it is checked."""
+"""Schema of the feature encoder in a model file."""
 
 from typing import Any
 

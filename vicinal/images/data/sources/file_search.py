@@ -2,9 +2,8 @@ r"""Find the files that a table names, where its paths are not files as written.
 
 Tables come from other machines and from competitions: `disc\1.png` (Windows),
 `/home/ann/data/disc/1.png` or `C:\data\disc\1.png` (another directory), `1.png` or the
-identifier `1` for `train/1.png`. What a path is read as is said in a note. A file that
-could be meant by chance alone is not taken: the whole path must agree, and it must be
-the only such file.
+identifier `1` for `train/1.png`. A note says how such paths are read. The whole
+path must agree, and with one file only, so that none is taken by chance.
 """
 
 import os

@@ -9,8 +9,8 @@ DATA/cat_train/1.jpg                    splits in the names of the classes
 DATA/b/bakery/indoor/1.jpg              classes below their first letters (Places365)
 ======================================  ==============================================
 
-What is not the first or second form is said in a note. A form that cannot be decided is
-refused with what was found.
+A note names the form unless it is the first or the second. If the form is ambiguous, a
+DataError lists what was found.
 """
 
 import os
