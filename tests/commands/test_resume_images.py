@@ -30,7 +30,7 @@ def test_an_interrupted_run_continues_where_it_stopped(
     image_directory, tmp_path, run_command
 ):
     run = tmp_path / "my run"
-    flags = ("--epochs", "2000", "--deterministic", "--no-cache")
+    flags = ("--epochs", "2000", "--no-cache")
     words = ["train", str(image_directory), "--out", str(run), *flags]
     with subprocess.Popen(
         [sys.executable, "-m", "vicinal", *words],

@@ -102,7 +102,7 @@ def test_a_time_limit_that_is_too_short_is_reported(
     image_run, image_directory, tmp_path, run_command
 ):
     words = ("--weights", image_run, "--minutes", "0.0001", "--out", tmp_path / "run")
-    words = (*words, "--deterministic", "--no-cache")
+    words = (*words, "--no-cache")
     output = run_command("train", image_directory, *words)
     assert output.code == 0 and "note: the run took" in output.out
     text = "no fine-tuning: no time was left; the linear probe is the model"

@@ -664,6 +664,13 @@ def test_value_out_of_own_range_raises(case, name, value, expected):
     check_refused(case, name, value, expected)
 
 
+@pytest.mark.parametrize("case", ONE_OF_EACH, indirect=True)
+def test_deterministic_excludes_a_time_limit(case):
+    model = case.new(deterministic=True, minutes=2.0)
+    with pytest.raises(SettingError, match=r"minutes must be None with determ.*2\.0"):
+        case.fit(model)
+
+
 def check_refused(case: Case, name: str, value: Any, expected: str) -> None:
     """Check that the error has the parameter, the expected values and the value."""
     model = case.new(**{name: value})

@@ -216,6 +216,14 @@ def test_values_of_12_bits_are_learned_and_predicted(deep, tmp_path):
     assert model.evaluate(x, ["dark"] * 12 + ["light"] * 12).notes == []
 
 
+def test_arrays_in_another_range_are_refused(deep):
+    model, x = deep
+    scaled = (x - 1000.0) / 100
+    for wrong in (scaled, (255 * scaled).astype(int), x.astype(int) * 16):
+        with pytest.raises(DataError, match=r"values of 1000 to 1100.*would be one gr"):
+            model.predict(wrong)
+
+
 def test_values_outside_the_range_are_noted(deep):
     model, x = deep
     bright = Image.fromarray(x[0] + np.uint16(500))
@@ -235,6 +243,8 @@ def test_negative_values_are_noted_where_training_images_had_8_bits(fast, shades
     with pytest.warns(IntensityWarning, match="training images have 8 bits"):
         model.predict(Image.fromarray(hounsfield))
     model.predict(Image.fromarray(hounsfield.clip(0, 255)))  # no warning
+    with pytest.warns(IntensityWarning, match="1 image of 16 bits, such as image 0"):
+        model.predict(Image.fromarray(np.full((8, 8), 4000, np.uint16)))
 
 
 def test_the_range_can_be_given(fast, deep):

@@ -139,7 +139,8 @@ class TrainingSettings(Settings):
     """dtype of the matrix products; auto: the fastest one measured on this machine"""
 
     deterministic: bool = False
-    """float32 and deterministic kernels only: slower, bitwise reproducible"""
+    """use float32 and deterministic kernels only, and no time limit: slower, same
+    result on every run"""
 
     checkpoint_seconds: float = 10.0
     """maximum seconds between two checkpoints (plus one step)"""
@@ -160,6 +161,12 @@ class TrainingSettings(Settings):
         self.require("patience", patient, "a whole number, 0 or more")
         timed = self.minutes is None or (is_number(self.minutes) and self.minutes > 0)
         self.require("minutes", timed, "above 0, or None")
+        self.require(
+            "minutes",
+            not self.deterministic or self.minutes is None,
+            "None with deterministic, because a run that depends on the clock differs "
+            "from one time to the next (limit it by epochs)",
+        )
         saved = is_number(self.checkpoint_seconds) and self.checkpoint_seconds >= 0
         self.require("checkpoint_seconds", saved, "0 or more")
 
@@ -214,12 +221,6 @@ class NetworkSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.for_trainer()  # checks the values that it takes
-        self.require(
-            "minutes",
-            not self.deterministic or self.time_limit is None,
-            "auto or None with deterministic, because a run that depends on the clock "
-            "differs from one time to the next (limit it by epochs)",
-        )
         values = vars(self)
         for name in self.positive_integers:
             positive = is_integer(values[name], 1)

@@ -1,11 +1,13 @@
 """ImageClassifier: predict a class, or several labels, for each image."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from vicinal.core.objective import MultiLabel, Objective, SingleLabel
 from vicinal.errors import DataError
+from vicinal.images.data.decoding.in_memory import is_in_memory
 from vicinal.images.data.read import ImageTable, read_images
 from vicinal.images.estimator import ImageEstimator
 from vicinal.images.settings import ImageSettings
@@ -47,6 +49,8 @@ class ImageClassifier(ImageEstimator):
 
     def read_table(self, X: Any, y: Any, group: str | None) -> ImageTable:
         """Return the table of X; whole numbers, however many, are classes."""
+        if isinstance(X, Iterator) and not is_in_memory(X):
+            X = list(X)  # it may be read twice
         table = super().read_table(X, y, group)
         if table.kind != "numeric" or np.mod(table.labels, 1).any():
             return table

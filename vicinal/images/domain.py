@@ -6,7 +6,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from vicinal.core.data.image_names import SUFFIXES, names_images, split_cells
+from vicinal.core.data.image_names import (
+    ID_COLUMNS,
+    PATH_COLUMNS,
+    SUFFIXES,
+    names_images,
+    split_cells,
+)
 from vicinal.core.domain import (
     Command,
     Domain,
@@ -19,10 +25,6 @@ from vicinal.core.domain import (
 from vicinal.errors import SettingError
 from vicinal.images.settings import ImageSettings, IntensityRange, is_range
 
-PATH_COLUMNS = frozenset(
-    {"path", "file", "filename", "file_name", "filepath", "file_path", "image"}
-    | {"image_path", "image_name", "image_file", "image_id", "img_path", "img_name"}
-)
 MOST_ENTRIES = 20_000
 """directory entries that are looked at to recognise images"""
 
@@ -42,7 +44,8 @@ def detect_images(path: Path, flags: frozenset[str]) -> str | None:
         head, first = file.readline(), file.readline()
     listed = any(cell.lower().endswith(SUFFIXES) for cell in split_cells(first))
     columns = {name.lower() for name in split_cells(head)}
-    if listed or PATH_COLUMNS & columns or names_images(path):
+    has_paths = bool(columns & (set(PATH_COLUMNS) - ID_COLUMNS))
+    if listed or has_paths or names_images(path):
         return f"table of image paths ({path.name})"
     return None
 

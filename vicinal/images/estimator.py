@@ -240,11 +240,13 @@ class ImageEstimator(ImageModel):
         stop_requested: Callable[[], bool] = never_stop,
         started_at: float | None = None,
         report_progress: ProgressCallback | None = None,
+        num_test: int = 0,
     ) -> Iterator[Epoch]:
         """`fit` as a generator of epoch records: leave the loop to stop early.
 
         With pretrained weights the linear probe is fitted before it returns. X may be
         an ImageDataset. started_at: `time.monotonic()` at which the minutes began.
+        num_test: images to predict within them after training.
         """
         started = time.monotonic() if started_at is None else started_at
         prepared = isinstance(X, ImageDataset)
@@ -259,6 +261,7 @@ class ImageEstimator(ImageModel):
             started_at=started,
             report_progress=report_progress,
             quarantine=quarantine,
+            num_test=num_test,
         )
         return self.train(session)
 
@@ -346,7 +349,8 @@ class ImageEstimator(ImageModel):
         stop_requested: Callable[[], bool] = never_stop,
     ) -> Score:
         """Return the score on val of the same network after training from scratch."""
-        limits = {"backbone": self.backbone_, "minutes": seconds / 60 / 0.9}
+        limits: dict[str, Any] = {"backbone": self.backbone_, "deterministic": False}
+        limits["minutes"] = seconds / 60 / 0.9
         other = type(self)(**self.get_params() | SCRATCH | limits)
         other.start_fit()
         threads = 0 if self.head_only else self.runtime_.threads

@@ -52,7 +52,7 @@ from vicinal.images.splits.partition import (
 )
 from vicinal.images.training.linear_baseline import fit_linear_baseline
 from vicinal.images.training.linear_probe import compute_leaky_score
-from vicinal.images.training.scratch_comparison import MIN_SECONDS
+from vicinal.images.training.scratch_comparison import why_not_compared
 from vicinal.images.training.time_budget import seconds_left
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class ImageRun(TrainingRun):
         yield self.describe_split()
         if estimator.must_choose_backbone:
             yield from self._choose_backbone()
-            self.parts.images = estimator.reload_images(self.parts.images)
+            self.parts.reload(estimator.reload_images)
 
     def _load(self) -> ImageDataset:
         estimator = self.estimator
@@ -269,6 +269,7 @@ class ImageRun(TrainingRun):
             stop_requested=self.stop_requested,
             started_at=self.started_at,
             report_progress=self._progress,
+            num_test=len(self.parts.scored),
         )
         yield estimator.describe_plan()
         if hasattr(estimator, "probe_"):
@@ -339,9 +340,10 @@ class ImageRun(TrainingRun):
         yield from self._find_shortcuts()
         if hasattr(estimator, "probe_"):
             objective = estimator.objective_
-            self.leaky_score = compute_leaky_score(
-                estimator.probe_, train.groups, objective, estimator.random_state
-            )
+            if estimator.probe_.fit.is_complete:  # else there is no time for it
+                self.leaky_score = compute_leaky_score(
+                    estimator.probe_, train.groups, objective, estimator.random_state
+                )
             if objective.kind != "numeric":
                 self.label_issues = probe_label_issues(estimator.probe_, objective)
                 frame = label_issue_frame(self.label_issues, train, objective)
@@ -363,17 +365,12 @@ class ImageRun(TrainingRun):
         if not hasattr(estimator, "probe_") or not estimator.settings_.compare_scratch:
             return
         left = seconds_left(estimator.settings_.minutes, self.started_at)
-        if left < MIN_SECONDS:
-            yield "note: no time was left to compare with training from scratch"
+        if reason := why_not_compared(estimator.settings_.deterministic, left):
+            yield f"note: no comparison with training from scratch: {reason}"
             return
         try:
             self.transfer = compare_with_scratch(
-                estimator,
-                self.parts.train,
-                self.parts.val,
-                self.linear_seconds,
-                self.stop_requested,
-                left,
+                estimator, self.parts, self.linear_seconds, self.stop_requested, left
             )
         except TrainingInterrupted:
             raise

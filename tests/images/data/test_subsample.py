@@ -84,11 +84,7 @@ def test_a_sample_keeps_the_proportions_of_given_splits():
 def test_a_run_uses_a_sample_and_resumes_with_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(subsample_module, "MIN_IMAGES", 60)
     table = table_of(600)
-    parameters: dict[str, Any] = {
-        "augment": "none",
-        "cache": False,
-        "deterministic": True,
-    }
+    parameters: dict[str, Any] = {"augment": "none", "cache": False}
     parameters |= {"minutes": 1e-4, "batch_size": 8}
     names = []
     for resumed in (False, True):

@@ -69,7 +69,8 @@ def test_a_transfer_run_reports_the_comparison_with_training_from_scratch(
 ):
     table = read_images(*make_halves(120, 1))
     with Run.create(tmp_path / "run") as run:
-        learner = ImageClassifier(**QUICK, weights=weights, freeze=freeze)
+        timed: dict[str, Any] = QUICK | {"deterministic": False}
+        learner = ImageClassifier(**timed, weights=weights, freeze=freeze)
         work = ImageRun(learner, table, run, "halves")
         news = [one for one in work.steps() if isinstance(one, str)]
     scratch, frozen, *tuned = work.transfer.comparisons
@@ -88,6 +89,16 @@ def test_a_transfer_run_reports_the_comparison_with_training_from_scratch(
     ]
     page = (run.folder / "report.txt").read_text()
     assert "from scratch" in page and TRANSFER_LEARNING in page
+
+
+def test_a_deterministic_run_leaves_out_what_depends_on_the_clock(weights, tmp_path):
+    table = read_images(*make_halves(60, 2))
+    with Run.create(tmp_path / "run") as run:
+        learner = ImageClassifier(**QUICK, weights=weights, freeze="all")
+        work = ImageRun(learner, table, run, "halves")
+        news = [one for one in work.steps() if isinstance(one, str)]
+    assert work.transfer.comparisons == []
+    assert any("a deterministic run does not use" in line for line in news)
 
 
 def test_the_comparison_can_be_switched_off(weights, tmp_path):

@@ -26,6 +26,7 @@ QUICK: dict[str, Any] = {
     "deterministic": True,
     "cache": False,
 }
+TIMED = QUICK | {"epochs": None, "deterministic": False}
 
 
 def images(channels: int = 1, n: int = 24, side: int = 8) -> np.ndarray:
@@ -237,10 +238,7 @@ def test_gradual_unfreezing_trains_first_layers_later(source):
 
 def test_the_time_budget_decides_how_many_blocks_are_trained(source, monkeypatch):
     def trainable(epoch_seconds: float) -> tuple[list[bool], str]:
-        parameters: dict[str, Any] = QUICK | {
-            "epochs": None,
-            "minutes": 1,
-        }
+        parameters: dict[str, Any] = TIMED | {"minutes": 1}
         parameters |= {"weights": str(source)}
         model = ImageClassifier(**parameters)
         epoch_time = EpochTime(epoch_seconds)
@@ -301,9 +299,21 @@ def test_training_from_scratch_does_not_measure_runtimes(source, monkeypatch):
     assert began == [None] and score.n == len(val)
 
 
+def test_a_training_without_minutes_can_be_resumed_with_some(source, tmp_path):
+    parameters: dict[str, Any] = TIMED | {"weights": str(source), "val_fraction": 0}
+    parameters |= {"compare_scratch": False, "checkpoint_seconds": 0}
+    x, y, file = images(n=40), ["x", "y"] * 20, tmp_path / "last.safetensors"
+    for _ in ImageClassifier(**parameters).fit_epochs(x, y, checkpoint=file):
+        break
+    parameters["minutes"] = 0.05
+    again = ImageClassifier(**parameters)
+    epochs = [epoch.epoch for epoch in again.fit_epochs(x, y, checkpoint=file)]
+    assert epochs[0] == 2 and again.model_.is_fine_tuned
+
+
 def test_resuming_a_run_that_used_its_minutes_gives_the_same_model(source, tmp_path):
     """The minutes are used up, but the fine-tuning before counts."""
-    parameters: dict[str, Any] = QUICK | {"epochs": None, "minutes": 0.03}
+    parameters: dict[str, Any] = TIMED | {"minutes": 0.03}
     parameters |= {"weights": str(source), "val_fraction": 0, "compare_scratch": False}
     x, y, file = images(n=40), ["x", "y"] * 20, tmp_path / "last.safetensors"
     first, again = (ImageClassifier(**parameters) for _ in range(2))

@@ -6,10 +6,20 @@ from pathlib import Path
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif"),
-    *(".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".avif", ".jp2"),
+    *(".mpo", ".ico"),
 )
+"""of the image formats that are read"""
+
+PATH_COLUMNS = (
+    *("path", "file", "filename", "file_name", "filepath", "file_path", "filepaths"),
+    *("image", "image_path", "image_name", "image_file", "img", "img_path", "img_name"),
+    *("image_id", "id_code", "id", "name"),
+)
+"""columns that hold the paths of images, the most likely first"""
+
 ID_COLUMNS = frozenset({"id", "name", "id_code", "img"})
-"""columns that may hold the names of image files without their suffix"""
+"""of these, the ones that other tables have as well"""
 
 MOST_DIRECTORIES = 20
 """directories beside a table that are looked at"""

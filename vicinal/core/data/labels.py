@@ -22,12 +22,16 @@ TASK_OF_KIND: dict[Kind, str] = {
 SPLIT_ALIASES = {
     "train": "train",
     "training": "train",
+    "trn": "train",
     "val": "val",
     "valid": "val",
     "validation": "val",
     "dev": "val",
+    "eval": "val",
+    "evaluation": "val",
     "test": "test",
     "testing": "test",
+    "tst": "test",
     "holdout": "test",
 }
 MISSING = ("nan", "<NA>", "NaT")

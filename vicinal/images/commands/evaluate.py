@@ -36,7 +36,7 @@ def evaluate(run: OpenRun, arguments: EvaluateImages, console: Console) -> Evalu
     images = images.rows(scored)
     overlap = training_overlap.count_training_overlap(run.path, images)
     found = found.with_training_overlap(overlap)
-    if arguments.output is not None:
+    if arguments.output is not None and table.root is not None:
         paths = [str(table.root / name) for name in found.predictions["path"]]
         found = replace(found, predictions=found.predictions.assign(path=paths))
     return found

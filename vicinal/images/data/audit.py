@@ -50,6 +50,11 @@ class DecodedImage(NamedTuple):
     outside: float = 0.0
     """fraction of the pixels outside the intensity range; 0 if read from the cache"""
 
+    @property
+    def has_16_bits(self) -> bool:
+        """Whether the image has one channel of 16 bits."""
+        return self.header is not None and self.header.mode.startswith("I;16")
+
 
 @dataclass(frozen=True)
 class ImageReader:

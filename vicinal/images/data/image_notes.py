@@ -58,6 +58,14 @@ def describe_outside(
     ]
 
 
+def describe_16_bits(names: Sequence[str]) -> str:
+    """Return a note on images of 16 bits given to a model of 8-bit images."""
+    return (
+        f"{pluralize(len(names), 'image')} of 16 bits, such as {names[0]}: 0 to 65535 "
+        "is scaled to 0 to 255, because the training images have 8 bits"
+    )
+
+
 def _depth_notes(audit: Audit) -> list[str]:
     limits, deep = audit.intensity_range, audit.deep & audit.usable
     images = pluralize(int(deep.sum()), "image")

@@ -17,7 +17,7 @@ from vicinal.errors import IntensityWarning
 from vicinal.images.data.audit import ImageReader, decode_images
 from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.decoding.decode import Preprocessing, to_channels
-from vicinal.images.data.image_notes import describe_outside
+from vicinal.images.data.image_notes import describe_16_bits, describe_outside
 from vicinal.images.data.read import ImageTable
 from vicinal.images.inference.engines import MANY_IMAGES, Engines, make_engine
 from vicinal.images.inference.out_of_distribution import ImageFeatures
@@ -99,8 +99,10 @@ class FeatureExtractor:
         reader = ImageReader.for_model(self.preprocessing, None, max_pixels)
         decoded = zip(table.names, decode_images(table, reader), strict=True)
         outside: dict[str, float] = {}
+        deep: list[str] = []
         while part := list(islice(decoded, BATCH)):
             outside |= {name: image.outside for name, image in part if image.outside}
+            deep += [name for name, image in part if image.has_16_bits]
             pixels = [
                 to_channels(image.pixels, channels)
                 for _, image in part
@@ -113,7 +115,10 @@ class FeatureExtractor:
                 np.stack(pixels) if pixels else empty,
             )
         fractions = np.array(list(outside.values()))
-        for note in describe_outside([*outside], fractions, reader.intensity_range):
+        notes = describe_outside([*outside], fractions, reader.intensity_range)
+        if deep and reader.intensity_range is None:
+            notes += [describe_16_bits(deep)]
+        for note in notes:
             warnings.warn(note, IntensityWarning, stacklevel=2)
 
 

@@ -13,6 +13,7 @@ from vicinal.core.metrics import effective_sample_size
 from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.estimator import ImageEstimator
 from vicinal.images.report.training_overlap import count_training_overlap
+from vicinal.images.splits.partition import Partition
 from vicinal.images.training.linear_baseline import (
     LinearBaseline,
     fit_linear_baseline,
@@ -40,8 +41,7 @@ class TransferBenefit:
 
 def compare_with_scratch(
     estimator: ImageEstimator,
-    train: ImageDataset,
-    val: ImageDataset,
+    parts: Partition,
     probe_seconds: float,
     stop_requested: Callable[[], bool],
     seconds_left: float = math.inf,
@@ -54,7 +54,7 @@ def compare_with_scratch(
     seconds = scratch_seconds(probe_seconds, estimator.settings_.minutes)
     seconds = min(seconds, seconds_left)
     frozen, probe = estimator.probe_val_score_, estimator.probe_
-    where = "validation split"
+    train, val, where = parts.train, parts.val, "validation split"
     if frozen is None:
         where, fold, objective = "first fold", probe.folds == 0, estimator.objective_
         train, val = train.rows(~fold), train.rows(fold)

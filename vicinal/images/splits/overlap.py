@@ -97,7 +97,8 @@ class SplitReport:
         yield (
             f"duplicates across splits: {_describe_groups(across)}, "
             f"{pluralize(len(test), 'image')} in test; they would make the score too "
-            "high, so training leaves those of test out of it"
+            "high, so training leaves exact copies out of the test split, and near "
+            "duplicates where it has images of 64 pixels or more"
         )
         for group in across[:MAX_GROUPS]:
             pairs = zip(group.names, group.splits, strict=True)

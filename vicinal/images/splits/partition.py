@@ -69,6 +69,12 @@ class Partition:
         """Return the test images; without a test split the training images."""
         return self.test if self.has_test else self.train
 
+    def reload(self, load: Callable[[ImageDataset], ImageDataset]) -> None:
+        """Replace all images by what `load` returns for them, in another size."""
+        self.images = load(self.images)
+        if self.leaks is not None:
+            self.leaks = load(self.leaks)
+
     def quarantine(self, reasons: dict[int, str]) -> None:
         """Leave out images by row, each with a reason."""
         table, mask = self.images.table, np.ones(len(self.images), dtype=bool)

@@ -27,7 +27,11 @@ from vicinal.core.compute.runtime import (
 from vicinal.core.text import format_duration, pluralize
 from vicinal.core.training.trainer_options import saved_runtime
 from vicinal.images.data.decoding.decode import Preprocessing
-from vicinal.images.inference.engines import make_engine, remember_runtime
+from vicinal.images.inference.engines import (
+    MANY_IMAGES,
+    make_engine,
+    remember_runtime,
+)
 from vicinal.images.networks.base import Network
 from vicinal.images.settings import MIN_IMAGES_FOR_SHORTCUTS, ImageSettings
 from vicinal.images.training.augment import PHOTO_SIZE
@@ -103,6 +107,9 @@ class Planner:
     inference: Runtime
     """the fastest runtime for predictions"""
 
+    num_test: int = 0
+    """images that are predicted after training"""
+
     def plan(
         self,
         loader: ImageLoader,
@@ -120,12 +127,13 @@ class Planner:
             epochs = settings.epochs or 1
             epoch_time = self.epoch_time(loader, runtime) if is_timed else EpochTime(0)
             seconds = epoch_time.total(epochs)
-            return TrainingPlan(settings, epochs, seconds, settings.freeze)
+            freeze = "none" if settings.freeze == "auto" else settings.freeze
+            return TrainingPlan(settings, epochs, seconds, freeze)
         freeze = saved.get("freeze") or self._choose_blocks(loader, runtime)
         freeze_blocks(self.network, freeze)
-        num_views = 0
-        if freeze != "all" or settings.freeze == "all":
-            num_views = saved.get("num_views", self._num_views(loader, runtime))
+        num_views = 0 if freeze == "all" else self._num_views(loader, runtime)
+        if num_views:  # not on another device, or in several processes
+            num_views = saved.get("num_views", num_views)
         is_timed = is_timed and freeze != "all" and budget.remaining() > 0
         epoch_time = self.epoch_time(loader, runtime) if is_timed else EpochTime(0)
         epochs = budget.epochs(epoch_time)
@@ -144,6 +152,8 @@ class Planner:
             fine_tuned=True, num_test_images=MIN_IMAGES_FOR_SHORTCUTS
         ):
             reserved += min(SHORTCUT_SECONDS, 0.1 * 60 * minutes)
+        if self.num_test >= MANY_IMAGES:
+            reserved += self.num_test * self.embedding_seconds
         return TimeBudget(minutes, self.started_at, reserved)
 
     def runtime(

@@ -37,6 +37,13 @@ class TrainingComparison(NamedTuple):
         return {**self._asdict(), "score": self.score.to_dict()}
 
 
+def why_not_compared(deterministic: bool, seconds_left: float) -> str:
+    """Return why there is no comparison with training from scratch; "" if there is."""
+    if deterministic:
+        return "its length follows the clock, which a deterministic run does not use"
+    return "no time was left" if seconds_left < MIN_SECONDS else ""
+
+
 def scratch_seconds(probe_seconds: float, minutes: float | None) -> float:
     """Return the seconds of training from scratch: as the probe took, within bounds."""
     most = MAX_SECONDS if minutes is None else reserved_seconds(minutes)

@@ -114,6 +114,8 @@ class TrainingSession:
     """`time.monotonic()` at the start of the minutes"""
 
     quarantine: list[Quarantined] = field(default_factory=list)
+    num_test: int = 0
+    """images that are predicted after training, within the minutes"""
 
     model: FittedImageModel = field(init=False)
     trainer: Trainer = field(init=False)
@@ -246,10 +248,7 @@ class TrainingSession:
             loader = loader.to(device, report_progress=self.report_progress)
         return loader
 
-    def _make_trainer(
-        self,
-        multipliers: dict[str, float],
-    ) -> Trainer:
+    def _make_trainer(self, multipliers: dict[str, float]) -> Trainer:
         """Plan the training, and return its trainer."""
         model, settings, loader = self.model, self.settings, self._loader()
         planner = Planner(
@@ -260,6 +259,7 @@ class TrainingSession:
             self.started_at,
             self.time_limited,
             model.runtime,
+            self.num_test,
         )
         options: dict[str, Any] = {}
         if not self.head_only:

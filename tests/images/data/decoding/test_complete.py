@@ -51,6 +51,33 @@ def test_a_jpeg_with_too_little_data_is_refused(mode, fraction, size):
     assert "cut off" in reason(cut, size) and "grey" in reason(cut, size)
 
 
+@pytest.mark.parametrize("rest", [b"\xff\xda" * 9, b"\0\0", bytes(range(256)) * 40])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_bytes_behind_the_image_do_not_count(rest, progressive):
+    """As in motion photos, whose film follows the image."""
+    whole = encoded(PHOTO, "JPEG", quality=90, progressive=progressive)
+    assert not reason(whole + rest)
+    gray = PHOTO.copy()
+    gray[-16:] = 128  # the last rows are examined
+    whole = encoded(gray, "JPEG", quality=90, progressive=progressive)
+    assert not reason(whole + rest)
+    start = whole.rindex(b"\xff\xda")
+    cut = whole[: start + (len(whole) - start) // 2]
+    assert reason(cut + rest)
+    if not progressive:
+        assert "grey" in reason(cut + END + rest)
+
+
+@pytest.mark.parametrize("size", [(500, 375), (1080, 1350), (333, 334)])
+def test_a_cut_jpeg_that_is_decoded_at_a_fraction_of_its_size(size):
+    pixels = np.asarray(Image.fromarray(PHOTO).resize(size))
+    whole = encoded(pixels, "JPEG", quality=90)
+    assert not reason(whole, 32)
+    start = whole.rindex(b"\xff\xda")
+    cut = whole[: start + (len(whole) - start) // 2] + END
+    assert "grey" in reason(cut, 32)
+
+
 def test_a_jpeg_without_an_end_marker_is_refused():
     whole = encoded(PHOTO, "JPEG", quality=90)
     padded = whole[:-2] + bytes(100)  # room was reserved before the download

@@ -210,3 +210,17 @@ def test_lists_of_paths_are_read():
         assert table.whole_numbers and table.path(0) == Path("a.png")
     assert read_images(pd.Series(["a.png"], index=[5])).names == ["a.png"]
     assert read_images(["a.png"]).kind == "none"
+
+
+def test_labels_as_a_dataframe_and_as_bytes():
+    pixels = np.zeros((3, 4, 4), np.uint8)
+    frame = pd.DataFrame({"label": ["b", "a", "b"]})
+    assert read_images(pixels, frame).labels.tolist() == ["b", "a", "b"]
+    marks = pd.DataFrame({"cat": [1, 0, 1], "dog": [0, 0, 1]})
+    table = read_images(pixels, marks)
+    assert (table.kind, table.classes) == ("multi_label", ("cat", "dog"))
+    assert table.labels.tolist() == ["cat", "-", "cat|dog"]
+    with pytest.raises(DataError, match="columns of 0 and 1 named like the classes"):
+        read_images(pixels, frame.assign(other=1))
+    for labels in (np.array([b"b", b"a", b"b"]), [b"b", b"a", b"b"]):
+        assert read_images(pixels, labels).classes == ("a", "b")

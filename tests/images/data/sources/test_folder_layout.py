@@ -5,16 +5,18 @@ import pytest
 from vicinal.errors import DataError, NoDataError
 from vicinal.images.data.read import read_images
 from vicinal.images.data.sources.folder_layout import (
+    ClassAndSplit,
     DirectoryTree,
     Layout,
-    Place,
     find_layout,
 )
 
-CAT, DOG = Place("cat", ""), Place("dog", "")
+CAT, DOG = ClassAndSplit("cat", ""), ClassAndSplit("dog", "")
 
 
-def layout_of(directories: dict[str, int]) -> tuple[Layout, dict[str, Place | None]]:
+def layout_of(
+    directories: dict[str, int],
+) -> tuple[Layout, dict[str, ClassAndSplit | None]]:
     """Return the layout of directories with so many images, and the place of each."""
     root = DirectoryTree()
     for path, count in directories.items():
@@ -23,13 +25,15 @@ def layout_of(directories: dict[str, int]) -> tuple[Layout, dict[str, Place | No
             node = node.children.setdefault(name, DirectoryTree())
         node.num_images = count
     layout = find_layout(root, "DATA")
-    return layout, {path: layout.place(tuple(path.split("/"))) for path in directories}
+    return layout, {
+        path: layout.class_and_split(tuple(path.split("/"))) for path in directories
+    }
 
 
-def splits(*names: str) -> dict[str, Place | None]:
+def splits(*names: str) -> dict[str, ClassAndSplit | None]:
     """Return the places of cats and dogs below directories for train and test."""
     return {
-        f"{name}/{label}": Place(label, split)
+        f"{name}/{label}": ClassAndSplit(label, split)
         for name, split in zip(names, ("train", "test"), strict=True)
         for label in ("cat", "dog")
     }
@@ -48,7 +52,7 @@ def splits(*names: str) -> dict[str, Place | None]:
         # splits below the classes
         (
             {
-                f"{label}/{split}": Place(label, split)
+                f"{label}/{split}": ClassAndSplit(label, split)
                 for label in ("cat", "dog")
                 for split in ("train", "test")
             },
@@ -57,26 +61,35 @@ def splits(*names: str) -> dict[str, Place | None]:
         # splits in the names of the classes
         (
             {
-                "trainA": Place("A", "train"),
-                "testA": Place("A", "test"),
-                "train_Big cat": Place("Big_cat", "train"),
-                "test_Big cat": Place("Big_cat", "test"),
+                "trainA": ClassAndSplit("A", "train"),
+                "testA": ClassAndSplit("A", "test"),
+                "train_Big cat": ClassAndSplit("Big_cat", "train"),
+                "test_Big cat": ClassAndSplit("Big_cat", "test"),
             },
             "splits are in the names",
         ),
         # letters above the classes, at several depths
         (
             {
-                "train/a/airfield": Place("airfield", "train"),
-                "train/b/bakery/indoor": Place("bakery/indoor", "train"),
-                "train/b/bar": Place("bar", "train"),
-                "val/a/airfield": Place("airfield", "val"),
+                "train/a/airfield": ClassAndSplit("airfield", "train"),
+                "train/b/bakery/indoor": ClassAndSplit("bakery/indoor", "train"),
+                "train/b/bar": ClassAndSplit("bar", "train"),
+                "val/a/airfield": ClassAndSplit("airfield", "val"),
             },
             "below their first letters",
         ),
+        # numbers in names of classes are kept
+        (
+            {
+                f"{label}_{split}": ClassAndSplit(label, split)
+                for label in ("grade1", "grade2", "covid19")
+                for split in ("train", "test")
+            },
+            "splits are in the names",
+        ),
         # names that only look like splits
-        ({"train_engine": Place("train_engine", ""), "test_tube/a": None}, ""),
-        ({"A/A1": Place("A", ""), "B/B1": Place("B", "")}, ""),
+        ({"train_engine": ClassAndSplit("train_engine", ""), "test_tube/a": None}, ""),
+        ({"A/A1": ClassAndSplit("A", ""), "B/B1": ClassAndSplit("B", "")}, ""),
         ({"cat/2023/may": CAT, "dog": DOG}, ""),
         ({"cat/p1": CAT, "cat/p2": CAT, "dog/p3": DOG}, "'p1', 'p2' to 'cat'"),
     ],
@@ -101,19 +114,32 @@ def test_images_without_class_directories_have_no_label(train, flat):
     if "seg" in train:
         counts |= {"seg_test/cat": 1, "seg_test/dog": 1}
     layout, places = layout_of(counts)
-    assert places[f"{train}/cat"] == Place("cat", "train") and places[flat] is None
+    assert (
+        places[f"{train}/cat"] == ClassAndSplit("cat", "train") and places[flat] is None
+    )
     assert layout.is_unlabelled(tuple(flat.split("/")))
     assert any(
         "7 images in" in n and f"predict RUN DATA/{flat}" in n for n in layout.notes
     )
 
 
+def test_a_training_split_alone_beside_unlabelled_images():
+    layout, found = layout_of({"train/cat": 3, "train/dog": 3, "unlabeled": 7})
+    assert found["train/cat"] == ClassAndSplit("cat", "train")
+    assert found["unlabeled"] is None and layout.is_unlabelled(("unlabeled",))
+    layout, found = layout_of({"train/cat": 3, "train/dog": 3, "eval/cat": 1})
+    assert found["eval/cat"] == ClassAndSplit("cat", "val")
+    assert layout.notes == [
+        "directories read as splits: 'train' is train, 'eval' is val"
+    ]
+
+
 def test_a_test_split_of_one_class_is_no_wrapper():
     _, places = layout_of({"train/cat": 3, "train/dog": 3, "test/cat": 3})
-    assert places["test/cat"] == Place("cat", "test")
+    assert places["test/cat"] == ClassAndSplit("cat", "test")
     sessions = {"test/cat/b": 3, "test/cat/c": 3}
     _, places = layout_of({"train/cat/a": 3, "train/dog/a": 3, **sessions})
-    assert {places[name] for name in sessions} == {Place("cat", "test")}
+    assert {places[name] for name in sessions} == {ClassAndSplit("cat", "test")}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +151,14 @@ def test_a_test_split_of_one_class_is_no_wrapper():
         (
             {"x_train/cat": 3, "x_test/cat": 3, "drafts/cat": 3},
             "'x_train', 'x_test'.*beside 'drafts'",
+        ),
+        (
+            {f"{fold}/{split}/cat": 3 for fold in "AB" for split in ("train", "test")},
+            "Each of 'A', 'B' holds splits",
+        ),
+        (
+            {f"{name}/{label}": 3 for name in ("train", "new") for label in "xy"},
+            "'train', which is the name of a split, beside 'new' with the same",
         ),
     ],
 )

@@ -118,3 +118,16 @@ def test_no_images_or_different_sizes_raise(tmp_path):
     write("t10k", np.zeros((2, 5, 5)))
     with pytest.raises(DataError, match="different sizes"):
         read_images(tmp_path)
+
+
+def test_a_shape_of_terabytes_is_refused(mnist):
+    write, _, _ = mnist
+    root = write()
+    file = root / "train-images-idx3-ubyte"
+    head = b"\0\0\x08\x03" + (2**20).to_bytes(4, "big") * 3
+    file.write_bytes(head)
+    with pytest.raises(DataError, match=r"claims the shape .* Fetch it again"):
+        read_images(root)
+    file.write_bytes(b"\0\0\x08\x03" + (12).to_bytes(4, "big") + bytes(8))
+    with pytest.raises(DataError, match="have no pixels"):
+        read_images(root)

@@ -37,3 +37,18 @@ def test_columns_that_cannot_be_classes(csv):
         with pytest.raises(DataError, match="no column for the labels"):
             read_images(csv(text))
     assert read_images(csv("path,label,x,y\n1.png,k,1,0\n")).classes == ("k",)
+
+
+def test_the_names_of_columns_are_the_classes(csv):
+    """Also with spaces, in another form of Unicode, and if they mean an empty cell."""
+    table = read_images(csv("path, cat, none,cafe\u0301\na.png,1,0,0\nb.png,0,1,0\n"))
+    assert table.classes == ("caf\u00e9", "cat", "none") and not table.quarantined
+    assert table.labels.tolist() == ["cat", "none"]
+    with pytest.raises(DataError, match="have the same name"):
+        read_images(csv("path,cat, cat\na.png,1,0\n"))
+
+
+def test_minus_one_beside_zero_is_refused(csv):
+    """It means unknown in CheXpert."""
+    with pytest.raises(DataError, match="hold both 0 and -1"):
+        read_images(csv("path,a,b\n1.png,1,0\n2.png,-1,1\n"))

@@ -17,6 +17,7 @@ from PIL import Image
 GRAY = 128
 """value of every channel in blocks that a JPEG has no data for"""
 
+END_MARKER = b"\xff\xd9"
 NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """what ends the compressed data of a scan of a JPEG"""
 
@@ -99,8 +100,7 @@ def _pixel_chunks(data: bytes) -> Iterator[bytes]:
 
 def _jpeg_reason(image: Image.Image, data: bytes) -> str:
     """Return why a decoded JPEG is incomplete; "" if it is complete."""
-    end = data.rfind(b"\xff\xd9")
-    if end < data.rfind(b"\xff\xda"):
+    if not data.endswith(END_MARKER) and _end_of_image(data) is None:
         return "the file is cut off: it has no end marker after the pixels"
     if image.info.get("progressive") and _lacks_scans(data):
         return "the file is cut off: the last scans, with the details, are missing"
@@ -108,9 +108,11 @@ def _jpeg_reason(image: Image.Image, data: bytes) -> str:
     values = corner if isinstance(corner, tuple) else (corner,)
     if any(value is None or abs(value - GRAY) > 1 for value in values):
         return ""
-    probed = Image.open(io.BytesIO(data[:end] + PROBE + data[end:]), formats=["JPEG"])
-    if probed.size != image.size:
-        probed.draft(None, image.size)
+    end = _end_of_image(data)
+    probed = Image.open(io.BytesIO(data[:end] + PROBE + END_MARKER), formats=["JPEG"])
+    if probed.size != image.size:  # decoded at a fraction of its size
+        scale = round(probed.width / image.width)
+        probed.draft(None, (probed.width // scale, probed.height // scale))
     probed.load()
     if probed.size == image.size and probed.tobytes() != image.tobytes():
         return "the file is cut off: its last rows are missing and decoded as grey"
@@ -124,20 +126,47 @@ def _lacks_scans(data: bytes) -> bool:
     bit `low` (ITU-T T.81, B.2.3).
     """
     missing: dict[int, np.ndarray] = {}  # bits of the 64 coefficients of a component
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        kind, size = struct.unpack_from(">BH", data, position + 1)
-        position += 2 + size
-        if kind == 0xD9:
-            break
-        if kind == 0xDA:
-            first, last, low = (
-                *data[position - 3 : position - 1],
-                data[position - 1] & 15,
-            )
-            for component in data[position - size + 3 : position - 3 : 2]:
+    for kind, segment, _ in _segments(data):
+        if kind == 0xDA and len(segment) > 3:
+            first, last, low = *segment[-3:-1], segment[-1] & 15
+            for component in segment[1:-3:2]:
                 bits = missing.setdefault(component, np.ones(64))
                 bits[first : last + 1] = low
+    return any(bits.any() for bits in missing.values())
+
+
+def _end_of_image(data: bytes) -> int | None:
+    """Return the position of the first image's end marker; None if there is none.
+
+    What follows it, such as the film of a motion photo, is not part of the image.
+    """
+    position = 2
+    for kind, _, position in _segments(data):
+        if kind == 0xD9:
+            return position
+    found = data.find(END_MARKER, position)  # behind bytes that are no segment
+    return found if found >= 0 else None
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Yield kind, content and end of each segment of a JPEG, to the end of an image.
+
+    The compressed data of a scan are skipped (ITU-T T.81, B.1.1). The end marker has no
+    content; its position is yielded as its end.
+    """
+    position = 2
+    while position + 2 <= len(data) and data[position] == 0xFF:
+        kind = data[position + 1]
+        if kind == 0xFF:  # a fill byte
+            position += 1
+            continue
+        if kind == 0xD9 or position + 4 > len(data):
+            yield kind, b"", position
+            return
+        (size,) = struct.unpack_from(">H", data, position + 2)
+        content = data[position + 4 : position + 2 + size]
+        position += 2 + size
+        if kind == 0xDA:
             found = NEXT_MARKER.search(data, position)
             position = found.start() if found else len(data)
-    return any(bits.any() for bits in missing.values())
+        yield kind, content, position

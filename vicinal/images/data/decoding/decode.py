@@ -219,7 +219,7 @@ def decode(
             reason := cut_off_reason(image, file.getvalue())
         ):
             raise ImageError(reason)
-        transpose = EXIF_TRANSPOSE.get(_orientation(image))
+        transpose = EXIF_TRANSPOSE.get(exif_orientation(image))
         plain = _to_grayscale_or_rgb(image, grayscale, intensity_range)
         upright = plain.transpose(transpose) if transpose is not None else plain
         return _resize(upright, size, resize)
@@ -348,7 +348,7 @@ def _on_white(image: Image.Image, grayscale: bool) -> Image.Image:
     return Image.alpha_composite(white, layer).convert("L" if grayscale else "RGB")
 
 
-def _orientation(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; without EXIF data it is not parsed."""
     if not any(key in image.info for key in ("exif", "Raw profile type exif", "xmp")):
         return 1
@@ -360,7 +360,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _is_rotated_90(image: Image.Image) -> bool:
-    return _orientation(image) >= 5
+    return exif_orientation(image) >= 5
 
 
 def _resize(image: Image.Image, size: int, resize: Resize) -> np.ndarray:

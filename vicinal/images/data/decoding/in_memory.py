@@ -17,6 +17,7 @@ from vicinal.errors import DataError, ImageError
 from vicinal.images.data.decoding.decode import (
     check_frames,
     digest,
+    exif_orientation,
     open_image,
     read_file,
     scale_intensities,
@@ -101,7 +102,8 @@ def _undecoded_bytes(image: Image.Image) -> bytes | None:
     data = file.read()
     file.seek(position)
     with Image.open(io.BytesIO(data)) as original:
-        unchanged = original.size == image.size  # `draft` changes it
+        # `draft` changes them
+        unchanged = (original.size, original.mode) == (image.size, image.mode)
     return data if unchanged else None
 
 
@@ -109,8 +111,9 @@ def _identify(image: Image.Image) -> bytes:
     """Return bytes that differ where the decoded image does."""
     shown = image.mode, image.size, image.info.get("transparency")
     palette = image.getpalette() if image.mode in ("P", "PA") else None
-    orientation = image.getexif().get(0x0112)
-    return repr((shown, palette, orientation)).encode() + digest(image.tobytes())
+    return repr((shown, palette, exif_orientation(image))).encode() + digest(
+        image.tobytes()
+    )
 
 
 # --- arrays ------------------------------------------------------------------------
@@ -142,7 +145,8 @@ def scale_arrays(data: Any, intensity_range: IntensityRange | None) -> Any:
     """Scale arrays of more than 8 bits, also in a list, like the pixels of files.
 
     Only where a range is given or was found in training: else `to_uint8` has a rule for
-    each dtype. Other data are returned as they are.
+    each dtype. Other data are returned as they are. Raises DataError for values that
+    are all far from the range, so that the images would become black or white.
     """
     if intensity_range is None:
         return data
@@ -158,7 +162,15 @@ def scale_arrays(data: Any, intensity_range: IntensityRange | None) -> Any:
         return data  # the reader of arrays gives the reason
     if pixels.ndim < 2 or pixels.dtype == np.uint8 or pixels.dtype.kind not in "iuf":
         return data
-    return scale_intensities(pixels, intensity_range)
+    scaled = scale_intensities(pixels, intensity_range)
+    if scaled.size and np.ptp(scaled) < 2 and np.ptp(pixels) > 0:
+        low, high = intensity_range
+        raise DataError(
+            f"Pixels of more than 8 bits must have values of {low:g} to {high:g}, as "
+            f"the training images. Got {pixels.min():g} to {pixels.max():g} instead, "
+            "which would be one grey. Scale them, or give 8 bits (uint8)."
+        )
+    return scaled
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from vicinal.core.data.labels import (
     is_missing,
     note_mixed_types,
     note_numeric_labels,
+    quote_names,
 )
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import DataError, NoDataError
@@ -128,6 +129,8 @@ def attach_labels(table: ImageTable, y: Any, task: Task) -> ImageTable:
     """
     if y is None:
         return table
+    if hasattr(y, "columns"):
+        y = _column_or_marks(y)
     if len(y) != len(table):
         raise DataError(
             f"y must have one label per image. Got {len(y)} labels for {len(table)} "
@@ -163,9 +166,25 @@ def attach_labels(table: ImageTable, y: Any, task: Task) -> ImageTable:
     )
 
 
+def _column_or_marks(frame: Any) -> Any:
+    """Return the only column of a DataFrame; of several, names of classes per row.
+
+    Several columns must hold 0 and 1, and are named like the classes.
+    """
+    if frame.shape[1] == 1:
+        return frame.iloc[:, 0]
+    names, marks = list(map(str, frame.columns)), frame.to_numpy()
+    if not np.isin(marks, (0, 1)).all() or len(set(names)) < len(names):
+        raise DataError(
+            "y must be a column of labels, or columns of 0 and 1 named like the "
+            f"classes. Got a DataFrame with the columns {quote_names(names)}."
+        )
+    return [[n for n, one in zip(names, row, strict=True) if one] for row in marks]
+
+
 def _label_array(y: Any) -> tuple[np.ndarray, int]:
     """Return labels [N], and K if they were a label matrix [N, K], else 0."""
-    if hasattr(y, "dtype"):
+    if hasattr(y, "dtype") and getattr(y.dtype, "kind", "") != "S":
         array = np.asarray(y)
     else:  # dtype object: numbers beside texts must not become texts
         array = np.array([_unwrap(label) for label in y], dtype=object)
@@ -185,7 +204,9 @@ def _label_array(y: Any) -> tuple[np.ndarray, int]:
 def _unwrap(label: Any) -> Any:
     """Return a 0-d tensor's number, a list of names as `a|b`, others unchanged."""
     if getattr(label, "shape", None) == ():
-        return label.item()
+        label = label.item()
+    if isinstance(label, bytes):  # as HDF5 holds texts
+        return label.decode(errors="replace")
     if _is_name_list(label):
         return "|".join(sorted(label)) or "-"
     return label

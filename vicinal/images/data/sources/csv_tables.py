@@ -19,6 +19,7 @@ from vicinal.core.data.csv_tables import (
     restore_integers,
     unescape_formula,
 )
+from vicinal.core.data.image_names import PATH_COLUMNS
 from vicinal.core.data.labels import (
     SPLIT_ALIASES,
     Task,
@@ -44,11 +45,6 @@ from vicinal.images.data.sources.groups import groups_from_column
 from vicinal.images.data.sources.one_hot import read_one_hot
 
 CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
-PATH_COLUMNS = (
-    *("path", "file", "filename", "file_name", "filepath", "file_path", "filepaths"),
-    *("image", "image_path", "image_name", "image_file", "img", "img_path", "img_name"),
-    *("name", "image_id", "id_code", "id"),
-)
 LABEL_COLUMNS = ("label", "class", "labels", "target", "y", "category", "tags")
 SPLIT_COLUMNS = ("split", "set", "subset", "fold_name")
 COLUMNS = "path[,label,split]"
@@ -88,7 +84,8 @@ def table_from_frame(
     found = find_files(_clean_paths(frame[path_column]), root, table_name)
     paths = found.paths
     cells = one_hot.cells if one_hot else restore_integers(frame[label_columns[0]])
-    labels, comma_notes = [clean_cell(cell) for cell in cells], []
+    labels = list(one_hot.cells) if one_hot else [clean_cell(cell) for cell in cells]
+    comma_notes = []
     if task in ("auto", "regression"):
         labels, comma_notes = replace_decimal_commas(labels)
     splits, has_split = _split_cells(frame)
@@ -131,7 +128,7 @@ def table_from_frame(
         root=root,
         whole_numbers=kind == "single_label" and cell_types == {int},
         quarantined=quarantined,
-        declared_classes=frozenset(one_hot.columns if one_hot else ()),
+        declared_classes=frozenset(one_hot.classes if one_hot else ()),
         notes=notes,
     )
 

@@ -12,16 +12,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
+from vicinal.core.data.image_names import SUFFIXES
 from vicinal.core.text import pluralize
 from vicinal.images.data.sources.folder_layout import split_word
-from vicinal.images.data.sources.folders import SUFFIXES, list_images_below
+from vicinal.images.data.sources.folders import list_images_below
 
 MAX_SHOWN = 3
 """files that a reason names"""
 
 
 class FoundFiles(NamedTuple):
-    """What the paths of a table are read as."""
+    """Files that the paths of a table refer to."""
 
     paths: list[str]
     """[N] relative to the table, or as they were if no file was found"""
@@ -33,7 +34,7 @@ class FoundFiles(NamedTuple):
 
 
 def find_files(paths: Sequence[str], root: Path, table: str | None) -> FoundFiles:
-    """Return the paths [N] of files, read as those of the files that are meant.
+    """Return the paths [N] of the files that a table refers to.
 
     root: the directory of the table. table: its file name; None: it has no file, and
     no directory is searched.
@@ -81,7 +82,7 @@ def match_names(
     if chosen:
         return chosen, {}
     return {}, {
-        path: f"{pluralize(len(found), 'file')} can be meant: "
+        path: f"{pluralize(len(found), 'file')} match: "
         f"{', '.join(found[:MAX_SHOWN])}; write the path relative to the table"
         for path, found in agreeing.items()
     }

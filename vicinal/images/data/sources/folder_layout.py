@@ -33,6 +33,9 @@ UNLABELLED_WORDS = frozenset(
 )
 """words in the names of directories whose images have no labels"""
 
+USUAL_SPLITS = frozenset("train training val valid validation test testing".split())
+"""names of splits, in lower case, that need no note"""
+
 SPLIT_NOUNS = ("", "s", "set", "data", "images", "imgs")
 """what a split's name may end with: trainset, testdata"""
 
@@ -59,8 +62,8 @@ class DirectoryTree:
         return self.num_images > 0 and not self.children
 
 
-class Place(NamedTuple):
-    """What a directory says about its images."""
+class ClassAndSplit(NamedTuple):
+    """The class and the split of the images in a directory."""
 
     label: str
     split: str
@@ -74,7 +77,7 @@ class ClassParent(NamedTuple):
     split: str = ""
     form: Literal["classes", "splits below", "splits in names", "letters"] = "classes"
 
-    def place(self, below: Parts) -> Place | None:
+    def class_and_split(self, below: Parts) -> ClassAndSplit | None:
         """Return the class of a directory, by its path below this one."""
         skipped = 1 if self.form == "letters" else 0
         if len(below) <= skipped:
@@ -88,7 +91,7 @@ class ClassParent(NamedTuple):
             split = SPLIT_ALIASES[below[1].lower()]
         elif self.form == "splits in names":
             split, label = split_word(label) or "", _without_split(label)
-        return Place(unicodedata.normalize("NFC", label), split)
+        return ClassAndSplit(unicodedata.normalize("NFC", label), split)
 
 
 class Layout(NamedTuple):
@@ -100,12 +103,12 @@ class Layout(NamedTuple):
 
     notes: list[str]
 
-    def place(self, parts: Parts) -> Place | None:
+    def class_and_split(self, parts: Parts) -> ClassAndSplit | None:
         """Return class and split of a directory's images; None: they have none."""
         for parent in self.parents:
             depth = len(parent.parts)
             if parts[:depth] == parent.parts:
-                return parent.place(parts[depth:])
+                return parent.class_and_split(parts[depth:])
         return None
 
     def is_unlabelled(self, parts: Parts) -> bool:
@@ -175,9 +178,9 @@ def _find_splits(node: DirectoryTree, source: str) -> dict[str, str]:
     if exact and len(exact) == len(names):
         return exact
     splits = {name: split for name in names if (split := split_word(name))}
-    if len(set(exact.values())) < 2 and not _are_splits(node, splits, source):
-        return {}
     others = [name for name in names if name not in splits]
+    if len(set(exact.values())) < 2 and not _are_splits(node, splits, source):
+        return _lone_split(node, splits, others, source)
     labelled = [name for name in others if not _is_unlabelled(node, name)]
     if labelled:
         raise DataError(
@@ -197,12 +200,7 @@ def _are_splits(node: DirectoryTree, splits: dict[str, str], source: str) -> boo
     kinds = set(splits.values())
     if "train" not in kinds or len(kinds) < 2 or _splits_in_names(node):
         return False
-    classes = {
-        name: {
-            key.casefold() for key in _unwrap((name,), node.children[name])[1].children
-        }
-        for name in splits
-    }
+    classes = {name: _class_names(node, name) for name in splits}
     train = set().union(
         *(classes[n] for n, split in splits.items() if split == "train")
     )
@@ -220,6 +218,35 @@ def _are_splits(node: DirectoryTree, splits: dict[str, str], source: str) -> boo
             f"{USE_CSV}[,split]. If they are classes, rename them."
         )
     return True
+
+
+def _lone_split(
+    node: DirectoryTree, splits: dict[str, str], others: list[str], source: str
+) -> dict[str, str]:
+    """Return one kind of split beside unlabelled images; empty: all are classes.
+
+    Raises DataError if it has class directories that another directory has too.
+    """
+    for name in splits:
+        classes = _class_names(node, name)
+        if len(classes) < 2 or not others:
+            continue
+        if all(_is_unlabelled(node, other) for other in others):
+            return splits
+        alike = [other for other in others if classes & _class_names(node, other)]
+        if alike:
+            raise DataError(
+                f"{source} holds {name!r}, which is the name of a split, beside "
+                f"{quote_names(alike)} with the same class directories. Rename the "
+                f"other splits train, val or test, or {USE_CSV},split."
+            )
+    return {}
+
+
+def _class_names(node: DirectoryTree, name: str) -> set[str]:
+    """Return the directories below a subdirectory, in lower case."""
+    below = _with_images(_unwrap((name,), node.children[name])[1])
+    return {key.casefold() for key in below}
 
 
 def _split_layout(
@@ -246,7 +273,7 @@ def _split_layout(
             )
         else:
             layout.parents.append(_class_parent(parts, directory, splits[name]))
-            is_unusual |= parts[-1].lower() not in SPLIT_ALIASES or len(parts) > 1
+            is_unusual |= parts[-1].lower() not in USUAL_SPLITS or len(parts) > 1
     if is_unusual:
         found = ", ".join(f"{_quote(p.parts)} is {p.split}" for p in layout.parents)
         layout.notes.insert(0, f"directories read as splits: {found}")
@@ -255,29 +282,32 @@ def _split_layout(
 
 def split_word(name: str) -> str | None:
     """Return the one split whose name is a word of a directory's name; None: no one."""
-    found = {split for word in _words(name) if (split := _as_split(word.lower()))}
+    found = {split for word in _words(name) if (split := _as_split(word))}
     return found.pop() if len(found) == 1 else None
 
 
 def _without_split(name: str) -> str:
-    """Return the words of a name that are no splits: `cat` of `train_cat`."""
-    return "_".join(word for word in _words(name) if not _as_split(word.lower()))
+    """Return the words of a name that are no splits: `cat2` of `train_cat2`."""
+    return "_".join(word for word in _words(name) if not _as_split(word))
 
 
 def _as_split(word: str) -> str | None:
+    """Return the split that a word names, also with a number: test1, train2017."""
+    word = word.lower().strip("0123456789")
     endings = (word.removesuffix(noun) for noun in SPLIT_NOUNS if word.endswith(noun))
     return next((SPLIT_ALIASES[w] for w in endings if w in SPLIT_ALIASES), None)
 
 
 def _words(name: str) -> list[str]:
-    """Return the words of a name: of seg_train, trainSet, test1."""
-    words = re.split(r"[\W\d_]+|(?<=[a-z])(?=[A-Z])", name)
+    """Return the words of a name: of seg_train, trainSet."""
+    words = re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", name)
     return [word for word in words if word]
 
 
 def _is_unlabelled(node: DirectoryTree, name: str) -> bool:
     flat = _unwrap((name,), node.children[name])[1].is_flat
-    return flat and not UNLABELLED_WORDS.isdisjoint(_words(name.lower()))
+    words = {word.lower().strip("0123456789") for word in _words(name)}
+    return flat and not UNLABELLED_WORDS.isdisjoint(words)
 
 
 def _note_ignored_splits(node: DirectoryTree) -> Iterator[str]:
@@ -299,6 +329,7 @@ def _class_parent(parts: Parts, node: DirectoryTree, split: str = "") -> ClassPa
     """Return a directory of classes with the form of its subdirectories."""
     groups = [child for child in node.children.values() if not _is_empty(child)]
     nested = bool(groups) and not any(child.num_images for child in groups)
+    flat = all(c.is_flat for child in groups for c in _with_images(child).values())
     if nested and all(map(_starts_with, node.children, node.children.values())):
         return ClassParent(parts, split, "letters")
     below = {name.lower() for child in groups for name in child.children}
@@ -307,6 +338,13 @@ def _class_parent(parts: Parts, node: DirectoryTree, split: str = "") -> ClassPa
         return ClassParent(parts, split, "splits in names")
     if nested and not split and len(groups) > 1 and None not in kinds:
         if "train" in kinds and len(kinds) > 1:
+            if not flat:
+                where = quote_names(list(_with_images(node)))
+                raise DataError(
+                    f"Each of {where} holds splits with subdirectories: folds, or data "
+                    f"sets of their own. Name one of them as the data, or {USE_CSV}"
+                    "[,split]."
+                )
             return ClassParent(parts, split, "splits below")
     return ClassParent(parts, split)
 
@@ -386,6 +424,11 @@ def _describe_forms(
 
 def _is_empty(node: DirectoryTree) -> bool:
     return not node.num_images and not node.children
+
+
+def _with_images(node: DirectoryTree) -> dict[str, DirectoryTree]:
+    """Return the subdirectories that are not empty."""
+    return {name: c for name, c in node.children.items() if not _is_empty(c)}
 
 
 def _count_images(node: DirectoryTree) -> int:

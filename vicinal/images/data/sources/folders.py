@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vicinal.core.data.image_names import SUFFIXES
 from vicinal.core.data.labels import (
     Task,
     merge_spellings,
@@ -31,10 +32,7 @@ from vicinal.images.data.sources.folder_layout import (
     find_layout,
 )
 
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .gif .bmp .dib .tif .tiff .webp .ppm .pgm .pbm .pnm "
-    ".tga .avif .jp2 .mpo .ico".split()
-)
+IMAGE_SUFFIXES = frozenset(SUFFIXES)
 UNSUPPORTED_SUFFIXES = frozenset(
     ".heic .heif .dng .cr2 .cr3 .nef .arw .raf .orf .rw2 .svg .psd .jxl".split()
 )
@@ -51,6 +49,9 @@ SYSTEM_DIRECTORIES = frozenset(
 
 THUMBNAIL_DIRECTORIES = frozenset({"thumb", "thumbs", "_thumbs", "thumbnails"})
 """directories, in lower case, that are skipped beside images"""
+
+MAX_DEPTH = 100
+"""levels of directories that are read"""
 
 RUN_DEPTH = 3
 """levels of directories that may be those of runs"""
@@ -108,6 +109,9 @@ class _DirectoryWalk:
         identity = _identity(Path(directory))
         if identity in parents:
             self.loops.append(self._relative(directory))
+            return tree
+        if len(parts) > MAX_DEPTH:
+            self.unreadable.append(f"{self._relative(directory)[:80]}... (too deep)")
             return tree
         entries = self._entries(directory)
         if not entries:
@@ -198,19 +202,19 @@ class _DirectoryWalk:
     def table(self) -> ImageTable:
         """Return the labelled table; NoDataError if no image was found."""
         layout = find_layout(self.tree, str(self.root))
-        places = {parts: layout.place(parts) for parts in set(self.directory_of)}
+        found = {p: layout.class_and_split(p) for p in set(self.directory_of)}
         names, labels, split = list[str](), list[str](), list[str]()
         num_loose = 0
         for name, parts in zip(self.names, self.directory_of, strict=True):
-            place = places[parts]
-            if place is None:
+            labelled = found[parts]
+            if labelled is None:
                 num_loose += 1
                 if not layout.is_unlabelled(parts):
                     self._quarantine(name, "", LOOSE)
-            elif self._check(name, place.label):
+            elif self._check(name, labelled.label):
                 names.append(name)
-                labels.append(place.label)
-                split.append(place.split)
+                labels.append(labelled.label)
+                split.append(labelled.split)
         notes = self.notes_on_skipped() + layout.notes
         parents = {parent.parts for parent in layout.parents}
         empty = [parts for parts in self.without_images if parts[:-1] in parents]
@@ -316,4 +320,4 @@ def _is_unsupported(name: str) -> bool:
 def _is_image(name: str) -> bool:
     if name.startswith("."):
         return False
-    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - a hot path
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - a hot path

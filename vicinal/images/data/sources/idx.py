@@ -1,6 +1,7 @@
 """Read IDX files, the format of MNIST: arrays of unsigned bytes (LeCun et al. 1998)."""
 
 import gzip
+import math
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vicinal.core.data.claimed_size import check_claimed_size
 from vicinal.core.data.labels import Task
 from vicinal.errors import DataError, NoDataError
 from vicinal.images.data.image_table import ImageTable
@@ -66,6 +68,8 @@ def _read_pair(path: Path) -> _IdxPair:
             f"{path.name} must hold images [N, H, W] and its label file labels [N]. "
             f"Got {list(pixels.shape)} and {list(labels.shape)} instead."
         )
+    if 0 in pixels.shape[1:]:
+        raise DataError(f"{path.name} is damaged: its images have no pixels.")
     test = any(word in path.name.lower() for word in ("t10k", "test"))
     name = path.name.split("-images")[0]
     return _IdxPair(name, pixels, labels, "test" if test else "train")
@@ -83,15 +87,17 @@ def read_idx(path: Path) -> np.ndarray:
     """Read an IDX file of unsigned bytes, gzipped or not."""
     if not path.exists():
         raise DataError(f"{path} is missing: it should hold the labels of the images.")
+    open_file = gzip.open if path.suffix == ".gz" else open
     try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if path.suffix == ".gz" else data
-        if data[:3] != b"\x00\x00\x08":
-            raise DataError(f"{path} is not an IDX file of unsigned bytes.")
-        axes = data[3]
-        shape = np.frombuffer(data, ">u4", axes, 4).astype(int)
-        values = np.frombuffer(data, np.uint8, offset=4 + 4 * axes)
-        return values.reshape(shape)
+        with open_file(path, "rb") as file:
+            head = file.read(4)
+            if head[:3] != b"\x00\x00\x08":
+                raise DataError(f"{path} is not an IDX file of unsigned bytes.")
+            shape = np.frombuffer(file.read(4 * head[3]), ">u4", head[3]).tolist()
+            size, claim = math.prod(shape), f"{path} claims the shape {shape}"
+            check_claimed_size(size, path.stat().st_size, claim, "Fetch it again.")
+            data = file.read(size + 1)
+        return np.frombuffer(data, np.uint8).reshape(shape)
     except DataError:
         raise
     except (EOFError, OSError, ValueError, IndexError, zlib.error) as error:
