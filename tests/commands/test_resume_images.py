@@ -46,8 +46,9 @@ def test_an_interrupted_run_continues_where_it_stopped(
         process.send_signal(signal.SIGINT)
         rest, error = process.stdout.read(), process.stderr.read()
     assert process.returncode == 128 + signal.SIGINT and "report:" not in rest
-    assert error.startswith("vicinal: Interrupted. Resume with:\n")
-    command = shlex.split(error.splitlines()[1])
+    message = error[error.index("vicinal: ") :].splitlines()
+    assert message[0] == "vicinal: Interrupted. Resume with:"
+    command = shlex.split(message[1])
     assert command[0] == "vicinal" and "--resume" in command
     output = run_command(*command[1:], "--minutes", "0.005", "--json")
     found = output.json()

@@ -233,12 +233,14 @@ def _lone_split(
             continue
         if all(_is_unlabelled(node, other) for other in others):
             return splits
-        alike = [other for other in others if classes & _class_names(node, other)]
-        if alike:
+        same_classes = [
+            other for other in others if classes & _class_names(node, other)
+        ]
+        if same_classes:
             raise DataError(
                 f"{source} holds {name!r}, which is the name of a split, beside "
-                f"{quote_names(alike)} with the same class directories. Rename the "
-                f"other splits train, val or test, or {USE_CSV},split."
+                f"{quote_names(same_classes)} with the same class directories. Rename "
+                f"the other splits train, val or test, or {USE_CSV},split."
             )
     return {}
 
