@@ -77,7 +77,7 @@ class CheckNodes(TableColumns, NodeData):
     """Options for reading the graph and its labels."""
 
     directed: bool = False
-    """treat the edges of tables as directed, from source to target"""
+    """treat edges as directed, from source to target, where the data do not say"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,8 +145,8 @@ class NodeSettings(TableColumns, GraphSettings):
     """share of the labelled nodes for the test split, if the data have none"""
 
     directed: bool = False
-    """read the edges of a table as directed, from source to target; other formats
-    record it themselves"""
+    """read edges as directed, from source to target, where the data do not say: tables,
+    arrays of pairs, adjacency lists"""
 
     group_column: str | None = None
     """node column whose equal values stay in one split"""

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from vicinal.core.data.csv_tables import (
+    clean_cell,
     escape_formula,
     named_column,
     unescape_formula,
@@ -59,3 +60,16 @@ def test_tables_for_people_hold_no_formulas(tmp_path):
     write_quarantine(tmp_path / "q.csv", [Quarantined("@a", "=b", "-c d")])
     with (tmp_path / "q.csv").open(newline="") as file:
         assert list(csv.reader(file))[1] == ["'@a", "'=b", "'-c d"]
+
+
+MISSING = ["", " ", "nan", "NA", "n/a", "NULL", "<NA>", "#N/A", "\\N", "NaT", None]
+
+
+@pytest.mark.parametrize("cell", [*MISSING, pd.NA, pd.NaT, float("nan")])
+def test_missing_cells_are_none(cell):
+    assert clean_cell(cell) is None
+
+
+@pytest.mark.parametrize("cell", ["Nat", "nat", "N", "\\n\\n", "#", "<n>", 0])
+def test_other_cells_are_texts(cell):
+    assert clean_cell(cell) == str(cell)

@@ -149,3 +149,9 @@ def test_labels_of_any_table_are_parsed_again_for_another_task():
     assert classes.labels.tolist() == cells and classes.kind == "single_label"
     assert classes.quarantined == ["another row"]
     assert classes.notes[0] == "kept" and len(classes.notes) == 2  # and many classes
+
+
+@pytest.mark.parametrize("y", [1, 0.5, np.array(3), torch.tensor(2)])
+def test_one_value_is_no_list_of_labels(y):
+    with pytest.raises(DataError, match=r"y must have shape \[4\]\. Got one value"):
+        labels_from_array(NAMES, y, "auto", "node")

@@ -31,6 +31,8 @@ def test_similar_class_names_differ_only_in_case_or_spaces():
         (math.nan, None),
         ("cat", None),
         (None, None),
+        (10**400, None),  # no float holds it
+        ("1" * 400, None),
     ],
 )
 def test_numbers_are_parsed(label, value):

@@ -40,6 +40,10 @@ def test_codes_with_leading_zeros_are_categories():
     encoder, note = encoder_of_column("zip", cells)
     assert encoder is not None and encoder.categories == ("02139", "10001", "94110")
     assert "codes such as '02139'" in note
+    for cells in ([2139, "02139"] * 4, [" 02139", "2139"] * 4):
+        encoder, note = encoder_of_column("zip", cells)
+        assert encoder is not None and encoder.categories == ("02139", "2139")
+        assert "codes such as '02139'" in note
     for numbers in (["0", "10", "2"], ["0.5", "01.5"], ["0", "1"]):
         encoder, _ = encoder_of_column("n", numbers)
         assert encoder is not None and not encoder.categories
@@ -67,3 +71,10 @@ def test_numbers_beyond_float32_are_missing():
     assert np.isfinite(encoder.transform(cells)).all()
     matrix = encoder.transform([1.0, 1e300])
     assert matrix.tolist() == [[-1, 0], [0, 1]]
+
+
+def test_integers_beyond_any_float_are_missing():
+    cells = [10**400, *([1, 3] * 20)]
+    encoder, note = encoder_of_column("a", cells)
+    assert encoder is not None and "1 cell such as 1000000" in note
+    assert encoder.transform(cells)[:2].tolist() == [[0, 1], [-1, 0]]

@@ -33,11 +33,13 @@ def test_unusable_networkx_graphs_are_rejected():
         read_graph(nx.Graph([("a", "b", {"weight": -1})]))
 
 
-@pytest.mark.parametrize("weight", [1e-50, 2e-38 / 2, 1e39])
+@pytest.mark.parametrize("weight", [1e-50, 2e-38 / 2, 1e39, 10**400])
 def test_weights_that_float32_cannot_hold_are_rejected(weight):
     """They became 0, so that the edge had no effect."""
     with pytest.raises(DataError, match="float32 holds 0 and numbers from"):
         read_graph(nx.Graph([("a", "b", {"weight": weight}), ("b", "c")]))
+    if isinstance(weight, int):  # no matrix holds it
+        return
     matrix = sparse.coo_array(([weight, weight], ([0, 1], [1, 0])), shape=(2, 2))
     with pytest.raises(DataError, match="float32 holds 0 and numbers from"):
         read_graph(matrix)
@@ -124,9 +126,9 @@ def test_vector_attributes_become_columns():
         graph.nodes[node]["x"] = [node, 2.5 * node] if node != 3 else None
         graph.nodes[node]["tags"] = ["a"] * node  # no vectors of one length
     table = read_graph(graph)
-    assert "the attribute 'x' is read as 2 numbers" in table.notes
-    assert table.features["x[0]"].tolist() == [0, 1, 2, None, 4]
-    assert table.features["x[1]"].tolist() == [0, 2.5, 5, None, 10]
+    assert "column 'x' is read as 2 numbers" in table.notes
+    assert table.features["x[0]"].fillna(-1).tolist() == [0, 1, 2, -1, 4]
+    assert table.features["x[1]"].fillna(-1).tolist() == [0, 2.5, 5, -1, 10]
     assert "x" not in table.features and "tags" in table.features
 
 
@@ -202,3 +204,13 @@ def test_one_split_in_a_mask_with_a_column():
     data = SimpleNamespace(edge_index=EDGES, num_nodes=2, train_mask=mask)
     split = read_graph(data).split
     assert split is not None and split.tolist() == ["train", ""]
+
+
+@pytest.mark.parametrize("name", [float("nan"), pd.NA, pd.NaT, "nan", "<NA>", "NaT"])
+def test_missing_names_are_no_node(name):
+    """As `from_pandas_edgelist` makes them of empty cells."""
+    frame = pd.DataFrame({"source": ["a", "b", name], "target": [name, "a", "b"]})
+    table = read_graph(nx.from_pandas_edgelist(frame.astype(object)))
+    assert table.ids.tolist() == ["a", "b"] and table.num_edges == 1
+    reasons = {row.reason for row in table.quarantined}
+    assert reasons == {"the name is missing", "one of its nodes is quarantined"}

@@ -4,6 +4,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs.data.read import read_graph
@@ -207,3 +208,49 @@ def test_columns_that_are_named_of_other_graphs():
     assert read_graph(graph, drop_columns=("age", "town")).features is None
     with pytest.raises(DataError, match="no column 'city' in the attributes of nodes"):
         read_graph(graph, drop_columns=("city",))
+
+
+@pytest.mark.parametrize("y", [1, 0.5, np.array(3)])
+def test_one_value_is_no_list_of_labels(y):
+    with pytest.raises(DataError, match=r"y must have shape \[3\]. Got one value"):
+        read_graph(nx.path_graph(3), y)
+
+
+NO_EFFECT = "directed has no effect: the edges are undirected, as the graph says"
+
+
+def test_directions_of_sources_that_do_not_say(tmp_path):
+    pairs = np.array([[0, 1], [1, 0], [1, 2]])
+    np.savez(tmp_path / "a.npz", edges=pairs)
+    np.save(tmp_path / "a.npy", pairs)
+    (tmp_path / "b.adjlist").write_text("0 1\n1 0 2\n2\n")
+    (tmp_path / "c.edgelist").write_text("0 1 {}\n1 0 {}\n1 2 {}\n")
+    (tmp_path / "d.json").write_text(
+        '{"nodes": [{"id": 0}, {"id": 1}, {"id": 2}], "links": [{"source": 0, '
+        '"target": 1}, {"source": 1, "target": 0}, {"source": 1, "target": 2}]}'
+    )
+    sources: list = [*(p for p in tmp_path.iterdir() if p.suffix != ".x"), pairs]
+    assert len(sources) == 6
+    for source in sources:
+        table = read_graph(source, directed=True)
+        assert table.directed and table.num_edges == 3, source
+        assert table.edge_index.tolist() == [[0, 1, 1], [1, 0, 2]]
+        assert NO_EFFECT not in table.notes
+        table = read_graph(source)
+        assert not table.directed and table.num_edges == 2, source
+
+
+def test_a_graph_that_says_it_is_undirected_stays_so(tmp_path):
+    nx.write_graphml(nx.path_graph(3), tmp_path / "a.graphml")
+    for source in (tmp_path / "a.graphml", nx.path_graph(3)):
+        table = read_graph(source, directed=True)
+        assert not table.directed and NO_EFFECT in table.notes
+        assert NO_EFFECT not in read_graph(source).notes
+
+
+def test_stored_zeros_of_a_matrix_are_no_edges():
+    data, ends = [2.0, 0.0, 2.0, 0.0], ([0, 1, 1, 2], [1, 2, 0, 1])
+    matrix = sparse.csr_array(sparse.coo_array((data, ends), shape=(3, 3)))
+    table = read_graph(matrix)
+    assert table.num_edges == 1 and matrix.nnz == 4
+    assert table.notes == ["2 stored zeros of the adjacency not read as edges"]

@@ -181,3 +181,59 @@ def test_what_graph_level_models_ignore_is_named():
         read_graphs([one, other])
     other.x = None
     assert "node features are ignored" in read_graphs([one, other]).notes[-1]
+
+
+def test_labels_of_nodes_are_features_of_graphs():
+    """In a list of molecules `label` is the type of an atom."""
+    graphs = [nx.path_graph(3), nx.path_graph(4)]
+    for graph in graphs:
+        for node in graph:
+            graph.nodes[node].update(label="CNO"[node % 3], split="train", target=node)
+    found = read_graphs(graphs, ["x", "y"])
+    assert set(found.nodes.features) == {"label", "split", "target"}
+    assert found.nodes.features["label"].tolist() == [*"CNO", *"CNOC"]
+    assert found.classes == ("x", "y")
+
+
+def test_files_of_a_tu_data_set_that_are_not_read_are_named(tu_directory):
+    (tu_directory / "TOY_edge_labels.txt").write_text("1\n" * 8)
+    (tu_directory / "TOY_graph_attributes.txt").write_text("1\n2\n")
+    expected = "TOY_edge_labels.txt, TOY_graph_attributes.txt"
+    assert read_graphs(tu_directory).notes == [
+        f"files of the data set that are not read: {expected}"
+    ]
+
+
+def test_hidden_files_are_no_part_of_a_tu_data_set(tu_directory):
+    (tu_directory / "._TOY_graph_indicator.txt").write_bytes(b"\0\5\x16\7")
+    assert len(read_graphs(tu_directory)) == 2
+
+
+def test_attributes_of_different_lengths_in_a_gin_file_are_refused(gin_file):
+    gin_file.write_text("1\n2 7\n0 1 1 0.5 0.5\n1 1 0 0.5\n")
+    message = "node 1 of graph 1 must have 2 attributes, as the first node. Got 1"
+    with pytest.raises(DataError, match=message):
+        read_graphs(gin_file)
+
+
+@pytest.mark.parametrize("has_nodes", [False, True])
+def test_missing_names_in_tables_are_no_nodes(collection_tables, has_nodes):
+    if not has_nodes:
+        (collection_tables / "nodes.csv").unlink()
+    else:
+        with (collection_tables / "nodes.csv").open("a") as file:
+            file.write("g,nan,t1\ng,<NA>,t1\n")
+    with (collection_tables / "edges.csv").open("a") as file:
+        file.write("g,a,nan\ng,\\N,b\n")
+    graphs = read_graphs(collection_tables)
+    assert graphs.sizes.tolist() == [3, 2] and graphs.edge_counts.tolist() == [3, 1]
+    reasons = [row.reason for row in graphs.quarantined]
+    assert reasons[-2:] == [
+        f"line {line}: the graph_id, source or target is empty" for line in (6, 7)
+    ]
+    assert len(reasons) == (4 if has_nodes else 2)
+
+
+def test_one_value_is_no_list_of_labels_of_graphs():
+    with pytest.raises(DataError, match=r"a label for each graph\. Got one value, 3"):
+        read_graphs([nx.path_graph(3)], 3)

@@ -93,3 +93,9 @@ def test_a_column_that_is_empty_in_one_class_is_named():
     frame = pd.DataFrame({"found": ["", "a", "", "b", "", "c", "", "d"] * 2})
     found = leaking_columns(frame, labels, "single_label")
     assert found == [("found", "is empty in one class only")]
+
+
+def test_lists_neither_number_nor_identify_nodes():
+    cells = [[k] * (k % 3 + 1) for k in range(N)]
+    table = read_graph(nodes(user_id=cells, index=cells), edges=EDGES)
+    assert {"user_id", "index"} <= set(table.features)

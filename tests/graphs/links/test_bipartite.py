@@ -196,3 +196,11 @@ def test_a_low_rank_approximation_chooses_among_many_opposite_pairs(monkeypatch)
     assert not names & {frozenset(edge) for edge in ratings()}
     same = [int(a[1:]) % 2 == int(b[1:]) % 2 for a, b in table.ids[pairs]]
     assert np.mean(same) > 0.55  # of all pairs without an edge 0.4 are
+
+
+def test_undirected_edges_of_gephi_are_not_doubled():
+    frame = pd.DataFrame({"Source": [1, 1, 2], "Target": [1, 2, 1]})
+    table = read_links(frame.assign(Type="Undirected"), None, "yes")
+    assert table.num_edges == 3 and len(table) == 4 and not table.directed
+    assert table.ids.tolist() == ["Source:1", "Source:2", "Target:1", "Target:2"]
+    assert table.sides is not None and table.sides.tolist() == [0, 0, 1, 1]

@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from vicinal.errors import DataError
 from vicinal.graphs.data.node_features import FeatureEncoder, degree_features
 from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.nodes.labelled_graph import LabelledGraph
@@ -61,3 +63,35 @@ def test_columns_of_new_tables_have_the_names_of_training(tmp_path):
     assert extended.source.tolist() == [0, 1, 3, 3]
     assert extended.target.tolist() == [1, 2, 0, 4]
     assert [row.name for row in extended.quarantined] == ["a - z"]
+
+
+def test_new_nodes_are_named_by_the_column_of_training():
+    """As in training, where the edges refer to user_id and not to name."""
+    nodes = pd.DataFrame({"user_id": [*"abc"], "name": ["Ann", "Bob", "Cem"]})
+    new = pd.DataFrame({"user_id": ["x", "y"], "name": ["Dan", "Eve"]})
+    new_edges = pd.DataFrame({"source": ["x", "y", "b"], "target": ["a", "x", "y"]})
+    encoder = FeatureEncoder("none")
+    for table in (read_graph(nodes, edges=EDGES), read_graph(EDGES)):
+        labelled = unlabelled_graph(table)
+        extended = extend_graph(table, labelled, encoder, new, new_edges).table
+        assert extended.ids[3:].tolist() == ["x", "y"] and extended.num_edges == 5
+        assert not extended.quarantined
+    table = read_graph(nodes, edges=EDGES)
+    assert table.id_column == "user_id"
+    extended = extend_graph(table, unlabelled_graph(table), encoder, new, None).table
+    assert extended.ids[3:].tolist() == ["x", "y"]
+
+
+def test_what_new_nodes_hold_is_noted(tmp_path):
+    table = read_graph(EDGES)
+    (tmp_path / "nodes.csv").write_text("id;f;g\nx;0,5;much\ny;1,5;\n")
+    encoder = FeatureEncoder("numeric", (), (0.0, 0.0), (1.0, 1.0), 2)
+    labelled = unlabelled_graph(table)._replace(x=torch.zeros(3, 2))
+    extended = extend_graph(table, labelled, encoder, tmp_path / "nodes.csv", NEW_EDGES)
+    assert extended.labelled_graph.x[3:].tolist() == [[0.5, 0], [1.5, 0]]
+    assert extended.table.notes == [
+        "column 'f' has a decimal comma: 0,5 is read as 0.5",
+        "1 cell of the new nodes such as 'much' not a number, read as 0",
+    ]
+    with pytest.raises(DataError, match=r"must be a path or a DataFrame\. Got list"):
+        extend_graph(table, labelled, encoder, ["x"], NEW_EDGES)

@@ -12,8 +12,11 @@ from vicinal.core.data.labels import is_missing, parse_number
 from vicinal.core.storage.files import write_text
 from vicinal.errors import DataError, NoDataError, suggest_names
 
-EMPTY = frozenset({"", "nan", "none", "null", "n/a", "na"})
-"""cells, in lower case, that mean a missing label"""
+EMPTY = frozenset({"", "nan", "none", "null", "n/a", "na", "<na>", "#n/a", "\\n"})
+"""cells, in lower case, that mean a missing value; databases write NULL as \\N"""
+
+NOT_A_TIME = "NaT"
+"""a missing time of pandas, in this spelling only: Nat is a name"""
 
 
 def read_csv(path: Path, expected: str) -> Any:
@@ -83,9 +86,14 @@ def named_column(columns: Iterable[Any], name: str, table: str) -> Any:
 
 
 def clean_cell(cell: Any) -> str | None:
-    """Return a cell as stripped text (NFC); None for a missing value (`EMPTY`)."""
+    """Return a cell as stripped text (NFC); None for a missing value (`is_empty`)."""
     text = "" if is_missing(cell) else unicodedata.normalize("NFC", str(cell)).strip()
-    return None if text.lower() in EMPTY else text
+    return None if is_empty(text) else text
+
+
+def is_empty(text: str) -> bool:
+    """Return True for the text of a missing value: `EMPTY`, or NaT."""
+    return text.lower() in EMPTY or text == NOT_A_TIME
 
 
 def restore_integers(column: Any) -> list[Any]:

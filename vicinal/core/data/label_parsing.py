@@ -141,6 +141,11 @@ def labels_from_array(names: list[str], y: Any, task: Task, unit: str) -> Labels
     import pandas as pd
 
     y, notes = y.detach().cpu().numpy() if hasattr(y, "detach") else y, []
+    if getattr(y, "ndim", None) == 0 or not hasattr(y, "__iter__"):
+        raise DataError(
+            f"y must have shape [{len(names):,}]. Got one value, {y!s:.80}. Pass a "
+            f"list with a label for each {unit}."
+        )
     if is_indexed(y):
         y, notes = align_labels(names, y, unit)
     if isinstance(y, np.ndarray) and y.size != len(y):

@@ -177,7 +177,7 @@ def parse_number(label: Any) -> float | None:
         return None
     try:
         value = float(label)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return value if np.isfinite(value) else None
 

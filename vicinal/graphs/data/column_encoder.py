@@ -100,7 +100,7 @@ class ColumnEncoder:
         if not bad:
             return ""
         count = pluralize(len(bad), "cell")
-        return f"column {self.name!r}: {count} such as {bad[0]!r} {reason}"
+        return f"column {self.name!r}: {count} such as {bad[0]!r:.40} {reason}"
 
 
 def encoder_of_column(name: str, cells: list[Any]) -> tuple[ColumnEncoder | None, str]:
@@ -113,7 +113,7 @@ def encoder_of_column(name: str, cells: list[Any]) -> tuple[ColumnEncoder | None
     if not given:
         return None, f"column {name!r} is empty and is ignored"
     if are_codes:
-        code = next(cell for cell in given if cell.startswith("0") and len(cell) > 1)
+        code = next(cell.strip() for cell in given if _is_code(cell))
         encoder, note = _text_encoder(name, given, has_missing)
         return (
             encoder,
@@ -131,8 +131,9 @@ def encoder_of_column(name: str, cells: list[Any]) -> tuple[ColumnEncoder | None
     if finite and len(finite) < len(values) and mostly_numeric:
         bad = next(c for c, value in zip(given, values, strict=True) if value is None)
         count = pluralize(len(values) - len(finite), "cell")
-        note = f"column {name!r}: {count} such as {bad!r} not a finite number, treated "
-        return _numeric_encoder(name, finite, has_missing=True), note + "as missing"
+        reason = f"such as {bad!r:.40} not a finite number, treated as missing"
+        encoder = _numeric_encoder(name, finite, has_missing=True)
+        return encoder, f"column {name!r}: {count} {reason}"
     if len(finite) == len(values):
         return _numeric_encoder(name, finite, has_missing), ""
     return _text_encoder(name, given, has_missing)
@@ -197,7 +198,10 @@ def _all_numbers(cells: list[Any]) -> np.ndarray | None:
     import pandas as pd
 
     column: Any = pd.Series(cells, dtype=object)
-    numbers = np.asarray(pd.to_numeric(column, errors="coerce"), float)
+    try:
+        numbers = np.asarray(pd.to_numeric(column, errors="coerce"), float)
+    except OverflowError:  # an integer beyond any float
+        return None
     return numbers if (np.abs(numbers) <= LARGEST).all() else None
 
 
@@ -214,6 +218,8 @@ def _is_number(cell: Any) -> bool:
     """Return True for a number, even an infinite one."""
     try:
         float(cell)
+    except OverflowError:  # an integer beyond any float
+        return True
     except (TypeError, ValueError):
         return parse_value(cell) is not None
     return True

@@ -12,12 +12,15 @@ import numpy as np
 import torch
 
 from vicinal.core.data.claimed_size import check_claimed_size
-from vicinal.core.data.label_parsing import labels_from_array, with_labels
-from vicinal.core.data.labels import Task
+from vicinal.core.data.label_parsing import (
+    labels_from_array,
+    no_labels,
+    with_labels,
+)
+from vicinal.core.data.labels import Task, is_missing
 from vicinal.core.data.names import problems_of_names
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.data.splits import SPLITS, TRAIN
-from vicinal.core.text import pluralize
 from vicinal.errors import DataError, IgnoredDataWarning, NoDataError
 from vicinal.graphs.data.from_arrays import (
     check_edge_index,
@@ -26,8 +29,14 @@ from vicinal.graphs.data.from_arrays import (
     table_from_edges,
 )
 from vicinal.graphs.data.graph_table import FLOAT32, GraphTable, fits_float32
-from vicinal.graphs.data.tables.edge_list import WEIGHT_COLUMNS, merge_duplicate_edges
-from vicinal.graphs.data.tables.node_list import ID_COLUMNS, LABEL_COLUMNS, read_nodes
+from vicinal.graphs.data.tables.column_names import (
+    ID_COLUMNS,
+    WEIGHT_COLUMNS,
+)
+from vicinal.graphs.data.tables.duplicate_edges import merge_duplicate_edges
+from vicinal.graphs.data.tables.node_list import Nodes, read_nodes
+from vicinal.graphs.data.tables.node_names import is_missing_id
+from vicinal.graphs.data.tables.vectors import expand_vectors
 
 EDGE_ATTR_NOTE = "edge_attr is ignored; edge weights are read from edge_weight"
 
@@ -36,9 +45,6 @@ BYTES_PER_CELL = 40
 
 EDGE_ID_ATTRIBUTES = ("id", "key")
 """attributes that only number the edges"""
-
-VECTOR_TYPES = (list, tuple, np.ndarray, torch.Tensor)
-"""types of vector-valued node attributes"""
 
 
 def is_networkx(data: Any) -> bool:
@@ -51,8 +57,14 @@ def is_pyg(data: Any) -> bool:
     return hasattr(data, "edge_index") and hasattr(data, "num_nodes")
 
 
-def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
-    """Convert a NetworkX graph with its node attributes and edge weights."""
+def from_networkx(
+    graph: Any, task: Task, target: str | None, *, has_labels: bool = True
+) -> GraphTable:
+    """Convert a NetworkX graph with its node attributes and edge weights.
+
+    has_labels: whether attributes such as label and split are those of its nodes; they
+    are features otherwise.
+    """
     nodes, quarantined = _valid_nodes(list(graph.nodes))
     ids = [str(node) for node in nodes]
     if len(set(ids)) < len(ids):
@@ -62,8 +74,10 @@ def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
         )
     frame = _frame_of_attributes([graph.nodes[node] for node in nodes])
     frame, id_notes = _drop_id_attributes(frame, target)
-    frame, vector_notes = _expand_vectors(frame, target)
-    table = read_nodes(frame, task, target, names=ids)
+    if has_labels:
+        table = read_nodes(frame, task, target, names=ids)
+    else:
+        table = _nodes_with_features(ids, frame)
     row = {node: k for k, node in enumerate(nodes)}
     edges, quarantined_edges = _valid_edges(list(graph.edges(data=True)), row)
     source = np.array([row[u] for u, _, _ in edges], np.int64)
@@ -86,20 +100,34 @@ def from_networkx(graph: Any, task: Task, target: str | None) -> GraphTable:
         weight=weight,
         split=table.split,
         quarantined=quarantined + quarantined_edges,
-        notes=id_notes + vector_notes + table.notes + edge_notes,
+        notes=id_notes + table.notes + edge_notes,
     )
     return with_labels(converted, table.labels)
+
+
+def _nodes_with_features(ids: list[str], frame: Any) -> Nodes:
+    """Return nodes whose attributes are all features."""
+    frame, notes = expand_vectors(frame)
+    features = frame if frame.shape[1] else None
+    return Nodes(ids, features, no_labels(), None, None, [], notes)
 
 
 def _valid_nodes(nodes: list[Any]) -> tuple[list[Any], list[Quarantined]]:
     """Return the nodes whose names can be used, and the others, quarantined."""
     problems = problems_of_names(map(str, nodes))
+    missing = {str(node) for node in nodes if _is_missing(node)}
+    problems |= dict.fromkeys(missing, "the name is missing")
     if problems:
         nodes = [node for node in nodes if str(node) not in problems]
     if not nodes:
         why = "".join(f" The first node: {p}." for p in list(problems.values())[:1])
         raise NoDataError(f"The graph has no nodes.{why}")
     return nodes, [Quarantined(name, "", why) for name, why in problems.items()]
+
+
+def _is_missing(node: Any) -> bool:
+    """Return True for NaN and the like, or such a text; "" is a name."""
+    return is_missing(node) or (node != "" and is_missing_id(str(node)))
 
 
 def _valid_edges(
@@ -128,8 +156,17 @@ def _frame_of_attributes(attributes: list[dict[Any, Any]]) -> Any:
             f"{repeated!r} twice. Rename one."
         )
     _check_num_cells(len(attributes), len(names), sum(map(len, attributes)))
-    frame = pd.DataFrame(attributes, dtype=object)
-    return frame.rename(columns=str)
+    rows = [{k: _without_tensor(v) for k, v in row.items()} for row in attributes]
+    return pd.DataFrame(rows, dtype=object).rename(columns=str)
+
+
+def _without_tensor(value: Any) -> Any:
+    """Return the number or array of a tensor; any other value as it is."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    value = value.detach().cpu()
+    array = (value.double() if value.is_floating_point() else value).numpy()
+    return array if array.ndim else array.item()
 
 
 def _check_num_cells(num_nodes: int, num_columns: int, num_values: int) -> None:
@@ -169,62 +206,19 @@ def _drop_id_attributes(frame: Any, target: str | None) -> tuple[Any, list[str]]
     return frame.drop(columns=dropped), notes
 
 
-def _expand_vectors(frame: Any, target: str | None) -> tuple[Any, list[str]]:
-    """Expand vectors of one length to a column for each number; return notes.
-
-    Attributes that may be labels are not expanded.
-    """
-    import pandas as pd
-
-    parts, notes = [], []
-    for name in frame.columns:
-        column = frame[name]
-        width = 0
-        vectors = [_as_vector(cell) for cell in column]
-        if str(name) != target and str(name).lower() not in LABEL_COLUMNS:
-            width = _common_length(vectors, column)
-        names = [f"{name}[{k}]" for k in range(width)]
-        if not width or set(names) & set(frame.columns):
-            parts.append(column)
-            continue
-        num_vectors = sum(vector is not None for vector in vectors)
-        _check_num_cells(len(frame), width, width * num_vectors)
-        missing = np.full(width, None, dtype=object)
-        rows = [missing if vector is None else vector for vector in vectors]
-        parts.append(pd.DataFrame(rows, columns=names, index=frame.index, dtype=object))
-        notes.append(f"the attribute {name!r} is read as {pluralize(width, 'number')}")
-    return (pd.concat(parts, axis=1) if parts else frame), notes
-
-
-def _as_vector(cell: Any) -> np.ndarray | None:
-    """Return the numbers [D] of a list, array or tensor; None for anything else."""
-    if not isinstance(cell, VECTOR_TYPES):
-        return None
-    if isinstance(cell, torch.Tensor):
-        cell = cell.detach().cpu().double()
-    try:
-        vector = np.asarray(cell)
-    except ValueError:  # ragged lists
-        return None
-    return vector if vector.ndim == 1 and vector.dtype.kind in "biuf" else None
-
-
-def _common_length(vectors: list[np.ndarray | None], column: Any) -> int:
-    """Return the length of all vectors; 0 if it differs or other values occur."""
-    others = column[[vector is None for vector in vectors]]
-    lengths = {vector.size for vector in vectors if vector is not None}
-    return lengths.pop() if len(lengths) == 1 and others.isna().all() else 0
-
-
 def _check_weight(value: Any, key: str) -> float:
     is_number = isinstance(value, (int, float, np.integer, np.floating))
-    if not is_number or value < 0 or not fits_float32(np.asarray(value)):
+    try:
+        number = float(value) if is_number else -1.0
+    except OverflowError:  # an integer beyond any float
+        number = float("inf")
+    if number < 0 or not fits_float32(np.asarray(number)):
         raise DataError(
-            f"The edge attribute {key!r} must be a number, 0 or more. Got {value!r}. "
-            "Correct it, or remove the attribute; float32 holds 0 and numbers from "
-            f"{FLOAT32.tiny:.2g} to {FLOAT32.max:.2g}."
+            f"The edge attribute {key!r} must be a number, 0 or more. Got "
+            f"{value!r:.40}. Correct it, or remove the attribute; float32 holds 0 and "
+            f"numbers from {FLOAT32.tiny:.2g} to {FLOAT32.max:.2g}."
         )
-    return float(value)
+    return number
 
 
 def from_pyg(data: Any, task: Task) -> GraphTable:

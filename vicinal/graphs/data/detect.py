@@ -9,12 +9,19 @@ from vicinal.graphs.data.tables.column_names import (
     GRAPH_COLUMNS,
     SOURCE_COLUMNS,
     TARGET_COLUMNS,
+    are_unclear_ends,
     header_names,
     lower,
     paired_ends,
 )
 from vicinal.graphs.data.tables.directories import find_tables, table_suffix
-from vicinal.graphs.data.tables.text_files import COMMENTS, open_text, read_format
+from vicinal.graphs.data.tables.text_files import (
+    COMMENTS,
+    DAMAGED_GZIP,
+    SAMPLED_BYTES,
+    open_text,
+    read_format,
+)
 
 GRAPH_SUFFIXES = (".edges", ".edgelist", ".el")
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -43,7 +50,6 @@ def is_graph(data: str | Path) -> bool:
     if path.suffix.lower() in GRAPH_SUFFIXES:
         return True
     if path.is_dir():
-        arrays = (path / f"{name}.npy" for name in ADJACENCY_ARRAYS)
         arrays = [path / f"{name}.npy" for name in ADJACENCY_ARRAYS]
         if any(file.exists() for file in (*arrays, path / "edges.parquet")):
             return True
@@ -61,9 +67,9 @@ def _is_edge_list(path: Path) -> bool:
     """Return True if the first lines are those of a table of edges."""
     try:
         with open_text(path) as file:
-            starts_with_comment = file.readline().startswith(COMMENTS)
+            starts_with_comment = file.readline(SAMPLED_BYTES).startswith(COMMENTS)
         form = read_format(path)
-    except (OSError, UnicodeError, EOFError, DataError):
+    except (OSError, UnicodeError, *DAMAGED_GZIP, DataError):
         return False
     columns = {lower(cell) for cell in form.rows[0]}
     if columns & EDGE_COLUMNS:
@@ -76,7 +82,9 @@ def _is_edge_list(path: Path) -> bool:
         return True
     if table_suffix(path) == ".csv":
         names, _ = header_names(form.rows)
-        return names is not None and paired_ends(names) is not None
+        if names is None:
+            return False
+        return paired_ends(names) is not None or are_unclear_ends(names)
     return len(form.rows[0]) in (2, 3, 4)
 
 
@@ -106,7 +114,7 @@ def is_graph_collection(data: str | Path) -> bool:
 
 def tu_dataset_name(directory: Path) -> str | None:
     """Return the name of the TU data set in a directory."""
-    files = sorted(directory.glob("*_graph_indicator.txt"))
+    files = sorted(directory.glob("[!.]*_graph_indicator.txt"))
     return files[0].name.removesuffix("_graph_indicator.txt") if files else None
 
 
@@ -124,7 +132,7 @@ def has_graph_column(path: Path) -> bool:
 def _is_gin_file(path: Path) -> bool:
     """Return True if the first line is one integer and the second has two values."""
     with path.open(encoding="utf-8", errors="replace") as file:
-        first, second = file.readline().split(), file.readline().split()
+        first, second = (file.readline(SAMPLED_BYTES).split() for _ in range(2))
     return len(first) == 1 and len(second) == 2 and first[0].isdigit()
 
 

@@ -13,7 +13,7 @@ from vicinal.core.data.label_parsing import Labels, no_labels, with_labels
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.graph_table import FLOAT32, GraphTable, fits_float32
-from vicinal.graphs.data.tables.edge_list import merge_duplicate_edges
+from vicinal.graphs.data.tables.duplicate_edges import merge_duplicate_edges
 
 BYTES_PER_NODE = 250
 """memory for a node: its name, and its rows in other arrays"""
@@ -141,9 +141,12 @@ def from_matrix(
         num_bytes = max(num_bytes, 16 * matrix.nnz)
         ids = number_nodes(matrix.shape[0], num_bytes, "The adjacency")
     coo = check_sparse(matrix, "the adjacency").tocoo()
+    if num_zeros := int((coo.data == 0).sum()):
+        coo = coo.copy()
+        coo.eliminate_zeros()
     check_weights(coo.data)
     weight = np.asarray(coo.data, np.float32)
-    return table_from_edges(
+    table = table_from_edges(
         ids,
         coo.row.astype(np.int64),
         coo.col.astype(np.int64),
@@ -151,6 +154,10 @@ def from_matrix(
         features=features,
         labels=no_labels(),
     )
+    if num_zeros:
+        zeros = pluralize(num_zeros, "stored zero")
+        table.notes.append(f"{zeros} of the adjacency not read as edges")
+    return table
 
 
 def table_from_edges(

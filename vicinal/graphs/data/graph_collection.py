@@ -12,7 +12,7 @@ from vicinal.core.data.labels import Kind, Task
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import NoDataError, suggest_names
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.tables.edge_list import merge_duplicate_edges
+from vicinal.graphs.data.tables.duplicate_edges import merge_duplicate_edges
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,9 @@ class GraphTable:
     end_columns: tuple[str, str] | None = None
     """names of the columns of sources and targets, if a table listed them"""
 
+    id_column: str | None = None
+    """name of the column of the nodes' names, if a table listed them"""
+
     labels: np.ndarray | None = None
     """[N] class names, texts `a|b` (multi-label), or numbers; None where unlabelled"""
 

@@ -27,7 +27,7 @@ from vicinal.core.data.csv_tables import named_column
 from vicinal.core.data.label_index import align_labels, is_pandas
 from vicinal.core.data.label_parsing import labels_from_array, with_labels
 from vicinal.core.data.labels import Task
-from vicinal.errors import DataError, NoDataError, SettingError
+from vicinal.errors import DataError, SettingError
 from vicinal.graphs.data.convert import (
     check_not_heterogeneous,
     from_networkx,
@@ -37,15 +37,13 @@ from vicinal.graphs.data.convert import (
     warn_edge_attr_ignored,
 )
 from vicinal.graphs.data.detect import EDGE_LIST_SUFFIXES
-from vicinal.graphs.data.formats.arrays import (
-    open_with,
-    read_npy_directory,
-    table_from_array,
-)
-from vicinal.graphs.data.formats.forms import UNREAD_FORMS, file_form, unread_form
+from vicinal.graphs.data.formats.arrays import read_npy_directory, table_from_array
+from vicinal.graphs.data.formats.forms import ReadOptions, file_form
 from vicinal.graphs.data.formats.graph_files import (
     READERS,
+    is_networkx_edge_list,
     read_graph_file,
+    read_networkx_edge_list,
     read_parquet,
 )
 from vicinal.graphs.data.from_arrays import from_matrix, is_matrix
@@ -57,16 +55,19 @@ from vicinal.graphs.data.suspicious_columns import (
 from vicinal.graphs.data.tables.column_names import (
     GRAPH_COLUMNS,
     ID_COLUMNS,
+    are_unclear_ends,
     lower,
     named_ends,
     paired_ends,
 )
-from vicinal.graphs.data.tables.directories import TableFiles, find_tables, table_suffix
-from vicinal.graphs.data.tables.edge_file import EdgeFile, EdgeFrame, open_edges
-from vicinal.graphs.data.tables.edge_list import (
-    EdgeReader,
-    Edges,
+from vicinal.graphs.data.tables.directories import (
+    TableFiles,
+    competing_edges,
+    find_tables,
+    table_suffix,
 )
+from vicinal.graphs.data.tables.edge_file import EdgeFile, EdgeFrame, open_edges
+from vicinal.graphs.data.tables.edge_list import EdgeReader, Edges
 from vicinal.graphs.data.tables.graph_column import GraphColumn
 from vicinal.graphs.data.tables.node_list import (
     NODE_COLUMNS,
@@ -76,12 +77,11 @@ from vicinal.graphs.data.tables.node_list import (
     read_nodes,
 )
 from vicinal.graphs.data.tables.published import read_published
-from vicinal.graphs.data.tables.text_files import (
-    damage_as_data_error,
-    open_text,
-    read_format,
-)
+from vicinal.graphs.data.tables.text_files import check_exists, read_format
 from vicinal.graphs.settings import TableColumns
+
+PUBLISHED_EDGES = {"LINQS": ["target", "source"], "OGB": ["source", "target"]}
+"""columns of edges in files without a header; LINQS lists the cited paper first"""
 
 
 class ColumnNames(TypedDict, total=False):
@@ -110,6 +110,7 @@ def read_graph(
     task: Task = "auto",
     target: str | None = None,
     directed: bool = False,
+    keep_order: bool = False,
     **columns: Unpack[ColumnNames],
 ) -> GraphTable:
     """Read a graph from a path, two tables, or an object.
@@ -121,7 +122,10 @@ def read_graph(
     edges: a file or DataFrame of edges, if `data` holds only nodes.
     task: how labels are parsed.
     target: the column, or node attribute, of labels.
-    directed: whether the edges of tables are directed; other sources say so themselves.
+    directed: whether edges are directed, where the source does not say: tables, arrays
+        of pairs, adjacency lists.
+    keep_order: whether u - v and v - u of a table are two edges, even if undirected:
+        the columns may name different kinds of nodes.
     columns: id_column, source_column, destination_column and weight_column name columns
         of tables, drop_columns those that are not read; group_column: of the nodes,
         nodes of a group stay in one split; time_column: of the nodes, kept whatever it
@@ -135,13 +139,17 @@ def read_graph(
         names.pop(f"{kind}_column", None) for kind in ("group", "relation", "time")
     )
     named = TableColumns.from_dict(names)
+    options = ReadOptions(task, target, directed)
     if isinstance(data, GraphTable):
         table = data
     elif isinstance(data, (str, os.PathLike)) or hasattr(data, "columns"):
-        source = _Source(edges, task, target, group, directed, relation, named)
+        source = _Source(edges, options, group, keep_order, relation, named)
         table = drop_row_numbers(source.read(data), kept=time)
     else:
-        table = _without_columns(_from_object(data, edges, task, target), named)
+        table = _without_columns(_from_object(data, edges, options), named)
+    if directed and not table.directed and table is not data:
+        note = "directed has no effect: the edges are undirected, as the graph says"
+        table = table.replace(notes=[*table.notes, note])
     if group is not None and table.groups is None:
         raise SettingError(
             f"The group column {group!r} needs a table of nodes; there is none."
@@ -164,22 +172,22 @@ def _add_labels(table: GraphTable, y: Any, task: Task, nodes: Any) -> GraphTable
     return table.replace(notes=[*table.notes, *notes])
 
 
-def _from_object(data: Any, edges: Any, task: Task, target: str | None) -> GraphTable:
+def _from_object(data: Any, edges: Any, options: ReadOptions) -> GraphTable:
     if edges is not None:
         raise DataError(
             "edges must be None unless data is a table of nodes; this graph has edges."
         )
     check_not_heterogeneous(data)
     if is_pyg(data):
-        table = from_pyg(data, task)
+        table = from_pyg(data, options.task)
         warn_edge_attr_ignored(table.notes)
         return table
     if is_networkx(data):
-        return from_networkx(data, task, target)
+        return from_networkx(data, options.task, options.target)
     if is_matrix(data):
         return from_matrix(data)
     if isinstance(data, np.ndarray):
-        return table_from_array(data, "data")
+        return table_from_array(data, "data", options.directed)
     raise DataError(
         "data must be a path, a DataFrame of nodes (with edges=), a graph of NetworkX "
         f"or PyG, or an adjacency (NumPy, scipy). Got {type(data).__name__}."
@@ -191,10 +199,9 @@ class _Source:
     """The options of `read_graph` for paths and tables."""
 
     edges: Any
-    task: Task
-    target: str | None
+    options: ReadOptions
     group_column: str | None
-    directed: bool
+    keep_order: bool
     relation_column: str | None
     columns: TableColumns
 
@@ -202,15 +209,15 @@ class _Source:
         if hasattr(data, "columns"):
             return self._read_frame(data)
         path = Path(data)
-        if not path.exists():
-            raise _not_found(path)
+        check_exists(path)
         return self._read_directory(path) if path.is_dir() else self._read_file(path)
 
     def _read_frame(self, frame: Any) -> GraphTable:
         if self.edges is not None:
             return self._read_tables(frame, 0, self.edges)
-        ends = named_ends(frame.columns) or paired_ends(list(frame.columns))
-        if self.columns.source_column or ends is not None:
+        names = list(frame.columns)
+        ends = named_ends(names) or paired_ends(names)
+        if self.columns.source_column or ends is not None or are_unclear_ends(names):
             return self._read_edge_table(frame)
         raise DataError(
             "The DataFrame lists nodes. Pass their edges as edges=. If it lists edges, "
@@ -220,18 +227,15 @@ class _Source:
     def _read_directory(self, path: Path) -> GraphTable:
         files, edges = find_tables(path), path / "edges.parquet"
         if files is None or files.edges is None:
-            if any(path.glob("*.npy")):
-                table = read_npy_directory(path, self.task)
+            if any(path.glob("[!.]*.npy")):
+                table = read_npy_directory(path, self.options)
                 return _without_columns(table, self.columns)
             if edges.exists():
                 nodes = path / "nodes.parquet"
                 if not nodes.exists():
                     return self._read_edge_table(read_parquet(edges))
                 return self._read_tables(read_parquet(nodes), 0, read_parquet(edges))
-            raise DataError(
-                f"The directory {path} has no edges.csv. Expected nodes.csv "
-                f"({NODE_COLUMNS}) and edges.csv (source,target[,weight])."
-            )
+            raise _no_edges(path)
         if files.nodes is None:
             table = self._read_edge_table(files.edges)
         elif files.form != "tables":
@@ -244,14 +248,14 @@ class _Source:
         return table
 
     def _read_published(self, files: TableFiles) -> GraphTable:
-        for name in (self.target, self.columns.id_column):
+        for name in (self.options.target, self.columns.id_column):
             if name is not None:
                 raise SettingError(
                     f"The files of {files.form} have no header, so their nodes have no "
                     f"column {name!r}: leave it out."
                 )
-        nodes = read_published(files, self.task)
-        source = _open_edges(files.edges, self.columns)
+        nodes = read_published(files, self.options.task)
+        source = open_edges(files.edges, self.columns, PUBLISHED_EDGES.get(files.form))
         return self._combine(nodes, self._read_edges(source, nodes.ids))
 
     def _read_file(self, path: Path) -> GraphTable:
@@ -260,7 +264,7 @@ class _Source:
             return self._read_frame(read_parquet(path))
         is_text = suffix in EDGE_LIST_SUFFIXES and file_form(path) == ".gz"
         if self.edges is None and not is_text:
-            table = read_graph_file(path, self.task, self.target)
+            table = read_graph_file(path, self.options)
             if table is not None:
                 return _without_columns(table, self.columns)
         if suffix not in EDGE_LIST_SUFFIXES:
@@ -270,18 +274,16 @@ class _Source:
             )
         if self.edges is not None:
             return self._read_node_file(path, self.edges)
-        if _is_networkx_edge_list(path):
-            import networkx as nx
-
-            graph = open_with(nx.read_edgelist, path)
-            table = from_networkx(graph, self.task, self.target)
+        if is_networkx_edge_list(path):
+            table = read_networkx_edge_list(path, self.options)
             return _without_columns(table, self.columns)
         if not self.columns.source_column:
             _check_not_node_table(path)
-        if self.target is not None:
+        if self.options.target is not None:
             raise SettingError(
-                f"The target {self.target!r} is a column of nodes, but {path} lists "
-                f"edges. Pass the table of nodes as DATA and {path.name} as --edges."
+                f"The target {self.options.target!r} is a column of nodes, but {path} "
+                "lists edges. Pass the table of nodes as DATA and "
+                f"{path.name} as --edges."
             )
         return self._read_edge_table(path)
 
@@ -294,22 +296,23 @@ class _Source:
         """Read nodes from one table and edges from another."""
         names = list(frame.columns)
         frame = self.columns.drop_from(frame)
-        source = _open_edges(edges, self.columns)
+        source = open_edges(edges, self.columns)
         ends = source.first_ends()
         frame, id_column, notes = find_id_column(frame, self.columns, ends)
-        graphs = GraphColumn((self.target, self.group_column))
+        options = self.options
+        graphs = GraphColumn((options.target, self.group_column))
         graphs.add(frame, [id_column], "of the nodes is used as a feature")
         nodes = read_nodes(
             frame,
-            self.task,
-            self.target,
+            options.task,
+            options.target,
             first_line,
             self.group_column,
             id_column=id_column,
         )
         nodes.notes[:0] = notes
         found = self._read_edges(source, nodes.ids, graphs, names)
-        return self._combine(nodes, found)
+        return self._combine(nodes, found).replace(id_column=str(id_column))
 
     def _read_edge_table(self, edges: Any) -> GraphTable:
         """Read a table of edges whose ends are the nodes."""
@@ -318,7 +321,7 @@ class _Source:
                 f"The id column {self.columns.id_column!r} needs a table of nodes; "
                 "there is none."
             )
-        source = _open_edges(edges, self.columns)
+        source = open_edges(edges, self.columns)
         return self._combine(None, self._read_edges(source, None))
 
     def _read_edges(
@@ -328,18 +331,22 @@ class _Source:
         graphs: GraphColumn | None = None,
         node_columns: Iterable[Any] = (),
     ) -> Edges:
-        reader = EdgeReader(ids, self.relation_column, self.columns)
+        reader = EdgeReader(ids, self.relation_column, self.columns, source.kinds)
         graphs = graphs or GraphColumn()
         names_relations = lower(self.relation_column) in GRAPH_COLUMNS
-        for table, line in source.read(reader.rows):
-            reader.add(table, line)
+        for table, line_of in source.read(reader.rows):
+            reader.add(table, line_of)
             if not names_relations:
                 graphs.add(table, reader.end_columns, "of the edges is ignored")
         for name in self.columns.drop_columns or ():
             known = [*node_columns, *reader.names_of_columns]
             named_column(known, name, "the tables")
-        read = reader.to_edges(self.directed)
-        return read._replace(notes=graphs.notes + source.notes + read.notes)
+        directed, notes = self.options.directed, graphs.notes + source.notes
+        if source.directed_by and not (directed or self.keep_order):
+            directed = True
+            notes.append(f"the edges are directed: {source.directed_by} says so")
+        read = reader.to_edges(directed, self.keep_order)
+        return read._replace(notes=notes + read.notes)
 
     def _combine(self, nodes: Nodes | None, edges: Edges) -> GraphTable:
         table = GraphTable(
@@ -386,25 +393,18 @@ def _without_columns(table: GraphTable, columns: TableColumns) -> GraphTable:
     return table.replace(notes=[*table.notes, *notes])
 
 
-def _open_edges(edges: Any, columns: TableColumns) -> EdgeFile | EdgeFrame:
-    """Return the edges of a file or a DataFrame, which are not read yet."""
-    if not hasattr(edges, "columns") and (path := Path(edges)).exists():
-        if (form := file_form(path)) == ".parquet":
-            return EdgeFrame(read_parquet(path), columns)
-        if form in UNREAD_FORMS and form != ".gz":
-            raise unread_form(path, form)
-    return open_edges(edges, columns)
-
-
-def _not_found(path: Path) -> NoDataError:
-    return NoDataError(f"There is nothing at {path}. Check the spelling of the path.")
-
-
-def _is_networkx_edge_list(path: Path) -> bool:
-    """Return True for an edge list written by NetworkX: `a b {'weight': 2}`."""
-    with damage_as_data_error(path), open_text(path) as file:
-        first = next((line for line in file if line.strip("# \n")), "").strip()
-    return " {" in first and first.endswith("}")
+def _no_edges(path: Path) -> DataError:
+    """Return the error about a directory without a table of edges, or with several."""
+    several = ", ".join(file.name for file in competing_edges(path))
+    if several:
+        return DataError(
+            f"The directory {path} has several files of edges: {several}. Keep one, or "
+            "pass the file of the nodes and, with --edges, that of the edges."
+        )
+    return DataError(
+        f"The directory {path} has no edges.csv. Expected nodes.csv ({NODE_COLUMNS}) "
+        "and edges.csv (source,target[,weight])."
+    )
 
 
 def _check_not_node_table(path: Path) -> None:

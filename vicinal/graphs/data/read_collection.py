@@ -28,6 +28,7 @@ from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.convert import (
     check_not_heterogeneous,
+    from_networkx,
     from_pyg,
     is_networkx,
     is_pyg,
@@ -41,10 +42,10 @@ from vicinal.graphs.data.formats.collection_files import (
     read_tables,
     read_tu_directory,
 )
-from vicinal.graphs.data.from_arrays import is_matrix
+from vicinal.graphs.data.from_arrays import from_matrix, is_matrix
 from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
-from vicinal.graphs.data.read import read_graph
 from vicinal.graphs.data.suspicious_columns import drop_row_numbers
+from vicinal.graphs.data.tables.text_files import check_exists
 
 
 def read_graphs(
@@ -90,6 +91,10 @@ def _add_labels(graphs: GraphCollection, y: Any, task: Task) -> GraphCollection:
     notes = []
     if is_indexed(y):
         y, notes = align_labels(graphs.names.tolist(), y, "graph")
+    if getattr(y, "ndim", None) == 0 or not hasattr(y, "__iter__"):
+        raise DataError(
+            f"y must be a list with a label for each graph. Got one value, {y!s:.80}."
+        )
     y = list(y)
     if len(y) != len(graphs):
         raise DataError(
@@ -104,10 +109,7 @@ def _add_labels(graphs: GraphCollection, y: Any, task: Task) -> GraphCollection:
 def _read_path(
     path: Path, target: str | None
 ) -> tuple[GraphCollection, Sequence[Any] | None]:
-    if not path.exists():
-        raise NoDataError(
-            f"There is nothing at {path}. Check the spelling of the path."
-        )
+    check_exists(path)
     if path.is_file():
         is_text = path.suffix.lower() == ".txt"
         return open_with(read_gin_file, path) if is_text else read_tables(path, target)
@@ -136,9 +138,12 @@ def _from_objects(
         if is_pyg(graph):
             labels.append(_label_of(graph, notes))
             tables.append(from_pyg(_without_label(graph), "auto"))
-        elif is_networkx(graph) or is_matrix(graph):
-            labels.append(getattr(graph, "graph", {}).get("label"))
-            tables.append(read_graph(graph))
+        elif is_networkx(graph):  # labels of its nodes are features
+            labels.append(graph.graph.get("label"))
+            tables.append(from_networkx(graph, "auto", None, has_labels=False))
+        elif is_matrix(graph):
+            labels.append(None)
+            tables.append(from_matrix(graph))
         else:
             raise DataError(
                 "data must be a list of graphs of NetworkX or PyG, or scipy matrices. "

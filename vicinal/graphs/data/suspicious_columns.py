@@ -16,6 +16,7 @@ from vicinal.graphs.data.tables.column_names import (
     is_row_number_name,
     lower,
 )
+from vicinal.graphs.data.tables.node_list import are_unique
 
 FEWEST_ROWS = 20
 """a column is compared with row numbers from this number of rows on, if its name is not
@@ -87,7 +88,7 @@ def _identifies(name: Any, column: Any) -> bool:
     """Return True if each cell differs under a name that ends with id."""
     is_id = lower(name) in ID_COLUMNS or lower(name).endswith(("_id", " id"))
     is_id = is_id or str(name).strip().endswith(("Id", "ID"))
-    return is_id and len(column) > 1 and bool(column.is_unique)
+    return is_id and len(column) > 1 and are_unique(column)
 
 
 def leaking_columns(

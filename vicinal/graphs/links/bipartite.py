@@ -25,7 +25,7 @@ def read_links(data: Any, edges: Any, bipartite: str, **columns: Any) -> GraphTa
     `read_graph`.
     """
     separate = bipartite == "yes"  # u - v and v - u are then two edges
-    table = read_graph(data, edges=edges, directed=separate, **columns)
+    table = read_graph(data, edges=edges, keep_order=separate, **columns)
     if separate and table.sides is None:
         table = _separate(table)
     if table.sides is not None:  # by the columns: all edges lead from side 0 to 1

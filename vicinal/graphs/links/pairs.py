@@ -8,7 +8,7 @@ import numpy as np
 
 from vicinal.core.data.csv_tables import read_csv
 from vicinal.errors import NoDataError, SettingError, suggest_names
-from vicinal.graphs.data.tables.edge_list import cells_as_text, edge_columns
+from vicinal.graphs.data.tables.end_columns import cells_as_text, edge_columns
 
 
 def named_pairs(

@@ -24,7 +24,7 @@ import numpy as np
 
 from vicinal.errors import DataError
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.tables.edge_list import merge_duplicate_edges
+from vicinal.graphs.data.tables.duplicate_edges import merge_duplicate_edges
 
 MIN_EDGES = 10
 """edges that link prediction needs"""

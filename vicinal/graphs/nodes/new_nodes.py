@@ -4,20 +4,26 @@ Nothing is trained again: the fitted feature encoder reads the columns of the ne
 and their edges connect them to known nodes or to each other.
 """
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from vicinal.core.data.quarantine import Quarantined
+from vicinal.core.data.csv_tables import clean_cell
+from vicinal.core.text import pluralize
 from vicinal.errors import DataError
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_features import FeatureEncoder, degree_features
+from vicinal.graphs.data.tables.column_names import lower
 from vicinal.graphs.data.tables.duplicate_edges import merge_duplicate_edges
-from vicinal.graphs.data.tables.edge_file import open_edges
+from vicinal.graphs.data.tables.edge_file import EdgeFile, EdgeFrame, open_edges
 from vicinal.graphs.data.tables.edge_list import EdgeReader
+from vicinal.graphs.data.tables.end_columns import find_column
 from vicinal.graphs.data.tables.node_list import (
+    Nodes,
     find_id_column,
     read_node_file,
     read_nodes,
@@ -50,7 +56,9 @@ def extend_graph(
     the graph already.
     """
     columns = columns or TableColumns()
-    ids, features, quarantined = _read_new_nodes(nodes, encoder, columns)
+    source = None if edges is None else open_edges(edges, columns)
+    new = _read_new_nodes(nodes, columns, table, source)
+    ids, features, notes = _encodable(new, encoder)
     known_ids = set(table.ids)
     repeated = [name for name in ids if name in known_ids]
     if repeated:
@@ -58,14 +66,16 @@ def extend_graph(
             f"The node {repeated[0]!r} is in the graph already. Remove it from the new "
             "nodes, and ask for it by its name."
         )
-    reader = _read_new_edges(edges, [*table.ids, *ids], columns)
+    reader = _read_new_edges(source, [*table.ids, *ids], columns)
     extended = GraphTable(
         ids=np.array([*table.ids, *ids], dtype=object),
         directed=table.directed,
-        quarantined=quarantined + reader.quarantined,
+        id_column=table.id_column,
+        quarantined=new.quarantined + reader.quarantined,
         max_bytes=table.max_bytes,
         **_merge_edges(table, reader, len(ids)),
     )
+    extended.notes[:0] = notes
     extended.notes.extend(encoder.describe_unreadable(features))
     x = torch.from_numpy(encoder.transform(features, len(ids)))
     if encoder.kind == "none":
@@ -83,11 +93,13 @@ def extend_graph(
     return ExtendedGraph(extended, labelled, np.arange(len(table), len(extended.ids)))
 
 
-def _read_new_edges(edges: Any, ids: list[str], columns: TableColumns) -> EdgeReader:
+def _read_new_edges(
+    source: EdgeFile | EdgeFrame | None, ids: list[str], columns: TableColumns
+) -> EdgeReader:
     reader = EdgeReader(ids, columns=columns)
-    if edges is not None:
-        for frame, first_line in open_edges(edges, columns).read(reader.rows):
-            reader.add(frame, first_line)
+    if source is not None:
+        for frame, line_of in source.read(reader.rows):
+            reader.add(frame, line_of)
     return reader
 
 
@@ -113,23 +125,53 @@ def _merge_edges(table: GraphTable, reader: EdgeReader, num_new: int) -> dict[st
 
 
 def _read_new_nodes(
-    nodes: Any, encoder: FeatureEncoder, columns: TableColumns
-) -> tuple[list[str], Any, list[Quarantined]]:
-    """Return ids, features and quarantined rows of the new nodes."""
+    nodes: Any,
+    columns: TableColumns,
+    table: GraphTable,
+    edges: EdgeFile | EdgeFrame | None,
+) -> Nodes:
+    """Return the new nodes of a graph, from a table; edges: theirs.
+
+    Their names are in the column of the other nodes' names, or in the one that names
+    the ends of new edges.
+    """
     if nodes is None:
         raise DataError(
             "New nodes must be listed in a table: an id each, and the columns of the "
             "other nodes. Got edges alone; add the table with --new-nodes."
         )
-    frame, first_line = nodes, 0
-    if not hasattr(nodes, "columns"):
-        frame, first_line, _ = read_node_file(Path(nodes), "id[,...]")
-    frame, id_column, _ = find_id_column(columns.drop_from(frame), columns)
+    frame, first_line, file_notes = nodes, 0, []
+    if isinstance(nodes, (str, os.PathLike)):
+        frame, first_line, file_notes = read_node_file(Path(nodes), "id[,...]")
+    elif not hasattr(nodes, "columns"):
+        raise DataError(
+            f"New nodes must be a path or a DataFrame. Got {type(nodes).__name__}."
+        )
+    frame, known, trained = columns.drop_from(frame), set(table.ids), table.id_column
+    has_column = trained is not None and find_column(frame, [lower(trained)])
+    if has_column and columns.id_column is None:
+        columns = replace(columns, id_column=trained)
+    ends = [] if edges is None else [names - known for names in edges.first_ends()]
+    frame, id_column, notes = find_id_column(frame, columns, ends)
     listed = read_nodes(frame, "auto", None, first_line, id_column=id_column)
-    features = listed.features
+    return listed._replace(notes=[*file_notes, *notes])
+
+
+def _encodable(
+    nodes: Nodes, encoder: FeatureEncoder
+) -> tuple[list[str], Any, list[str]]:
+    """Return the names and features of new nodes as the encoder takes them; notes."""
+    features, notes = nodes.features, nodes.notes
     if encoder.kind in ("bag_of_words", "numeric") and features is not None:
-        features = features.apply(_to_numeric).to_numpy(np.float32)
-    return listed.ids, features, listed.quarantined
+        numbers = features.apply(_to_numeric)
+        empty = np.argwhere(numbers.isna().to_numpy()).tolist()
+        cells = [features.iloc[row, column] for row, column in empty]
+        bad = [cell for cell in cells if clean_cell(cell) is not None]
+        if bad:
+            count = f"{pluralize(len(bad), 'cell')} of the new nodes"
+            notes = [*notes, f"{count} such as {bad[0]!r} not a number, read as 0"]
+        features = numbers.to_numpy(np.float32)
+    return nodes.ids, features, notes
 
 
 def _to_numeric(column: Any) -> Any:

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import networkx as nx
@@ -269,11 +270,17 @@ def test_parquet_needs_pyarrow(tmp_path, monkeypatch):
         with pytest.raises(MissingExtraError, match="pip install pyarrow"):
             read_graph(path)
     monkeypatch.setattr(graph_files, "find_spec", lambda name: True)
+    size = SimpleNamespace(num_rows=4, num_columns=3)
+    reader = SimpleNamespace(read_metadata=lambda path: size)
+    monkeypatch.setattr(graph_files, "import_module", lambda name: reader)
     monkeypatch.setattr(pd, "read_parquet", lambda path: tables[Path(path).stem])
     for table in (read_graph(tmp_path), read_graph(nodes, edges=edges)):
         assert table.num_edges == 2 and table.labels is not None
         assert table.labels.tolist() == [*"xyx"]
     assert read_graph(edges).num_edges == 2
+    size.num_rows, size.num_columns = 10**9, 100
+    with pytest.raises(DataError, match=r"edges.parquet has 100,000,000,000 cells"):
+        read_graph(edges)
 
 
 def test_detection_of_files_that_are_no_graphs(tmp_path):

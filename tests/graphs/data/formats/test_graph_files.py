@@ -109,6 +109,7 @@ def test_arrays_with_weights_names_and_splits(tmp_path):
         ({"edge_index": edges, "edge_weight": [1, -2, 1]}, "finite and 0 or more"),
         ({"edge_index": edges, "edge_weight": [1, 2]}, "a weight for each of 3"),
         ({"edge_index": edges, "ids": [*"wxyw"]}, "different name for each of 4"),
+        ({"edge_index": edges, "ids": [*"wxy", "nan"]}, "name each node. Got 'nan'"),
         ({"edge_index": edges, "train_idx": [0, 9]}, "train split must be a mask"),
         (
             {"edge_index": edges, "train_mask": [True]},
@@ -176,6 +177,8 @@ def test_a_directory_of_npy_files_equals_an_npz(tmp_path):
     np.savez(tmp_path / "g.npz", **arrays)
     actual, expected = (read_graph(tmp_path / name) for name in ("arrays", "g.npz"))
     assert isinstance(actual.features, np.memmap)
+    (tmp_path / "arrays" / "._x.npy").write_bytes(b"\0\5\x16\7")
+    assert read_graph(tmp_path / "arrays").num_edges == actual.num_edges
     assert np.array_equal(actual.features, expected.features)
     for name in ("source", "target", "labels", "split"):
         assert np.array_equal(getattr(actual, name), getattr(expected, name))
@@ -200,3 +203,109 @@ def test_damaged_sparse_arrays_are_refused(tmp_path, indptr, indices, written_by
         np.savez(path, **{f"adj_{name}": array for name, array in arrays.items()})
     with pytest.raises(DataError, match=r"damaged|cannot be read"):
         read_graph(path)
+
+
+def write_json(path, nodes, links, **more):
+    ends = [{"source": a, "target": b} for a, b in links]
+    data = {"nodes": [{"id": name} for name in nodes], "links": ends, **more}
+    path.write_text(json.dumps(data))
+    return path
+
+
+def test_json_ends_are_names_before_they_are_positions(tmp_path, edge_names):
+    path = tmp_path / "g.json"
+    table = read_graph(write_json(path, ["1", "2", "3"], [(1, 2), (2, 2)]))
+    assert edge_names(table) == {("1", "2"), ("2", "2")}
+    table = read_graph(write_json(path, [1, 2, 3], [("1", "3")]))
+    assert edge_names(table) == {("1", "3")}
+    table = read_graph(write_json(path, ["1", "2", "3"], [(0, 2)]))  # no node is 0
+    assert edge_names(table) == {("1", "3")}
+
+
+def test_duplicate_edges_of_json_are_merged(tmp_path):
+    path = tmp_path / "g.json"
+    links = [("a", "b"), ("b", "a"), ("b", "c")]
+    for flags in ({}, {"multigraph": False}, {"multigraph": True}):
+        table = read_graph(write_json(path, "abc", links, **flags))
+        assert table.num_edges == 2
+        assert "1 duplicate edge merged; each counts once" in table.notes
+    edges: list[Any] = [
+        {"data": {"source": "a", "target": "b", "weight": w, "key": "k"}}
+        for w in (2, 3)
+    ]
+    nodes: list[Any] = [{"data": {"id": name}} for name in "ab"]
+    path.write_text(json.dumps({"elements": {"nodes": nodes, "edges": edges}}))
+    table = read_graph(path)
+    assert table.weight is not None and table.weight.tolist() == [5]
+    path.write_text(json.dumps(nx.adjacency_data(nx.path_graph(3))))
+    assert read_graph(path).notes == []  # both directions of an edge are one
+    graph = nx.MultiGraph([("a", "b", {"weight": 2}), ("a", "b", {"weight": 3})])
+    path.write_text(json.dumps(nx.adjacency_data(graph)))
+    table = read_graph(path)
+    assert table.weight is not None and table.weight.tolist() == [5]
+
+
+@pytest.mark.parametrize(
+    ("flag", "directed"),
+    [("false", False), ("True", True), (0, False), (1, True), (None, False)],
+)
+def test_flags_of_json_may_be_texts(tmp_path, flag, directed):
+    path = write_json(tmp_path / "g.json", "ab", [("a", "b")], directed=flag)
+    assert read_graph(path).directed is directed
+
+
+def test_a_flag_of_json_that_is_none_is_refused(tmp_path):
+    path = write_json(tmp_path / "g.json", "ab", [("a", "b")], directed="maybe")
+    with pytest.raises(DataError, match=r"'directed' must be true or false.*'maybe'"):
+        read_graph(path)
+
+
+def test_elements_of_cytoscape_without_an_id_are_refused(tmp_path):
+    path = tmp_path / "g.json"
+    path.write_text(json.dumps({"elements": [{"data": {"id": "a"}}, {"data": {}}]}))
+    with pytest.raises(DataError, match="has nodes without an id"):
+        read_graph(path)
+
+
+def test_names_with_a_number_sign_are_whole(tmp_path, edge_names):
+    graph = nx.Graph([("a#1", "b#2"), ("b#2", "c")])
+    expected = {("a#1", "b#2"), ("b#2", "c")}
+    nx.write_edgelist(graph, tmp_path / "a.edgelist")
+    nx.write_adjlist(graph, tmp_path / "b.adjlist")
+    nx.write_multiline_adjlist(graph, tmp_path / "c.adjlist")
+    nx.write_edgelist(graph, tmp_path / "d.edgelist.gz")
+    for path in sorted(tmp_path.iterdir()):
+        assert edge_names(read_graph(path)) == expected, path.name
+
+
+def test_duplicate_edges_of_networkx_lists_are_merged(tmp_path):
+    path = tmp_path / "a.edgelist"
+    path.write_text("# c\na b {'weight': 2}\nb a {'weight': 3}\n")
+    table = read_graph(path)
+    assert table.weight is not None and table.weight.tolist() == [5]
+    assert "1 duplicate edge merged; their weights are added" in table.notes
+
+
+GRAPHML = """<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+<!-- <graph of two nodes> --><graph edgedefault="undirected"><node id="a">{inner}</node>
+<node id="b"/><edge source="a" target="b"/></graph>{outer}</graphml>"""
+
+
+def test_several_graphs_of_graphml_are_refused(tmp_path):
+    path = tmp_path / "g.graphml"
+    path.write_text(GRAPHML.format(inner="", outer=""))
+    assert read_graph(path).num_edges == 1
+    graph = '<graph edgedefault="directed"><node id="z"/></graph>'
+    for parts in ({"inner": graph, "outer": ""}, {"inner": "", "outer": graph}):
+        path.write_text(GRAPHML.format(**parts))
+        with pytest.raises(DataError, match="holds 2 graphs, of which one"):
+            read_graph(path)
+
+
+def test_relations_of_pajek_are_named(tmp_path):
+    path = tmp_path / "g.net"
+    arcs = '*Arcs :1 "knows"\n1 2\n*Arcs :2 "likes"\n2 3\n'
+    path.write_text(f'*Vertices 3\n1 "a"\n2 "b"\n3 "c"\n{arcs}')
+    table = read_graph(path)
+    assert table.num_edges == 2
+    assert "relations of edges are ignored: 'knows', 'likes'" in table.notes

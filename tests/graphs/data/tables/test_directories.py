@@ -62,6 +62,65 @@ def test_rows_of_published_forms_are_quarantined(tmp_path, quarantine_reasons):
     (tmp_path / "c.content").write_text(content.replace("\t0\t", "\tx\t"))
     with pytest.raises(DataError, match="must hold numbers, without a header"):
         read_graph(tmp_path)
+    (tmp_path / "c.content").write_text("31\t0\tA\n35\t1\t0\tB\n")
+    with pytest.raises(DataError, match="cannot be read as a table") as error:
+        read_graph(tmp_path)
+    assert "must hold numbers" not in str(error.value)
+
+
+def test_a_table_of_one_column_is_no_published_form(tmp_path):
+    for name, text in FILES["Elliptic"].items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "e_txs_classes.csv").write_text("txId\n31\n")
+    with pytest.raises(DataError, match=r"classes.csv must have 2 columns or more"):
+        read_graph(tmp_path)
+
+
+def test_citations_lead_from_the_citing_paper(tmp_path, edge_names):
+    """The first column of a .cites file is the cited paper (README of LINQS)."""
+    for name, text in FILES["LINQS"].items():
+        (tmp_path / name).write_text(text)
+    table = read_graph(tmp_path, directed=True)
+    assert edge_names(table) == {("35", "31"), ("40", "35")}
+
+
+@pytest.mark.parametrize("raw", ["", "raw"])
+def test_the_split_of_ogb(tmp_path, raw):
+    for name, text in FILES["OGB"].items():
+        (tmp_path / raw).mkdir(exist_ok=True)
+        (tmp_path / raw / name).write_text(text)
+    (tmp_path / "split" / "time").mkdir(parents=True)
+    for name, rows in (("train", "1\n"), ("valid", "0\n"), ("test", "2\n")):
+        data = gzip.compress(rows.encode())
+        (tmp_path / "split" / "time" / f"{name}.csv.gz").write_bytes(data)
+    table = read_graph(tmp_path)
+    assert table.split is not None and table.split.tolist() == ["val", "train", "test"]
+    assert "the split is that of split/time" in table.notes
+    (tmp_path / "split" / "time" / "test.csv").write_text("3\n")
+    (tmp_path / "split" / "time" / "test.csv.gz").unlink()
+    with pytest.raises(DataError, match=r"numbers of nodes from 0 to 2\. Got 3"):
+        read_graph(tmp_path)
+    (tmp_path / "split" / "random").mkdir()
+    (tmp_path / "split" / "random" / "train.csv").write_text("0\n")
+    table = read_graph(tmp_path)
+    assert table.split is None
+    assert "several splits are not read: random, time" in table.notes
+
+
+def test_hidden_files_are_not_read_and_several_tables_are_named(tmp_path, edge_names):
+    (tmp_path / "a_edges.csv").write_text("source,target\n0,1\n")
+    (tmp_path / "._a_edges.csv").write_bytes(b"\0\5\x16\7")
+    assert edge_names(read_graph(tmp_path)) == {("0", "1")}
+    (tmp_path / "b_edges.csv").write_text("source,target\n0,1\n")
+    (tmp_path / "nodes.csv").write_text("id\n0\n1\n")
+    with pytest.raises(DataError, match=r"several files of edges: a_edges.csv, b_edg"):
+        read_graph(tmp_path)
+
+
+def test_compressed_tables_of_any_suffix(tmp_path, edge_names):
+    path = tmp_path / "ratings.dat.gz"
+    path.write_bytes(gzip.compress(b"source::target\n1::2\n"))
+    assert is_graph(path) and edge_names(read_graph(path)) == {("1", "2")}
 
 
 @pytest.mark.parametrize("named", ["target", "id_column"])

@@ -29,10 +29,12 @@ def test_a_number_sign_inside_a_name_is_no_comment(tmp_path, edge_names):
 
 
 def test_missing_ends_are_quarantined_and_are_no_node(tmp_path, quarantine_reasons):
-    text = "source,target\na,b\nb,NaN\nNone,a\n,b\na,null\nNA,a\na,c\n"
+    missing = "NaN None null NA <NA> \\N #N/A NaT n/a".split()
+    rows = [f"{name},a\nb,{name}\n" for name in ["", *missing]]
+    text = f"source,target\na,b\na,c\nNat,a\n{''.join(rows)}"  # Nat is a name
     table = read_graph(write(tmp_path / "edges.csv", text))
-    assert table.ids.tolist() == ["a", "b", "c"] and table.num_edges == 2
-    assert len(quarantine_reasons(table)) == 5
+    assert table.ids.tolist() == ["a", "b", "c", "Nat"] and table.num_edges == 3
+    assert len(quarantine_reasons(table)) == 20
     nodes = "id,label\nNA,x\na,y\nnan,x\n"  # Namibia is a node that the table lists
     write(tmp_path / "nodes.csv", nodes)
     table = read_graph(tmp_path)
@@ -47,8 +49,17 @@ def test_integers_that_became_floats_are_the_same_nodes(tmp_path, edge_names):
     assert "ends of edges such as 1.0 are read as 1" in table.notes
 
 
-def test_ids_that_a_spreadsheet_shortened_are_quarantined(tmp_path, quarantine_reasons):
-    text = "source,target\n1.23457E+15,1.23457E+15\na,b\n"
+def test_missing_ids_of_nodes_are_quarantined(tmp_path, write_tables):
+    nodes = "id,label\na,x\n<NA>,x\n\\N,y\n#N/A,x\nNaT,x\nNat,y\nb,y\n"
+    table = read_graph(write_tables(tmp_path, nodes, "source,target\na,b\n"))
+    assert table.ids.tolist() == ["a", "Nat", "b"] and len(table.quarantined) == 4
+
+
+@pytest.mark.parametrize("name", ["1.23457E+15", "1,23457E+15", "1.2345e+17", "1E+15"])
+def test_ids_that_a_spreadsheet_shortened_are_quarantined(
+    tmp_path, quarantine_reasons, name
+):
+    text = f'source,target\n"{name}","{name}"\na,b\n'
     table = read_graph(write(tmp_path / "edges.csv", text))
     assert table.ids.tolist() == ["a", "b"]
     assert "a spreadsheet has shortened" in quarantine_reasons(table)[0]
@@ -125,7 +136,7 @@ def test_the_type_of_gephi_says_which_edges_are_directed(tmp_path, write_tables)
     table = read_graph(write_tables(tmp_path, NODES, edges))
     assert table.edge_index.tolist() == [[0, 2, 2, 0], [1, 1, 0, 2]]
     assert table.weight is not None and table.weight.tolist() == [2, 1, 4, 4]
-    assert "1 edges of type Undirected are read in both directions" in table.notes
+    assert "1 edge of type Undirected read in both directions" in table.notes
     table = read_graph(
         write_tables(tmp_path, NODES, edges.replace("Directed", "Undirected"))
     )
@@ -139,6 +150,7 @@ def test_decimal_commas(tmp_path, write_tables):
     assert table.weight is not None and table.weight.tolist() == [0.5, 2]
     assert table.features["score"].astype(float).tolist() == [0.5, -1.25, 3]
     assert table.features["price"].tolist() == ["1,250", "2,500", "1,000"]
+    assert any("column 'price' is read as texts: 1,250" in k for k in table.notes)
     assert "column 'score' has a decimal comma: 0,5 is read as 0.5" in table.notes
 
 
@@ -164,3 +176,140 @@ def test_ends_of_data_frames(edge_names):
     assert edge_names(table) == {("1", "2")} and len(table.quarantined) == 1
     assert not any("--id-column" in note for note in table.notes)
     assert read_graph(integers).end_columns == ("payer", "payee")
+
+
+@pytest.mark.parametrize(
+    ("header", "ends"),
+    [
+        ("row,col,value", ("row", "col")),
+        ("rating_id,user_id,movie_id", ("user_id", "movie_id")),
+        ("person1,person2,start,end", ("person1", "person2")),
+    ],
+)
+def test_the_columns_of_the_ends(tmp_path, header, ends):
+    cells = "1,2,3,4"[: 2 * header.count(",") + 1]
+    table = read_graph(write(tmp_path / "edges.csv", f"{header}\n{cells}\n"))
+    assert table.end_columns == ends and table.num_edges == 1
+
+
+def test_unclear_columns_of_ids_must_be_named(tmp_path):
+    text = "student_id,course_id,teacher_id\n1,2,3\n"
+    path = write(tmp_path / "edges.csv", text)
+    message = "unclear which columns.*student_id, course_id.*--source-column"
+    with pytest.raises(DataError, match=message):
+        read_graph(path)
+    with pytest.raises(DataError, match=message):
+        read_graph(pd.read_csv(path))
+    columns: Any = {"source_column": "teacher_id", "destination_column": "course_id"}
+    assert read_graph(path, **columns).ids.tolist() == ["3", "2"]
+
+
+def test_weights_with_ambiguous_commas_are_refused(tmp_path):
+    text = 'source,target,weight\na,b,"1,250"\nb,c,"2,000"\nc,d,950\n'
+    path = write(tmp_path / "edges.csv", text)
+    with pytest.raises(DataError, match=r"weight '1,250' is ambiguous.*1\.250 or 1250"):
+        read_graph(path)
+    table = read_graph(write(path, text + 'd,e,"0,5"\n'))
+    assert table.weight is not None and table.weight.tolist() == [1.25, 2, 950, 0.5]
+
+
+def test_equal_ids_of_two_spaces_of_neo4j_are_two_nodes(tmp_path):
+    text = ":START_ID(User),:END_ID(Movie)\n1,1\n1,2\n2,1\n"
+    table = read_graph(write(tmp_path / "edges.csv", text))
+    assert table.ids.tolist() == ["User:1", "User:2", "Movie:1", "Movie:2"]
+    assert table.num_edges == 3 and table.sides is not None
+    assert table.sides.tolist() == [0, 0, 1, 1]
+    write(tmp_path / "nodes.csv", ":ID(Movie),label\n1,x\n2,y\n")
+    with pytest.raises(DataError, match="'1' is a node of User and of Movie"):
+        read_graph(tmp_path)
+    same = text.replace("Movie", "User")
+    assert read_graph(write(tmp_path / "edges.csv", same)).ids.tolist() == ["1", "2"]
+
+
+def test_the_first_line_of_konect_tells_the_kind_of_graph(tmp_path, edge_names):
+    path = write(tmp_path / "out.txt", "% bip unweighted\n% 3 2 2\n1 1\n1 2\n2 1\n")
+    table = read_graph(path)
+    assert table.ids.tolist() == ["source:1", "source:2", "target:1", "target:2"]
+    assert not table.directed
+    table = read_graph(write(path, "% asym unweighted\n1 2\n2 1\n3 1\n"))
+    assert table.directed and len(edge_names(table)) == 3
+    assert "the edges are directed: `% asym` in the first line says so" in table.notes
+    table = read_graph(write(path, "% sym unweighted\n1 2\n2 1\n3 1\n"))
+    assert not table.directed and table.num_edges == 2
+
+
+@pytest.mark.parametrize("separator", [" ", ","])
+def test_marks_between_the_ends_are_no_nodes(tmp_path, separator, edge_names):
+    path = tmp_path / "edges.txt"
+    for mark in ("--", "->"):
+        rows = [f"1 {mark} 2", f"2 {mark} 3"]
+        text = "\n".join(row.replace(" ", separator) for row in rows)
+        table = read_graph(write(path, text))
+        assert edge_names(table) == {("1", "2"), ("2", "3")} and table.weight is None
+        assert table.directed is (mark == "->")
+    table = read_graph(write(path, "a -> b 0.5\nc -> b 2\n"))
+    assert table.weight is not None and table.weight.tolist() == [0.5, 2]
+    table = read_graph(write(path, "1 | 2\n2 | 3\n"))
+    assert edge_names(table) == {("1", "2"), ("2", "3")}
+
+
+def test_a_text_between_two_numbers_is_a_relation(tmp_path):
+    path = write(tmp_path / "edges.txt", "1 knows 2\n2 knows 3\n3 likes 1\n")
+    table = read_graph(path, relation_column="relation")
+    assert table.ids.tolist() == ["1", "2", "3"]
+    assert table.relations == ("knows", "likes") and table.weight is None
+    assert "lines are read as source, relation, target" in table.notes
+    ratings = "".join(f"{k % 3} item{k} {k % 5}\n" for k in range(9))
+    table = read_graph(write(path, ratings))
+    assert "item8" in table.ids and table.weight is not None
+    assert "the third column is read as weights" in table.notes
+
+
+def test_lines_in_brackets_are_refused(tmp_path):
+    for text in ("(1, 2)\n(2, 3)\n", "source,target\n(1, 2)\n", "[1, 2]\n[2, 3]\n"):
+        path = write(tmp_path / "edges.csv", text)
+        with pytest.raises(DataError, match=r"lines in brackets.*source,target"):
+            read_graph(path)
+    names = read_graph(write(tmp_path / "edges.csv", "a (x),b (y)\nb (y),c\n"))
+    assert names.ids.tolist() == ["a (x)", "b (y)", "c"]
+
+
+def test_large_whole_numbers_in_the_third_column_are_times(tmp_path):
+    path = write(tmp_path / "a.txt", "1 2 1082040961\n2 3 1082155839\n")
+    table = read_graph(path)
+    assert table.weight is None and table.num_edges == 2
+    assert any("the third column is read as times" in note for note in table.notes)
+    table = read_graph(write(path, "1 2 3\n2 3 9\n4 5 6\n"))
+    assert table.weight is not None and table.weight.tolist() == [3, 9, 6]
+    assert table.notes == ["the third column is read as weights"]
+
+
+def test_other_objects_than_tables_are_no_edges():
+    nodes = pd.DataFrame({"id": ["a", "b"]})
+    with pytest.raises(DataError, match=r"must be a path or a DataFrame\. Got list"):
+        read_graph(nodes, edges=[("a", "b")])
+
+
+def test_columns_of_one_name_are_refused():
+    nodes = pd.DataFrame([["a", 1, 2], ["b", 3, 4]], columns=["id", "x", "x"])
+    edges = pd.DataFrame([["a", "b"]], columns=["source", "target"])
+    with pytest.raises(DataError, match=r"table of nodes must have .* 'x' twice"):
+        read_graph(nodes, edges=edges)
+    twice = pd.DataFrame([["a", "b", "c"]], columns=["source", "target", "target"])
+    with pytest.raises(DataError, match="table of edges must have different names"):
+        read_graph(twice)
+    with pytest.raises(DataError, match="table of edges must have different names"):
+        read_graph(nodes.iloc[:, :2], edges=twice)
+
+
+def test_lists_in_a_column_name_no_nodes():
+    nodes = pd.DataFrame(
+        {"name": ["a", "b"], "tags": [[1], [2, 3]], "k_id": [[1], [2]]}
+    )
+    edges = pd.DataFrame({"source": [10], "target": [11]})
+    with pytest.raises(DataError, match="no valid edges"):
+        read_graph(nodes, edges=edges)
+    table = read_graph(nodes, edges=edges.replace({10: "a", 11: "b"}))
+    assert table.ids.tolist() == ["a", "b"] and "k_id[0]" in table.features
+    types = pd.DataFrame({"source": ["a"], "target": ["b"], "type": [["p", "q"]]})
+    assert read_graph(types).num_edges == 1

@@ -31,6 +31,15 @@ from vicinal.graphs.data.tables.sides import name_two_kinds, separate_sides
         ("node", "neighbor", False),
         ("id_1", "id_2", False),
         ("name", "name_2", False),
+        ("ego", "alter", False),
+        ("nominator_id", "nominee_id", False),
+        ("rater", "ratee", False),
+        ("truster", "trustee", False),
+        ("inviter", "invitee", False),
+        ("exporter", "importer", False),
+        ("exporter", "product", True),
+        ("person_id", "contact_id", False),
+        ("employee", "colleague", False),
     ],
 )
 def test_the_names_of_columns_tell_the_kinds_of_nodes(first, second, expected):

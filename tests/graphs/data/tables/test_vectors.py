@@ -1,9 +1,12 @@
 """Cells that hold vectors become columns of numbers."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from vicinal.errors import DataError
 from vicinal.graphs.data.tables.vectors import expand_vectors
 
 
@@ -45,3 +48,10 @@ def test_other_cells_stay(cells):
 def test_vectors_that_numpy_has_cut_are_named():
     _, notes = expand_vectors(pd.DataFrame({"emb": ["[0.1 0.2 ... 0.9]"]}))
     assert "vectors that were cut" in notes[0]
+
+
+def test_one_long_vector_takes_no_memory_for_all_rows():
+    cells: list[Any] = [None] * 100_000
+    cells[7] = np.zeros(100_000)  # of 80 GB, were all rows that long
+    with pytest.raises(DataError, match="'emb' has 100,000 rows of 100,000 numbers"):
+        expand_vectors(pd.DataFrame({"emb": pd.Series(cells, dtype=object)}))

@@ -1,7 +1,7 @@
 """Arrays by name: .npz, a directory of .npy, one .npy; dense and sparse."""
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ import numpy as np
 
 from vicinal.core.data.claimed_size import check_claimed_size, check_npy_header
 from vicinal.core.data.label_parsing import labels_from_array, no_labels, with_labels
-from vicinal.core.data.labels import Task
 from vicinal.core.data.names import problems_of_names
 from vicinal.core.data.splits import SPLITS
 from vicinal.errors import DataError
 from vicinal.graphs.data.detect import ADJACENCY_ARRAYS
+from vicinal.graphs.data.formats.forms import ReadOptions
 from vicinal.graphs.data.from_arrays import (
     check_edge_index,
     check_sparse,
@@ -26,6 +26,7 @@ from vicinal.graphs.data.from_arrays import (
 )
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.tables.edge_list import check_memory
+from vicinal.graphs.data.tables.node_names import is_missing_id
 
 MATRIX_ARRAYS = ("adj", "adjacency", "A")
 """those of ADJACENCY_ARRAYS that may be a dense matrix [N, N]"""
@@ -67,7 +68,7 @@ def open_with(read: Callable[[Path], Any], path: Path) -> Any:
         raise DataError(f"{path} cannot be read: {why}.") from error
 
 
-def read_npz(path: Path, task: Task, target: str | None) -> GraphTable:
+def read_npz(path: Path, options: ReadOptions) -> GraphTable:
     """Read arrays by their usual names; a sparse one as _data _indices _indptr _shape.
 
     Edges are pairs [E, 2] or [2, E], or an adjacency; splits are masks or row indices.
@@ -78,7 +79,7 @@ def read_npz(path: Path, task: Task, target: str | None) -> GraphTable:
 
         check_parts(arrays, str(path))
         return from_matrix(open_with(load_npz, path))
-    return _table_from_arrays(arrays, path, task)
+    return _table_from_arrays(arrays, path, options)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -101,11 +102,11 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
         return {m.filename[:-4]: file[m.filename[:-4]] for m in members}
 
 
-def read_npy_directory(path: Path, task: Task) -> GraphTable:
+def read_npy_directory(path: Path, options: ReadOptions) -> GraphTable:
     """Read the same arrays from a directory of .npy files, memory-mapped."""
-    files = sorted(path.glob("*.npy"))
+    files = sorted(path.glob("[!.]*.npy"))  # hidden files hold no arrays
     arrays = {file.stem: open_npy(file) for file in files}
-    return _table_from_arrays(arrays, path, task)
+    return _table_from_arrays(arrays, path, options)
 
 
 def open_npy(path: Path) -> np.ndarray:
@@ -120,15 +121,17 @@ def open_npy(path: Path) -> np.ndarray:
         raise DataError(f"{path} cannot be read as an array: {error}.") from None
 
 
-def read_npy(path: Path, task: Task, target: str | None) -> GraphTable:
+def read_npy(path: Path, options: ReadOptions) -> GraphTable:
     """Read a dense adjacency [N, N], or pairs of edges [E, 2] or [2, E]."""
-    return table_from_array(open_npy(path), str(path))
+    return table_from_array(open_npy(path), str(path), options.directed)
 
 
-def table_from_array(array: np.ndarray, where: str) -> GraphTable:
+def table_from_array(
+    array: np.ndarray, where: str, directed: bool = False
+) -> GraphTable:
     """Make a table from a dense adjacency [N, N], or pairs of edges [E, 2] or [2, E].
 
-    where: subject of messages.
+    where: subject of messages. directed: whether pairs are; an adjacency shows it.
     """
     if array.ndim == 2 and array.shape[0] == array.shape[1]:
         return from_matrix(sparse_from_dense(array, where))
@@ -137,7 +140,7 @@ def table_from_array(array: np.ndarray, where: str) -> GraphTable:
             f"{where} must be a square adjacency matrix [N, N], or edges [E, 2] as "
             f"pairs of nodes. Got shape {list(array.shape)}."
         )
-    return _table_from_pairs(array, None, None, None)
+    return _table_from_pairs(array, directed=directed)
 
 
 def sparse_from_dense(array: np.ndarray, where: str) -> Any:
@@ -151,7 +154,7 @@ def sparse_from_dense(array: np.ndarray, where: str) -> Any:
 
 
 def _table_from_arrays(
-    arrays: dict[str, np.ndarray], path: Path, task: Task
+    arrays: dict[str, np.ndarray], path: Path, options: ReadOptions
 ) -> GraphTable:
     by_role = {
         role: _find_array(arrays, names, path) for role, names in ARRAY_NAMES.items()
@@ -172,14 +175,20 @@ def _table_from_arrays(
     if hasattr(edges, "tocoo"):
         table = from_matrix(edges, features)
     else:
-        table = _table_from_pairs(edges, features, by_role["labels"], by_role["weight"])
+        table = _table_from_pairs(
+            edges,
+            features,
+            by_role["labels"],
+            by_role["weight"],
+            directed=options.directed,
+        )
     if by_role["ids"] is not None:
         table = replace(table, ids=_check_ids(by_role["ids"], len(table), path))
     table = _add_split(table, arrays, path)
     labels = by_role["labels"]
     if labels is None:
         return table
-    given = labels_from_array(table.ids.tolist(), labels, task, "node")
+    given = labels_from_array(table.ids.tolist(), labels, options.task, "node")
     return with_labels(table, given)
 
 
@@ -243,7 +252,12 @@ def check_parts(parts: dict[str, Any], where: str) -> None:
 
 
 def _table_from_pairs(
-    edges: np.ndarray, features: Any, labels: Any, weight: Any
+    edges: np.ndarray,
+    features: Any = None,
+    labels: Any = None,
+    weight: Any = None,
+    *,
+    directed: bool,
 ) -> GraphTable:
     pairs = edges.T if edges.ndim == 2 and edges.shape[1] == 2 else edges
     if pairs.ndim != 2 or len(pairs) != 2:
@@ -261,7 +275,7 @@ def _table_from_pairs(
         weight,
         features=features,
         labels=no_labels(),
-        directed=False,  # nothing in the file says that they are directed
+        directed=directed,  # nothing in the file says so
     )
 
 
@@ -275,7 +289,15 @@ def _check_ids(ids: np.ndarray, count: int, path: Path) -> np.ndarray:
         )
     for name, problem in problems_of_names(names).items():
         raise DataError(f"{path}: {problem}: {name!r}. Rename the node.")
+    check_no_missing_name(names, path)
     return names
+
+
+def check_no_missing_name(names: Iterable[str], path: Path) -> None:
+    """Raise DataError if a node has no name: rows of arrays cannot be left out."""
+    missing = next(filter(is_missing_id, names), None)
+    if missing is not None:
+        raise DataError(f"{path} must name each node. Got {missing!r}. Name the node.")
 
 
 def _add_split(

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vicinal.core.data.claimed_size import check_claimed_size
-from vicinal.core.data.csv_tables import named_column, read_csv
+from vicinal.core.data.csv_tables import is_empty, named_column, read_csv
 from vicinal.core.data.labels import quote_names
 from vicinal.core.data.names import problem_of_name, problems_of_names
 from vicinal.core.data.quarantine import Quarantined
@@ -28,18 +28,22 @@ from vicinal.graphs.data.detect import GRAPH_COLUMNS
 from vicinal.graphs.data.from_arrays import BYTES_PER_NODE, to_integers
 from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
 from vicinal.graphs.data.tables.column_names import (
+    ID_COLUMNS,
     SOURCE_COLUMNS,
     TARGET_COLUMNS,
     WEIGHT_COLUMNS,
+    lower,
 )
-from vicinal.graphs.data.tables.edge_list import (
+from vicinal.graphs.data.tables.end_columns import (
     cells_as_text,
     edge_columns,
     find_column,
 )
-from vicinal.graphs.data.tables.node_list import ID_COLUMNS
+from vicinal.graphs.data.tables.node_names import is_missing_id
 
 GRAPH_LABEL_COLUMNS = ("label", "class", "y")
+UNREAD_PARTS = ("edge_labels", "edge_attributes", "graph_attributes")
+"""of a TU data set: graph-level models have no features of edges"""
 
 NodeKey = tuple[str, str]
 """name of the graph, name of the node"""
@@ -83,6 +87,12 @@ def read_gin_file(path: Path) -> tuple[GraphCollection, list[Any]]:
                 )
             tags.append(tag)
             attributes.append(line[2 + degree :])
+            if len(attributes[-1]) != len(attributes[0]):
+                raise DataError(
+                    f"{path}: node {row} of graph {len(sizes)} must have "
+                    f"{pluralize(len(attributes[0]), 'attribute')}, as the first node. "
+                    f"Got {len(attributes[-1])}."
+                )
             source += [start + v for v in neighbors]
             target += [start + row] * len(neighbors)
         start += size
@@ -124,7 +134,7 @@ def _feature_table(tags: Sequence[Any], attributes: Sequence[Sequence[float]]) -
     """Return node features: the tag as a category, attributes as numbers."""
     import pandas as pd
 
-    width = min(map(len, attributes), default=0)
+    width = len(attributes[0]) if len(attributes) else 0
     frame: dict[str, Any] = {"tag": [f"t{tag}" for tag in tags]}
     for k in range(width):
         frame[f"a{k}"] = [float(row[k]) for row in attributes]
@@ -217,7 +227,10 @@ def read_tu_directory(
     source, target = graphs.nodes.source, graphs.nodes.target
     if (graphs.batch[source] != graphs.batch[target]).any():
         raise DataError(f"{name}_A.txt has an edge between nodes of two graphs.")
-    return graphs, files.lines("graph_labels")
+    others = [files.path(part) for part in UNREAD_PARTS]
+    names = ", ".join(path.name for path in others if path.exists())
+    notes = [f"files of the data set that are not read: {names}"] if names else []
+    return replace(graphs, notes=[*graphs.notes, *notes]), files.lines("graph_labels")
 
 
 def _tu_features(files: _TUFiles, num_nodes: int, order: np.ndarray) -> Any:
@@ -316,10 +329,10 @@ def _read_edge_table(path: Path) -> _EdgeTable:
 
 def _note_unused_columns(edges: _EdgeTable, target: str | None) -> list[str]:
     """Return a note if the edges have columns that are not read."""
-    labels = (target or "").lower(), *GRAPH_LABEL_COLUMNS
+    labels = lower(target or ""), *GRAPH_LABEL_COLUMNS
     read = (*GRAPH_COLUMNS, *SOURCE_COLUMNS, *TARGET_COLUMNS, *WEIGHT_COLUMNS, *labels)
     columns = map(str, edges.frame.columns)
-    others = [name for name in columns if name.strip().lower() not in read]
+    others = [name for name in columns if lower(name) not in read]
     return [f"columns of the edges ignored: {quote_names(others)}"] if others else []
 
 
@@ -334,7 +347,8 @@ def _read_node_table(
     if not file.exists():
         triples = zip(edges.graphs, edges.sources, edges.targets, strict=True)
         bad = problems_of_names([*edges.graphs, *edges.sources, *edges.targets])
-        valid = (row for row in triples if all(row) and not bad.keys() & {*row})
+        given = (row for row in triples if not any(map(is_empty, row)))
+        valid = (row for row in given if not bad.keys() & {*row})
         ends = ((g, v) for g, *vs in valid for v in vs)
         return list(dict.fromkeys(ends)), None, []
     frame = read_csv(file, "graph_id,id,...")
@@ -355,7 +369,7 @@ def _unique_rows(keys: list[NodeKey]) -> tuple[list[int], list[Quarantined]]:
     rows, quarantined = [], []
     for row, (graph, name) in enumerate(keys):
         line = row + 2
-        if not (graph and name):
+        if is_missing_id(graph) or is_missing_id(name):
             reason = f"line {line}: the id or graph_id is empty"
             quarantined.append(Quarantined(name, "", reason))
         elif problem := problem_of_name(f"{graph} {name}"):
@@ -382,7 +396,7 @@ def _resolve_edges(
         unknown = source if (graph, source) not in row else target
         problem = problem_of_name(f"{graph} {source} {target}")
         reason = problem or f"graph {graph!r} has no node {unknown!r}"
-        if not (graph and source and target):
+        if any(map(is_empty, (graph, unknown))):
             reason = "the graph_id, source or target is empty"
         edge = f"{source} - {target}"
         quarantined.append(Quarantined(edge, "", f"line {line}: {reason}"))

@@ -6,7 +6,9 @@ What is in a file counts more than how its name ends: a Pajek file may be called
 import re
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
+from vicinal.core.domain import Task
 from vicinal.errors import DataError
 
 HEAD = 4096
@@ -91,7 +93,9 @@ UNREAD_FORMS = {
 }
 """what files of other forms are, and what to do"""
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".edges", ".edgelist", ".el")
+TABLE_SUFFIXES = (
+    *(".csv", ".tsv", ".txt", ".dat", ".data", ".edges", ".edgelist", ".el"),
+)
 
 MAGIC = (
     (b"PAR1", ".parquet"),
@@ -126,6 +130,19 @@ GRAPH_KEYS = (
     *('"nodes"', '"links"', '"edges"', '"adjacency"', '"elements"', '"multigraph"'),
 )
 """keys of graphs in JSON"""
+
+
+class ReadOptions(NamedTuple):
+    """What the user says of a graph in a file."""
+
+    task: Task = "auto"
+    """how labels are parsed"""
+
+    target: str | None = None
+    """attribute of the nodes that holds labels"""
+
+    directed: bool = False
+    """whether edges are directed, where the file does not say"""
 
 
 def file_form(path: Path) -> str:

@@ -1,6 +1,8 @@
 """Graph files of other programs, by their form; see `forms`."""
 
+import re
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -8,12 +10,12 @@ from typing import Any, cast
 import numpy as np
 
 from vicinal.core.data.claimed_size import check_claimed_size
-from vicinal.core.data.labels import Task
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, MissingExtraError
 from vicinal.graphs.data.convert import from_networkx
 from vicinal.graphs.data.formats.adjacency_table import read_adjacency_table
 from vicinal.graphs.data.formats.arrays import (
+    check_no_missing_name,
     open_with,
     read_npy,
     read_npz,
@@ -21,6 +23,7 @@ from vicinal.graphs.data.formats.arrays import (
 )
 from vicinal.graphs.data.formats.forms import (
     UNREAD_FORMS,
+    ReadOptions,
     file_form,
     other_form_note,
     unread_form,
@@ -30,12 +33,26 @@ from vicinal.graphs.data.formats.matlab import read_mat
 from vicinal.graphs.data.formats.pajek import read_pajek
 from vicinal.graphs.data.from_arrays import from_matrix, is_matrix
 from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.tables.text_files import (
+    SAMPLED_BYTES,
+    damage_as_data_error,
+    open_text,
+)
 
 BYTES_PER_BYTE = 50
 """memory for each byte of a text that NetworkX reads"""
 
+BYTES_PER_CELL = 8
+"""memory for each cell of a Parquet file"""
 
-def read_graph_file(path: Path, task: Task, target: str | None) -> GraphTable | None:
+NO_COMMENT = "\0"
+"""what NetworkX looks for within lines: names may hold #"""
+
+GRAPH_ELEMENT = re.compile(r"<(\w+:)?graph[\s>]")
+XML_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+
+
+def read_graph_file(path: Path, options: ReadOptions) -> GraphTable | None:
     """Return the graph of a file; None for tables of edges or nodes.
 
     Raises DataError for a form that is not read, with a hint how to convert it.
@@ -44,7 +61,7 @@ def read_graph_file(path: Path, task: Task, target: str | None) -> GraphTable | 
     if form in UNREAD_FORMS:
         raise unread_form(path, form)
     if form in READERS:
-        table = READERS[form](path, task, target)
+        table = READERS[form](path, options)
         return table.replace(notes=[*other_form_note(path, form), *table.notes])
     return _read_adjacency(path)
 
@@ -58,6 +75,7 @@ def _read_adjacency(path: Path) -> GraphTable | None:
         return None
     if cells.names is not None and len(set(cells.names)) < cells.size:
         raise DataError(f"{path} must have a different name for each row.")
+    check_no_missing_name(cells.names or (), path)
     ends = tuple(np.array(ends, np.int64) for ends in (cells.rows, cells.columns))
     shape = (cells.size, cells.size)
     matrix = coo_matrix((np.array(cells.values), ends), shape=shape)
@@ -78,18 +96,34 @@ def read_parquet(path: Path) -> Any:
             f"{path} is a Parquet file, which pyarrow reads. Install it (pip install "
             "pyarrow), or save the table as CSV."
         )
+    open_with(_check_parquet_size, path)
     return open_with(pd.read_parquet, path)
+
+
+def _check_parquet_size(path: Path) -> None:
+    """Raise DataError if the file claims more cells than it may hold."""
+    claim = import_module("pyarrow.parquet").read_metadata(path)
+    num_cells = claim.num_rows * claim.num_columns
+    check_claimed_size(
+        BYTES_PER_CELL * num_cells,
+        path.stat().st_size,
+        f"{path} has {num_cells:,} cells",
+        "If it is not damaged, save the table as CSV.",
+    )
 
 
 # --- formats of NetworkX -------------------------------------------------------------
 
 
 def _with_networkx(
-    read: Callable[[Path], Any],
-) -> Callable[[Path, Task, str | None], GraphTable]:
-    """Return a reader that converts the NetworkX graph of `read`."""
+    read: Callable[[Path, bool], Any],
+) -> Callable[[Path, ReadOptions], GraphTable]:
+    """Return a reader that converts the NetworkX graph of `read`.
 
-    def read_table(path: Path, task: Task, target: str | None) -> GraphTable:
+    read: takes the path, and whether edges are directed if the file does not say.
+    """
+
+    def read_table(path: Path, options: ReadOptions) -> GraphTable:
         size = path.stat().st_size
         check_claimed_size(
             BYTES_PER_BYTE * size,
@@ -97,34 +131,68 @@ def _with_networkx(
             f"{path} is a text",
             "Save the edges as CSV, or as arrays (npz).",
         )
-        graph = open_with(read, path)
+        graph = open_with(lambda path: read(path, options.directed), path)
         notes = graph.graph.pop(NOTES, [])
-        table = from_networkx(graph, task, target)
+        table = from_networkx(graph, options.task, options.target)
         return table.replace(notes=[*notes, *table.notes])
 
     return read_table
 
 
-def _read_graphml(path: Path) -> Any:
+def _read_graphml(path: Path, directed: bool) -> Any:
     import networkx as nx
 
+    text = XML_COMMENT.sub("", path.read_text(encoding="utf-8", errors="replace"))
+    count = len(GRAPH_ELEMENT.findall(text))
+    if count > 1:
+        raise DataError(
+            f"{path} holds {count} graphs, of which one would be read. Save each in a "
+            "file of its own, or ungroup the nodes if they are groups."
+        )
     return nx.read_graphml(path)
 
 
-def _read_adjlist(path: Path) -> Any:
+def is_networkx_edge_list(path: Path) -> bool:
+    """Return True for an edge list written by NetworkX: `a b {'weight': 2}`."""
+    with damage_as_data_error(path), open_text(path) as file:
+        while first := file.readline(SAMPLED_BYTES):
+            if first.strip() and not first.startswith("#"):
+                break
+    first = first.strip()
+    return " {" in first and first.endswith("}")
+
+
+def _read_edge_list(path: Path, directed: bool) -> Any:
     import networkx as nx
 
-    is_multiline = _has_a_neighbor_a_line(path.read_text(encoding="utf-8"))
-    read: Any = nx.read_multiline_adjlist if is_multiline else nx.read_adjlist
-    graph = read(path)
-    graph.graph[NOTES] = ["an adjacency list has no directions: edges are undirected"]
+    kind: Any = nx.MultiDiGraph if directed else nx.MultiGraph  # merged later
+    lines, comments = _lines_without_comments(path), cast(Any, None)
+    return nx.parse_edgelist(lines, comments=comments, create_using=kind)
+
+
+def _read_adjlist(path: Path, directed: bool) -> Any:
+    import networkx as nx
+
+    lines = _lines_without_comments(path)
+    is_multiline = _has_a_neighbor_a_line(lines)
+    parse: Any = nx.parse_multiline_adjlist if is_multiline else nx.parse_adjlist
+    kind: Any = nx.DiGraph if directed else nx.Graph
+    graph = parse(iter(lines), comments=NO_COMMENT, create_using=kind)
+    if not directed:
+        note = "an adjacency list has no directions: edges are undirected"
+        graph.graph[NOTES] = [note]
     return graph
 
 
-def _has_a_neighbor_a_line(text: str) -> bool:
+def _lines_without_comments(path: Path) -> list[str]:
+    """Return the lines that are not empty and do not begin with #."""
+    with damage_as_data_error(path), open_text(path) as file:
+        return [line for line in file if line.strip() and not line.startswith("#")]
+
+
+def _has_a_neighbor_a_line(texts: list[str]) -> bool:
     """Return True if each node and its degree come before lines of its neighbours."""
-    lines = [line.split() for line in text.splitlines() if not line.startswith("#")]
-    lines = [words for words in lines if words]
+    lines = [text.split() for text in texts]
     k = 0
     while k < len(lines):
         words = lines[k]
@@ -137,7 +205,7 @@ def _has_a_neighbor_a_line(text: str) -> bool:
     return k == len(lines)
 
 
-def _read_gml(path: Path) -> Any:
+def _read_gml(path: Path, directed: bool) -> Any:
     """Read nodes by label if the labels are unique names, otherwise by id."""
     import networkx as nx
 
@@ -147,7 +215,7 @@ def _read_gml(path: Path) -> Any:
         return nx.read_gml(path, label=cast(Any, None))
 
 
-def _read_gexf(path: Path) -> Any:
+def _read_gexf(path: Path, directed: bool) -> Any:
     """Drop the labels if all are unique: they are display names, not classes."""
     import networkx as nx
 
@@ -162,7 +230,7 @@ def _read_gexf(path: Path) -> Any:
 # --- matrices ------------------------------------------------------------------------
 
 
-def _read_mtx(path: Path, task: Task, target: str | None) -> GraphTable:
+def _read_mtx(path: Path, options: ReadOptions) -> GraphTable:
     from scipy.io import mmread
 
     open_with(_check_mtx_numbers, path)
@@ -180,9 +248,9 @@ def _read_mtx(path: Path, task: Task, target: str | None) -> GraphTable:
 def _check_mtx_numbers(path: Path) -> None:
     """Raise DataError for a Matrix Market file of which scipy's parser could crash."""
     with path.open("rb") as file:
-        line = file.readline()
+        line = file.readline(1 << 20)
         while line.startswith(b"%"):
-            line = file.readline()
+            line = file.readline(1 << 20)
         while line:
             if line.translate(None, b"0123456789eE+-. \t\r\nnaifNAIF"):
                 raise DataError(f"{path} cannot be read: no numbers in {line[:60]!r}.")
@@ -203,14 +271,16 @@ def _check_mtx_header(path: Path) -> None:
     )
 
 
-READERS: dict[str, Callable[[Path, Task, str | None], GraphTable]] = {
+read_networkx_edge_list = _with_networkx(_read_edge_list)
+
+READERS: dict[str, Callable[[Path, ReadOptions], GraphTable]] = {
     ".graphml": _with_networkx(_read_graphml),
     ".gexf": _with_networkx(_read_gexf),
     ".gml": _with_networkx(_read_gml),
     ".json": _with_networkx(read_json),
     ".cyjs": _with_networkx(read_json),
     ".adjlist": _with_networkx(_read_adjlist),
-    ".net": _with_networkx(read_pajek),
+    ".net": _with_networkx(lambda path, directed: read_pajek(path)),
     ".npz": read_npz,
     ".npy": read_npy,
     ".mtx": _read_mtx,

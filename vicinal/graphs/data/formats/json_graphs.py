@@ -5,7 +5,7 @@ brought into the node-link form, which is then read.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from vicinal.errors import DataError
 NOTES = "vicinal notes"
 """graph attribute that carries notes about the file"""
 
+SIMPLE = "vicinal simple"
+"""key of a graph whose edges are listed in both directions: adjacency data"""
+
 BYTES_PER_BYTE = 30
 """memory for each byte of JSON"""
 
@@ -22,8 +25,11 @@ ID_ATTRIBUTES = ("name", "value", "shared_name", "SUID")
 """attributes of Cytoscape that may repeat the id"""
 
 
-def read_json(path: Path) -> Any:
-    """Return the NetworkX graph of a JSON file."""
+def read_json(path: Path, directed: bool = False) -> Any:
+    """Return the NetworkX graph of a JSON file.
+
+    directed: whether edges are, where the file does not say.
+    """
     size = path.stat().st_size
     check_claimed_size(
         BYTES_PER_BYTE * size,
@@ -32,7 +38,8 @@ def read_json(path: Path) -> Any:
         "Save a smaller graph, or save it as arrays (npz).",
     )
     data = json.loads(path.read_text(encoding="utf-8-sig"))
-    return _from_node_link(*_as_node_link(data, path), path)
+    node_link, notes = _as_node_link(data, path)
+    return _from_node_link({"directed": directed, **node_link}, notes, path)
 
 
 def _as_node_link(data: Any, path: Path) -> tuple[dict[str, Any], list[str]]:
@@ -78,7 +85,8 @@ def _from_adjacency(data: dict[str, Any]) -> dict[str, Any]:
     ]
     for link in links:
         del link["id"]
-    return {**data, "links": links}
+    is_multigraph = _flag(data.get("multigraph", False), "multigraph")
+    return {**data, "links": links, SIMPLE: not is_multigraph}
 
 
 def _from_cytoscape(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -94,9 +102,9 @@ def _from_cytoscape(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
             links.append({**values, **_texts(values, ("source", "target"))})
             links[-1].pop("id", None)
         else:
-            nodes.append({**values, **_texts(values, ("id",))})
+            nodes.append({**values, **_texts(values, {"id"} & values.keys())})
     for name in ID_ATTRIBUTES:
-        if all(str(node.get(name)) == node["id"] for node in nodes):
+        if all(str(node.get(name)) == node.get("id") for node in nodes):
             for node in nodes:
                 del node[name]
     notes = []
@@ -133,27 +141,55 @@ def _from_node_link(data: dict[str, Any], notes: list[str], path: Path) -> Any:
         raise DataError(f"{path} lists the node {repeated!r} twice.")
     if not all({"source", "target"} <= link.keys() for link in links):
         raise DataError(f"{path} has edges without source and target.")
+    if SIMPLE not in data:  # keys of parallel edges may repeat
+        links = [{k: v for k, v in link.items() if k != "key"} for link in links]
+    links, more = _resolve_ends(links, names, path)
+    flags = {
+        "directed": _flag(data["directed"], "directed"),
+        "multigraph": not data.get(SIMPLE, False),  # so that duplicates are merged
+    }
+    graph = nx.node_link_graph(
+        {**flags, "nodes": nodes, "links": links}, edges="links", name=id_key
+    )
+    graph.graph[NOTES] = [*notes, *more]
+    return graph
+
+
+def _flag(value: Any, name: str) -> bool:
+    """Return a flag, which may be a text; DataError if it is none."""
+    known = {"true": True, "1": True, "false": False, "0": False, "none": False}
+    found = known.get(str(value).strip().lower())
+    if found is None:
+        raise DataError(f"{name!r} must be true or false in JSON. Got {value!r}.")
+    return found
+
+
+def _resolve_ends(
+    links: list[dict[str, Any]], names: list[Any], path: Path
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return edges whose ends are names of nodes, and notes.
+
+    They may be given as texts for numbers, or numbers for texts, or by position. Raises
+    DataError for an end that is no node.
+    """
+    known = set(names)
     ends = [link[end] for link in links for end in ("source", "target")]
     unknown = [end for end in ends if isinstance(end, (list, dict)) or end not in known]
+    if not unknown:
+        return links, []
+    by_text = {str(name): name for name in names}
+    if len(by_text) == len(names) and all(str(end) in by_text for end in ends):
+        return [_with_ends(link, lambda end: by_text[str(end)]) for link in links], []
     numeric_names = any(type(name) is int for name in names)
-    if unknown:
-        if numeric_names or not _are_positions(ends, len(names)):
-            raise DataError(
-                f"{path} has an edge of {unknown[0]!r}, which is not a node."
-            )
-        links = [_resolve_positions(link, names) for link in links]
-        notes = [*notes, "edges refer to nodes by position, starting with 0"]
-    flags = {name: bool(data.get(name)) for name in ("directed", "multigraph")}
-    data = {**flags, "nodes": nodes, "links": links}
-    graph = nx.node_link_graph(data, edges="links", name=id_key)
-    graph.graph[NOTES] = notes
-    return graph
+    if numeric_names or not _are_positions(ends, len(names)):
+        raise DataError(f"{path} has an edge of {unknown[0]!r}, which is not a node.")
+    links = [_with_ends(link, lambda end: names[end]) for link in links]
+    return links, ["edges refer to nodes by position, starting with 0"]
 
 
 def _are_positions(ends: list[Any], count: int) -> bool:
     return all(type(end) is int and 0 <= end < count for end in ends)
 
 
-def _resolve_positions(edge: dict[str, Any], names: list[Any]) -> dict[str, Any]:
-    ends = {end: names[edge[end]] for end in ("source", "target")}
-    return {**edge, **ends}
+def _with_ends(edge: dict[str, Any], name_of: Callable[[Any], Any]) -> dict[str, Any]:
+    return {**edge, **{end: name_of(edge[end]) for end in ("source", "target")}}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from vicinal.core.data.claimed_size import ALWAYS_ALLOWED, MAX_RATIO
-from vicinal.core.data.labels import Task
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError
 from vicinal.graphs.data.detect import ADJACENCY_ARRAYS
@@ -18,6 +17,7 @@ from vicinal.graphs.data.formats.arrays import (
     load_arrays,
     sparse_from_dense,
 )
+from vicinal.graphs.data.formats.forms import ReadOptions
 from vicinal.graphs.data.from_arrays import from_matrix, is_matrix
 from vicinal.graphs.data.graph_table import GraphTable
 
@@ -28,7 +28,7 @@ SECONDS, BYTES_PER_SECOND = 20, 2e6
 """time on a processor for a file, and for each of its bytes"""
 
 
-def read_mat(path: Path, task: Task, target: str | None) -> GraphTable:
+def read_mat(path: Path, options: ReadOptions) -> GraphTable:
     """Read the only square matrix in a MATLAB file; sparse ones come first."""
     variables, others = _read_variables(path)
     matrices = {name: v for name, v in variables.items() if is_matrix(v)}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vicinal.core.data.claimed_size import check_claimed_size
+from vicinal.core.data.labels import quote_names
 from vicinal.errors import DataError
 from vicinal.graphs.data.formats.json_graphs import NOTES
 from vicinal.graphs.data.from_arrays import BYTES_PER_NODE
@@ -38,6 +39,7 @@ class _Network:
         self.arcs: list[tuple[int, int, float]] = []
         self.matrix_row = 0
         self.ignored: set[str] = set()
+        self.relations: set[str] = set()
 
     def read(self) -> Any:
         text = self.path.read_text(encoding="utf-8-sig")
@@ -78,6 +80,8 @@ class _Network:
                 self.ignored.add("the number of vertices of the first mode")
         elif self.section not in KNOWN_SECTIONS:
             self.ignored.add(f"*{self.section}")
+        elif len(words) > 1 and self.section in ("edges", "arcs"):
+            self.relations.add(words[-1])  # *Arcs :1 "knows"
 
     def _add(self, words: list[str]) -> None:
         if self.section == "vertices":
@@ -130,6 +134,9 @@ class _Network:
             values = {"weight": weight} if weighted else {}
             graph.add_edge(names[u - 1], names[v - 1], **values)
         notes = [f"ignored: {', '.join(sorted(self.ignored))}"] if self.ignored else []
+        if self.relations:
+            names = quote_names(sorted(self.relations))
+            notes.append(f"relations of edges are ignored: {names}")
         if self.arcs and self.edges:
             notes.append("*Edges are read as arcs in both directions, beside *Arcs")
         graph.graph[NOTES] = notes

@@ -44,8 +44,7 @@ def table_suffix(path: Path) -> str:
 
 def find_tables(directory: Path) -> TableFiles | None:
     """Return the files of the graph in a directory; None if there are none."""
-    tables = (path for path in directory.iterdir() if table_suffix(path) in SUFFIXES)
-    files = sorted(path for path in tables if path.is_file())
+    files = _list_tables(directory)
     found = _find_linqs(files) or _find_ogb(files) or _find_elliptic(files)
     found = found or _find_named(files)
     if found is None:
@@ -54,6 +53,26 @@ def find_tables(directory: Path) -> TableFiles | None:
     read = {found.edges, found.nodes, found.labels}
     others = (path for path in files if path not in read and _is_table(path))
     return found._replace(others=tuple(others))
+
+
+def competing_edges(directory: Path) -> list[Path]:
+    """Return the files of a directory that may all be its table of edges."""
+    files = _list_tables(directory)
+    return [path for path in files if _has_stem(path, EDGE_STEMS)]
+
+
+def _list_tables(directory: Path) -> list[Path]:
+    """Return the tables in a directory, without hidden files such as ._edges.csv."""
+    tables = (path for path in directory.iterdir() if table_suffix(path) in SUFFIXES)
+    return sorted(k for k in tables if k.is_file() and not k.name.startswith("."))
+
+
+def _has_stem(path: Path, stems: tuple[str, ...]) -> bool:
+    """Return True for a file such as edges.csv or NAME_edges.csv."""
+    name = path.name.lower().removesuffix(".gz")
+    stem, suffix = name.removesuffix(table_suffix(path)), table_suffix(path)
+    ends = tuple(f"{mark}{word}" for mark in "_-." for word in stems)
+    return suffix in TEXT_SUFFIXES and (stem in stems or stem.endswith(ends))
 
 
 def _find_linqs(files: list[Path]) -> TableFiles | None:

@@ -5,15 +5,15 @@ node table does not list, a weight that is negative or not a number. Node names 
 texts and are kept as they are, but integers that became 1.0 are restored.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from vicinal.core.compute.memory import free_memory
-from vicinal.core.data.csv_tables import EMPTY, named_column, restore_integers
-from vicinal.core.data.labels import is_missing, quote_names
+from vicinal.core.data.csv_tables import is_empty, named_column
+from vicinal.core.data.labels import quote_names
 from vicinal.core.data.names import problem_of_name
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
@@ -21,19 +21,22 @@ from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.tables.column_names import (
     GRAPH_COLUMNS,
     RELATION_COLUMNS,
-    WEIGHT_COLUMNS,
     is_number,
-    is_row_number_name,
     lower,
-    named_ends,
-    only_two_columns,
-    paired_ends,
+    may_be_weight,
 )
 from vicinal.graphs.data.tables.duplicate_edges import merge_duplicate_edges
 from vicinal.graphs.data.tables.edge_cells import (
+    describe_weight,
+    distinct_cells,
     holds_directions,
     parse_weights,
     read_directions,
+)
+from vicinal.graphs.data.tables.end_columns import (
+    cells_as_text,
+    end_columns,
+    weight_column_of,
 )
 from vicinal.graphs.data.tables.node_names import (
     SHORTENED,
@@ -50,6 +53,8 @@ EMPTY_END, UNKNOWN_END, SHORTENED_END, INVALID_END = -1, -2, -3, -4
 MOST_QUARANTINED = 1000
 """edges quarantined by name; further ones are only counted"""
 
+LineOf = Callable[[int], int]
+"""the line in a file of a row of a table; of a DataFrame the row itself"""
 
 BYTES_PER_EDGE = 80
 """memory needed while edges are read and duplicates merged"""
@@ -103,7 +108,8 @@ class EdgeReader:
 
     ids: names of all nodes, if a table lists them; otherwise every end is a node.
     relation: name of the relation column; None: a single relation. columns: names of
-    the others.
+    the others. kinds: names of two kinds of nodes, if sources and targets are different
+    nodes even with equal names.
     """
 
     def __init__(
@@ -111,7 +117,9 @@ class EdgeReader:
         ids: Iterable[str] | None = None,
         relation: str | None = None,
         columns: TableColumns | None = None,
+        kinds: tuple[str, str] | None = None,
     ) -> None:
+        self.kinds = kinds
         self.ids_are_complete, self.relation = ids is not None, relation
         self.columns = columns or TableColumns()
         self.quarantined: list[Quarantined] = []
@@ -131,8 +139,8 @@ class EdgeReader:
     def has_edges(self) -> bool:
         return any(len(chunk.source) for chunk in self._chunks)
 
-    def add(self, frame: Any, first_line: int) -> None:
-        """Add the edges of a DataFrame. first_line: of its first row in the file."""
+    def add(self, frame: Any, line_of: LineOf) -> None:
+        """Add the edges of a DataFrame. line_of: the line of each row, for messages."""
         self.names_of_columns = list(map(str, frame.columns))
         frame = self.columns.drop_from(frame)
         (source, target), note = end_columns(frame.columns, self.columns)
@@ -161,14 +169,14 @@ class EdgeReader:
             cells = frame[weight_column]
             checks += [np.isnan(weight), weight < 0]
             reasons += [
-                lambda k: f"weight {cells.iloc[k]!r} is not a number of float32",
+                lambda k: describe_weight(cells.iloc[k]),
                 lambda k: f"weight {weight[k]:g} is negative",
             ]
         valid = np.ones(len(frame), bool)
         for invalid, describe in zip(checks, reasons, strict=True):
             for k in np.flatnonzero(invalid & valid).tolist():
                 edge = f"{names[0][k]} - {names[1][k]}"
-                self._quarantine(edge, f"line {k + first_line}: {describe(k)}")
+                self._quarantine(edge, f"line {line_of(k)}: {describe(k)}")
             valid &= ~invalid
         self._note_unused_columns(frame, (source, target, weight_column))
         ones = np.ones(len(frame), np.float32)
@@ -197,10 +205,10 @@ class EdgeReader:
 
     def _read_weights(self, frame: Any) -> np.ndarray:
         column = frame[weight_column_of(frame, self.columns)]
-        weight, has_commas = parse_weights(column)
-        if has_commas:
-            text = f"the weights in {str(column.name)!r} have a decimal comma"
-            self._notes[f"{text}: 0,5 is read as 0.5"] = None
+        text = f"the weights in {str(column.name)!r} have a decimal comma"
+        note = f"{text}: 0,5 is read as 0.5"
+        weight, has_commas = parse_weights(column, note in self._notes)
+        self._notes |= {note: None} if has_commas else {}
         return weight
 
     def _read_relations(self, frame: Any) -> np.ndarray | None:
@@ -208,7 +216,7 @@ class EdgeReader:
         known = {lower(name): name for name in frame.columns}
         if self.relation is None:
             candidates = (known[name] for name in RELATION_COLUMNS if name in known)
-            several = [name for name in candidates if frame[name].nunique() > 1]
+            several = [k for k in candidates if len(distinct_cells(frame[k])) > 1]
             if several and not holds_directions(frame[several[0]]):
                 self._unused_relation = self._unused_relation or str(several[0])
             return None
@@ -231,7 +239,7 @@ class EdgeReader:
     def _row_of(self, name: str) -> int:
         if (row := self.rows.get(name)) is not None:
             return row
-        if name.lower() in EMPTY:
+        if is_empty(name):
             return EMPTY_END
         if SHORTENED_NAME.fullmatch(name):
             return SHORTENED_END
@@ -256,7 +264,7 @@ class EdgeReader:
                 continue
             first = next(filter(None, cells_as_text(frame[name])), None)
             if first is not None:
-                numeric = is_number(first) and not is_row_number_name(name)
+                numeric = is_number(first) and may_be_weight(name)
                 self._unused[str(name)] = numeric
 
     def _collect_notes(self) -> list[str]:
@@ -283,10 +291,11 @@ class EdgeReader:
             notes.append(f"columns of the edges ignored: {quote_names(others)}{hint}")
         return notes
 
-    def to_edges(self, directed: bool) -> Edges:
+    def to_edges(self, directed: bool, keep_order: bool = False) -> Edges:
         """Return all edges with duplicates merged; NoDataError if there are none.
 
-        A column Type of Gephi decides whether they are directed.
+        A column Type of Gephi decides whether they are directed. keep_order: u - v and
+        v - u are two edges, though they have no direction.
         """
         notes = self._collect_notes()
         if not self.has_edges:
@@ -299,7 +308,7 @@ class EdgeReader:
         source, target, weight, relation, is_directed = (
             np.concatenate([chunk[k] for chunk in self._chunks]) for k in range(5)
         )
-        if is_directed.any() and not directed:
+        if is_directed.any() and not (directed or keep_order):
             directed = True
             notes.append("the edges are directed: the column Type says so")
         if len(is_directed) == len(source) and directed and not is_directed.all():
@@ -309,14 +318,16 @@ class EdgeReader:
             ends[:, len(source) :] = ends[::-1, len(source) :]
             (source, target), weight = ends, weight[order]
             relation = relation[order] if len(relation) else relation
-            notes.append(
-                f"{len(both):,} edges of type Undirected are read in both directions"
-            )
+            count = pluralize(len(both), "edge")
+            notes.append(f"{count} of type Undirected read in both directions")
         weighted = any(chunk.weighted for chunk in self._chunks)
         ids, sides = np.array(list(self.rows), dtype=object), None
-        ends_of = str(self.end_columns[0]), str(self.end_columns[1])
-        if not self.ids_are_complete:
-            found = separate_sides(ids, source, target, ends_of)
+        ends_of = self.kinds or (str(self.end_columns[0]), str(self.end_columns[1]))
+        if self.ids_are_complete:
+            self._check_kinds(source, target)
+        else:
+            forced = self.kinds is not None
+            found = separate_sides(ids, source, target, ends_of, forced=forced)
             if found is not None:
                 ids, source, target, sides, more = found
                 notes += more
@@ -325,7 +336,7 @@ class EdgeReader:
             target,
             weight if weighted else None,
             len(ids),
-            directed,
+            directed or keep_order,
             relation if self.relation else None,
         )
         edges = Edges(
@@ -335,7 +346,7 @@ class EdgeReader:
             merged_weight,
             self.quarantined,
             notes + more,
-            directed=directed,
+            directed=directed or keep_order,
             sides=sides,
             end_columns=ends_of,
         )
@@ -345,67 +356,16 @@ class EdgeReader:
         names = tuple(sorted(self._relations))
         return edges._replace(relation=rank[relation], relations=names)
 
-
-def cells_as_text(column: Any) -> list[str]:
-    """Return the cells of a column as stripped texts; missing ones as ""."""
-    cells = column.tolist()
-    if not all(type(cell) is str for cell in cells):
-        cells = restore_integers(column)
-        cells = ["" if is_missing(cell) else str(cell) for cell in cells]
-    return [cell.strip() for cell in cells]
-
-
-def find_column(frame: Any, names: Iterable[str]) -> Any | None:
-    """Return the first column of these names, in any case; None if there is none."""
-    known = {lower(name): name for name in frame.columns}
-    return next((known[name] for name in names if name in known), None)
-
-
-def edge_columns(frame: Any) -> tuple[Any, Any, Any | None] | None:
-    """Return the columns of source, target and weight; None if not named so."""
-    ends = named_ends(frame.columns)
-    return None if ends is None else (*ends, find_column(frame, WEIGHT_COLUMNS))
-
-
-def end_columns(
-    names: Sequence[Any], columns: TableColumns
-) -> tuple[tuple[Any, Any], list[str]]:
-    """Return the columns of source and target, and a note if their names are unusual.
-
-    Those that the user named, those of the usual names, two whose names are alike, or
-    the only two. Raises DataError if there are none.
-    """
-    names = list(names)
-    given = columns.source_column, columns.destination_column
-    ends = named_ends(names)
-    if given != (None, None):
-        usual = ends or (None, None)
-        found = [
-            other if name is None else named_column(names, name, "the table of edges")
-            for name, other in zip(given, usual, strict=True)
-        ]
-        if None not in found and found[0] != found[1]:
-            return (found[0], found[1]), []
-    elif ends is not None:
-        return ends, []
-    elif other := paired_ends(names) or only_two_columns(names):
-        note = (
-            f"edges are read from the columns {str(other[0])!r} and {str(other[1])!r}; "
-            "--source-column and --destination-column name others"
-        )
-        return other, [note]
-    raise DataError(
-        "A table of edges must name the columns source and target. Got "
-        f"{', '.join(map(str, names))}. Name two of them with --source-column and "
-        "--destination-column, or rename them."
-    )
-
-
-def weight_column_of(frame: Any, columns: TableColumns) -> Any | None:
-    """Return the column of weights, which the user may have named; or None."""
-    if columns.weight_column is None:
-        return find_column(frame, WEIGHT_COLUMNS)
-    return named_column(frame.columns, columns.weight_column, "the table of edges")
+    def _check_kinds(self, source: np.ndarray, target: np.ndarray) -> None:
+        """Raise DataError if nodes of a table are sources and targets of two kinds."""
+        shared = [] if self.kinds is None else np.intersect1d(source, target)
+        if len(shared):
+            name = [*self.rows][shared[0]]
+            raise DataError(
+                f"{name!r} is a node of {' and of '.join(self.kinds or ())}, but the "
+                "table of nodes lists it once. Give the nodes of both kinds different "
+                "names, or read the edges without a table of nodes."
+            )
 
 
 def _describe_end(

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from vicinal.errors import DataError
-from vicinal.graphs.data.tables.column_names import GRAPH_COLUMNS
-from vicinal.graphs.data.tables.edge_list import cells_as_text, find_column
+from vicinal.graphs.data.tables.column_names import GRAPH_COLUMNS, lower
+from vicinal.graphs.data.tables.end_columns import cells_as_text, find_column
 
 CERTAIN_COLUMNS = ("graph_id", "graphid")
 """names that mean a column of graphs; `graph` and `g` may as well mean a feature"""
@@ -25,7 +25,7 @@ class GraphColumn:
 
     def __init__(self, named: Iterable[str | None] = ()) -> None:
         self.notes: list[str] = []
-        self._named = {_lower(name) for name in named}
+        self._named = {lower(name) for name in named}
         self._graph_of: dict[str, str] = {}
 
     def add(self, frame: Any, name_columns: Iterable[Any], effect: str) -> None:
@@ -61,13 +61,9 @@ class GraphColumn:
 
     def _note(self, column: Any, text: str) -> None:
         """Keep the first note, unless the user named the column."""
-        if not self.notes and _lower(column) not in self._named:
+        if not self.notes and lower(column) not in self._named:
             self.notes.append(text)
 
 
 def _is_certain(column: Any) -> bool:
-    return _lower(column) in CERTAIN_COLUMNS
-
-
-def _lower(name: Any) -> str:
-    return str(name).strip().lower()
+    return lower(column) in CERTAIN_COLUMNS

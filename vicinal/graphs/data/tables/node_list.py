@@ -14,7 +14,6 @@ from vicinal.core.data.csv_tables import clean_cell, named_column
 from vicinal.core.data.label_parsing import Labels, parse_labels
 from vicinal.core.data.labels import (
     DECIMAL_COMMA,
-    SPLIT_ALIASES,
     THOUSANDS,
     Task,
     note_classes_missing_from_splits,
@@ -22,34 +21,39 @@ from vicinal.core.data.labels import (
 )
 from vicinal.core.data.names import problem_of_name
 from vicinal.core.data.quarantine import Quarantined
-from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.graphs.data.tables.column_names import (
     ID_COLUMNS,
     LABEL_COLUMNS,
-    SPLIT_COLUMNS,
     lower,
     plain_names,
 )
-from vicinal.graphs.data.tables.edge_list import cells_as_text, find_column
+from vicinal.graphs.data.tables.end_columns import (
+    cells_as_text,
+    check_unique_columns,
+    find_column,
+)
 from vicinal.graphs.data.tables.node_names import (
     SHORTENED,
     SHORTENED_NAME,
     are_float_names,
+    is_missing_id,
     restore_names,
 )
+from vicinal.graphs.data.tables.split_columns import read_split
 from vicinal.graphs.data.tables.text_files import (
+    SAMPLED_BYTES,
+    TableText,
+    TextFormat,
+    check_exists,
     damage_as_data_error,
     open_text,
     read_format,
-    split_lines,
 )
 from vicinal.graphs.data.tables.vectors import expand_vectors
 from vicinal.graphs.settings import TableColumns
 
 NODE_COLUMNS = "id[,label,split,...]"
-MISSING_IDS = frozenset({"", "nan", "none", "null", "<na>"})
-"""cells, in lower case, that name no node"""
 
 
 class Nodes(NamedTuple):
@@ -76,20 +80,21 @@ def read_node_file(
     """
     import pandas as pd
 
-    separator, num_skipped, rows = read_format(path, expected)
-    if separator is None:  # one column, whose names may hold spaces
-        separator = "," if len(rows[0]) == 1 else r"\s+"
-    header = None
+    form = read_format(path, expected)
+    if form.separator is None and len(form.rows[0]) == 1:  # names may hold spaces
+        form = form._replace(separator=",")
+    header = _commented_header(form)
     with damage_as_data_error(path), open_text(path) as file, warnings.catch_warnings():
-        skipped = [file.readline() for _ in range(num_skipped)]
-        if skipped:
-            header = _commented_header(skipped[-1], separator, rows[0])
+        for _ in range(form.num_skipped):
+            file.readline(SAMPLED_BYTES)
         # rows longer than the header would shift or lose cells
         warnings.simplefilter("error", pd.errors.ParserWarning)
+        text: Any = TableText(file, form.separator, has_comments=False)
         frame = pd.read_csv(
-            file,
-            sep=separator,
+            text,
+            sep=form.pandas_separator,
             header=0 if header is None else None,
+            names=form.rows[0] if form.has_row_names else None,
             dtype=str,
             keep_default_na=False,
             index_col=False,
@@ -99,26 +104,21 @@ def read_node_file(
     names = header or plain_names(list(frame.columns))
     if len(set(names)) == len(names):
         frame.columns = names
-    first_line = num_skipped + (2 if header is None else 1)
+    first_line = form.num_skipped + (2 if header is None else 1)
     return frame, first_line, _replace_decimal_commas(frame)
 
 
-def _commented_header(
-    line: str, separator: str, first_row: list[str]
-) -> list[str] | None:
+def _commented_header(form: TextFormat) -> list[str] | None:
     """Return the names in a comment such as `# id,label` above the first row."""
-    text = line.lstrip("#% ").rstrip()
-    names = plain_names(
-        split_lines([text], None if separator == r"\s+" else separator)[0]
-    )
-    fits = len(names) == len(first_row) and bool({*map(lower, names)} & {*ID_COLUMNS})
-    return names if fits and not {*map(lower, first_row)} & {*ID_COLUMNS} else None
+    names, usual = form.commented_names or [], {*ID_COLUMNS}
+    has_header = bool({*map(lower, form.rows[0])} & usual)
+    return names if usual & {*map(lower, names)} and not has_header else None
 
 
 def _replace_decimal_commas(frame: Any) -> list[str]:
     """Write points in columns of numbers such as 0,5; return notes.
 
-    Where all commas may as well be those of thousands, the column is kept.
+    Where all commas may as well be those of thousands, the column is kept, with a note.
     """
     notes = []
     for name in frame.columns:
@@ -129,14 +129,19 @@ def _replace_decimal_commas(frame: Any) -> list[str]:
         commas, others = cells[has_comma], cells[~has_comma & (cells != "")].dropna()
         if not commas.map(DECIMAL_COMMA.fullmatch).notna().all():
             continue
-        if others.map(parse_number).isna().any() or (
-            commas.map(THOUSANDS.fullmatch).notna().all()
-        ):
+        if others.map(parse_number).isna().any():
+            continue
+        first = commas.iloc[0]
+        if commas.map(THOUSANDS.fullmatch).notna().all():
+            notes.append(
+                f"column {str(name)!r} is read as texts: {first} may have a decimal "
+                f"comma or thousands; write it as {first.replace(',', '.')} or "
+                f"{first.replace(',', '')}"
+            )
             continue
         frame[name] = cells.str.replace(",", ".", regex=False)
-        point = commas.iloc[0].replace(",", ".")
-        note = f"column {str(name)!r} has a decimal comma: {commas.iloc[0]} is read as "
-        notes.append(note + point)
+        note = f"column {str(name)!r} has a decimal comma: {first} is read as "
+        notes.append(note + first.replace(",", "."))
     return notes
 
 
@@ -156,6 +161,7 @@ def find_id_column(
     another column does, or the index, which is then a column of the table that is
     returned. Raises DataError if there is none.
     """
+    check_unique_columns(frame, "nodes")
     named, indexed = columns.id_column, _with_index(frame)
     if named is not None:
         table = frame if find_column(frame, [lower(named)]) is not None else indexed
@@ -174,7 +180,7 @@ def find_id_column(
 
     best, notes = usual, []
     if wanted and (usual is None or share(usual) < 0.5):
-        others = [k for k in indexed.columns if k != usual and _names_rows(indexed[k])]
+        others = [k for k in indexed.columns if k != usual and are_unique(indexed[k])]
         other = max(others, key=share, default=None)
         if other is not None and share(other) >= 0.5:
             note = f"nodes are named by the column {str(other)!r}, as in the edges"
@@ -188,10 +194,12 @@ def find_id_column(
     return (frame if best in frame.columns else indexed), best, notes
 
 
-def _names_rows(column: Any) -> bool:
-    """Return True if all cells differ; vectors name nothing."""
-    is_vector = len(column) > 0 and isinstance(column.iloc[0], (list, np.ndarray))
-    return not is_vector and bool(column.is_unique)
+def are_unique(column: Any) -> bool:
+    """Return True if all cells differ; lists and other vectors name nothing."""
+    try:
+        return bool(column.is_unique)
+    except TypeError:  # they have no hash
+        return False
 
 
 def _with_index(frame: Any) -> Any:
@@ -227,7 +235,6 @@ def read_nodes(
     group_column = None
     if group is not None:
         group_column = named_column(frame.columns, group, "the table of nodes")
-    split_column = find_column(frame, SPLIT_COLUMNS)
     ids, quarantined, notes = names or [], [], []
     if names is None:
         all_ids = node_names(frame[id_column])
@@ -239,14 +246,14 @@ def read_nodes(
         frame, ids = frame.iloc[rows], [all_ids[row] for row in rows]
     cells = None if label_column is None else frame[label_column]
     labels = parse_labels(ids, cells, task)
-    split = None
     if target is None:
         notes += _note_other_label_columns(frame, label_column)
-    if split_column is not None:
-        split, split_notes = parse_splits(frame[split_column].tolist())
-        notes += split_notes + _note_missing_classes(labels, split)
-    used = {id_column, label_column, split_column, group_column}
+    used = {id_column, label_column, group_column}
     rest = frame[[name for name in frame.columns if name not in used]]
+    rest, split, split_notes = read_split(rest)
+    notes += split_notes
+    if split is not None:
+        notes += _note_missing_classes(labels, split)
     rest, vector_notes = expand_vectors(rest)
     notes += vector_notes
     groups = None if group_column is None else _number(frame[group_column].tolist())
@@ -267,7 +274,7 @@ def unique_rows(ids: list[str], first_line: int) -> tuple[list[int], list[Quaran
     rows, quarantined = [], []
     for row, name in enumerate(ids):
         line = f"line {row + first_line}"
-        if name.lower() in MISSING_IDS:
+        if is_missing_id(name):
             quarantined.append(Quarantined(name, "", f"{line}: the id is empty"))
         elif SHORTENED_NAME.fullmatch(name):
             reason = f"{line}: the id {SHORTENED}"
@@ -293,18 +300,6 @@ def _note_other_label_columns(frame: Any, label_column: Any) -> list[str]:
         f"labels are read from the column {label_column!r}; {others[0]!r} is used as a "
         "feature (choose with --target)"
     ]
-
-
-def parse_splits(cells: list[Any]) -> tuple[np.ndarray, list[str]]:
-    """Return train, val, test or "" for each cell [N], and notes on unknown values."""
-    words = [(clean_cell(cell) or "").lower() for cell in cells]
-    unknown = sorted({word for word in words if word and word not in SPLIT_ALIASES})
-    notes = [
-        f"{pluralize(words.count(word), 'node')} with split {word!r}, which is not "
-        "train, val or test: their labels are ignored"
-        for word in unknown
-    ]
-    return np.array([SPLIT_ALIASES.get(word, "") for word in words]), notes
 
 
 def _note_missing_classes(labels: Labels, split: np.ndarray) -> list[str]:
@@ -333,10 +328,7 @@ def _number(cells: list[Any]) -> np.ndarray:
 
 def read_node_names(path: Path, columns: TableColumns | None = None) -> list[str]:
     """Return the node names of a table, from its column of ids."""
-    if not path.exists():
-        raise NoDataError(
-            f"There is nothing at {path}. Check the spelling of the path."
-        )
+    check_exists(path)
     frame, _, _ = read_node_file(path, "id")
     named = columns.id_column if columns is not None else None
     usual = ID_COLUMNS if named is None else (lower(named), *ID_COLUMNS)

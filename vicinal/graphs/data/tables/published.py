@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from vicinal.core.data.label_parsing import no_labels, parse_labels
-from vicinal.core.data.labels import Task
+from vicinal.core.data.labels import SPLIT_ALIASES, Task
+from vicinal.core.data.splits import TRAIN
 from vicinal.errors import DataError
 from vicinal.graphs.data.tables.directories import TableFiles
 from vicinal.graphs.data.tables.node_list import Nodes, unique_rows
 from vicinal.graphs.data.tables.text_files import (
+    TableText,
     damage_as_data_error,
     open_text,
     read_format,
@@ -35,15 +37,15 @@ def read_published(files: TableFiles, task: Task) -> Nodes:
 
 def _read_linqs(files: TableFiles, task: Task) -> Nodes:
     assert files.nodes is not None
-    frame = _read_cells(files.nodes, text_columns=(0, -1))
+    frame = _read_cells(files.nodes, text_columns=(0, -1), min_width=2)
     return _nodes(frame[0], frame.iloc[:, 1:-1], frame.iloc[:, -1], task)
 
 
 def _read_elliptic(files: TableFiles, task: Task) -> Nodes:
     assert files.nodes is not None and files.labels is not None
     frame = _read_cells(files.nodes, text_columns=(0,))
-    labels = _read_cells(files.labels, text_columns=(0, 1)).drop_duplicates(0)
-    label = frame[0].map(labels.set_index(0)[1]).fillna("")
+    labels = _read_cells(files.labels, text_columns=(0, 1), min_width=2)
+    label = frame[0].map(labels.drop_duplicates(0).set_index(0)[1]).fillna("")
     return _nodes(frame[0], frame.iloc[:, 1:], label, task)
 
 
@@ -60,14 +62,51 @@ def _read_ogb(files: TableFiles, task: Task) -> Nodes:
     frame = _read_cells(files.nodes)
     ids = pd.Series(range(len(frame))).astype(str)
     if files.labels is None:
-        return _nodes(ids, frame, None, task)
-    labels = _read_cells(files.labels, text_columns=(0,))
-    if labels.shape != (len(frame), 1):
-        raise DataError(
-            f"{files.labels} must have one label for each of {len(frame):,} nodes. Got "
-            f"{len(labels):,} rows of {labels.shape[1]}."
-        )
-    return _nodes(ids, frame, labels[0], task)
+        nodes = _nodes(ids, frame, None, task)
+    else:
+        labels = _read_cells(files.labels, text_columns=(0,))
+        if labels.shape != (len(frame), 1):
+            raise DataError(
+                f"{files.labels} must have one label for each of {len(frame):,} nodes. "
+                f"Got {len(labels):,} rows of {labels.shape[1]}."
+            )
+        nodes = _nodes(ids, frame, labels[0], task)
+    split, notes = _read_ogb_split(files.nodes.parent, len(frame))
+    return nodes._replace(split=split, notes=[*nodes.notes, *notes])
+
+
+def _read_ogb_split(directory: Path, count: int) -> tuple[np.ndarray | None, list[str]]:
+    """Return the split [N] of `split/NAME/train.csv` and others, and notes.
+
+    The files hold row numbers, beside the directory `raw` of the tables if there is
+    one. Several splits are not read.
+    """
+    root = directory.parent if directory.name == "raw" else directory
+    found = [*(root / "split").iterdir()] if (root / "split").is_dir() else []
+    schemes = sorted(path for path in found if _split_files(path))
+    names = ", ".join(path.name for path in schemes)
+    if len(schemes) != 1:
+        return None, [f"several splits are not read: {names}"] if schemes else []
+    split = np.full(count, "", dtype="U5")
+    for part, file in _split_files(schemes[0]).items():
+        rows = _read_cells(file, number_type=np.int64).to_numpy().ravel()
+        if len(rows) and (rows.min() < 0 or rows.max() >= count):
+            raise DataError(
+                f"{file} must hold numbers of nodes from 0 to {count - 1}. Got "
+                f"{rows.min() if rows.min() < 0 else rows.max()}."
+            )
+        split[rows] = part
+    return split, [f"the split is that of split/{names}"]
+
+
+def _split_files(directory: Path) -> dict[str, Path]:
+    """Return train.csv, valid.csv and test.csv by the names of their splits."""
+    found = {}
+    for name in ("train", "valid", "val", "test"):
+        for path in (directory / f"{name}.csv.gz", directory / f"{name}.csv"):
+            if path.is_file():
+                found[SPLIT_ALIASES[name]] = path
+    return found if TRAIN in found else {}
 
 
 def _nodes(names: Any, features: Any, labels: Any, task: Task) -> Nodes:
@@ -81,25 +120,39 @@ def _nodes(names: Any, features: Any, labels: Any, task: Task) -> Nodes:
     return Nodes(ids, x, parsed, None, None, quarantined, [])
 
 
-def _read_cells(path: Path, text_columns: tuple[int, ...] = ()) -> Any:
+def _read_cells(
+    path: Path,
+    text_columns: tuple[int, ...] = (),
+    min_width: int = 1,
+    number_type: Any = np.float32,
+) -> Any:
     """Return the cells of a table without a header: numbers, and some columns of text.
 
-    text_columns: their positions, -1 is the last.
+    text_columns: their positions, -1 is the last. DataError for less than `min_width`
+    columns.
     """
     import pandas as pd
 
     form = read_format(path)
     width = len(form.rows[0])
+    if width < min_width:
+        raise DataError(
+            f"{path} must have {min_width} columns or more. Got {width}: "
+            f"{form.rows[0][0][:80]!r}."
+        )
     texts = {column % width for column in text_columns if column < width}
     try:
         with damage_as_data_error(path), open_text(path) as file:
+            text: Any = TableText(file, form.separator, has_comments=False)
             return pd.read_csv(
-                file,
-                sep=r"\s+" if form.separator is None else form.separator,
+                text,
+                sep=form.pandas_separator,
                 header=None,
-                dtype={k: str if k in texts else np.float32 for k in range(width)},  # pyright: ignore[reportArgumentType]
+                dtype={k: str if k in texts else number_type for k in range(width)},  # pyright: ignore[reportArgumentType]
                 keep_default_na=True,
             )
+    except DataError:
+        raise
     except ValueError as error:
         raise DataError(
             f"{path} must hold numbers, without a header: {error}."

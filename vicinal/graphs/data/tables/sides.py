@@ -24,7 +24,8 @@ ROLES = frozenset(
     "tail subject object left right in out sender receiver recipient citing cited "
     "cites reference follower followee followed following follows friend neighbor "
     "neighbour other partner peer caller callee payer payee first second upstream "
-    "downstream previous next predecessor successor linked related similar".split()
+    "downstream previous next predecessor successor linked related similar contact "
+    "colleague".split()
 )
 """words for the part that a node plays in an edge, which say nothing of its kind"""
 
@@ -34,7 +35,9 @@ ROLE_PAIRS = frozenset(
         *("parent child", "mother child", "father child", "predator prey"),
         *("boss employee", "manager employee", "supervisor employee", "mentor mentee"),
         *("manager subordinate", "buyer seller", "lender borrower", "giver taker"),
-        *("winner loser", "home away", "ancestor descendant"),
+        *("winner loser", "home away", "ancestor descendant", "ego alter"),
+        *("nominator nominee", "rater ratee", "truster trustee", "trustor trustee"),
+        *("inviter invitee", "exporter importer"),
     )
 )
 """roles of one kind of node, where they are those of both columns"""

@@ -5,11 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from vicinal.core.data.claimed_size import check_claimed_size
 from vicinal.core.data.csv_tables import clean_cell
 from vicinal.core.text import pluralize
 
 BRACKETS = re.compile(r"\s*[\[(]([^\[\]()]*)[\])]\s*")
 SEPARATORS = re.compile(r"[\s,;]+")
+BYTES_PER_NUMBER = 16
+"""memory for a number of a vector: it is copied once"""
 
 
 def expand_vectors(frame: Any) -> tuple[Any, list[str]]:
@@ -47,9 +50,24 @@ def _matrix_of(name: str, cells: list[Any]) -> tuple[np.ndarray | None, str]:
     width = lengths.pop()
     if not width:
         return None, ""
+    _check_num_cells(name, len(cells), width, num_given)
     missing = np.full(width, np.nan)
     rows = [missing if vector is None else vector for vector in vectors]
     return np.array(rows), f"column {name!r} is read as {pluralize(width, 'number')}"
+
+
+def _check_num_cells(name: str, num_rows: int, width: int, num_given: int) -> None:
+    """Raise DataError for a matrix that is far larger than the vectors that are given.
+
+    name: of the column of `num_rows` cells, of which `num_given` hold `width` numbers.
+    """
+    check_claimed_size(
+        BYTES_PER_NUMBER * num_rows * width,
+        BYTES_PER_NUMBER * num_given * width,
+        f"{name!r} has {num_rows:,} rows of {width:,} numbers, {num_given:,} of them "
+        "given",
+        "Give all nodes a vector, or drop the column.",
+    )
 
 
 def _is_given(cell: Any) -> bool:
