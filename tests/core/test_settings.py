@@ -92,6 +92,8 @@ def test_an_unknown_name_suggests_a_similar_one():
 @given(st.data())
 def test_json_round_trip(data):
     values = {name: data.draw(st.sampled_from(TAKEN[name])) for name in TAKEN}
+    if values["deterministic"]:
+        values["minutes"] = None  # they exclude each other
     made = TrainingSettings(**values)
     text = json.dumps(made.to_dict())
     assert TrainingSettings.from_dict(json.loads(text)) == made

@@ -187,8 +187,17 @@ def test_groups_of_friends_are_predicted(friends):
     assert model.predict([pair]).tolist() == [True]
 
 
-@pytest.mark.parametrize("embeddings", ["layers", "free"])
-@pytest.mark.parametrize("decoder", ["dot", "bilinear", "mlp"])
+@pytest.mark.parametrize(
+    ("decoder", "embeddings"),
+    [
+        ("dot", "free"),
+        ("bilinear", "layers"),
+        ("mlp", "layers"),
+        pytest.param("dot", "layers", marks=pytest.mark.slow),
+        pytest.param("bilinear", "free", marks=pytest.mark.slow),
+        pytest.param("mlp", "free", marks=pytest.mark.slow),
+    ],
+)
 def test_every_decoder_learns(friends, decoder, embeddings, tmp_path):
     model = LinkPredictor(
         decoder=decoder, node_embeddings=embeddings, epochs=25, hidden=16, minutes=None

@@ -530,7 +530,10 @@ def test_isolated_nodes_are_predicted_from_their_features(tmp_path):
     assert model.predict_nodes().isolated.sum() == 28
 
 
-@pytest.mark.parametrize("network", ["sage", "gat", "gcnii"])
+@pytest.mark.parametrize(
+    "network",
+    ["sage", *(pytest.param(n, marks=pytest.mark.slow) for n in ("gat", "gcnii"))],
+)
 def test_bfloat16_trains_as_well_as_float32(network, block_graph):
     settings: dict[str, Any] = {
         "network": network,

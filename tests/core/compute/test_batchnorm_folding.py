@@ -12,6 +12,8 @@ from vicinal.core.compute.batchnorm_folding import (
 from vicinal.images.networks import NETWORKS, build
 from vicinal.images.networks.vgg import CONFIGURATION_A, VGG
 
+LARGE = ("resnet34", "resnet50", "convnext_tiny")
+
 
 def unsettled(network: nn.Module) -> nn.Module:
     """Batch norms whose fixed numbers matter."""
@@ -38,7 +40,10 @@ def norms(network: nn.Module) -> int:
     return sum(isinstance(m, nn.BatchNorm2d) for m in network.modules())
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n in LARGE else ()) for n in NETWORKS],
+)
 def test_every_network_computes_the_same(name):
     size = max(32, NETWORKS[name].min_size)
     network = unsettled(make_network(name, size))

@@ -30,9 +30,9 @@ def randomised(name: str, **how: object):
     [
         ("small", {"image_size": 32, "in_channels": 3}, 32),
         ("mobilenet_v2", {"padding": "tensorflow"}, 64),
-        ("mobilenet_v2", {}, 64),
-        ("resnet18", {}, 64),
-        ("convnext_atto", {}, 64),
+        pytest.param("mobilenet_v2", {}, 64, marks=pytest.mark.slow),
+        pytest.param("resnet18", {}, 64, marks=pytest.mark.slow),
+        pytest.param("convnext_atto", {}, 64, marks=pytest.mark.slow),
     ],
 )
 @torch.inference_mode()
@@ -53,7 +53,15 @@ def test_outputs_are_copies():
     assert first.tolist() == [[2.0] * 3] * 2
 
 
-@pytest.mark.parametrize("harm", ["none", "cut", "noise", "no weights"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "none",
+        "cut",
+        pytest.param("noise", marks=pytest.mark.slow),
+        pytest.param("no weights", marks=pytest.mark.slow),
+    ],
+)
 def test_a_cached_network_computes_the_same(tmp_path, harm):
     kept, x = tmp_path / "traced" / "name.xml", torch.randn(3, 4)
     layer = torch.nn.Linear(4, 2).requires_grad_(False)
@@ -102,6 +110,7 @@ print(*said)
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_after_another_thread_deleted_a_network():
     """The signal stack that OpenVINO installs must outlive every network."""
     words = [sys.executable, "-c", DELETED_IN_ANOTHER_THREAD]

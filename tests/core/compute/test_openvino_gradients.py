@@ -64,6 +64,10 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+QUICK = ("large padding", "stride", "depthwise, stride", "residual", "overlapping pool")
+"""layers that are tested each time; the others take minutes together"""
+
+
 def make_network(layer: nn.Module) -> nn.Module:
     """Return a network around a layer; a batch norm gets random scales."""
     network = SmallNetwork(layer).eval()
@@ -86,7 +90,10 @@ def assert_equals_autograd(network: nn.Module, x: Tensor) -> None:
         )
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in LAYERS],
+)
 def test_each_operation_agrees_with_autograd(name):
     torch.manual_seed(0)
     x = torch.randn(3, CHANNELS, SIZE, SIZE)

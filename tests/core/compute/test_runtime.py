@@ -108,6 +108,7 @@ def test_deterministic_mode_is_set_and_restored(exact, before):
         torch.use_deterministic_algorithms(False)
 
 
+@pytest.mark.slow
 def test_a_runtime_does_not_import_the_compiler():
     """It takes a second, which the first prediction of a model would wait for."""
     code = """

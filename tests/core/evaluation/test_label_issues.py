@@ -53,6 +53,7 @@ def test_planted_errors_are_found(share):
     assert (better == true).mean() > (y == true).mean() + share / 2
 
 
+@pytest.mark.slow
 def test_a_head_trained_on_corrected_labels_is_better():
     x, true = digits(1500)
     new = np.arange(len(x)) % 2 == 0

@@ -105,6 +105,7 @@ def simulated(n: int, draw: np.random.Generator, gain: float) -> tuple[np.ndarra
     return y, *(np.stack([1 - p, p], axis=1) for p in (ours, theirs))
 
 
+@pytest.mark.slow
 def test_the_permutation_test_keeps_its_level():
     draw, few, many = np.random.default_rng(0), 0, 0
     for _ in range(400):
@@ -114,6 +115,7 @@ def test_the_permutation_test_keeps_its_level():
     assert few > 0 and many > 0
 
 
+@pytest.mark.slow
 def test_the_permutation_test_is_more_powerful_than_the_sign_test():
     draw, by_loss, by_sign = np.random.default_rng(1), 0, 0
     for _ in range(200):

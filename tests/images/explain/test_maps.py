@@ -98,7 +98,10 @@ def test_occlusion_is_in_the_mark():
 # --- laws ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", ["small", "resnet20", "mobilenet_v2"])
+@pytest.mark.parametrize(
+    "case",
+    ["small", "resnet20", pytest.param("mobilenet_v2", marks=pytest.mark.slow)],
+)
 def test_integrated_gradients_are_complete(case, network_of):
     network, x = network_of(case)
     target = Target("two", 2)

@@ -93,7 +93,10 @@ def test_an_engine_follows_changes_of_the_weights(network, x):
 
 
 @pytest.mark.skipif(not openvino.is_installed(), reason="wants the extra `fast`")
-@pytest.mark.parametrize("harm", ["none", "damaged", "not there"])
+@pytest.mark.parametrize(
+    "harm",
+    ["none", "damaged", pytest.param("not there", marks=pytest.mark.slow)],
+)
 def test_a_traced_network_is_preloaded_from_disk(network, x, monkeypatch, harm):
     runtime = Runtime(engine="openvino")
     monkeypatch.setattr(engines, "fastest_forward", lambda *_, **named: runtime)

@@ -79,7 +79,7 @@ def prepare_folded(case: str, network_of) -> tuple[Any, OpenVinoGradients, Tenso
         "small",
         pytest.param("resnet18", marks=pytest.mark.slow),
         pytest.param("resnet50", marks=pytest.mark.slow),
-        "mobilenet_v2",
+        pytest.param("mobilenet_v2", marks=pytest.mark.slow),
         pytest.param("mobilenet_v2-tensorflow", marks=pytest.mark.slow),
     ],
 )
