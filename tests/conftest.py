@@ -242,6 +242,18 @@ def fit_links() -> Any:
     return model.fit(edges)
 
 
+def fit_bipartite() -> Any:
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    pairs = {(f"u{a}", f"i{b}") for a, b in rng.integers(0, 12, (60, 2))}
+    edges = pd.DataFrame(sorted(pairs), columns=["user", "item"])
+    model = vicinal.LinkPredictor(
+        bipartite="yes", decoder="dot", keep="network", epochs=1, hidden=4
+    )
+    return model.fit(edges)
+
+
 def fit_graphs() -> Any:
     import networkx as nx
 
@@ -254,5 +266,41 @@ FIT_TINY: dict[str, Callable[[], Any]] = {
     "images": fit_images,
     "nodes": fit_nodes,
     "links": fit_links,
+    "bipartite": fit_bipartite,
     "graphs": fit_graphs,
 }
+
+
+@pytest.fixture(scope="session")
+def use_model() -> Callable[[Any], None]:
+    """Return a function that predicts with a model of `tiny_model` and evaluates it."""
+
+    def use(model: Any) -> None:
+        import networkx as nx
+
+        kind = type(model).__name__
+        if kind.startswith("Image"):
+            x = np.arange(6, dtype=np.uint8)[:, None, None] * 40 + np.zeros(
+                (8, 8), "u1"
+            )
+            classes = model.objective_.classes or (0.5, 1.5)
+            check_predictions(model.predict_proba(x))
+            model.evaluate(x, [*classes, *classes, *classes][:6])
+        elif kind.startswith("Graph"):
+            graphs = [nx.cycle_graph(4), nx.star_graph(3)]
+            check_predictions(model.predict_proba(graphs))
+            model.evaluate()
+        elif kind.startswith("Link"):
+            ids = model.graph_.ids
+            check_predictions(model.predict_proba([(ids[0], k) for k in ids[1:]]))
+            model.evaluate()
+        else:
+            check_predictions(model.predict_proba())
+            model.evaluate()
+
+    return use
+
+
+def check_predictions(predicted: np.ndarray) -> None:
+    assert np.isfinite(predicted).all()
+    assert (predicted >= 0).all() and (predicted <= 1).all()

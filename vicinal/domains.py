@@ -33,6 +33,9 @@ from vicinal.errors import (
 from vicinal.graphs.domains import GRAPHS, LINKS, NODES
 from vicinal.images.domain import IMAGES
 
+DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError)
+"""exceptions that a damaged model file leads to; others are faults of this library"""
+
 DOMAINS: tuple[Domain, ...] = (GRAPHS, NODES, LINKS, IMAGES)
 """in the order in which they are asked whether data are theirs"""
 
@@ -110,7 +113,7 @@ def load(path: str | Path) -> Any:
         return estimator_type(description["estimator"]).restore(path, description)
     except VicinalError:
         raise
-    except Exception as error:  # whatever a damaged file leads to is one message
+    except DAMAGE as error:
         raise ModelFileError(
             f"{Path(path) / MODEL_JSON} does not describe a model that this version of "
             f"vicinal can build ({error}). Train again, or copy the directory again."

@@ -109,6 +109,7 @@ def test_values_of_flags_are_not_positional():
     assert positional_words(["-", "--output", "-", "-h"], with_value) == ["-"]
     words = ["--limits", "-1024", "3071", "photos"]
     assert positional_words(words, with_value) == ["photos"]
+    assert (with_value["--limits"], with_value["--sizes"]) == (2, 1)
 
 
 def test_flags_that_were_typed_are_named_as_fields():

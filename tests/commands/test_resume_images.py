@@ -101,6 +101,25 @@ def test_a_run_is_resumed_with_its_own_images(
     assert changed <= {"settings.json"}
 
 
+def test_a_damaged_file_of_a_run_is_one_message(
+    image_run, image_directory, tmp_path, refused
+):
+    run = shutil.copytree(image_run, tmp_path / "run")
+    splits = (run / "data" / "splits.csv").read_text()
+    for text in ("", splits.replace("path", "name", 1)):
+        (run / "data" / "splits.csv").write_text(text)
+        message = refused("train", image_directory, "--out", run, "--resume")
+        assert "splits.csv" in message and "Restore the file" in message
+        assert "Resume with" not in message
+    (run / "data" / "splits.csv").write_text(splits)
+    settings = json.loads((run / "settings.json").read_text())
+    for device in ([], None):
+        settings["parameters"]["device"] = device
+        (run / "settings.json").write_text(json.dumps(settings))
+        message = refused("train", image_directory, "--out", run, "--resume")
+        assert "settings.json is damaged (parameters.device must be a text" in message
+
+
 def test_a_directory_that_is_not_a_run_is_left_unchanged(
     image_directory, tmp_path, refused
 ):

@@ -1,13 +1,14 @@
 """Damaged and hostile model files: they load as they are, or one message says why not.
 
 A tiny model of every domain is saved once; then its model.json is changed in every
-place, and its tensors in every way that a loader could trust.
+place, and its tensors in every way that a loader could trust. What loads also predicts
+finite numbers, or one message says why not.
 """
 
 import copy
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ import vicinal
 from vicinal.core.estimators import supervised_model
 from vicinal.core.estimators.estimator import read_model, read_weights
 from vicinal.core.storage.checkpoint import Tensors
-from vicinal.errors import ModelFileError, VicinalError
+from vicinal.errors import DataError, ModelFileError, VicinalError
+
+Use = Callable[[Any], None]
 
 WRONG = (
     None,
@@ -29,6 +32,7 @@ WRONG = (
     10**30,
     -0.5,
     1e308,
+    1e-320,
     [],
     [[[]]],
     ["x", "x"],
@@ -46,6 +50,9 @@ REQUIRED = {
 }
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+"""numpy warns of overflow where the message says that outputs are infinite"""
+
 DOMAIN_OF = {
     "ImageClassifier": "images",
     "NodeClassifier": "nodes",
@@ -54,7 +61,9 @@ DOMAIN_OF = {
 }
 
 
-@pytest.fixture(scope="module", params=["images", "nodes", "links", "graphs"])
+@pytest.fixture(
+    scope="module", params=["images", "nodes", "links", "bipartite", "graphs"]
+)
 def saved(request, tiny_model) -> Path:
     """The directory of a model of each domain; tests do not change it."""
     return tiny_model(request.param)
@@ -92,32 +101,38 @@ def changed(description: dict[str, Any], path: tuple[Any, ...], value: Any) -> A
     return found
 
 
-def load(directory: Path, description: Any) -> str:
-    """Load a model; return the message of its refusal, "" if it loads."""
+def load(directory: Path, description: Any, use: Use | None = None) -> str:
+    """Load a model and use it; return the message of its refusal, "" if it works."""
     text = json.dumps(description)
     (directory / "model.json").write_text(text)
     try:
-        vicinal.load(directory)
+        model = vicinal.load(directory)
+        if use is not None:
+            use(model)
     except VicinalError as error:
         return str(error)
     return ""
 
 
-def test_changes_of_model_json_load_or_are_one_message(directory, saved):
+def test_changes_of_model_json_load_or_are_one_message(directory, saved, use_model):
     description = read_model(saved)
-    assert load(directory, description) == ""
+    assert load(directory, description, use_model) == ""
     for k, path in enumerate(places(description)):
         for value in (..., WRONG[k % len(WRONG)]):
-            message = load(directory, changed(description, path, value))
+            other = changed(description, path, value)
+            message = load(directory, other, use_model)
             assert len(message) < 900, (path, value)
 
 
 @pytest.mark.slow
-def test_every_change_of_model_json_loads_or_is_one_message(directory, saved):
+def test_every_change_of_model_json_loads_or_is_one_message(
+    directory, saved, use_model
+):
     description = read_model(saved)
     for path in places(description):
         for value in WRONG:
-            message = load(directory, changed(description, path, value))
+            other = changed(description, path, value)
+            message = load(directory, other, use_model)
             assert len(message) < 900, (path, value)
 
 
@@ -135,6 +150,8 @@ def test_what_a_model_needs_is_refused_where_it_is_missing_or_of_another_type(
     ("path", "value"),
     [
         (("temperature",), 0),
+        (("temperature",), 1e-320),
+        (("temperature",), 1e9),
         (("objective", "classes"), ["a", "a"]),
         (("objective", "classes"), ["a"]),
         (("objective", "classes"), [1, 2]),
@@ -143,6 +160,8 @@ def test_what_a_model_needs_is_refused_where_it_is_missing_or_of_another_type(
         (("objective", "weights"), [1.0]),
         (("constant_baseline",), [2]),
         (("constant_baseline",), [0.5]),
+        (("constant_baseline",), [0, 0]),
+        (("integer_classes",), True),
         (("history", 0, "epoch"), "1"),
         (("history", 0, "lr"), 10**400),
         (("parameters", "random_state"), -1),
@@ -160,7 +179,15 @@ NONSENSE: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
     "images": [
         (("preprocessing", "std"), [0.0]),
         (("preprocessing", "std"), [-1]),
+        (("preprocessing", "std"), [1e-50]),
+        (("preprocessing", "mean"), [1e308]),
         (("preprocessing", "mean"), [0.1, 0.2]),
+        (("preprocessing", "intensity_range"), [255, 0]),
+        (("preprocessing", "intensity_range"), [5, 5]),
+        (("preprocessing", "intensity_range"), [1]),
+        (("preprocessing", "intensity_range"), [-1e308, 1e308]),
+        (("preprocessing", "image_size"), 7),
+        (("preprocessing", "store_size"), 4096),
         (("preprocessing", "image_size"), 10**9),
         (("preprocessing", "store_size"), 10**9),
         (("preprocessing", "store_size"), 4),
@@ -183,17 +210,29 @@ NONSENSE: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
         (("network",), None),
         (("feature_encoder", "columns", 0, "std"), 0),
         (("feature_encoder", "columns"), []),
+        (("feature_encoder", "columns", 0, "std"), 1e-320),
+        (("feature_encoder", "columns", 0, "mean"), 1e308),
         (("linear", "feature_set"), "sign"),
+        (("features_only", "feature_set"), "sgc"),
+        (("features_only", "smoothing"), 0.5),
+        (("linear_with_features", "feature_set"), "label_propagation"),
+        (("mixture_temperatures",), [1e-320, 1]),
+        (("constant_baseline",), []),
     ],
     "links": [
         (("network", "num_nodes"), 10**12),
         (("network", "decoder"), "bilinear"),
         (("linear", "products"), None),
         (("relations",), ["likes"]),
+        (("end_columns",), ["user"]),
+        (("end_columns",), [1, 2]),
+        (("end_columns",), 5),
+        (("constant_baseline",), [0]),
     ],
     "graphs": [
         (("network", "layers"), 10**9),
         (("linear",), 9),
+        (("constant_baseline",), []),
         (("linear_candidates",), []),
         (("feature_encoder", "kind"), "unknown"),
     ],
@@ -209,7 +248,8 @@ def test_nonsense_of_one_domain_is_refused(directory, saved):
 def other_tensors(tensors: Tensors) -> Iterator[tuple[str, str, torch.Tensor | None]]:
     """Yield (what was changed, name, another tensor) for each tensor of a model."""
     for name, t in tensors.items():
-        yield "missing", name, None
+        if name != "graph.sides":  # other graphs have none
+            yield "missing", name, None
         yield "another shape", name, torch.stack([t, t])
         yield "another type", name, t.to(torch.complex64)
         if t.dtype == torch.int64 and t.numel() and "num_batches" not in name:
@@ -233,6 +273,56 @@ def test_tensors_that_are_not_those_of_the_model_are_refused(saved, monkeypatch)
             assert "model" in str(error)
         else:
             raise AssertionError(f"{change}: {name}")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [("temperature",), ("preprocessing", "std", 0), ("preprocessing", "mean", 0)],
+)
+@pytest.mark.parametrize("value", [1e-30, 0.01, 100, 1e30])
+def test_extreme_numbers_predict_or_are_one_message(
+    tmp_path, tiny_model, use_model, place, value
+):
+    description = read_model(tiny_model("images"))
+    tensors = (tiny_model("images") / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(tensors)
+    message = load(tmp_path, changed(description, place, value), use_model)
+    assert not message or "NaN or infinite" in message or place[:2][-1] in message
+
+
+def test_a_head_of_huge_weights_is_no_prediction_of_the_first_class(
+    saved, use_model, monkeypatch
+):
+    tensors = read_weights(saved, read_model(saved))
+    huge = {
+        name: torch.full_like(t, 3e38) if t.dtype == torch.float32 else t
+        for name, t in tensors.items()
+        if not name.startswith("graph.")
+    }
+    monkeypatch.setattr(supervised_model, "read_weights", lambda *_: tensors | huge)
+    with pytest.raises(DataError, match="outputs of the model are NaN or infinite"):
+        use_model(vicinal.load(saved))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda sides: sides[:-1], r"sides must be int8 \[\d+\]"),
+        (lambda sides: sides.long(), "sides must be int8"),
+        (torch.zeros_like, "sides must differ at the ends of every edge"),
+        (lambda sides: sides + 1, "sides must be -1, 0 or 1"),
+        (lambda sides: -sides.abs(), "sides must differ"),
+    ],
+)
+def test_sides_that_are_not_those_of_the_edges_are_refused(
+    tiny_model, monkeypatch, change, message
+):
+    saved = tiny_model("bipartite")
+    tensors = read_weights(saved, read_model(saved))
+    tensors["graph.sides"] = change(tensors["graph.sides"])
+    monkeypatch.setattr(supervised_model, "read_weights", lambda *_: tensors)
+    with pytest.raises(ModelFileError, match=message):
+        vicinal.load(saved)
 
 
 @pytest.mark.parametrize(

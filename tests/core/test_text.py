@@ -2,7 +2,13 @@
 
 import pytest
 
-from vicinal.core.text import format_duration, format_percent, pluralize
+from vicinal.core.text import (
+    format_duration,
+    format_percent,
+    one_line,
+    pluralize,
+    printable,
+)
 
 
 @pytest.mark.parametrize(
@@ -39,3 +45,9 @@ def test_percentages():
         "12.3 %",
         "100.0 %",
     ]
+
+
+def test_a_name_is_one_line():
+    assert one_line("a\nb\tc\x1b[1m\u202e") == r"a\nb\tc\x1b[1m\u202e"
+    assert one_line("Zürich 東京") == "Zürich 東京"
+    assert printable("a\n\tb") == "a\n\tb"

@@ -2,13 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import vicinal
 from vicinal.core.settings import field_docstrings
 from vicinal.errors import SettingError
+from vicinal.graphs.graph_level import networks as graph_networks
+from vicinal.graphs.links import networks as link_networks
+from vicinal.graphs.nodes import networks as node_networks
 from vicinal.graphs.settings import (
+    MAX_LAYERS,
     GraphLevelSettings,
     LinkSettings,
     NodeSettings,
@@ -68,6 +73,7 @@ def test_options_survive_json(settings):
         ("deterministic", 1),
         ("hidden", 0),
         ("layers", 0),
+        ("layers", MAX_LAYERS + 1),
         ("dropout", 1),
         ("val_fraction", 0.9),
         ("keep", "networks"),
@@ -96,3 +102,16 @@ def test_columns_to_drop_are_names(value):
     with pytest.raises(SettingError, match="drop_columns must be names of columns"):
         NodeSettings(drop_columns=value)
     assert NodeSettings.from_dict({"drop_columns": ["age"]}).drop_columns == ("age",)
+
+
+@ALL
+def test_a_network_of_the_most_layers_can_be_loaded(settings):
+    assert settings(layers=MAX_LAYERS).layers == MAX_LAYERS
+    layers: Any = {
+        NodeSettings: node_networks.CONFIG["layers"],
+        LinkSettings: link_networks.CONFIG.required["layers"],
+        GraphLevelSettings: graph_networks.CONFIG.required["layers"],
+    }[settings]
+    layers.check(MAX_LAYERS)
+    with pytest.raises(SettingError, match="layers must be at most 1,000"):
+        settings(layers=MAX_LAYERS + 1)

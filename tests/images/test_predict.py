@@ -61,6 +61,17 @@ def test_names_that_are_formulas_are_escaped(pixels, tmp_path):
     assert [row["path"] for row in kept] == ["=1.png", "-a.png", "b.png"]
 
 
+def test_names_of_any_bytes_are_written_and_print_one_line(model, pixels, tmp_path):
+    names = ["a\udcff.png", "b\nc\tdog.png"]
+    table = ImageTable.unlabelled(names, pixels=pixels[:2])
+    console, out = Recorder(), tmp_path / "out.csv"
+    predict_all(model, table, out, console, keep=False)
+    assert [row["path"] for row in read_rows(out)] == [r"a\udcff.png", names[1]]
+    predict_all(model, table, None, console, keep=False)
+    assert console.lines[-1].startswith("b\\nc\\tdog.png\t")
+    assert console.lines[-1].count("\n") == 0
+
+
 def test_predictions_keep_the_order(model, make_directory, tmp_path):
     root = make_directory({"": 2 * PREDICT_BATCH + 3}, **GREY)
     names = [str(path) for path in sorted(root.iterdir(), reverse=True)]

@@ -50,11 +50,17 @@ def parse(
 def value_flags(kinds: Sequence[type]) -> dict[str, int]:
     """Return the flags of dataclasses that take a value, and how many words of it."""
     return {
-        f"--{each.name.replace('_', '-')}": 2 if "float, float" in str(hint) else 1
+        f"--{each.name.replace('_', '-')}": _num_words(hint)
         for kind in kinds
         for each in fields(kind)
         if (hint := get_type_hints(kind)[each.name]) is not bool
     }
+
+
+def _num_words(hint: Any) -> int:
+    """Return how many words a value has: those of a tuple of fixed length, else 1."""
+    tuples = (get_args(k) for k in (hint, *get_args(hint)) if get_origin(k) is tuple)
+    return next((len(types) for types in tuples if Ellipsis not in types), 1)
 
 
 def positional_words(words: Sequence[str], with_value: Mapping[str, int]) -> list[str]:

@@ -10,6 +10,7 @@ from vicinal.core.domain import Domain, Outcome
 from vicinal.core.report.console import Console
 from vicinal.core.report.data_check import DataCheck
 from vicinal.core.storage.files import check_writable
+from vicinal.core.text import one_line
 from vicinal.errors import DataError
 
 
@@ -25,7 +26,7 @@ def check(
     for line in found.lines:
         console.print(line)
     for note in [*found.notes, *found.hints]:
-        console.print(f"note: {note}")
+        console.print(f"note: {one_line(note)}")
     for line in quarantine_lines(rows, "--quarantine FILE.csv lists all"):
         console.print(line)
     if options.quarantine is not None:

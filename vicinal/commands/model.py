@@ -17,7 +17,7 @@ from vicinal.core.report.predictions import (
 )
 from vicinal.core.storage.files import predictions_path, refuse_links
 from vicinal.core.storage.run_folder import refuse_run_as_data
-from vicinal.core.text import pluralize
+from vicinal.core.text import one_line, pluralize
 
 
 def use_model(
@@ -72,7 +72,7 @@ def _predict(
     for line in lines:
         console.print(line)
     for note in [*found.hints, *found.notes]:
-        console.print(f"note: {note}")
+        console.print(f"note: {one_line(note)}")
     for line in quarantine_lines(found.quarantined, "--json lists all"):
         console.print(line)
     return {**found.to_dict(), "output": None if output is None else str(output)}

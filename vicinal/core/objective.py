@@ -288,8 +288,8 @@ SCHEMA = OneOf(
         "multi_label": Object({"classes": CLASSES, "weights": ListOf(Number(above=0))}),
         "numeric": Object(
             {
-                "mean": Number(),
-                "std": Number(above=0),
+                "mean": Number(-10 * MAX_TARGET, 10 * MAX_TARGET),
+                "std": Number(above=0, high=10 * MAX_TARGET),
                 "unit": Text(),
                 "classes": ListOf(Text(), 0, 0),
             }

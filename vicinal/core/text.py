@@ -35,6 +35,7 @@ def format_percent(fraction: float) -> str:
 CONTROLS = "\0-\x08\x0b-\x1f\x7f-\x9f"
 DIRECTION_MARKS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 SEPARATORS = "\u2028\u2029"
+BREAKS = re.compile("[\t\n]")
 UNSAFE = re.compile(f"[{CONTROLS}{DIRECTION_MARKS}{SEPARATORS}\ufeff\ufff9-\ufffb]")
 
 
@@ -43,4 +44,16 @@ def printable(text: str) -> str:
 
     They are shown as in Python, such as \\x1b; tabs and line ends stay.
     """
-    return UNSAFE.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
+    return UNSAFE.sub(_escape, text)
+
+
+def one_line(text: str) -> str:
+    """Return a name for a terminal: like `printable`, and line ends and tabs escaped.
+
+    A name with line ends could otherwise print lines of its own.
+    """
+    return BREAKS.sub(_escape, printable(text))
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()

@@ -15,6 +15,9 @@ from vicinal.core.settings import (
     is_number,
 )
 
+MAX_LAYERS = 1000
+"""layers of a network, in training and in a model file"""
+
 NetworkName = Literal[
     "auto", "none", "gcn", "sage", "gin", "gat", "gatv2", "appnp", "gcnii"
 ]
@@ -79,6 +82,9 @@ class GraphSettings(NetworkSettings):
         self.require(
             "dropout", is_number(dropout) and 0 <= dropout < 1, "from 0 to below 1"
         )
+        layers = vars(self)["layers"]
+        too_many = is_integer(layers, MAX_LAYERS + 1)
+        self.require("layers", not too_many, f"at most {MAX_LAYERS:,}")
 
 
 @dataclass(frozen=True, kw_only=True)

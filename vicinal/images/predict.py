@@ -13,6 +13,7 @@ from vicinal.core.data.csv_tables import escape_formula
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.report.console import print_note
 from vicinal.core.storage.files import replace_file
+from vicinal.core.text import one_line
 from vicinal.errors import NoDataError
 from vicinal.images.data.read import ImageTable
 from vicinal.images.model import ImageModel, Prediction
@@ -50,8 +51,8 @@ def predict_all(
             count["unreadable" if "reason" in row else "n"] += 1
             count["unknown"] += bool(row.get("unknown"))
             if "reason" in row and count["unreadable"] <= MAX_REASONS:
-                text = f"cannot be read: {row['path']}: {row['reason']}"
-                print_note(text)
+                parts = one_line(row["path"]), one_line(row["reason"])
+                print_note(f"cannot be read: {': '.join(parts)}")
             if keep:
                 kept.append(row)
                 if "reason" in row:
@@ -105,13 +106,15 @@ def _row(model: ImageModel, prediction: Prediction) -> dict[str, Any]:
 
 
 def _line(row: dict[str, Any]) -> str:
+    path = one_line(row["path"])
     if "reason" in row:
-        return f"{row['path']}\t-\t{row['reason']}"
+        return f"{path}\t-\t{one_line(row['reason'])}"
     predicted = row["predicted"]
-    text = f"{predicted:.6g}" if isinstance(predicted, float) else predicted
+    is_number = isinstance(predicted, float)
+    text = f"{predicted:.6g}" if is_number else one_line(predicted)
     probability = f"\t{row['probability']:.3f}" if "probability" in row else ""
     unknown = "\tunlike the training images" if row.get("unknown") else ""
-    return f"{row['path']}\t{text}{probability}{unknown}"
+    return f"{path}\t{text}{probability}{unknown}"
 
 
 def _write_csv(
@@ -122,7 +125,10 @@ def _write_csv(
         columns.insert(3, "unknown")
 
     def write(temporary: Path) -> None:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
+        # bytes of names that are not UTF-8 are escaped as in JSON: \udc..
+        with temporary.open(
+            "w", newline="", encoding="utf-8", errors="backslashreplace"
+        ) as file:
             rows = csv.writer(file)
             rows.writerow(map(escape_formula, columns))
 

@@ -4,14 +4,17 @@ Weight files hold no class names: 1,000 classes are named as those of ImageNet, 
 are numbered as the rows of the head.
 """
 
+from pathlib import Path
+
 from vicinal.core.compute.runtime import Runtime, find_device
-from vicinal.core.objective import SingleLabel
+from vicinal.core.objective import Objective, SingleLabel
 from vicinal.core.storage.download import Log
-from vicinal.errors import SettingError
+from vicinal.errors import ModelFileError, SettingError
 from vicinal.images.classifier import ImageClassifier
+from vicinal.images.networks.base import Network
 from vicinal.images.training.fitted_model import FittedImageModel, build_image_network
 from vicinal.images.weights.class_names import class_names
-from vicinal.images.weights.pretrained import load_weights
+from vicinal.images.weights.pretrained import LoadedWeights, load_weights
 
 
 def load_pretrained(
@@ -33,10 +36,7 @@ def load_pretrained(
     names, note = class_names(source)
     log(note)
     objective = SingleLabel(names)
-    network = build_image_network(
-        source.backbone, source.options, objective, source.preprocessing
-    )
-    network.load_state_dict(source.tensors)
+    network = _network(source, objective, weights)
     runtime = Runtime(find_device(device), channels_last=True)
     runtime.prepare(network).eval()
     model.model_ = FittedImageModel(
@@ -49,3 +49,22 @@ def load_pretrained(
         runtime=runtime,
     )
     return model
+
+
+def _network(source: LoadedWeights, objective: Objective, weights: str) -> Network:
+    """Return the network of pretrained weights; ModelFileError if they do not fit."""
+    preprocessing = source.preprocessing
+    network = build_image_network(
+        source.backbone, source.options, objective, preprocessing
+    )
+    try:
+        network.load_state_dict(source.tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip(" \t.")
+        raise ModelFileError(
+            f"The weights in {weights} do not fit {source.backbone} for images of "
+            f"{preprocessing.image_size} pixels: {reason}. If they are for images of "
+            f"another size, write it to {Path(weights).name}.json beside them: "
+            '{"image_size": ...}.'
+        ) from error
+    return network

@@ -144,6 +144,53 @@ def test_workers_leave_when_training_stops_early(run_ranks):
     assert run_ranks(work) == [(0, "3\n"), (0, "left\n")]
 
 
+def test_an_interrupt_within_a_step_sends_no_message(run_ranks):
+    """The other rank waits for the gradients: it is not to get a message instead."""
+    work = """
+    from vicinal.core.compute.signals import SignalInterrupt
+    from vicinal.errors import Interruption, LostProcessError
+
+    def interrupted(*_):
+        raise SignalInterrupt
+
+    try:
+        with distributed.join_process_group() as group:
+            if group.is_leader:
+                led = trainer(network())
+                led._backward = interrupted
+                try:
+                    list(led.epochs())
+                except KeyboardInterrupt:
+                    raise Interruption("Interrupted.") from None
+            else:
+                run_worker(group)
+    except (Interruption, LostProcessError) as error:
+        print(type(error).__name__)
+    """
+    assert run_ranks(work) == [(0, "Interruption\n"), (0, "LostProcessError\n")]
+
+
+def test_a_stop_behind_the_last_step_of_an_epoch(run_ranks):
+    """The other rank averages the batch statistics before it listens again."""
+    work = """
+    from vicinal.core.training.trainer import TrainingInterrupted
+    with distributed.join_process_group() as group:
+        if group.is_leader:
+            led = trainer(network(norm=True))
+            stop = lambda: led.progress.step == led.loader.steps
+            led.checkpointing = dataclasses.replace(
+                led.checkpointing, stop_requested=stop)
+            try:
+                list(led.epochs())
+            except TrainingInterrupted:
+                print(led.progress.step)
+        else:
+            run_worker(group)
+            print("left")
+    """
+    assert run_ranks(work) == [(0, "4\n"), (0, "left\n")]
+
+
 def test_rank_0_reports_a_loss_that_is_nan(run_ranks):
     work = """
     from vicinal.errors import TrainingError
@@ -242,6 +289,8 @@ def test_a_single_process_without_torchrun(monkeypatch):
         ({"MASTER_PORT": "http"}, "MASTER_PORT=http"),
         ({"WORLD_SIZE": "many"}, "WORLD_SIZE=many"),
         ({"RANK": "2"}, "RANK must be 0 or more, and below WORLD_SIZE"),
+        ({"LOCAL_WORLD_SIZE": "0"}, "LOCAL_WORLD_SIZE must be 1 or more"),
+        ({"LOCAL_WORLD_SIZE": "3"}, "WORLD_SIZE at most"),
     ],
 )
 def test_wrong_variables_of_torchrun_are_one_message(changes, got, monkeypatch):

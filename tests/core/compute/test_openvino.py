@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from vicinal.core.compute import openvino
 from vicinal.core.compute.openvino import compile_with_openvino, is_installed
 from vicinal.images.networks import build
 
@@ -84,6 +88,26 @@ def test_a_cached_network_computes_the_same(tmp_path, harm):
     )
     assert np.array_equal(first, again)
     np.testing.assert_allclose(first, layer(x).detach().numpy(), atol=1e-6)
+
+
+def test_processes_that_write_the_same_network_have_their_own_files(
+    tmp_path, monkeypatch
+):
+    folders = []
+    save_model = openvino.import_openvino().save_model
+
+    def save(model: Any, path: Path, **options: Any) -> None:
+        folders.append(path.parent)
+        save_model(model, path, **options)
+
+    library = SimpleNamespace(**vars(openvino.import_openvino()) | {"save_model": save})
+    monkeypatch.setattr(openvino, "import_openvino", lambda: library)
+    kept = tmp_path / "name.xml"
+    for _ in range(2):
+        kept.unlink(missing_ok=True)
+        compile_with_openvino(lambda x: x + 1, torch.zeros(2, 3), "float32", kept)
+    assert len(set(folders)) == 2 and kept.exists()
+    assert not any(folder.exists() for folder in folders)
 
 
 def test_an_unwritable_cache_is_ignored(tmp_path):

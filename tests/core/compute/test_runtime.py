@@ -265,7 +265,7 @@ def test_deterministic_runtimes_are_float32(precision):
 def test_the_fastest_runtime_has_the_lowest_time(monkeypatch, seconds, best):
     forms = [PLAIN, LAST, LOW]
     messages = dict(zip(forms, seconds, strict=True))
-    monkeypatch.setattr(runtime, "_is_bfloat16_slow", lambda: False)
+    monkeypatch.setattr(runtime, "is_bfloat16_slow", lambda: False)
     monkeypatch.setattr(runtime, "time_runtimes", lambda m, x, forms, *_: messages)
     assert fastest_runtime(nn.Linear(1, 1), torch.zeros(1), forms) == best
 
@@ -280,7 +280,7 @@ def test_one_thread_is_used_if_a_short_step_is_faster_with_it(
     def messages(model: nn.Module, x: Tensor, forms: list[Runtime], *_):
         return {f: (alone if f.threads else groups) + (f == PLAIN) for f in forms}
 
-    monkeypatch.setattr(runtime, "_is_bfloat16_slow", lambda: False)
+    monkeypatch.setattr(runtime, "is_bfloat16_slow", lambda: False)
     monkeypatch.setattr(runtime, "time_runtimes", messages)
     best = fastest_runtime(nn.Linear(1, 1), torch.zeros(1), [PLAIN, LOW])
     assert best == replace(LOW, threads=threads)
@@ -323,11 +323,11 @@ def clock(monkeypatch) -> Iterator[dict[str, float]]:
         clock["now"], clock["passes"] = clock["now"] + seconds, clock["passes"] + 1
         return seconds
 
-    runtime._is_bfloat16_slow.cache_clear()
+    runtime.is_bfloat16_slow.cache_clear()
     monkeypatch.setattr(runtime, "_pass_seconds", timed)
     monkeypatch.setattr(runtime.time, "monotonic", lambda: clock["now"])
     yield clock
-    runtime._is_bfloat16_slow.cache_clear()
+    runtime.is_bfloat16_slow.cache_clear()
 
 
 def test_the_trial_of_a_slow_step_is_bounded_and_announced(clock, caplog):
@@ -336,7 +336,7 @@ def test_the_trial_of_a_slow_step_is_bounded_and_announced(clock, caplog):
     with caplog.at_level("INFO", logger="vicinal"):
         best = fastest_runtime(nn.Linear(2, 2), x, [PLAIN, LAST, LOW])
     assert best == PLAIN
-    text = "timing a training step in each number format (2 s at most)"
+    text = "timing training steps to choose dtype and memory format (2 s at most)"
     assert caplog.messages == [text]
     small_convolution = 2 * 2.1  # a warm-up and one pass in each dtype
     first_rows = 2 * 0.2
@@ -372,7 +372,7 @@ def test_the_seconds_of_a_row_are_those_of_a_step_by_its_rows(clock):
 
 @pytest.mark.parametrize(("ratio", "slow"), [(1.9, False), (2.1, True)])
 def test_bfloat16_is_left_out_where_a_convolution_is_slower(monkeypatch, ratio, slow):
-    runtime._is_bfloat16_slow.cache_clear()
+    runtime.is_bfloat16_slow.cache_clear()
 
     def timed(model: nn.Module, x: Tensor, form: Runtime, training: bool) -> float:
         return ratio if form.precision == "bfloat16" else 1.0
@@ -381,7 +381,7 @@ def test_bfloat16_is_left_out_where_a_convolution_is_slower(monkeypatch, ratio, 
     kept = runtime._without_slow_bfloat16([PLAIN, LAST, LOW])
     assert kept == ([PLAIN, LAST] if slow else [PLAIN, LAST, LOW])
     assert runtime._without_slow_bfloat16([LOW]) == [LOW]
-    runtime._is_bfloat16_slow.cache_clear()
+    runtime.is_bfloat16_slow.cache_clear()
 
 
 def test_measuring_does_not_change_the_model(net):
@@ -403,6 +403,12 @@ def test_the_cpu_is_always_available():
     assert find_device("cpu") == "cpu"
     assert isinstance(find_device(), str)
     torch.zeros(1, device=find_device())
+
+
+@pytest.mark.parametrize("name", [None, [], 0, {"cpu": 1}])
+def test_a_device_that_is_no_text_is_rejected(name):
+    with pytest.raises(SettingError, match=r"device must be a text.*Got .* instead"):
+        find_device(name)
 
 
 @pytest.mark.parametrize("name", ["banana", "", "cuda:99", "meta"])
@@ -474,3 +480,28 @@ def test_a_runtime_that_cannot_be_cached_is_measured_again(tmp_path):
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / "forms.json"
     assert cached_runtime(path, "small", lambda: LOW) == LOW
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "3", "null", '{"small": 3}', '{"other": {"device": 1}}', "\xff"]
+)
+def test_a_damaged_file_of_runtimes_is_written_again(tmp_path, text):
+    path = tmp_path / "runtimes.json"
+    path.write_bytes(text.encode("latin-1"))
+    assert cached_runtime(path, "small", lambda: LOW) == LOW
+    assert cached_runtime(path, "small", lambda: PLAIN) == LOW
+
+
+def test_one_slow_step_does_not_decide_about_bfloat16(clock, monkeypatch):
+    """Other load slows the first five steps in bfloat16; the limit allows many."""
+    calls: list[str] = []
+
+    def timed(model: nn.Module, x: Tensor, form: Runtime, training: bool) -> float:
+        calls.append(form.precision)
+        busy = form.precision == "bfloat16" and calls.count("bfloat16") <= 5
+        clock["now"] += 0.001
+        return 0.01 if busy else 0.001
+
+    monkeypatch.setattr(runtime, "_pass_seconds", timed)
+    assert not runtime.is_bfloat16_slow()
+    assert len(calls) <= 2 * 51

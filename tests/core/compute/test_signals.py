@@ -17,6 +17,7 @@ from vicinal.core.compute.signals import (
     raise_on_signals,
     stop_requested,
 )
+from vicinal.errors import Interruption
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -115,3 +116,27 @@ def test_another_thread_leaves_the_handlers_alone():
     thread.start()
     thread.join()
     assert found == [signal.getsignal(signal.SIGTERM)]
+
+
+def test_a_signal_raises_where_no_thread_can_be_started(monkeypatch):
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(SignalInterrupt), raise_on_signals():
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_clean_up_code_behind_a_message_is_not_interrupted(monkeypatch):
+    """The command turns the signal into a message, which then unwinds its blocks."""
+    monkeypatch.setattr(signals, "RAISE_AGAIN_SECONDS", 0.05)
+    cleaned = False
+    with pytest.raises(Interruption), raise_on_signals():
+        with contextlib.suppress(SignalInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        try:
+            raise Interruption("Interrupted.")
+        finally:
+            time.sleep(0.2)
+            cleaned = True
+    assert cleaned

@@ -242,6 +242,22 @@ def test_a_fork_does_not_use_the_openvino_of_its_parent(monkeypatch):
     assert in_a_fork(openvino.is_lost)
 
 
+@pytest.mark.skipif(not openvino.is_installed(), reason="needs the extra `fast`")
+def test_a_fork_while_openvino_is_imported_does_not_import_it(monkeypatch):
+    """The lock of the import is held by a thread that the fork lacks."""
+    found = []
+
+    def import_module(name: str) -> str:
+        found.append(
+            in_a_fork(lambda: openvino.is_lost() and not openvino.is_installed())
+        )
+        return name
+
+    monkeypatch.setattr(openvino, "_first_process", 0)
+    monkeypatch.setattr(openvino.importlib, "import_module", import_module)
+    assert openvino.import_openvino() == "openvino" and found == [True]
+
+
 @pytest.mark.parametrize("threads", [1_000_000, -1])
 def test_a_model_file_cannot_ask_for_more_threads_than_cores(threads):
     before = torch.get_num_threads()

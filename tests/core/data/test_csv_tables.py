@@ -38,8 +38,23 @@ def test_a_column_that_is_missing_is_refused_with_those_there_are(columns, messa
     assert str(caught.value).startswith(message)
 
 
-FORMULAS = ["=1+1", "+cmd", "-a.png", "@me", "\t=1", "\r=1", "'=1", "''@x"]
-TEXTS = ["a=b", "'quoted'", "", "-", "-5", "+1e3", "it's", "\n=1"]
+FORMULAS = [
+    "=1+1",
+    "+cmd",
+    "-a.png",
+    "@me",
+    "\t=1",
+    "\r=1",
+    "'=1",
+    "''@x",
+    "=\nWEBSERVICE(1)",
+    "\n=1",
+    "\uff1d1",
+    "\uff0b1",
+    "\uff0dx",
+    "\uff20x",
+]
+TEXTS = ["a=b", "'quoted'", "", "-", "-5", "+1e3", "it's", "a\n=1"]
 
 
 @pytest.mark.parametrize("text", [*FORMULAS, *TEXTS])

@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from vicinal.core.estimators import estimator as estimator_module
 from vicinal.core.estimators.estimator import (
     MODEL_FORMAT,
     MODEL_JSON,
@@ -319,3 +320,23 @@ def test_an_unwritable_path_raises(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be written"):
         save_model(tmp_path / "file" / "model", DESCRIPTION, TENSORS)
+
+
+@pytest.mark.parametrize("moment", ["save_tensors", "write_json"])
+def test_an_interrupted_save_leaves_the_old_model(directory, monkeypatch, moment):
+    """Also between the two files: the old description has the hash of old weights."""
+    plain = getattr(estimator_module, moment)
+
+    def interrupted(*args: Any, **options: Any) -> None:
+        plain(*args, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(estimator_module, moment, interrupted)
+    before = read_weights(directory, read_model(directory))
+    with pytest.raises(KeyboardInterrupt):
+        save_model(directory, DESCRIPTION, {"w": torch.full((2,), 9.0)})
+    after = read_weights(directory, read_model(directory))
+    assert after.keys() == before.keys()
+    assert all(after[name].equal(before[name]) for name in after)
+    names = {path.name for path in directory.iterdir()}
+    assert names == {MODEL_JSON, MODEL_TENSORS}

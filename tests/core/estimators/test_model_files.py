@@ -7,8 +7,8 @@ from torch import nn
 
 from vicinal.core.estimators.model_files import (
     FLOATS,
+    SkipInitialization,
     TensorOf,
-    WithoutNumbers,
     check_rows,
     check_tensors,
     decode_names,
@@ -31,7 +31,13 @@ from vicinal.core.estimators.model_files import (
     ],
 )
 def test_names_survive(names):
-    assert decode_names(encode_names(names)).tolist() == names
+    assert decode_names("ids", {"ids": encode_names(names)}).tolist() == names
+
+
+def test_other_tensors_are_no_names():
+    for tensors in ({}, {"ids": torch.zeros(2)}, {"ids": torch.zeros(2, 2).byte()}):
+        with pytest.raises(ValueError, match=r"ids must be uint8 or int32 \[codes\]"):
+            decode_names("ids", tensors)
 
 
 def test_names_without_zeros_are_stored_as_before():
@@ -104,7 +110,7 @@ def test_a_head_has_the_features_and_classes_of_the_model():
 
 def test_numbers_are_not_computed_where_shapes_are_enough():
     # torch would import its compiler to compute them without memory: seconds
-    with torch.device("meta"), WithoutNumbers():
+    with torch.device("meta"), SkipInitialization():
         x = torch.empty(3, 2)
         assert nn.init.normal_(x) is x and nn.init.trunc_normal_(x) is x
         assert (1 + 0.1 * x) is x

@@ -1,6 +1,6 @@
 """A domain of points [N, 2], written with the shared base alone."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from vicinal.core.estimators.labels import encode_labels, make_objective
 from vicinal.core.estimators.supervised import SupervisedEstimator
 from vicinal.core.estimators.supervised_model import FittedModel
 from vicinal.core.evaluation.calibration import fit_temperature
-from vicinal.core.objective import SingleLabel
+from vicinal.core.objective import MultiLabel, Numeric, SingleLabel
 from vicinal.core.settings import TrainingSettings
 from vicinal.core.training.linear_head import Head, fit_head
 from vicinal.errors import (
@@ -301,9 +301,71 @@ class Resumable(PointClassifier):
         return [self.points_.x, self.y_, self.split_]
 
 
-@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), "1", None])
-def test_a_saved_temperature_that_is_not_above_0_is_refused(value):
-    saved = FittedModel(objective=SingleLabel(("a", "b"))).shared_description()
-    with pytest.raises(ModelFileError, match="temperature must be a number above 0"):
+@pytest.mark.parametrize(
+    "value", [0, -1.0, 1e-320, 101, float("nan"), float("inf"), "1", None]
+)
+def test_a_saved_temperature_out_of_its_range_is_refused(value):
+    model = FittedModel(objective=SingleLabel(("a", "b")), constant_baseline=[0])
+    saved = model.shared_description()
+    message = "temperature must be a number from 0.01 to 100"
+    with pytest.raises(ModelFileError, match=message):
         FittedModel.shared_fields(saved | {"temperature": value})
     assert FittedModel.shared_fields(saved)["temperature"] == 1
+
+
+SINGLE, MULTI = SingleLabel(("a", "b")), MultiLabel(("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("objective", "logits", "temperature"),
+    [
+        (SINGLE, [[0.0, float("nan")]], 1.0),
+        (SINGLE, [[0.0, float("inf")]], 1.0),
+        (SINGLE, [[0.0, 3e38]], 0.01),
+        (MULTI, [[0.0, float("inf")]], 1.0),
+        (MULTI, [[0.0, -3e38]], 0.01),
+        (Numeric(), [[float("nan")]], 1.0),
+        (Numeric(0.0, 1e300), [[3e38]], 1.0),
+    ],
+)
+def test_outputs_that_are_not_finite_are_no_prediction(objective, logits, temperature):
+    model: Any = PointClassifier()
+    model.model_ = FittedModel(objective=objective, temperature=temperature)
+    width = objective.outputs
+    assert len(model.predict_from_logits(torch.ones(3, width))) == 3
+    assert len(model.predict_from_logits(torch.ones(0, width))) == 0
+    with pytest.raises(DataError, match="outputs of the model are NaN or infinite"):
+        model.predict_from_logits(torch.tensor(logits))
+
+
+@pytest.mark.parametrize(
+    ("objective", "constant", "message"),
+    [
+        (SINGLE, [], "a list of length 1 with rows from 0 to 1. Got"),
+        (SINGLE, [0, 1], "a list of length 1 with rows from 0 to 1. Got"),
+        (SINGLE, [2], "a list of length 1 with rows from 0 to 1. Got"),
+        (MULTI, [1], "a list of length 2 with rows from 0 to 1. Got"),
+        (MULTI, [1, 2], "a list of length 2 with rows from 0 to 1. Got"),
+        (Numeric(), [], "a list of length 1 with numbers. Got"),
+    ],
+)
+def test_a_constant_baseline_is_one_of_its_objective(objective, constant, message):
+    right = [0.0] * (objective.outputs if objective is MULTI else 1)
+    model = FittedModel(objective=objective, constant_baseline=right)
+    saved = model.shared_description()
+    assert FittedModel.shared_fields(saved)["constant_baseline"] == right
+    with pytest.raises(ValueError, match=message):
+        FittedModel.shared_fields(saved | {"constant_baseline": constant})
+
+
+@pytest.mark.parametrize("name", ["b", "1.5", "", "\u0661", "1_0", " 1", "9" * 5000])
+def test_integer_classes_are_whole_numbers(name):
+    model = FittedModel(
+        objective=SingleLabel(("-1", name)), constant_baseline=[0], integer_classes=True
+    )
+    with pytest.raises(ValueError, match="integer_classes must be false where a class"):
+        FittedModel.shared_fields(model.shared_description())
+    names = ("-1", "10", "9" * 30)
+    model = replace(model, objective=SingleLabel(names))
+    FittedModel.shared_fields(model.shared_description())
+    assert model.classes.tolist() == [-1, 10, int("9" * 30)]

@@ -63,3 +63,8 @@ def test_embeddings_without_columns_are_refused(tmp_path):
 def test_embeddings_of_another_suffix_are_refused(tmp_path):
     with pytest.raises(SettingError, match=r"must be a \.csv or \.npz file"):
         check_embeddings_path(str(tmp_path / "v.txt"))
+
+
+def test_a_name_prints_no_line_of_its_own():
+    frame = pd.DataFrame({"id": ["a\nb  cat"], "predicted": ["dog\tcat"]})
+    assert list(Predictions(frame, "node").lines()) == [r"a\nb  cat  dog\tcat"]

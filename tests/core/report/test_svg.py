@@ -84,3 +84,32 @@ def test_a_report_shows_clean_figures():
     figures: list = [Figure(f"{SVG}><script>1</script><path d='M 0 0'/></svg>")]
     page = Report("t", "s", [Section("plots", figures)]).html()
     assert '<path d="M 0 0"' in page and "<script" not in page
+
+
+def test_only_paths_can_be_used():
+    """Groups of uses of groups would draw 10^9 elements."""
+    path = '<path id="p" d="M 0 0 L 1 1"/>'
+    groups = [
+        f'<g id="g{k}">'
+        + f'<use href="#{"p" if not k else f"g{k - 1}"}"/>' * 10
+        + "</g>"
+        for k in range(9)
+    ]
+    found = clean_svg(f"{SVG}>{path}{''.join(groups)}</svg>")
+    assert found.count('href="#p"') == 10 == found.count("href=")
+    assert found.count("id=") == 1  # what has none cannot be used
+    assert "href=" not in clean_svg(f'{SVG}><use href="#p"/><g id="p"/></svg>')
+    assert "href=" not in clean_svg(f'{SVG}><image href="#p"/>{path}</svg>')
+
+
+def test_patterns_and_clips_do_not_refer_to_others():
+    inside = '<rect width="1" height="1" fill="url(#b)" clip-path="url(#c)"/>'
+    for tag in ("pattern", "clipPath"):
+        found = clean_svg(f'{SVG}><{tag} id="a">{inside}</{tag}></svg>')
+        assert "<rect" in found and "url(" not in found
+    assert "url(#b)" in clean_svg(f"{SVG}>{inside}</svg>")
+
+
+def test_a_title_holds_text_alone():
+    found = clean_svg(f"{SVG}><title>a<title><g/></title></title></svg>")
+    assert found.count("<title>") == 1 and "<g" not in found

@@ -19,6 +19,7 @@ from vicinal.core.storage.files import (
     read_json,
     refuse_links,
     replace_file,
+    replace_together,
     sha256,
     to_json,
     write_json,
@@ -208,3 +209,24 @@ def test_json_holds_no_characters_that_a_terminal_acts_on(tmp_path):
     text = to_json(value)
     assert json.loads(text) == value and "Zürich" in text
     assert not {"\x9b", "\x7f", "\x1b", "\u202e", "\u2028"} & set(text)
+
+
+def test_files_that_belong_together_are_replaced_together(tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    write_text(first, "old a")
+    write_text(second, "old b")
+    for error in (KeyboardInterrupt(), ValueError("mine")):
+        with pytest.raises(type(error)):
+            with replace_together(first, second) as (new_first, _):
+                write_text(new_first, "new a")
+                raise error
+        assert [path.read_text() for path in (first, second)] == ["old a", "old b"]
+    with replace_together(first, second) as (new_first, new_second):
+        write_text(new_first, "new a")
+        write_text(new_second, "new b")
+        assert [path.read_text() for path in (first, second)] == ["old a", "old b"]
+    assert [path.read_text() for path in (first, second)] == ["new a", "new b"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    with pytest.raises(RunError, match="cannot be written"):
+        with replace_together(tmp_path / "nowhere" / "a"):
+            pytest.fail("no directory")

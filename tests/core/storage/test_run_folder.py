@@ -1,6 +1,7 @@
 """Run directories: never overwritten, locked by one process, clear about errors."""
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -194,6 +195,7 @@ def test_settings_that_are_damaged_are_one_message(tmp_path):
     for change in (
         {"data": 3}, {"domain": None}, {"options": []}, {"parameters": "x"},
         {"options": {"target": 5}}, {"estimator": ["x"]},
+        {"parameters": {"device": []}}, {"parameters": {"device": None}},
     ):  # fmt: skip
         path.write_text(json.dumps(BEGAN | change))
         with pytest.raises(RunError, match=r"settings\.json is damaged.*--out"):
@@ -207,3 +209,9 @@ def test_a_damaged_table_of_a_run_is_one_message(tmp_path, text):
         read_table(tmp_path, "splits.csv", ["id", "split"])
     (tmp_path / "splits.csv").write_bytes(b"id,split\na,train\n")
     assert read_table(tmp_path, "splits.csv", ["id"])["split"].tolist() == ["train"]
+
+
+def test_a_pipe_in_place_of_a_table_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "splits.csv")
+    with pytest.raises(RunError, match=r"splits\.csv cannot be read: not a regular"):
+        read_table(tmp_path, "splits.csv", ["id"])

@@ -5,6 +5,7 @@ from typing import Literal
 
 import pytest
 
+from vicinal.core.storage import files
 from vicinal.core.storage.files import read_json
 from vicinal.core.storage.schema import (
     MAX_DEPTH,
@@ -17,6 +18,7 @@ from vicinal.core.storage.schema import (
     Number,
     Object,
     OneOf,
+    Pattern,
     Scalar,
     SchemaError,
     Text,
@@ -38,6 +40,7 @@ def nested(depth: int) -> list:
         (Number(0, 1), 1),
         (Integer(1), 10**9),
         (Text(("a", "b")), "b"),
+        (Pattern("all|[0-9]+", "all or a number"), "12"),
         (Nullable(Flag()), None),
         (ListOf(Text(), unique=True), ["a", "b"]),
         (MapOf(Scalar()), {"a": 1, "b": None, "c": "x"}),
@@ -55,6 +58,8 @@ def test_what_a_schema_allows(schema, value):
     ("schema", "value", "message"),
     [
         (Number(), float("nan"), "a finite number"),
+        (Pattern("all|[0-9]+", "all or a number"), "x1", "all or a number. Got 'x1'"),
+        (Pattern("all|[0-9]+", "all or a number"), 1, "all or a number. Got 1"),
         (Number(), float("inf"), "a finite number"),
         (Number(), 10**400, "a finite number"),
         (Number(), True, "a finite number"),
@@ -95,11 +100,17 @@ def test_the_schema_of_a_dataclass():
         name: str | None
         order: Literal["up", "down"]
         sizes: tuple[int, ...] = ()
+        limits: tuple[float, float] | None = None
         ratio: float = 0.5
 
     schema = schema_of_dataclass(Options)
     schema.check({"name": None, "order": "up", "sizes": [1, 2], "ratio": 1})
-    for wrong in ({"name": 1}, {"order": "left"}, {"sizes": ["x"]}, {"other": 1}):
+    schema.check({"limits": [0, 1.5]})
+    schema.check({"limits": None, "sizes": []})
+    for wrong in (
+        {"name": 1}, {"order": "left"}, {"sizes": ["x"]}, {"other": 1},
+        {"limits": [1]}, {"limits": [1, 2, 3]}, {"limits": ["a", "b"]},
+    ):  # fmt: skip
         with pytest.raises(SchemaError):
             schema.check(wrong)
 
@@ -114,3 +125,14 @@ def test_damaged_json_is_a_value_error(tmp_path, text):
         read_json(tmp_path / "a.json")
     with pytest.raises(ValueError, match="not a regular file"):
         read_json(tmp_path)
+
+
+def test_json_above_the_limit_is_refused(tmp_path, monkeypatch):
+    """32 MB of empty lists are a gigabyte of objects."""
+    assert files.MAX_JSON_BYTES == 2**25
+    monkeypatch.setattr(files, "MAX_JSON_BYTES", 10)
+    (tmp_path / "a.json").write_text("[1, 2, 3]")
+    assert read_json(tmp_path / "a.json") == [1, 2, 3]
+    (tmp_path / "a.json").write_text("[1, 2, 3, 4]")
+    with pytest.raises(ValueError, match="larger than 10 bytes"):
+        read_json(tmp_path / "a.json")

@@ -20,8 +20,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from vicinal.core.compute.batchnorm_folding import set_training
 from vicinal.core.compute.runtime import Runtime, seeded_generator
-from vicinal.core.compute.signals import raise_on_signals
+from vicinal.core.compute.signals import allow_signals, raise_on_signals
 from vicinal.core.objective import Numeric, Objective, SingleLabel
 from vicinal.core.settings import TrainingSettings
 from vicinal.core.storage import checkpoint
@@ -34,11 +35,11 @@ from vicinal.core.training.trainer import (
     Trainer,
     TrainingInterrupted,
     loss_and_score,
-    set_training,
 )
 from vicinal.core.training.trainer_options import (
     Checkpointing,
     TrainerOptions,
+    saved_options,
     saved_runtime,
 )
 from vicinal.errors import ResumeError, RunError, TrainingError
@@ -622,6 +623,49 @@ def test_a_signal_saves_and_stops(tmp_path, monkeypatch, moment):
     list(resumed.epochs())
     assert end_state(resumed) == end_state(whole)
     assert timeless(resumed.progress.history) == timeless(whole.progress.history)
+
+
+def test_a_signal_within_a_batch_that_takes_long_saves_and_stops(tmp_path):
+    """A loader that computes for minutes lets signals end its work."""
+    whole = trainer(deep())
+    list(whole.epochs())
+    left = 6
+
+    def before_batch() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            with allow_signals():
+                signal.raise_signal(signal.SIGTERM)
+                pytest.fail("not raised")
+
+    loader = Rows(*blobs(), before_batch=before_batch)
+    cut = trainer(deep(), loader=loader, file=tmp_path / "a")
+    with raise_on_signals(), pytest.raises(TrainingInterrupted, match="and saved"):
+        list(cut.epochs())
+    assert (cut.progress.epoch, cut.progress.step) == (1, 1)
+    resumed = trainer(deep(), file=tmp_path / "a")
+    list(resumed.epochs())
+    assert end_state(resumed) == end_state(whole)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [5, {"freeze": "x"}, {"freeze": 1}, {"num_views": -1}, {"num_views": "8"},
+     {"num_views": 10**9}, {"other": 1}],
+)  # fmt: skip
+def test_damaged_options_of_a_checkpoint_are_one_message(tmp_path, options):
+    file = tmp_path / "a"
+    saved = {"freeze": "3", "num_views": 8}
+    list(trainer(file=file, options={"saved_options": saved}).epochs())
+    assert saved_options(file) == saved
+    tensors, metadata = load_tensors(file)
+    save_tensors(file, tensors, metadata | {"options": saved | {"freeze": "auto"}})
+    assert saved_options(file) == {"num_views": 8}
+    save_tensors(file, tensors, metadata | {"options": options})
+    for read in (saved_options, saved_runtime):
+        with pytest.raises(ResumeError, match=r"checkpoint is damaged: options"):
+            read(file)
 
 
 def test_a_run_resumed_after_every_step_is_bitwise_equal(tmp_path):

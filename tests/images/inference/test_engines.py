@@ -1,5 +1,7 @@
 """Engines predict what the network predicts, however they were prepared."""
 
+import os
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +13,12 @@ from vicinal.core.compute import openvino
 from vicinal.core.compute.runtime import Runtime
 from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.inference import engines
-from vicinal.images.inference.engines import Engines, make_engine, network_hash
+from vicinal.images.inference.engines import (
+    Engines,
+    make_engine,
+    network_hash,
+    rows_per_batch,
+)
 from vicinal.images.networks import build
 from vicinal.images.networks.base import Network
 
@@ -180,3 +187,38 @@ def test_the_hash_tells_networks_with_equal_weights_apart():
         hashes = [network_hash(n, PREPROCESSING, Runtime()) for n in (network, other)]
         assert hashes[0] != hashes[1]
         network = other
+
+
+def test_large_images_are_computed_few_at_a_time(network, x, monkeypatch):
+    assert [rows_per_batch(size, 3, 64) for size in (28, 224, 577, 2400)] == [
+        64,
+        64,
+        64,
+        3,
+    ]
+    assert rows_per_batch(10**6, 3) == 1
+    made = Engines(network, PREPROCESSING, Runtime(), "small", "auto", cache=False)
+    whole = made.embed(x, many=False)
+    monkeypatch.setattr(engines, "BATCH_BYTES", 2.5 * x[0].size)
+    assert rows_per_batch(18, 3, 64) == 2
+    torch.testing.assert_close(made.embed(x, many=False), whole)
+
+
+def test_a_fork_does_not_wait_for_the_preloading_thread_of_its_parent(
+    network, x, monkeypatch
+):
+    """The thread is not in the fork, so that its result would never come."""
+    made = Engines(network, PREPROCESSING, Runtime(), "small", "auto", cache=False)
+    monkeypatch.setattr(Engines, "runtime_for", lambda *_: Runtime())
+    made._preloading = os.getpid() + 1, Future()
+    assert made.embed(x, many=True).shape == (7, D)
+
+
+def test_a_fork_uses_torch_where_its_parent_used_openvino(network, x, monkeypatch):
+    runtime = Runtime(engine="openvino")
+    monkeypatch.setattr(openvino, "_first_process", os.getpid() + 1)
+    monkeypatch.setattr(engines, "_make_openvino_engine", None)
+    assert not openvino.is_installed()
+    found = make_engine(network, PREPROCESSING, runtime, many=True)(x)
+    expected = make_engine(network, PREPROCESSING, Runtime(), many=False)(x)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)

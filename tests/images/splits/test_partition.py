@@ -1,5 +1,6 @@
 """The split of a run: when it is resumed, it must be the same."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -36,3 +37,17 @@ def test_another_split_of_the_same_images_is_refused(tmp_path):
     message = f"run began with other images or another split: {moved} images differ"
     with pytest.raises(ResumeError, match=message):
         check_same_split(path, other, Path("run"))
+
+
+@pytest.mark.parametrize("text", ["", "name,split\n", "path,split\na.png\n", "\0"])
+def test_a_damaged_list_of_splits_is_one_message(text, tmp_path):
+    path = tmp_path / "splits.csv"
+    path.write_text(text)
+    with pytest.raises(ResumeError):
+        check_same_split(path, partition(0), tmp_path)
+
+
+def test_a_pipe_in_place_of_the_splits_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "splits.csv")
+    with pytest.raises(ResumeError, match="not a regular file"):
+        check_same_split(tmp_path / "splits.csv", partition(0), tmp_path)

@@ -1,5 +1,6 @@
 """Frozen blocks computed once: same activations, gradients and views as without."""
 
+import signal
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,11 @@ import torch
 from torch import Tensor
 
 from vicinal.core.compute.runtime import Runtime
+from vicinal.core.compute.signals import (
+    SignalInterrupt,
+    defer_signals,
+    raise_on_signals,
+)
 from vicinal.core.training.trainer_options import saved_options
 from vicinal.domains import load
 from vicinal.images.classifier import ImageClassifier
@@ -217,3 +223,22 @@ def test_a_short_run_trains_the_upper_blocks_on_cached_views(tmp_path, monkeypat
         *again.train_and_val_images(x, y), checkpoint=checkpoint
     )
     assert session.plan is not None and session.plan.freeze == "1"
+
+
+def test_a_signal_ends_the_computation_of_a_view(monkeypatch):
+    """Of a resumed training, which holds signals back."""
+    blocks = CountedBlocks()
+    loader = ActivationLoader(make_loader(), blocks, 1, num_views=2)
+    compute = ActivationLoader._compute
+
+    def interrupted(self: ActivationLoader, view: int, start: int) -> Any:
+        for batch in compute(self, view, start):
+            signal.raise_signal(signal.SIGINT)
+            yield batch
+
+    monkeypatch.setattr(ActivationLoader, "_compute", interrupted)
+    with raise_on_signals(), pytest.raises(SignalInterrupt), defer_signals():
+        list(loader.batches(2, 1))
+    assert blocks.images == 4 and not loader.complete
+    monkeypatch.undo()
+    assert len(list(loader.batches(2, 1))) == loader.steps - 1

@@ -1,15 +1,22 @@
 """The linear model on pixels, against ridge regression worked out by hand."""
 
+import math
+
 import numpy as np
 import pytest
+import torch
 
 from vicinal.core.metrics import Score
 from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
+from vicinal.core.storage.checkpoint import load_tensors, save_tensors
+from vicinal.errors import ModelFileError
 from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.dataset import ImageDataset, load_dataset
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.data.read import read_images
 from vicinal.images.training import linear_baseline
 from vicinal.images.training.linear_baseline import (
+    FILE,
     SIDE,
     LinearBaseline,
     fit_linear_baseline,
@@ -34,6 +41,10 @@ ALPHAS = np.logspace(0, 5, 6)
 
 def make_dataset(pixels: np.ndarray) -> ImageDataset:
     return load_dataset(read_images(pixels), ImageReader(pixels.shape[1]))[1]
+
+
+def of_size(size: int) -> Preprocessing:
+    return Preprocessing(size, size, channels=1)
 
 
 def noise(n: int, side: int = 8, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -206,12 +217,41 @@ def test_a_saved_model_predicts_the_same(kind, tmp_path):
     }[kind]
     model = fit_linear_baseline(objective, make_dataset(x), y)
     model.save(tmp_path)
-    again = LinearBaseline.load(tmp_path)
+    again = LinearBaseline.load(tmp_path, objective, of_size(8))
     assert again is not None
     new = make_dataset(noise(30, seed=2))
     np.testing.assert_array_equal(again.predict(new), model.predict(new))
     assert len(np.unique(model.predict(new))) > 1
-    assert LinearBaseline.load(tmp_path / "nowhere") is None
+    assert LinearBaseline.load(tmp_path / "nowhere", objective, of_size(8)) is None
+
+
+AB, ABC = SingleLabel(("a", "b")), SingleLabel(("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("objective", "size", "change"),
+    [
+        (AB, 9, {}),
+        (AB, 8, {"weights": torch.zeros(64, 2)}),
+        (AB, 8, {"weights": torch.full((64, 1), math.nan)}),
+        (AB, 8, {"intercept": torch.tensor([math.inf])}),
+        (AB, 8, {"classes": torch.tensor([0, 2])}),
+        (AB, 8, {"classes": torch.tensor([0])}),
+        (AB, 8, {"classes": torch.tensor([0, 1], dtype=torch.bfloat16)}),
+        (MultiLabel(("a",)), 8, {}),
+        (Numeric(), 8, {}),
+    ],
+)
+def test_a_model_of_another_run_is_refused(objective, size, change, tmp_path):
+    """Of two classes and images of 8 x 8 pixels."""
+    model = LinearBaseline(np.zeros((64, 1)), np.zeros(1), np.array([0, 1]))
+    model.save(tmp_path)
+    assert LinearBaseline.load(tmp_path, AB, of_size(8)) is not None
+    assert LinearBaseline.load(tmp_path, ABC, of_size(8)) is not None  # c was rare
+    tensors, values = load_tensors(tmp_path / FILE)
+    save_tensors(tmp_path / FILE, tensors | change, values)
+    with pytest.raises(ModelFileError, match=r"baseline\.safetensors is damaged"):
+        LinearBaseline.load(tmp_path, objective, of_size(size))
 
 
 @pytest.mark.parametrize("mark", [0, 1])

@@ -32,6 +32,7 @@ from vicinal.errors import (
 from vicinal.images.classifier import ImageClassifier
 from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.networks import NETWORKS, architecture, build, timm_network
+from vicinal.images.pretrained_classifier import load_pretrained
 from vicinal.images.regressor import ImageRegressor
 from vicinal.images.training.fine_tuning import is_head_block
 from vicinal.images.training.initialization import Initialization
@@ -43,6 +44,7 @@ from vicinal.images.weights.pretrained import (
     load_weights,
 )
 from vicinal.images.weights.registry import TIMM_NETWORKS, WEIGHTS, Weights
+from vicinal.images.weights.transfer import read_network
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "weights"
 QUICK: dict[str, Any] = {
@@ -300,6 +302,37 @@ def test_a_network_built_for_one_image_size(tmp_path):
         load_weights(str(tmp_path / "small.safetensors"), "small")
 
 
+def test_weights_that_do_not_fit_as_a_whole_are_one_message(tmp_path):
+    path = tmp_path / "small.safetensors"
+    tensors = build("small", num_classes=3, in_channels=1).half().state_dict()
+    save_file(tensors, path)
+    pixels = np.zeros((1, 28, 28), np.uint8)
+    assert load_pretrained(str(path)).predict(pixels).size == 1
+    for name, tensor in (("fc.bias", torch.ones(4)), ("fc.weight", torch.ones(3, 9))):
+        save_file(tensors | {name: tensor}, path)
+        message = rf"do not fit small for images of 28 pixels: .*{name}"
+        with pytest.raises(ModelFileError, match=message):
+            load_pretrained(str(path))
+
+
+def test_images_are_as_large_as_the_network_needs(tmp_path):
+    network = build("convnext_atto", num_classes=3)
+    save_file(network.state_dict(), tmp_path / "body.safetensors")
+    (tmp_path / "body.safetensors.json").write_text('{"image_size": 16}')
+    with pytest.raises(ModelFileError, match="image_size must be 32 to 2048 pixels"):
+        load_weights(str(tmp_path / "body.safetensors"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_file_of_weights_that_are_not_finite_is_refused(tmp_path, value):
+    tensors = build("small", num_classes=3, in_channels=1).state_dict()
+    tensors["stages.0.bn.bias"][0] = value
+    save_file(tensors, tmp_path / "body.safetensors")
+    for read in (load_weights, read_network):
+        with pytest.raises(ModelFileError, match=r"1 of \d+ numbers of stages\.0\.bn"):
+            read(str(tmp_path / "body.safetensors"))
+
+
 def test_a_sidecar_file_sets_the_preprocessing(tmp_path):
     network = build("mobilenet_v2", num_classes=5)
     path = tmp_path / "mine.safetensors"
@@ -336,6 +369,8 @@ def test_values_missing_in_the_sidecar_file_are_assumed(file):
         ('{"mean": 0.5}', "mean must be a list of 3 numbers"),
         ('{"std": [1, 0, 1]}', "std must be a list of 3 numbers above 0"),
         ('{"std": ["a", 1, 1]}', "std must be a list of 3 numbers above 0"),
+        ('{"std": [1, 1e-50, 1]}', "std must be a list of 3 numbers above 0"),
+        ('{"mean": [1, 1e308, 1]}', "mean must be a list of 3 numbers"),
         ('{"image_size": 224.5}', "image_size must be 8 to 2048 pixels"),
         ('{"image_size": true}', "image_size must be 8 to 2048 pixels"),
         ('{"store_size": 16}', r"store_size must be image_size \(32\) or more"),

@@ -81,6 +81,15 @@ def frozen_batchnorm(network: nn.Module, pairs: list[Pair] | None) -> Iterator[N
             norm.train()
 
 
+def set_training(model: nn.Module) -> None:
+    """Set training mode, except for frozen modules, whose statistics stay fixed."""
+    model.train()
+    for module in model.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(p.requires_grad for p in parameters):
+            module.eval()
+
+
 def _folded_forward(conv: Any, norm: Any) -> Callable[..., Tensor]:
     """Return the forward function of a convolution with a batch norm in its weights."""
     plain = conv._conv_forward

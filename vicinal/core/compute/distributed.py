@@ -77,7 +77,9 @@ class ProcessGroup:
 
     def broadcast(self, message: StepMessage) -> None:
         """Send a message from rank 0 to all others, if there are any."""
+        global _is_training
         if self.world_size > 1:
+            _is_training = message.command not in (Command.STOP, Command.EXIT)
             _broadcast(torch.tensor(message, dtype=torch.float64))
 
     def receive(self) -> StepMessage:
@@ -145,6 +147,8 @@ class ProcessGroup:
 
 SINGLE_PROCESS = ProcessGroup()
 _group = SINGLE_PROCESS
+_is_training = False
+"""rank 0 has started a training and not ended it: others may be within a step"""
 
 
 def current_process_group() -> ProcessGroup:
@@ -156,9 +160,10 @@ def current_process_group() -> ProcessGroup:
 def join_process_group() -> Iterator[ProcessGroup]:
     """Join the processes started by torchrun; SINGLE_PROCESS without torchrun.
 
-    At the end of the `with` block rank 0 tells the others to exit.
+    At the end of the `with` block rank 0 tells the others to exit, unless it left a
+    training in the middle of a step, where they do not listen.
     """
-    global _group
+    global _group, _is_training
     if not is_distributed():
         yield SINGLE_PROCESS
         return
@@ -168,8 +173,8 @@ def join_process_group() -> Iterator[ProcessGroup]:
     try:
         _group = _join()
     except (RuntimeError, ValueError) as error:
-        names = "WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"
-        got = ", ".join(f"{name}={os.environ.get(name)}" for name in names)
+        names = "WORLD_SIZE RANK LOCAL_WORLD_SIZE LOCAL_RANK MASTER_ADDR MASTER_PORT"
+        got = ", ".join(f"{name}={os.environ.get(name)}" for name in names.split())
         raise LostProcessError(
             f"The processes of torchrun cannot be joined with {got}: {error}. Start "
             "with `torchrun --nproc-per-node=N -m vicinal train ...`, or unset "
@@ -182,11 +187,11 @@ def join_process_group() -> Iterator[ProcessGroup]:
         _broadcast_exit()
     except LostProcessError:
         raise
-    except VicinalError:  # between messages: the others are listening
+    except VicinalError:
         _broadcast_exit()
         raise
     finally:
-        _group = SINGLE_PROCESS
+        _group, _is_training = SINGLE_PROCESS, False
         with contextlib.suppress(RuntimeError):
             torch.distributed.destroy_process_group()
 
@@ -197,6 +202,8 @@ def _join() -> ProcessGroup:
     if not 0 <= rank < world_size:
         raise ValueError("RANK must be 0 or more, and below WORLD_SIZE")
     local_world_size = int(os.environ.get("LOCAL_WORLD_SIZE", world_size))
+    if not 1 <= local_world_size <= world_size:
+        raise ValueError("LOCAL_WORLD_SIZE must be 1 or more, WORLD_SIZE at most")
     backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
@@ -210,7 +217,7 @@ def _join() -> ProcessGroup:
 
 
 def _broadcast_exit() -> None:
-    if _group.is_leader:
+    if _group.is_leader and not _is_training:
         with contextlib.suppress(LostProcessError):
             _group.broadcast(StepMessage(Command.EXIT))
 

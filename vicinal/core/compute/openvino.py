@@ -5,12 +5,16 @@ rounding error of the dtype.
 """
 
 import functools
+import importlib
 import importlib.util
 import os
+import shutil
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -24,8 +28,8 @@ HINTS = {"bfloat16": "bf16", "float32": "f32"}
 
 
 def is_installed() -> bool:
-    """Return True if OpenVINO is installed."""
-    return importlib.util.find_spec("openvino") is not None
+    """Return True if OpenVINO is installed, and this process can use it."""
+    return importlib.util.find_spec("openvino") is not None and not is_lost()
 
 
 _first_process = 0
@@ -33,8 +37,18 @@ _first_process = 0
 
 
 def is_lost() -> bool:
-    """Return True in a fork of a process that used OpenVINO, whose threads it lacks."""
+    """Return True in a fork of a process that used OpenVINO, whose threads it lacks.
+
+    Or that was importing it, whose lock nobody releases in the fork.
+    """
     return _first_process not in (0, os.getpid())
+
+
+def import_openvino() -> Any:
+    """Return the library; forks of this process do not use it from now on."""
+    global _first_process
+    _first_process = _first_process or os.getpid()
+    return importlib.import_module("openvino")
 
 
 def compile_with_openvino(
@@ -104,11 +118,7 @@ def _core():
     Its CPU plugin replaces the signal stack of the thread that creates it, and frees
     that stack when it is deleted: the next Ctrl-C would crash.
     """
-    global _first_process
-    import openvino
-
-    _first_process = os.getpid()
-    return openvino.Core()
+    return import_openvino().Core()
 
 
 class _Function(nn.Module):
@@ -125,9 +135,8 @@ class _Function(nn.Module):
         return self.function(x)
 
 
-def _trace(function: Callable[[Tensor], Tensor], example: Tensor):
-    import openvino
-
+def _trace(function: Callable[[Tensor], Tensor], example: Tensor) -> Any:
+    openvino = import_openvino()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # fixed sizes are intended
         # check_trace would trace again, which doubles the time
@@ -137,20 +146,19 @@ def _trace(function: Callable[[Tensor], Tensor], example: Tensor):
     return model
 
 
-def _write_cache(model, path: Path) -> None:
+def _write_cache(model: Any, path: Path) -> None:
     """Write a traced network, weights first; errors such as a full disk are ignored."""
-    import openvino
-
+    save_model = import_openvino().save_model
     with suppress(OSError, RunError, RuntimeError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.stem}.temporary.xml")
-        openvino.save_model(model, temporary, compress_to_fp16=False)
-        for suffix in (".bin", ".xml"):
-            part = temporary.with_suffix(suffix)
-            data = part.read_bytes()
-            part.unlink()
-            replace_file(path.with_suffix(suffix), lambda t, d=data: _write(t, d))
+        # a directory of its own: another process may be writing the same network
+        with TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+            temporary = Path(folder) / "model.xml"
+            save_model(model, temporary, compress_to_fp16=False)
+            for suffix in (".bin", ".xml"):
+                part = temporary.with_suffix(suffix)
+                replace_file(path.with_suffix(suffix), partial(_copy, part))
 
 
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)

@@ -27,7 +27,7 @@ from vicinal.core.compute.memory import keep_memory
 from vicinal.core.compute.threads import network_lock, num_cores
 from vicinal.core.settings import Precision
 from vicinal.core.storage.files import read_json, write_json
-from vicinal.core.storage.schema import Flag, Integer, Object, Text
+from vicinal.core.storage.schema import Flag, Integer, MapOf, Object, Text
 from vicinal.errors import SettingError
 
 MAX_THREADS = 1024
@@ -147,6 +147,10 @@ def deterministic_kernels(enabled: bool) -> Iterator[None]:
 
 def find_device(name: str = "auto") -> str:
     """Return the named device, or for "auto" an accelerator if there is one."""
+    if not isinstance(name, str):
+        raise SettingError(
+            f"device must be a text, such as auto, cpu or cuda. Got {name!r} instead."
+        )
     if name == "auto":
         accelerator = torch.accelerator.current_accelerator(check_available=True)
         return accelerator.type if accelerator is not None else "cpu"
@@ -188,6 +192,9 @@ SHORT_STEP = 0.05
 TRIAL_SECONDS = 2.0
 """seconds that the trial of runtimes may take on a CPU"""
 
+CONVOLUTION_STEPS = 50
+"""steps of the trial of bfloat16 at most, whatever time is left of it"""
+
 MIN_SECONDS_TO_COMPILE = 600.0
 """seconds of training below which torch.compile, which takes a minute, is not tried"""
 
@@ -223,7 +230,10 @@ def fastest_runtime(
         taken |= time_runtimes(model, x, others, repeats, training, freeze_norms, steps)
         return min(taken, key=taken.__getitem__)
     work = "training step" if training else "prediction"
-    logger.info(f"timing a {work} in each number format ({TRIAL_SECONDS:g} s at most)")
+    logger.info(
+        f"timing {work}s to choose dtype and memory format ({TRIAL_SECONDS:g} s at "
+        "most)"
+    )
     plain = _without_slow_bfloat16(plain)
     rows = affordable_rows(model, x, plain, training, freeze_norms)
     few, limit = x[:rows], TRIAL_SECONDS
@@ -241,17 +251,21 @@ def _without_slow_bfloat16(runtimes: list[Runtime]) -> list[Runtime]:
     """Return the runtimes without those in bfloat16 where this CPU is slow in it."""
     others = [runtime for runtime in runtimes if runtime.precision != "bfloat16"]
     has_choice = 0 < len(others) < len(runtimes)
-    return others if has_choice and _is_bfloat16_slow() else runtimes
+    return others if has_choice and is_bfloat16_slow() else runtimes
 
 
 @functools.cache
-def _is_bfloat16_slow() -> bool:
-    """Return whether one small convolution takes twice as long in bfloat16, or more."""
+def is_bfloat16_slow() -> bool:
+    """Return whether a small convolution takes twice as long in bfloat16 on this CPU.
+
+    The best of many steps: other load must not decide.
+    """
     full = Runtime(channels_last=True)
     low = replace(full, precision="bfloat16")
     convolution = nn.Conv2d(64, 64, 3, padding=1)
     x = torch.rand(1, 64, 28, 28)
-    taken = time_runtimes(convolution, x, [full, low], limit=TRIAL_SECONDS / 4)
+    runtimes, limit = [full, low], TRIAL_SECONDS / 4
+    taken = time_runtimes(convolution, x, runtimes, CONVOLUTION_STEPS, limit=limit)
     return taken[low] > 2 * taken[full]
 
 
@@ -295,20 +309,23 @@ def cached_runtime(path: Path, key: str, measure: Callable[[], Runtime]) -> Runt
     path: a JSON file of runtimes by key; if it is damaged or cannot be written, the
     runtime is measured again.
     """
-    try:
-        cached = read_json(path)[key]
-        RUNTIME.check(cached)
-        return Runtime(**cached)
-    except (OSError, ValueError, KeyError, TypeError):
-        runtime = measure()
+    cached = _read_runtimes(path)
+    if key in cached:
+        return Runtime(**cached[key])
+    runtime = measure()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            cached = read_json(path)
-        except (OSError, ValueError):
-            cached = {}
-        write_json(path, {**cached, key: runtime.to_dict()})
+        others = _read_runtimes(path)  # another process may have added some
+        write_json(path, {**others, key: runtime.to_dict()})
     return runtime
+
+
+def _read_runtimes(path: Path) -> dict[str, Any]:
+    """Return the cached runtimes; {} where there is none, or the file is damaged."""
+    try:
+        return read_json(path, MapOf(RUNTIME))
+    except (OSError, ValueError):
+        return {}
 
 
 def time_runtimes(

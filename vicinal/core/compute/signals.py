@@ -1,4 +1,4 @@
-"""Ctrl-C (SIGINT) and SIGTERM: they end the work within moments and lose none.
+"""Ctrl-C (SIGINT) and SIGTERM stop the command promptly; finished work is saved first.
 
 In `with raise_on_signals():` (the whole command line) they raise SignalInterrupt,
 whatever is running. Where work has to be saved first, `with defer_signals():` holds
@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
+
+from vicinal.errors import Interruption
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -146,7 +148,8 @@ def _handle(number: int, frame: FrameType | None) -> None:
 
 def _interrupt(request: _Request) -> None:
     request.waits = False
-    threading.Thread(target=_raise_again, args=(request,), daemon=True).start()
+    with contextlib.suppress(RuntimeError):  # no thread can be started: raise once
+        threading.Thread(target=_raise_again, args=(request,), daemon=True).start()
     raise SignalInterrupt
 
 
@@ -158,8 +161,8 @@ def _raise_again(request: _Request) -> None:
 
 
 def _is_unwinding() -> bool:
-    """Return whether a SignalInterrupt is on its way up, through clean-up code."""
+    """Return whether an interruption is on its way up, through clean-up code."""
     error = sys.exception()
-    while error is not None and not isinstance(error, SignalInterrupt):
+    while error is not None and not isinstance(error, SignalInterrupt | Interruption):
         error = error.__context__
     return error is not None

@@ -128,12 +128,13 @@ def _escape_column(column: Any) -> Any:
     return column.map(escape_formula) if is_text else column
 
 
-FORMULA = re.compile(r"'*[=+\-@\t\r].")
-"""texts that a spreadsheet runs as a formula, or that were escaped"""
+FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20].", re.DOTALL)
+"""texts that a spreadsheet runs as a formula, or that were escaped; the last four are
+the full-width forms of = + - @"""
 
 
 def escape_formula(cell: Any) -> Any:
-    """Return a text with an apostrophe before = + - @, tab or CR; others unchanged.
+    """Return a text with an apostrophe before = + - @, tab, CR or LF; others unchanged.
 
     Spreadsheets run such texts as formulas (OWASP, "CSV injection"). Numbers stay.
     """

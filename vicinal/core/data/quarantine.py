@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from vicinal.core.data.csv_tables import escape_formula
 from vicinal.core.storage.files import replace_file
-from vicinal.core.text import pluralize
+from vicinal.core.text import one_line, pluralize
 from vicinal.errors import QuarantineWarning
 
 QUARANTINE_FILE = "data/quarantine.csv"
@@ -51,7 +51,8 @@ def warn_quarantined(
         first = quarantined[0]
         warnings.warn(
             f"{pluralize(len(quarantined), unit)} quarantined, for example "
-            f"{first.name}: {first.reason}. See the quarantine_ attribute.",
+            f"{one_line(first.name)}: {one_line(first.reason)}. See the quarantine_ "
+            "attribute.",
             QuarantineWarning,
             stacklevel=stacklevel,
         )
@@ -60,7 +61,8 @@ def warn_quarantined(
 def quarantine_lines(rows: Sequence[Quarantined], more: str) -> Iterator[str]:
     """Yield the first quarantined rows as text; more: what lists them all."""
     for row in rows[:MAX_LISTED]:
-        yield "quarantined: " + ": ".join(filter(None, (row.name, row.reason)))
+        parts = filter(None, (row.name, row.reason))
+        yield "quarantined: " + ": ".join(map(one_line, parts))
     if len(rows) > MAX_LISTED:
         yield f"... and {len(rows) - MAX_LISTED:,} more ({more})"
 
@@ -69,7 +71,10 @@ def write_quarantine(path: Path, rows: Sequence[Quarantined]) -> None:
     """Write quarantined rows as CSV with the columns name, label and reason."""
 
     def write(temporary: Path) -> None:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
+        # bytes of names that are not UTF-8 are escaped as in JSON: \udc..
+        with temporary.open(
+            "w", newline="", encoding="utf-8", errors="backslashreplace"
+        ) as file:
             table = csv.writer(file)
             table.writerow(Quarantined._fields)
             table.writerows(map(escape_formula, row) for row in rows)

@@ -20,6 +20,7 @@ from vicinal.core.storage.files import (
     make_directory,
     read_json,
     refuse_links,
+    replace_together,
     sha256,
     write_json,
 )
@@ -177,10 +178,11 @@ def save_model(
         refuse_links(directory, directory / name)
         for name in (MODEL_TENSORS, MODEL_JSON)
     )
-    with defer_signals():  # the one file holds the hash of the other
-        save_tensors(weights, tensors, {}, checksum=False)
-        head = {"format": MODEL_FORMAT, "sha256": sha256(weights)}
-        write_json(model, description | head)
+    # the one file holds the hash of the other
+    with defer_signals(), replace_together(weights, model) as (new_weights, new_model):
+        save_tensors(new_weights, tensors, {}, checksum=False)
+        head = {"format": MODEL_FORMAT, "sha256": sha256(new_weights)}
+        write_json(new_model, description | head)
     return directory
 
 
@@ -234,10 +236,24 @@ def read_weights(directory: str | Path, description: dict[str, Any]) -> Tensors:
             f"{path} is not the file that {MODEL_JSON} beside it describes (the "
             "hashes differ). Copy both files again from their source."
         )
+    _refuse_not_finite(path, tensors)
+    return tensors
+
+
+def load_finite(path: Path) -> Tensors:
+    """Return the tensors of a file; ModelFileError for numbers that are not finite."""
+    tensors, _ = load_tensors(path)
+    _refuse_not_finite(path, tensors)
+    return tensors
+
+
+def _refuse_not_finite(path: Path, tensors: Tensors) -> None:
     flaw = describe_not_finite(tensors)
     if flaw:
-        raise ModelFileError(f"{path} holds no usable model: {flaw}. Train again.")
-    return tensors
+        raise ModelFileError(
+            f"{path} holds no usable model: {flaw}. Train it again, or copy it again "
+            "from its source."
+        )
 
 
 def describe_not_finite(tensors: Tensors) -> str:

@@ -111,17 +111,17 @@ def restore_network(
     return load_network(build, with_prefix(name, tensors)).eval()
 
 
-FILLING = (
+RANDOM_FILLS = (
     Tensor.normal_,
     Tensor.uniform_,
     Tensor.erfinv_,
     Tensor.mul,
     Tensor.add,
 )
-"""methods of a tensor that change its numbers, not its shape"""
+"""methods of a tensor by which layers draw their weights: its shape stays"""
 
 
-class WithoutNumbers(TorchFunctionMode):
+class SkipInitialization(TorchFunctionMode):
     """Leave tensors uninitialised: on the device meta, numbers take seconds.
 
     torch would import the Python versions of these functions, and its compiler.
@@ -134,14 +134,14 @@ class WithoutNumbers(TorchFunctionMode):
             return torch.empty(*args, **(kwargs or {}))
         if func is torch.eye:
             return torch.empty(args[0], args[0])
-        if func in FILLING:
+        if func in RANDOM_FILLS:
             return args[0]
         return func(*args, **(kwargs or {}))
 
 
 def load_network(build: Callable[[], Network], tensors: Tensors) -> Network:
     """Return the network of exactly these tensors, as `restore_network`."""
-    with torch.device("meta"), WithoutNumbers():  # shapes without memory
+    with torch.device("meta"), SkipInitialization():  # shapes without memory
         shapes = build().state_dict()
     unknown = sorted(tensors.keys() - shapes.keys())
     if unknown:
@@ -168,8 +168,13 @@ def encode_names(names: Sequence[str] | np.ndarray) -> Tensor:
     return torch.frombuffer(data, dtype=torch.uint8) if data else torch.empty(0).byte()
 
 
-def decode_names(tensor: Tensor) -> np.ndarray:
-    """Return the texts that `encode_names` made; ValueError for other tensors."""
+def decode_names(name: str, tensors: Tensors) -> np.ndarray:
+    """Return the texts of the tensor `name`, which `encode_names` made.
+
+    ValueError for other tensors.
+    """
+    check_tensors(tensors, {name: TensorOf((torch.uint8, torch.int32), ("codes",))})
+    tensor = tensors[name]
     if tensor.dtype == torch.int32:
         codes = tensor.numpy()
         first, *rest = np.split(codes, np.flatnonzero(codes == NAME_END))

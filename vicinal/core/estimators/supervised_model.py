@@ -3,6 +3,7 @@
 The result of `fit` is one immutable value, the fitted model; `supervised` has `fit`.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -29,14 +30,25 @@ from vicinal.core.metrics import r2
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import Tensors
 from vicinal.core.storage.run_folder import MODEL_JSON
-from vicinal.core.storage.schema import Flag, ListOf, Number, Object, Schema
+from vicinal.core.storage.schema import (
+    MAX_SHOWN,
+    Flag,
+    ListOf,
+    Number,
+    Object,
+    Schema,
+)
 from vicinal.core.training.history import EPOCH, Epoch
+from vicinal.errors import DataError
+
+TEMPERATURE = Number(0.01, 100)
+"""of a calibrated model; `fit_temperature` stays well within"""
 
 FIELDS: dict[str, Schema] = {
     "objective": objectives.SCHEMA,
     "integer_classes": Flag(),
     "constant_baseline": ListOf(Number()),
-    "temperature": Number(above=0),
+    "temperature": TEMPERATURE,
     "history": ListOf(EPOCH),
 }
 """schema of what `FittedModel.shared_description` returns"""
@@ -51,6 +63,9 @@ class FittedModel:
 
     schema: ClassVar[Schema]
     """of the model.json that `to_files` describes"""
+
+    has_constant_baseline: ClassVar[bool] = True
+    """whether `fit` sets `constant_baseline`"""
 
     objective: Objective
     integer_classes: bool = False
@@ -89,8 +104,8 @@ class FittedModel:
             "history": [epoch._asdict() for epoch in self.history],
         }
 
-    @staticmethod
-    def shared_fields(description: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def shared_fields(cls, description: dict[str, Any]) -> dict[str, Any]:
         """Return the fields that `shared_description` wrote.
 
         ModelFileError for a value out of its range, ValueError for values that do not
@@ -99,8 +114,8 @@ class FittedModel:
         check_description(Path(MODEL_JSON), description, Object(FIELDS, more=True))
         objective = objectives.from_dict(description["objective"])
         constant = description["constant_baseline"]
-        if objective.kind != "numeric":
-            _check_classes(objective, constant)
+        _check_constant(objective, constant, cls.has_constant_baseline)
+        _check_classes(objective, description["integer_classes"])
         return {
             "objective": objective,
             "integer_classes": description["integer_classes"],
@@ -121,17 +136,36 @@ class FittedModel:
         raise NotImplementedError
 
 
-def _check_classes(objective: Objective, constant: list[float]) -> None:
-    """Raise ValueError where numbers of a model.json are not those of its classes."""
-    count, weights = len(objective.classes), getattr(objective, "weights", ())
-    if len(weights) not in (0, count):
-        raise ValueError(f"there are {count} classes, but {len(weights)} weights")
-    if objective.kind == "multi_label":
-        fits = len(constant) == count
-    else:  # links have none
-        fits = all(row in range(count) for row in constant) and len(constant) < 2
-    if not fits:
-        raise ValueError(f"constant_baseline does not fit {count} classes")
+def _check_classes(objective: Objective, integer_classes: bool) -> None:
+    """Raise ValueError where weights or integer_classes do not fit the classes."""
+    names, weights = objective.classes, getattr(objective, "weights", ())
+    if len(weights) not in (0, len(names)):
+        raise ValueError(f"there are {len(names)} classes, but {len(weights)} weights")
+    others = [name for name in names if not re.fullmatch(r"-?[0-9]{1,4000}", name)]
+    if integer_classes and others:
+        raise ValueError(
+            "integer_classes must be false where a class is no whole number. Got the "
+            f"class {others[0][:MAX_SHOWN]!r}"
+        )
+
+
+def _check_constant(
+    objective: Objective, constant: list[float], expected: bool
+) -> None:
+    """Raise ValueError for a constant baseline that is none of this objective.
+
+    expected: whether there is one.
+    """
+    kind, outputs = objective.kind, objective.outputs
+    length = (outputs if kind == "multi_label" else 1) if expected else 0
+    rows = {"single_label": range(outputs), "multi_label": range(2)}.get(kind)
+    fits = rows is None or all(value in rows for value in constant)
+    if len(constant) != length or not fits:
+        values = "numbers" if rows is None else f"rows from 0 to {len(rows) - 1}"
+        raise ValueError(
+            f"constant_baseline must be a list of length {length} with {values}. Got "
+            f"{str(constant)[:MAX_SHOWN]} instead"
+        )
 
 
 class SupervisedModel(Estimator):
@@ -193,10 +227,20 @@ class SupervisedModel(Estimator):
     # --- predict ---
 
     def predict_from_logits(self, logits: Tensor) -> np.ndarray:
-        """Return calibrated probabilities [N, K], or numbers [N]."""
-        if self.objective_.kind == "numeric":
-            return self.objective_.predict(logits)
-        return self.objective_.predict(logits / self.temperature_)
+        """Return calibrated probabilities [N, K], or numbers [N].
+
+        DataError where they are not finite: NaN would be read as the first class.
+        """
+        if self.objective_.kind != "numeric":
+            logits = logits / self.temperature_
+        predicted = self.objective_.predict(logits)
+        if not (bool(logits.isfinite().all()) and np.isfinite(predicted).all()):
+            raise DataError(
+                "The outputs of the model are NaN or infinite: its numbers, or the "
+                "features of these data, are too large. Scale the features as in "
+                "training, or train the model again."
+            )
+        return predicted
 
     def decide(self, predicted: np.ndarray) -> np.ndarray:
         """Return classes [N], or marks [N, K] of several labels, from probabilities."""

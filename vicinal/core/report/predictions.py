@@ -9,6 +9,7 @@ import numpy as np
 from vicinal.core.data.csv_tables import write_csv
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.storage.files import check_writable, replace_file
+from vicinal.core.text import one_line
 from vicinal.errors import SettingError
 
 MAX_PREDICTIONS = 40
@@ -60,7 +61,8 @@ def prediction_lines(frame: Any, marks: Mapping[str, str]) -> Iterator[str]:
     width = min(40, max(map(len, names), default=0))
     for label, row in zip(names, rows, strict=True):
         predicted = row.get("predicted", "")
-        value = f"{predicted:.4g}" if isinstance(predicted, float) else predicted
+        is_number = isinstance(predicted, float)
+        value = f"{predicted:.4g}" if is_number else one_line(str(predicted))
         sure = f"  {100 * row['probability']:5.1f} %" if "probability" in row else ""
         more = "".join(f"  ({text})" for name, text in marks.items() if row.get(name))
         yield f"{label:<{width}}  {value}{sure}{more}"
@@ -68,9 +70,9 @@ def prediction_lines(frame: Any, marks: Mapping[str, str]) -> Iterator[str]:
 
 def _name(row: dict[str, Any]) -> str:
     if "source" not in row:
-        return str(row["id"])
+        return one_line(str(row["id"]))
     parts = (row[k] for k in ("source", "relation", "target") if k in row)
-    return " - ".join(map(str, parts))
+    return " - ".join(one_line(str(part)) for part in parts)
 
 
 # --- embeddings -----------------------------------------------------------------------

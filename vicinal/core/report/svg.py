@@ -32,7 +32,16 @@ PROPERTIES = frozenset(
 STYLE_SHEET = "*{stroke-linejoin: round; stroke-linecap: butt}"
 """of matplotlib; another one could change the page around the figure"""
 
-LINK = re.compile(r"#[\w.-]+|data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]+")
+NAMED = ATTRIBUTES | PROPERTIES
+REFERENCED = frozenset("path clipPath pattern linearGradient radialGradient".split())
+"""elements that keep their id: nothing can use a group, which might hold other uses"""
+
+DEFINITIONS = frozenset("clipPath pattern".split())
+"""elements whose content refers to no other definition: each would be drawn again"""
+
+TEXT_ONLY = frozenset("style title".split())
+IMAGE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]+")
+REFERENCE = re.compile(r"#[\w.-]+")
 UNSAFE_VALUE = re.compile(r"[\\@<>]|url\((?!#[\w.-]+\))|expression|script:", re.I)
 
 LEFT_OUT = "<p>(This figure is damaged and left out.)</p>"
@@ -46,7 +55,8 @@ def clean_svg(text: str) -> str:
         root = ET.fromstring(text)
         if root.tag not in ("svg", f"{{{SVG}}}svg"):
             return LEFT_OUT
-        clean = _clean(root)
+        paths = {f"#{each.get('id')}" for each in root.iter() if _tag(each) == "path"}
+        clean = _clean(root, paths)
         clean.set("xmlns", SVG)
         clean.set("xmlns:xlink", XLINK[1:-5])
         return ET.tostring(clean, encoding="unicode")
@@ -54,27 +64,54 @@ def clean_svg(text: str) -> str:
         return LEFT_OUT
 
 
-def _clean(element: ET.Element) -> ET.Element:
-    """Return an element with what is allowed of its attributes and children."""
-    clean = ET.Element(element.tag.removeprefix(f"{{{SVG}}}"))
+def _tag(element: ET.Element) -> str:
+    return element.tag.removeprefix(f"{{{SVG}}}")
+
+
+def _clean(
+    element: ET.Element, paths: set[str], in_definition: bool = False
+) -> ET.Element:
+    """Return an element with what is allowed of its attributes and children.
+
+    paths: references to the paths of the figure, the only ones that can be used.
+    """
+    tag = _tag(element)
+    clean = ET.Element(tag)
     clean.text = element.text
     for name, value in element.attrib.items():
+        if in_definition and "url(" in value.lower():
+            continue
         if name in (XLINK, "href"):
-            if LINK.fullmatch(value):
+            if _is_link(tag, value, paths):
                 clean.set("xlink:href", value)
         elif name == "style":
             clean.set("style", _clean_style(value))
-        elif name in ATTRIBUTES | PROPERTIES and not UNSAFE_VALUE.search(value):
+        elif name == "id" and tag not in REFERENCED:
+            continue
+        elif name in NAMED and not UNSAFE_VALUE.search(value):
             clean.set(name, value)
-    for child in element:
-        if child.tag.removeprefix(f"{{{SVG}}}") not in ELEMENTS:
-            continue
-        if child.tag.endswith("style") and (child.text or "").strip() != STYLE_SHEET:
-            continue
-        inner = _clean(child)
-        inner.tail = child.tail
-        clean.append(inner)
+    in_definition = in_definition or tag in DEFINITIONS
+    for child in element if tag not in TEXT_ONLY else ():
+        if _is_kept(child):
+            inner = _clean(child, paths, in_definition)
+            inner.tail = child.tail
+            clean.append(inner)
     return clean
+
+
+def _is_link(tag: str, value: str, paths: set[str]) -> bool:
+    """Return whether an element may refer to this: an image to its data alone."""
+    if tag == "image":
+        return IMAGE.fullmatch(value) is not None
+    if tag == "use":
+        return value in paths
+    return REFERENCE.fullmatch(value) is not None
+
+
+def _is_kept(element: ET.Element) -> bool:
+    """Return whether an element draws, or is the style sheet of matplotlib."""
+    tag, text = _tag(element), (element.text or "").strip()
+    return tag in ELEMENTS and (tag != "style" or text == STYLE_SHEET)
 
 
 def _clean_style(style: str) -> str:

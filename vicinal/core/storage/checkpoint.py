@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vicinal.core.storage.files import parse_json, replace_file, to_json
-from vicinal.core.storage.schema import Anything, MapOf, Schema, SchemaError
+from vicinal.core.storage.schema import Anything, MapOf, Schema
 from vicinal.errors import ModelFileError, ResumeError
 
 Tensors = dict[str, Tensor]
@@ -41,7 +41,14 @@ def load_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
     Raises ModelFileError if the file is missing, damaged or not safetensors; pickles
     (.pt, .pth, .bin, ...) are refused by their suffix.
     """
-    path = Path(path)
+    try:
+        return _read(Path(path))
+    except ValueError as error:
+        raise ModelFileError(f"{error}. Download or train it again.") from error
+
+
+def _read(path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """Return what `load_tensors` does; ValueError for a damaged file."""
     if not path.is_file():
         raise ModelFileError(f"There is no file {path}. Name a .safetensors file.")
     if path.suffix.lower() in {".pt", ".pth", ".bin", ".pkl", ".ckpt"}:
@@ -58,15 +65,13 @@ def load_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
         metadata = parse_json(own)
         MapOf(Anything()).check(metadata)
     except (SafetensorError, ValueError, OSError, RuntimeError) as error:
-        raise ModelFileError(
-            f"{path} is not a complete safetensors file ({error}). "
-            "Download or train it again."
-        ) from error
+        reason = f"{path} is not a complete safetensors file ({error})"
+        raise ValueError(reason) from error
     checksum = text.get("crc32")  # older files and those of others have none
     if checksum is not None and checksum != _checksum(tensors, own):
-        raise ModelFileError(
+        raise ValueError(
             f"{path} is damaged: its content is not what was written (the checksums "
-            "differ). Download or train it again."
+            "differ)"
         )
     return tensors, metadata
 
@@ -79,15 +84,15 @@ def load_checkpoint(
     ResumeError where it is damaged, or made with another fingerprint than the given.
     """
     try:
-        tensors, values = load_tensors(path)
+        tensors, values = _read(Path(path))
         if fingerprint not in (None, values.get("fingerprint")):
             raise ResumeError(
                 f"{path} was made from other data, labels or settings. Resume with "
                 "those of the run, or start a new run."
             )
         schema.check(values)
-    except (ModelFileError, SchemaError) as error:
-        reason = str(error).removesuffix("Download or train it again.").rstrip(" .")
+    except (ModelFileError, ValueError) as error:
+        reason = str(error).rstrip(".")
         raise ResumeError(
             f"This checkpoint is damaged: {reason}. Delete {path} and resume again: "
             "the network that it holds is then trained from its beginning. Or start a "

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,33 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         raise
     with contextlib.suppress(OSError):  # some file systems cannot flush a directory
         flush_to_disk(path.parent)
+
+
+@contextlib.contextmanager
+def replace_together(*paths: Path) -> Iterator[list[Path]]:
+    """Yield temporary files to write; at the end of the block they replace `paths`.
+
+    The renames follow each other at once, so that files which belong together stay
+    together however long each takes to write. Errors are those of `replace_file`.
+    """
+    temporaries: list[Path] = []
+    try:
+        for path in paths:
+            handle, name = tempfile.mkstemp(TEMPORARY, f".{path.name}.", path.parent)
+            temporaries.append(Path(name))
+            os.close(handle)
+        yield temporaries
+        for temporary, path in zip(temporaries, paths, strict=True):
+            temporary.replace(path)
+    except OSError as error:
+        if isinstance(error, RunError):
+            raise
+        raise RunError(_explain(paths[0], error)) from error
+    finally:
+        for temporary in temporaries:
+            temporary.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # some file systems cannot flush a directory
+        flush_to_disk(paths[0].parent)
 
 
 def refuse_links(folder: Path, path: Path) -> Path:
@@ -159,8 +186,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, to_json(value, indent=2) + "\n")
 
 
-MAX_JSON_BYTES = 1 << 28
-"""bytes of a JSON file above which it is refused"""
+MAX_JSON_BYTES = 1 << 25
+"""bytes of a JSON file above which it is refused: its objects take 25 times as much"""
+
+
+def check_regular(path: Path) -> None:
+    """Raise ValueError for a pipe, a device or a directory: reading might never end."""
+    if path.exists() and not path.is_file():
+        raise ValueError("not a regular file")
 
 
 def read_json(path: Path, schema: Schema | None = None) -> Any:
@@ -169,8 +202,7 @@ def read_json(path: Path, schema: Schema | None = None) -> Any:
     Refused in any case: NaN, infinite numbers, deep nesting, very large files.
     """
     schema, path = Anything() if schema is None else schema, Path(path)
-    if path.exists() and not path.is_file():  # a pipe might never end
-        raise ValueError("not a regular file")
+    check_regular(path)
     with path.open("rb") as file:
         data = file.read(MAX_JSON_BYTES + 1)
     if len(data) > MAX_JSON_BYTES:

@@ -20,19 +20,13 @@ from filelock import FileLock, Timeout
 
 from vicinal.core.storage.files import (
     TEMPORARY,
+    check_regular,
     make_directory,
     read_json,
     refuse_links,
     write_json,
 )
-from vicinal.core.storage.schema import (
-    Anything,
-    MapOf,
-    Nullable,
-    Object,
-    Schema,
-    Text,
-)
+from vicinal.core.storage.schema import Nullable, Object, Schema, Text
 from vicinal.errors import DataError, RunError
 
 SETTINGS = "settings.json"
@@ -50,7 +44,7 @@ SETTINGS_SCHEMA = Object(
             {name: Nullable(Text()) for name in ("target", "label_corrections")},
             more=True,
         ),
-        "parameters": MapOf(Anything()),
+        "parameters": Object({}, {"device": Text()}, more=True),
     },
     {"task": Text(), "estimator": Text()},
     more=True,
@@ -193,6 +187,7 @@ def read_table(folder: Path, name: str, columns: Sequence[str]) -> Any:
 
     path = folder / name
     try:
+        check_regular(path)
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (ValueError, OSError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -5,6 +5,7 @@
 SchemaError: epochs must be a whole number from 1 to 1,000. Got 0 instead
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import NoneType, UnionType
@@ -136,6 +137,18 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Pattern:
+    """A text that a regular expression matches; `expected` describes it."""
+
+    regex: str
+    expected: str
+
+    def check(self, value: Any) -> None:
+        if not isinstance(value, str) or re.fullmatch(self.regex, value) is None:
+            raise SchemaError(self.expected, value)
+
+
+@dataclass(frozen=True)
 class Scalar:
     """Null, a truth value, a text or a finite number."""
 
@@ -247,7 +260,10 @@ def schema_of_type(hint: Any) -> Schema:
         inner = schema_of_type(parts[0]) if len(parts) == 1 else Anything()
         return Nullable(inner) if NoneType in get_args(hint) else inner
     if get_origin(hint) in (list, tuple, Sequence):
-        return ListOf(schema_of_type(get_args(hint)[0]))
+        items = get_args(hint)
+        item, count = schema_of_type(items[0]), len(items)
+        fixed = get_origin(hint) is tuple and items[-1] is not Ellipsis
+        return ListOf(item, count, count) if fixed else ListOf(item)
     simple = {str: Text(), bool: Flag(), int: Integer(-(2**53)), float: Number()}
     return simple.get(hint, Anything())
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from vicinal.core.compute.batchnorm_folding import frozen_batchnorm
+from vicinal.core.compute.batchnorm_folding import frozen_batchnorm, set_training
 from vicinal.core.compute.distributed import (
     Command,
     ProcessGroup,
@@ -156,7 +156,8 @@ class Trainer:
         progress, started_at = self.progress, time.monotonic()
         group = self.process_group
         group.broadcast(StepMessage(Command.EPOCH, progress.epoch, progress.step))
-        for x, y in self.loader.batches(progress.epoch, progress.step):
+        batches = self.loader.batches(progress.epoch, progress.step)
+        for x, y in _stop_on_signal(batches, self._save_and_stop):
             lr = self._lr(progress.step)
             group.broadcast(
                 StepMessage(Command.STEP, progress.epoch, progress.step, lr)
@@ -167,6 +168,8 @@ class Trainer:
             now = time.monotonic()
             progress.seconds, started_at = progress.seconds + now - started_at, now
             if stop_requested() or self.checkpointing.stop_requested():
+                if progress.step == self.loader.steps:
+                    self._average_batch_statistics()  # as the other ranks do now
                 self._save_and_stop()
             if self._save_due:
                 self.save()
@@ -422,6 +425,20 @@ class Trainer:
             self.process_group.average_buffers(self.model)
 
 
+def _stop_on_signal(
+    batches: Iterator[tuple[Tensor, Tensor]], stop: Callable[[], NoReturn]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches; call `stop` where a loader let a signal end its work."""
+    while True:
+        try:
+            batch = next(batches, None)
+        except SignalInterrupt:
+            stop()
+        if batch is None:
+            return
+        yield batch
+
+
 def run_worker(group: ProcessGroup) -> None:
     """Take part in every training of rank 0, until it leaves the group."""
     while group.receive().command == Command.TRAIN:
@@ -430,12 +447,3 @@ def run_worker(group: ProcessGroup) -> None:
         trainer.loader = trainer.loader.shard(group.rank, group.world_size)
         checkpoint.unpack(state, trainer.model, trainer.optimizer)
         trainer.follow_steps()
-
-
-def set_training(model: nn.Module) -> None:
-    """Set training mode, except for frozen modules, whose statistics stay fixed."""
-    model.train()
-    for module in model.modules():
-        parameters = list(module.parameters())
-        if parameters and not any(p.requires_grad for p in parameters):
-            module.eval()

@@ -10,7 +10,7 @@ from torch import nn
 from vicinal.core.compute.batchnorm_folding import Pair
 from vicinal.core.compute.runtime import RUNTIME, Runtime
 from vicinal.core.storage import checkpoint
-from vicinal.core.storage.schema import Integer, Number, Object, Text
+from vicinal.core.storage.schema import Integer, Number, Object, Pattern, Text
 from vicinal.core.training.history import PROGRESS
 
 
@@ -78,6 +78,15 @@ class TrainerOptions:
     few examples is noisy and selects an early epoch"""
 
 
+SAVED_OPTIONS = Object(
+    {},
+    {
+        "freeze": Pattern("auto|none|all|[0-9]{1,4}", "auto, none, all, or a number"),
+        "num_views": Integer(0, 1000),
+    },
+)
+"""schema of `TrainerOptions.saved_options`"""
+
 METADATA = Object(
     {
         "fingerprint": Text(),
@@ -86,6 +95,7 @@ METADATA = Object(
         "used": Number(0),
         "progress": PROGRESS,
     },
+    {"options": SAVED_OPTIONS},
     more=True,
 )
 """schema of what a checkpoint stores beside tensors"""
@@ -109,8 +119,12 @@ def saved_runtime(path: Path | None) -> Runtime | None:
 
 
 def saved_options(path: Path | None) -> dict[str, Any]:
-    """Return the `saved_options` of a checkpoint; {} if there is none."""
-    return _metadata(path).get("options", {})
+    """Return the `saved_options` of a checkpoint; {} if there is none.
+
+    "auto" is left out: such a training had nothing to choose.
+    """
+    options = _metadata(path).get("options", {})
+    return {name: value for name, value in options.items() if value != "auto"}
 
 
 def _metadata(path: Path | None) -> dict[str, Any]:

@@ -9,18 +9,27 @@ from vicinal.core.storage.schema import (
     Object,
     schema_of_dataclass,
 )
+from vicinal.graphs.data.column_encoder import LARGEST
 from vicinal.graphs.data.node_features import ColumnEncoder, FeatureEncoder
 
 FIRST_FIELDS = "name", "kind", "mean", "std", "categories", "missing_indicator"
 """of a column, which every version has written; others have defaults"""
 
-_FIELDS = {**schema_of_dataclass(ColumnEncoder).optional, "std": Number(above=0)}
+MEAN, STD = Number(-LARGEST, LARGEST), Number(1e-60, LARGEST)
+"""of a column: its numbers are finite as float32"""
+
+_FIELDS = {
+    **schema_of_dataclass(ColumnEncoder).optional,
+    "mean": MEAN,
+    "std": STD,
+}
 COLUMN = Object({name: _FIELDS[name] for name in FIRST_FIELDS}, _FIELDS)
 ENCODER = Object(
     {
         **schema_of_dataclass(FeatureEncoder).optional,
         "columns": ListOf(COLUMN),
-        "std": ListOf(Number(above=0)),
+        "mean": ListOf(MEAN),
+        "std": ListOf(STD),
         "width": Integer(),
     }
 )

@@ -116,6 +116,11 @@ class FittedGraphModel(FittedModel):
             )
             values = linear["feature_set"], head, objective, linear["loss"]
             candidates.append(GraphLinearModel(*values))
+        if description["linear"] >= len(candidates):
+            raise ValueError(
+                f"linear must be below {len(candidates)}, the number of linear "
+                f"candidates. Got {description['linear']:,} instead"
+            )
         network = None
         if description["network"] is not None:
             config = GraphLevelConfig(**description["network"])

@@ -99,7 +99,7 @@ def restore_split(
     }
     sizes = check_tensors(tensors, expected)
     y, x = tensors["y"].numpy(), tensors["x"]
-    names = decode_names(tensors["names"]) if len(y) else np.array([], dtype=object)
+    names = decode_names("names", tensors) if len(y) else np.array([], dtype=object)
     for name in ("sources", "targets"):
         check_rows(name, tensors[name].numpy(), sizes["nodes"])
     check_rows("batch", tensors["batch"].numpy(), len(y))

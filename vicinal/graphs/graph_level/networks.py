@@ -15,6 +15,7 @@ from vicinal.graphs.graph_level.graph_features import BatchedGraphs
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.layers.gin import GIN
 from vicinal.graphs.layers.readout import Readout
+from vicinal.graphs.settings import MAX_LAYERS
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 
@@ -32,7 +33,7 @@ CONFIG = Object(
     {
         "features": Integer(1),
         "hidden": Integer(1),
-        "layers": Integer(1, 10_000),
+        "layers": Integer(1, MAX_LAYERS),
         "outputs": Integer(1),
         "dropout": Number(0, 1),
     }

@@ -43,6 +43,7 @@ SCHEMA = Object(
         "network": Nullable(CONFIG),
         "relations": ListOf(Text(), unique=True),
     },
+    {"end_columns": Nullable(ListOf(Text(), 2, 2))},
     more=True,
 )
 """schema of model.json"""
@@ -53,6 +54,7 @@ class FittedLinkModel(FittedModel):
     """A graph, and the models that predict its edges."""
 
     schema = SCHEMA
+    has_constant_baseline = False
 
     graph: GraphTable
     feature_encoder: FeatureEncoder
@@ -153,7 +155,7 @@ class FittedLinkModel(FittedModel):
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         x, columns = arrays["graph.x"], description.get("end_columns")
         graph = GraphTable(
-            ids=decode_names(tensors["graph.ids"]),
+            ids=decode_names("graph.ids", tensors),
             source=arrays["graph.source"],
             target=arrays["graph.target"],
             features=x if x.shape[1] else None,
@@ -227,11 +229,31 @@ def _check_pairs(tensors: Tensors, relations: list[str], objective: Objective) -
     width = len(_feature_names(with_features, tuple(relations)))
     moments = TensorOf(FLOATS, (width,))
     check_tensors(tensors, {"linear.mean": moments, "linear.std": moments})
-    ids = decode_names(tensors["graph.ids"])
+    ids = decode_names("graph.ids", tensors)
     if len(ids) != nodes or objective.outputs != 2:
         raise ValueError("the ids or classes are not those of the graph")
     if not bool((tensors["linear.std"] > 0).all()):
         raise ValueError("linear.std must be above 0")
+    if "graph.sides" in tensors:
+        _check_sides(tensors, nodes)
+
+
+def _check_sides(tensors: Tensors, nodes: int) -> None:
+    """Raise ValueError unless every edge connects side 0 with side 1.
+
+    A node without edges has side -1; self-loops do not count.
+    """
+    check_tensors(tensors, {"graph.sides": TensorOf((torch.int8,), (nodes,))})
+    sides = tensors["graph.sides"].numpy()
+    if not np.isin(sides, (-1, 0, 1)).all():
+        raise ValueError("graph.sides must be -1, 0 or 1 for each node")
+    graph = np.stack([tensors[f"graph.{end}"].numpy() for end in ("source", "target")])
+    names = LinkSplit.__dataclass_fields__
+    pairs = [tensors[f"split.{name}"].numpy()[:, :2].T for name in names]
+    ends = np.concatenate([graph, *pairs], axis=1)
+    u, v = sides[ends[:, ends[0] != ends[1]]]
+    if (u + v != 1).any():
+        raise ValueError("graph.sides must differ at the ends of every edge")
 
 
 def normalized_features(

@@ -31,6 +31,7 @@ from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.layers.relational import RelationalGCN
 from vicinal.graphs.layers.sage import GraphSAGE
 from vicinal.graphs.links.split import sample_negative_edges
+from vicinal.graphs.settings import MAX_LAYERS
 from vicinal.graphs.sparse.adjacency import Adjacency
 
 NUM_BASES = 8
@@ -64,7 +65,7 @@ CONFIG = Object(
         "num_nodes": Integer(),
         "features": Integer(1),
         "hidden": Integer(1),
-        "layers": Integer(1, 10_000),
+        "layers": Integer(1, MAX_LAYERS),
         "dropout": Number(0, 1),
         "free_embeddings": Flag(),
         "decoder": Text(("dot", "bilinear", "mlp")),

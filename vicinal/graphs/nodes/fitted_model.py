@@ -24,7 +24,7 @@ from vicinal.core.estimators.model_files import (
     restore_head,
     restore_network,
 )
-from vicinal.core.estimators.supervised_model import SHARED, FittedModel
+from vicinal.core.estimators.supervised_model import SHARED, TEMPERATURE, FittedModel
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import Tensors, with_prefix
 from vicinal.core.storage.schema import (
@@ -58,14 +58,24 @@ LINEAR_MODELS = "linear", "linear_with_features", "features_only"
 """linear models in the model file"""
 
 
-LINEAR = Object(
-    {
-        "feature_set": Text(tuple(FEATURE_SETS)),
-        "smoothing": Number(0, 1),
-        "penalty": Number(0),
-        "loss": Nullable(Number()),
-    }
+_LINEAR = {
+    "feature_set": Text(tuple(FEATURE_SETS)),
+    "smoothing": Number(0, 1),
+    "penalty": Number(0),
+    "loss": Nullable(Number()),
+}
+LINEAR = Object(_LINEAR)
+WITHOUT_LABELS = Object(
+    _LINEAR
+    | {"feature_set": Text(tuple(k for k in FEATURE_SETS if k != "label_propagation"))}
 )
+"""a model for other graphs, whose nodes have no labels"""
+
+FEATURES_ONLY = Object(
+    _LINEAR | {"feature_set": Text(("features",)), "smoothing": Number(0, 0)}
+)
+"""a model that sees no edges"""
+
 NETWORK = Object({"name": Text(tuple(NETWORKS)), "heads": Integer(1), **CONFIG})
 SCHEMA = Object(
     {
@@ -76,10 +86,10 @@ SCHEMA = Object(
         "network_name": Text(),
         "num_neighbors": Nullable(ListOf(Integer(1), 1)),
         "ensemble_size": Integer(),
-        "mixture_temperatures": Nullable(ListOf(Number(above=0), 2, 2)),
+        "mixture_temperatures": Nullable(ListOf(TEMPERATURE, 2, 2)),
         "linear": LINEAR,
-        "linear_with_features": Nullable(LINEAR),
-        "features_only": LINEAR,
+        "linear_with_features": Nullable(WITHOUT_LABELS),
+        "features_only": FEATURES_ONLY,
     },
     more=True,
 )
@@ -268,7 +278,7 @@ def _restore_network(
 def _restore_table(
     tensors: Tensors, objective: Objective, directed: bool, max_bytes: float
 ) -> GraphTable:
-    ids, weight = decode_names(tensors["ids"]), tensors.get("weight")
+    ids, weight = decode_names("ids", tensors), tensors.get("weight")
     mask = tensors["label_mask"].numpy()
     if len(ids) != len(mask):
         raise ValueError(f"there are {len(ids):,} ids of {len(mask):,} nodes")

@@ -32,15 +32,13 @@ from vicinal.graphs.layers.gcn import GCN
 from vicinal.graphs.layers.gcnii import GCNII
 from vicinal.graphs.layers.gin import GIN
 from vicinal.graphs.layers.sage import GraphSAGE
+from vicinal.graphs.settings import MAX_LAYERS
 from vicinal.graphs.sparse.adjacency import Adjacency, CachedAggregation
 from vicinal.graphs.sparse.sparse_features import (
     Features,
     apply_linear,
     to_sparse_if_faster,
 )
-
-MAX_LAYERS = 10_000
-"""layers above which a model file is refused"""
 
 
 class NetworkConfig(NamedTuple):

@@ -30,7 +30,8 @@ def evaluate(run: OpenRun, arguments: EvaluateImages, console: Console) -> Evalu
     task: Any = TASK_OF_KIND[model.objective_.kind]
     table = read_images(arguments.data, task=task, target=target)
     images, notes = model.read_for_scoring(table)
-    found = model.evaluate(images, linear=LinearBaseline.load(run.path))
+    linear = LinearBaseline.load(run.path, model.objective_, model.preprocessing_)
+    found = model.evaluate(images, linear=linear)
     found.notes[:0] = notes + training_overlap.note_near_duplicates(run.path, images)
     scored = np.isin(images.table.names, found.predictions["path"])
     images = images.rows(scored)

@@ -7,6 +7,7 @@ per machine and remembered. All agree up to rounding.
 
 import functools
 import hashlib
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -39,11 +40,20 @@ MANY_IMAGES = 256
 TIMING_BATCH = 16
 """images that engines are timed on"""
 
+BATCH_BYTES = 64e6
+"""pixels of a batch: the feature maps of a network take up to 100 times as much"""
+
 TRACE_VERSION = "from-bytes"
 """part of the names of traced networks; change it when `_FromPixels` changes"""
 
 Engine = Callable[[np.ndarray], Tensor]
 """maps pixels [B, S, S, C] uint8 to embeddings [B, D], float32 on the CPU"""
+
+
+def rows_per_batch(size: int, channels: int, most: int | None = None) -> int:
+    """Return how many images [S, S, C] are computed at once, one at least."""
+    affordable = max(1, int(BATCH_BYTES / (size * size * channels)))
+    return affordable if most is None else min(affordable, most)
 
 
 def make_engine(
@@ -53,7 +63,7 @@ def make_engine(
 
     `network` is not modified. Unoptimized engines follow later changes of its weights.
     """
-    if many and runtime.engine == "openvino":
+    if many and runtime.engine == "openvino" and not openvino.is_lost():
         return _make_openvino_engine(network, preprocessing, runtime)
     if many and not runtime.deterministic:
         network = _fold(network, preprocessing)
@@ -166,8 +176,8 @@ class Engines:
     _engines: dict[bool, Engine] = field(default_factory=dict)
     """by `many`"""
 
-    _preloading: Future[Engine | None] | None = None
-    """the engine for many images, being loaded in a thread"""
+    _preloading: tuple[int, Future[Engine | None]] | None = None
+    """the process, and the engine for many images that its thread loads"""
 
     def embed(self, pixels: np.ndarray, *, many: bool) -> Tensor:
         """Return embeddings [B, D] of pixels [B, S, S, C] uint8.
@@ -177,10 +187,12 @@ class Engines:
         many = many and not openvino.is_lost()
         with network_lock():
             if many not in self._engines:
-                preloading = self._preloading if many else None
-                engine = preloading.result() if preloading else None
+                engine = self._preloaded() if many else None
                 self._engines[many] = engine or self._make(many)
-            return self._engines[many](pixels)
+            rows = rows_per_batch(pixels.shape[1], pixels.shape[3])
+            starts = range(0, max(len(pixels), 1), rows)
+            parts = [pixels[k : k + rows] for k in starts]
+            return torch.cat([self._engines[many](part) for part in parts])
 
     def preload(self) -> None:
         """Start loading the engine for many images in a thread, if it is on disk.
@@ -193,8 +205,14 @@ class Engines:
         if runtime.engine == "openvino":
             thread = ThreadPoolExecutor(1)
             path = traced_path(self.network, self.preprocessing, runtime)
-            self._preloading = thread.submit(_load_engine, path, runtime)
+            future = thread.submit(_load_engine, path, runtime)
+            self._preloading = os.getpid(), future
             thread.shutdown(wait=False)
+
+    def _preloaded(self) -> Engine | None:
+        """Return the preloaded engine; None in a fork, which lacks its thread."""
+        process, future = self._preloading or (0, None)
+        return future.result() if future and process == os.getpid() else None
 
     def _make(self, many: bool) -> Engine:
         runtime = self.runtime_for(many)

@@ -19,12 +19,18 @@ from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.decoding.decode import Preprocessing, to_channels
 from vicinal.images.data.image_notes import describe_16_bits, describe_outside
 from vicinal.images.data.read import ImageTable
-from vicinal.images.inference.engines import MANY_IMAGES, Engines, make_engine
+from vicinal.images.inference.engines import (
+    MANY_IMAGES,
+    Engines,
+    make_engine,
+    rows_per_batch,
+)
 from vicinal.images.inference.out_of_distribution import ImageFeatures
 from vicinal.images.inference.pixel_statistics import compute_pixel_statistics
 from vicinal.images.networks.base import Network
 
 BATCH = 64
+"""images that are read at once, fewer if they are large"""
 
 Batch = tuple[list[str], list[str | None], np.ndarray]
 """names, why an image cannot be read, and the pixels of those that can"""
@@ -100,7 +106,8 @@ class FeatureExtractor:
         decoded = zip(table.names, decode_images(table, reader), strict=True)
         outside: dict[str, float] = {}
         deep: list[str] = []
-        while part := list(islice(decoded, BATCH)):
+        rows = rows_per_batch(size, channels, BATCH)
+        while part := list(islice(decoded, rows)):
             outside |= {name: image.outside for name, image in part if image.outside}
             deep += [name for name, image in part if image.has_16_bits]
             pixels = [
@@ -123,8 +130,9 @@ class FeatureExtractor:
 
 
 def _batches(images: ImageDataset) -> list[np.ndarray]:
+    count = rows_per_batch(images.reader.size, images.channels, BATCH)
     rows = np.arange(len(images))
-    return [rows[start : start + BATCH] for start in rows[::BATCH]]
+    return [rows[start : start + count] for start in rows[::count]]
 
 
 def concatenate_features(parts: list[ImageFeatures]) -> ImageFeatures:

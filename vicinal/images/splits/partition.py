@@ -8,8 +8,9 @@ import numpy as np
 
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.data.splits import TEST, TRAIN, VAL, Fractions
+from vicinal.core.storage.run_folder import read_table
 from vicinal.core.text import pluralize
-from vicinal.errors import ResumeError
+from vicinal.errors import ResumeError, RunError
 from vicinal.images.data.audit import duplicate_groups, label_names, rows_by_group
 from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.sources.folders import escape_non_utf8
@@ -194,11 +195,12 @@ def _unknown_classes(found: Partition) -> dict[int, str]:
 
 def check_same_split(path: Path, found: Partition, run: Path) -> None:
     """Raise ResumeError unless images and splits are those of a run's splits.csv."""
-    import pandas as pd
-
     if not path.exists():
         return
-    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    try:
+        rows = read_table(path.parent, path.name, ["path", "split"])
+    except RunError as error:  # resuming again would not help
+        raise ResumeError(str(error)) from error
     before = set(zip(rows["path"], rows["split"], strict=True))
     names = [escape_non_utf8(name) for name in found.images.table.names]
     changed = before ^ set(zip(names, found.split.tolist(), strict=True))

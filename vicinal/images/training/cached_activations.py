@@ -25,6 +25,7 @@ from vicinal.core.compute import openvino
 from vicinal.core.compute.batchnorm_folding import fold_batchnorm
 from vicinal.core.compute.memory import free_memory
 from vicinal.core.compute.runtime import Runtime
+from vicinal.core.compute.signals import allow_signals
 from vicinal.images.data.dataset import MEMORY_FRACTION, ImageDataset
 from vicinal.images.data.decoding.preprocess import to_input
 from vicinal.images.networks.base import Network
@@ -165,8 +166,9 @@ class ActivationLoader:
             yield from self._compute(view, start)
             return
         if view not in self.complete:  # resumed, or the epoch was cut off
-            for _ in self._compute(view, 0):
-                pass
+            with allow_signals():  # it may take minutes, and changes no weight
+                for _ in self._compute(view, 0):
+                    pass
         for rows in self.images.rows(epoch)[start:]:
             y = torch.from_numpy(self.images.targets[rows])
             yield self.store[view][torch.from_numpy(rows)].float(), y

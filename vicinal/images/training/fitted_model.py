@@ -1,12 +1,13 @@
 """What ImageClassifier and ImageRegressor find in `fit`, and its file format."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+import torch
 
-from vicinal.core.compute.runtime import Runtime, find_device
+from vicinal.core.compute.runtime import Runtime, find_device, is_bfloat16_slow
 from vicinal.core.estimators.model_files import load_network
 from vicinal.core.estimators.supervised_model import SHARED, FittedModel
 from vicinal.core.metrics import Score
@@ -119,7 +120,7 @@ class FittedImageModel(FittedModel):
         shared = cls.shared_fields(description)
         options = dict(description["network"])
         backbone = options.pop("backbone")
-        preprocessing = read_preprocessing(description["preprocessing"])
+        preprocessing = read_preprocessing(description["preprocessing"], backbone)
         objective = shared["objective"]
         network = load_network(
             lambda: build_image_network(backbone, options, objective, preprocessing),
@@ -170,9 +171,15 @@ def fit_outlier_detector(
 
 
 def _available(runtime: Runtime) -> Runtime:
-    """Return the saved runtime, or the default one if its device is not here."""
+    """Return the saved runtime as it is best used on this machine.
+
+    The default one if its device is not here; float32 if its CPU is slow in bfloat16.
+    """
     try:
         find_device(runtime.device)
     except SettingError:
         return Runtime()
-    return runtime
+    low = runtime.precision == "bfloat16" and torch.device(runtime.device).type == "cpu"
+    return (
+        replace(runtime, precision="float32") if low and is_bfloat16_slow() else runtime
+    )

@@ -14,13 +14,15 @@ import numpy as np
 import torch
 from scipy.linalg import LinAlgWarning
 
+from vicinal.core.estimators.estimator import describe_not_finite
 from vicinal.core.estimators.model_files import FLOATS, TensorOf, check_tensors
 from vicinal.core.objective import Objective
-from vicinal.core.storage.checkpoint import load_tensors, save_tensors
+from vicinal.core.storage.checkpoint import Tensors, load_tensors, save_tensors
 from vicinal.core.storage.files import refuse_links
 from vicinal.core.storage.schema import Flag, Object
 from vicinal.errors import ModelFileError
 from vicinal.images.data.dataset import ImageDataset
+from vicinal.images.data.decoding.decode import Preprocessing
 
 BASELINE_NAME = "linear model on pixels"
 FILE = "baseline.safetensors"
@@ -78,14 +80,19 @@ class LinearBaseline:
         save_tensors(refuse_links(folder, folder / FILE), tensors, metadata)
 
     @classmethod
-    def load(cls, folder: Path) -> "LinearBaseline | None":
-        """Read the model from a run directory; None where there is none."""
+    def load(
+        cls, folder: Path, objective: Objective, preprocessing: Preprocessing
+    ) -> "LinearBaseline | None":
+        """Read the model from a run directory; None where there is none.
+
+        ModelFileError where it is not one for this objective and these images.
+        """
         if not (folder / FILE).exists():
             return None
         tensors, values = load_tensors(folder / FILE)
         try:
             METADATA.check(values)
-            check_tensors(tensors, TENSORS)
+            _check_fit(tensors, values["multi_label"], objective, preprocessing)
         except ValueError as error:
             raise ModelFileError(
                 f"{folder / FILE} is damaged: {error}. Restore the file from a copy, "
@@ -133,6 +140,29 @@ def fit_linear_baseline(
     )
 
 
+def _check_fit(
+    tensors: Tensors,
+    multi_label: bool,
+    objective: Objective,
+    preprocessing: Preprocessing,
+) -> None:
+    """Raise ValueError unless these are the tensors of a model of such images."""
+    _, count = _blocks(preprocessing.store_size, SIDE)
+    features = count * count * preprocessing.channels
+    sizes = check_tensors(tensors, TENSORS, features=features)
+    rows, outputs = tensors["classes"].numpy(), objective.outputs
+    if objective.kind == "single_label":
+        fits = len(rows) >= 2 and np.isin(rows, range(outputs)).all()
+        outputs = len(rows) if len(rows) > 2 else 1
+    else:
+        fits = not len(rows)
+    fits = fits and multi_label == (objective.kind == "multi_label")
+    if not fits or sizes["outputs"] != outputs:
+        raise ValueError("its classes are not those of the model")
+    if flaw := describe_not_finite(tensors):
+        raise ValueError(flaw)
+
+
 def make_thumbnails(
     images: ImageDataset, rows: np.ndarray, side: int = SIDE
 ) -> np.ndarray:
@@ -156,14 +186,19 @@ def _flatten_single_column(y: np.ndarray) -> np.ndarray:
     return y[:, 0] if y.shape[1:] == (1,) else y
 
 
+def _blocks(size: int, side: int) -> tuple[int, int]:
+    """Return the pixels per side of a block, and the blocks per side of an image."""
+    block = max(1, size // side)
+    return block, size // block
+
+
 def _shrink(pixels: np.ndarray, side: int) -> np.ndarray:
     """Average over blocks: [B, S, S, C] uint8 to [B, s * s * C] float32 in 0..1.
 
     side <= s < 2 side where S >= side; smaller images keep their size.
     """
     n, size, _, channels = pixels.shape
-    block = max(1, size // side)
-    count = size // block
+    block, count = _blocks(size, side)
     cropped = pixels[:, : count * block, : count * block].astype(np.float32)
     blocks = cropped.reshape(n, count, block, count, block, channels)
     return blocks.mean(axis=(2, 4)).reshape(n, -1) / 255

@@ -9,19 +9,25 @@ Missing values are those of timm, where the user names a network of timm, or tho
 most ImageNet weights.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeGuard, get_args
 
-from vicinal.core.settings import is_integer, is_number
 from vicinal.core.storage.files import read_json
+from vicinal.core.storage.schema import Integer, ListOf, Schema, SchemaError, Text
 from vicinal.errors import ModelFileError, suggest_names
 from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.networks import architecture
 from vicinal.images.networks.mobilenet import Padding
 from vicinal.images.networks.timm_network import PREFIX, timm_config
 from vicinal.images.settings import Resize
+from vicinal.images.weights.model_schema import (
+    IMAGE_SIZE,
+    MEAN,
+    NORM_EPS,
+    STD,
+    min_image_size,
+)
 
 IMAGENET = Preprocessing(
     224, 256, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
@@ -42,13 +48,13 @@ def read_sidecar(path: Path, backbone: str, channels: int) -> dict[str, Any]:
         raise ModelFileError(
             f"{sidecar} must hold an object, {{...}}. Got {values!r} instead."
         )
-    checks = _checks(channels, architecture(backbone).options)
+    checks = _checks(channels, backbone)
     for name, value in values.items():
         if name not in checks:
             hint = suggest_names(name, checks)
             raise ModelFileError(f"{sidecar} has an unknown key, {name!r}. {hint}")
-        expected, is_valid = checks[name]
-        if not is_valid(value):
+        expected, schema = checks[name]
+        if not _is_valid(value, schema):
             raise ModelFileError(
                 f"{sidecar}: {name} must be {expected}. Got {value!r} instead."
             )
@@ -133,29 +139,30 @@ def _without_prefix(name: str) -> str:
     return name.removeprefix(PREFIX)
 
 
-def _checks(
-    channels: int, options: tuple[str, ...]
-) -> dict[str, tuple[str, Callable[[Any], bool]]]:
-    """Return what is expected of each key, as text and as a test."""
-
-    def numbers(value: Any) -> bool:
-        listed = isinstance(value, list) and len(value) == channels
-        return listed and all(map(is_number, value))
-
-    def pixels(value: Any) -> bool:
-        return is_integer(value, 8) and value <= 2048
-
-    checks: dict[str, tuple[str, Callable[[Any], bool]]] = {
-        "mean": (f"a list of {channels} numbers", numbers),
+def _checks(channels: int, backbone: str) -> dict[str, tuple[str, Schema]]:
+    """Return what is expected of each key, as text and as a schema."""
+    smallest, largest = min_image_size(backbone), IMAGE_SIZE.high
+    pixels = f"{smallest} to {largest} pixels", Integer(smallest, largest)
+    checks: dict[str, tuple[str, Schema]] = {
+        "mean": (f"a list of {channels} numbers", ListOf(MEAN, channels, channels)),
         "std": (
-            f"a list of {channels} numbers above 0",
-            lambda value: numbers(value) and min(value) > 0,
+            f"a list of {channels} numbers above 0, from {STD.low:g} to {STD.high:g}",
+            ListOf(STD, channels, channels),
         ),
-        "image_size": ("8 to 2048 pixels", pixels),
-        "store_size": ("8 to 2048 pixels", pixels),
-        "resize": (" or ".join(get_args(Resize)), lambda v: v in get_args(Resize)),
-        "padding": (" or ".join(get_args(Padding)), lambda v: v in get_args(Padding)),
-        "norm_eps": ("a number above 0", lambda v: is_number(v) and v > 0),
+        "image_size": pixels,
+        "store_size": pixels,
+        "resize": (" or ".join(get_args(Resize)), Text(get_args(Resize))),
+        "padding": (" or ".join(get_args(Padding)), Text(get_args(Padding))),
+        "norm_eps": ("a number above 0, at most 1", NORM_EPS),
     }
+    options = architecture(backbone).options
     unsupported = {"padding", "norm_eps"}.difference(options)
     return {name: check for name, check in checks.items() if name not in unsupported}
+
+
+def _is_valid(value: Any, schema: Schema) -> bool:
+    try:
+        schema.check(value)
+    except SchemaError:
+        return False
+    return True

@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 from vicinal.core.estimators.estimator import (
     MODEL_TENSORS,
     check_description,
+    load_finite,
     read_model,
 )
-from vicinal.core.storage.checkpoint import Tensors, load_tensors
+from vicinal.core.storage.checkpoint import Tensors
 from vicinal.core.storage.download import Log, fetch, find_cached
 from vicinal.core.storage.files import sha256
 from vicinal.core.storage.run_folder import MODEL_JSON, is_run
@@ -159,7 +160,7 @@ def _load_row(name: str, row: Weights, backbone: str | None, log: Log) -> Loaded
 
 
 def _read_row(name: str, row: Weights, path: Path) -> LoadedWeights:
-    tensors = state_dict_names.convert_names(load_tensors(path)[0], row.backbone)
+    tensors = state_dict_names.convert_names(load_finite(path), row.backbone)
     _require_fit(tensors, row.backbone, path)
     return LoadedWeights(
         tensors,
@@ -250,16 +251,18 @@ def _load_model(
         tensors,
         own,
         options,
-        _read_preprocessing(path, description["preprocessing"]),
+        _read_preprocessing(path, description["preprocessing"], own),
         len(names) if names else None,
         f"{path}: {own}, trained by vicinal ({description.get('estimator')})",
         description["sha256"],
     )
 
 
-def _read_preprocessing(path: Path, values: dict[str, Any]) -> Preprocessing:
+def _read_preprocessing(
+    path: Path, values: dict[str, Any], backbone: str
+) -> Preprocessing:
     try:
-        return model_schema.read_preprocessing(values)
+        return model_schema.read_preprocessing(values, backbone)
     except ValueError as error:
         raise ModelFileError(f"The model in {path} is damaged: {error}.") from error
 
@@ -271,7 +274,7 @@ def _load_file(
 
     requested: the backbone as the user named it, with timm's tag if it has one.
     """
-    tensors = load_tensors(path)[0]
+    tensors = load_finite(path)
     digest = sha256(path)
     for name, row in WEIGHTS.items():
         if row.sha256 == digest:

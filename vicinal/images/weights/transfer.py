@@ -12,10 +12,11 @@ from torch import Tensor
 
 from vicinal.core.estimators.estimator import (
     MODEL_TENSORS,
+    load_finite,
     read_model,
     read_weights,
 )
-from vicinal.core.storage.checkpoint import Tensors, load_tensors
+from vicinal.core.storage.checkpoint import Tensors
 from vicinal.core.storage.run_folder import MODEL_JSON, is_run
 from vicinal.errors import SettingError
 from vicinal.images.networks.base import Network
@@ -50,7 +51,7 @@ def read_network(source: str) -> tuple[Tensors, dict[str, Any] | None]:
     if path.is_dir() and is_run(path):
         read_model(path)  # an unfinished run: the error says how to resume
     path = path / MODEL_TENSORS if path.is_dir() else path
-    return load_tensors(path)[0], None
+    return load_finite(path), None
 
 
 def copy_body(network: Network, tensors: Tensors, source: str) -> None:
