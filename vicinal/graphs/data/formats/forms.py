@@ -133,7 +133,7 @@ GRAPH_KEYS = (
 
 
 class ReadOptions(NamedTuple):
-    """What the user says of a graph in a file."""
+    """Options for reading the graph in a file."""
 
     task: Task = "auto"
     """how labels are parsed"""
