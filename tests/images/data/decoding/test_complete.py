@@ -99,6 +99,42 @@ def test_a_progressive_jpeg_without_its_last_scans_is_refused(mode):
         assert "scans" in reason(cut)
 
 
+@pytest.mark.parametrize("fraction", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_progressive_jpeg_that_is_cut_within_its_last_scan(mode, fraction):
+    image = Image.fromarray(PHOTO).convert(mode)
+    if mode == "CMYK":  # the last scan is that of black, which Pillow leaves empty
+        image = Image.merge(mode, [*image.split()[:3], Image.fromarray(PHOTO[..., 0])])
+    whole = encoded(image, "JPEG", quality=90, progressive=True)
+    start = whole.rindex(b"\xff\xda") + 8
+    cut = whole[: start + int((len(whole) - start) * fraction)] + END
+    open_image(cut).load()  # Pillow does not notice
+    assert "the end of the last scan" in reason(cut)
+
+
+def split_scans(baseline: bytes) -> bytes:
+    """Return a greyscale JPEG as one of three components, each with its own scan."""
+    frame, scan = baseline.index(b"\xff\xc0"), baseline.index(b"\xff\xda")
+    size = baseline[frame + 5 : frame + 9]
+    parts = b"".join(bytes([k, 0x11, 0]) for k in (1, 2, 3))
+    head = b"\xff\xc0\x00\x11\x08" + size + b"\x03" + parts
+    data = baseline[scan + 10 : -2]
+    scans = [b"\xff\xda\x00\x08\x01" + bytes([k, 0, 0, 63, 0]) for k in (1, 2, 3)]
+    tables = baseline[:frame] + head + baseline[frame + 13 : scan]
+    return tables + b"".join(scan + data for scan in scans) + END
+
+
+def test_a_jpeg_whose_colours_are_in_scans_of_their_own():
+    whole = split_scans(encoded(PHOTO[..., 0], "JPEG", quality=90))
+    assert open_image(whole).mode == "RGB" and not reason(whole)
+    last = whole.rindex(b"\xff\xda")
+    without = whole[:last] + END
+    assert "scans" in reason(without)
+    cut = whole[: last + (len(whole) - last) // 2] + END
+    open_image(cut).load()
+    assert "the end of the last scan" in reason(cut)
+
+
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_complete_jpegs_that_end_in_grey_are_decoded(mode, progressive):
@@ -170,3 +206,39 @@ def test_a_png_whose_tail_is_zero_is_refused():
 def test_complete_black_pngs_are_decoded(mode):
     for size in ((1, 1), (33, 17)):
         assert not reason(encoded(Image.new(mode, size), "PNG"))
+
+
+# --- WebP and AVIF -----------------------------------------------------------------
+
+VARIANTS = [
+    ("WEBP", {"quality": 80}),
+    ("WEBP", {"lossless": True}),
+    ("AVIF", {"quality": 60}),
+    ("AVIF", {"quality": 95}),
+]
+
+
+@pytest.mark.parametrize(("format", "options"), VARIANTS)
+@pytest.mark.parametrize("fraction", [0.5, 0.9])
+def test_zeros_in_place_of_the_end_are_refused(format, options, fraction):
+    """As after an interrupted download of a file whose space was reserved."""
+    pixels = np.tile(PHOTO, (4, 4, 1)) if format == "AVIF" else PHOTO
+    whole = encoded(pixels, format, **options)
+    assert not reason(whole)
+    torn = whole[: int(len(whole) * fraction)].ljust(len(whole), b"\0")
+    open_image(torn).load()  # Pillow does not notice
+    assert "cut off: only zeros" in reason(torn)
+
+
+@pytest.mark.parametrize(("format", "options"), VARIANTS)
+def test_complete_images_that_end_in_zeros_are_decoded(format, options):
+    """Of one colour, whose data are zeros; with EXIF behind; padded to a block."""
+    flat = PHOTO.repeat(8, 0).repeat(8, 1)
+    flat[-200:] = 255
+    exif = Image.Exif()
+    exif[0x927C] = bytes(300)
+    for image in (flat, np.full((1600, 1600, 3), 128, np.uint8)):
+        data = encoded(image, format, **options)
+        assert not reason(data)
+        assert not reason(data + bytes(4096))
+        assert not reason(encoded(image, format, exif=exif, **options))

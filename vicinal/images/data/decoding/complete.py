@@ -2,7 +2,10 @@
 
 Where the data of a PNG or JPEG end early but the file ends as it should, the rest of
 the image is black (PNG) or grey (JPEG). Only an image whose last rows look like that is
-examined further, so that most images cost nothing. A progressive JPEG is blurred.
+examined further, so that most images cost nothing. The rest of a JPEG of several scans
+(progressive) lacks details or colours: it is decoded twice. The rest of a WebP or AVIF
+file is 0 if its download was interrupted after its space was reserved. Files without
+compression (BMP, PPM, most TIFF) cannot be told from images that end in black.
 """
 
 import io
@@ -21,8 +24,18 @@ END_MARKER = b"\xff\xd9"
 NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """what ends the compressed data of a scan of a JPEG"""
 
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+"""kinds of segments of a JPEG that list its components"""
+
 PROBE = b"\x5a" * 64
 """bytes that a decoder reads only if a JPEG has too little data"""
+
+MIN_ZEROS = 32
+"""zeros at the end of a WebP or AVIF file that are examined"""
+
+READ, UNREAD = 4, 8
+"""of these zeros: the first, which may belong to complete data, and the last, which
+change no pixel if the zeros replace data"""
 
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """channels of each colour type of PNG"""
@@ -44,6 +57,8 @@ def cut_off_reason(image: Image.Image, data: bytes) -> str:
             return f"the file is cut off: {missing:.2g} % of the pixels are missing"
     if image.format in ("JPEG", "MPO"):
         return _jpeg_reason(image, data)
+    if image.format in ("WEBP", "AVIF") and _ends_in_unread_zeros(image, data):
+        return "the file is cut off: only zeros follow where data should"
     return ""
 
 
@@ -102,37 +117,42 @@ def _jpeg_reason(image: Image.Image, data: bytes) -> str:
     """Return why a decoded JPEG is incomplete; "" if it is complete."""
     if not data.endswith(END_MARKER) and _end_of_image(data) is None:
         return "the file is cut off: it has no end marker after the pixels"
-    if image.info.get("progressive") and _lacks_scans(data):
+    num_scans, lacks_scans = _scans(data)
+    if lacks_scans:
         return "the file is cut off: the last scans, with the details, are missing"
     corner = image.getpixel((image.width - 1, image.height - 1))
     values = corner if isinstance(corner, tuple) else (corner,)
-    if any(value is None or abs(value - GRAY) > 1 for value in values):
+    is_gray = all(value is not None and abs(value - GRAY) <= 1 for value in values)
+    if num_scans < 2 and not is_gray:
         return ""
     end = _end_of_image(data)
-    probed = Image.open(io.BytesIO(data[:end] + PROBE + END_MARKER), formats=["JPEG"])
-    if probed.size != image.size:  # decoded at a fraction of its size
-        scale = round(probed.width / image.width)
-        probed.draft(None, (probed.width // scale, probed.height // scale))
-    probed.load()
-    if probed.size == image.size and probed.tobytes() != image.tobytes():
+    if _has_same_pixels(image, data[:end] + PROBE + END_MARKER):
+        return ""
+    if num_scans < 2:
         return "the file is cut off: its last rows are missing and decoded as grey"
-    return ""
+    return "the file is cut off: the end of the last scan, with details, is missing"
 
 
-def _lacks_scans(data: bytes) -> bool:
-    """Return whether a progressive JPEG lacks bits of any coefficient of a component.
+def _scans(data: bytes) -> tuple[int, bool]:
+    """Return the number of scans of a JPEG, and whether others are missing.
 
     Each scan has bits of the coefficients `first` to `last` of some components, down to
-    bit `low` (ITU-T T.81, B.2.3).
+    bit `low` (ITU-T T.81, B.2.3). They are missing if a component of the frame (B.2.2)
+    has no scan, or no scan with bit 0 of a coefficient.
     """
     missing: dict[int, np.ndarray] = {}  # bits of the 64 coefficients of a component
+    num_scans = 0
     for kind, segment, _ in _segments(data):
+        if kind in FRAMES:
+            for component in segment[6::3]:
+                missing[component] = np.ones(64)
         if kind == 0xDA and len(segment) > 3:
+            num_scans += 1
             first, last, low = *segment[-3:-1], segment[-1] & 15
             for component in segment[1:-3:2]:
                 bits = missing.setdefault(component, np.ones(64))
                 bits[first : last + 1] = low
-    return any(bits.any() for bits in missing.values())
+    return num_scans, any(bits.any() for bits in missing.values())
 
 
 def _end_of_image(data: bytes) -> int | None:
@@ -170,3 +190,36 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
             found = NEXT_MARKER.search(data, position)
             position = found.start() if found else len(data)
         yield kind, content, position
+
+
+# --- any format --------------------------------------------------------------------
+
+
+def _has_same_pixels(image: Image.Image, data: bytes) -> bool:
+    """Return whether other data decode to the pixels of an image, at its scale."""
+    try:
+        other = Image.open(io.BytesIO(data), formats=[image.format or ""])
+        if other.size != image.size:  # a JPEG decoded at a fraction of its size
+            scale = round(other.width / image.width)
+            other.draft(None, (other.width // scale, other.height // scale))
+        other.load()
+    except Exception:  # decoders raise various errors on damaged bytes
+        return False
+    return other.size != image.size or other.tobytes() == image.tobytes()
+
+
+def _ends_in_unread_zeros(image: Image.Image, data: bytes) -> bool:
+    """Return whether zeros replace the end of the data of a WebP or AVIF image.
+
+    Zeros are the most probable symbols, which take few bits: of many the first are read
+    and the last are not. The last bytes of complete data are read, and bytes behind the
+    data, such as EXIF, change no pixel.
+    """
+    if image.format == "WEBP":
+        data = data[: 8 + int.from_bytes(data[4:8], "little")]  # without what follows
+    start = len(data.rstrip(b"\0"))
+    if len(data) - start < MIN_ZEROS:
+        return False
+    first = data[: start + READ].ljust(len(data), PROBE[:1])
+    last = data[:-UNREAD].ljust(len(data), PROBE[:1])
+    return not _has_same_pixels(image, first) and _has_same_pixels(image, last)

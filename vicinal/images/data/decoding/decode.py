@@ -56,7 +56,7 @@ STILL_FORMATS = {"MPO"}  # a photograph followed by its preview, not an animatio
 # This module has its own limit and refuses larger images: no second warning by Pillow.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-DECODER_VERSION = 4
+DECODER_VERSION = 5
 """version of the rules above: cached pixels of another version are not used"""
 
 DRAFT_FACTOR = 2
