@@ -77,13 +77,20 @@ def detect_label_kind(labels: Sequence[Any], task: Task) -> Kind:
     }
     if task != "auto":
         return kinds[task]
-    if any("|" in str(label) for label in labels):
+    if have_several_classes(labels, task):
         return "multi_label"
     numbers = [parse_number(label) for label in labels]
     if None in numbers:
         return "single_label"
     few = len(set(numbers)) <= MAX_INTEGER_CLASSES
     return "single_label" if few and _all_integers(numbers) else "numeric"
+
+
+def have_several_classes(labels: Sequence[Any], task: Task) -> bool:
+    """Return whether a label may be several classes, written a|b, or - for none."""
+    if task != "auto":
+        return task == "multilabel"
+    return any("|" in str(label) for label in labels)
 
 
 def remove_unlabelled(

@@ -188,6 +188,28 @@ def test_missing_labels_are_quarantined(y):
     assert reasons(table) == {"image 1": "row 1 has an empty label"}
 
 
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        (np.array([0, -1, 1, 2]), ("0", "1", "2")),
+        (["a", "unknown", "b", "a"], ("a", "b")),
+        (pd.Series(["a", "?", "b", "a"]), ("a", "b")),
+        (torch.tensor([3, -1, 0, 1]), ("0", "1", "3")),
+    ],
+)
+def test_labels_that_mean_unlabelled_are_quarantined(y, classes):
+    table = read_images(np.zeros((4, 3, 3), np.uint8), y)
+    assert table.classes == classes and len(table) == 3
+    assert "means unlabelled" in reasons(table)["image 1"]
+    assert "1 of 4 are unlabelled" in table.notes[0]
+
+
+def test_minus_one_that_is_a_class_or_a_number():
+    images = np.zeros((4, 3, 3), np.uint8)
+    assert read_images(images, [1, -1, -1, 1]).classes == ("-1", "1")
+    assert read_images(images, [0.0, -1.0, 1.0, 2.0]).labels.tolist() == [0, -1, 1, 2]
+
+
 def test_invalid_labels_raise():
     pixels = np.zeros((3, 4, 4))
     cases = [

@@ -161,6 +161,23 @@ def test_several_labels(csv):
     assert (many.kind, many.classes) == ("multi_label", ("cat", "dog"))
 
 
+@pytest.mark.parametrize("word", ["unknown", "?", "-", "unlabeled", "Undefined"])
+def test_labels_that_mean_unlabelled_are_quarantined(csv, word):
+    """The same rule as for nodes."""
+    table = read_images(csv(f"path,label\na,cat\nb,dog\nc,{word}\n"))
+    assert table.classes == ("cat", "dog")
+    assert f"{word!r} counts as empty" in reasons(table)["c"]
+    assert has_note(table, "1 of 3 are unlabelled", word, "rename it if it is a class")
+
+
+def test_minus_one_among_classes_means_unlabelled(csv):
+    table = read_images(csv("path,label\na,0\nb,1\nc,-1\nd,2\n"))
+    assert table.classes == ("0", "1", "2") and "'-1'" in reasons(table)["c"]
+    assert read_images(csv("path,label\na,1\nb,-1\n")).classes == ("-1", "1")
+    numbers = read_images(csv("path,label\na,0.5\nb,1\nc,-1\n"))
+    assert numbers.labels.tolist() == [0.5, 1, -1]
+
+
 @pytest.mark.parametrize(
     ("labels", "kind"),
     [
@@ -193,7 +210,9 @@ def test_numeric_labels(csv):
     assert (table.kind, table.classes, table.counts()) == ("numeric", (), {})
     assert table.labels.dtype == np.float64
     assert table.labels.tolist() == [1, 2.5]
-    assert "'unknown' is not a number" in reasons(table)["c"]
+    assert "'unknown' counts as empty" in reasons(table)["c"]
+    table = read_images(csv("path,target\na,1\nb,2.5\nc,many\n"), task="regression")
+    assert "'many' is not a number" in reasons(table)["c"]
     with pytest.raises(DataError, match=r"needs numbers as labels.*'cat'.*--target"):
         read_images(csv("path,label\na,cat\nb,dog\n"), task="regression")
 

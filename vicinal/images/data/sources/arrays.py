@@ -13,10 +13,12 @@ from vicinal.core.data.labels import (
     Task,
     convert_labels,
     detect_label_kind,
+    have_several_classes,
     is_missing,
     note_mixed_types,
     note_numeric_labels,
     quote_names,
+    remove_unlabelled,
 )
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import DataError, NoDataError
@@ -137,22 +139,28 @@ def attach_labels(table: ImageTable, y: Any, task: Task) -> ImageTable:
             "images."
         )
     array, num_columns = _label_array(y)
+    original = array
+    has_lists = not hasattr(y, "dtype") and any(map(_is_name_list, y))
+    label_notes = []
+    if not num_columns and not has_lists:
+        array, label_notes = _without_unlabelled(array, task)
     given = np.array([not is_missing(label) for label in array], dtype=bool)
     if not given.any():
         raise NoDataError(f"All {len(table)} labels are empty.")
     kept = array[given].tolist()
-    dtype = np.array(kept).dtype.kind if all(map(_is_real, kept)) else ""
-    has_lists = not hasattr(y, "dtype") and any(map(_is_name_list, y))
+    dtype = _number_kind(kept)
     if num_columns or (task == "auto" and has_lists):
         kind: Kind = "multi_label"
     elif task == "auto" and dtype:
         kind = "numeric" if dtype == "f" else "single_label"
     else:
         kind = detect_label_kind(kept, task)
-    quarantined = [
-        Quarantined(table.names[row], "", f"row {row} has an empty label")
-        for row in np.flatnonzero(~given)
-    ]
+    quarantined = []
+    for row in np.flatnonzero(~given):
+        reason = f"row {row} has an empty label"
+        if not is_missing(original[row]):
+            reason = f"row {row}: the label {original[row]} means unlabelled"
+        quarantined.append(Quarantined(table.names[row], "", reason))
     labels = convert_labels(kept, kind)
     integers = kind == "single_label" and dtype in ("i", "u")
     return replace(
@@ -162,8 +170,31 @@ def attach_labels(table: ImageTable, y: Any, task: Task) -> ImageTable:
         whole_numbers=bool(num_columns) or integers,
         declared_classes=frozenset(map(str, range(num_columns))),
         quarantined=quarantined,
-        notes=note_numeric_labels(labels, kind, task) + note_mixed_types(kept),
+        notes=[
+            *label_notes,
+            *note_numeric_labels(labels, kind, task),
+            *note_mixed_types(kept),
+        ],
     )
+
+
+def _without_unlabelled(array: np.ndarray, task: Task) -> tuple[np.ndarray, list[str]]:
+    """Return labels [N] with None for those that mean unlabelled, and notes."""
+    given = [label for label in array.tolist() if not is_missing(label)]
+    if _number_kind(given) == "f" or have_several_classes(given, task):
+        return array, []
+    texts = [None if is_missing(label) else str(label).strip() for label in array]
+    cleaned, notes = remove_unlabelled(texts, task)
+    if cleaned == texts:
+        return array, notes
+    array = array.astype(object)
+    array[[label is None for label in cleaned]] = None
+    return array, notes
+
+
+def _number_kind(labels: list[Any]) -> str:
+    """Return the kind of dtype that labels have as numbers; "" if some are not."""
+    return np.array(labels).dtype.kind if all(map(_is_real, labels)) else ""
 
 
 def _column_or_marks(frame: Any) -> Any:

@@ -25,6 +25,7 @@ from vicinal.core.data.labels import (
     Task,
     convert_labels,
     detect_label_kind,
+    have_several_classes,
     is_missing,
     merge_spellings,
     mostly_numbers,
@@ -34,6 +35,7 @@ from vicinal.core.data.labels import (
     note_similar_class_names,
     parse_number,
     quote_names,
+    remove_unlabelled,
     replace_decimal_commas,
 )
 from vicinal.core.data.quarantine import Quarantined
@@ -84,10 +86,14 @@ def table_from_frame(
     found = find_files(_clean_paths(frame[path_column]), root, table_name)
     paths = found.paths
     cells = one_hot.cells if one_hot else restore_integers(frame[label_columns[0]])
-    labels = list(one_hot.cells) if one_hot else [clean_cell(cell) for cell in cells]
-    comma_notes = []
+    labels, label_notes = list[str | None](one_hot.cells if one_hot else ()), []
+    if one_hot is None:
+        labels = [clean_cell(cell) for cell in cells]
+        if not have_several_classes(labels, task):  # where - is none of the classes
+            labels, label_notes = remove_unlabelled(labels, task)
     if task in ("auto", "regression"):
         labels, comma_notes = replace_decimal_commas(labels)
+        label_notes += comma_notes
     splits, has_split = _split_cells(frame)
     regression = task == "regression" and any(
         parse_number(label) is not None for label in labels
@@ -113,7 +119,7 @@ def table_from_frame(
         notes += note_classes_missing_from_splits(spelled, split.tolist())
     else:
         notes = note_numeric_labels(values, kind, task)
-    notes = [*found.notes, *(one_hot.notes if one_hot else []), *comma_notes, *notes]
+    notes = [*found.notes, *(one_hot.notes if one_hot else []), *label_notes, *notes]
     notes += _note_unknown_splits(splits)
     unused = set(frame.columns) - {*other_columns, *label_columns}
     if unused:
@@ -276,10 +282,10 @@ def _select_rows(
 
 
 def _explain_empty(cell: Any) -> str:
-    """Explain a label such as `NA` that counts as empty."""
-    if not isinstance(cell, str) or not cell.strip():
+    """Explain a label such as `NA`, `unknown` or -1 that counts as empty."""
+    text = "" if is_missing(cell) else str(cell).strip()
+    if not text:
         return ""
     return (
-        f": {cell.strip()!r} counts as empty in a table (a class directory may have "
-        "that name)"
+        f": {text!r} counts as empty in a table (a class directory may have that name)"
     )
