@@ -14,6 +14,7 @@ from vicinal.graphs.links import networks as link_networks
 from vicinal.graphs.nodes import networks as node_networks
 from vicinal.graphs.settings import (
     MAX_LAYERS,
+    CollectionColumns,
     GraphLevelSettings,
     LinkSettings,
     NodeSettings,
@@ -35,7 +36,8 @@ def test_every_option_is_read_by_its_domain(settings):
     patterns = (*FILES[settings], *SHARED)
     files = [path for pattern in patterns for path in PACKAGE.glob(pattern)]
     code = "\n".join(path.read_text() for path in files)
-    together = TableColumns.names() if "settings.table_columns()" in code else []
+    together = {*TableColumns.names(), *CollectionColumns.names()}
+    together = together if "settings.table_columns()" in code else set()
     unread = [
         name
         for name in settings.names()

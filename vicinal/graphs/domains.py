@@ -17,6 +17,7 @@ from vicinal.core.domain import (
 from vicinal.graphs.data.detect import is_graph, is_graph_collection, is_node_table
 from vicinal.graphs.data.tables.directories import find_tables
 from vicinal.graphs.settings import (
+    CollectionColumns,
     GraphLevelSettings,
     LinkSettings,
     NodeSettings,
@@ -26,7 +27,9 @@ from vicinal.graphs.settings import (
 
 def detect_graphs(path: Path, flags: frozenset[str]) -> str | None:
     """Recognise a collection of graphs."""
-    return f"several graphs in {path.name}" if is_graph_collection(path) else None
+    if "graph_column" in flags or is_graph_collection(path):
+        return f"several graphs in {path.name or path}"
+    return None
 
 
 def detect_nodes(path: Path, flags: frozenset[str]) -> str | None:
@@ -65,6 +68,11 @@ class GraphData:
 
     target: str | None = flag("COLUMN")
     """column or attribute that holds the labels"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckGraphs(CollectionColumns, GraphData):
+    """Options for reading the graphs and their labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,7 +324,7 @@ GRAPHS = Domain(
     read=f"{COMMANDS}.graphs:read",
     run="vicinal.graphs.runs.graphs:GraphLevelRun",
     commands={
-        "check": Command(GraphData, f"{COMMANDS}.graphs:check"),
+        "check": Command(CheckGraphs, f"{COMMANDS}.graphs:check"),
         "evaluate": Command(EvaluateGraphs, f"{COMMANDS}.graphs:evaluate"),
         "predict": Command(PredictGraphs, f"{COMMANDS}.graphs:predict"),
         "explain": Command(ExplainGraph, f"{COMMANDS}.graphs:explain", PLOTS),

@@ -106,11 +106,16 @@ class GraphLevelEstimator(SupervisedEstimator):
         """Return the graphs of X; DataError where their labels do not fit."""
         regression = self.kinds == ("numeric",)
         task = "regression" if regression else "auto"
-        data = read_graphs(X, y, task=task, target=target)
+        data = self.read_graphs(X, y, task=task, target=target)
         if data.kind == "numeric" and not regression:  # the numbers name classes
             data = data.with_task("classification")
         check_label_kind(data.kind, self.kinds, type(self).__name__, self.unit)
         return data
+
+    def read_graphs(self, X: Any, y: Any = None, **options: Any) -> GraphCollection:
+        """Return the graphs of X, whose tables have the columns that are named."""
+        settings = self.validate_settings()
+        return read_graphs(X, y, **options, **settings.table_columns())
 
     def fit_linear(self, data: GraphCollection) -> None:
         """Split the graphs, fit the linear baseline and calibrate it."""
@@ -248,7 +253,7 @@ class GraphLevelEstimator(SupervisedEstimator):
     def logits(self, X: Any) -> Tensor:
         """Return logits [G, K] before calibration; X as for `read_graphs`."""
         self.check_fitted()
-        return self._logits(self.to_tensors(read_graphs(X)))
+        return self._logits(self.to_tensors(self.read_graphs(X)))
 
     def predict_values(self, X: Any) -> np.ndarray:
         """Return probabilities [G, K], or numbers [G]; X as for `read_graphs`."""
@@ -264,7 +269,7 @@ class GraphLevelEstimator(SupervisedEstimator):
         if X is None:
             graphs, _ = self._graphs_and_targets()
         else:
-            graphs = self.to_tensors(read_graphs(X))
+            graphs = self.to_tensors(self.read_graphs(X))
         if self.network_ is None:
             return graph_features(self.linear_.feature_set, graphs)
         return self.network_.embed(graphs).numpy()
@@ -287,7 +292,7 @@ class GraphLevelEstimator(SupervisedEstimator):
         from vicinal.graphs.explain.explanation import explain_graph
 
         self.check_fitted()
-        graph = read_graphs(X)
+        graph = self.read_graphs(X)
         if name is not None:
             graph = graph.by_name(str(name))
         if len(graph) != 1:

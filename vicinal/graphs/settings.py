@@ -24,8 +24,8 @@ NetworkName = Literal[
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableColumns(Settings):
-    """Columns of the tables of nodes and edges."""
+class BaseColumns(Settings):
+    """Columns that the tables of one graph and of several have."""
 
     id_column: str | None = None
     """node column that holds the names of the nodes; None: id, node, name, or the one
@@ -36,9 +36,6 @@ class TableColumns(Settings):
 
     destination_column: str | None = None
     """edge column of the nodes where edges end; None: target, to, or the like"""
-
-    weight_column: str | None = None
-    """edge column of weights, 0 or more; None: weight, if there is one"""
 
     drop_columns: tuple[str, ...] | None = None
     """columns of nodes or edges that are not read"""
@@ -53,15 +50,35 @@ class TableColumns(Settings):
         )
         self.require("drop_columns", valid, "names of columns")
 
-    def table_columns(self) -> dict[str, Any]:
-        """Return these options alone, by name."""
-        return {name: getattr(self, name) for name in TableColumns.names()}
-
     def drop_from(self, frame: Any) -> Any:
         """Return a DataFrame without the columns to drop, of those that it has."""
         dropped = {name.strip().lower() for name in self.drop_columns or ()}
         named = [c for c in frame.columns if str(c).strip().lower() in dropped]
         return frame.drop(columns=named) if named else frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableColumns(BaseColumns):
+    """Columns of the tables of nodes and edges."""
+
+    weight_column: str | None = None
+    """edge column of weights, 0 or more; None: weight, if there is one"""
+
+    def table_columns(self) -> dict[str, Any]:
+        """Return these options alone, by name."""
+        return {name: getattr(self, name) for name in TableColumns.names()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionColumns(BaseColumns):
+    """Columns of the tables of several graphs."""
+
+    graph_column: str | None = None
+    """column of every table that names the graph; None: graph_id, graph, or the like"""
+
+    def table_columns(self) -> dict[str, Any]:
+        """Return these options alone, by name."""
+        return {name: getattr(self, name) for name in CollectionColumns.names()}
 
 
 def named_columns(parameters: dict[str, Any], *others: str) -> dict[str, Any]:
@@ -181,7 +198,7 @@ class NodeSettings(TableColumns, GraphSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GraphLevelSettings(GraphSettings):
+class GraphLevelSettings(CollectionColumns, GraphSettings):
     """Training options for graph classification and regression."""
 
     network: Literal["auto", "none", "gin"] = "auto"

@@ -135,3 +135,22 @@ def test_one_csv_of_all_graphs_is_trained_on(run_command, refused, rings):
     rows[2] = rows[2].replace("ring", "chord")
     Path("all.csv").write_text("\n".join(rows))
     assert "Graph 'g0' must have one label" in refused("train", "all.csv")
+
+
+def test_columns_that_the_user_names(run_command, rings):
+    names = {"graph_id": "molecule", "id": "atom", "source": "a", "target": "b"}
+    for file in Path(rings).glob("*.csv"):
+        frame = pd.read_csv(file).rename(columns={**names, "label": "shape"})
+        frame.to_csv(file, index=False)
+    flags = ["--graph-column", "molecule", "--source-column", "a"]
+    flags += ["--destination-column", "b", "--target", "shape"]
+    if (Path(rings) / "nodes.csv").exists():
+        flags += ["--id-column", "atom"]
+    output = run_command("check", rings, *flags)
+    assert output.code == 0 and "60 labelled graphs: 2 classes" in output.out
+    output = run_command("train", rings, *flags, "--network", "none")
+    assert output.code == 0, output.err
+    output = run_command("predict", "runs/rings", rings, "--json")
+    assert output.code == 0 and output.json()["n"] == 60
+    output = run_command("explain", "runs/rings", rings, "g1")
+    assert output.code == 0, output.err

@@ -1,6 +1,7 @@
 """The same graph collection from every source; invalid files and rows."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -237,3 +238,71 @@ def test_missing_names_in_tables_are_no_nodes(collection_tables, has_nodes):
 def test_one_value_is_no_list_of_labels_of_graphs():
     with pytest.raises(DataError, match=r"a label for each graph\. Got one value, 3"):
         read_graphs([nx.path_graph(3)], 3)
+
+
+RENAMED: dict[str, Any] = {
+    "graph_column": "molecule",
+    "id_column": "atom",
+    "source_column": "begin",
+    "destination_column": "finish",
+}
+
+
+@pytest.fixture
+def renamed_tables(collection_tables):
+    """The tables with columns of other names, and one of the file's own."""
+    names = {"graph_id": "molecule", "id": "atom"}
+    names |= {"source": "begin", "target": "finish"}
+    for file in collection_tables.glob("*.csv"):
+        frame = pd.read_csv(file).rename(columns=names)
+        if file.name == "nodes.csv":
+            frame["comment"] = range(len(frame))
+        frame.to_csv(file, index=False)
+    return collection_tables
+
+
+def test_named_columns(renamed_tables, collection_tables, summarize):
+    with pytest.raises(DataError, match=r"a column graph_id.*--graph-column"):
+        read_graphs(renamed_tables)
+    with pytest.raises(DataError, match=r"Got molecule, atom.*--id-column"):
+        read_graphs(renamed_tables, graph_column="molecule")
+    graphs = read_graphs(renamed_tables, **RENAMED, drop_columns=("comment",))
+    assert summarize(graphs) == [
+        ("7", 3, ["t0", "t1", "t1"], 3),
+        ("9", 1, ["t0", "t2"], 2),
+    ]
+    assert list(graphs.nodes.features) == ["tag"] and not graphs.notes
+    for name in RENAMED:
+        wrong: dict[str, Any] = {**RENAMED, name: f"{RENAMED[name]}_x"}
+        with pytest.raises(DataError, match=wrong[name]):
+            read_graphs(renamed_tables, **wrong)
+    with pytest.raises(DataError, match=r"no column 'color' in edges\.csv or nod"):
+        read_graphs(renamed_tables, **RENAMED, drop_columns=("color",))
+
+
+def test_named_columns_of_one_table(tmp_path):
+    path = tmp_path / "bonds.csv"
+    path.write_text("molecule,begin,finish,kind\nm,a,b,x\nm,b,c,x\nn,a,b,y\n")
+    ends: dict[str, Any] = {"source_column": "begin", "destination_column": "finish"}
+    graphs = read_graphs(path, graph_column="molecule", target="kind", **ends)
+    assert graphs.sizes.tolist() == [3, 2] and graphs.classes == ("x", "y")
+    ends |= {"graph_column": "molecule", "id_column": "atom"}
+    notes = read_graphs(path, **ends).notes
+    assert "id_column 'atom' is not used: there is no nodes.csv" in notes
+    assert "columns of the edges ignored: 'kind'" in notes
+
+
+def test_columns_named_in_vain_are_noted(tu_directory):
+    graphs = read_graphs(tu_directory, source_column="begin", drop_columns=("tag",))
+    assert graphs.nodes.features is None
+    note = "source_column 'begin' is not used: the graph is not read from tables"
+    assert note in graphs.notes
+
+
+def test_graphs_without_a_label_column_are_unlabelled(collection_tables):
+    """As those to predict are; the note names the columns that there are."""
+    (collection_tables / "graphs.csv").write_text("graph_id,taste\ng,7\nh,9\n")
+    graphs = read_graphs(collection_tables)
+    assert graphs.kind == "none"
+    assert "--target names another column ('taste')" in graphs.notes[0]
+    assert read_graphs(collection_tables, target="taste").classes == ("7", "9")

@@ -15,6 +15,7 @@ from vicinal.errors import DataError
 from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.data.read_collection import read_graphs
 from vicinal.graphs.domains import (
+    CheckGraphs,
     EvaluateGraphs,
     ExplainGraph,
     GraphData,
@@ -26,11 +27,13 @@ from vicinal.graphs.runs.graphs import (
     describe_graphs,
     graph_counts,
 )
+from vicinal.graphs.settings import CollectionColumns
 
 
 def read(data: str, options: GraphData, parameters: dict[str, Any]) -> tuple[Any, str]:
     """Read the graphs of a training run: (collection, task)."""
-    found = read_graphs(data, task=options.task, target=options.target)
+    columns = {name: parameters.get(name) for name in CollectionColumns.names()}
+    found = read_graphs(data, task=options.task, target=options.target, **columns)
     if found.kind == "none":
         raise DataError(
             "No graph has a label. Put labels into a column `label` of graphs.csv, or "
@@ -39,9 +42,10 @@ def read(data: str, options: GraphData, parameters: dict[str, Any]) -> tuple[Any
     return found, TASK_OF_KIND[found.kind]
 
 
-def check(data: str, arguments: GraphData, console: Console) -> DataCheck:
+def check(data: str, arguments: CheckGraphs, console: Console) -> DataCheck:
     """Return what the graphs are, what can be learned, and what is quarantined."""
-    found = read_graphs(data, task=arguments.task, target=arguments.target)
+    columns = arguments.table_columns()
+    found = read_graphs(data, task=arguments.task, target=arguments.target, **columns)
     encoder, notes = FeatureEncoder.from_features(found.nodes.features)
     return DataCheck(
         task=TASK_OF_KIND[found.kind],
@@ -78,7 +82,8 @@ def evaluate(run: OpenRun, arguments: EvaluateGraphs, console: Console) -> Evalu
 
 def predict(run: OpenRun, arguments: PredictGraphs, console: Console) -> Predictions:
     """Predict whole graphs."""
-    found, model = read_graphs(arguments.data), run.model
+    model = run.model
+    found = model.read_graphs(arguments.data)
     frame = model.predictions_frame(found.names, model.predict_values(found))
     return Predictions(
         frame,
@@ -91,12 +96,12 @@ def predict(run: OpenRun, arguments: PredictGraphs, console: Console) -> Predict
 
 def explain(run: OpenRun, arguments: ExplainGraph, console: Console) -> Finding:
     """Explain a graph's prediction: each node is removed in turn."""
-    graph = read_graphs(arguments.data).by_name(arguments.name)
+    graph = run.model.read_graphs(arguments.data).by_name(arguments.name)
     found = run.model.explain(graph, arguments.target, seed=arguments.seed)
     return found.to_finding()
 
 
 def inspect(run: OpenRun, arguments: InspectGraph, console: Console) -> Finding:
     """Show the terms of a graph's score, or the messages of one of its nodes."""
-    graph = read_graphs(arguments.data).by_name(arguments.name)
+    graph = run.model.read_graphs(arguments.data).by_name(arguments.name)
     return inspect_graph(run.model, graph, arguments.node, arguments.target)

@@ -49,6 +49,7 @@ from vicinal.graphs.data.formats.graph_files import (
 from vicinal.graphs.data.from_arrays import from_matrix, is_matrix
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.suspicious_columns import (
+    drop_named_columns,
     drop_row_numbers,
     note_leaking_columns,
 )
@@ -146,7 +147,7 @@ def read_graph(
         source = _Source(edges, options, group, keep_order, relation, named)
         table = drop_row_numbers(source.read(data), kept=time)
     else:
-        table = _without_columns(_from_object(data, edges, options), named)
+        table = drop_named_columns(_from_object(data, edges, options), named)
     if directed and not table.directed and table is not data:
         note = "directed has no effect: the edges are undirected, as the graph says"
         table = table.replace(notes=[*table.notes, note])
@@ -229,7 +230,7 @@ class _Source:
         if files is None or files.edges is None:
             if any(path.glob("[!.]*.npy")):
                 table = read_npy_directory(path, self.options)
-                return _without_columns(table, self.columns)
+                return drop_named_columns(table, self.columns)
             if edges.exists():
                 nodes = path / "nodes.parquet"
                 if not nodes.exists():
@@ -266,7 +267,7 @@ class _Source:
         if self.edges is None and not is_text:
             table = read_graph_file(path, self.options)
             if table is not None:
-                return _without_columns(table, self.columns)
+                return drop_named_columns(table, self.columns)
         if suffix not in EDGE_LIST_SUFFIXES:
             known = ", ".join((*EDGE_LIST_SUFFIXES, *READERS))
             raise DataError(
@@ -276,7 +277,7 @@ class _Source:
             return self._read_node_file(path, self.edges)
         if is_networkx_edge_list(path):
             table = read_networkx_edge_list(path, self.options)
-            return _without_columns(table, self.columns)
+            return drop_named_columns(table, self.columns)
         if not self.columns.source_column:
             _check_not_node_table(path)
         if self.options.target is not None:
@@ -372,25 +373,6 @@ class _Source:
             notes=nodes.notes + edges.notes,
         )
         return with_labels(table, nodes.labels)
-
-
-def _without_columns(table: GraphTable, columns: TableColumns) -> GraphTable:
-    """Return a graph that no table listed, without the attributes to drop.
-
-    A note says which columns are named in vain.
-    """
-    if columns.drop_columns and hasattr(table.features, "columns"):
-        for name in columns.drop_columns:
-            named_column(table.features.columns, name, "the attributes of nodes")
-        rest = columns.drop_from(table.features)
-        table = table.replace(features=rest if rest.shape[1] else None)
-    others = {**columns.table_columns(), "drop_columns": None}
-    notes = [
-        f"{name} {value!r} is not used: the graph is not read from tables"
-        for name, value in others.items()
-        if value is not None
-    ]
-    return table.replace(notes=[*table.notes, *notes])
 
 
 def _no_edges(path: Path) -> DataError:

@@ -6,7 +6,7 @@ a directory of a TU data set           NAME_A.txt, NAME_graph_indicator.txt,
                                        NAME_node_attributes.txt]
 a text file of a GIN data set          see `collection_files`
 CSV tables                             edges.csv[, nodes.csv][, graphs.csv], or one CSV
-                                       of edges; see `collection_files`
+                                       of edges; see `collection_tables`
 Python objects                         a list of NetworkX or PyG graphs, with labels y
 =====================================  ===============================================
 """
@@ -17,7 +17,7 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -39,32 +39,56 @@ from vicinal.graphs.data.detect import find_gin_file, tu_dataset_name
 from vicinal.graphs.data.formats.arrays import open_with
 from vicinal.graphs.data.formats.collection_files import (
     read_gin_file,
-    read_tables,
     read_tu_directory,
 )
+from vicinal.graphs.data.formats.collection_tables import read_tables
 from vicinal.graphs.data.from_arrays import from_matrix, is_matrix
 from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
-from vicinal.graphs.data.suspicious_columns import drop_row_numbers
+from vicinal.graphs.data.graph_table import GraphTable
+from vicinal.graphs.data.suspicious_columns import (
+    drop_named_columns,
+    drop_row_numbers,
+)
 from vicinal.graphs.data.tables.text_files import check_exists
+from vicinal.graphs.settings import CollectionColumns
+
+
+class CollectionColumnNames(TypedDict, total=False):
+    """Columns of tables that the user names; see `CollectionColumns`."""
+
+    graph_column: str | None
+    id_column: str | None
+    source_column: str | None
+    destination_column: str | None
+    drop_columns: tuple[str, ...] | None
 
 
 def read_graphs(
-    data: Any, y: Any = None, *, task: Task = "auto", target: str | None = None
+    data: Any,
+    y: Any = None,
+    *,
+    task: Task = "auto",
+    target: str | None = None,
+    **columns: Unpack[CollectionColumnNames],
 ) -> GraphCollection:
     """Read graphs from a directory, a file, or objects.
 
     data: a path, a list of graphs, or one graph. y: labels [G], for lists and where the
     files have none. task: how labels are parsed. target: label column of graphs.csv.
-    Raises NoDataError if there are no graphs.
+    columns: graph_column, id_column, source_column and destination_column name columns
+    of tables, drop_columns those that are not read.
+    Raises NoDataError if there are no graphs, DataError for a column that there is not.
     """
+    names: dict[str, Any] = {**columns}
+    named = CollectionColumns.from_dict(names)
     if isinstance(data, GraphCollection):
         graphs, labels = data, None
     elif isinstance(data, (str, PathLike)):
-        graphs, labels = _read_path(Path(data), target)
+        graphs, labels = _read_path(Path(data), target, named)
     elif is_pyg(data) or is_networkx(data) or is_matrix(data):
-        graphs, labels = _from_objects([data])
+        graphs, labels = _drop_named(_from_objects([data]), named)
     elif isinstance(data, Iterable):
-        graphs, labels = _from_objects(list(data))
+        graphs, labels = _drop_named(_from_objects(list(data)), named)
     else:
         raise DataError(
             f"data must be a path or a list of graphs. Got {type(data).__name__}."
@@ -72,17 +96,26 @@ def read_graphs(
     if not len(graphs):
         raise NoDataError("There are no graphs.")
     if isinstance(data, (str, PathLike)):
-        graphs = _check_columns(graphs)
+        graphs = _with_nodes(graphs, drop_row_numbers(graphs.nodes))
     if labels is not None:
         graphs = _add_labels(graphs, labels, task)
     return graphs if y is None else _add_labels(graphs, y, task)
 
 
-def _check_columns(graphs: GraphCollection) -> GraphCollection:
-    """Return the graphs without node columns of row numbers or ids, and notes."""
-    nodes = drop_row_numbers(graphs.nodes)
+Found = tuple[GraphCollection, Sequence[Any] | None]
+"""graphs and their labels, if there are any"""
+
+
+def _drop_named(found: Found, columns: CollectionColumns) -> Found:
+    """Return graphs that no table listed, without the attributes to drop."""
+    graphs, labels = found
+    return _with_nodes(graphs, drop_named_columns(graphs.nodes, columns)), labels
+
+
+def _with_nodes(graphs: GraphCollection, nodes: GraphTable) -> GraphCollection:
+    """Return the graphs with other columns of nodes, and the notes on them."""
     new = nodes.notes[len(graphs.nodes.notes) :]
-    return replace(graphs, nodes=nodes, notes=[*graphs.notes, *new]) if new else graphs
+    return replace(graphs, nodes=nodes, notes=[*graphs.notes, *new])
 
 
 def _add_labels(graphs: GraphCollection, y: Any, task: Task) -> GraphCollection:
@@ -106,29 +139,27 @@ def _add_labels(graphs: GraphCollection, y: Any, task: Task) -> GraphCollection:
     return with_labels(graphs, labels._replace(notes=[*notes, *labels.notes]))
 
 
-def _read_path(
-    path: Path, target: str | None
-) -> tuple[GraphCollection, Sequence[Any] | None]:
+def _read_path(path: Path, target: str | None, columns: CollectionColumns) -> Found:
     check_exists(path)
     if path.is_file():
-        is_text = path.suffix.lower() == ".txt"
-        return open_with(read_gin_file, path) if is_text else read_tables(path, target)
+        if path.suffix.lower() == ".txt":
+            return _drop_named(open_with(read_gin_file, path), columns)
+        return read_tables(path, target, columns)
     name, gin_file = tu_dataset_name(path), find_gin_file(path)
     if name is not None:
-        return open_with(lambda folder: read_tu_directory(folder, name), path)
+        found = open_with(lambda folder: read_tu_directory(folder, name), path)
+        return _drop_named(found, columns)
     if gin_file is not None:
-        return open_with(read_gin_file, gin_file)
+        return _drop_named(open_with(read_gin_file, gin_file), columns)
     if (path / "edges.csv").exists():
-        return read_tables(path, target)
+        return read_tables(path, target, columns)
     raise DataError(
         f"{path} holds no graphs. Expected the files of a TU data set, or edges.csv "
         "with a column graph_id."
     )
 
 
-def _from_objects(
-    graphs: Sequence[Any],
-) -> tuple[GraphCollection, Sequence[Any] | None]:
+def _from_objects(graphs: Sequence[Any]) -> Found:
     """Convert NetworkX graphs (label: graph attribute), PyG graphs (y), or matrices."""
     import pandas as pd
 

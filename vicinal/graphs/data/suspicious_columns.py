@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vicinal.core.data.csv_tables import named_column
 from vicinal.core.data.labels import is_missing, parse_number, quote_names
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.tables.column_names import (
@@ -17,6 +18,7 @@ from vicinal.graphs.data.tables.column_names import (
     lower,
 )
 from vicinal.graphs.data.tables.node_list import are_unique
+from vicinal.graphs.settings import CollectionColumns, TableColumns
 
 FEWEST_ROWS = 20
 """a column is compared with row numbers from this number of rows on, if its name is not
@@ -25,6 +27,27 @@ one of theirs"""
 FEWEST_LABELS = 10
 FEWEST_OF_CLASS = 5
 SAMPLED_ROWS = 1000
+
+
+def drop_named_columns(
+    table: GraphTable, columns: TableColumns | CollectionColumns
+) -> GraphTable:
+    """Return a graph that no table listed, without the attributes to drop.
+
+    A note says which columns are named in vain.
+    """
+    if columns.drop_columns and hasattr(table.features, "columns"):
+        for name in columns.drop_columns:
+            named_column(table.features.columns, name, "the attributes of nodes")
+        rest = columns.drop_from(table.features)
+        table = table.replace(features=rest if rest.shape[1] else None)
+    others = {**columns.table_columns(), "drop_columns": None}
+    notes = [
+        f"{name} {value!r} is not used: the graph is not read from tables"
+        for name, value in others.items()
+        if value is not None
+    ]
+    return table.replace(notes=[*table.notes, *notes])
 
 
 def drop_row_numbers(table: GraphTable, kept: str | None = None) -> GraphTable:

@@ -1,45 +1,24 @@
-"""Files of graph collections: TU and GIN data sets, CSV tables.
+"""Files of graph collections: TU and GIN data sets.
 
 TU: K. Kersting et al.: Benchmark Data Sets for Graph Kernels, https://graphlearning.io.
 
 GIN: K. Xu et al.: How Powerful are Graph Neural Networks?, ICLR 2019. The first line is
 the number of graphs; then each graph has a line `nodes label` and, for each of its
 nodes, a line `tag degree neighbours...[ attributes...]`.
-
-CSV: edges.csv `graph_id,source,target`; nodes.csv `graph_id,id,...` (optional);
-graphs.csv `graph_id,label` (optional). Or one CSV of edges with a column `label`.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from vicinal.core.data.claimed_size import check_claimed_size
-from vicinal.core.data.csv_tables import is_empty, named_column, read_csv
-from vicinal.core.data.labels import quote_names
-from vicinal.core.data.names import problem_of_name, problems_of_names
-from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
-from vicinal.graphs.data.detect import GRAPH_COLUMNS
 from vicinal.graphs.data.from_arrays import BYTES_PER_NODE, to_integers
 from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
-from vicinal.graphs.data.tables.column_names import (
-    ID_COLUMNS,
-    SOURCE_COLUMNS,
-    TARGET_COLUMNS,
-    WEIGHT_COLUMNS,
-    lower,
-)
-from vicinal.graphs.data.tables.end_columns import (
-    cells_as_text,
-    edge_columns,
-    find_column,
-)
-from vicinal.graphs.data.tables.node_names import is_missing_id
 
 GRAPH_LABEL_COLUMNS = ("label", "class", "y")
 UNREAD_PARTS = ("edge_labels", "edge_attributes", "graph_attributes")
@@ -244,190 +223,3 @@ def _tu_features(files: _TUFiles, num_nodes: int, order: np.ndarray) -> Any:
                 f"nodes. Got {len(values):,}."
             )
     return _feature_table([tags[k] for k in order], [rows[k] for k in order])
-
-
-# --- CSV tables ---
-
-
-class _EdgeTable(NamedTuple):
-    """The columns of a table of edges, as texts."""
-
-    path: Path
-    frame: Any
-    graphs: list[str]
-    sources: list[str]
-    targets: list[str]
-    notes: list[str]
-
-
-def read_tables(
-    path: Path, target: str | None
-) -> tuple[GraphCollection, list[Any] | None]:
-    """Read a directory of tables, or one table of edges: graphs and their labels.
-
-    target: the label column.
-    """
-    edges = _read_edge_table(path)
-    nodes, features, quarantined = _read_node_table(path, edges)
-    if not nodes:
-        raise NoDataError(f"{path} has no valid nodes.")
-    graph_numbers: dict[str, int] = {}
-    for graph, _ in nodes:
-        graph_numbers.setdefault(graph, len(graph_numbers))
-    batch = np.array([graph_numbers[graph] for graph, _ in nodes])
-    order = np.argsort(batch, kind="stable")
-    row = {nodes[k]: new_row for new_row, k in enumerate(order)}
-    (sources, targets), quarantined_edges = _resolve_edges(edges, row)
-    if features is not None:
-        features = features.iloc[order].reset_index(drop=True)
-        features = features if features.shape[1] else None
-    graphs = disjoint_union(
-        np.bincount(batch),
-        sources,
-        targets,
-        features,
-        list(graph_numbers),
-        [nodes[k][1] for k in order],
-    )
-    quarantined += quarantined_edges
-    labels = _read_graph_labels(path, edges, target)
-    edges.notes.extend(_note_unused_columns(edges, target))
-    if labels is not None:
-        quarantined += [
-            Quarantined(name, str(labels[name]), "there is a label, but no such graph")
-            for name in labels
-            if name and name not in graph_numbers
-        ]
-    graphs = replace(graphs, quarantined=quarantined, notes=edges.notes)
-    if labels is None:
-        return graphs, None
-    import pandas as pd
-
-    return graphs, pd.Series([labels.get(name) for name in graph_numbers]).tolist()
-
-
-def _read_edge_table(path: Path) -> _EdgeTable:
-    file = path if path.is_file() else path / "edges.csv"
-    frame = read_csv(file, "graph_id,source,target")
-    graph, ends = find_column(frame, GRAPH_COLUMNS), edge_columns(frame)
-    if graph is None or ends is None:
-        raise DataError(
-            f"{file} must have columns graph_id, source and target. Got "
-            f"{', '.join(map(str, frame.columns))}."
-        )
-    notes = []
-    if ends[2] is not None:
-        notes.append(
-            f"the column {ends[2]!r} of the edges is ignored: graph-level models have "
-            "no edge weights"
-        )
-    graphs, sources, targets = (
-        cells_as_text(frame[name]) for name in (graph, ends[0], ends[1])
-    )
-    return _EdgeTable(file, frame, graphs, sources, targets, notes)
-
-
-def _note_unused_columns(edges: _EdgeTable, target: str | None) -> list[str]:
-    """Return a note if the edges have columns that are not read."""
-    labels = lower(target or ""), *GRAPH_LABEL_COLUMNS
-    read = (*GRAPH_COLUMNS, *SOURCE_COLUMNS, *TARGET_COLUMNS, *WEIGHT_COLUMNS, *labels)
-    columns = map(str, edges.frame.columns)
-    others = [name for name in columns if lower(name) not in read]
-    return [f"columns of the edges ignored: {quote_names(others)}"] if others else []
-
-
-def _read_node_table(
-    path: Path, edges: _EdgeTable
-) -> tuple[list[NodeKey], Any, list[Quarantined]]:
-    """Return the nodes, their features, and quarantined rows.
-
-    Without nodes.csv the nodes are the ends of the edges, without features.
-    """
-    file = path / "nodes.csv"
-    if not file.exists():
-        triples = zip(edges.graphs, edges.sources, edges.targets, strict=True)
-        bad = problems_of_names([*edges.graphs, *edges.sources, *edges.targets])
-        given = (row for row in triples if not any(map(is_empty, row)))
-        valid = (row for row in given if not bad.keys() & {*row})
-        ends = ((g, v) for g, *vs in valid for v in vs)
-        return list(dict.fromkeys(ends)), None, []
-    frame = read_csv(file, "graph_id,id,...")
-    graph, node = find_column(frame, GRAPH_COLUMNS), find_column(frame, ID_COLUMNS)
-    if graph is None or node is None:
-        raise DataError(f"{file} must have columns graph_id and id.")
-    keys = list(
-        zip(cells_as_text(frame[graph]), cells_as_text(frame[node]), strict=True)
-    )
-    rows, quarantined = _unique_rows(keys)
-    features = frame.drop(columns=[graph, node]).iloc[rows]
-    return [keys[row] for row in rows], features, quarantined
-
-
-def _unique_rows(keys: list[NodeKey]) -> tuple[list[int], list[Quarantined]]:
-    """Return the rows that name a node for the first time; quarantine the others."""
-    first: dict[NodeKey, int] = {}
-    rows, quarantined = [], []
-    for row, (graph, name) in enumerate(keys):
-        line = row + 2
-        if is_missing_id(graph) or is_missing_id(name):
-            reason = f"line {line}: the id or graph_id is empty"
-            quarantined.append(Quarantined(name, "", reason))
-        elif problem := problem_of_name(f"{graph} {name}"):
-            quarantined.append(Quarantined(name, "", f"line {line}: {problem}"))
-        elif (graph, name) in first:
-            where = f"duplicate of line {first[graph, name]} in graph {graph!r}"
-            quarantined.append(Quarantined(name, "", f"line {line}: {where}"))
-        else:
-            first[graph, name] = line
-            rows.append(row)
-    return rows, quarantined
-
-
-def _resolve_edges(
-    edges: _EdgeTable, row: dict[NodeKey, int]
-) -> tuple[np.ndarray, list[Quarantined]]:
-    """Return the ends of the edges as rows of nodes [2, E], and quarantined edges."""
-    ends, quarantined = [], []
-    triples = zip(edges.graphs, edges.sources, edges.targets, strict=True)
-    for line, (graph, source, target) in enumerate(triples, 2):
-        if (graph, source) in row and (graph, target) in row:
-            ends.append((row[graph, source], row[graph, target]))
-            continue
-        unknown = source if (graph, source) not in row else target
-        problem = problem_of_name(f"{graph} {source} {target}")
-        reason = problem or f"graph {graph!r} has no node {unknown!r}"
-        if any(map(is_empty, (graph, unknown))):
-            reason = "the graph_id, source or target is empty"
-        edge = f"{source} - {target}"
-        quarantined.append(Quarantined(edge, "", f"line {line}: {reason}"))
-    return np.array(ends, np.int64).reshape(-1, 2).T, quarantined
-
-
-def _read_graph_labels(
-    path: Path, edges: _EdgeTable, target: str | None
-) -> dict[str, Any] | None:
-    """Return labels by graph name from graphs.csv, or from the table of edges."""
-    file, frame = edges.path, edges.frame
-    if (path / "graphs.csv").exists():
-        file = path / "graphs.csv"
-        frame = read_csv(file, "graph_id,label")
-    graph = find_column(frame, GRAPH_COLUMNS) or find_column(frame, ID_COLUMNS)
-    column = find_column(frame, GRAPH_LABEL_COLUMNS)
-    if target is not None:
-        column = named_column(frame.columns, target, file.name)
-    if column is None and frame is edges.frame:
-        return None
-    if graph is None or column is None:
-        raise DataError(
-            f"{file} must have columns graph_id and {target or 'label'}. Got "
-            f"{', '.join(map(str, frame.columns))}."
-        )
-    labels: dict[str, Any] = {}
-    cells = zip(cells_as_text(frame[graph]), frame[column].tolist(), strict=True)
-    for name, label in cells:
-        other = labels.setdefault(name, label)
-        if other != label and not (other != other and label != label):
-            raise DataError(
-                f"Graph {name!r} must have one label. Got {other!r} and {label!r}."
-            )
-    return labels

@@ -14,7 +14,7 @@ from vicinal.graphs.data.tables.column_names import (
     only_two_columns,
     paired_ends,
 )
-from vicinal.graphs.settings import TableColumns
+from vicinal.graphs.settings import BaseColumns, TableColumns
 
 
 def cells_as_text(column: Any) -> list[str]:
@@ -50,7 +50,7 @@ def edge_columns(frame: Any) -> tuple[Any, Any, Any | None] | None:
 
 
 def end_columns(
-    names: Sequence[Any], columns: TableColumns
+    names: Sequence[Any], columns: BaseColumns
 ) -> tuple[tuple[Any, Any], list[str]]:
     """Return the columns of source and target, and a note if their names are unusual.
 

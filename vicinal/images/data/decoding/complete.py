@@ -5,7 +5,7 @@ the image is black (PNG) or grey (JPEG). Only an image whose last rows look like
 examined further, so that most images cost nothing. The rest of a JPEG of several scans
 (progressive) lacks details or colours: it is decoded twice. The rest of a WebP or AVIF
 file is 0 if its download was interrupted after its space was reserved. Files without
-compression (BMP, PPM, most TIFF) cannot be told from images that end in black.
+compression (BMP, PPM, most TIFF) look like images that end in black.
 """
 
 import io
