@@ -22,7 +22,7 @@ from vicinal.images.data.audit import ProgressCallback
 from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.data.read import ImageTable
-from vicinal.images.model import ImageModel
+from vicinal.images.model import ImageModel, as_candidate
 from vicinal.images.networks.base import Network
 from vicinal.images.settings import ImageSettings
 from vicinal.images.splits.split import (
@@ -30,12 +30,13 @@ from vicinal.images.splits.split import (
     given_split,
     with_groups,
 )
-from vicinal.images.training.backbone_selection import (
-    TIMING_BATCH,
-    BackboneTrial,
-    choose_backbone,
-    measure_ms_per_image,
-    sample_rows,
+from vicinal.images.training.backbone_selection import BackboneTrial, sample_rows
+from vicinal.images.training.backbone_trials import (
+    TrialLimits,
+    Tried,
+    compare_backbones,
+    sample_size,
+    sort_by_size,
 )
 from vicinal.images.training.fitted_model import build_image_network
 from vicinal.images.training.initialization import (
@@ -202,12 +203,15 @@ class ImageEstimator(ImageModel):
         y: Any = None,
         validation: Any = None,
         quarantine: list[Quarantined] | None = None,
+        started_at: float | None = None,
     ) -> tuple[ImageDataset, ImageDataset]:
         """Return the images for training and for validation."""
         images = self.load_images(X, y, None, quarantine)
         split = given_split(images.table)
         if self.must_choose_backbone:
-            list(self.choose_backbone(images.rows(split == TRAIN)))
+            train = images.rows(split == TRAIN)
+            options: dict[str, Any] = {"started_at": started_at}
+            list(self.choose_backbone(train, num_images=len(images), **options))
             images = self.reload_images(images)
         train = images.rows(split == TRAIN)
         if validation is not None:
@@ -252,7 +256,7 @@ class ImageEstimator(ImageModel):
         prepared = isinstance(X, ImageDataset)
         self.start_fit(getattr(self, "weights_", None) if prepared else None)
         quarantine: list[Quarantined] = []
-        train, val = self.train_and_val_images(X, y, validation, quarantine)
+        train, val = self.train_and_val_images(X, y, validation, quarantine, started)
         session = self.start_session(
             train,
             val,
@@ -369,33 +373,42 @@ class ImageEstimator(ImageModel):
     # --- choice of the backbone ---
 
     def choose_backbone(
-        self, train: ImageDataset, report_progress: ProgressCallback | None = None
+        self,
+        train: ImageDataset,
+        report_progress: ProgressCallback | None = None,
+        *,
+        started_at: float | None = None,
+        num_images: int = 0,
     ) -> Iterator[str]:
         """Try candidates on a sample of the training images, and take one.
 
-        Yields a sentence on each candidate, and on the choice.
+        Yields a sentence on each candidate, and on the choice. started_at, num_images:
+        see `TrialLimits`.
         """
         settings: ImageSettings = self.validate_settings()
-        rows = sample_rows(train.table.labels, train.table.kind, self.random_state)
-        table, self.trials_, trial = train.table.rows(rows), [], None
-        for weights in candidate_weights(settings.weights):
+        started = time.monotonic() if started_at is None else started_at
+        limits = TrialLimits(
+            started, settings.minutes, settings.max_ms, settings.max_mb, num_images
+        )
+        candidates = candidate_weights(settings.weights)
+        if settings.minutes is not None:
+            candidates = sort_by_size(candidates)
+        most = sample_size(limits.trial_seconds(), len(candidates))
+        labels, seed = train.table.labels, self.random_state
+        rows = sample_rows(labels, train.table.kind, seed, most)
+        sample, self.trials_ = train.table.rows(rows), []
+
+        def try_weights(weights: str, progress: ProgressCallback) -> Tried:
             changes = {**NO_SEARCH, "weights": weights, "freeze": "all"}
             changes |= {"minutes": None, "near_duplicates": False}
-            trial = type(self)(**self.get_params() | changes)
-            for _ in trial.fit_epochs(table, report_progress=report_progress):
-                pass
-            self.trials_.append(make_trial(trial, weights))
-            yield str(self.trials_[-1])
-        assert trial is not None  # there is at least one candidate
-        chosen, reason = choose_backbone(
-            self.trials_,
-            trial.objective_,
-            trial.probe_.y,
-            settings.max_ms,
-            settings.max_mb,
+            model = type(self)(**self.get_params() | changes)
+            model.train_to_end(model.fit_epochs(sample, report_progress=progress))
+            return Tried(as_candidate(model, weights), model.objective_, model.probe_.y)
+
+        chosen = yield from compare_backbones(
+            candidates, try_weights, limits, self.trials_, report_progress
         )
-        self.start_fit(chosen.weights)
-        yield reason
+        self.start_fit(chosen)
 
     # --- describe and explain ---
 
@@ -431,18 +444,3 @@ class ImageEstimator(ImageModel):
         options = {"target": target, "against": against, "seed": self.random_state}
         with network_lock():
             return explain(self, X, method, **options)
-
-
-def make_trial(model: ImageModel, weights: str) -> BackboneTrial:
-    """Return score, speed and size of a linear probe, as a candidate."""
-    preprocessing, network = model.preprocessing_, model.network_
-    side = preprocessing.store_size
-    shape = TIMING_BATCH, side, side, preprocessing.channels
-    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    ms = measure_ms_per_image(lambda x: model.extractor.embed(x, many=True), pixels)
-    size = sum(t.numel() * t.element_size() for t in network.state_dict().values())
-    probe = model.probe_
-    decisions = model.objective_.decide(probe.predicted)
-    return BackboneTrial(
-        weights, model.backbone_, probe.score, ms, size / 1e6, decisions
-    )

@@ -40,6 +40,11 @@ from vicinal.images.inference.out_of_distribution import ImageFeatures, OutlierD
 from vicinal.images.networks.base import Network
 from vicinal.images.settings import ImageSettings, IntensityRange
 from vicinal.images.splits.split import given_split, with_groups
+from vicinal.images.training.backbone_selection import (
+    TIMING_BATCH,
+    BackboneTrial,
+    measure_ms_per_image,
+)
 from vicinal.images.training.fitted_model import FittedImageModel
 from vicinal.images.training.linear_baseline import BASELINE_NAME, LinearBaseline
 from vicinal.images.training.linear_probe import LinearProbe
@@ -412,3 +417,18 @@ def describe_first_quarantined(quarantined: list[Quarantined]) -> str:
     first = quarantined[0]
     count = pluralize(len(quarantined), "image")
     return f"{count} quarantined, for example {first.name}: {first.reason}"
+
+
+def as_candidate(model: ImageModel, weights: str) -> BackboneTrial:
+    """Return score, speed and size of a linear probe on the named weights."""
+    preprocessing, network = model.preprocessing_, model.network_
+    side = preprocessing.store_size
+    shape = TIMING_BATCH, side, side, preprocessing.channels
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    ms = measure_ms_per_image(lambda x: model.extractor.embed(x, many=True), pixels)
+    size = sum(t.numel() * t.element_size() for t in network.state_dict().values())
+    probe = model.probe_
+    decisions = model.objective_.decide(probe.predicted)
+    return BackboneTrial(
+        weights, model.backbone_, probe.score, ms, size / 1e6, decisions
+    )

@@ -18,7 +18,7 @@ from vicinal.core.metrics import Score
 from vicinal.core.report.report import Report
 from vicinal.core.storage.run_folder import read
 from vicinal.core.storage.schema import Object, Text
-from vicinal.core.text import format_duration, pluralize
+from vicinal.core.text import pluralize
 from vicinal.core.training.trainer import Epoch, TrainingInterrupted
 from vicinal.errors import NoDataError, VicinalError
 from vicinal.images.data.audit import Audit, ImageReader
@@ -50,16 +50,15 @@ from vicinal.images.splits.partition import (
     count_near_duplicates,
     partition_images,
 )
+from vicinal.images.splits.split import near_duplicate_timer
+from vicinal.images.training.backbone_trials import TRIAL_FRACTION
 from vicinal.images.training.linear_baseline import fit_linear_baseline
 from vicinal.images.training.linear_probe import compute_leaky_score
 from vicinal.images.training.scratch_comparison import why_not_compared
-from vicinal.images.training.time_budget import seconds_left
+from vicinal.images.training.time_budget import note_late, seconds_left
 
 if TYPE_CHECKING:
     from vicinal.images.explain.shortcut_analysis import ShortcutAnalysis
-
-LATE = 1.15
-"""times the minutes, from which on a note says that the run took longer"""
 
 SAVE_SECONDS = 60
 """shortest time between two models that are saved during training"""
@@ -152,17 +151,23 @@ class ImageRun(TrainingRun):
 
     def _subsample(self, reader: ImageReader) -> ImageTable:
         """Return the images that fit in the time; in a resumed run those of before."""
-        estimator, data = self.estimator, self.data
-        minutes = estimator.settings_.minutes
-        elapsed = time.monotonic() - self.started_at
+        estimator, settings = self.estimator, self.estimator.settings_
+        minutes, start = settings.minutes, estimator.initialization
         if minutes is None:
-            return data
+            return self.data
         if (self.run.folder / "data" / "index.csv").exists():
-            return rows_of_run(data, self.run.folder)
-        timer = estimator.initialization.embedding_timer(find_device(estimator.device))
-        options = {"elapsed": elapsed, "embedding_seconds": timer}
-        seed = estimator.random_state
-        return subsample_to_time(data, reader, minutes, seed, **options)
+            return rows_of_run(self.data, self.run.folder)
+        if estimator.must_choose_backbone:
+            minutes *= 1 - TRIAL_FRACTION
+        return subsample_to_time(
+            self.data,
+            reader,
+            minutes,
+            estimator.random_state,
+            elapsed=time.monotonic() - self.started_at,
+            embedding_seconds=start.embedding_timer(find_device(estimator.device)),
+            search_seconds=near_duplicate_timer if settings.near_duplicates else None,
+        )
 
     def _progress(self, done: int, total: int) -> None:
         self._raise_if_stopped()
@@ -179,7 +184,10 @@ class ImageRun(TrainingRun):
         if path.exists():
             estimator.start_fit(read(path.parent, path.name, CHOICE)["chosen"])
             return
-        yield from estimator.choose_backbone(self.parts.train, self._progress)
+        counts = sum(self.split_counts().values())
+        options = {"started_at": self.started_at, "num_images": counts}
+        train = self.parts.train
+        yield from estimator.choose_backbone(train, self._progress, **options)
         tried = [trial.to_dict() for trial in estimator.trials_]
         self.run.write("backbones.json", {"chosen": estimator.weights_, "tried": tried})
 
@@ -401,16 +409,9 @@ class ImageRun(TrainingRun):
     def finish(self) -> Iterator[str]:
         """Write the results; note if the run took longer than its minutes."""
         yield from super().finish()
-        minutes = self.estimator.settings_.minutes
-        if minutes is not None and self.seconds > LATE * 60 * minutes:
-            first = ""
-            if self.linear_seconds:
-                seconds = format_duration(self.linear_seconds)
-                first = f", {seconds} of it until the linear probe"
-            yield (
-                f"note: the run took {format_duration(self.seconds)}{first}; "
-                f"{minutes:g} min were asked for"
-            )
+        minutes, first = self.estimator.settings_.minutes, self.linear_seconds
+        if note := note_late(minutes, self.seconds, first, "the linear probe"):
+            yield note
 
     def make_report(self) -> Report:
         return make_report(

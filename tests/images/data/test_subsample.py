@@ -48,6 +48,19 @@ def test_all_images_are_used_if_there_is_time():
     assert subsample_to_time(few, SlowReader(8), 1e-6, 0) is few
 
 
+def test_the_search_for_near_duplicates_counts():
+    table, sizes = table_of(4000), []
+
+    def search(some: ImageTable, reader: ImageReader, n: int) -> float:
+        sizes.append((len(some), n))
+        return 0.01
+
+    assert len(subsample_to_time(table, ImageReader(8), 0.5, 0)) == 4000
+    sample = subsample_to_time(table, ImageReader(8), 0.5, 0, search_seconds=search)
+    assert 900 < len(sample) <= 1000  # 10 s for opening and searching
+    assert sizes == [(32, 4000)]
+
+
 def test_a_sample_is_used_if_time_is_short():
     table = table_of(4000)
     sample = subsample_to_time(table, SlowReader(8), 0.1, 0)  # 2 s to open all

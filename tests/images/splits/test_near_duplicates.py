@@ -1,6 +1,7 @@
 """Planted near duplicates are found; images that are merely similar are not."""
 
 import io
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from vicinal.images.splits.near_duplicates import (
     find_near_duplicates,
     near_duplicate_groups,
     note_large_groups,
+    search_seconds,
     similarity_threshold,
 )
 from vicinal.images.splits.thumbnails import downscale, resampling_weights
@@ -192,6 +194,22 @@ def test_near_duplicates_of_near_duplicates_form_one_group(photos):
     assert same(
         near_duplicate_groups(dataset_of([first, photos[0], last])), np.zeros(3, int)
     )
+
+
+def test_the_expected_time_grows_with_the_images_and_their_candidates(
+    photos, monkeypatch
+):
+    """By a clock that advances by a second at each look."""
+    ticks = itertools.count()
+    monkeypatch.setattr(near_duplicates.time, "perf_counter", lambda: next(ticks))
+    few, distinct = 100, dataset_of(photos[:8])
+    pairs = 1 / near_duplicates.NUM_TIMED_HASHES**2
+    expected = 1 / 8 + few * pairs  # seconds per image: hashes, and their comparison
+    assert search_seconds(distinct, few) == pytest.approx(expected)
+    copies = dataset_of([jpeg(photos[0], 80 + k) for k in range(8)])
+    candidates = (few - 1) / 2 / 8  # every pair is one; an alignment takes 1 / 8
+    capped = min(candidates, near_duplicates.MAX_HASH_NEIGHBORS / 8)
+    assert search_seconds(copies, few) == pytest.approx(expected + capped)
 
 
 def test_the_order_of_images_does_not_matter(photos):

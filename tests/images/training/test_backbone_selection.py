@@ -1,6 +1,7 @@
 """A backbone is chosen by its score on the train split, within limits."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from vicinal.errors import SettingError, VicinalError
 from vicinal.images import estimator as estimator_module
 from vicinal.images.data.read import read_images
 from vicinal.images.run import ImageRun
+from vicinal.images.training import backbone_trials
 from vicinal.images.training.backbone_selection import (
     SAMPLE_SIZE,
     BackboneTrial,
@@ -24,6 +26,7 @@ from vicinal.images.training.backbone_selection import (
 
 QUICK: dict[str, Any] = {"epochs": 2, "batch_size": 8, "augment": "none"}
 QUICK |= {"deterministic": True, "cache": False}
+TIMED: dict[str, Any] = QUICK | {"minutes": 1, "deterministic": False}
 Y = np.array([0] * 50 + [1] * 50)
 CLASSES = SingleLabel(("a", "b"))
 
@@ -121,9 +124,9 @@ def test_the_run_reports_all_trials_and_does_not_use_the_test_split(
     sample_sources: list[int] = []
     original = estimator_module.sample_rows
 
-    def spy(labels: np.ndarray, kind: str, seed: int) -> np.ndarray:
+    def spy(labels: np.ndarray, *options: Any) -> np.ndarray:
         sample_sources.append(len(labels))
-        return original(labels, kind, seed)
+        return original(labels, *options)
 
     monkeypatch.setattr(estimator_module, "sample_rows", spy)
     with Run.create(tmp_path / "run") as run:
@@ -138,6 +141,46 @@ def test_the_run_reports_all_trials_and_does_not_use_the_test_split(
     assert result["chosen"] == estimator.weights_
     assert [t["backbone"] for t in result["tried"]] == ["small", "dense"]
     assert "Candidate backbones" in (run.folder / "report.txt").read_text()
+
+
+def test_trials_are_given_up_when_their_time_is_over(weights):
+    """The smallest weights are taken then, and every other is named."""
+    x, y = make_squares(120, 2)
+    model = ImageClassifier(**TIMED, backbone="auto", weights=weights)
+    model.start_fit()
+    table = model.load_images(x, y)
+    late = time.monotonic() - 60
+    lines = [*model.choose_backbone(table, started_at=late)]
+    sizes = {
+        name: sum(file.stat().st_size for file in Path(name).glob("*.safetensors"))
+        for name in weights.split(",")
+    }
+    smallest = min(sizes, key=lambda name: sizes[name])
+    assert [line.split(" ")[0] for line in lines[:2]] == sorted(
+        sizes, key=lambda k: sizes[k]
+    )
+    assert all("not compared: there was no time" in line for line in lines[:2])
+    assert lines[2] == f"Chose {smallest}, the smallest: no trial was finished in time."
+    assert model.weights_ == smallest and model.trials_ == []
+
+
+def test_a_backbone_that_is_too_slow_for_all_images_is_left_out(weights):
+    x, y = make_squares(120, 2)
+    model = ImageClassifier(**TIMED, backbone="auto", weights=weights)
+    model.start_fit()
+    table = model.load_images(x, y)
+    lines = [*model.choose_backbone(table, num_images=10**9)]
+    fastest = min(model.trials_, key=lambda trial: trial.ms)
+    assert model.weights_ == fastest.weights  # all are, and one must be taken
+    assert "left out: 1,000,000,000 images take" in lines[2]
+    assert [t.backbone for t in model.trials_] != [fastest.backbone]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size"), [(np.inf, SAMPLE_SIZE), (0, 100), (12, 200), (600, 500)]
+)
+def test_the_sample_of_the_trials_depends_on_the_time(seconds, size):
+    assert backbone_trials.sample_size(seconds, 3) == size
 
 
 def test_invalid_weights_and_limits_are_errors(weights, monkeypatch, tmp_path):

@@ -1,8 +1,8 @@
 """Subsample the data when the time budget is too short to open every image.
 
-A few images are opened, and passed through the frozen network, to measure the speed.
-Opening may take a third of the budget, and both together two thirds: the head must be
-fitted too.
+A few images are opened, searched for near duplicates and passed through the frozen
+network, to measure the speed. Opening and searching may take a third of the budget, and
+all together two thirds: the head must be fitted too.
 """
 
 import time
@@ -24,7 +24,8 @@ NUM_TIMED = 32
 """images that are opened to measure the speed"""
 
 OPENING_FRACTION, FEATURE_FRACTION = 1 / 3, 0.6
-"""fractions of the time budget for opening images, and for that and their features"""
+"""fractions of the time budget for opening and searching images, and for that and their
+features"""
 
 MIN_IMAGES = 100
 """images that are used whatever the budget"""
@@ -38,21 +39,26 @@ def subsample_to_time(
     *,
     elapsed: float = 0.0,
     embedding_seconds: Callable[[np.ndarray], float] | None = None,
+    search_seconds: Callable[[ImageTable, ImageReader, int], float] | None = None,
 ) -> ImageTable:
     """Return the table, or a stratified sample that can be opened in time.
 
     The sample keeps the user's test split and the proportions of classes and other
     splits, and a note reports its size. elapsed: seconds of the budget already spent.
     embedding_seconds: returns the seconds per image of the frozen network on pixels
-    [B, S, S, C].
+    [B, S, S, C]. search_seconds: returns those of a search for near duplicates among a
+    number of images, of which it gets some.
     """
-    n = len(table)
+    n, clock = len(table), time.perf_counter()
     if n <= MIN_IMAGES:
         return table
     rows = np.linspace(0, n - 1, min(NUM_TIMED, n)).astype(int)
     started_at = time.perf_counter()
     opened = [*ordered_map(lambda row: reader.read(table, row), rows)]
     seconds = (time.perf_counter() - started_at) / len(rows)
+    if search_seconds is not None:
+        seconds += search_seconds(table.rows(rows), reader, n)
+    elapsed += time.perf_counter() - clock
     most = int((OPENING_FRACTION * 60 * minutes - elapsed) / seconds)
     pixels = [image.pixels for image in opened if image.pixels is not None]
     if embedding_seconds is not None and pixels:

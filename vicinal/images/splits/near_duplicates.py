@@ -42,7 +42,9 @@ or rotated images are not searched. Black bars (`resize="pad"`) stay in place wh
 content between them is cropped, so such copies are missed.
 """
 
-from typing import NamedTuple
+import time
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -54,6 +56,7 @@ from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.sources.groups import merge_groups
 from vicinal.images.splits.alignment import align_and_compare
 from vicinal.images.splits.candidates import (
+    MAX_HASH_NEIGHBORS,
     feature_candidates,
     fingerprints,
     hash_candidates,
@@ -66,6 +69,11 @@ and below all but 1 % of modified copies"""
 
 MIN_COUNT = 10
 """pairs or images that are too few to characterise a data set"""
+
+NUM_TIMED_HASHES = 2048
+"""hashes that are compared to measure the speed"""
+
+T = TypeVar("T")
 
 MAX_GROUP_FRACTION = 0.1
 """fraction of all images in one group above which a note is written"""
@@ -117,6 +125,32 @@ def find_near_duplicates(
     similarity = align_and_compare(distinct, thumbnails, rows)
     near = similarity >= similarity_threshold(similarity)
     return NearDuplicates(first[rows[near]], similarity[near])
+
+
+def search_seconds(images: ImageDataset, n: int) -> float:
+    """Return the expected seconds per image of a search among n images.
+
+    images: some of them, which are timed. The number of candidates grows with n, up to
+    MAX_HASH_NEIGHBORS per image.
+    """
+    m, seconds = len(images), {}
+    everyone = np.arange(m)
+    neighbors = np.stack([everyone, (everyone + 1) % m], axis=1)
+    random = np.random.default_rng(0).integers(2**63, size=(NUM_TIMED_HASHES, 9))
+
+    def timed(name: str, work: Callable[[], T], count: int) -> T:
+        work()  # the first time is slower
+        started_at = time.perf_counter()
+        result = work()
+        seconds[name] = (time.perf_counter() - started_at) / count
+        return result
+
+    prints = timed("image", lambda: fingerprints(images), m)
+    timed("pair", lambda: hash_candidates(random.astype(np.uint64)), len(random) ** 2)
+    timed("candidate", lambda: align_and_compare(images, prints[0], neighbors), m)
+    fraction = len(hash_candidates(prints.hashes)) / max(m * (m - 1) / 2, 1)
+    candidates = min(fraction * (n - 1) / 2, MAX_HASH_NEIGHBORS)
+    return seconds["image"] + n * seconds["pair"] + candidates * seconds["candidate"]
 
 
 def similarity_threshold(similarity: np.ndarray) -> float:

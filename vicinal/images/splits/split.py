@@ -6,11 +6,14 @@ import numpy as np
 
 from vicinal.core.compute.runtime import seed_for
 from vicinal.core.data.splits import TRAIN, Fractions, complete_split, split
-from vicinal.images.data.audit import duplicate_groups, label_names
-from vicinal.images.data.dataset import ImageDataset
+from vicinal.images.data.audit import ImageReader, duplicate_groups, label_names
+from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.image_table import ImageTable
 from vicinal.images.data.sources.groups import groups_from_pattern, merge_groups
-from vicinal.images.splits.near_duplicates import near_duplicate_groups
+from vicinal.images.splits.near_duplicates import (
+    near_duplicate_groups,
+    search_seconds,
+)
 
 MIN_PIXELS = 64
 """side in pixels below which images are too small to search for near duplicates"""
@@ -22,6 +25,17 @@ MAX_IMAGES = 50_000
 def can_find_near_duplicates(images: ImageDataset) -> bool:
     """Return whether images are large enough, and few enough, to search."""
     return images.reader.size >= MIN_PIXELS and len(images) <= MAX_IMAGES
+
+
+def near_duplicate_timer(table: ImageTable, reader: ImageReader, n: int) -> float:
+    """Return the expected seconds per image of a search among n images.
+
+    table: some of them, which are timed.
+    """
+    _, images = load_dataset(table, reader)
+    if not can_find_near_duplicates(images) or len(images) < 2:
+        return 0.0
+    return search_seconds(images, min(n, MAX_IMAGES))
 
 
 def with_groups(images: ImageDataset, near: bool, pattern: str | None) -> ImageDataset:

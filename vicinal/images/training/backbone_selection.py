@@ -18,11 +18,11 @@ from vicinal.core.metrics import Score, is_better
 from vicinal.core.objective import Objective
 from vicinal.errors import SettingError
 
-SAMPLE_SIZE = 500
-"""images that a candidate is tried on"""
-
 TIMING_BATCH = 64
 """images in the batch that is timed"""
+
+SAMPLE_SIZE = 500
+"""images that a candidate is tried on"""
 
 
 class BackboneTrial(NamedTuple):
@@ -52,10 +52,12 @@ class BackboneTrial(NamedTuple):
         return f"{self.backbone} ({self.weights}): {self.score}, {cost}"
 
 
-def sample_rows(labels: np.ndarray, kind: str, seed: int) -> np.ndarray:
-    """Return the rows of at most SAMPLE_SIZE images, stratified by class."""
+def sample_rows(
+    labels: np.ndarray, kind: str, seed: int, most: int = SAMPLE_SIZE
+) -> np.ndarray:
+    """Return the rows of at most `most` images, stratified by class."""
     strata = labels if kind == "single_label" else np.zeros(len(labels))
-    return stratified_sample(strata.astype(str), SAMPLE_SIZE, seed)
+    return stratified_sample(strata.astype(str), most, seed)
 
 
 def measure_ms_per_image(

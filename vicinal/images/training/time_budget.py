@@ -4,11 +4,17 @@ import math
 import time
 from typing import NamedTuple
 
+from vicinal.core.text import format_duration
+
 MAX_EPOCHS = 60
 """largest number of epochs that is planned for a time budget"""
 
 SHORTCUT_SECONDS = 30.0
 """seconds of the budget reserved for the search for shortcuts"""
+
+
+LATE = 1.15
+"""times the minutes, from which on a note says that the run took longer"""
 
 
 class EpochTime(NamedTuple):
@@ -42,6 +48,22 @@ def seconds_left(minutes: float | None, started_at: float) -> float:
     if minutes is None:
         return math.inf
     return 60 * minutes - (time.monotonic() - started_at)
+
+
+def note_late(
+    minutes: float | None, seconds: float, first_seconds: float, first: str
+) -> str:
+    """Return a note if a run took longer than its minutes; "" if it did not.
+
+    first_seconds: until its first model, whose name is `first`; 0: unknown.
+    """
+    if minutes is None or seconds <= LATE * 60 * minutes:
+        return ""
+    until = f", {format_duration(first_seconds)} of it until {first}"
+    return (
+        f"note: the run took {format_duration(seconds)}{until if first_seconds else ''}"
+        f"; {minutes:g} min were asked for"
+    )
 
 
 def probe_seconds(minutes: float | None, started_at: float) -> float:
