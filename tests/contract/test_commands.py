@@ -172,6 +172,8 @@ COLUMNS = (
     "--id-column --source-column --destination-column --weight-column --drop-columns "
 )
 
+GRAPH_COLUMNS = COLUMNS.replace("--weight-column", "--graph-column")
+
 # The flags that --help lists, besides --help itself.
 FLAGS = {
     ("images", "check"): CHECKING + "--task --target --label-corrections --max-pixels "
@@ -212,9 +214,11 @@ FLAGS = {
     ("links", "explain"): "--relation --output --json",
     ("links", "inspect"): "--relation --json",
     ("links", "report"): "--json",
-    ("graphs", "check"): CHECKING + "--task --target",
-    ("graphs", "train"): TRAINING + NETWORKS + "--task --target --network "
-    "--batch-size --label-smoothing",
+    ("graphs", "check"): CHECKING + GRAPH_COLUMNS + "--task --target",
+    ("graphs", "train"): TRAINING
+    + NETWORKS
+    + GRAPH_COLUMNS
+    + "--task --target --network --batch-size --label-smoothing",
     ("graphs", "evaluate"): "--target --output --json",
     ("graphs", "predict"): "--output --embeddings --json",
     ("graphs", "explain"): "--target --output --seed --json",
@@ -407,6 +411,10 @@ ERRORS = [
     ("nodes", "train DATA --weight-column x --out OUT", NO_COLUMN),
     ("nodes", "check DATA --drop-columns x", NO_COLUMN),
     ("graphs", "train DATA --target x --out OUT", NO_COLUMN),
+    ("graphs", "check DATA --graph-column x", NO_COLUMN),
+    ("graphs", "train DATA --source-column x --out OUT", NO_COLUMN),
+    ("graphs", "check DATA --destination-column x", NO_COLUMN),
+    ("graphs", "check DATA --drop-columns x", NO_COLUMN),
     ("images", "evaluate RUN DATA --output x.txt", "--output must be a .csv file"),
     ("nodes", "evaluate RUN --output x.txt", "--output must be a .csv file"),
     ("links", "evaluate RUN --output x.txt", "--output must be a .csv file"),

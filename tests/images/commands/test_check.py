@@ -54,11 +54,11 @@ def test_a_label_that_is_not_a_number_is_quarantined(
 ):
     rows = [f"{image_directory}/dark/{k % 10}.png,{k}.25" for k in range(10)]
     rows += [f"{image_directory}/light/{k}.png,{k}.5" for k in range(10)]
-    rows += [f"gone{k}.png,{k}.75" for k in range(15)] + ["x.png,unknown"]
+    rows += [f"gone{k}.png,{k}.75" for k in range(15)] + ["x.png,many"]
     path = write_table(tmp_path, "path,label\n" + "\n".join(rows))
     found = run_command("check", path, "--json").json()
     assert found["task"] == "regression" and found["usable"] == 20
-    reason = "row 37: the label 'unknown' is not a number"
+    reason = "row 37: the label 'many' is not a number"
     assert reason in str(found["quarantine"])
 
 

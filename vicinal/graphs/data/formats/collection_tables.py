@@ -102,13 +102,11 @@ def _read_edge_table(
 ) -> _EdgeTable:
     file = path if path.is_file() else path / "edges.csv"
     frame = columns.drop_from(read_csv(file, "graph_id,source,target"))
-    graph = _graph_column(frame, columns)
+    graph = _graph_column(frame, columns, file.name)
     if graph is None:
-        name = columns.graph_column
         raise DataError(
-            f"{file} must have a column {name or 'graph_id'}, besides source and "
-            f"target. Got {', '.join(map(str, frame.columns))}."
-            + ("" if name else " Name it with --graph-column.")
+            f"{file} must have a column graph_id, besides source and target. Got "
+            f"{', '.join(map(str, frame.columns))}. Name it with --graph-column."
         )
     label = find_column(frame, [lower(target)] if target else GRAPH_LABEL_COLUMNS)
     others = [name for name in frame.columns if name not in (graph, label)]
@@ -124,11 +122,14 @@ def _read_edge_table(
     return _EdgeTable(file, frame, *cells, read=read, notes=notes)
 
 
-def _graph_column(frame: Any, columns: CollectionColumns) -> Any | None:
-    """Return the column that names the graph; None if there is none."""
+def _graph_column(frame: Any, columns: CollectionColumns, table: str) -> Any | None:
+    """Return the column that names the graph; None if none has a usual name.
+
+    Raises DataError if the table has no column of the name that the user gave.
+    """
     if columns.graph_column is None:
         return find_column(frame, GRAPH_COLUMNS)
-    return find_column(frame, [lower(columns.graph_column)])
+    return named_column(frame.columns, columns.graph_column, table)
 
 
 def _note_unused_columns(edges: _EdgeTable, target: str | None) -> list[str]:
@@ -161,7 +162,8 @@ def _read_node_table(
         return list(dict.fromkeys(ends)), None, []
     _check_dropped(columns, edges.path, file)
     frame = columns.drop_from(read_csv(file, "graph_id,id,..."))
-    graph, node = _graph_column(frame, columns), find_column(frame, ID_COLUMNS)
+    graph = _graph_column(frame, columns, file.name)
+    node = find_column(frame, ID_COLUMNS)
     if columns.id_column is not None:
         node = named_column(frame.columns, columns.id_column, file.name)
     if graph is None or node is None:
@@ -233,9 +235,9 @@ def _read_graph_labels(
     if (path / "graphs.csv").exists():
         file = path / "graphs.csv"
         frame = read_csv(file, "graph_id,label")
-    graph = _graph_column(frame, columns)
+    graph = find_column(frame, (lower(columns.graph_column or ""), *GRAPH_COLUMNS))
     if graph is None:
-        graph = find_column(frame, (*GRAPH_COLUMNS, *ID_COLUMNS))
+        graph = find_column(frame, ID_COLUMNS)
     column = find_column(frame, GRAPH_LABEL_COLUMNS)
     if target is not None:
         column = named_column(frame.columns, target, file.name)
