@@ -355,6 +355,17 @@ def test_unknown_classes_count_as_wrong_in_score(fast, shades):
     assert model.score(shades(), y) == (model.predict(shades()) == y).mean() <= 0.5
 
 
+def test_a_class_called_unknown_is_scored(fast, make_directory):
+    """A directory of that name is a class, and so is the label of a list then."""
+    root = make_directory({"cat": 12, "unknown": 12}, height=8, width=8, channels=1)
+    model = ImageClassifier(**fast).fit(root)
+    paths = sorted(root.rglob("*.png"))
+    labels = [path.parent.name for path in paths]
+    evaluation = model.evaluate(paths, labels)
+    assert evaluation.score.n == len(paths) and {*labels} == {"cat", "unknown"}
+    assert model.score(paths, labels) == (model.predict(paths) == labels).mean()
+
+
 def test_duplicates_with_different_labels_are_not_scored(cases, fast, files, shades):
     y = list(cases["names"].y)
     model = ImageClassifier(**fast).fit(shades(), y)

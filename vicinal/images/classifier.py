@@ -1,6 +1,6 @@
 """ImageClassifier: predict a class, or several labels, for each image."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -47,14 +47,17 @@ class ImageClassifier(ImageEstimator):
         known = found.n / len(images) if found.metric == "accuracy" else 1.0
         return found.value * known
 
-    def read_table(self, X: Any, y: Any, group: str | None) -> ImageTable:
+    def read_table(
+        self, X: Any, y: Any, group: str | None, classes: Collection[str] = ()
+    ) -> ImageTable:
         """Return the table of X; whole numbers, however many, are classes."""
         if isinstance(X, Iterator) and not is_in_memory(X):
             X = list(X)  # it may be read twice
-        table = super().read_table(X, y, group)
+        table = super().read_table(X, y, group, classes)
         if table.kind != "numeric" or np.mod(table.labels, 1).any():
             return table
-        return read_images(X, y, task="classification", group_column=group)
+        options: dict[str, Any] = {"group_column": group, "classes": classes}
+        return read_images(X, y, task="classification", **options)
 
     def make_objective(self, table: ImageTable, settings: ImageSettings) -> Objective:
         """Return the objective; DataError where there is only one class."""

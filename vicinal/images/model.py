@@ -1,6 +1,6 @@
 """Prediction and evaluation of images; `estimator` has `fit`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,20 +101,24 @@ class ImageModel(SupervisedEstimator):
         y: Any = None,
         group: str | None = None,
         intensity_range: IntensityRange | None = None,
+        classes: Collection[str] = (),
     ) -> ImageTable:
         """Return the table of X, or of a pair (X, y); DataError for labels that misfit.
 
         group: the column of groups. intensity_range: of arrays of more than 8 bits.
+        classes: see `read_images`.
         """
         if isinstance(X, tuple) and len(X) == 2 and y is None:
             X, y = X
-        table = self.read_table(scale_arrays(X, intensity_range), y, group)
+        table = self.read_table(scale_arrays(X, intensity_range), y, group, classes)
         check_label_kind(table.kind, self.kinds, type(self).__name__, self.unit)
         return table
 
-    def read_table(self, X: Any, y: Any, group: str | None) -> ImageTable:
+    def read_table(
+        self, X: Any, y: Any, group: str | None, classes: Collection[str] = ()
+    ) -> ImageTable:
         """Return the table of X with labels as this estimator takes them."""
-        return read_images(X, y, group_column=group)
+        return read_images(X, y, group_column=group, classes=classes)
 
     def read_unlabelled(self, X: Any) -> ImageTable:
         """Return the table of X without looking at labels."""
@@ -312,7 +316,8 @@ class ImageModel(SupervisedEstimator):
         """Return the images to score, the test split if there is one, and notes."""
         self.check_fitted()
         limits = self.preprocessing_.intensity_range
-        table, notes = self.read(X, y, None, limits), []
+        classes = getattr(self.objective_, "classes", ())
+        table, notes = self.read(X, y, None, limits, classes), []
         test = given_split(table) == TEST
         if test.any() and not test.all():
             notes.append(

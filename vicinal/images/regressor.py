@@ -1,5 +1,6 @@
 """ImageRegressor: predict a number for each image."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,9 @@ class ImageRegressor(ImageEstimator):
         """Return the number [N] for each image, in the unit of the target."""
         return self.predict_values(X)
 
-    def read_table(self, X: Any, y: Any, group: str | None) -> ImageTable:
+    def read_table(
+        self, X: Any, y: Any, group: str | None, classes: Collection[str] = ()
+    ) -> ImageTable:
         """Return the table of X with numbers as labels."""
         return read_images(X, y, task="regression", group_column=group)
 

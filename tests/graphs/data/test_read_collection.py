@@ -306,3 +306,21 @@ def test_graphs_without_a_label_column_are_unlabelled(collection_tables):
     assert graphs.kind == "none"
     assert "--target names another column ('taste')" in graphs.notes[0]
     assert read_graphs(collection_tables, target="taste").classes == ("7", "9")
+
+
+def test_labels_that_would_be_an_end_of_edges_when_predicting(tmp_path):
+    path = tmp_path / "edges.csv"
+    path.write_text("graph_id,u,v,target\ng,a,b,x\nh,a,b,y\n")
+    with pytest.raises(DataError, match=r"--source-column u --destination-column v"):
+        read_graphs(path, target="target")
+    ends: dict[str, Any] = {"source_column": "u", "destination_column": "v"}
+    graphs = read_graphs(path, target="target", **ends)
+    assert graphs.classes == ("x", "y") and graphs.sizes.tolist() == [2, 2]
+    assert read_graphs(path, **ends).sizes.tolist() == [2, 2]
+
+
+def test_ends_whose_names_are_those_of_labels(tmp_path):
+    path = tmp_path / "edges.csv"
+    path.write_text("graph_id,x,y\ng,a,b\nh,a,b\n")
+    graphs = read_graphs(path, source_column="x", destination_column="y")
+    assert graphs.sizes.tolist() == [2, 2] and graphs.kind == "none"

@@ -61,6 +61,21 @@ def test_the_search_for_near_duplicates_counts():
     assert sizes == [(32, 4000)]
 
 
+def test_a_search_that_only_a_sample_gets_counts():
+    """All images are too many to search; those that there is time for are not."""
+    asked = []
+
+    def search(some: ImageTable, reader: ImageReader, n: int) -> float:
+        asked.append(n)
+        return 0.0 if n > 3000 else 0.01
+
+    table = table_of(4000)
+    assert len(subsample_to_time(table, ImageReader(8), 5, 0, search_seconds=search))
+    assert asked == [4000]
+    sample = subsample_to_time(table, SlowReader(8), 0.1, 0, search_seconds=search)
+    assert len(asked) == 3 and asked[-1] < 1000 and len(sample) < asked[-1]
+
+
 def test_a_sample_is_used_if_time_is_short():
     table = table_of(4000)
     sample = subsample_to_time(table, SlowReader(8), 0.1, 0)  # 2 s to open all

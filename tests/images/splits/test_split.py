@@ -16,8 +16,10 @@ from vicinal.images.data.audit import ImageReader
 from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.read import ImageTable, read_images
 from vicinal.images.splits.split import (
+    MAX_IMAGES,
     add_validation_split,
     given_split,
+    near_duplicate_timer,
     split_dataset,
     with_groups,
 )
@@ -185,3 +187,14 @@ def test_near_duplicates_of_small_images_are_not_searched():
     x[::2, 0, 0] += 1
     dataset = load_dataset(read_images(x.astype(np.uint8)), ImageReader(8))[1]
     assert len(set(with_groups(dataset, near=True, pattern=None).groups)) == 40
+
+
+def test_images_that_are_not_searched_take_no_time():
+    """None can be opened, they are too small, or there are too many."""
+    reader = ImageReader(64)
+    assert near_duplicate_timer(table_of(None), reader, 100) == 0
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 64, 64)).astype(np.uint8)
+    table = read_images(pixels, [*"abababab"])
+    assert near_duplicate_timer(table, ImageReader(32), 100) == 0
+    assert near_duplicate_timer(table, reader, MAX_IMAGES + 1) == 0
+    assert near_duplicate_timer(table, reader, 100) > 0

@@ -160,7 +160,7 @@ def test_trials_are_given_up_when_their_time_is_over(weights):
         sizes, key=lambda k: sizes[k]
     )
     assert all("not compared: there was no time" in line for line in lines[:2])
-    assert lines[2] == f"Chose {smallest}, the smallest: no trial was finished in time."
+    assert lines[2] == f"Chose {smallest}: no trial was finished in time."
     assert model.weights_ == smallest and model.trials_ == []
 
 
@@ -173,7 +173,44 @@ def test_a_backbone_that_is_too_slow_for_all_images_is_left_out(weights):
     fastest = min(model.trials_, key=lambda trial: trial.ms)
     assert model.weights_ == fastest.weights  # all are, and one must be taken
     assert "left out: 1,000,000,000 images take" in lines[2]
-    assert [t.backbone for t in model.trials_] != [fastest.backbone]
+    slower = max(model.trials_, key=lambda trial: trial.ms)
+    assert lines[2].startswith(f"{slower.backbone} is left out")
+    assert lines[3] == f"Chose {fastest.backbone}: it has the best accuracy."
+
+
+def test_limits_are_checked_before_the_time():
+    """What is too large is never the only one that there is time for."""
+    tried = iter([NEAR, POOR._replace(mb=900, ms=0.1)])
+    limits = backbone_trials.TrialLimits(time.monotonic(), 1, None, 100, 10**9)
+    steps = backbone_trials.compare_backbones(
+        ["near", "poor"],
+        lambda *_: backbone_trials.Tried(next(tried), CLASSES, Y),
+        limits,
+        [],
+    )
+    assert [*steps][-1] == "Chose near: it has the best accuracy."
+
+
+def test_the_sample_has_images_of_rare_classes():
+    labels = np.array(["common"] * 5000 + ["rare"] * 20 + ["once"], dtype=object)
+    rows = sample_rows(labels, "single_label", 0, 100)
+    names, counts = np.unique(labels[rows].astype(str), return_counts=True)
+    assert dict(zip(names, counts, strict=True)) | {"common": 0} == {
+        "common": 0,
+        "once": 1,
+        "rare": 5,
+    }
+    assert len(rows) <= 106
+
+
+def test_candidates_are_sorted_by_the_size_of_their_weights(tmp_path):
+    large, small = tmp_path / "large.safetensors", tmp_path / "small"
+    large.write_bytes(bytes(10**6))
+    small.mkdir()
+    (small / "model.safetensors").write_bytes(bytes(10))
+    names = ["timm:unknown", "resnet50", "resnet18", str(large), str(small)]
+    found = backbone_trials.sort_by_size(names)
+    assert found == [*names[:2:-1], "resnet18", "resnet50", "timm:unknown"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -94,15 +94,15 @@ def have_several_classes(labels: Sequence[Any], task: Task) -> bool:
 
 
 def remove_unlabelled(
-    labels: Sequence[str | None], task: Task
+    labels: Sequence[str | None], task: Task, classes: Collection[str] = ()
 ) -> tuple[list[str | None], list[str]]:
     """Return labels with None for those that mean unlabelled, and notes that say so.
 
     They are the words of `UNLABELLED`, and -1 among two or more classes that are 0, 1,
     2... or texts. Where numbers are predicted -1 is a value, and it is a class if -1
-    and 1 are all of them.
+    and 1 are all of them. classes: names that are classes in any case, of a model.
     """
-    given = {label for label in labels if label is not None}
+    given = {label for label in labels if label is not None} - {*classes}
     words = {label for label in given if label.casefold() in UNLABELLED}
     minus_one = {label for label in given - words if parse_number(label) == -1}
     others, notes = given - words - minus_one, []

@@ -28,7 +28,8 @@ def evaluate(run: OpenRun, arguments: EvaluateImages, console: Console) -> Evalu
     if target is None and Path(arguments.data).is_file():
         target = run.trained_target()
     task: Any = TASK_OF_KIND[model.objective_.kind]
-    table = read_images(arguments.data, task=task, target=target)
+    classes = getattr(model.objective_, "classes", ())
+    table = read_images(arguments.data, task=task, target=target, classes=classes)
     images, notes = model.read_for_scoring(table)
     linear = LinearBaseline.load(run.path, model.objective_, model.preprocessing_)
     found = model.evaluate(images, linear=linear)

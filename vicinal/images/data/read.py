@@ -14,7 +14,7 @@ image is opened here: the audit does that.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -63,6 +63,7 @@ def read_images(
     target: str | None = None,
     label_corrections: str | os.PathLike[str] | None = None,
     group_column: str | None = None,
+    classes: Collection[str] = (),
 ) -> ImageTable:
     """Read a table of images from a path, a DataFrame, arrays or a list of images.
 
@@ -72,9 +73,10 @@ def read_images(
     target: the CSV column of the labels.
     label_corrections: a CSV of corrected labels (`label_corrections.correct_labels`).
     group_column: the CSV column whose equal cells form a group, such as a patient.
+    classes: of a model; a label of such a name never means unlabelled.
     Raises NoDataError if no image is found, DataError if the form is unclear.
     """
-    table = _read(data, y, task, target, group_column)
+    table = _read(data, y, task, target, group_column, classes)
     if label_corrections is None:
         return table
     with os_errors_as_data_errors(Path(label_corrections)) as path:
@@ -82,7 +84,12 @@ def read_images(
 
 
 def _read(
-    data: Any, y: Any, task: Task, target: str | None, group_column: str | None
+    data: Any,
+    y: Any,
+    task: Task,
+    target: str | None,
+    group_column: str | None,
+    classes: Collection[str],
 ) -> ImageTable:
     if task not in get_args(Task):
         tasks = ", ".join(get_args(Task))
@@ -97,18 +104,19 @@ def _read(
         return data
     if isinstance(data, (str, os.PathLike)):
         with os_errors_as_data_errors(Path(data)) as path:
-            return _read_path(path, task, target, group_column)
+            return _read_path(path, task, target, group_column, classes)
     if hasattr(data, "columns"):
         refuse_images_in_columns(data)
-        return table_from_frame(data, Path(), task, target, 0, group_column)
+        options = target, 0, group_column, None, classes
+        return table_from_frame(data, Path(), task, *options)
     if group_column is not None:
         raise SettingError(NO_GROUP_COLUMN)
     if isinstance(data, Iterator) and not is_in_memory(data):
         data = list(data)
     images = list_of_images(data)
     if images is not None:
-        return table_from_list(images, y, task)
-    return table_from_arrays(data, y, task)
+        return table_from_list(images, y, task, classes)
+    return table_from_arrays(data, y, task, classes)
 
 
 @contextmanager
@@ -122,7 +130,11 @@ def os_errors_as_data_errors(path: Path) -> Iterator[Path]:
 
 
 def _read_path(
-    path: Path, task: Task, target: str | None, group_column: str | None
+    path: Path,
+    task: Task,
+    target: str | None,
+    group_column: str | None,
+    classes: Collection[str],
 ) -> ImageTable:
     if not path.exists():
         raise NoDataError(
@@ -137,8 +149,8 @@ def _read_path(
         return read_idx_folder(path, idx, task) if idx else read_folder(path, task)
     if path.suffix.lower() in CSV_SUFFIXES:
         frame = read_csv(path, COLUMNS)
-        root, name = path.parent, path.name
-        return table_from_frame(frame, root, task, target, 2, group_column, name)
+        options = target, 2, group_column, path.name, classes
+        return table_from_frame(frame, path.parent, task, *options)
     raise DataError(
         f"{path} is a file; expected a directory of images or a CSV. "
         "To classify one image with a trained model: vicinal predict RUN IMAGE."

@@ -56,10 +56,16 @@ def subsample_to_time(
     started_at = time.perf_counter()
     opened = [*ordered_map(lambda row: reader.read(table, row), rows)]
     seconds = (time.perf_counter() - started_at) / len(rows)
+    sample, search = table.rows(rows), 0.0
     if search_seconds is not None:
-        seconds += search_seconds(table.rows(rows), reader, n)
+        search = search_seconds(sample, reader, n)
     elapsed += time.perf_counter() - clock
-    most = int((OPENING_FRACTION * 60 * minutes - elapsed) / seconds)
+    left = OPENING_FRACTION * 60 * minutes - elapsed
+    most = int(left / (seconds + search))
+    if search_seconds is not None and not search and most < n:  # fewer are searched
+        search = search_seconds(sample, reader, max(most, MIN_IMAGES))
+        most = int(left / (seconds + search))
+    seconds += search
     pixels = [image.pixels for image in opened if image.pixels is not None]
     if embedding_seconds is not None and pixels:
         elapsed -= time.perf_counter()

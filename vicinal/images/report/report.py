@@ -268,7 +268,7 @@ def _probe_blocks(run: ReportData) -> list[Block]:
 
 def _backbone_blocks(run: ReportData) -> list[Block]:
     """List the candidates of --backbone auto."""
-    if not hasattr(run.estimator, "trials_"):
+    if not getattr(run.estimator, "trials_", None):
         return []
     rows: list[list[Any]] = [
         [

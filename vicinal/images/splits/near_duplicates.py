@@ -44,6 +44,7 @@ content between them is cropped, so such copies are missed.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -147,8 +148,11 @@ def search_seconds(images: ImageDataset, n: int) -> float:
 
     prints = timed("image", lambda: fingerprints(images), m)
     timed("pair", lambda: hash_candidates(random.astype(np.uint64)), len(random) ** 2)
-    timed("candidate", lambda: align_and_compare(images, prints[0], neighbors), m)
-    fraction = len(hash_candidates(prints.hashes)) / max(m * (m - 1) / 2, 1)
+    found = hash_candidates(prints.hashes)
+    pairs = found if len(found) else neighbors
+    work = partial(align_and_compare, images, prints.thumbnails, pairs)
+    timed("candidate", work, len(pairs))
+    fraction = len(found) / max(m * (m - 1) / 2, 1)
     candidates = min(fraction * (n - 1) / 2, MAX_HASH_NEIGHBORS)
     return seconds["image"] + n * seconds["pair"] + candidates * seconds["candidate"]
 

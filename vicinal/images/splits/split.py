@@ -6,6 +6,7 @@ import numpy as np
 
 from vicinal.core.compute.runtime import seed_for
 from vicinal.core.data.splits import TRAIN, Fractions, complete_split, split
+from vicinal.errors import NoDataError
 from vicinal.images.data.audit import ImageReader, duplicate_groups, label_names
 from vicinal.images.data.dataset import ImageDataset, load_dataset
 from vicinal.images.data.image_table import ImageTable
@@ -30,12 +31,17 @@ def can_find_near_duplicates(images: ImageDataset) -> bool:
 def near_duplicate_timer(table: ImageTable, reader: ImageReader, n: int) -> float:
     """Return the expected seconds per image of a search among n images.
 
-    table: some of them, which are timed.
+    table: some of them, which are timed. 0 where there is no search.
     """
-    _, images = load_dataset(table, reader)
+    if n > MAX_IMAGES:
+        return 0.0
+    try:
+        _, images = load_dataset(table, reader)
+    except NoDataError:  # none of them can be used
+        return 0.0
     if not can_find_near_duplicates(images) or len(images) < 2:
         return 0.0
-    return search_seconds(images, min(n, MAX_IMAGES))
+    return search_seconds(images, n)
 
 
 def with_groups(images: ImageDataset, near: bool, pattern: str | None) -> ImageDataset:

@@ -21,6 +21,12 @@ from vicinal.errors import SettingError
 TIMING_BATCH = 64
 """images in the batch that is timed"""
 
+SLOW_BATCH = 1.0
+"""seconds of a batch from which on it is timed once"""
+
+MIN_OF_CLASS = 5
+"""images of each class in the sample"""
+
 SAMPLE_SIZE = 500
 """images that a candidate is tried on"""
 
@@ -55,21 +61,34 @@ class BackboneTrial(NamedTuple):
 def sample_rows(
     labels: np.ndarray, kind: str, seed: int, most: int = SAMPLE_SIZE
 ) -> np.ndarray:
-    """Return the rows of at most `most` images, stratified by class."""
-    strata = labels if kind == "single_label" else np.zeros(len(labels))
-    return stratified_sample(strata.astype(str), most, seed)
+    """Return the rows of about `most` images, stratified by class.
+
+    Of a rare class there are MIN_OF_CLASS, if it has so many.
+    """
+    if kind != "single_label":
+        return stratified_sample(np.zeros(len(labels)).astype(str), most, seed)
+    strata = labels.astype(str)
+    rows = stratified_sample(strata, most, seed)
+    rare = [np.flatnonzero(strata == k)[:MIN_OF_CLASS] for k in np.unique(strata)]
+    few = [k for k in rare if np.isin(strata[rows], strata[k[0]]).sum() < len(k)]
+    return np.unique(np.concatenate([rows, *few]))
 
 
 def measure_ms_per_image(
     embed: Callable[[np.ndarray], Any], pixels: np.ndarray, repeats: int = 3
 ) -> float:
-    """Return the fewest milliseconds per image of a batch, after one warm-up."""
+    """Return the fewest milliseconds per image of a batch, after one warm-up.
+
+    A batch that takes more than SLOW_BATCH seconds is not repeated.
+    """
     seconds = []
     for _ in range(repeats + 1):
         started_at = time.perf_counter()
         embed(pixels)
         seconds.append(time.perf_counter() - started_at)
-    return 1000 * min(seconds[1:]) / len(pixels)
+        if min(seconds) > SLOW_BATCH:
+            break
+    return 1000 * min(seconds[1:] or seconds) / len(pixels)
 
 
 def choose_backbone(
@@ -84,11 +103,7 @@ def choose_backbone(
     max_ms, max_mb: upper limits of `BackboneTrial.ms` and `mb`. Raises SettingError
     when no candidate is within them.
     """
-    allowed = [
-        t for t in trials if t.ms <= (max_ms or np.inf) and t.mb <= (max_mb or np.inf)
-    ]
-    if not allowed:
-        raise _no_candidate(trials, max_ms, max_mb)
+    allowed = within_limits(trials, max_ms, max_mb)
     best = allowed[0]
     for trial in allowed[1:]:
         if is_better(trial.score.metric, trial.score.value, best.score.value):
@@ -106,6 +121,18 @@ def choose_backbone(
         f"Chose {chosen.backbone}: it is faster than {best.backbone} and not "
         "significantly worse."
     )
+
+
+def within_limits(
+    trials: Sequence[BackboneTrial], max_ms: float | None, max_mb: float | None
+) -> list[BackboneTrial]:
+    """Return the trials within upper limits of ms and mb; SettingError if none is."""
+    allowed = [
+        t for t in trials if t.ms <= (max_ms or np.inf) and t.mb <= (max_mb or np.inf)
+    ]
+    if not allowed:
+        raise _no_candidate(trials, max_ms, max_mb)
+    return allowed
 
 
 def _no_candidate(

@@ -19,6 +19,7 @@ from vicinal.images.training.backbone_selection import (
     SAMPLE_SIZE,
     BackboneTrial,
     choose_backbone,
+    within_limits,
 )
 from vicinal.images.training.time_budget import seconds_left
 from vicinal.images.weights.registry import WEIGHTS
@@ -105,9 +106,13 @@ def compare_backbones(
         trials.append(tried.trial)
         yield str(tried.trial)
     if tried is None:
-        yield f"Chose {candidates[0]}, the smallest: no trial was finished in time."
+        unchecked = limits.max_ms is not None or limits.max_mb is not None
+        more = "; --max-ms and --max-mb could not be checked" if unchecked else ""
+        yield f"Chose {candidates[0]}: no trial was finished in time{more}."
         return candidates[0]
-    allowed, too_slow = _split_by_time(trials, limits)
+    allowed, too_slow = _split_by_time(
+        within_limits(trials, limits.max_ms, limits.max_mb), limits
+    )
     for trial in too_slow:
         needed = format_duration(trial.ms / 1000 * limits.num_images)
         yield (
@@ -128,7 +133,7 @@ def sample_size(seconds: float, num_candidates: int) -> int:
 
 
 def sort_by_size(candidates: Sequence[str]) -> list[str]:
-    """Return candidates by the bytes of their files; those not on disk come last."""
+    """Return candidates by the bytes of their weights; unknown sizes come last."""
 
     def size(name: str) -> float:
         path = Path(name)
@@ -136,7 +141,7 @@ def sort_by_size(candidates: Sequence[str]) -> list[str]:
             return sum(file.stat().st_size for file in path.glob("*.safetensors"))
         if path.is_file():
             return path.stat().st_size
-        return (name in WEIGHTS and WEIGHTS[name].bytes) or np.inf
+        return 4.0 * WEIGHTS[name].parameters if name in WEIGHTS else np.inf
 
     return sorted(candidates, key=size)
 

@@ -136,6 +136,27 @@ def test_a_jpeg_whose_colours_are_in_scans_of_their_own():
 
 
 @pytest.mark.parametrize("progressive", [False, True])
+def test_a_complete_photograph_with_a_preview(progressive):
+    """MPO: two JPEG in one file."""
+    for image in (Image.fromarray(PHOTO), Image.new("RGB", (64, 64), (128,) * 3)):
+        preview = image.resize((16, 16))
+        options = {"save_all": True, "append_images": [preview]}
+        data = encoded(image, "MPO", progressive=progressive, **options)
+        assert open_image(data).format == "MPO" and not reason(data)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_bytes_between_segments_are_skipped(progressive):
+    """As decoders do (ITU-T T.81, B.1.1.2 allows fill bytes only)."""
+    whole = encoded(PHOTO, "JPEG", quality=90, progressive=progressive)
+    start = whole.index(b"\xff\xda")
+    for extra in (b"\0", b"\x12\x34", b"\xff\xff", b"\xff\0"):
+        data = whole[:start] + extra + whole[start:]
+        same = open_image(data).tobytes() == open_image(whole).tobytes()
+        assert same and not reason(data)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_complete_jpegs_that_end_in_grey_are_decoded(mode, progressive):
     gray = Image.new("RGB", (40, 30), (128, 128, 128)).convert(mode)

@@ -204,6 +204,22 @@ def test_labels_that_mean_unlabelled_are_quarantined(y, classes):
     assert "1 of 4 are unlabelled" in table.notes[0]
 
 
+def test_minus_one_among_many_classes_means_unlabelled():
+    images, y = np.zeros((101, 2, 2), np.uint8), np.arange(-1, 100)
+    table = read_images(images, y)
+    assert len(table.classes) == 100 and "-1" not in table.classes
+    few = read_images(images[:4], [0.0, 1.0, 2.0, -1.0], task="classification")
+    assert few.classes == ("0.0", "1.0", "2.0")
+
+
+def test_classes_of_a_model_never_mean_unlabelled():
+    images, y = np.zeros((4, 3, 3), np.uint8), ["a", "unknown", "b", "?"]
+    table = read_images(images, y, classes=("a", "b", "unknown"))
+    assert table.classes == ("a", "b", "unknown")
+    frame = pd.DataFrame({"path": list("wxyz"), "label": y})
+    assert read_images(frame, classes=("a", "?")).classes == ("?", "a", "b")
+
+
 def test_minus_one_that_is_a_class_or_a_number():
     images = np.zeros((4, 3, 3), np.uint8)
     assert read_images(images, [1, -1, -1, 1]).classes == ("-1", "1")

@@ -109,8 +109,13 @@ def _read_edge_table(
             f"{', '.join(map(str, frame.columns))}. Name it with --graph-column."
         )
     label = find_column(frame, [lower(target)] if target else GRAPH_LABEL_COLUMNS)
+    named = columns.source_column, columns.destination_column
+    if lower(label) in map(lower, named):
+        label = None
     others = [name for name in frame.columns if name not in (graph, label)]
     ends, notes = end_columns(others, columns)
+    if label is not None and None in named:
+        _check_ends([*others, label], ends, label, columns)
     weight = find_column(frame, WEIGHT_COLUMNS)
     if weight is not None and weight not in ends:
         notes.append(
@@ -120,6 +125,25 @@ def _read_edge_table(
     read = [graph, *ends]
     cells = (cells_as_text(frame[name]) for name in read)
     return _EdgeTable(file, frame, *cells, read=read, notes=notes)
+
+
+def _check_ends(
+    names: list[Any], ends: tuple[Any, Any], label: Any, columns: CollectionColumns
+) -> None:
+    """Raise DataError if a table without labels would have other ends.
+
+    names: of columns. Graphs to predict are read without knowing which column of the
+    training graphs had the labels.
+    """
+    try:
+        others, _ = end_columns(names, columns)
+    except DataError:
+        return
+    if {*others} != {*ends}:
+        raise DataError(
+            f"The column {label!r} of labels may be taken for an end of edges. Name "
+            f"the ends: --source-column {ends[0]} --destination-column {ends[1]}."
+        )
 
 
 def _graph_column(frame: Any, columns: CollectionColumns, table: str) -> Any | None:
@@ -182,9 +206,10 @@ def _read_node_table(
 
 def _check_dropped(columns: CollectionColumns, *files: Path) -> None:
     """Raise DataError if none of the tables has a column that is to be dropped."""
-    names = [name for file in files for name in read_csv(file, "").columns]
-    for name in columns.drop_columns or ():
-        named_column(names, name, " or ".join(file.name for file in files))
+    if columns.drop_columns:
+        names = [name for file in files for name in read_csv(file, "").columns]
+        for name in columns.drop_columns:
+            named_column(names, name, " or ".join(file.name for file in files))
 
 
 def _unique_rows(keys: list[NodeKey]) -> tuple[list[int], list[Quarantined]]:
@@ -238,7 +263,8 @@ def _read_graph_labels(
     graph = find_column(frame, (lower(columns.graph_column or ""), *GRAPH_COLUMNS))
     if graph is None:
         graph = find_column(frame, ID_COLUMNS)
-    column = find_column(frame, GRAPH_LABEL_COLUMNS)
+    ends = edges.read[1:] if frame is edges.frame else []
+    column = find_column(frame.drop(columns=ends), GRAPH_LABEL_COLUMNS)
     if target is not None:
         column = named_column(frame.columns, target, file.name)
     if column is None and frame is edges.frame:
@@ -250,9 +276,9 @@ def _read_graph_labels(
         )
     if column is None:
         others = quote_names([str(name) for name in frame.columns if name != graph])
+        other = f", unless --target names another column ({others})" if others else ""
         edges.notes.append(
-            f"{file.name} has no column label: the graphs are unlabelled, unless "
-            f"--target names another column ({others})"
+            f"{file.name} has no column label: the graphs are unlabelled{other}"
         )
         return None
     labels: dict[str, Any] = {}

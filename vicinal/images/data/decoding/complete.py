@@ -24,8 +24,11 @@ END_MARKER = b"\xff\xd9"
 NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """what ends the compressed data of a scan of a JPEG"""
 
-FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-"""kinds of segments of a JPEG that list its components"""
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} - {0xC3, 0xC7, 0xCB, 0xCF}
+"""kinds of segments that list the components of a JPEG, unless it is lossless"""
+
+WITHOUT_CONTENT = {0x01, *range(0xD0, 0xD9)}
+"""markers of a JPEG that stand alone"""
 
 PROBE = b"\x5a" * 64
 """bytes that a decoder reads only if a JPEG has too little data"""
@@ -150,9 +153,10 @@ def _scans(data: bytes) -> tuple[int, bool]:
             num_scans += 1
             first, last, low = *segment[-3:-1], segment[-1] & 15
             for component in segment[1:-3:2]:
-                bits = missing.setdefault(component, np.ones(64))
-                bits[first : last + 1] = low
-    return num_scans, any(bits.any() for bits in missing.values())
+                if component in missing:
+                    missing[component][first : last + 1] = low
+    lacks = any(bits.any() for bits in missing.values())
+    return num_scans, lacks and num_scans > 0
 
 
 def _end_of_image(data: bytes) -> int | None:
@@ -175,17 +179,20 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     content; its position is yielded as its end.
     """
     position = 2
-    while position + 2 <= len(data) and data[position] == 0xFF:
+    while 0 <= (position := data.find(b"\xff", position)) <= len(data) - 2:
         kind = data[position + 1]
-        if kind == 0xFF:  # a fill byte
+        if kind in (0x00, 0xFF):  # no marker; bytes before one are skipped, too
             position += 1
+            continue
+        if kind in WITHOUT_CONTENT:
+            position += 2
             continue
         if kind == 0xD9 or position + 4 > len(data):
             yield kind, b"", position
             return
         (size,) = struct.unpack_from(">H", data, position + 2)
         content = data[position + 4 : position + 2 + size]
-        position += 2 + size
+        position += 2 + max(size, 2)
         if kind == 0xDA:
             found = NEXT_MARKER.search(data, position)
             position = found.start() if found else len(data)
@@ -198,7 +205,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
 def _has_same_pixels(image: Image.Image, data: bytes) -> bool:
     """Return whether other data decode to the pixels of an image, at its scale."""
     try:
-        other = Image.open(io.BytesIO(data), formats=[image.format or ""])
+        form = "JPEG" if image.format == "MPO" else image.format or ""
+        other = Image.open(io.BytesIO(data), formats=[form])
         if other.size != image.size:  # a JPEG decoded at a fraction of its size
             scale = round(other.width / image.width)
             other.draft(None, (other.width // scale, other.height // scale))

@@ -1,6 +1,7 @@
 """Read images in memory or a list of paths, with labels y beside them."""
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
@@ -47,17 +48,20 @@ def list_of_images(data: Any) -> list[Any] | None:
     return list(data) if len(shapes) > 1 else None
 
 
-def table_from_list(images: list[Any], y: Any, task: Task) -> ImageTable:
+def table_from_list(
+    images: list[Any], y: Any, task: Task, classes: Collection[str] = ()
+) -> ImageTable:
     """Return the table of a list of files and images in memory with labels y."""
     if all(map(_is_path, images)):
         names = [os.fspath(path) for path in images]
-        return attach_labels(ImageTable.unlabelled(names), y, task)
+        return attach_labels(ImageTable.unlabelled(names), y, task, classes)
     sources = [Path(x) if _is_path(x) else read_open_file(x) for x in images]
     names = [
         str(source) if isinstance(source, Path) else f"image {row}"
         for row, source in enumerate(sources)
     ]
-    return attach_labels(ImageTable.unlabelled(names, images=sources), y, task)
+    table = ImageTable.unlabelled(names, images=sources)
+    return attach_labels(table, y, task, classes)
 
 
 def refuse_images_in_columns(frame: Any) -> None:
@@ -94,7 +98,9 @@ def _is_path(image: Any) -> bool:
     return isinstance(image, (str, os.PathLike))
 
 
-def table_from_arrays(data: Any, y: Any, task: Task) -> ImageTable:
+def table_from_arrays(
+    data: Any, y: Any, task: Task, classes: Collection[str] = ()
+) -> ImageTable:
     """Return the table of images [N, H, W] or [N, H, W, C] with labels y."""
     try:
         pixels = np.asarray(data)
@@ -116,7 +122,7 @@ def table_from_arrays(data: Any, y: Any, task: Task) -> ImageTable:
         )
     names = [f"image {row}" for row in range(len(pixels))]
     table = ImageTable.unlabelled(names, pixels=to_uint8(pixels))
-    return attach_labels(table, y, task)
+    return attach_labels(table, y, task, classes)
 
 
 def _kind_of(data: Any, pixels: np.ndarray) -> str:
@@ -124,10 +130,13 @@ def _kind_of(data: Any, pixels: np.ndarray) -> str:
     return f" (a {type(data).__name__})" if pixels.ndim == 0 else ""
 
 
-def attach_labels(table: ImageTable, y: Any, task: Task) -> ImageTable:
+def attach_labels(
+    table: ImageTable, y: Any, task: Task, classes: Collection[str] = ()
+) -> ImageTable:
     """Return the table with labels; rows without a label are quarantined.
 
-    y: labels [N], lists of class names, or a label matrix [N, K] of 0 and 1.
+    y: labels [N], lists of class names, or a label matrix [N, K] of 0 and 1. classes:
+    see `read_images`.
     """
     if y is None:
         return table
@@ -143,7 +152,7 @@ def attach_labels(table: ImageTable, y: Any, task: Task) -> ImageTable:
     has_lists = not hasattr(y, "dtype") and any(map(_is_name_list, y))
     label_notes = []
     if not num_columns and not has_lists:
-        array, label_notes = _without_unlabelled(array, task)
+        array, label_notes = _without_unlabelled(array, task, classes)
     given = np.array([not is_missing(label) for label in array], dtype=bool)
     if not given.any():
         raise NoDataError(f"All {len(table)} labels are empty.")
@@ -178,13 +187,18 @@ def attach_labels(table: ImageTable, y: Any, task: Task) -> ImageTable:
     )
 
 
-def _without_unlabelled(array: np.ndarray, task: Task) -> tuple[np.ndarray, list[str]]:
+def _without_unlabelled(
+    array: np.ndarray, task: Task, classes: Collection[str]
+) -> tuple[np.ndarray, list[str]]:
     """Return labels [N] with None for those that mean unlabelled, and notes."""
     given = [label for label in array.tolist() if not is_missing(label)]
-    if _number_kind(given) == "f" or have_several_classes(given, task):
+    kind = _number_kind(given)
+    if have_several_classes(given, task) or (kind == "f" and task == "auto"):
         return array, []
+    if kind in ("i", "u") and task == "auto":  # whole numbers, however many
+        task = "classification"
     texts = [None if is_missing(label) else str(label).strip() for label in array]
-    cleaned, notes = remove_unlabelled(texts, task)
+    cleaned, notes = remove_unlabelled(texts, task, classes)
     if cleaned == texts:
         return array, notes
     array = array.astype(object)

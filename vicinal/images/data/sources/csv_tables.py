@@ -5,7 +5,7 @@ that cannot be used is quarantined with its row number and the reason.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,13 +60,14 @@ def table_from_frame(
     first_line: int,
     group_column: str | None = None,
     table_name: str | None = None,
+    classes: Collection[str] = (),
 ) -> ImageTable:
     """Convert a DataFrame to an `ImageTable`.
 
     target: the label column; None: the first of LABEL_COLUMNS, or a column of 0 and 1
     per class. first_line: row number of the first row in messages. group_column: rows
     with equal cells form a group. table_name: of its file, beside which files are
-    searched.
+    searched. classes: see `read_images`.
     """
     groups, group_names = None, []
     if group_column is not None:
@@ -90,7 +91,7 @@ def table_from_frame(
     if one_hot is None:
         labels = [clean_cell(cell) for cell in cells]
         if not have_several_classes(labels, task):  # where - is none of the classes
-            labels, label_notes = remove_unlabelled(labels, task)
+            labels, label_notes = remove_unlabelled(labels, task, classes)
     if task in ("auto", "regression"):
         labels, comma_notes = replace_decimal_commas(labels)
         label_notes += comma_notes
@@ -124,7 +125,7 @@ def table_from_frame(
     unused = set(frame.columns) - {*other_columns, *label_columns}
     if unused:
         notes.append(f"columns not used: {quote_names(sorted(map(str, unused)))}")
-    cell_types = {type(cell) for cell in cells if not is_missing(cell)}
+    cell_types = {type(cells[i]) for i in keep}
     return ImageTable(
         names=[paths[i] for i in keep],
         labels=values,
