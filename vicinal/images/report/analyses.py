@@ -22,6 +22,7 @@ from vicinal.images.training.linear_baseline import (
 from vicinal.images.training.scratch_comparison import (
     FROM_SCRATCH,
     FROZEN,
+    OTHER_SECONDS,
     TrainingComparison,
     fine_tuned_after,
     scratch_seconds,
@@ -52,7 +53,7 @@ def compare_with_scratch(
     then left out of training. seconds_left: upper limit.
     """
     seconds = scratch_seconds(probe_seconds, estimator.settings_.minutes)
-    seconds = min(seconds, seconds_left)
+    seconds = min(seconds, seconds_left - OTHER_SECONDS)
     frozen, probe = estimator.probe_val_score_, estimator.probe_
     train, val, where = parts.train, parts.val, "validation split"
     if frozen is None:
