@@ -1,0 +1,139 @@
+"""Cells that are molecules, and others with the reason why they are none."""
+
+import re
+
+import numpy as np
+import pytest
+from rdkit import Chem
+
+from vicinal.molecules.data.parse import MAX_HEAVY_ATOMS, parse_molecule
+
+
+def smiles_of(cell: object) -> str:
+    """Return the canonical SMILES of what a cell is read as."""
+    parsed = parse_molecule(cell)
+    assert parsed.mol is not None and not parsed.reason, parsed.reason
+    return Chem.MolToSmiles(parsed.mol)
+
+
+def canonical(smiles: str) -> str:
+    return Chem.MolToSmiles(Chem.MolFromSmiles(smiles))
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("", "blank"),
+        ("   ", "blank"),
+        (None, "blank"),
+        (np.nan, "blank"),
+        ("NaN", "blank"),
+        ("N/A", "blank"),
+        (3.5, "a float and not a text"),
+        ("C(C)(C)(C)(C)C", "atom C, number 1, has too many bonds"),
+        ("C[NH+2]([O-])C", "atom N, number 2, has too many bonds"),
+        ("[AlH6]", "too many bonds"),
+        ("c1ccnc1", r"no single and double bonds fit.*\[nH\]"),
+        ("c1ccccc", "a ring is not closed"),
+        ("CC(C", r"a bracket \( \) is not closed"),
+        ("C[C", r"a bracket \[ \] is not closed"),
+        ("CCCL", "write Cl and Br"),
+        ("CCBR", "write Cl and Br"),
+        ("C[O\u2212]", "is no minus"),
+        ("CC\u00fc", "'\u00fc', which SMILES does not have"),
+        ('"CCO"', "quotes"),
+        ("CCO;CCN", "several molecules in one cell"),
+        ("aspirin", "looks like a name"),
+        ("acetic acid", "looks like a name"),
+        ("50-78-2", "CAS number"),
+        ("BSYNRYMUTXBXSQ-UHFFFAOYSA-N", "InChIKey"),
+        ("InChI=1S/nothing", "cannot be read as InChI"),
+        ("1-Sep", "looks like a date"),
+        ("Sep-21", "looks like a date"),
+        ("2021-09-01", "looks like a date"),
+        ("1.00E+05", "looks like a number"),
+        ("12", "looks like a number"),
+        ("=O", "formula"),
+        ("#NAME?", "error of a spreadsheet"),
+        ("#REF!", "error of a spreadsheet"),
+        ("CCO>>CC=O", "a reaction"),
+        ("CCO>[Na+]>CC=O", "a reaction"),
+        ("{[][$]CC[$][]}", "a polymer"),
+        ("[#6]1~[#6]~[#6]1", "a SMARTS pattern"),
+        ("[C;R]", "a SMARTS pattern"),
+        ("*c1ccccc1", "wildcard"),
+        ("[*:1]c1ccccc1", "wildcard"),
+        ("c1ccccc1* |$;;;;;;_R1$|", "R group"),
+        ("[R1]c1ccccc1", "R group"),
+        ("[Na+].[Cl-]", "a salt without an organic part"),
+        ("CCO.c1ccccc1", "a mixture of 2 organic molecules"),
+        ("CCCCN.CCCCCN.Cl", "a mixture of 2 organic molecules"),
+        ("C" * 500, "500 heavy atoms, more than 200"),
+    ],
+)
+def test_cells_that_are_no_molecule_have_the_reason(cell, words):
+    parsed = parse_molecule(cell)
+    assert parsed.mol is None
+    assert re.search(words, parsed.reason), parsed.reason
+
+
+@pytest.mark.parametrize(
+    ("cell", "smiles", "note"),
+    [
+        ("CCO", "CCO", ""),
+        (" CCO ", "CCO", ""),
+        ("\ufeffCCO", "CCO", ""),
+        ("CCO\u00a0", "CCO", ""),
+        ("CCO ethanol", "CCO", ""),
+        ("CCO\tethanol", "CCO", ""),
+        ("C1:C:C:C:C:C:1", "c1ccccc1", ""),
+        ("InChI=1S/C2H6O/c1-2-3/h3H,2H2,1H3", "CCO", "read as InChI"),
+        ("CN(=O)=O", "C[N+](=O)[O-]", "nitro"),
+        ("CC(=O)[O-].[Na+]", "CC(=O)[O-]", "removed: [Na+]"),
+        ("CCN.Cl", "CCN", "removed: Cl"),
+        ("CCO.O", "CCO", "removed: O"),
+        ("CCCCN.OC(=O)C=CC(=O)O", "CCCCN", "removed"),
+        ("CCCCN.CCCCN.OS(=O)(=O)O", "CCCCN", "removed"),
+        ("[O-]C(=O)c1ccccc1.[Na+]", "O=C([O-])c1ccccc1", "removed: [Na+]"),
+        ("[2H]C([2H])([2H])O", "CO", "isotope"),
+        ("[14CH3]O", "CO", "isotope"),
+        ("[CH3:1][OH:2]", "CO", "atom map"),
+        ("[CH3]", "[CH3]", "radical"),
+        ("[He]", "[He]", "no carbon"),
+        ("[H][H]", "[H][H]", "no carbon"),
+        ("C[C@H](N)C(=O)O", "C[C@H](N)C(=O)O", ""),
+        ("C/C=C/C", "C/C=C/C", ""),
+        ("[NH3+]CC(=O)[O-]", "[NH3+]CC(=O)[O-]", ""),
+    ],
+)
+def test_cells_that_are_molecules(cell, smiles, note):
+    assert smiles_of(cell) == canonical(smiles)
+    notes = parse_molecule(cell).notes
+    assert any(note in text for text in notes) if note else not notes, notes
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        "[Pt](Cl)(Cl)(N)N",
+        "CN->[Pt]",
+        "[Fe+2].c1cc[cH-]c1.c1cc[cH-]c1",
+        "[Zn+2].CC(=O)[O-].CC(=O)[O-]",
+        "[Na]Cl.CC",
+    ],
+)
+def test_molecules_with_metals_are_kept_as_written(smiles):
+    """Complexes keep their bonds, and are no mixtures."""
+    assert smiles_of(smiles) == canonical(smiles)
+    assert "has a metal; kept as written" in parse_molecule(smiles).notes
+
+
+def test_large_molecules_are_read_up_to_the_limit():
+    assert parse_molecule("C" * MAX_HEAVY_ATOMS).mol is not None
+    assert parse_molecule("C" * 30, max_heavy_atoms=29).mol is None
+
+
+def test_molecules_of_rdkit_are_checked_and_not_changed():
+    mol = Chem.MolFromSmiles("[CH3:1]O.Cl")
+    assert smiles_of(mol) == "CO"
+    assert mol.GetAtomWithIdx(0).GetAtomMapNum() == 1

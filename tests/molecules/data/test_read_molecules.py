@@ -1,0 +1,241 @@
+"""Tables and files of molecules: columns, rows, targets, replicates."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rdkit import Chem
+
+from vicinal.errors import DataError, NoDataError
+from vicinal.molecules.data.read import MoleculeReader, read_molecules
+from vicinal.molecules.settings import MoleculeColumns
+
+SMILES = ["CCCCO", "CCCCN", "c1ccccc1O", "CC(=O)Nc1ccccc1"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Write a text to a file, and return its path."""
+
+    def write(text: str, name: str = "molecules.csv") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def columns(**names) -> MoleculeColumns:
+    return MoleculeColumns(**names)
+
+
+def rows_of(smiles: list[str], values: list[object]) -> str:
+    return "".join(f"{s},{v}\n" for s, v in zip(smiles, values, strict=True))
+
+
+# --- files --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("name", ["smiles", "SMILES", "Canonical SMILES", "mol", "smi"])
+def test_tables_of_any_separator_and_usual_name(table, separator, name):
+    text = f"{name},y\n" + rows_of(SMILES, [0.5, 1.5, 2.5, 3.5])
+    found = read_molecules(table(text.replace(",", separator)))
+    assert found.smiles == SMILES and found.targets.ravel().tolist() == [
+        0.5,
+        1.5,
+        2.5,
+        3.5,
+    ]
+    assert found.lines.tolist() == [2, 3, 4, 5] and found.task == "regression"
+
+
+def test_structures_are_found_by_their_content(table):
+    text = "code,drug,y\n" + "".join(
+        f"C{k},{s},{k % 2}\n" for k, s in enumerate(SMILES)
+    )
+    found = read_molecules(table(text))
+    assert found.smiles == SMILES and found.target_names == ["y"]
+    assert "structures are read from the column 'drug', by its content" in found.notes
+
+
+def test_a_gzipped_table_and_lines_of_smiles(table, tmp_path):
+    text = "smiles,y\n" + rows_of(SMILES, [1, 0, 1, 0])
+    path = tmp_path / "m.csv.gz"
+    path.write_bytes(gzip.compress(text.encode()))
+    assert read_molecules(path).classes == [("0", "1")]
+    lines = "".join(f"{s} name {k}\n" for k, s in enumerate(SMILES))
+    found = read_molecules(table(lines, "m.smi"))
+    assert found.smiles == SMILES and found.task == "none"
+    assert read_molecules(table("\n".join(SMILES), "m.txt")).smiles == SMILES
+
+
+def test_records_of_an_sd_file(tmp_path):
+    path = tmp_path / "m.sdf"
+    with Chem.SDWriter(str(path)) as writer:
+        for k, smiles in enumerate(SMILES):
+            mol = Chem.MolFromSmiles(smiles)
+            mol.SetProp("pIC50", str(5 + k / 2))
+            writer.write(mol)
+    found = read_molecules(path)
+    assert found.target_names == ["pIC50"] and len(found) == 4
+    assert found.targets.ravel().tolist() == [5, 5.5, 6, 6.5]
+
+
+def test_data_frames_and_lists():
+    frame = pd.DataFrame(
+        {"smiles": SMILES, "logp": [0.1, 0.2, 0.3, 0.4]}, index=[*"abcd"]
+    )
+    found = read_molecules(frame)
+    assert found.target_names == ["logp"] and found.lines.tolist() == [0, 1, 2, 3]
+    mols = [Chem.MolFromSmiles(s) for s in SMILES]
+    for structures in (SMILES, tuple(SMILES), mols):
+        found = read_molecules(structures, ["a", "b", "a", None])
+        assert found.classes == [("a", "b")] and len(found) == 3
+        assert "row 3: has no target" in found.quarantined[0].reason
+    with pytest.raises(DataError, match=r"a target for each of 4 molecules. Got 3"):
+        read_molecules(SMILES, [1, 2, 3])
+    with pytest.raises(DataError, match=r"a target for each of 4 molecules. Got 5"):
+        read_molecules(SMILES, [1, 2, 3, 4, 5])
+
+
+# --- columns ------------------------------------------------------------------------
+
+
+def test_columns_that_the_user_names(table):
+    parts = ["train", "train", "val", "test"]
+    text = "smiles,other,a,b,part,w\n" + "".join(
+        f"{s},{s},{k},{2 * k}.5,{part},{k + 1}\n"
+        for k, (s, part) in enumerate(zip(SMILES, parts, strict=True))
+    )
+    path = table(text)
+    named = columns(
+        smiles_columns=("other",),
+        target_columns=("b", "a"),
+        splits_column="part",
+        weight_column="w",
+    )
+    found = read_molecules(path, columns=named, task="regression")
+    assert found.target_names == ["b", "a"]
+    assert found.targets.tolist() == [[0.5, 0], [2.5, 1], [4.5, 2], [6.5, 3]]
+    assert found.split is not None and found.weights is not None
+    assert found.split.tolist() == ["train", "train", "val", "test"]
+    assert found.weights.tolist() == [1, 2, 3, 4]
+    for name in ("smiles_columns", "target_columns", "ignore_columns"):
+        with pytest.raises(DataError, match="no column 'x'"):
+            read_molecules(path, columns=columns(**{name: ("x",)}))
+
+
+def test_several_targets_with_blanks(table):
+    text = "a,b,smiles\n" + "".join(
+        f"{a},{b},{s}\n" for a, b, s in zip("01 1", "1 0 ", SMILES, strict=True)
+    )
+    found = read_molecules(table(text))
+    assert found.target_names == ["a", "b"] and found.classes == [("0", "1")] * 2
+    expected = [[0, 1], [1, np.nan], [np.nan, 0], [1, np.nan]]
+    np.testing.assert_array_equal(found.targets, expected)
+
+
+def test_an_unclear_target_is_not_guessed(table):
+    text = "smiles,weight,tpsa\n" + "".join(
+        f"{s},{k + 0.5},{9.5 - k}\n" for k, s in enumerate(SMILES)
+    )
+    found = read_molecules(table(text))
+    assert found.task == "none"
+    assert "name it with --target-columns" in found.notes[-1]
+    assert "'weight', 'tpsa'" in found.notes[-1]
+
+
+def test_row_numbers_and_identifiers_are_no_targets(table):
+    more = [*SMILES, "CCCCCl", "CCCCBr", "CCCCF"]
+    text = "num,cid,smiles,exp\n" + "".join(
+        f"{k},{900 + 7 * k},{s},{k / 4}\n" for k, s in enumerate(more)
+    )
+    assert read_molecules(table(text)).target_names == ["exp"]
+
+
+def test_a_table_of_pairs_of_molecules_is_refused(table):
+    text = "smiles_1,smiles_2,y\n" + "".join(f"{s},{s},1\n" for s in SMILES)
+    with pytest.raises(DataError, match="A row has several molecules"):
+        read_molecules(table(text))
+    with pytest.raises(DataError, match="no column of structures"):
+        read_molecules(table("a,b\n1,2\n3,4\n"))
+
+
+# --- rows ---------------------------------------------------------------------------
+
+
+def test_bad_rows_are_quarantined_with_their_line(table):
+    text = f"smiles,y\n{SMILES[0]},1.5\n,2.5\nC(C)(C)(C)(C)C,3.5\n{SMILES[1]},\n"
+    text += f"{SMILES[2]},many\n{SMILES[3]},4.5,6\n{SMILES[3]},5.5\n"
+    found = read_molecules(table(text), task="regression")
+    assert found.smiles == [SMILES[0], SMILES[3]] and found.num_rows == 7
+    assert [(q.name, q.reason) for q in found.quarantined] == [
+        ("", "line 3: blank"),
+        (
+            "C(C)(C)(C)(C)C",
+            "line 4: impossible: atom C, number 1, has too many bonds",
+        ),
+        (SMILES[1], "line 5: has no target"),
+        (SMILES[3], "line 7: has 3 cells, the header 2"),
+        (SMILES[2], "line 6: the target 'many' is not a number"),
+    ]
+
+
+def test_rows_stay_aligned_with_the_file(table):
+    """Every row of the source has a row when predicting, usable or not."""
+    text = f"smiles\n{SMILES[0]}\n\n{SMILES[1]}\nnothing\n{SMILES[2]}\n"
+    rows = [*MoleculeReader(table(text)).rows()]
+    assert [row.row.line for row in rows] == [2, 3, 4, 5, 6]
+    assert [row.molecule.mol is not None for row in rows] == [1, 0, 1, 0, 1]
+
+
+def test_blocks_hold_all_rows(table):
+    text = "smiles,y\n" + rows_of(SMILES * 5, [*range(20)])
+    blocks = [*MoleculeReader(table(text)).blocks(8)]
+    assert [len(block) for block in blocks] == [8, 8, 4]
+    assert [row.row.line for block in blocks for row in block] == [*range(2, 22)]
+
+
+def test_changes_are_counted(table):
+    text = "smiles,y\nCCN.Cl,1.5\nCCCN.Br,2.5\n[2H]CCCCC,3.5\nCCCCO,4.5\n"
+    notes = read_molecules(table(text)).notes
+    assert "2 of 4 molecules: counter-ions or solvents removed" in notes
+    assert "1 of 4 molecules: isotope labels removed" in notes
+
+
+# --- replicates ---------------------------------------------------------------------
+
+
+def test_replicates_are_averaged(table):
+    text = "smiles,y\nCCCCO,1\nOCCCC,2\nCCCCO,4.5\nCCCCN,7\n"
+    found = read_molecules(table(text), task="regression")
+    assert found.smiles == ["CCCCO", "CCCCN"] and found.replicates.tolist() == [3, 1]
+    assert found.targets[:, 0].tolist() == [2.5, 7]
+    deviation = np.sqrt((1.5**2 + 0.5**2 + 2**2) / 2)
+    np.testing.assert_allclose(found.deviations[:, 0], [deviation, np.nan])
+    assert "3 rows are replicates of 1 structure: merged, averaged" in found.notes
+
+
+def test_replicates_of_different_classes_are_quarantined(table):
+    text = "smiles,y\nCCCCO,1\nOCCCC,0\nCCCCN,1\nCCCCCl,0\nCCCCCl,0\n"
+    found = read_molecules(table(text))
+    assert found.smiles == ["CCCCN", "CCCCCl"]
+    reasons = [q.reason for q in found.quarantined]
+    assert reasons == [
+        "line 2: the same structure has different classes (2, 3)",
+        "line 3: the same structure has different classes (2, 3)",
+    ]
+    with pytest.raises(NoDataError, match="different classes"):
+        read_molecules(table("smiles,y\nCCCCO,1\nOCCCC,0\n"))
+
+
+def test_nothing_usable_is_an_error(table):
+    with pytest.raises(NoDataError, match="The first: line 2: "):
+        read_molecules(table("smiles,y\nnothing,1\n"))
+    with pytest.raises(NoDataError, match="nothing at"):
+        read_molecules("missing.csv")
+    with pytest.raises(DataError, match=r"must be a file of molecules"):
+        read_molecules(table("x", "m.pdf"))

@@ -1,0 +1,1 @@
+"""Molecules: tables of SMILES, their properties, and predictions of them."""

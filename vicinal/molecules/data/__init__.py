@@ -1,0 +1,1 @@
+"""Read molecules from tables and files."""

@@ -1,0 +1,35 @@
+"""Keys of molecules that are one compound, or share a scaffold, for splits.
+
+Splits keep the molecules of a key together: stereoisomers, tautomers, salts and charge
+states of one compound have one key. The molecules themselves are not changed.
+"""
+
+from typing import Any
+
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdMolHash
+from rdkit.Chem.MolStandardize import rdMolStandardize
+from rdkit.Chem.Scaffolds import MurckoScaffold
+
+
+def compound_key(mol: Any) -> str:
+    """Return a key that stereoisomers, tautomers and charge states share.
+
+    RDKit's tautomer hash (`HetAtomTautomerv2`) of the uncharged molecule without
+    stereochemistry.
+    """
+    with rdBase.BlockLogs():
+        flat = Chem.Mol(mol)
+        Chem.RemoveStereochemistry(flat)
+        neutral = rdMolStandardize.Uncharger().uncharge(flat)
+        return rdMolHash.MolHash(neutral, rdMolHash.HashFunction.HetAtomTautomerv2)
+
+
+def scaffold(mol: Any) -> str:
+    """Return the SMILES of the rings and the chains between them; "" without a ring.
+
+    G. W. Bemis and M. A. Murcko: The Properties of Known Drugs. 1. Molecular
+    Frameworks, J. Med. Chem. 1996.
+    """
+    with rdBase.BlockLogs():
+        return MurckoScaffold.MurckoScaffoldSmiles(mol=mol, includeChirality=False)
