@@ -1,0 +1,58 @@
+"""Fingerprints and descriptors of RDKit, and their scaling."""
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem import Descriptors
+
+from vicinal.molecules.baseline.features import (
+    NUM_BITS,
+    Scaler,
+    describe,
+    descriptor_names,
+    morgan_counts,
+)
+
+MOLS = [
+    Chem.MolFromSmiles(s) for s in ("CCCCO", "c1ccccc1O", "CC(=O)Nc1ccccc1", "[Na+]")
+]
+
+
+def test_fingerprints_do_not_depend_on_the_order_of_atoms():
+    same = [Chem.MolFromSmiles(smiles) for smiles in ("OCCCC", "Oc1ccccc1")]
+    counts = morgan_counts(MOLS)
+    assert counts.shape == (4, NUM_BITS)
+    np.testing.assert_array_equal(morgan_counts(same), counts[:2])
+    assert counts[0].sum() > counts[3].sum() > 0
+
+
+@pytest.mark.parametrize("kind", ["fast", "all"])
+def test_descriptors_have_names_and_are_numbers(kind):
+    names, values = descriptor_names(kind), describe(MOLS, kind)
+    assert values.shape == (4, len(names)) and len({*names}) == len(names)
+    assert len(names) > (150 if kind == "all" else 35)
+    assert np.isfinite(values[:3]).all()
+
+
+def test_descriptors_are_those_of_rdkit():
+    values = dict(zip(descriptor_names("all"), describe(MOLS, "all").T, strict=True))
+    for name in ("MolWt", "TPSA", "MolLogP", "RingCount"):
+        expected = [getattr(Descriptors, name)(mol) for mol in MOLS]
+        np.testing.assert_allclose(values[name], expected)
+
+
+def test_scaling_ignores_outliers_and_stays_in_the_range_of_training():
+    rng = np.random.default_rng(0)
+    x = rng.normal(7, 3, (500, 3))
+    x[:, 2] = 4.0  # does not vary
+    x[0, 0], x[1, 1], x[2, 1] = 1e6, np.nan, np.inf
+    scaler = Scaler.fit(x)
+    scaled = scaler(x)
+    assert scaler.kept.tolist() == [True, True, False] and scaled.shape == (500, 2)
+    assert np.abs(np.median(scaled, axis=0)).max() < 1e-9
+    assert np.abs(scaled[3:].std(axis=0) - 1).max() < 0.15
+    assert scaled[0, 0] == 5 and scaled[1, 1] == scaled[2, 1] == 0
+    new = np.array([[1e9, -1e9, 0.0]])
+    np.testing.assert_array_equal(
+        scaler(new), [[scaled[:, 0].max(), scaled[:, 1].min()]]
+    )

@@ -1,0 +1,1 @@
+"""Fingerprints, descriptors and the models that are fitted to them in seconds."""

@@ -1,0 +1,106 @@
+"""Features of molecules: counts of circular substructures, and descriptors.
+
+Morgan fingerprints: D. Rogers and M. Hahn: Extended-Connectivity Fingerprints,
+J. Chem. Inf. Model. 2010.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from rdkit import rdBase
+from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
+
+RADIUS, NUM_BITS = 2, 2048
+"""bonds around each atom that are described, and positions of the fingerprint"""
+
+SLOW = ("BCUT", "Ipc", "AvgIpc")
+"""beginnings of names of descriptors that are slow, or overflow"""
+
+DescriptorSet = Literal["fast", "all"]
+
+
+def morgan_counts(mols: Sequence[Any]) -> np.ndarray:
+    """Return counts [N, NUM_BITS] uint16 of the substructures of molecules."""
+    generator = rdFingerprintGenerator.GetMorganGenerator(
+        radius=RADIUS, fpSize=NUM_BITS
+    )
+    counts = np.zeros((len(mols), NUM_BITS), np.uint16)
+    for row, mol in enumerate(mols):
+        counts[row] = generator.GetCountFingerprintAsNumPy(mol)
+    return counts
+
+
+def descriptor_names(descriptors: DescriptorSet) -> list[str]:
+    """Return the names of RDKit's descriptors: those in C++, or nearly all."""
+    if descriptors == "fast":
+        return list(rdMolDescriptors.Properties.GetAvailableProperties())
+    return [name for name, _ in _all_descriptors()]
+
+
+def describe(mols: Sequence[Any], descriptors: DescriptorSet = "fast") -> np.ndarray:
+    """Return descriptors [N, D] float64 of molecules; NaN where one has none."""
+    values = np.full((len(mols), len(descriptor_names(descriptors))), np.nan)
+    functions = [function for _, function in _all_descriptors()]
+    properties = rdMolDescriptors.Properties()
+    with rdBase.BlockLogs():
+        for row, mol in enumerate(mols):
+            if descriptors == "all":
+                values[row] = [_value(function, mol) for function in functions]
+            else:
+                values[row] = list(properties.ComputeProperties(mol))
+    return values
+
+
+def _all_descriptors() -> list[tuple[str, Callable[[Any], float]]]:
+    return [(k, f) for k, f in Descriptors.descList if not k.startswith(SLOW)]
+
+
+def _value(function: Callable[[Any], float], mol: Any) -> float:
+    try:
+        return float(function(mol))
+    except (RuntimeError, ValueError, ZeroDivisionError):  # not defined for it
+        return np.nan
+
+
+class Scaler(NamedTuple):
+    """Robust scaling of descriptors, within the range of the training molecules."""
+
+    center: np.ndarray
+    """[D] medians"""
+
+    scale: np.ndarray
+    """[D] widths of the middle half, or standard deviations where those are 0"""
+
+    low: np.ndarray
+    high: np.ndarray
+    """[D] range of the scaled values, to which others are clipped"""
+
+    kept: np.ndarray
+    """[D0] which of the descriptors vary"""
+
+    @classmethod
+    def fit(cls, values: np.ndarray, most: float = 5.0) -> "Scaler":
+        """Return the scaling of values [N, D0]; most: largest scaled value."""
+        finite = np.where(np.isfinite(values), values, np.nan)
+        center = np.nan_to_num(_column(np.nanmedian, finite))
+        filled = np.where(np.isnan(finite), center, finite)
+        low, high = np.quantile(filled, [0.25, 0.75], axis=0)
+        scale = (high - low) / 1.349  # of a normal distribution: its deviation
+        scale = np.where(scale > 0, scale, filled.std(axis=0))
+        kept = scale > 0
+        center, scale = center[kept], scale[kept]
+        scaled = ((filled[:, kept] - center) / scale).clip(-most, most)
+        return cls(center, scale, scaled.min(axis=0), scaled.max(axis=0), kept)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Return values [N, D0] scaled and clipped, [N, D]."""
+        kept = values[:, self.kept]
+        filled = np.where(np.isfinite(kept), kept, self.center)
+        return ((filled - self.center) / self.scale).clip(self.low, self.high)
+
+
+def _column(function: Callable[..., np.ndarray], values: np.ndarray) -> np.ndarray:
+    """Return a statistic of each column; 0 where it is all NaN."""
+    empty = np.isnan(values).all(axis=0)
+    return function(np.where(empty, 0.0, values), axis=0)
