@@ -33,13 +33,13 @@ ROWS_PER_BLOCK = 512
 
 def molecule_groups(mols: Sequence[Any], method: SplitMethod) -> np.ndarray:
     """Return the group [N] of each molecule."""
-    compounds = _numbers([compound_key(mol) for mol in mols])
+    compounds = _enumerate_names([compound_key(mol) for mol in mols])
     if method == "random":
         return compounds
     if method == "butina":
         return merge_groups(compounds, butina_clusters(morgan_counts(mols)))
     names = [scaffold(mol) for mol in mols]
-    groups = _numbers(names)
+    groups = _enumerate_names(names)
     acyclic = np.flatnonzero([not name for name in names])
     if len(acyclic):
         clusters = butina_clusters(morgan_counts([mols[k] for k in acyclic.tolist()]))
@@ -78,10 +78,10 @@ def merge_groups(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     nodes = np.arange(n)
     ends = np.concatenate([n + first, n + int(first.max(initial=-1)) + 1 + second])
     edges = coo_array((np.ones(2 * n), (np.tile(nodes, 2), ends)), shape=(size, size))
-    return _numbers(connected_components(edges, directed=False)[1][:n].tolist())
+    return _enumerate_names(connected_components(edges, directed=False)[1][:n].tolist())
 
 
-def _numbers(names: Sequence[Any]) -> np.ndarray:
+def _enumerate_names(names: Sequence[Any]) -> np.ndarray:
     """Return 0, 1, ... for names, in the order of their first appearance."""
     known: dict[Any, int] = {}
     return np.array([known.setdefault(name, len(known)) for name in names], np.int64)

@@ -1,8 +1,11 @@
 """The baseline on molecules, with blanks, and by cross-validation."""
 
 import numpy as np
+import pytest
 from rdkit import Chem
 
+from vicinal.errors import DataError
+from vicinal.molecules.baseline import model
 from vicinal.molecules.baseline.model import (
     Baseline,
     cross_validate,
@@ -55,3 +58,18 @@ def test_cross_validation_does_not_see_the_fold():
     same = folds == 2
     np.testing.assert_array_equal(before.mean[same], after.mean[same])
     assert (np.abs(before.mean - after.mean)[~same] > 1).mean() > 0.9
+
+
+def test_a_target_without_any_value_is_not_predicted():
+    y = targets(NUM_CARBONS, np.full(len(NUM_CARBONS), np.nan))
+    y[0, 1] = 3.0
+    found = cross_validate(FEATURES, y, np.arange(len(y)) % 3)
+    assert np.isnan(found.mean[0, 1]) and not np.isnan(found.mean[1:, 0]).any()
+    one = Baseline(FEATURES.rows(np.array([0])), y[:1])
+    assert np.isfinite(one.predict(FEATURES).mean).all()
+
+
+def test_too_many_molecules_are_refused(monkeypatch):
+    monkeypatch.setattr(model, "MAX_MOLECULES", 10)
+    with pytest.raises(DataError, match=r"at most 10 molecules\. Got 36"):
+        Baseline(FEATURES, targets(NUM_CARBONS))

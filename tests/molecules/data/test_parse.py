@@ -66,8 +66,25 @@ def canonical(smiles: str) -> str:
         ("c1ccccc1* |$;;;;;;_R1$|", "R group"),
         ("[R1]c1ccccc1", "R group"),
         ("[Na+].[Cl-]", "a salt without an organic part"),
-        ("CCO.c1ccccc1", "a mixture of 2 organic molecules"),
-        ("CCCCN.CCCCCN.Cl", "a mixture of 2 organic molecules"),
+        ("CCO.c1ccccc1", "a mixture of 2 molecules"),
+        ("CCCCN.CCCCCN.Cl", "a mixture of 2 molecules"),
+        ("c1ccncc1.CC(=O)O", "a mixture of 2 molecules"),
+        ("c1cc[nH+]cc1.CC(=O)[O-]", "a mixture of 2 molecules"),
+        ("CC(=O)O.NN", "a mixture of 2 molecules"),
+        ("NS(N)(=O)=O.c1ccccc1O", "a mixture of 2 molecules"),
+        (
+            "C[C@H](N)c1ccccc1.C[C@@H](N)c1ccccc1",
+            "a mixture of forms",
+        ),
+        ("C/C=C/CCC.C/C=C\\CCC", "a mixture of forms"),
+        ("CCO\nCCCCN", "several molecules in one cell"),
+        ("[Na+].[Cl-];CCO", "several molecules in one cell"),
+        ("[#6]1:[#6]:[#6]:[#6]:[#6]:[#6]:1", "a SMARTS pattern"),
+        ("CC |Sg:n:0,1::ht|", "a polymer"),
+        ("CCC |^1:1|", "a radical"),
+        ("CCC |LN:1:1.3|", "repeated parts"),
+        ("c1cccc1", r"fit the aromatic atoms \(C 1, C 2, C 3, C 4, C 5\)$"),
+        ("2021-09-01 00:00:00", "looks like a date"),
         ("C" * 500, "500 heavy atoms, more than 200"),
     ],
 )
@@ -89,14 +106,25 @@ def test_cells_that_are_no_molecule_have_the_reason(cell, words):
         ("C1:C:C:C:C:C:1", "c1ccccc1", ""),
         ("InChI=1S/C2H6O/c1-2-3/h3H,2H2,1H3", "CCO", "read as InChI"),
         ("CN(=O)=O", "C[N+](=O)[O-]", "nitro"),
+        ("O=N(=O)c1ccccc1", "O=[N+]([O-])c1ccccc1", "nitro"),
+        ("CN=N#N", "CN=[N+]=[N-]", "with charges"),
+        ("C[N+](=O)[O-]", "C[N+](=O)[O-]", ""),
+        ("InChI=1S/CH4/h1H4 methane", "C", "read as InChI"),
+        ("CCC |$;;pos_Ring$|", "CCC", ""),
+        ("C[C@H](N)O |&1:1|", "C[C@H](N)O", "stereochemistry read as drawn"),
         ("CC(=O)[O-].[Na+]", "CC(=O)[O-]", "removed: [Na+]"),
         ("CCN.Cl", "CCN", "removed: Cl"),
         ("CCO.O", "CCO", "removed: O"),
         ("CCCCN.OC(=O)C=CC(=O)O", "CCCCN", "removed"),
-        ("CCCCN.CCCCN.OS(=O)(=O)O", "CCCCN", "removed"),
+        ("CCCCN.CCCCN.OS(=O)(=O)O", "CCCCN", "removed: O=S(=O)(O)O"),
+        ("CCCCN.CCCCN.OS(=O)(=O)O", "CCCCN", "equal parts"),
+        ("CCCC[NH3+].O=C([O-])CCC(=O)O", "CCCC[NH3+]", "removed: O=C(O)CCC(=O)O"),
+        ("CCCCN.OCC(N)(CO)CO", "CCCCN", "removed"),
+        ("CC(C)NCC(O)COc1cccc2ccccc12.[Cl]", "CC(C)NCC(O)COc1cccc2ccccc12", "[Cl]"),
         ("[O-]C(=O)c1ccccc1.[Na+]", "O=C([O-])c1ccccc1", "removed: [Na+]"),
         ("[2H]C([2H])([2H])O", "CO", "isotope"),
         ("[14CH3]O", "CO", "isotope"),
+        ("[2H]/C=C/C", "C=CC", "isotope"),
         ("[CH3:1][OH:2]", "CO", "atom map"),
         ("[CH3]", "[CH3]", "radical"),
         ("[He]", "[He]", "no carbon"),
@@ -137,3 +165,10 @@ def test_molecules_of_rdkit_are_checked_and_not_changed():
     mol = Chem.MolFromSmiles("[CH3:1]O.Cl")
     assert smiles_of(mol) == "CO"
     assert mol.GetAtomWithIdx(0).GetAtomMapNum() == 1
+    assert smiles_of(Chem.AddHs(Chem.MolFromSmiles("CCO"))) == "CCO"
+    raw = Chem.MolFromSmiles("Oc1ccccc1", sanitize=False)
+    assert smiles_of(raw) == canonical("Oc1ccccc1")
+    for bad, words in (("CC(C)(C)(C)C", "too many bonds"), ("c1ccnc1", "aromatic")):
+        found = parse_molecule(Chem.MolFromSmiles(bad, sanitize=False))
+        assert found.mol is None and words in found.reason
+    assert "SMARTS" in parse_molecule(Chem.MolFromSmarts("C~O")).reason

@@ -107,7 +107,7 @@ def test_data_frames_and_lists():
 def test_columns_that_the_user_names(table):
     parts = ["train", "train", "val", "test"]
     text = "smiles,other,a,b,part,w\n" + "".join(
-        f"{s},{s},{k},{2 * k}.5,{part},{k + 1}\n"
+        f"C{s},{s},{k},{2 * k}.5,{part},{k + 1}\n"
         for k, (s, part) in enumerate(zip(SMILES, parts, strict=True))
     )
     path = table(text)
@@ -225,8 +225,8 @@ def test_replicates_of_different_classes_are_quarantined(table):
     assert found.smiles == ["CCCCN", "CCCCCl"]
     reasons = [q.reason for q in found.quarantined]
     assert reasons == [
-        "line 2: the same structure has different classes (2, 3)",
-        "line 3: the same structure has different classes (2, 3)",
+        "line 2: the same structure has different classes of y (2, 3)",
+        "line 3: the same structure has different classes of y (2, 3)",
     ]
     with pytest.raises(NoDataError, match="different classes"):
         read_molecules(table("smiles,y\nCCCCO,1\nOCCCC,0\n"))
@@ -239,3 +239,144 @@ def test_nothing_usable_is_an_error(table):
         read_molecules("missing.csv")
     with pytest.raises(DataError, match=r"must be a file of molecules"):
         read_molecules(table("x", "m.pdf"))
+
+
+# --- what people write --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "targets"),
+    [
+        ("CCO,1.5\nCCCCN,2.5\n", "m.csv", [1.5, 2.5]),  # no header
+        ("CCO\nCCCCN\n", "m.csv", None),
+        ("smiles,P value\nCCO,1.5\nCCN,2.5\n", "m.csv", [1.5, 2.5]),
+        ("structure,F (%)\nCCO,1.5\nCCN,2.5\n", "m.csv", [1.5, 2.5]),
+        ("smiles activity\nCCO 1.5\nCCN 2.5\n", "m.txt", [1.5, 2.5]),
+        ("CCO ethanol\nCCN ethyl amine\n", "m.txt", None),
+        ("canonical smiles\nCCO\nCCN\n", "m.txt", None),
+        ("smiles,y,,\nCCO,1.5,,\nCCN,2.5,\n", "m.csv", [1.5, 2.5]),
+        ("smiles,y\nCCO,1.5,\nCCN,2.5,\n", "m.csv", [1.5, 2.5]),
+        ('"smiles"\n"CCO"\n"CCN"\n', "m.csv", None),
+        ("#smiles,y\nCCO,1.5\nCCN,2.5\n", "m.csv", [1.5, 2.5]),
+        ("smiles;y\nCCO;1,5\nCCN;2,5\n", "m.csv", [1.5, 2.5]),
+        ("smiles,y\r\nCCO,1.5\r\nCCN,2.5\r\n", "m.csv", [1.5, 2.5]),
+        ("\ufeffsmiles,y\nCCO,1.5\n\nCCN,2.5\n", "m.csv", [1.5, 2.5]),
+    ],
+)
+def test_layouts_of_text(table, text, name, targets):
+    found = read_molecules(table(text, name))
+    assert Chem.MolToSmiles(found.mols[0]) == "CCO" and len(found) == 2
+    if targets is not None:
+        assert found.targets.ravel().tolist() == targets
+
+
+def test_a_stray_quote_does_not_swallow_rows(table):
+    text = 'smiles,y\nCCCCN,"b,2.5\n' + "CCO,1\n" * 40
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        read_molecules(table(text))
+
+
+def test_blanks_of_a_data_frame():
+    """As Tox21 read by pandas."""
+    a, b = [0, 1, np.nan, 1], [1, 0, 0, np.nan]
+    found = read_molecules(pd.DataFrame({"smiles": SMILES, "a": a, "b": b}))
+    assert found.target_names == ["a", "b"] and np.isnan(found.targets).sum() == 2
+
+
+def test_targets_that_are_blank_or_equal_at_the_beginning(table):
+    rows = [f"{'C' * (k % 40 + 1)}O,0,\n" for k in range(1200)]
+    rows += [f"{'C' * (k + 1)}N,1,{k % 2}\n" for k in range(30)]
+    found = read_molecules(table("smiles,a,b\n" + "".join(rows)))
+    assert found.target_names == ["a", "b"]
+    assert (~np.isnan(found.targets)).sum(axis=0).tolist() == [70, 30]
+
+
+def test_texts_beside_classes_and_words_for_unlabelled(table):
+    text = "smiles,y\n" + "".join(f"{'C' * (k + 1)}O,{k % 2}\n" for k in range(20))
+    found = read_molecules(table(text + "CCCCN,inconclusive\nCCCN,?\n"))
+    assert found.classes == [("0", "1", "inconclusive")] and len(found) == 21
+    assert any("1 of 22 are unlabelled" in note for note in found.notes)
+
+
+def test_a_column_called_fold_is_no_split_unless_it_names_splits(table):
+    text = "smiles,y,fold\n" + rows_of(SMILES, ["1.5,0", "2.5,1", "3.5,2", "4.5,3"])
+    assert read_molecules(table(text)).split is None
+    with pytest.raises(DataError, match="--splits-column"):
+        read_molecules(table(text), columns=columns(splits_column="fold"))
+
+
+def test_replicates_of_two_splits_are_not_merged(table):
+    text = "smiles,y,split\nCCCCO,1.5,train\nOCCCC,9.5,test\nCCCCN,2,train\n"
+    found = read_molecules(table(text))
+    assert found.targets.ravel().tolist() == [1.5, 9.5, 2]
+    assert "1 structure in more than one split" in found.notes
+
+
+def test_replicates_are_averaged_by_their_weights(table):
+    text = "smiles,y,w\nCCCCO,1,3\nOCCCC,5,1\nCCCCN,7,0\n"
+    named = columns(target_columns=("y",), weight_column="w")
+    found = read_molecules(table(text), columns=named, task="regression")
+    assert found.targets[:, 0].tolist() == [2, 7]
+    assert found.weights is not None and found.weights.tolist() == [4, 0]
+
+
+def test_merged_forms_are_noted(table):
+    text = "smiles,y\nCCCCN.Cl,2.5\nCCCCN,7.5\nCCCCO,1.5\n"
+    notes = read_molecules(table(text)).notes
+    assert any("1 of them in forms of other salts or isotopes" in n for n in notes)
+
+
+def test_a_conflict_in_one_target_leaves_the_others(table):
+    text = "smiles,a,b\nCCCCO,1,0\nOCCCC,0,0\nCCCCN,1,1\n"
+    found = read_molecules(table(text))
+    np.testing.assert_array_equal(found.targets, [[np.nan, 0], [1, 1]])
+    assert [q.label for q in found.quarantined] == ["1|0", "0|0"]
+    assert "different classes of a" in found.quarantined[0].reason
+
+
+def test_a_row_is_quarantined_once(table):
+    text = "smiles,a,b\nCCCCO,x,z\nCCCCN,1,2\n"
+    named = columns(target_columns=("a", "b"))
+    found = read_molecules(table(text), columns=named, task="regression")
+    assert len(found.quarantined) == 1 and len(found) == 1
+    with pytest.raises(DataError, match=r"No target can be used.*not a number"):
+        read_molecules(table("smiles,y\nCCO,a\nCCN,b\n"), task="regression")
+
+
+def test_the_structure_of_a_record_is_its_own(tmp_path):
+    path = tmp_path / "m.sdf"
+    with Chem.SDWriter(str(path)) as writer:
+        for smiles in ("C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "CCCCO"):
+            mol = Chem.MolFromSmiles(smiles)
+            mol.SetProp("Metabolite SMILES", "CCCCCCCC")
+            mol.SetProp("dose", "5 \u00b5M")
+            writer.write(mol)
+    found = read_molecules(path)
+    assert len(found) == 3 and found.replicates.max() == 1
+    assert Chem.MolToSmiles(found.mols[0]) == "C[C@H](N)C(=O)O"
+    path.write_bytes(path.read_text().encode("latin-1"))
+    assert len(read_molecules(path)) == 3
+    zipped = tmp_path / "renamed.sdf"
+    zipped.write_bytes(gzip.compress(path.read_bytes()))
+    assert len(read_molecules(zipped)) == 3
+    zipped.write_bytes(zipped.read_bytes()[:200])
+    with pytest.raises(DataError, match="damaged gzip"):
+        read_molecules(zipped)
+
+
+def test_records_that_are_no_molecule_have_the_reason(tmp_path):
+    path = tmp_path / "m.sdf"
+    with Chem.SDWriter(str(path)) as writer:
+        for smiles in ("CCCCO", "CC(C)(C)(C)C"):
+            mol = Chem.MolFromSmiles(smiles, sanitize=False)
+            mol.UpdatePropertyCache(strict=False)
+            mol.SetProp("pIC50", "5.5")
+            writer.write(mol)
+        writer.write(Chem.MolFromSmiles("CCCCN"))
+    path.write_text(path.read_text() + "nonsense\n$$$$\n")
+    found = read_molecules(path)
+    reasons = {q.name: (q.label, q.reason) for q in found.quarantined}
+    label, reason = reasons["CC(C)(C)(C)C"]
+    assert label == "5.5" and "record 2: impossible: atom C, number 2" in reason
+    assert reasons[""][1] == "record 4: cannot be read as a record"
+    assert len(found) == 1

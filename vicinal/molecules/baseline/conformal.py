@@ -24,8 +24,8 @@ def cross_conformal_coverage(
 ) -> np.ndarray:
     """Return whether each target [N] is in its interval; NaN without a target.
 
-    The interval of a fold has the factor of the scores of the other folds, so that no
-    target is used for its own interval.
+    The interval of a fold has the factor of the scores of the other folds: no score of
+    the fold itself is used.
     """
     inside = np.full(len(scores), np.nan)
     for fold in np.unique(folds):

@@ -61,6 +61,8 @@ class MolecularKernel(NamedTuple):
 def median_width(x: np.ndarray, seed: int = 0, most: int = 1000) -> float:
     """Return the median squared distance of pairs of rows; 1 if all are equal."""
     rows = np.random.default_rng(seed).permutation(len(x))[:most]
+    if len(rows) < 2:
+        return 1.0
     distances = squared_distances(x[rows], x[rows])
     median = float(np.median(distances[np.triu_indices(len(rows), 1)]))
     return median if median > 0 else 1.0
@@ -118,7 +120,10 @@ class GaussianProcess(NamedTuple):
         return self.signal * np.maximum(own + self.noise - explained, self.noise)
 
     def leave_one_out(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return means and variances [N, T] for each molecule, fitted to the others."""
+        """Return means and variances [N, T] for each molecule, fitted to the others.
+
+        Mean, noise and signal are those of all molecules.
+        """
         squares = self.eigenvectors**2
         diagonal = squares @ (1 / (self.eigenvalues[:, None] + self.noise))
         return y - self.alpha / diagonal, self.signal / diagonal

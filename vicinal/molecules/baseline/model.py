@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vicinal.errors import DataError
 from vicinal.molecules.baseline.features import (
     DescriptorSet,
     Scaler,
@@ -16,6 +17,9 @@ from vicinal.molecules.baseline.gaussian_process import (
     MolecularKernel,
     median_width,
 )
+
+MAX_MOLECULES = 8000
+"""molecules of one process: 0.5 GB for each set of targets with the same blanks"""
 
 
 class MoleculeFeatures(NamedTuple):
@@ -42,7 +46,7 @@ def molecule_features(
     return MoleculeFeatures(morgan_counts(mols), describe(mols, descriptors))
 
 
-class Predicted(NamedTuple):
+class Predictions(NamedTuple):
     """Predictions of T targets for M molecules."""
 
     mean: np.ndarray
@@ -59,7 +63,15 @@ class Baseline:
     """
 
     def __init__(self, features: MoleculeFeatures, targets: np.ndarray) -> None:
-        """features: of N molecules. targets: [N, T], NaN where there is none."""
+        """features: of N molecules. targets: [N, T], NaN where there is none.
+
+        Raises DataError for too many molecules: time and memory grow as N^3 and N^2.
+        """
+        if len(features) > MAX_MOLECULES:
+            raise DataError(
+                f"A Gaussian process takes at most {MAX_MOLECULES:,} molecules. Got "
+                f"{len(features):,}. Take a sample of them."
+            )
         self.features = features
         self.scaler = Scaler.fit(features.descriptors)
         self.x = self.scaler(features.descriptors)
@@ -68,7 +80,10 @@ class Baseline:
         known = ~np.isnan(targets)
         self.parts: list[tuple[np.ndarray, np.ndarray, GaussianProcess]] = []
         """rows, targets and the process of each set of targets with the same blanks"""
+        self.num_targets = targets.shape[1]
         for pattern in np.unique(known, axis=1).T:
+            if not pattern.any():  # its predictions are NaN
+                continue
             columns = np.flatnonzero((known == pattern[:, None]).all(axis=0))
             rows = np.flatnonzero(pattern)
             k = covariance[np.ix_(rows, rows)]
@@ -78,21 +93,20 @@ class Baseline:
     def _covariance(self, counts: np.ndarray, x: np.ndarray) -> np.ndarray:
         return self.kernel(counts, x, self.features.counts, self.x)
 
-    def predict(self, features: MoleculeFeatures) -> Predicted:
+    def predict(self, features: MoleculeFeatures) -> Predictions:
         """Return means and variances for M molecules."""
         cross = self._covariance(features.counts, self.scaler(features.descriptors))
-        num_targets = 1 + max(int(columns.max()) for _, columns, _ in self.parts)
-        mean = np.empty((len(features), num_targets))
-        variance = np.empty_like(mean)
+        mean = np.full((len(features), self.num_targets), np.nan)
+        variance = np.full_like(mean, np.nan)
         for rows, columns, process in self.parts:
             mean[:, columns] = process.predict(cross[:, rows])
             variance[:, columns] = process.variance(cross[:, rows])
-        return Predicted(mean, variance)
+        return Predictions(mean, variance)
 
 
 def cross_validate(
     features: MoleculeFeatures, targets: np.ndarray, folds: np.ndarray
-) -> Predicted:
+) -> Predictions:
     """Return predictions for each molecule by a fit to the other folds."""
     mean = np.full(targets.shape, np.nan)
     variance = np.full(targets.shape, np.nan)
@@ -103,4 +117,4 @@ def cross_validate(
             features.rows(own)
         )
         mean[own], variance[own] = found
-    return Predicted(mean, variance)
+    return Predictions(mean, variance)

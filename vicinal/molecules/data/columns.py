@@ -7,8 +7,15 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from rdkit import Chem
+
 from vicinal.core.data.csv_tables import is_empty, named_column
-from vicinal.core.data.labels import parse_number, quote_names
+from vicinal.core.data.labels import (
+    SPLIT_ALIASES,
+    is_missing,
+    parse_number,
+    quote_names,
+)
 from vicinal.errors import DataError
 from vicinal.graphs.data.tables.column_names import is_row_number_name
 from vicinal.molecules.data.parse import parse_molecule
@@ -25,11 +32,8 @@ TARGET_NAMES = (
     *("measured", "exp", "outcome"),
 )
 SPLIT_NAMES = ("split", "set", "subset", "fold")
-ID_NAMES = frozenset(
-    "id name num number cas casrn inchikey key molid chemblid cmpdchemblid compoundid "
-    "compoundname moleculename cid sid drugbankid zincid".split()
-)
-"""names of columns of identifiers, letters only"""
+ID_WORDS = frozenset("id ids name num number no cas casrn inchikey key cid sid".split())
+"""last words of names of columns of identifiers"""
 
 SAMPLED_CELLS = 50
 FEWEST_STRUCTURES = 0.8
@@ -42,8 +46,8 @@ Cells = Callable[[Any], list[Any]]
 """returns the cells of a column"""
 
 
-class Columns(NamedTuple):
-    """The columns that are read."""
+class ColumnRoles(NamedTuple):
+    """What each column of a table is read as."""
 
     structure: Any
     targets: list[Any]
@@ -53,7 +57,9 @@ class Columns(NamedTuple):
     notes: list[str]
 
 
-def find_columns(names: Sequence[Any], cells: Cells, given: MoleculeColumns) -> Columns:
+def find_columns(
+    names: Sequence[Any], cells: Cells, given: MoleculeColumns
+) -> ColumnRoles:
     """Return the columns of a table; cells: of its first rows.
 
     Raises DataError if there is no column of structures, if there are two of different
@@ -68,12 +74,19 @@ def find_columns(names: Sequence[Any], cells: Cells, given: MoleculeColumns) -> 
     if given.splits_column is not None:
         split = named_column(names, given.splits_column, "the table")
     else:
-        split = next((k for k in names if letters(k) in SPLIT_NAMES), None)
+        usual = (k for k in names if letters(k) in SPLIT_NAMES)
+        split = next((k for k in usual if _are_splits(cells(k))), None)
     used = [structure, weight, split]
     rest = [name for name in names if name not in used]
     targets, target_notes = target_columns(rest, cells, given)
     others = [name for name in rest if name not in targets]
-    return Columns(structure, targets, weight, split, others, notes + target_notes)
+    return ColumnRoles(structure, targets, weight, split, others, notes + target_notes)
+
+
+def _are_splits(cells: Sequence[Any]) -> bool:
+    """Return whether the cells are train, val, test or the like, or blank."""
+    present = {str(cell).strip().lower() for cell in cells if not _is_blank(cell)}
+    return bool(present) and present <= SPLIT_ALIASES.keys()
 
 
 def letters(name: Any) -> str:
@@ -134,8 +147,10 @@ def _check_one_molecule(names: Sequence[Any]) -> None:
 
 def hold_structures(cells: Sequence[Any]) -> bool:
     """Return whether most cells that are not empty are SMILES or InChI."""
-    texts = [cell for cell in cells if isinstance(cell, str) and not is_empty(cell)]
-    texts = texts[:SAMPLED_CELLS]
+    present = [cell for cell in cells if not _is_blank(cell)][:SAMPLED_CELLS]
+    if present and all(isinstance(cell, Chem.Mol) for cell in present):
+        return True
+    texts = [cell for cell in present if isinstance(cell, str)]
     if not texts or sum(map(len, texts)) < SHORTEST_MEAN * len(texts):
         return False
     readable = sum(parse_molecule(text).mol is not None for text in texts)
@@ -161,7 +176,9 @@ def target_columns(
         return usual[:1], []
     numeric = [name for name in names if _is_target(name, cells(name))]
     if not numeric:
-        return [], []
+        others = quote_names([*map(str, names)])
+        note = f"no target is chosen; --target-columns names one of {others}"
+        return [], [note] if names else []
     if len(numeric) == 1:
         return numeric, [f"the target is the column {str(numeric[0])!r}"]
     binary = [name for name in numeric if _numbers(cells(name)) <= {0.0, 1.0}]
@@ -175,9 +192,10 @@ def _is_target(name: Any, cells: Sequence[Any]) -> bool:
     """Return whether a column holds numbers that do not number the rows."""
     values = [parse_number(cell) for cell in cells if not _is_blank(cell)]
     numbers = [value for value in values if value is not None]
-    if len(numbers) < 0.9 * len(values) or len({*numbers}) < 2:
+    if not numbers or len(numbers) < 0.9 * len(values):
         return False
-    if is_row_number_name(name) or letters(name) in ID_NAMES:
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", str(name))
+    if is_row_number_name(name) or (words and words[-1].lower() in ID_WORDS):
         return False
     return not _counts_up(numbers)
 
@@ -197,6 +215,4 @@ def _numbers(cells: Sequence[Any]) -> set[float | None]:
 
 
 def _is_blank(cell: Any) -> bool:
-    return not isinstance(cell, (int, float)) and (
-        not isinstance(cell, str) or is_empty(cell.strip())
-    )
+    return is_missing(cell) or (isinstance(cell, str) and is_empty(cell.strip()))

@@ -28,6 +28,8 @@ def compound_key(mol: Any) -> str:
 def scaffold(mol: Any) -> str:
     """Return the SMILES of the rings and the chains between them; "" without a ring.
 
+    Atoms with a double bond to a ring stay, as RDKit does it.
+
     G. W. Bemis and M. A. Murcko: The Properties of Known Drugs. 1. Molecular
     Frameworks, J. Med. Chem. 1996.
     """

@@ -5,12 +5,14 @@ text                  what becomes of it
 ====================  ================================================================
 SMILES                read by RDKit, without what follows a space (a name)
 InChI                 converted, with a note
-salts, solvates       the organic part, with a note; other counter-ions and solvents of
-                      the lists below are removed
+salts, solvates       the organic part, with a note, if the other parts are listed below
+                      as counter-ions or solvents
 metals                kept as written, with a note: a complex keeps its bonds
 isotopes, atom maps   removed, with a note
+charges               those that RDKit separates, such as in a neutral nitro group, are
+                      noted
 radicals, no carbon   kept, with a note
-mixtures              refused: which of the molecules is meant?
+mixtures              refused, of stereoisomers too: which of the molecules is meant?
 wildcards, R groups,  refused
 polymers, reactions,
 SMARTS
@@ -28,6 +30,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from rdkit import Chem, rdBase
+from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from vicinal.core.data.csv_tables import is_empty
 from vicinal.core.data.labels import is_missing
@@ -36,26 +39,22 @@ MAX_HEAVY_ATOMS = 200
 """heavy atoms of the largest molecule that is read"""
 
 COUNTER_IONS = (
-    *("[Li+]", "[Na+]", "[K+]", "[Mg+2]", "[Ca+2]", "[NH4+]", "[Na]", "[K]", "[Li]"),
-    *("F", "Cl", "Br", "I", "[F-]", "[Cl-]", "[Br-]", "[I-]", "[H+]", "[OH-]"),
-    *("O=[N+]([O-])O", "O=[N+]([O-])[O-]", "O=S(=O)(O)O", "O=S(=O)([O-])O"),
-    *("O=S(=O)([O-])[O-]", "O=P(O)(O)O", "O=P([O-])(O)O", "O=P([O-])([O-])O"),
-    *("O=P([O-])([O-])[O-]", "[O-][Cl+3]([O-])([O-])[O-]", "[O-]Cl(=O)(=O)=O"),
-    *("OCl(=O)(=O)=O", "F[P-](F)(F)(F)(F)F", "F[B-](F)(F)F", "O=C(O)O", "O=C([O-])O"),
-    *("O=C([O-])[O-]", "CS(=O)(=O)O", "CS(=O)(=O)[O-]", "CC(=O)O", "CC(=O)[O-]"),
-    *("O=CO", "O=C[O-]", "O=C(O)C(F)(F)F", "O=C([O-])C(F)(F)F", "O=C(O)C(=O)O"),
-    *("O=C(O)C=CC(=O)O", "O=C([O-])C=CC(=O)[O-]", "O=C(O)C=CC(=O)[O-]"),
-    *("O=C(O)CCC(=O)O", "O=C(O)CC(O)(CC(=O)O)C(=O)O", "O=C(O)C(O)C(O)C(=O)O"),
-    *("CC(O)C(=O)O", "Cc1ccc(S(=O)(=O)O)cc1", "Cc1ccc(S(=O)(=O)[O-])cc1"),
-    *("O=S(=O)(O)c1ccccc1", "O=S(=O)([O-])c1ccccc1", "O=C(O)C(O)CC(=O)O"),
-    *("O=C(O)C(F)(F)F", "O=S(=O)(O)CCO", "CCS(=O)(=O)O"),
+    *("[Li+]", "[Na+]", "[K+]", "[Mg+2]", "[Ca+2]", "[Na]", "[K]", "[Li]", "[H+]"),
+    *("F", "Cl", "Br", "I", "[F]", "[Cl]", "[Br]", "[I]", "N", "O=[N+]([O-])O"),
+    *("O=S(=O)(O)O", "O=P(O)(O)O", "OCl(=O)(=O)=O", "[O-][Cl+3]([O-])([O-])O"),
+    *("F[P-](F)(F)(F)(F)F", "F[B-](F)(F)F", "O=C(O)O", "CS(=O)(=O)O", "CC(=O)O"),
+    *("O=CO", "O=C(O)C(F)(F)F", "O=C(O)C(=O)O", "O=C(O)C=CC(=O)O", "O=C(O)CCC(=O)O"),
+    *("O=C(O)CC(O)(CC(=O)O)C(=O)O", "O=C(O)C(O)C(O)C(=O)O", "CC(O)C(=O)O"),
+    *("Cc1ccc(S(=O)(=O)O)cc1", "O=S(=O)(O)c1ccccc1", "O=C(O)C(O)CC(=O)O"),
+    *("O=S(=O)(O)CCO", "CCS(=O)(=O)O", "NC(CO)(CO)CO", "CN(C)CCO", "NCCO", "OCCNCCO"),
+    "CNCC(O)C(O)C(O)C(O)CO",
 )
-"""SMILES of acids, bases and ions that salts of drugs have"""
+"""SMILES of acids, bases and ions that salts of drugs have; charges do not matter"""
 
 SOLVENTS = (
-    *("O", "[OH3+]", "[2H]O[2H]", "CO", "CCO", "CC(C)O", "CC(C)=O", "CC#N", "ClCCl"),
-    *("ClC(Cl)Cl", "CS(C)=O", "CN(C)C=O", "CCOC(C)=O", "C1CCOC1", "c1ccccc1"),
-    *("Cc1ccccc1", "CCCCCC", "c1ccncc1", "C1COCCO1", "N"),
+    *("O", "CO", "CCO", "CC(C)O", "CC(C)=O", "CC#N", "ClCCl", "ClC(Cl)Cl", "CS(C)=O"),
+    *("CN(C)C=O", "CCOC(C)=O", "C1CCOC1", "c1ccccc1", "Cc1ccccc1", "CCCCCC"),
+    *("c1ccncc1", "C1COCCO1"),
 )
 """SMILES of solvents that crystals hold"""
 
@@ -96,19 +95,28 @@ CAS_NUMBER = re.compile(r"\d{2,7}-\d{2}-\d")
 DATE = re.compile(
     r"\d{1,2}[-/. ]?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
     r"([-/. ]?\d{2,4})?|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[-/. ]\d{2,4}"
-    r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}",
+    r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}(:\d{2})?)?",
     re.IGNORECASE,
 )
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 SPREADSHEET_ERROR = re.compile(r"#(REF|NAME|VALUE|DIV/0|N/A|NUM|NULL)[!?]?")
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d"
-SMARTS = re.compile(r"[~!;$&]|\[#\d+[^\]]*[,;&]")
+SMARTS = re.compile(r"[~!$&]|\[#\d|\[[^\]]*[,;]")
 NAME = re.compile(r"[A-Za-z][a-z]{3,}([ -].*)?|[a-z]+")
 CAPITALS = re.compile(r"C[LI]|BR")
+BRACKETS = re.compile(r"\[[^\]]*\]")
+R_GROUP = re.compile(r"[$;]_?R\d*[;$]")
+UNREAD = {
+    "Sg:": "a polymer; only single molecules are read",
+    "LN:": "has repeated parts; only whole molecules are read",
+    "m:": "has a bond without a place; only whole molecules are read",
+    "^": "has a radical behind a bar, which is not read",
+}
+"""parts of CXSMILES that change the molecule"""
 
 
-class Molecule(NamedTuple):
-    """A parsed molecule, or the reason why there is none."""
+class ParsedCell(NamedTuple):
+    """A molecule, or the reason why a cell is none."""
 
     mol: Any
     """RDKit's Mol; None if the cell was refused"""
@@ -120,45 +128,73 @@ class Molecule(NamedTuple):
     """what was changed, or is unusual"""
 
 
-def parse_molecule(cell: Any, max_heavy_atoms: int = MAX_HEAVY_ATOMS) -> Molecule:
+def parse_molecule(cell: Any, max_heavy_atoms: int = MAX_HEAVY_ATOMS) -> ParsedCell:
     """Parse a cell of a table, by the rules above; a Mol of RDKit is checked alike."""
-    if isinstance(cell, Chem.Mol):
-        with rdBase.BlockLogs():
-            return _checked(Chem.Mol(cell), [], max_heavy_atoms)
-    if is_missing(cell) or not isinstance(cell, str):
-        return Molecule(None, "blank" if is_missing(cell) else _not_a_text(cell))
-    text = _clean(cell)
-    if is_empty(text):
-        return Molecule(None, "blank")
-    if reason := _other_text(text):
-        return Molecule(None, reason)
-    notes: list[str] = []
     with rdBase.BlockLogs():
-        if text.startswith("InChI="):
-            mol = Chem.MolFromInchi(text)
-            if mol is None:
-                return Molecule(None, "cannot be read as InChI")
-            notes.append("read as InChI")
-        else:
-            smiles, _, extension = text.partition(" ")
-            if reason := _extension_problem(extension):
-                return Molecule(None, reason)
-            mol = Chem.MolFromSmiles(smiles)
-            if mol is None:
-                return Molecule(None, why_not_parsed(smiles))
-            if "N(=O)=O" in smiles or "N(=O)(=O)" in smiles:
-                notes.append("neutral nitro group written with charges")
-        return _checked(mol, notes, max_heavy_atoms)
+        if isinstance(cell, Chem.Mol):
+            return _parse_mol(cell, max_heavy_atoms)
+        if is_missing(cell):
+            return ParsedCell(None, "blank")
+        if not isinstance(cell, str):
+            kind = type(cell).__name__
+            return ParsedCell(None, f"a {kind} and not a text: {cell!s:.40}")
+        text = _clean(cell)
+        if is_empty(text):
+            return ParsedCell(None, "blank")
+        if reason := _other_text(text):
+            return ParsedCell(None, reason)
+        return _parse_text(text, max_heavy_atoms)
 
 
-def _not_a_text(cell: Any) -> str:
-    return f"a {type(cell).__name__} and not a text: {cell!s:.40}"
+def _parse_text(text: str, max_heavy_atoms: int) -> ParsedCell:
+    first, _, rest = text.partition(" ")
+    if first.startswith("InChI="):
+        mol = Chem.MolFromInchi(first)
+        if mol is None:
+            return ParsedCell(None, "cannot be read as InChI")
+        return _checked(mol, ["read as InChI"], max_heavy_atoms)
+    notes: list[str] = []
+    if rest.startswith("|"):
+        if reason := _extension_problem(rest):
+            return ParsedCell(None, reason)
+        if re.search(r"[|,](&|o)\d+:", rest):
+            notes.append("relative or racemic stereochemistry read as drawn")
+    mol = Chem.MolFromSmiles(first)
+    if mol is None:
+        return ParsedCell(None, why_not_parsed(first))
+    if any(atom.GetFormalCharge() for atom in mol.GetAtoms()):
+        raw = Chem.MolFromSmiles(first, sanitize=False)
+        if _charges(raw) != _charges(mol):
+            notes.append("neutral group written with charges, such as nitro")
+    return _checked(mol, notes, max_heavy_atoms)
+
+
+def _parse_mol(given: Any, max_heavy_atoms: int) -> ParsedCell:
+    """Check a molecule of RDKit, on a copy with implicit hydrogens."""
+    if any(atom.HasQuery() for atom in given.GetAtoms()):
+        return ParsedCell(None, "a SMARTS pattern and not a molecule")
+    mol = Chem.Mol(given)
+    problems = Chem.DetectChemistryProblems(mol)
+    if problems:
+        return ParsedCell(None, _describe_problem(mol, problems[0]))
+    Chem.SanitizeMol(mol)
+    return _checked(Chem.RemoveHs(mol), [], max_heavy_atoms)
+
+
+def _charges(mol: Any) -> list[int]:
+    return sorted(charge for a in mol.GetAtoms() if (charge := a.GetFormalCharge()))
 
 
 def _clean(cell: str) -> str:
-    """Return a cell without invisible characters, and with plain spaces."""
-    kept = (c for c in cell if unicodedata.category(c) not in ("Cf", "Cc") or c in "\t")
-    return " ".join("".join(kept).split())
+    """Return a cell without invisible characters, and with plain spaces in a line."""
+    lines = cell.strip().splitlines() or [""]
+    return "\n".join(" ".join(_visible(line).split()) for line in lines)
+
+
+def _visible(text: str) -> str:
+    return "".join(
+        c for c in text if c == "\t" or unicodedata.category(c) not in ("Cf", "Cc")
+    )
 
 
 # --- texts that are no SMILES --------------------------------------------------------
@@ -166,6 +202,8 @@ def _clean(cell: str) -> str:
 
 def _other_text(text: str) -> str:
     """Return what a text is that cannot be one molecule; "" if it may be SMILES."""
+    if "\n" in text:
+        return "several molecules in one cell; write one per row"
     if INCHI_KEY.fullmatch(text):
         return "looks like an InChIKey, from which no structure can be read"
     if CAS_NUMBER.fullmatch(text):
@@ -191,7 +229,7 @@ def _other_text(text: str) -> str:
         return f"has the character {foreign!r}, which SMILES does not have"
     if smiles[0] in "\"'" or smiles[-1] in "\"'":
         return "has quotes around it; write the SMILES without them"
-    if ";" in smiles and "[" not in smiles:
+    if ";" in BRACKETS.sub("", smiles):
         return "several molecules in one cell; write one per row"
     if SMARTS.search(smiles):
         return "a SMARTS pattern and not a molecule"
@@ -199,9 +237,14 @@ def _other_text(text: str) -> str:
 
 
 def _extension_problem(extension: str) -> str:
-    """Return why CXSMILES, or a name behind a space, makes the cell unusable."""
-    if extension.startswith("|") and ("_R" in extension or "$R" in extension):
+    """Return why CXSMILES makes the cell unusable; "" if it does not."""
+    if R_GROUP.search(extension):
         return "has an R group; only whole molecules are read"
+    without_labels = re.sub(r"\$[^$]*\$", "", extension)
+    parts = re.split(r"[|,]", without_labels)
+    for mark, reason in UNREAD.items():
+        if any(part.startswith(mark) for part in parts):
+            return reason
     return ""
 
 
@@ -212,18 +255,29 @@ def why_not_parsed(smiles: str) -> str:
         problems = [] if raw is None else Chem.DetectChemistryProblems(raw)
     if raw is None:
         return "cannot be read as SMILES" + _hint(smiles)
-    for problem in problems:
-        kind = problem.GetType()
-        if kind == "AtomValenceException":
-            atom = raw.GetAtomWithIdx(problem.GetAtomIdx())
-            where = f"{atom.GetSymbol()}, number {atom.GetIdx() + 1}"
-            return f"impossible: atom {where}, has too many bonds"
-        if kind in ("KekulizeException", "AtomKekulizeException"):
-            return (
-                "impossible: no single and double bonds fit the aromatic atoms; "
-                "a nitrogen may lack its hydrogen ([nH])"
-            )
-    return "impossible: " + (problems[0].Message() if problems else "not a molecule")
+    return _describe_problem(raw, problems[0]) if problems else "not a molecule"
+
+
+def _describe_problem(mol: Any, problem: Any) -> str:
+    """Return a problem of RDKit in a chemist's words."""
+    kind = problem.GetType()
+    if kind == "AtomValenceException":
+        atom = mol.GetAtomWithIdx(problem.GetAtomIdx())
+        where = f"{atom.GetSymbol()}, number {atom.GetIdx() + 1}"
+        return f"impossible: atom {where}, has too many bonds"
+    if kind == "KekulizeException":
+        atoms = [mol.GetAtomWithIdx(k) for k in problem.GetAtomIndices()]
+        where = ", ".join(f"{a.GetSymbol()} {a.GetIdx() + 1}" for a in atoms[:6])
+        hydrogen = any(a.GetAtomicNum() == 7 for a in atoms)
+        hint = "; a nitrogen may lack its hydrogen ([nH])" if hydrogen else ""
+        return (
+            "impossible: no single and double bonds fit the aromatic atoms "
+            f"({where}){hint}"
+        )
+    if kind == "AtomKekulizeException":
+        number = problem.GetAtomIdx() + 1
+        return f"impossible: atom {number} is aromatic outside a ring"
+    return f"impossible: {problem.Message()}"
 
 
 def _hint(smiles: str) -> str:
@@ -247,30 +301,30 @@ def _hint(smiles: str) -> str:
 # --- molecules -----------------------------------------------------------------------
 
 
-def _checked(mol: Any, notes: list[str], max_heavy_atoms: int) -> Molecule:
-    """Return a molecule of RDKit without what is removed, or why it is refused."""
+def _checked(mol: Any, notes: list[str], max_heavy_atoms: int) -> ParsedCell:
+    """Return a molecule without what is removed, or why it is refused."""
     atoms = list(mol.GetAtoms())
     if not atoms:
-        return Molecule(None, "blank")
+        return ParsedCell(None, "blank")
     if any(atom.GetAtomicNum() == 0 for atom in atoms):
-        return Molecule(None, "has a wildcard (*) or R group; only whole molecules fit")
+        reason = "has a wildcard (*) or R group; only whole molecules are read"
+        return ParsedCell(None, reason)
     mol, removed = _without_labels(mol)
     notes += removed
-    if mol.GetNumHeavyAtoms() > max_heavy_atoms:
-        return Molecule(
-            None, f"{mol.GetNumHeavyAtoms():,} heavy atoms, more than {max_heavy_atoms}"
-        )
+    size = mol.GetNumHeavyAtoms()
+    if size > max_heavy_atoms:
+        return ParsedCell(None, f"{size:,} heavy atoms, more than {max_heavy_atoms}")
     if has_metal(mol):
         notes.append("has a metal; kept as written")
     else:
         mol, reason = _organic_part(mol, notes)
         if reason:
-            return Molecule(None, reason)
-    if not any(atom.GetAtomicNum() == 6 for atom in mol.GetAtoms()):
+            return ParsedCell(None, reason)
+    if not _has_carbon(mol):
         notes.append("has no carbon")
     if any(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms()):
         notes.append("is a radical")
-    return Molecule(mol, "", tuple(notes))
+    return ParsedCell(mol, "", tuple(notes))
 
 
 def _without_labels(mol: Any) -> tuple[Any, list[str]]:
@@ -282,8 +336,10 @@ def _without_labels(mol: Any) -> tuple[Any, list[str]]:
         atom.SetIsotope(0)
     for atom in mapped:
         atom.SetAtomMapNum(0)
-    if isotopes:
-        mol = Chem.RemoveHs(mol)  # deuterium was an atom of its own
+    if isotopes:  # deuterium was an atom of its own
+        options = Chem.RemoveHsParameters()
+        options.removeDefiningBondStereo = True
+        mol = Chem.RemoveHs(mol, options)
         notes.append("isotope labels removed")
     if mapped:
         notes.append("atom map numbers removed")
@@ -300,35 +356,47 @@ def has_metal(mol: Any) -> bool:
 
 
 def _organic_part(mol: Any, notes: list[str]) -> tuple[Any, str]:
-    """Return the organic part of a salt or solvate, or why there is not one."""
-    parts = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False)
+    """Return the organic part of a salt or solvate, or why there is not one.
+
+    Parts that are listed as counter-ions or solvents go, unless one of them is the only
+    organic part, as in sodium acetate.
+    """
+    parts = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=True)
     if len(parts) == 1:
         return mol, ""
-    names = [Chem.MolToSmiles(part, isomericSmiles=False) for part in parts]
+    names = [flat_name(part) for part in parts]
+    listed = known_names(COUNTER_IONS) | known_names(SOLVENTS)
+    rest = [k for k, name in enumerate(names) if name not in listed]
     organic = [k for k, part in enumerate(parts) if _has_carbon(part)]
-    if not organic:
+    if not {*rest} & {*organic}:
+        rest += organic
+    if not rest:
         return None, "a salt without an organic part"
-    solvents, ions = known_smiles(SOLVENTS), known_smiles(COUNTER_IONS)
-    chosen = [k for k in organic if names[k] not in solvents | ions]
-    if not chosen:  # such as sodium acetate, or a solution of acetic acid
-        chosen = [k for k in organic if names[k] in ions] or organic
-    kinds = {names[k] for k in chosen}
+    kinds = {names[k] for k in rest}
     if len(kinds) > 1:
-        return None, f"a mixture of {len(kinds)} organic molecules"
-    part = parts[chosen[0]]
-    Chem.SanitizeMol(part)
-    removed = [name for k, name in enumerate(names) if k != chosen[0]]
-    notes.append("counter-ions or solvents removed: " + ", ".join(sorted({*removed})))
-    return part, ""
+        return None, f"a mixture of {len(kinds)} molecules"
+    if len({Chem.MolToSmiles(parts[k]) for k in rest}) > 1:
+        return None, "a mixture of forms (stereoisomers, charges) of one molecule"
+    removed = sorted({name for name in names if name not in kinds})
+    if removed:
+        notes.append("counter-ions or solvents removed: " + ", ".join(removed))
+    if len(rest) > 1:
+        notes.append("equal parts read as one molecule")
+    return parts[rest[0]], ""
 
 
 def _has_carbon(mol: Any) -> bool:
     return any(atom.GetAtomicNum() == 6 for atom in mol.GetAtoms())
 
 
+def flat_name(mol: Any) -> str:
+    """Return the SMILES of a part without charges and stereochemistry."""
+    neutral = rdMolStandardize.Uncharger(force=True).uncharge(mol)
+    return Chem.MolToSmiles(neutral, isomericSmiles=False)
+
+
 @cache
-def known_smiles(smiles: tuple[str, ...]) -> frozenset[str]:
-    """Return canonical SMILES without stereochemistry."""
+def known_names(smiles: tuple[str, ...]) -> frozenset[str]:
+    """Return the names of listed parts, as `flat_name` gives them."""
     with rdBase.BlockLogs():
-        mols = [Chem.MolFromSmiles(text) for text in smiles]
-    return frozenset(Chem.MolToSmiles(mol, isomericSmiles=False) for mol in mols)
+        return frozenset(flat_name(Chem.MolFromSmiles(text)) for text in smiles)

@@ -5,26 +5,29 @@ are not changed, but for what `parse` lists; the notes count it.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
-from rdkit import Chem
+from rdkit import Chem, rdBase
 
 from vicinal.core.data.csv_tables import clean_cell
 from vicinal.core.data.labels import (
-    MAX_INTEGER_CLASSES,
     SPLIT_ALIASES,
     Task,
+    mostly_numbers,
     parse_number,
+    remove_unlabelled,
+    replace_decimal_commas,
 )
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
-from vicinal.molecules.data.columns import Columns, find_columns
+from vicinal.molecules.data.columns import ColumnRoles, find_columns
 from vicinal.molecules.data.molecule_table import MoleculeTable
-from vicinal.molecules.data.parse import MAX_HEAVY_ATOMS, Molecule, parse_molecule
+from vicinal.molecules.data.parse import MAX_HEAVY_ATOMS, ParsedCell, parse_molecule
 from vicinal.molecules.data.sources import (
     ROWS_PER_BLOCK,
     Row,
@@ -34,8 +37,6 @@ from vicinal.molecules.data.sources import (
 )
 from vicinal.molecules.settings import MoleculeColumns
 
-BINARY = frozenset({0.0, 1.0})
-
 
 class ParsedRow(NamedTuple):
     """A row of the source and its molecule."""
@@ -44,7 +45,7 @@ class ParsedRow(NamedTuple):
     text: str
     """the structure as it was given"""
 
-    molecule: Molecule
+    molecule: ParsedCell
 
 
 class MoleculeReader:
@@ -61,9 +62,11 @@ class MoleculeReader:
         max_heavy_atoms: int = MAX_HEAVY_ATOMS,
     ) -> None:
         self.source: Source = open_source(data)
-        cells = first_cells(self.source)
-        self.columns: Columns = find_columns(
-            self.source.names, lambda name: cells[name], columns or MoleculeColumns()
+        cells, named = first_cells(self.source), columns or MoleculeColumns()
+        if self.source.structure is not None and named.smiles_columns is None:
+            named = replace(named, smiles_columns=(self.source.structure,))
+        self.columns: ColumnRoles = find_columns(
+            self.source.names, lambda name: cells[name], named
         )
         self.max_heavy_atoms = max_heavy_atoms
         self.notes = [*self.source.notes, *self.columns.notes]
@@ -77,12 +80,11 @@ class MoleculeReader:
         """Yield every row with its molecule, or with the reason why it has none."""
         for row in self.source.rows():
             cell = self.cell(row, self.columns.structure)
-            if row.problem:
-                molecule = Molecule(None, row.problem)
+            if row.problem and not isinstance(cell, Chem.Mol):
+                molecule = ParsedCell(None, row.problem)
             else:
                 molecule = parse_molecule(cell, self.max_heavy_atoms)
-            text = Chem.MolToSmiles(cell) if isinstance(cell, Chem.Mol) else cell
-            yield ParsedRow(row, text if isinstance(text, str) else "", molecule)
+            yield ParsedRow(row, _as_text(cell), molecule)
 
     def blocks(self, size: int = ROWS_PER_BLOCK) -> Iterator[list[ParsedRow]]:
         """Yield the rows in blocks, of which one is in memory."""
@@ -94,6 +96,14 @@ class MoleculeReader:
         """Return a row that cannot be used."""
         where = f"{self.source.unit} {parsed.row.line}"
         return Quarantined(parsed.text, label, f"{where}: {reason}")
+
+
+def _as_text(cell: Any) -> str:
+    """Return a structure as it was given, or the SMILES of a Mol."""
+    if isinstance(cell, Chem.Mol):
+        with rdBase.BlockLogs():
+            return Chem.MolToSmiles(cell)
+    return cell if isinstance(cell, str) else ""
 
 
 def read_molecules(
@@ -108,76 +118,130 @@ def read_molecules(
 
     y: targets [N] or [N, T] of a list of structures. task: auto: classification where
     every target is 0 and 1, or texts, or whole numbers of few values. columns,
-    max_heavy_atoms: see `MoleculeReader`. Rows of one structure are merged: numbers to
-    their mean; rows of different classes are quarantined.
+    max_heavy_atoms: see `MoleculeReader`. Rows of one structure, after salts, isotopes
+    and atom maps are removed, are merged within a split: numbers to their weighted
+    mean; a target of different classes becomes a blank.
     Raises NoDataError if no row can be used, DataError for columns or targets that
     cannot be read.
     """
     reader = MoleculeReader(data, columns, max_heavy_atoms)
-    names = [str(name) for name in reader.columns.targets]
-    given = None if y is None else _given_targets(y)
-    if given is not None:
-        names = [f"target {k + 1}" for k in range(given.shape[1])]
-        names = ["target"] if len(names) == 1 else names
-    parsed, cells, quarantined, counts = [], [], [], Counter[str]()
+    y = None if y is None else _target_array(y)
+    names = _target_names(reader, y)
+    molecules = _read_rows(reader, y, len(names))
+    cells, target_notes = _clean_targets(molecules.cells, names, task)
+    targets, classes, bad = _convert_targets(cells, _choose_task(cells, task))
+    blank = [k for k, row in enumerate(cells) if names and not any(map(_is_given, row))]
+    bad |= dict.fromkeys(blank, "has no target")
+    quarantined = molecules.quarantined
+    for k, reason in bad.items():
+        label = _label(molecules.cells[k])
+        quarantined.append(reader.quarantined(molecules.parsed[k], reason, label))
+    usable = [k for k in range(len(cells)) if k not in bad]
+    if not usable:
+        raise DataError(
+            f"No target can be used. The first: {next(iter(bad.values()))}. Name other "
+            "columns with --target-columns."
+        )
+    rows = _Rows([molecules.parsed[k] for k in usable], targets[usable], cells[usable])
+    found = _merge_replicates(reader, rows, classes, names)
+    counts = Counter(n for row in molecules.parsed for n in row.molecule.notes)
+    notes = [*reader.notes, *_count_notes(counts, len(cells)), *target_notes]
+    return replace(
+        found,
+        num_rows=molecules.num_rows,
+        quarantined=quarantined + found.quarantined,
+        notes=notes + found.notes,
+    )
+
+
+class _Molecules(NamedTuple):
+    """The rows with a molecule and a target, and those that were left out."""
+
+    parsed: list[ParsedRow]
+    cells: np.ndarray
+    """[N, T] texts of the targets; None for a blank"""
+
+    quarantined: list[Quarantined]
+    num_rows: int
+
+
+def _read_rows(
+    reader: MoleculeReader, y: np.ndarray | None, num_targets: int
+) -> _Molecules:
+    """Read all rows; y: targets of theirs, [N, T].
+
+    Raises DataError if y has another length, NoDataError if no row can be used.
+    """
+    parsed: list[ParsedRow] = []
+    cells: list[list[str | None]] = []
+    quarantined: list[Quarantined] = []
     num_rows = 0
-    for number, row in enumerate(reader.rows()):
-        num_rows += 1
-        if given is not None and number >= len(given):
-            raise _wrong_length(given, reader)
-        labels = _target_cells(reader, row, given, number)
-        label = "|".join(str(cell) for cell in labels if cell is not None)
-        if row.molecule.mol is None:
-            quarantined.append(reader.quarantined(row, row.molecule.reason, label))
-            continue
-        if names and all(cell is None for cell in labels):
-            reason = "has no target" if len(names) == 1 else "has none of the targets"
-            quarantined.append(reader.quarantined(row, reason, ""))
-            continue
-        counts.update(row.molecule.notes)
-        parsed.append(row)
-        cells.append(labels)
-    if given is not None and num_rows != len(given):
-        raise _wrong_length(given, reader)
+    for num_rows, row in enumerate(reader.rows(), 1):
+        if y is not None and num_rows > len(y):
+            break
+        own = _target_cells(reader, row, y, num_rows - 1)
+        reason = row.molecule.reason
+        if (
+            row.molecule.mol is not None
+            and num_targets
+            and not any(map(_is_given, own))
+        ):
+            reason = "has no target" if num_targets == 1 else "has none of the targets"
+        if reason:
+            quarantined.append(reader.quarantined(row, reason, _label(own)))
+        else:
+            parsed.append(row)
+            cells.append(own)
+    if y is not None and num_rows != len(y):
+        raise DataError(
+            f"y must have a target for each of "
+            f"{pluralize(sum(1 for _ in reader.source.rows()), 'molecule')}. Got "
+            f"{len(y):,}."
+        )
     if not parsed:
         first = f" The first: {quarantined[0].reason}." if quarantined else ""
         raise NoDataError(f"No row has a molecule that can be used.{first}")
-    table = np.array(cells, dtype=object).reshape(len(parsed), len(names))
-    chosen = _choose_task(table, task)
-    targets, classes, bad = _convert_targets(table, chosen)
-    for k, reason in bad:
-        quarantined.append(
-            reader.quarantined(parsed[k], reason, str(table[k].tolist()))
-        )
-    kept = np.array([k not in dict(bad) for k in range(len(parsed))], dtype=bool)
-    notes = [*reader.notes, *_count_notes(counts, len(parsed))]
-    parsed = [row for row, keep in zip(parsed, kept, strict=True) if keep]
-    return _merge_replicates(
-        reader, parsed, targets[kept], classes, names, num_rows, quarantined, notes
-    )
+    table = np.array(cells, dtype=object).reshape(len(parsed), num_targets)
+    return _Molecules(parsed, table, quarantined, num_rows)
 
 
-def _given_targets(y: Any) -> np.ndarray:
+class _Rows(NamedTuple):
+    """Rows that can be used, with their targets [N, T] and the cells of these."""
+
+    parsed: list[ParsedRow]
+    targets: np.ndarray
+    cells: np.ndarray
+
+
+def _label(cells: Iterable[str | None]) -> str:
+    return "|".join(str(cell) for cell in cells if cell is not None)
+
+
+def _is_given(cell: Any) -> bool:
+    return cell is not None
+
+
+def _target_array(y: Any) -> np.ndarray:
+    """Return targets [N] or [N, T] as an array [N, T] of objects."""
     array = np.asarray(y, dtype=object)
     if array.ndim not in (1, 2):
         raise DataError(f"y must have shape [N] or [N, T]. Got {list(array.shape)}.")
-    return array.reshape(len(array), -1)
+    return array.reshape(len(array), array.shape[1] if array.ndim == 2 else 1)
 
 
-def _wrong_length(given: np.ndarray, reader: MoleculeReader) -> DataError:
-    count = sum(1 for _ in reader.source.rows())
-    return DataError(
-        f"y must have a target for each of {pluralize(count, 'molecule')}. Got "
-        f"{len(given):,}."
-    )
+def _target_names(reader: MoleculeReader, y: np.ndarray | None) -> list[str]:
+    if y is None:
+        return [str(name) for name in reader.columns.targets]
+    names = [f"target {k + 1}" for k in range(y.shape[1])]
+    return ["target"] if len(names) == 1 else names
 
 
 def _target_cells(
-    reader: MoleculeReader, row: ParsedRow, given: np.ndarray | None, number: int
+    reader: MoleculeReader, row: ParsedRow, y: np.ndarray | None, number: int
 ) -> list[str | None]:
     """Return the targets of a row as texts; None for a blank."""
-    if given is not None:
-        return [clean_cell(cell) for cell in given[number]]
+    if y is not None:
+        return [clean_cell(cell) for cell in y[number]]
     names = reader.columns.targets
     return [clean_cell(reader.cell(row.row, name)) for name in names]
 
@@ -212,30 +276,43 @@ def _choose_task(cells: np.ndarray, task: Task) -> str:
     return kinds.pop()
 
 
-def _kind_of_target(cells: Sequence[str | None]) -> str:
-    numbers = {parse_number(cell) for cell in cells if cell is not None}
-    if None in numbers:
-        texts = sum(parse_number(c) is None for c in cells if c is not None)
-        present = sum(cell is not None for cell in cells)
-        return "regression" if 10 * texts < present else "classification"
-    whole = all(float(value or 0).is_integer() for value in numbers)
-    few = len(numbers) <= MAX_INTEGER_CLASSES
-    return "classification" if whole and (numbers <= BINARY or few) else "regression"
+def _clean_targets(
+    cells: np.ndarray, names: list[str], task: Task
+) -> tuple[np.ndarray, list[str]]:
+    """Return targets with points for decimal commas, None for `unknown`; and notes."""
+    cleaned, notes = cells.copy(), []
+    for t, name in enumerate(names):
+        column, found = remove_unlabelled(cells[:, t].tolist(), task)
+        if task != "classification":
+            column, commas = replace_decimal_commas(column)
+            found += commas
+        cleaned[:, t] = column
+        notes += [f"{name}: {note}" for note in found]
+    return cleaned, notes
+
+
+def _kind_of_target(cells: np.ndarray) -> str:
+    column = cells.tolist()
+    if mostly_numbers(column):
+        return "regression"
+    numbers = {parse_number(cell) for cell in column if cell is not None}
+    whole = None in numbers or all(float(v or 0).is_integer() for v in numbers)
+    return "classification" if whole else "regression"
 
 
 def _convert_targets(
     cells: np.ndarray, task: str
-) -> tuple[np.ndarray, list[tuple[str, ...]], list[tuple[int, str]]]:
-    """Return targets [N, T], the classes of each, and rows that cannot be used."""
+) -> tuple[np.ndarray, list[tuple[str, ...]], dict[int, str]]:
+    """Return targets [N, T], the classes of each, and reasons against rows."""
     targets = np.full(cells.shape, np.nan)
-    bad: list[tuple[int, str]] = []
+    bad: dict[int, str] = {}
     classes: list[tuple[str, ...]] = []
     for t, column in enumerate(cells.T):
         if task == "regression":
             for k, cell in enumerate(column):
                 value = None if cell is None else parse_number(cell)
                 if cell is not None and value is None:
-                    bad.append((k, f"the target {cell!r} is not a number"))
+                    bad.setdefault(k, f"the target {cell!r} is not a number")
                 targets[k, t] = np.nan if value is None else value
             continue
         names = [None if cell is None else _class_name(cell) for cell in column]
@@ -262,102 +339,134 @@ def _class_order(name: str) -> tuple[float, str]:
 
 def _merge_replicates(
     reader: MoleculeReader,
-    parsed: list[ParsedRow],
-    targets: np.ndarray,
+    rows: _Rows,
     classes: list[tuple[str, ...]],
     names: list[str],
-    num_rows: int,
-    quarantined: list[Quarantined],
-    notes: list[str],
 ) -> MoleculeTable:
-    """Return the table with one row for each structure."""
-    rows_of: dict[str, list[int]] = {}
-    for k, row in enumerate(parsed):
-        rows_of.setdefault(Chem.MolToSmiles(row.molecule.mol), []).append(k)
-    kept, merged, deviations = [], [], []
-    for rows in rows_of.values():
-        values = targets[rows]
-        conflict = bool(classes) and _differ(values)
-        if conflict:
-            lines = ", ".join(str(parsed[k].row.line) for k in rows)
-            reason = f"the same structure has different classes ({lines})"
-            quarantined += [reader.quarantined(parsed[k], reason, "") for k in rows]
-            continue
-        kept.append(rows)
-        merged.append(_mean(values))
+    """Return the table with one row for each structure of a split."""
+    weights, splits = _weights(reader, rows.parsed), _splits(reader, rows.parsed)
+    groups: dict[tuple[str, str], list[int]] = {}
+    for k, row in enumerate(rows.parsed):
+        smiles = Chem.MolToSmiles(row.molecule.mol)
+        groups.setdefault((smiles, splits[k] if splits else ""), []).append(k)
+    kept: list[list[int]] = []
+    merged: list[np.ndarray] = []
+    deviations: list[np.ndarray] = []
+    quarantined: list[Quarantined] = []
+    for members in groups.values():
+        values = rows.targets[members]
+        conflicts = _differ(values) if classes else np.zeros(len(names), bool)
+        values = np.where(conflicts, np.nan, values)
+        if conflicts.any():
+            lines = ", ".join(str(rows.parsed[k].row.line) for k in members)
+            which = ", ".join(names[t] for t in np.flatnonzero(conflicts))
+            reason = f"the same structure has different classes of {which} ({lines})"
+            quarantined += [
+                reader.quarantined(rows.parsed[k], reason, _label(rows.cells[k]))
+                for k in members
+            ]
+            if np.isnan(values).all():
+                continue
+        own = np.ones(len(members)) if weights is None else weights[members]
+        kept.append(members)
+        merged.append(_mean(values, own))
         deviations.append(_deviation(values))
     if not kept:
         raise NoDataError("Every structure has rows of different classes.")
-    first = [rows[0] for rows in kept]
-    sizes = np.array([len(rows) for rows in kept])
-    if (sizes > 1).any():
-        how = "equal" if classes else "averaged"
-        notes.append(
-            f"{int(sizes[sizes > 1].sum()):,} rows are replicates of "
-            f"{pluralize(int((sizes > 1).sum()), 'structure')}: merged, {how}"
-        )
+    shape = len(kept), len(names)
+    first = [rows.parsed[members[0]] for members in kept]
     return MoleculeTable(
-        mols=[parsed[k].molecule.mol for k in first],
-        smiles=[parsed[k].text for k in first],
-        lines=np.array([parsed[k].row.line for k in first]),
+        mols=[row.molecule.mol for row in first],
+        smiles=[row.text for row in first],
+        lines=np.array([row.row.line for row in first]),
         target_names=names,
-        targets=np.array(merged).reshape(len(kept), len(names)),
+        targets=np.array(merged).reshape(shape),
         classes=classes,
-        replicates=sizes,
-        deviations=np.array(deviations).reshape(len(kept), len(names)),
-        weights=_weights(reader, parsed, kept),
-        split=_splits(reader, parsed, kept),
-        num_rows=num_rows,
+        replicates=np.array([len(members) for members in kept]),
+        deviations=np.array(deviations).reshape(shape),
+        weights=None if weights is None else np.array([weights[m].sum() for m in kept]),
+        split=None if splits is None else np.array([splits[m[0]] for m in kept]),
         quarantined=quarantined,
-        notes=notes,
+        notes=_note_replicates(rows, kept, groups, bool(classes)),
     )
 
 
-def _differ(values: np.ndarray) -> bool:
-    """Return whether a column of [R, T] has two different values."""
-    return any(len({*column[~np.isnan(column)]}) > 1 for column in values.T)
+def _note_replicates(
+    rows: _Rows,
+    kept: list[list[int]],
+    groups: dict[tuple[str, str], list[int]],
+    are_classes: bool,
+) -> list[str]:
+    """Return notes on merged rows, and on structures in several splits."""
+    notes = []
+    several = [members for members in kept if len(members) > 1]
+    if several:
+        kinds = [
+            {rows.parsed[k].molecule.notes for k in members} for members in several
+        ]
+        changed = sum(len(kind) > 1 for kind in kinds)
+        forms = f" ({changed:,} of them in forms of other salts or isotopes)"
+        notes.append(
+            f"{sum(map(len, several)):,} rows are replicates of "
+            f"{pluralize(len(several), 'structure')}{forms if changed else ''}: "
+            f"merged, {'equal' if are_classes else 'averaged'}"
+        )
+    splits_of = Counter(smiles for smiles, _ in groups)
+    repeated = sum(count > 1 for count in splits_of.values())
+    if repeated:
+        notes.append(f"{pluralize(repeated, 'structure')} in more than one split")
+    return notes
 
 
-def _mean(values: np.ndarray) -> list[float]:
+def _differ(values: np.ndarray) -> np.ndarray:
+    """Return whether each column [T] of values [R, T] has two different numbers."""
+    return np.array([len({*column[~np.isnan(column)]}) > 1 for column in values.T])
+
+
+def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the weighted mean [T] of what is known of values [R, T]."""
+    known = ~np.isnan(values)
+    own = weights[:, None] * known
+    own = np.where(own.sum(axis=0) > 0, own, known)  # all weights are 0
+    total = own.sum(axis=0)
+    sums = (own * np.where(known, values, 0)).sum(axis=0)
+    return np.where(total > 0, sums / np.maximum(total, 1e-300), np.nan)
+
+
+def _deviation(values: np.ndarray) -> np.ndarray:
+    """Return the standard deviation [T] of what is known; NaN for fewer than two."""
     columns = (column[~np.isnan(column)] for column in values.T)
-    return [float(column.mean()) if len(column) else np.nan for column in columns]
+    return np.array([c.std(ddof=1) if len(c) > 1 else np.nan for c in columns])
 
 
-def _deviation(values: np.ndarray) -> list[float]:
-    columns = (column[~np.isnan(column)] for column in values.T)
-    return [float(c.std(ddof=1)) if len(c) > 1 else np.nan for c in columns]
-
-
-def _weights(
-    reader: MoleculeReader, parsed: list[ParsedRow], kept: list[list[int]]
-) -> np.ndarray | None:
-    """Return the weight of each structure: the sum over its rows."""
+def _weights(reader: MoleculeReader, parsed: list[ParsedRow]) -> np.ndarray | None:
+    """Return the weight of each row; None without a column of weights."""
     column = reader.columns.weight
     if column is None:
         return None
-    weights = [parse_number(reader.cell(row.row, column)) for row in parsed]
-    for weight, row in zip(weights, parsed, strict=True):
+    weights = []
+    for row in parsed:
+        cell = reader.cell(row.row, column)
+        weight = parse_number(cell)
         if weight is None or weight < 0:
-            cell = reader.cell(row.row, column)
             raise DataError(
                 f"Weights must be numbers from 0 on. Got {cell!r} in "
                 f"{reader.source.unit} {row.row.line}."
             )
-    return np.array([sum(weights[k] or 0.0 for k in rows) for rows in kept])
+        weights.append(weight)
+    return np.array(weights)
 
 
-def _splits(
-    reader: MoleculeReader, parsed: list[ParsedRow], kept: list[list[int]]
-) -> np.ndarray | None:
-    """Return the user's split of each structure: that of its first row."""
+def _splits(reader: MoleculeReader, parsed: list[ParsedRow]) -> list[str] | None:
+    """Return the user's split of each row; None without a column of splits."""
     column = reader.columns.split
     if column is None:
         return None
-    cells = [clean_cell(reader.cell(parsed[rows[0]].row, column)) for rows in kept]
+    cells = [clean_cell(reader.cell(row.row, column)) for row in parsed]
     unknown = {c for c in cells if c is not None and c.lower() not in SPLIT_ALIASES}
     if unknown:
         raise DataError(
-            f"Splits must be train, val or test. Got {sorted(unknown)[0]!r} in the "
-            f"column {column!r}."
+            f"Splits must be train, val or test. Got {min(unknown)!r} in the column "
+            f"{column!r}. Name another one with --splits-column."
         )
-    return np.array([SPLIT_ALIASES.get((c or "").lower(), "") for c in cells])
+    return [SPLIT_ALIASES.get((cell or "").lower(), "") for cell in cells]

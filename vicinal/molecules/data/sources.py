@@ -1,7 +1,7 @@
 """Files and tables of molecules, read in blocks of rows.
 
 =======================  =============================================================
-.csv .tsv .txt           cells split by commas, semicolons, tabs or bars, with a header
+.csv .tsv .txt           cells split by commas, semicolons, tabs or bars
 .smi .smiles .ism        a structure and a name per line
 .sdf .mol                records of RDKit, whose properties are columns
 .parquet                 if pyarrow is installed
@@ -22,15 +22,19 @@ from typing import Any, NamedTuple, Protocol
 
 from rdkit import Chem, rdBase
 
+from vicinal.core.data.labels import is_missing, parse_number
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.tables.text_files import (
+    GZIP,
+    TextFormat,
     check_exists,
     damage_as_data_error,
     open_text,
     read_format,
 )
-from vicinal.molecules.data.columns import hold_structures, letters
+from vicinal.molecules.data.columns import SAMPLED_CELLS, STRUCTURE_NAMES, letters
+from vicinal.molecules.data.parse import parse_molecule
 
 ROWS_PER_BLOCK = 10_000
 SAMPLED_ROWS = 1000
@@ -42,6 +46,9 @@ TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
 
 STRUCTURE, NAME = "smiles", "name"
 """columns of files without a header"""
+
+ONE_COLUMN = "\x1f"
+"""separator of tables of one column: no text has it"""
 
 
 class Row(NamedTuple):
@@ -63,6 +70,9 @@ class Source(Protocol):
 
     unit: str
     """what a row is called: line, row or record"""
+
+    structure: str | None
+    """the column of structures; None: to be found"""
 
     notes: list[str]
 
@@ -117,23 +127,30 @@ def _read_parquet(path: Path) -> Any:
 
 
 class TextSource:
-    """A table of text with a header."""
+    """A table of text, with a header or without."""
 
     unit = "line"
 
     def __init__(self, path: Path) -> None:
         self.path, self.notes = path, list[str]()
+        self.structure: str | None = None
         form = read_format(path, "smiles[,target]")
         self._skipped = form.num_skipped
-        width = max(map(len, form.rows[:SAMPLED_ROWS]))
-        # one column: SMILES and a name after a space are one cell
-        self._separator = form.separator if form.separator != "::" else None
-        if self._separator is None and len(form.rows[0]) == 1 < width:
-            width = 1
-        first = form.rows[0]
-        self._has_header = not any(hold_structures([cell]) for cell in first)
-        self.names = first if self._has_header else self._default_names(width)
-        if not self._has_header:
+        self._separator = self._find_separator(form)
+        rows = self._first_rows(form)
+        commented = next((c.lstrip("#% ") for c in form.comments), "")
+        header = next(self._cells([commented]), [])
+        self._has_header = False
+        if len(header) == len(rows[0]) and has_usual_name(header):
+            self.names = header
+        elif is_header(rows):
+            self._has_header, self.names = True, rows[0]
+        else:
+            width = len(rows[0])
+            self.names = [f"column {k + 1}" for k in range(width)]
+            self.names = [STRUCTURE] if width == 1 else self.names
+            column = structure_column(rows)
+            self.structure = None if column is None else self.names[column]
             self.notes.append(f"{path.name} has no header: {', '.join(self.names)}")
         repeated = [name for k, name in enumerate(self.names) if name in self.names[:k]]
         if repeated:
@@ -141,41 +158,94 @@ class TextSource:
                 f"{path} has two columns {repeated[0]!r}. Rename one in the header."
             )
 
-    def _default_names(self, width: int) -> list[str]:
-        if width == 1:
-            return [STRUCTURE]
-        return [f"column {k + 1}" for k in range(width)]
+    @staticmethod
+    def _find_separator(form: TextFormat) -> str:
+        """Return what splits cells; a mark that no text has for one column.
+
+        Spaces split cells only where all rows have as many as the header, which has a
+        usual name: a name may follow a SMILES behind a space.
+        """
+        if form.separator not in (None, "::"):
+            return form.separator or ""
+        widths = {len(row) for row in form.rows}
+        is_even = form.separator is None and len(widths) == 1 < max(widths)
+        return " " if is_even and has_usual_name(form.rows[0]) else ONE_COLUMN
+
+    def _first_rows(self, form: TextFormat) -> list[list[str]]:
+        with damage_as_data_error(self.path), open_text(self.path) as file:
+            for _ in range(form.num_skipped):
+                file.readline()
+            return [*islice(self._cells(file), SAMPLED_ROWS)] or [[""]]
+
+    def _cells(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        """Yield the cells of rows, without empty ones at the end."""
+        for cells in csv.reader(lines, delimiter=self._separator, strict=True):
+            while len(cells) > 1 and not cells[-1].strip():
+                cells.pop()
+            yield [cell.strip() for cell in cells]
 
     def rows(self) -> Iterator[Row]:
         width = len(self.names)
         with damage_as_data_error(self.path), open_text(self.path) as file:
             for _ in range(self._skipped):
                 file.readline()
-            if self._separator is None:
-                lines: Iterable[list[str]] = ([line.strip()] for line in file)
-                reader = None
-            else:
-                lines = reader = csv.reader(file, delimiter=self._separator)
-            for number, cells in enumerate(lines, 1):
-                if number == 1 and self._has_header:
-                    continue
-                line = self._skipped + (number if reader is None else reader.line_num)
-                yield self._row(line, cells, width)
+            reader = _CountedLines(file)
+            for number, cells in enumerate(self._cells(reader), 1):
+                if number > 1 or not self._has_header:
+                    yield self._row(self._skipped + reader.count, cells, width)
 
     @staticmethod
     def _row(line: int, cells: list[str], width: int) -> Row:
-        if len(cells) == width:
-            return Row(line, cells)
-        if not cells:
-            return Row(line, [""] * width)
+        padded = (cells + [""] * width)[:width]
+        if len(cells) <= width:  # empty cells at the end are not there
+            return Row(line, padded)
         problem = f"has {pluralize(len(cells), 'cell')}, the header {width}"
-        return Row(line, (cells + [""] * width)[:width], problem)
+        return Row(line, padded, problem)
+
+
+class _CountedLines:
+    """The lines of a file, and the number of those that were read."""
+
+    def __init__(self, file: Iterable[str]) -> None:
+        self._file, self.count = file, 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._file:
+            self.count += 1
+            yield line
+
+
+def has_usual_name(cells: Sequence[str]) -> bool:
+    """Return whether a cell is a usual name of a column of structures."""
+    return any(letters(c) in STRUCTURE_NAMES or "smiles" in letters(c) for c in cells)
+
+
+def is_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first row of a table names its columns.
+
+    It does unless it has a number, or a molecule where other rows have molecules too.
+    """
+    if has_usual_name(rows[0]):
+        return True
+    is_data = any(parse_number(cell) is not None for cell in rows[0])
+    return not is_data and structure_column(rows) is None
+
+
+def structure_column(rows: Sequence[Sequence[str]]) -> int | None:
+    """Return the first column of molecules, in the first row and in half of others."""
+    for k, cell in enumerate(rows[0]):
+        others = [row[k] for row in rows[1:][:SAMPLED_CELLS] if k < len(row)]
+        readable = [other for other in others if parse_molecule(other).mol is not None]
+        if parse_molecule(cell).mol is not None and 2 * len(readable) >= len(others):
+            return k
+    return None
 
 
 class SmilesSource:
     """A structure and, behind a space or tab, a name per line."""
 
     unit = "line"
+    structure: str | None = STRUCTURE
 
     def __init__(self, path: Path) -> None:
         self.path, self.names, self.notes = path, [STRUCTURE, NAME], list[str]()
@@ -195,38 +265,69 @@ class RecordSource:
     """Records of an SD file; the properties of the first ones are columns."""
 
     unit = "record"
+    structure: str | None = STRUCTURE
 
     def __init__(self, path: Path) -> None:
         self.path, self.notes = path, list[str]()
         properties = dict[str, None]()
-        for mol in islice(self._records(), SAMPLED_ROWS):
-            if mol is not None:
-                properties |= dict.fromkeys(mol.GetPropNames())
-        self.names = [STRUCTURE, NAME, *(p for p in properties if p != STRUCTURE)]
+        for _, named in islice(self._records(), SAMPLED_ROWS):
+            properties |= dict.fromkeys(named)
+        self.names = [STRUCTURE, NAME]
+        self.names += [name for name in properties if name not in self.names]
 
-    def _records(self) -> Iterator[Any]:
-        opened = gzip.open if self.path.suffix.lower() == ".gz" else open
-        with opened(self.path, "rb") as file, rdBase.BlockLogs():
-            if ".mol" in [suffix.lower() for suffix in self.path.suffixes]:
-                yield Chem.MolFromMolBlock(file.read().decode(errors="replace"))
-                return
-            yield from Chem.ForwardSDMolSupplier(file)
+    def _records(self) -> Iterator[tuple[Any, dict[str, str]]]:
+        """Yield the molecule of each record, unless there is none, and its properties.
+
+        What RDKit cannot read as a molecule is read again without its checks, which say
+        why.
+        """
+        supplier = Chem.SDMolSupplier()
+        for text in self._texts():
+            mol: Any = None
+            with rdBase.BlockLogs():
+                supplier.SetData(text)
+                mol = next(iter(supplier), None)
+                if mol is None:
+                    supplier.SetData(text, sanitize=False)
+                    mol = next(iter(supplier), None)
+            named = dict[str, str]()
+            if mol is not None:
+                named = {k: mol.GetProp(k) for k in mol.GetPropNames()}
+                named[NAME] = mol.GetProp("_Name") if mol.HasProp("_Name") else ""
+            yield mol, named
+
+    def _texts(self) -> Iterator[str]:
+        """Yield the text of each record."""
+        with damage_as_data_error(self.path):
+            opened = gzip.open if is_gzipped(self.path) else open
+            lines: list[str] = []
+            with opened(self.path, "rt", encoding="utf-8", errors="replace") as file:
+                for line in file:
+                    lines.append(line)
+                    if line.startswith("$$$$"):
+                        yield "".join(lines)
+                        lines = []
+            if any(line.strip() for line in lines):
+                yield "".join(lines)
 
     def rows(self) -> Iterator[Row]:
-        for number, mol in enumerate(self._records(), 1):
-            if mol is None:
-                blank = [None] * len(self.names)
-                yield Row(number, blank, "cannot be read as a record of an SD file")
-                continue
-            name = mol.GetProp("_Name") if mol.HasProp("_Name") else ""
-            cells = [mol.GetProp(k) if mol.HasProp(k) else None for k in self.names[2:]]
-            yield Row(number, [mol, name, *cells])
+        for number, (mol, named) in enumerate(self._records(), 1):
+            cells = [mol, *(named.get(name) for name in self.names[1:])]
+            problem = "" if mol is not None else "cannot be read as a record"
+            yield Row(number, cells, problem)
+
+
+def is_gzipped(path: Path) -> bool:
+    """Return whether a file begins like one that is gzipped."""
+    with path.open("rb") as file:
+        return file.read(2) == GZIP
 
 
 class FrameSource:
     """A DataFrame."""
 
     unit = "row"
+    structure: str | None = None
 
     def __init__(self, frame: Any) -> None:
         self.frame, self.notes = frame, list[str]()
@@ -241,6 +342,7 @@ class ListSource:
     """A list of structures: SMILES, InChI or molecules of RDKit."""
 
     unit = "row"
+    structure: str | None = STRUCTURE
 
     def __init__(self, structures: list[Any]) -> None:
         self.structures, self.names = structures, [STRUCTURE]
@@ -251,8 +353,28 @@ class ListSource:
 
 
 def first_cells(source: Source) -> dict[str, list[Any]]:
-    """Return the cells of the first rows, by column; NoDataError if there are none."""
-    rows = [row for row in islice(source.rows(), SAMPLED_ROWS) if not row.problem]
-    if not rows:
-        raise NoDataError("There are no rows of molecules.")
-    return {name: [row.cells[k] for row in rows] for k, name in enumerate(source.names)}
+    """Return the cells of the first rows, by column; NoDataError if there are none.
+
+    Of a column that is blank there, the first cells that are not.
+    """
+    rows = [*islice(source.rows(), SAMPLED_ROWS)]
+    usable = [row for row in rows if not row.problem]
+    if not usable:
+        first = f" The first: {source.unit} {rows[0].line} {rows[0].problem}."
+        raise NoDataError(f"There are no rows of molecules.{first if rows else ''}")
+    cells = {k: [row.cells[n] for row in usable] for n, k in enumerate(source.names)}
+    blank = [name for name in cells if not any(map(_has_content, cells[name]))]
+    if blank and len(rows) == SAMPLED_ROWS:
+        for row in source.rows():
+            for name in blank:
+                cell = row.cells[source.names.index(name)]
+                if _has_content(cell):
+                    cells[name].append(cell)
+            blank = [k for k in blank if len(cells[k]) < len(usable) + SAMPLED_CELLS]
+            if not blank:
+                break
+    return cells
+
+
+def _has_content(cell: Any) -> bool:
+    return not is_missing(cell) and (not isinstance(cell, str) or cell.strip() != "")
