@@ -14,14 +14,7 @@ import numpy as np
 from rdkit import Chem, rdBase
 
 from vicinal.core.data.csv_tables import clean_cell
-from vicinal.core.data.labels import (
-    SPLIT_ALIASES,
-    Task,
-    mostly_numbers,
-    parse_number,
-    remove_unlabelled,
-    replace_decimal_commas,
-)
+from vicinal.core.data.labels import SPLIT_ALIASES, Task, parse_number
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
@@ -34,6 +27,11 @@ from vicinal.molecules.data.sources import (
     Source,
     first_cells,
     open_source,
+)
+from vicinal.molecules.data.targets import (
+    choose_task,
+    clean_targets,
+    convert_targets,
 )
 from vicinal.molecules.settings import MoleculeColumns
 
@@ -128,8 +126,8 @@ def read_molecules(
     y = None if y is None else _target_array(y)
     names = _target_names(reader, y)
     molecules = _read_rows(reader, y, len(names))
-    cells, target_notes = _clean_targets(molecules.cells, names, task)
-    targets, classes, bad = _convert_targets(cells, _choose_task(cells, task))
+    cells, target_notes = clean_targets(molecules.cells, names, task)
+    targets, classes, bad = convert_targets(cells, choose_task(cells, task))
     blank = [k for k, row in enumerate(cells) if names and not any(map(_is_given, row))]
     bad |= dict.fromkeys(blank, "has no target")
     quarantined = molecules.quarantined
@@ -254,84 +252,6 @@ def _count_notes(counts: Counter[str], total: int) -> list[str]:
     return [
         f"{count:,} of {total:,} molecules: {kind}" for kind, count in kinds.items()
     ]
-
-
-# --- targets -------------------------------------------------------------------------
-
-
-def _choose_task(cells: np.ndarray, task: Task) -> str:
-    if task == "multilabel":
-        raise DataError(
-            "Molecules have targets and no lists of labels. Name columns of 0 and 1 "
-            "with --target-columns, and use --task classification."
-        )
-    if task != "auto" or not cells.size:
-        return "classification" if task == "auto" else task
-    kinds = {_kind_of_target(column) for column in cells.T}
-    if len(kinds) > 1:
-        raise DataError(
-            "Some targets are classes and some are numbers. Name those of one kind "
-            "with --target-columns, or choose with --task."
-        )
-    return kinds.pop()
-
-
-def _clean_targets(
-    cells: np.ndarray, names: list[str], task: Task
-) -> tuple[np.ndarray, list[str]]:
-    """Return targets with points for decimal commas, None for `unknown`; and notes."""
-    cleaned, notes = cells.copy(), []
-    for t, name in enumerate(names):
-        column, found = remove_unlabelled(cells[:, t].tolist(), task)
-        if task != "classification":
-            column, commas = replace_decimal_commas(column)
-            found += commas
-        cleaned[:, t] = column
-        notes += [f"{name}: {note}" for note in found]
-    return cleaned, notes
-
-
-def _kind_of_target(cells: np.ndarray) -> str:
-    column = cells.tolist()
-    if mostly_numbers(column):
-        return "regression"
-    numbers = {parse_number(cell) for cell in column if cell is not None}
-    whole = None in numbers or all(float(v or 0).is_integer() for v in numbers)
-    return "classification" if whole else "regression"
-
-
-def _convert_targets(
-    cells: np.ndarray, task: str
-) -> tuple[np.ndarray, list[tuple[str, ...]], dict[int, str]]:
-    """Return targets [N, T], the classes of each, and reasons against rows."""
-    targets = np.full(cells.shape, np.nan)
-    bad: dict[int, str] = {}
-    classes: list[tuple[str, ...]] = []
-    for t, column in enumerate(cells.T):
-        if task == "regression":
-            for k, cell in enumerate(column):
-                value = None if cell is None else parse_number(cell)
-                if cell is not None and value is None:
-                    bad.setdefault(k, f"the target {cell!r} is not a number")
-                targets[k, t] = np.nan if value is None else value
-            continue
-        names = [None if cell is None else _class_name(cell) for cell in column]
-        found = sorted({name for name in names if name is not None}, key=_class_order)
-        classes.append(tuple(found))
-        position = {name: k for k, name in enumerate(found)}
-        targets[:, t] = [np.nan if n is None else position[n] for n in names]
-    return targets, classes, bad
-
-
-def _class_name(cell: str) -> str:
-    """Return the name of a class: 1.0 beside blanks is 1."""
-    value = parse_number(cell)
-    return str(int(value)) if value is not None and value.is_integer() else cell
-
-
-def _class_order(name: str) -> tuple[float, str]:
-    value = parse_number(name)
-    return (float("inf") if value is None else value, name)
 
 
 # --- replicates ----------------------------------------------------------------------
