@@ -1,7 +1,8 @@
 """Groups of molecules that stay in one split: compounds, scaffolds and clusters.
 
-A model is to be used on other molecules than those it was trained on. Random splits
-hold near copies of the training molecules; these groups say what "other" means.
+A model is used on molecules that differ from those it was trained on, while a random
+split tests it on near copies of them. Groups make the test molecules as different as
+the new ones will be.
 
 =========  ==========================================================================
 scaffold   molecules of one scaffold; those without a ring by cluster, since they have

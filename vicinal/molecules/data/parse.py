@@ -59,31 +59,7 @@ SOLVENTS = (
 """SMILES of solvents that crystals hold"""
 
 NOT_METALS = frozenset(
-    (
-        1,
-        2,
-        5,
-        6,
-        7,
-        8,
-        9,
-        10,
-        14,
-        15,
-        16,
-        17,
-        18,
-        32,
-        33,
-        34,
-        35,
-        36,
-        52,
-        53,
-        54,
-        85,
-        86,
-    )
+    {1, 2, *range(5, 11), *range(14, 19), *range(32, 37), 52, 53, 54, 85, 86}
 )
 """atomic numbers of elements that are no metals"""
 

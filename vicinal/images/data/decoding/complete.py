@@ -211,7 +211,7 @@ def _has_same_pixels(image: Image.Image, data: bytes) -> bool:
             scale = round(other.width / image.width)
             other.draft(None, (other.width // scale, other.height // scale))
         other.load()
-    except Exception:  # decoders raise various errors on damaged bytes
+    except (OSError, SyntaxError, ValueError, RuntimeError):  # damaged, by its format
         return False
     return other.size != image.size or other.tobytes() == image.tobytes()
 
