@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, log_loss, mean_squared_error
 from sklearn.utils.class_weight import compute_class_weight
 
+from vicinal.core.data.class_names import class_index, class_row
 from vicinal.core.objective import (
     MultiLabel,
+    MultiNumeric,
     Numeric,
     Objective,
     SingleLabel,
-    class_index,
-    class_row,
     from_dict,
     split_labels,
     to_dict,
@@ -292,3 +292,41 @@ def test_a_class_that_the_model_lacks_is_refused():
     message = r"against must be None: the model predicts a number.*Got 'dog'"
     with pytest.raises(SettingError, match=message):
         class_index((), "dog", "against")
+
+
+# --- several numbers, and targets that are not known -------------------------------
+
+
+SIZES = MultiNumeric(("width", "height"), (1.0, 20.0), (2.0, 5.0))
+NAN = float("nan")
+
+
+def test_several_numbers_are_standardised_each():
+    y = np.array([[1.0, 25.0], [3.0, NAN]])
+    logits = torch.tensor([[0.5, 1.0], [1.0, 9.0]])
+    # errors 0.5, 0 and 0; the unknown height is no part of the mean
+    assert SIZES.loss(logits, torch.from_numpy(y)) == pytest.approx(0.25 / 3)
+    np.testing.assert_allclose(SIZES.predict(logits), [[2, 25], [3, 65]])
+    np.testing.assert_allclose(SIZES.distance(y, y + np.array([2.0, 5.0])), [1, 1])
+    assert SIZES.metric_value(y, y + np.array([1.0, 5.0])) == pytest.approx(
+        (0.5 + 1) / 2
+    )
+    assert isnan(SIZES.distance(np.array([[NAN, NAN]]), np.zeros((1, 2)))[0])
+
+
+def test_several_numbers_have_the_means_of_what_is_known():
+    y = np.array([[1.0, NAN], [3.0, 10.0], [5.0, 30.0]])
+    found = MultiNumeric.from_targets(["a", "b"], y)
+    assert found.means == (3.0, 20.0)
+    assert found.stds == pytest.approx((np.sqrt(8 / 3), 10.0))
+    assert from_dict(json.loads(json.dumps(to_dict(found)))) == found
+    assert found.constant_baseline(y).tolist() == [3.0, 20.0]
+
+
+def test_unknown_labels_are_no_part_of_the_loss():
+    logits = torch.tensor([[2.0, -1.0, 0.5], [0.3, 1.0, -2.0]])
+    y = torch.tensor([[1.0, NAN, 0.0], [NAN, 1.0, 0.0]])
+    known = ~y.isnan()
+    expected = F.binary_cross_entropy_with_logits(logits[known], y[known])
+    torch.testing.assert_close(TAGS.loss(logits, y), expected)
+    assert TAGS.loss(logits, torch.full_like(y, NAN)) == 0

@@ -23,7 +23,7 @@ MIN_GROUPS = 10
 PROPORTIONS = {"accuracy", "f1_micro", "f1_macro", "all_labels_right"}
 """metrics that are proportions, shown in percent"""
 
-LOWER_IS_BETTER = {"mae", "rmse"}
+LOWER_IS_BETTER = {"mae", "rmse", "nrmse"}
 
 Groups = np.ndarray | None
 """[N] group numbers of examples; None: all are independent"""

@@ -1,10 +1,11 @@
-"""Objectives: single-label and multi-label classification, and regression.
+"""Objectives: classification with one or several labels, regression of one or several
+numbers.
 
 An objective encodes labels as targets, and defines the loss, the predictions and the
 metric.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from vicinal.core import metrics
 from vicinal.core.data.labels import Kind
 from vicinal.core.metrics import Groups, Score
 from vicinal.core.storage.schema import ListOf, Number, Object, OneOf, Text
-from vicinal.errors import ClassError, DataError, SettingError, suggest_names
+from vicinal.errors import ClassError, DataError
 
 NO_LABEL = "-"
 """the label of an example without any label (multi-label)"""
@@ -106,7 +107,10 @@ class SingleLabel:
 
 @dataclass(frozen=True)
 class MultiLabel:
-    """Any number of K labels per example: K sigmoids and binary cross-entropy."""
+    """Any number of K labels per example: K sigmoids and binary cross-entropy.
+
+    A target that is NaN is unknown: it is not part of the loss.
+    """
 
     classes: tuple[str, ...]
     weights: tuple[float, ...] = ()
@@ -132,7 +136,13 @@ class MultiLabel:
 
     def loss(self, logits: Tensor, y: Tensor) -> Tensor:
         weight = logits.new_tensor(self.weights) if self.weights else None
-        return F.binary_cross_entropy_with_logits(logits, y, pos_weight=weight)
+        loss = F.binary_cross_entropy_with_logits
+        if not y.isnan().any():
+            return loss(logits, y, pos_weight=weight)
+        known = y.nan_to_num()
+        return mean_of_known(
+            loss(logits, known, pos_weight=weight, reduction="none"), y
+        )
 
     def batch_weight(self, y: Tensor) -> float:
         """Return the weight of a batch's mean loss in a mean over batches."""
@@ -272,7 +282,88 @@ class Numeric:
         return self
 
 
-Objective = SingleLabel | MultiLabel | Numeric
+@dataclass(frozen=True)
+class MultiNumeric:
+    """T numbers per example: squared errors on the standardised targets.
+
+    A target that is NaN is unknown: it is not part of the loss.
+    """
+
+    names: tuple[str, ...]
+    means: tuple[float, ...]
+    stds: tuple[float, ...]
+    classes: tuple[str, ...] = field(default=(), repr=False)
+
+    kind: ClassVar[Kind] = "multi_numeric"
+    metric: ClassVar[str] = "nrmse"
+    distance_name: ClassVar[str] = "mean squared standardised error"
+
+    @property
+    def outputs(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def from_targets(cls, names: Collection[str], y: np.ndarray) -> "MultiNumeric":
+        """Return the objective of targets y [N, T], as `Numeric.from_targets`."""
+        each = [Numeric.from_targets(column[~np.isnan(column)]) for column in y.T]
+        means, stds = tuple(k.mean for k in each), tuple(k.std for k in each)
+        return cls(tuple(names), means, stds)
+
+    def encode(self, labels: Collection[Any]) -> np.ndarray:
+        return np.asarray(labels, dtype=np.float64)
+
+    def standardize(self, y: np.ndarray) -> np.ndarray:
+        """Return targets [N, T] in standard deviations from their means."""
+        return (y - np.array(self.means)) / np.array(self.stds)
+
+    def loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        z = (y - y.new_tensor(self.means)) / y.new_tensor(self.stds)
+        errors = (logits - z.nan_to_num().to(logits.dtype)) ** 2
+        return mean_of_known(errors, y)
+
+    def batch_weight(self, y: Tensor) -> float:
+        """Return the weight of a batch's mean loss in a mean over batches."""
+        return float(len(y))
+
+    def predict(self, logits: Tensor) -> np.ndarray:
+        """Return numbers [N, T] in the units of the targets."""
+        z = logits.double().numpy()
+        return z * np.array(self.stds) + np.array(self.means)
+
+    def decide(self, predicted: np.ndarray) -> np.ndarray:
+        return predicted
+
+    def distance(self, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Return mean squared standardised errors [N]; NaN without any target."""
+        return row_mean(((predicted - y) / np.array(self.stds)) ** 2)
+
+    def decode(self, predicted: np.ndarray) -> list[list[float]]:
+        return predicted.tolist()
+
+    def metric_value(self, y: np.ndarray, predicted: np.ndarray) -> float:
+        """Return the root mean squared standardised error, averaged over targets."""
+        errors = ((predicted - y) / np.array(self.stds)) ** 2
+        return float(np.sqrt(row_mean(errors.T)).mean())
+
+    def score(
+        self, y: np.ndarray, decisions: np.ndarray, groups: Groups = None
+    ) -> Score:
+        return metrics.bootstrap("nrmse", self.metric_value, y, decisions, groups)
+
+    def secondary_scores(
+        self, y: np.ndarray, decisions: np.ndarray, groups: Groups = None
+    ) -> list[Score]:
+        return []
+
+    def constant_baseline(self, y: np.ndarray) -> np.ndarray:
+        """Return the means [T], the constants of least squared error."""
+        return np.array(self.means)
+
+    def with_class_weights(self, y: np.ndarray) -> "MultiNumeric":
+        return self
+
+
+Objective = SingleLabel | MultiLabel | Numeric | MultiNumeric
 
 CLASSES = ListOf(Text(), 1, unique=True)
 SCHEMA = OneOf(
@@ -294,13 +385,34 @@ SCHEMA = OneOf(
                 "classes": ListOf(Text(), 0, 0),
             }
         ),
+        "multi_numeric": Object(
+            {
+                "names": ListOf(Text(), 1, unique=True),
+                "means": ListOf(Number(-10 * MAX_TARGET, 10 * MAX_TARGET), 1),
+                "stds": ListOf(Number(above=0, high=10 * MAX_TARGET), 1),
+                "classes": ListOf(Text(), 0, 0),
+            }
+        ),
     },
 )
 """schema of what `to_dict` returns"""
 
-KINDS: dict[str, type[SingleLabel] | type[MultiLabel] | type[Numeric]] = {
-    kind.kind: kind for kind in (SingleLabel, MultiLabel, Numeric)
+KINDS: dict[str, Callable[..., Objective]] = {
+    kind.kind: kind for kind in (SingleLabel, MultiLabel, Numeric, MultiNumeric)
 }
+
+
+def mean_of_known(losses: Tensor, y: Tensor) -> Tensor:
+    """Return the mean of losses [N, K] whose target y [N, K] is not NaN; 0 for none."""
+    known = ~y.isnan()
+    return (losses * known).sum() / known.sum().clamp(min=1)
+
+
+def row_mean(values: np.ndarray) -> np.ndarray:
+    """Return the mean of each row of values [N, K] but for NaN; NaN where all are."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0).sum(axis=1)
+    return np.where(known.any(axis=1), total, np.nan) / np.maximum(known.sum(axis=1), 1)
 
 
 def split_labels(label: Any) -> list[str]:
@@ -334,28 +446,3 @@ def _check_names(labels: Any, classes: dict[str, int]) -> None:
 def _list(names: list[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:20])
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-
-
-def class_row(objective: Objective, target: str | None, predicted: Any) -> int:
-    """Return the row of the class to explain; 0 for a number.
-
-    target: None for the predicted class. predicted: [K] probabilities.
-    """
-    if target is not None:
-        return class_index(objective.classes, target)
-    return int(np.argmax(predicted)) if objective.classes else 0
-
-
-def class_index(classes: tuple[str, ...], name: str, parameter: str = "target") -> int:
-    """Return the index of the class that a parameter names.
-
-    ClassError for an unknown class, SettingError where the model predicts a number.
-    """
-    if name in classes:
-        return classes.index(name)
-    if not classes:
-        raise SettingError(
-            f"{parameter} must be None: the model predicts a number, not a class. Got "
-            f"{name!r} instead."
-        )
-    raise ClassError(f"There is no class {name!r}. {suggest_names(name, classes)}")

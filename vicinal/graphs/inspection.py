@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from vicinal.core.objective import Numeric, class_row
+from vicinal.core.data.class_names import class_row
+from vicinal.core.objective import Numeric
 from vicinal.core.report.finding import Finding
 from vicinal.core.text import class_label, format_percent
 from vicinal.errors import NoDataError, SettingError, suggest_names

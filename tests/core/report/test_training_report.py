@@ -25,6 +25,7 @@ class Trained:
     random_state = 7
     model_description = "the linear baseline"
     linear_description = "linear model, penalty 0.1"
+    baseline_name = "linear baseline"
 
     def get_params(self) -> dict[str, Any]:
         return {"random_state": 7}

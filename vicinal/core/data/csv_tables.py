@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vicinal.core.data.labels import is_missing, parse_number
-from vicinal.core.storage.files import write_text
+from vicinal.core.storage.files import replace_file, write_text
 from vicinal.errors import DataError, NoDataError, suggest_names
 
 EMPTY = frozenset({"", "nan", "none", "null", "n/a", "na", "<na>", "#n/a", "\\n"})
@@ -118,9 +118,27 @@ def write_csv(path: Path, frame: Any, *, escape: bool = True) -> None:
     escape: for a table that people open, texts that a spreadsheet would run as formulas
     get a leading apostrophe (`escape_formula`).
     """
-    if escape:
-        frame = frame.rename(columns=escape_formula).apply(_escape_column)
-    write_text(path, frame.to_csv(index=False))
+    write_text(path, (_escape_cells(frame) if escape else frame).to_csv(index=False))
+
+
+def write_csv_in_parts(path: Path, frames: Iterable[Any]) -> None:
+    """Write tables of the same columns one after the other, as `write_csv`.
+
+    One of them is in memory at a time.
+    """
+
+    def write(temporary: Path) -> None:
+        with temporary.open(
+            "w", newline="", encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            for k, frame in enumerate(frames):
+                _escape_cells(frame).to_csv(file, index=False, header=not k)
+
+    replace_file(path, write)
+
+
+def _escape_cells(frame: Any) -> Any:
+    return frame.rename(columns=escape_formula).apply(_escape_column)
 
 
 def _escape_column(column: Any) -> Any:

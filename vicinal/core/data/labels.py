@@ -11,11 +11,12 @@ import numpy as np
 from vicinal.core.domain import Task
 from vicinal.errors import DataError
 
-Kind = Literal["single_label", "multi_label", "numeric", "none"]
+Kind = Literal["single_label", "multi_label", "numeric", "multi_numeric", "none"]
 TASK_OF_KIND: dict[Kind, str] = {
     "single_label": "classification",
     "multi_label": "multilabel",
     "numeric": "regression",
+    "multi_numeric": "regression",
     "none": "none",
 }
 
@@ -61,6 +62,7 @@ def describe_task(kind: Kind, unit: str, labels: np.ndarray | None = None) -> st
         "single_label": f"one class per {unit}",
         "multi_label": f"several classes per {unit}",
         "numeric": f"a number per {unit}",
+        "multi_numeric": f"several numbers per {unit}",
         "none": "no labels",
     }[kind]
     if kind == "numeric" and labels is not None:

@@ -51,18 +51,21 @@ def warn_quarantined(
         first = quarantined[0]
         warnings.warn(
             f"{pluralize(len(quarantined), unit)} quarantined, for example "
-            f"{one_line(first.name)}: {one_line(first.reason)}. See the quarantine_ "
-            "attribute.",
+            f"{describe_row(first)}. See the quarantine_ attribute.",
             QuarantineWarning,
             stacklevel=stacklevel,
         )
 
 
+def describe_row(row: Quarantined) -> str:
+    """Return the name, if it has one, and the reason as text of one line."""
+    return ": ".join(map(one_line, filter(None, (row.name, row.reason))))
+
+
 def quarantine_lines(rows: Sequence[Quarantined], more: str) -> Iterator[str]:
     """Yield the first quarantined rows as text; more: what lists them all."""
     for row in rows[:MAX_LISTED]:
-        parts = filter(None, (row.name, row.reason))
-        yield "quarantined: " + ": ".join(map(one_line, parts))
+        yield f"quarantined: {describe_row(row)}"
     if len(rows) > MAX_LISTED:
         yield f"... and {len(rows) - MAX_LISTED:,} more ({more})"
 

@@ -183,6 +183,9 @@ class SupervisedModel(Estimator):
 
     fitted_type: ClassVar[type[FittedModel]]
 
+    baseline_name: ClassVar[str] = "linear baseline"
+    """what a network has to beat"""
+
     settings_: Any
     """validated settings of the last `fit`"""
 
@@ -282,7 +285,7 @@ class SupervisedModel(Estimator):
     @property
     def model_description(self) -> str:
         """Return what predicts: the linear baseline or the network."""
-        return self.network_name if self.final_networks else "the linear baseline"
+        return self.network_name if self.final_networks else f"the {self.baseline_name}"
 
     @property
     def linear_description(self) -> str:
@@ -291,7 +294,7 @@ class SupervisedModel(Estimator):
 
     @property
     def comparison_text(self) -> str:
-        """Return how the network compared with the linear baseline, in one sentence.
+        """Return how the network compared with the baseline, in one sentence.
 
         Empty where no network was trained, and for a loaded model.
         """

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from vicinal.core.compute.runtime import count_parameters
 from vicinal.core.data.csv_tables import write_csv
 from vicinal.core.data.labels import TASK_OF_KIND
-from vicinal.core.data.quarantine import Quarantined
+from vicinal.core.data.quarantine import Quarantined, describe_row
 from vicinal.core.data.splits import SPLITS
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.metrics import Score
@@ -87,6 +87,9 @@ class TrainingRun:
     domain: ClassVar[str]
     unit: ClassVar[str]
     """one example: image, node, pair, graph"""
+
+    compared_on: ClassVar[str] = "on the validation split"
+    """the examples on which a network is compared with the baseline"""
 
     epochs_between_lines: ClassVar[int] = 1
     """epochs from one that is printed to the next"""
@@ -187,10 +190,10 @@ class TrainingRun:
         """Describe the data, split them, fit and save the linear baseline."""
         yield from self.describe_data()
         if self.quarantined:
-            first = self.quarantined[0]
             yield (
                 f"{pluralize(len(self.quarantined), 'row')} quarantined (see "
-                f"data/quarantine.csv); the first: {first.name}: {first.reason}"
+                "data/quarantine.csv); the first: "
+                f"{describe_row(self.quarantined[0])}"
             )
         self.estimator.start_fit()
         self.estimator.fit_linear(self.data)
@@ -202,7 +205,7 @@ class TrainingRun:
         self.estimator.save(self.run.folder, overwrite=True)
         self.linear_seconds = time.monotonic() - self.started_at
         text = (
-            f"linear baseline after {self.linear_seconds:.1f} s "
+            f"{self.estimator.baseline_name} after {self.linear_seconds:.1f} s "
             f"({self.estimator.linear_description})"
         )
         if found is None:
@@ -229,9 +232,10 @@ class TrainingRun:
         yield from (f"note: {note}" for note in self.notes[noted:])
         if estimator.comparison_ is not None:
             number = len(first_epochs(estimator.history_))
+            networks, baseline = pluralize(number, "network"), estimator.baseline_name
             yield (
-                f"{pluralize(number, 'network')} against the linear baseline, on the "
-                f"validation split: {estimator.comparison_text}"
+                f"{networks} against the {baseline}, "
+                f"{self.compared_on}: {estimator.comparison_text}"
             )
         elif estimator.comparison_text:
             yield estimator.comparison_text

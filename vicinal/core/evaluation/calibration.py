@@ -21,7 +21,13 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from vicinal.core.objective import MultiLabel, Numeric, Objective, SingleLabel
+from vicinal.core.objective import (
+    MultiLabel,
+    MultiNumeric,
+    Numeric,
+    Objective,
+    SingleLabel,
+)
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 """bounds of T; perfectly separated examples would drive it to 0"""
@@ -46,7 +52,7 @@ def fit_temperature(
     T = 1 for regression, for fewer than MIN_EXAMPLES examples, and where T makes no
     difference. Class weights are not applied: probabilities are those of the examples.
     """
-    if isinstance(objective, Numeric) or len(y) < MIN_EXAMPLES:
+    if isinstance(objective, Numeric | MultiNumeric) or len(y) < MIN_EXAMPLES:
         return 1.0
     derivative = _nll_derivative(logits.double(), y, objective, careful)
     coldest, hottest = derivative(1 / MIN_TEMPERATURE), derivative(1 / MAX_TEMPERATURE)

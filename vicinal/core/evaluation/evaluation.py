@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from vicinal.core.storage.files import json_ready
 if TYPE_CHECKING:
     import pandas as pd
 
+
+Scored = Literal["test", "validation", "cross-validation"]
+"""examples that a model was not trained on"""
 
 MAX_OVERLAP = 0.05
 """fraction of the examples that may have been trained on for a verdict to be given"""
@@ -75,6 +78,9 @@ class Evaluation:
 
     constant_name: str = ""
     """the baseline that always predicts the same"""
+
+    scored: Scored = "test"
+    """the examples that the scores are of"""
 
     def with_training_overlap(self, count: int, note: str = "") -> "Evaluation":
         """Return the evaluation of a model trained on `count` of the examples.

@@ -58,9 +58,17 @@ def sign_test(
     groups: [N] group numbers of examples that are not independent; wins and losses are
     then counted by group.
     """
+    gain = _correctness(objective, y, ours) - _correctness(objective, y, theirs)
+    return sign_test_of_gains(gain, groups)
+
+
+def sign_test_of_gains(gain: np.ndarray, groups: np.ndarray | None = None) -> SignTest:
+    """Test whether more of the gains [N] of a model are positive than negative.
+
+    groups: as for `sign_test`, whose gains are summed.
+    """
     from scipy.stats import binomtest
 
-    gain = _correctness(objective, y, ours) - _correctness(objective, y, theirs)
     gain = _sum_by_group(gain, groups)
     wins, losses = int((gain > 0).sum()), int((gain < 0).sum())
     if not wins + losses:

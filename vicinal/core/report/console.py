@@ -168,6 +168,20 @@ class _Bar:
         return bar
 
 
+class Counter:
+    """A line at most every LOG_SECONDS, where the total is not known."""
+
+    def __init__(self, task: str) -> None:
+        self.task = task
+        self.printed_at = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self.printed_at >= LOG_SECONDS:
+            self.printed_at = now
+            print(f"{self.task}: {done:,}", file=sys.stderr, flush=True)
+
+
 class _Lines:
     """A line at most every LOG_SECONDS, for logs."""
 

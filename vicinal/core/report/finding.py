@@ -29,6 +29,9 @@ class Finding:
     html: Callable[[], str] | None = None
     """make a page; None: there is none"""
 
+    svg: Callable[[], str] | None = None
+    """make a drawing as SVG; None: it is the plot"""
+
     plot_name: str = ""
     """file name of the plot that is written without --output; "": none is"""
 
@@ -36,6 +39,8 @@ class Finding:
         """Write the plot or the page; SettingError where there is none."""
         if path.suffix.lower() == PAGE and self.html is not None:
             write_text(path, self.html())
+        elif path.suffix.lower() == ".svg" and self.svg is not None:
+            write_text(path, self.svg())
         elif path.suffix.lower() in PLOTS and self.draw is not None:
             save_figure(self.draw(), path)
         else:

@@ -28,7 +28,8 @@ def to_svg(figure: Any) -> str:
     return text[text.index("<svg") :]
 
 
-def _axes(width: float, height: float) -> tuple[Any, Any]:
+def make_axes(width: float, height: float) -> tuple[Any, Any]:
+    """Return an empty figure of this size in inches, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -43,7 +44,7 @@ def plot_curves(
     epochs: list[int], lines: dict[str, list[float]], title: str, best: int
 ) -> str:
     """Plot named lines over epochs; a vertical line marks the selected epoch."""
-    figure, axes = _axes(4.2, 2.6)
+    figure, axes = make_axes(4.2, 2.6)
     styles = zip(
         lines.items(), ((GREY, "--"), (BLUE, "-"), (ORANGE, ":")), strict=False
     )
@@ -60,7 +61,7 @@ def plot_curves(
 
 def plot_intervals(scores: dict[str, Score]) -> str:
     """Plot scores with their intervals; the first one, the model's, is blue."""
-    figure, axes = _axes(5.6, 0.7 + 0.36 * len(scores))
+    figure, axes = make_axes(5.6, 0.7 + 0.36 * len(scores))
     metric = next(iter(scores.values())).metric
     factor = 100 if metric in PROPORTIONS else 1
     for row, score in enumerate(scores.values()):
@@ -83,7 +84,7 @@ def plot_reliability(bins: list[Bin]) -> str:
     The area of a dot shows how many predictions are in its bin; the bar is the interval
     of their accuracy. A calibrated model lies on the diagonal.
     """
-    figure, axes = _axes(3.6, 3.2)
+    figure, axes = make_axes(3.6, 3.2)
     axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.8)
     total = sum(b.n for b in bins)
     for b in bins:

@@ -49,10 +49,18 @@ class Predictions(NamedTuple):
         """Return the predictions as JSON values."""
         return {
             "n": len(self.frame),
-            "predictions": self.frame.to_dict("records"),
+            "predictions": records(self.frame),
             "notes": list(self.notes),
             "quarantine": [row._asdict() for row in self.quarantined],
         }
+
+
+def records(frame: Any) -> list[dict[str, Any]]:
+    """Return the rows of a table as JSON values, without blank cells."""
+    return [
+        {name: value for name, value in row.items() if value == value and value != ""}
+        for row in frame.to_dict("records")
+    ]
 
 
 def prediction_lines(frame: Any, marks: Mapping[str, str]) -> Iterator[str]:
@@ -60,17 +68,29 @@ def prediction_lines(frame: Any, marks: Mapping[str, str]) -> Iterator[str]:
     names = [_name(row) for row in rows]
     width = min(40, max(map(len, names), default=0))
     for label, row in zip(names, rows, strict=True):
-        predicted = row.get("predicted", "")
-        is_number = isinstance(predicted, float)
-        value = f"{predicted:.4g}" if is_number else one_line(str(predicted))
-        sure = f"  {100 * row['probability']:5.1f} %" if "probability" in row else ""
-        more = "".join(f"  ({text})" for name, text in marks.items() if row.get(name))
-        yield f"{label:<{width}}  {value}{sure}{more}"
+        more = "".join(f"  ({text})" for k, text in marks.items() if row.get(k) is True)
+        yield f"{label:<{width}}  {_prediction(row)}{more}"
+
+
+def _prediction(row: dict[str, Any]) -> str:
+    """Return what is predicted: a class, a number, or several; or why nothing is."""
+    if row.get("reason"):
+        return f"- ({one_line(str(row['reason']))})"
+    sure = f"  {100 * row['probability']:5.1f} %" if "probability" in row else ""
+    if "predicted" not in row and not sure:  # a column for each target
+        values = {k: v for k, v in row.items() if isinstance(v, float)}
+        return "  ".join(f"{one_line(str(k))} {v:.4g}" for k, v in values.items())
+    predicted = row.get("predicted", "")
+    is_number = isinstance(predicted, float)
+    value = f"{predicted:.4g}" if is_number else one_line(str(predicted))
+    if "low" in row and row["low"] == row["low"]:
+        value += f" [{row['low']:.4g}, {row['high']:.4g}]"
+    return value + sure
 
 
 def _name(row: dict[str, Any]) -> str:
     if "source" not in row:
-        return one_line(str(row["id"]))
+        return one_line(str(row[next(iter(row))]))
     parts = (row[k] for k in ("source", "relation", "target") if k in row)
     return " - ".join(one_line(str(part)) for part in parts)
 

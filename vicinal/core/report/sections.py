@@ -7,13 +7,13 @@ this order, and adds blocks of its own.
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from vicinal.core.data.quarantine import Quarantined, describe_quarantine
 from vicinal.core.data.splits import SPLITS
-from vicinal.core.evaluation.evaluation import Evaluation
+from vicinal.core.evaluation.evaluation import Evaluation, Scored
 from vicinal.core.metrics import LOWER_IS_BETTER, PROPORTIONS, Score
 from vicinal.core.report.plots import plot_curves, plot_intervals, plot_reliability
 from vicinal.core.report.report import (
@@ -46,9 +46,6 @@ MAX_PAIRS = 8
 """most frequent confusions that are listed"""
 
 SCORE_COLUMNS = ["metric", "value", "low", "high", "n"]
-
-Scored = Literal["test", "validation", "cross-validation"]
-"""the examples that the scores are of"""
 
 
 # --- helpers --------------------------------------------------------------------------
@@ -151,9 +148,12 @@ METRIC_NAMES = {
     "f1_macro": "macro F1",
     "mae": "mean absolute error",
     "auroc": "AUROC",
+    "rmse": "RMSE",
+    "nrmse": "normalised RMSE",
 }
 METRIC_NOTES = {
     "f1_micro": "Micro F1 counts all labels together: 2 TP / (2 TP + FP + FN).",
+    "nrmse": "The mean over targets of RMSE / standard deviation; lower is better.",
 }
 
 
@@ -204,10 +204,10 @@ def results_section(
         score_table(rows),
     ]
     metric = evaluation.score.metric
-    if metric in LOWER_IS_BETTER:
-        blocks.append(Text("An error: lower is better."))
-    elif metric in METRIC_NOTES:
+    if metric in METRIC_NOTES:
         blocks.append(Text(METRIC_NOTES[metric]))
+    elif metric in LOWER_IS_BETTER:
+        blocks.append(Text("An error: lower is better."))
     blocks += calibration_blocks(evaluation, temperature)
     return Section(RESULTS, [*blocks, *extra, *warnings_as_text(evaluation.notes)])
 

@@ -62,7 +62,7 @@ def make_report(estimator: Any, results: RunResults) -> Report:
     found, unit, extra = results.evaluation, results.unit, results.extra
     linear = {}
     if results.linear_score is not None and estimator.final_networks:
-        linear = {"linear baseline": results.linear_score}
+        linear = {estimator.baseline_name: results.linear_score}
     ranking = [] if found is None else ranking_table(found)
     sections = [
         data_section(results.description, results.splits, notes=results.notes),
@@ -72,6 +72,7 @@ def make_report(estimator: Any, results: RunResults) -> Report:
             unit=unit,
             model=estimator.model_description,
             other_models=linear,
+            scored="test" if found is None else found.scored,
             temperature=estimator.temperature_,
             extra=[*extra.results, *ranking],
         ),
@@ -93,11 +94,12 @@ def _training_section(estimator: Any, results: RunResults) -> Section:
     """Show the curves of the first network; an ensemble is summarised in a line."""
     history = estimator.history_
     seconds = f"{results.linear_seconds:.1f} s"
-    text = f"Linear baseline after {seconds}: {estimator.linear_description}."
+    name = sentence(estimator.baseline_name).rstrip(".")
+    text = f"{name} after {seconds}: {estimator.linear_description}."
     before: list[Block] = [Text(text), *results.extra.training]
     if text := estimator.comparison_text:
         if estimator.comparison_ is not None:
-            text = f"Networks against the linear baseline: {text}"
+            text = f"Networks against the {estimator.baseline_name}: {text}"
         before.append(Text(sentence(text)))
     starts = first_epochs(history)
     if len(starts) > 1:

@@ -179,7 +179,9 @@ def _make_loss(y: np.ndarray, objective: Objective) -> _Loss:
         return _cross_entropy(torch.from_numpy(y), objective.outputs, weights)
     if isinstance(objective, MultiLabel):
         return _binary_cross_entropy(torch.from_numpy(y).float(), weights)
-    return _squared_error(torch.from_numpy(y), objective)
+    if isinstance(objective, Numeric):
+        return _squared_error(torch.from_numpy(y), objective)
+    raise TypeError("there is no linear model of several numbers")
 
 
 def _cross_entropy(y: Tensor, num_classes: int, weights: Tensor) -> _Loss:

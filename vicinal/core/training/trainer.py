@@ -45,6 +45,7 @@ from vicinal.core.training.trainer_options import (
     METADATA,
     Checkpointing,
     TrainerOptions,
+    TrainingLoss,
     do_nothing,
 )
 from vicinal.core.training.training_clock import TrainingClock
@@ -93,7 +94,7 @@ class Trainer:
 
     model: nn.Module
     loader: Loader
-    objective: Objective
+    objective: TrainingLoss
     settings: TrainingSettings
     runtime: Runtime
     validate: Validate

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 from vicinal.core.compute.batchnorm_folding import Pair
 from vicinal.core.compute.runtime import RUNTIME, Runtime
@@ -26,6 +26,21 @@ def whole_model(model: nn.Module) -> nn.Module:
 def never_stop() -> bool:
     """Return False: no stop was requested."""
     return False
+
+
+class TrainingLoss(Protocol):
+    """What is minimised, such as an `Objective`."""
+
+    metric: ClassVar[str]
+    """name of the score by which an epoch may be selected"""
+
+    def loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of a batch."""
+        ...
+
+    def batch_weight(self, y: Tensor) -> float:
+        """Return the weight of a batch's loss in a mean over batches."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vicinal.core.objective import class_row
+from vicinal.core.data.class_names import class_row
 from vicinal.core.report.finding import Finding
 from vicinal.core.report.notebook import html_figure, html_paragraph
 from vicinal.core.report.plots import to_svg

@@ -44,13 +44,19 @@ class DMPNN(nn.Module):
         self.output = nn.Linear(node_features + hidden, hidden)  # W_a
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, graph: Adjacency, edge_attr: Tensor) -> Tensor:
-        """edge_attr: [E, D], in the order of `edge_index`.
+    def forward(
+        self,
+        x: Tensor,
+        graph: Adjacency,
+        edge_attr: Tensor,
+        reverse: Tensor | None = None,
+    ) -> Tensor:
+        """edge_attr: [E, D], in the order of `edge_index`. reverse: `reverse_edges`.
 
         Raises DataError for an edge without its reverse.
         """
         source, target = graph.incoming.indices.long(), graph.incoming.row_indices
-        reverse = reverse_edges(graph)
+        reverse = reverse_edges(graph) if reverse is None else reverse
         e = edge_attr[graph.incoming.edge_ids]
         initial = self.input(torch.cat([x[source], e], dim=1))  # [E, hidden]
         h = torch.relu(initial)

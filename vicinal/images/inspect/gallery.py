@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from vicinal.core.objective import class_index
+from vicinal.core.data.class_names import class_index
 from vicinal.core.settings import check_seed
 from vicinal.errors import SettingError
 from vicinal.images.data.decoding.preprocess import to_input

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from vicinal.core.objective import Objective, class_index
+from vicinal.core.data.class_names import class_index
+from vicinal.core.objective import Objective
 from vicinal.errors import ClassError
 
 
