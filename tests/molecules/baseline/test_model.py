@@ -1,16 +1,24 @@
 """The baseline on molecules, with blanks, and by cross-validation."""
 
 import numpy as np
-import pytest
 from rdkit import Chem
 
-from vicinal.errors import DataError
-from vicinal.molecules.baseline import model
+from vicinal.molecules.baseline import cross_validation, model
 from vicinal.molecules.baseline.model import (
     Baseline,
-    cross_validate,
+    MoleculeFeatures,
+    Predictions,
     molecule_features,
 )
+
+
+def cross_validate(
+    features: MoleculeFeatures, y: np.ndarray, folds: np.ndarray
+) -> Predictions:
+    return cross_validation.cross_validate(
+        features, y, folds, folds, descriptors="fast"
+    ).baseline
+
 
 CHAINS = ["C" * n for n in range(2, 14)]
 SMILES = [*CHAINS, *(c + "O" for c in CHAINS), *(c + "N" for c in CHAINS)]
@@ -34,8 +42,8 @@ def test_it_learns_what_follows_from_the_structure():
 def test_blanks_of_a_target_do_not_matter_for_the_others():
     y = targets(NUM_CARBONS, NUM_CARBONS**2)
     y[::3, 1] = np.nan
-    found = Baseline(FEATURES, y).predict(FEATURES)
-    alone = Baseline(FEATURES, y[:, :1]).predict(FEATURES)
+    found = Baseline.fit(FEATURES, y).predict(FEATURES)
+    alone = Baseline.fit(FEATURES, y[:, :1]).predict(FEATURES)
     np.testing.assert_allclose(found.mean[:, :1], alone.mean, rtol=1e-6)
     assert np.median(np.abs(found.mean[::3, 1] - NUM_CARBONS[::3] ** 2)) < 2
     assert not np.isnan(found.mean).any()
@@ -43,7 +51,7 @@ def test_blanks_of_a_target_do_not_matter_for_the_others():
 
 def test_unlike_molecules_have_a_large_variance():
     y = targets(NUM_CARBONS)
-    model = Baseline(FEATURES, y)
+    model = Baseline.fit(FEATURES, y)
     other = molecule_features([Chem.MolFromSmiles("c1ccc2c(c1)Cc1ccccc1S2(=O)=O")])
     like = molecule_features([Chem.MolFromSmiles("CCCCCCCC(C)O")])
     assert model.predict(other).variance > 2 * model.predict(like).variance
@@ -65,11 +73,43 @@ def test_a_target_without_any_value_is_not_predicted():
     y[0, 1] = 3.0
     found = cross_validate(FEATURES, y, np.arange(len(y)) % 3)
     assert np.isnan(found.mean[0, 1]) and not np.isnan(found.mean[1:, 0]).any()
-    one = Baseline(FEATURES.rows(np.array([0])), y[:1])
+    one = Baseline.fit(FEATURES.rows(np.array([0])), y[:1])
     assert np.isfinite(one.predict(FEATURES).mean).all()
 
 
-def test_too_many_molecules_are_refused(monkeypatch):
+def test_variances_are_those_of_dense_solves():
+    y = targets(NUM_CARBONS)
+    weights = np.tile([1.0, 1.0, 4.0], len(y) // 3)
+    fitted = Baseline.fit(FEATURES, y, weights)
+    new = molecule_features([Chem.MolFromSmiles(s) for s in ("CCC(C)O", "c1ccccc1")])
+    k = fitted.cross_covariance(FEATURES)
+    cross, noise = fitted.cross_covariance(new), fitted.processes[0].noise
+    total = k + np.diag(noise / weights * weights.mean())
+    explained = (cross * np.linalg.solve(total, cross.T).T).sum(axis=1)
+    expected = fitted.processes[0].signal * (1 + noise - explained)
+    np.testing.assert_allclose(fitted.predict(new).variance[:, 0], expected)
+
+
+def test_molecules_of_weight_zero_are_not_used():
+    y, weights = targets(NUM_CARBONS), np.ones(len(NUM_CARBONS))
+    weights[::4] = 0
+    changed = y.copy()
+    changed[::4] = 1000
+    first, second = (Baseline.fit(FEATURES, t, weights) for t in (y, changed))
+    np.testing.assert_array_equal(
+        first.predict(FEATURES).mean, second.predict(FEATURES).mean
+    )
+
+
+def test_many_molecules_are_fitted_with_few_support_molecules(monkeypatch):
+    y = targets(NUM_CARBONS, NUM_CARBONS**2)
+    y[::5, 1] = np.nan
+    exact = Baseline.fit(FEATURES, y).predict(FEATURES)
     monkeypatch.setattr(model, "MAX_MOLECULES", 10)
-    with pytest.raises(DataError, match=r"at most 10 molecules\. Got 36"):
-        Baseline(FEATURES, targets(NUM_CARBONS))
+    monkeypatch.setattr(model, "MAX_SUPPORT", 24)
+    fitted = Baseline.fit(FEATURES, y)
+    assert len(fitted.support) == 24 and len(fitted.information) == 2
+    found = fitted.predict(FEATURES)
+    errors = np.abs(found.mean - exact.mean).max(axis=0)
+    assert (errors < 0.5 * np.nanstd(y, axis=0)).all()
+    assert (found.variance > 0).all()

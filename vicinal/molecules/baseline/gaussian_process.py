@@ -3,18 +3,25 @@
 The covariance of two molecules is half the Tanimoto similarity of their counts, half a
 Gaussian of the distance of their descriptors. C. E. Rasmussen and C. K. I. Williams:
 Gaussian Processes for Machine Learning, 2006: prediction (2.25, 2.26), evidence (2.30),
-leave-one-out (5.10, 5.12). L. Ralaivola et al.: Graph kernels for chemical informatics,
-Neural Networks 2005: Tanimoto of counts as a kernel.
+approximation by fewer molecules (8.14, 8.27). L. Ralaivola et al.: Graph kernels for
+chemical informatics, Neural Networks 2005: Tanimoto of counts as a kernel.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import cho_solve, cholesky, eigh, solve_triangular
 from scipy.optimize import minimize_scalar
 
 NOISE_RANGE = (-6.0, 2.0)
 """decimal logarithms between which the noise is searched, relative to the signal"""
+
+MAX_EVIDENCE = 2000
+"""molecules by which the noise is chosen: of more, the first of a random order"""
+
+
+JITTER = 1e-8
+"""added to the diagonal of covariances that are inverted without noise"""
 
 
 def tanimoto(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -69,64 +76,91 @@ def median_width(x: np.ndarray, seed: int = 0, most: int = 1000) -> float:
 
 
 class GaussianProcess(NamedTuple):
-    """A fitted process of N molecules and T targets without blanks."""
+    """A fitted process of one target, as weights of its support molecules.
 
-    mean: np.ndarray
-    """[T] of the targets"""
+    Those are all N molecules of `fit`, or the S that `fit_support` was given.
+    """
+
+    mean: float
+    """of the target"""
 
     alpha: np.ndarray
-    """[N, T] (K + noise)^-1 (y - mean)"""
+    """[N] or [S] weights of the covariances with the support molecules"""
 
-    eigenvalues: np.ndarray
-    """[N] of K"""
+    noise: float
+    """variance of the noise of a measurement over that of the signal"""
 
-    eigenvectors: np.ndarray
-    """[N, N]"""
-
-    noise: np.ndarray
-    """[T] variance of the noise over that of the signal"""
-
-    signal: np.ndarray
-    """[T] variance of the signal"""
+    signal: float
+    """variance of the signal"""
 
     @classmethod
-    def fit(cls, covariance: np.ndarray, y: np.ndarray) -> "GaussianProcess":
-        """Fit to covariances K [N, N] and targets [N, T].
+    def fit(
+        cls, covariance: np.ndarray, y: np.ndarray, weights: np.ndarray
+    ) -> "GaussianProcess":
+        """Fit to covariances K [N, N] and targets [N].
 
-        The noise of each target maximises the evidence, in which the variance of the
-        signal is the best one for that noise; K has one eigendecomposition for all.
+        The noise maximises the evidence, in which the variance of the signal is the
+        best one for that noise. weights: [N] above 0, such as the number of replicates:
+        the noise of a molecule is divided by its weight.
         """
-        values, vectors = eigh(covariance)
-        values = np.maximum(values, 0)
-        mean = y.mean(axis=0)
-        z = vectors.T @ (y - mean)
-        noise = np.array([_best_noise(values, column) for column in z.T])
-        scaled = z / (values[:, None] + noise)
-        signal = (z * scaled).mean(axis=0)
-        return cls(mean, vectors @ scaled, values, vectors, noise, signal)
+        mean = float(np.average(y, weights=weights))
+        noise = choose_noise(covariance, y - mean, weights)
+        factor = factorize(covariance, noise / weights)
+        alpha = cho_solve((factor, True), y - mean)
+        return cls(mean, alpha, noise, float((y - mean) @ alpha / len(y)))
+
+    @classmethod
+    def fit_support(
+        cls, cross: np.ndarray, support: np.ndarray, y: np.ndarray, weights: np.ndarray
+    ) -> tuple["GaussianProcess", np.ndarray]:
+        """Fit to N molecules by their covariances [N, S] with S of them.
+
+        The subset of regressors (8.14), in N S^2 steps; with S = N it is `fit`.
+        support: [S] rows of these molecules. y, weights: [N]. Returns the process, and
+        noise K_SS + K_SN W K_NS [S, S], by which (8.27) gives variances.
+        """
+        mean = float(np.average(y, weights=weights))
+        centered, covariance = y - mean, cross[support]
+        noise = choose_noise(covariance, centered[support], weights[support])
+        information = noise * covariance + (cross.T * weights) @ cross
+        factor = factorize(information, JITTER * len(y))
+        alpha = cho_solve((factor, True), cross.T @ (weights * centered))
+        residual = weights * (centered - cross @ alpha)
+        signal = float(residual @ centered / (noise * len(y)))
+        return cls(mean, alpha, noise, signal), information
 
     def predict(self, cross: np.ndarray) -> np.ndarray:
-        """Return means [M, T] for covariances [M, N] with the molecules of `fit`."""
+        """Return means [M] for covariances [M, N or S] with the support molecules."""
         return self.mean + cross @ self.alpha
 
-    def variance(self, cross: np.ndarray, own: np.ndarray | float = 1.0) -> np.ndarray:
-        """Return variances [M, T] of new values, noise included.
 
-        own: [M], covariance of each molecule with itself.
-        """
-        projected = (cross @ self.eigenvectors) ** 2
-        explained = projected @ (1 / (self.eigenvalues[:, None] + self.noise))
-        own = np.broadcast_to(own, len(cross))[:, None]
-        return self.signal * np.maximum(own + self.noise - explained, self.noise)
+def factorize(covariance: np.ndarray, noise: np.ndarray | float) -> np.ndarray:
+    """Return the lower triangle L [N, N] with L L^T = K + noise."""
+    total = covariance.copy()
+    total[np.diag_indices_from(total)] += noise
+    return cholesky(total, lower=True, overwrite_a=True)
 
-    def leave_one_out(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return means and variances [N, T] for each molecule, fitted to the others.
 
-        Mean, noise and signal are those of all molecules.
-        """
-        squares = self.eigenvectors**2
-        diagonal = squares @ (1 / (self.eigenvalues[:, None] + self.noise))
-        return y - self.alpha / diagonal, self.signal / diagonal
+def explained_variance(factor: np.ndarray, cross: np.ndarray) -> np.ndarray:
+    """Return k (K + noise)^-1 k^T [M] for covariances [M, N]; factor: of K + noise."""
+    return (solve_triangular(factor, cross.T, lower=True) ** 2).sum(axis=0)
+
+
+def choose_noise(covariance: np.ndarray, y: np.ndarray, weights: np.ndarray) -> float:
+    """Return the noise of the largest evidence for centred targets y [N].
+
+    It is searched in the basis in which all molecules have the same noise: that of
+    y_i sqrt(w_i) and K_ij sqrt(w_i w_j). Of more than MAX_EVIDENCE molecules a random
+    sample is used.
+    """
+    if len(y) > MAX_EVIDENCE:
+        rows = np.random.default_rng(0).permutation(len(y))[:MAX_EVIDENCE]
+        covariance, y, weights = covariance[np.ix_(rows, rows)], y[rows], weights[rows]
+    if not y.any():
+        return 1.0
+    scale = np.sqrt(weights)
+    values, vectors = eigh(covariance * scale[:, None] * scale)
+    return _best_noise(np.maximum(values, 0), vectors.T @ (scale * y))
 
 
 def negative_evidence(values: np.ndarray, z: np.ndarray, noise: float) -> float:
@@ -140,8 +174,6 @@ def negative_evidence(values: np.ndarray, z: np.ndarray, noise: float) -> float:
 
 def _best_noise(values: np.ndarray, z: np.ndarray) -> float:
     """Return the noise of the largest evidence, by a grid and a bounded search."""
-    if not z.any():
-        return 1.0
     grid = np.linspace(*NOISE_RANGE, 33)
     losses = [negative_evidence(values, z, 10**g) for g in grid]
     best = int(np.argmin(losses))

@@ -1,11 +1,11 @@
 """The baseline: a Gaussian process per target on fingerprints and descriptors."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from vicinal.errors import DataError
 from vicinal.molecules.baseline.features import (
     DescriptorSet,
     Scaler,
@@ -13,16 +13,26 @@ from vicinal.molecules.baseline.features import (
     morgan_counts,
 )
 from vicinal.molecules.baseline.gaussian_process import (
+    JITTER,
     GaussianProcess,
     MolecularKernel,
+    explained_variance,
+    factorize,
     median_width,
 )
 
-MAX_MOLECULES = 8000
-"""molecules of one process: 0.5 GB for each set of targets with the same blanks"""
+MAX_MOLECULES = 6000
+"""molecules up to which the process is exact: 0.3 GB, and 2 s for each target"""
+
+MAX_SUPPORT = 2500
+"""support molecules of a process that is fitted to more"""
+
+ROWS_PER_BLOCK = 2000
+"""molecules that are predicted together"""
 
 
-class MoleculeFeatures(NamedTuple):
+@dataclass(frozen=True)
+class MoleculeFeatures:
     """Features of N molecules."""
 
     counts: np.ndarray
@@ -47,74 +57,176 @@ def molecule_features(
 
 
 class Predictions(NamedTuple):
-    """Predictions of T targets for M molecules."""
+    """Predictions of C columns of targets for M molecules."""
 
     mean: np.ndarray
-    """[M, T]"""
+    """[M, C]"""
 
     variance: np.ndarray
-    """[M, T] of a measurement, its noise included"""
+    """[M, C] of a measurement, its noise included; NaN where it was not asked for"""
+
+    def rows(self, rows: np.ndarray) -> "Predictions":
+        """Return the predictions for some molecules."""
+        return Predictions(self.mean[rows], self.variance[rows])
 
 
+@dataclass(frozen=True)
 class Baseline:
-    """Processes fitted to molecules; each target to those that have it.
+    """A process for each of C columns of targets, with common support molecules."""
 
-    Targets without a blank share one eigendecomposition.
-    """
+    support: MoleculeFeatures
+    """of S molecules; their descriptors are scaled"""
 
-    def __init__(self, features: MoleculeFeatures, targets: np.ndarray) -> None:
-        """features: of N molecules. targets: [N, T], NaN where there is none.
+    rows: np.ndarray
+    """[S] rows of these among the molecules of `fit`"""
 
-        Raises DataError for too many molecules: time and memory grow as N^3 and N^2.
+    weights: np.ndarray
+    """[S] of the support molecules"""
+
+    known: np.ndarray
+    """[S, C] bool: which of them have the target"""
+
+    scaler: Scaler
+    kernel: MolecularKernel
+    processes: tuple[GaussianProcess, ...]
+    """[C], with weights of all S molecules: 0 where the target is not known"""
+
+    information: tuple[np.ndarray, ...] = ()
+    """[C] matrices of `GaussianProcess.fit_support`; none: the processes are exact"""
+
+    _factors: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
+    """those of the last column whose variances were computed"""
+
+    @classmethod
+    def fit(
+        cls,
+        features: MoleculeFeatures,
+        targets: np.ndarray,
+        weights: np.ndarray | None = None,
+        seed: int = 0,
+    ) -> "Baseline":
+        """Fit each target to the molecules that have it.
+
+        features: of N molecules. targets: [N, C], NaN where there is none. weights: [N]
+        of a measurement, such as its replicates; 0: it is not used. seed: of the choice
+        of support molecules, where there are more than MAX_MOLECULES.
         """
-        if len(features) > MAX_MOLECULES:
-            raise DataError(
-                f"A Gaussian process takes at most {MAX_MOLECULES:,} molecules. Got "
-                f"{len(features):,}. Take a sample of them."
-            )
-        self.features = features
-        self.scaler = Scaler.fit(features.descriptors)
-        self.x = self.scaler(features.descriptors)
-        self.kernel = MolecularKernel(median_width(self.x))
-        covariance = self._covariance(features.counts, self.x)
-        known = ~np.isnan(targets)
-        self.parts: list[tuple[np.ndarray, np.ndarray, GaussianProcess]] = []
-        """rows, targets and the process of each set of targets with the same blanks"""
-        self.num_targets = targets.shape[1]
-        for pattern in np.unique(known, axis=1).T:
-            if not pattern.any():  # its predictions are NaN
-                continue
-            columns = np.flatnonzero((known == pattern[:, None]).all(axis=0))
-            rows = np.flatnonzero(pattern)
-            k = covariance[np.ix_(rows, rows)]
-            process = GaussianProcess.fit(k, targets[np.ix_(rows, columns)])
-            self.parts.append((rows, columns, process))
+        n = len(features)
+        w = np.ones(n) if weights is None else weights / weights.mean()
+        known = ~np.isnan(targets) & (w > 0)[:, None]
+        scaler = Scaler.fit(features.descriptors)
+        scaled = replace(features, descriptors=scaler(features.descriptors))
+        kernel = MolecularKernel(median_width(scaled.descriptors))
+        support = np.arange(n)
+        if n > MAX_MOLECULES:
+            support = np.sort(np.random.default_rng(seed).permutation(n)[:MAX_SUPPORT])
+        chosen = scaled.rows(support)
+        cross = covariance(kernel, scaled, chosen)
+        fitted = [
+            _fit_column(cross, support, column, own, w)
+            for column, own in zip(targets.T, known.T, strict=True)
+        ]
+        return cls(
+            chosen,
+            support,
+            w[support],
+            known[support],
+            scaler,
+            kernel,
+            tuple(process for process, _ in fitted),
+            tuple(matrix for _, matrix in fitted if matrix is not None),
+        )
 
-    def _covariance(self, counts: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return self.kernel(counts, x, self.features.counts, self.x)
+    @property
+    def num_columns(self) -> int:
+        """Return C, the number of columns of targets."""
+        return len(self.processes)
 
-    def predict(self, features: MoleculeFeatures) -> Predictions:
-        """Return means and variances for M molecules."""
-        cross = self._covariance(features.counts, self.scaler(features.descriptors))
-        mean = np.full((len(features), self.num_targets), np.nan)
+    def predict(
+        self, features: MoleculeFeatures, *, with_variance: bool = True
+    ) -> Predictions:
+        """Return means, and if asked for variances, of M molecules."""
+        mean = np.full((len(features), self.num_columns), np.nan)
         variance = np.full_like(mean, np.nan)
-        for rows, columns, process in self.parts:
-            mean[:, columns] = process.predict(cross[:, rows])
-            variance[:, columns] = process.variance(cross[:, rows])
+        for start in range(0, len(features), ROWS_PER_BLOCK):
+            rows = np.arange(start, min(start + ROWS_PER_BLOCK, len(features)))
+            cross = self.cross_covariance(features.rows(rows))
+            for column, process in enumerate(self.processes):
+                if not self.known[:, column].any():
+                    continue
+                mean[rows, column] = process.predict(cross)
+                if with_variance:
+                    variance[rows, column] = self._variance(column, cross)
         return Predictions(mean, variance)
 
+    def cross_covariance(self, features: MoleculeFeatures) -> np.ndarray:
+        """Return covariances [M, S] of molecules with the support molecules."""
+        x = self.scaler(features.descriptors)
+        return covariance(self.kernel, replace(features, descriptors=x), self.support)
 
-def cross_validate(
-    features: MoleculeFeatures, targets: np.ndarray, folds: np.ndarray
-) -> Predictions:
-    """Return predictions for each molecule by a fit to the other folds."""
-    mean = np.full(targets.shape, np.nan)
-    variance = np.full(targets.shape, np.nan)
-    for fold in np.unique(folds):
-        own = np.flatnonzero(folds == fold)
-        others = np.flatnonzero(folds != fold)
-        found = Baseline(features.rows(others), targets[others]).predict(
-            features.rows(own)
+    def _variance(self, column: int, cross: np.ndarray) -> np.ndarray:
+        """Return variances [M]: (2.26), or (8.27) with fewer support molecules."""
+        process, rows = self.processes[column], np.flatnonzero(self.known[:, column])
+        k, noise = cross[:, rows], process.noise
+        factor, information = self._factors_of(column, rows)
+        left = 1 - explained_variance(factor, k)
+        if information is not None:
+            left = left + noise * explained_variance(information, k)
+        return process.signal * (np.maximum(left, 0) + noise)
+
+    def _factors_of(
+        self, column: int, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the triangles by which variances are computed, of one column."""
+        known = self._factors.get(column)
+        if known is None:
+            own = self.support.rows(rows)
+            total = covariance(self.kernel, own, own)
+            if self.information:
+                matrix = self.information[column].astype(np.float64)
+                jitter = JITTER * len(rows)
+                known = factorize(total, JITTER), factorize(matrix, jitter)
+            else:
+                noise = self.processes[column].noise / self.weights[rows]
+                known = factorize(total, noise), None
+            self._factors.clear()  # one at a time: they are large
+            self._factors[column] = known
+        return known
+
+
+def covariance(
+    kernel: MolecularKernel, a: MoleculeFeatures, b: MoleculeFeatures
+) -> np.ndarray:
+    """Return covariances [N, M] of molecules whose descriptors are scaled."""
+    return kernel(a.counts, a.descriptors, b.counts, b.descriptors)
+
+
+def _fit_column(
+    cross: np.ndarray,
+    support: np.ndarray,
+    y: np.ndarray,
+    known: np.ndarray,
+    weights: np.ndarray,
+) -> tuple[GaussianProcess, np.ndarray | None]:
+    """Fit the process of one target [N] to the molecules that have it.
+
+    Its weights are those of all S support molecules. Returns the matrix of
+    `GaussianProcess.fit_support` too; None where the process is exact.
+    """
+    exact = len(support) == len(y)
+    rows, own, matrix = np.flatnonzero(known), known[support], None
+    if not own.any():  # its predictions are NaN
+        nothing = GaussianProcess(np.nan, np.zeros(len(support)), 1.0, 0.0)
+        return nothing, None if exact else np.zeros((0, 0), np.float32)
+    k = cross[np.ix_(rows, np.flatnonzero(own))]
+    if exact:
+        process = GaussianProcess.fit(k, y[rows], weights[rows])
+    else:
+        positions = np.searchsorted(rows, support[own])
+        process, matrix = GaussianProcess.fit_support(
+            k, positions, y[rows], weights[rows]
         )
-        mean[own], variance[own] = found
-    return Predictions(mean, variance)
+        matrix = matrix.astype(np.float32)
+    alpha = np.zeros(len(support))
+    alpha[own] = process.alpha
+    return process._replace(alpha=alpha), matrix

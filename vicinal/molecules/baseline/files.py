@@ -1,0 +1,147 @@
+"""The baseline as JSON and tensors of a model file."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from vicinal.core.estimators.model_files import TensorOf, check_rows, check_tensors
+from vicinal.core.storage.checkpoint import Tensors
+from vicinal.core.storage.schema import Integer, ListOf, Number, Object
+from vicinal.molecules.baseline.features import NUM_BITS, Scaler
+from vicinal.molecules.baseline.gaussian_process import GaussianProcess, MolecularKernel
+from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures
+
+BASELINE = Object(
+    {
+        "width": Number(above=0),
+        "tanimoto_share": Number(0, 1),
+        "num_support": Integer(1),
+        "processes": ListOf(
+            Object(
+                {
+                    "mean": Number(),
+                    "noise": Number(above=0),
+                    "signal": Number(0),
+                }
+            ),
+            1,
+        ),
+    }
+)
+"""schema of the part of model.json"""
+
+MAX_SUPPORT = 1_000_000
+"""support molecules of a model file"""
+
+
+def baseline_to_files(model: Baseline) -> tuple[dict[str, Any], Tensors]:
+    """Return what model.json and model.safetensors hold; counts without their zeros."""
+    processes = [
+        {"mean": _finite(p.mean), "noise": p.noise, "signal": p.signal}
+        for p in model.processes
+    ]
+    description = {
+        **model.kernel._asdict(),
+        "num_support": len(model.support),
+        "processes": processes,
+    }
+    rows, columns = np.nonzero(model.support.counts)
+    arrays: dict[str, np.ndarray] = {
+        "counts.rows": rows.astype(np.int32),
+        "counts.columns": columns.astype(np.int32),
+        "counts.values": model.support.counts[rows, columns].astype(np.int32),
+        "descriptors": model.support.descriptors,
+        "rows": model.rows,
+        "weights": model.weights,
+        "known": model.known,
+        "alpha": np.stack([p.alpha for p in model.processes], axis=1),
+        **{f"scaler.{name}": v for name, v in model.scaler._asdict().items()},
+        **{f"information.{k}": matrix for k, matrix in enumerate(model.information)},
+    }
+    tensors = {
+        f"baseline.{name}": torch.from_numpy(np.ascontiguousarray(array))
+        for name, array in arrays.items()
+    }
+    return description, tensors
+
+
+def _finite(value: float) -> float:
+    """Return a mean; 0 for that of a target without a value."""
+    return value if np.isfinite(value) else 0.0
+
+
+def restore_baseline(description: dict[str, Any], tensors: Tensors) -> Baseline:
+    """Return the baseline that `baseline_to_files` described; ValueError if damaged."""
+    size, columns = description["num_support"], len(description["processes"])
+    own = {
+        name.removeprefix("baseline."): tensor
+        for name, tensor in tensors.items()
+        if name.startswith("baseline.")
+    }
+    double, whole = (torch.float64,), (torch.int32,)
+    expected = {
+        **{
+            f"counts.{k}": TensorOf(whole, ("nonzero",))
+            for k in ("rows", "columns", "values")
+        },
+        "descriptors": TensorOf(double, (size, "kept")),
+        "rows": TensorOf((torch.int64,), (size,)),
+        "weights": TensorOf(double, (size,)),
+        "known": TensorOf((torch.bool,), (size, columns)),
+        "alpha": TensorOf(double, (size, columns)),
+        "scaler.kept": TensorOf((torch.bool,), ("descriptors",)),
+        **{
+            f"scaler.{k}": TensorOf(double, ("kept",))
+            for k in ("center", "scale", "low", "high")
+        },
+    }
+    check_tensors(own, expected)
+    arrays = {name: tensor.numpy() for name, tensor in own.items()}
+    scaler = Scaler(**{name: arrays[f"scaler.{name}"] for name in Scaler._fields})
+    if int(scaler.kept.sum()) != len(scaler.center) or (scaler.scale <= 0).any():
+        raise ValueError("the scaling of the descriptors is damaged")
+    if size > MAX_SUPPORT or (arrays["weights"] < 0).any():
+        raise ValueError("the support molecules are damaged")
+    features = MoleculeFeatures(_restore_counts(arrays, size), arrays["descriptors"])
+    processes = tuple(
+        GaussianProcess(p["mean"], alpha, p["noise"], p["signal"])
+        for p, alpha in zip(
+            description["processes"], arrays["alpha"].T.copy(), strict=True
+        )
+    )
+    return Baseline(
+        features,
+        arrays["rows"],
+        arrays["weights"],
+        arrays["known"],
+        scaler,
+        MolecularKernel(description["width"], description["tanimoto_share"]),
+        processes,
+        _restore_information(own, arrays["known"]),
+    )
+
+
+def _restore_counts(arrays: dict[str, np.ndarray], size: int) -> np.ndarray:
+    rows, columns = arrays["counts.rows"], arrays["counts.columns"]
+    values = arrays["counts.values"]
+    check_rows("counts.rows", rows, size)
+    check_rows("counts.columns", columns, NUM_BITS)
+    if ((values < 1) | (values > np.iinfo(np.uint16).max)).any():
+        raise ValueError("counts.values must be from 1 to 65,535")
+    counts = np.zeros((size, NUM_BITS), np.uint16)
+    counts[rows, columns] = values
+    return counts
+
+
+def _restore_information(own: Tensors, known: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the matrices of a process that is not exact; none of one that is."""
+    if "information.0" not in own:
+        return ()
+    sizes = known.sum(axis=0).tolist()
+    expected = {
+        f"information.{k}": TensorOf((torch.float32,), (n, n))
+        for k, n in enumerate(sizes)
+    }
+    check_tensors(own, expected)
+    return tuple(own[name].numpy() for name in expected)

@@ -1,0 +1,51 @@
+"""Simple models that a model of molecules has to beat."""
+
+import numpy as np
+
+from vicinal.molecules.baseline.features import DescriptorSet, descriptor_names
+from vicinal.molecules.baseline.model import MoleculeFeatures
+from vicinal.molecules.neighbors import nearest
+
+MEAN = "mean"
+SIZE_AND_LOGP = "molecular weight and logP"
+NEAREST = "nearest molecule"
+REFERENCES: tuple[str, ...] = (MEAN, SIZE_AND_LOGP, NEAREST)
+"""names of the simple models, in their order"""
+
+WEIGHT_AND_LOGP = {
+    "fast": ("exactmw", "CrippenClogP"),
+    "all": ("ExactMolWt", "MolLogP"),
+}
+"""names of the two descriptors in each set"""
+
+
+def predict_by_references(
+    training: MoleculeFeatures,
+    targets: np.ndarray,
+    features: MoleculeFeatures,
+    descriptors: DescriptorSet,
+) -> np.ndarray:
+    """Return predictions [3, M, C] of the simple models, in the order of REFERENCES.
+
+    The mean of the targets; least squares on molecular weight and logP; the target of
+    the most similar training molecule that has one. targets: [N, C], NaN where there is
+    none. NaN for a target of no molecule.
+    """
+    predicted = np.full((len(REFERENCES), len(features), targets.shape[1]), np.nan)
+    names = descriptor_names(descriptors)
+    columns = [names.index(name) for name in WEIGHT_AND_LOGP[descriptors]]
+    x, x_new = (np.nan_to_num(f.descriptors[:, columns]) for f in (training, features))
+    for column, y in enumerate(targets.T):
+        rows = np.flatnonzero(~np.isnan(y))
+        if not len(rows):
+            continue
+        predicted[0, :, column] = y[rows].mean()
+        weights, *_ = np.linalg.lstsq(_with_one(x[rows]), y[rows], rcond=None)
+        predicted[1, :, column] = _with_one(x_new) @ weights
+        found = nearest(features.counts, training.counts[rows], 1)
+        predicted[2, :, column] = y[rows][found.rows[:, 0]]
+    return predicted
+
+
+def _with_one(x: np.ndarray) -> np.ndarray:
+    return np.column_stack([x, np.ones(len(x))])
