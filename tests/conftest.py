@@ -262,12 +262,28 @@ def fit_graphs() -> Any:
     return model.fit(graphs, ["ring", "star"] * 10)
 
 
+def fit_molecules() -> Any:
+    chains = ["C" * k for k in range(2, 12)]
+    smiles = [chain + end for chain in chains for end in ("O", "CN", "F")]
+    model = vicinal.MoleculeClassifier(
+        keep="network",
+        epochs=1,
+        hidden=4,
+        folds=2,
+        split="random",
+        descriptors="fast",
+        test_fraction=0.2,
+    )
+    return model.fit(smiles, ["x", "y", "x"] * 10)
+
+
 FIT_TINY: dict[str, Callable[[], Any]] = {
     "images": fit_images,
     "nodes": fit_nodes,
     "links": fit_links,
     "bipartite": fit_bipartite,
     "graphs": fit_graphs,
+    "molecules": fit_molecules,
 }
 
 
@@ -289,6 +305,9 @@ def use_model() -> Callable[[Any], None]:
         elif kind.startswith("Graph"):
             graphs = [nx.cycle_graph(4), nx.star_graph(3)]
             check_predictions(model.predict_proba(graphs))
+            model.evaluate()
+        elif kind.startswith("Molecule"):
+            check_predictions(model.predict_proba(["CCO", "CCCCC(=O)O"]))
             model.evaluate()
         elif kind.startswith("Link"):
             ids = model.graph_.ids

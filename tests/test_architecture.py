@@ -46,8 +46,13 @@ HEIGHT = {
     for k, layer in enumerate(LAYERS)
     for prefix in layer
 }
-BASE_DOMAINS = {".".join(d.settings.__module__.split(".")[:2]) for d in DOMAINS}
-"""the packages that hold the domains"""
+BUILT_ON_GRAPHS = {"vicinal.molecules"}
+"""packages of domains that may import `vicinal.graphs`"""
+
+BASE_DOMAINS = {
+    ".".join(d.settings.__module__.split(".")[:2]) for d in DOMAINS
+} - BUILT_ON_GRAPHS
+"""the packages that hold the other domains"""
 
 
 def module_name(path: Path) -> str:

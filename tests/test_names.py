@@ -16,11 +16,15 @@ PUBLIC = [
     "ImageRegressor",
     "ImageTable",
     "LinkPredictor",
+    "MoleculeClassifier",
+    "MoleculeRegressor",
+    "MoleculeTable",
     "NodeClassifier",
     "NodeRegressor",
     "load",
     "read_graph",
     "read_images",
+    "read_molecules",
 ]
 
 

@@ -13,6 +13,7 @@ from vicinal.core.settings import Settings, TrainingSettings, field_docstrings
 from vicinal.domains import DOMAINS
 from vicinal.graphs.settings import GraphLevelSettings, LinkSettings, NodeSettings
 from vicinal.images.settings import ImageSettings
+from vicinal.molecules.settings import MoleculeSettings
 
 PACKAGE = Path(vicinal.__file__).parent
 
@@ -43,10 +44,14 @@ SOURCES: dict[type[Settings], tuple[str, ...]] = {
         "graphs/runs/graphs.py",
         "graphs/commands/graphs.py",
     ),
+    MoleculeSettings: (*SHARED, "molecules"),
 }
 """settings, and the modules and packages that may read them"""
 
-NAMES_OF_SETTINGS = ("settings", "settings_", "_settings", "asked", "self", "columns")
+NAMES_OF_SETTINGS = (
+    *("settings", "settings_", "_settings", "asked", "self", "columns"),
+    *("given", "named"),
+)
 """names of variables and attributes that hold settings"""
 
 

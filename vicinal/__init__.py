@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from vicinal.images.classifier import ImageClassifier
     from vicinal.images.data.read import ImageTable, read_images
     from vicinal.images.regressor import ImageRegressor
+    from vicinal.molecules.data.molecule_table import MoleculeTable
+    from vicinal.molecules.data.read import read_molecules
+    from vicinal.molecules.estimators import MoleculeClassifier, MoleculeRegressor
 
 _MODULES = {
     "Evaluation": "vicinal.core.evaluation.evaluation",
@@ -39,11 +42,15 @@ _MODULES = {
     "ImageRegressor": "vicinal.images.regressor",
     "ImageTable": "vicinal.images.data.read",
     "LinkPredictor": "vicinal.graphs.link_predictor",
+    "MoleculeClassifier": "vicinal.molecules.estimators",
+    "MoleculeRegressor": "vicinal.molecules.estimators",
+    "MoleculeTable": "vicinal.molecules.data.molecule_table",
     "NodeClassifier": "vicinal.graphs.node_estimators",
     "NodeRegressor": "vicinal.graphs.node_estimators",
     "load": "vicinal.domains",
     "read_graph": "vicinal.graphs.data.read",
     "read_images": "vicinal.images.data.read",
+    "read_molecules": "vicinal.molecules.data.read",
 }
 
 __all__ = [
@@ -57,11 +64,15 @@ __all__ = [
     "ImageRegressor",
     "ImageTable",
     "LinkPredictor",
+    "MoleculeClassifier",
+    "MoleculeRegressor",
+    "MoleculeTable",
     "NodeClassifier",
     "NodeRegressor",
     "load",
     "read_graph",
     "read_images",
+    "read_molecules",
 ]
 
 

@@ -1,8 +1,8 @@
 """The domains: what the data may be, what can be learned, and which estimator does it.
 
-=========  =============================  ==========================  ================
+=========  =============================  ==========================  ==================
 domain     data                           task                        estimator
-=========  =============================  ==========================  ================
+=========  =============================  ==========================  ==================
 images     images with one class each     classification              ImageClassifier
            several classes each (`a|b`)   multilabel                  ImageClassifier
            a number each                  regression                  ImageRegressor
@@ -11,7 +11,9 @@ nodes      a graph whose nodes have a     classification              NodeClassi
 links      a graph                        links (which edges exist)   LinkPredictor
 graphs     graphs with a class each,      classification, multilabel  GraphClassifier
            several, or a number           regression                  GraphRegressor
-=========  =============================  ==========================  ================
+molecules  molecules with classes         classification              MoleculeClassifier
+           or numbers, one or several     regression                  MoleculeRegressor
+=========  =============================  ==========================  ==================
 
 To add a domain, add a package with a `Domain` value and one entry in `DOMAINS`.
 """
@@ -32,11 +34,12 @@ from vicinal.errors import (
 )
 from vicinal.graphs.domains import GRAPHS, LINKS, NODES
 from vicinal.images.domain import IMAGES
+from vicinal.molecules.domain import MOLECULES
 
 DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError)
 """exceptions that a damaged model file leads to; others are faults of this library"""
 
-DOMAINS: tuple[Domain, ...] = (GRAPHS, NODES, LINKS, IMAGES)
+DOMAINS: tuple[Domain, ...] = (MOLECULES, GRAPHS, NODES, LINKS, IMAGES)
 """in the order in which they are asked whether data are theirs"""
 
 

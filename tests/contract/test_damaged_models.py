@@ -47,6 +47,8 @@ REQUIRED = {
     "nodes": f"{SHARED} history feature_encoder directed network ensemble_size linear",
     "links": f"{SHARED} history linear network relations",
     "graphs": f"{SHARED} history feature_encoder linear_candidates linear network",
+    "molecules": f"{SHARED} history target_names target_classes descriptors baseline "
+    "scaling outside networks num_networks network_weight",
 }
 
 
@@ -58,11 +60,13 @@ DOMAIN_OF = {
     "NodeClassifier": "nodes",
     "LinkPredictor": "links",
     "GraphClassifier": "graphs",
+    "MoleculeClassifier": "molecules",
 }
 
 
 @pytest.fixture(
-    scope="module", params=["images", "nodes", "links", "bipartite", "graphs"]
+    scope="module",
+    params=["images", "nodes", "links", "bipartite", "graphs", "molecules"],
 )
 def saved(request, tiny_model) -> Path:
     """The directory of a model of each domain; tests do not change it."""
@@ -235,6 +239,25 @@ NONSENSE: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
         (("constant_baseline",), []),
         (("linear_candidates",), []),
         (("feature_encoder", "kind"), "unknown"),
+    ],
+    "molecules": [
+        (("networks", "hidden"), 2**40),
+        (("networks", "steps"), 10**9),
+        (("networks", "outputs"), 3),
+        (("num_networks",), 10**9),
+        (("num_networks",), 1),
+        (("networks",), None),
+        (("network_weight",), 2),
+        (("baseline", "width"), 0),
+        (("baseline", "processes"), []),
+        (("baseline", "num_support"), 10**9),
+        (("scaling",), []),
+        (("scaling", 0), [1.0]),
+        (("target_classes",), []),
+        (("target_classes",), [["x", "z"]]),
+        (("target_names",), ["a", "b"]),
+        (("descriptors",), "all"),
+        (("constant_baseline",), [0]),
     ],
 }
 

@@ -1,4 +1,4 @@
-"""The contract of all seven estimators.
+"""The contract of all estimators.
 
 Each test is one rule and runs on every case of `CASES` that it applies to; cases of
 one estimator differ in the kind of labels or in the model, linear or a network.
@@ -14,7 +14,7 @@ import json
 import pickle
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +37,8 @@ from vicinal import (
     ImageClassifier,
     ImageRegressor,
     LinkPredictor,
+    MoleculeClassifier,
+    MoleculeRegressor,
     NodeClassifier,
     NodeRegressor,
 )
@@ -58,11 +60,14 @@ ESTIMATORS: list[type[Any]] = [
     LinkPredictor,
     GraphClassifier,
     GraphRegressor,
+    MoleculeClassifier,
+    MoleculeRegressor,
 ]
 IMAGES = ("ImageClassifier", "ImageRegressor")
 NODES = ("NodeClassifier", "NodeRegressor")
 LINKS = ("LinkPredictor",)
 GRAPHS = ("GraphClassifier", "GraphRegressor")
+MOLECULES = ("MoleculeClassifier", "MoleculeRegressor")
 
 clone: Any = base.clone  # whose type hints know only what is in scikit-learn
 
@@ -337,6 +342,44 @@ def graph_data(y: list[Any], other: list[Any]) -> Data:
     )
 
 
+MOLECULE_CHAINS = [
+    "C" * (2 + k % 10) + ("", "C(C)C", "C1CCCCC1")[k // 10] for k in range(30)
+]
+MOLECULES_SMILES = [
+    chain + end for chain in MOLECULE_CHAINS for end in ("C(=O)O", "CN", "CF")
+]
+MOLECULE_CLASSES = ["acid", "amine", "amine"] * len(MOLECULE_CHAINS)
+MOLECULE_NUMBERS = [
+    s.count("C") + 0.1 * (k % 3) for k, s in enumerate(MOLECULES_SMILES)
+]
+
+
+def molecule_data(y: list[Any], other: list[Any]) -> Data:
+    """Return acids, amines and fluorides with the labels y."""
+
+    def forms(folder: Path) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+        frame = pd.DataFrame({"smiles": MOLECULES_SMILES, "label": y})
+        frame.to_csv(folder / "molecules.csv", index=False)
+        return [
+            ((tuple(MOLECULES_SMILES), np.array(y)), {}),
+            ((pd.Series(MOLECULES_SMILES), pd.Series(y)), {}),
+            ((frame,), {}),
+            ((folder / "molecules.csv",), {}),
+            ((str(folder / "molecules.csv"),), {}),
+            ((vicinal.read_molecules(frame),), {}),
+        ]
+
+    return Data(
+        fit=(MOLECULES_SMILES, y),
+        other=(MOLECULES_SMILES, other),
+        unlabelled=(MOLECULES_SMILES, [None] * len(y)),
+        inputs=MOLECULES_SMILES,
+        labelled=(MOLECULES_SMILES, y),
+        explain=(MOLECULES_SMILES[0],),
+        forms=forms,
+    )
+
+
 # a sixth of the labels are wrong, so that the temperature is not trivial
 GRAPH_CLASSES = [("star", "ring")[(k + (k % 6 == 0)) % 2] for k in range(GRAPH_COUNT)]
 GRAPH_NUMBERS = [5 + k // 2 % 5 + 0.1 * (k % 3) for k in range(GRAPH_COUNT)]
@@ -404,6 +447,16 @@ NETWORK: dict[str, Any] = {
 }
 NODE_NETWORK: dict[str, Any] = {**NETWORK, "network": "gcn", "ensemble_size": 2}
 LINK_NETWORK: dict[str, Any] = {**NETWORK, "decoder": "dot"}
+MOLECULE_QUICK: dict[str, Any] = {"descriptors": "fast", "split": "random", "folds": 3}
+MOLECULE_NETWORK: dict[str, Any] = {
+    **MOLECULE_QUICK,
+    "hidden": 8,
+    "epochs": 3,
+    "minutes": None,
+    "keep": "network",
+    "deterministic": True,
+    "test_fraction": 0.2,
+}
 IMAGE_NUMBERS = np.linspace(-1, 9, N) ** 2
 
 CASES = {
@@ -484,6 +537,28 @@ CASES = {
         GraphRegressor,
         BASELINE_ONLY,
         lambda: graph_data(GRAPH_NUMBERS, GRAPH_NUMBERS[::-1]),
+    ),
+    "MoleculeClassifier": Case(
+        MoleculeClassifier,
+        {**MOLECULE_QUICK, "network": "none"},
+        lambda: molecule_data(MOLECULE_CLASSES, renamed(MOLECULE_CLASSES)),
+        ["acid", "amine"],
+    ),
+    "MoleculeClassifier, network": Case(
+        MoleculeClassifier,
+        MOLECULE_NETWORK,
+        lambda: molecule_data(MOLECULE_CLASSES, renamed(MOLECULE_CLASSES)),
+        ["acid", "amine"],
+    ),
+    "MoleculeRegressor": Case(
+        MoleculeRegressor,
+        {**MOLECULE_QUICK, "network": "none"},
+        lambda: molecule_data(MOLECULE_NUMBERS, MOLECULE_NUMBERS[::-1]),
+    ),
+    "MoleculeRegressor, network": Case(
+        MoleculeRegressor,
+        MOLECULE_NETWORK,
+        lambda: molecule_data(MOLECULE_NUMBERS, MOLECULE_NUMBERS[::-1]),
     ),
 }
 ONE_OF_EACH = [estimator.__name__ for estimator in ESTIMATORS]
@@ -829,6 +904,10 @@ def test_other_random_state_gives_other_predictions(fitted):
     other = case.new(random_state=1)
     case.fit(other)
     inputs = case.data.inputs
+    if case.estimator.__name__ in MOLECULES:  # only the folds are random
+        folds = (found.cross_validation_.folds for found in (other, model))
+        assert not np.array_equal(*folds)
+        return
     assert not np.array_equal(outputs(other, inputs), outputs(model, inputs))
 
 
@@ -851,6 +930,8 @@ def test_without_any_label_fit_raises(case):
     if "relation_column" in case.settings:
         pytest.skip("a NetworkX graph has no relation column")
     message = "edge" if case.links else "label"
+    if case.estimator.__name__ in MOLECULES:
+        message = "target"
     with pytest.raises(DataError, match=message):
         model.fit(*data.unlabelled, **kwargs)
     with pytest.raises(NotFittedError):
@@ -1007,7 +1088,13 @@ def test_evaluation_has_intervals_and_baselines(fitted):
     assert len(evaluation.predictions) == evaluation.score.n
     assert set(evaluation.comparisons) == set(evaluation.baselines)
     assert evaluation.verdict and str(evaluation.score) in str(evaluation)
-    metrics = {"Classifier": "accuracy", "Regressor": "mae", "Predictor": "auroc"}
+    metrics = {
+        "MoleculeClassifier": "auroc",
+        "MoleculeRegressor": "rmse",
+        "Classifier": "accuracy",
+        "Regressor": "mae",
+        "Predictor": "auroc",
+    }
     kind = next(k for k in metrics if type(model).__name__.endswith(k))
     metric = "f1_micro" if case.is_multi_label else metrics[kind]
     assert evaluation.score.metric == metric
@@ -1058,11 +1145,16 @@ def test_evaluation_agrees_with_predictions(fitted):
     elif case.classes is None:
         numbers = table["predicted"].astype(float)
         np.testing.assert_allclose(numbers, predicted, rtol=1e-5)
-        error = np.abs(table["label"].astype(float) - predicted).mean()
+        errors = np.abs(table["label"].astype(float) - predicted)
+        error = errors.mean()
+        if evaluation.score.metric == "rmse":
+            error = np.sqrt((errors**2).mean())
         assert evaluation.score.value == pytest.approx(error)
     else:
         assert table["predicted"].tolist() == predicted.tolist()
         accuracy = np.mean(table["label"].to_numpy() == predicted)
+        if evaluation.score.metric == "auroc":
+            evaluation = replace(evaluation, score=evaluation.scores[-1])
         assert evaluation.score.value == accuracy
 
 
@@ -1278,7 +1370,11 @@ def test_calibration_is_saved(fitted, tmp_path):
     if is_regressor(model):
         pytest.skip("regressors have no temperature")
     calibrated = copy.copy(model)
-    calibrated.update(temperature=3 * model.temperature_)  # not 1
+    if case.estimator.__name__ in MOLECULES:
+        wider = [scale._replace(factor=scale.factor / 3) for scale in model.scaling_]
+        calibrated.update(scaling=tuple(wider), networks=None, network_weight=0.0)
+    else:
+        calibrated.update(temperature=3 * model.temperature_)  # not 1
     expected = calibrated.predict_proba(case.data.inputs)
     assert not np.allclose(expected, model.predict_proba(case.data.inputs), atol=1e-4)
     loaded = vicinal.load(calibrated.save(tmp_path))

@@ -1,9 +1,15 @@
 """Options of molecules. Flags and their help are generated from the fields."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from vicinal.core.settings import Settings
+from vicinal.core.settings import NetworkSettings, Settings, is_integer, is_number
+
+DEFAULT_MINUTES = 5.0
+"""time limit of a run"""
+
+MAX_STEPS = 20
+"""steps of message passing, in training and in a model file"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +32,10 @@ class MoleculeColumns(Settings):
     splits_column: str | None = None
     """column of train, val and test; None: split, if there is one"""
 
+    def columns(self) -> "MoleculeColumns":
+        """Return these options alone."""
+        return MoleculeColumns(**{k: getattr(self, k) for k in MoleculeColumns.names()})
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("smiles_columns", "target_columns", "ignore_columns"):
@@ -37,3 +47,78 @@ class MoleculeColumns(Settings):
                 isinstance(value, tuple) and all(isinstance(k, str) for k in value)
             )
             self.require(name, valid, "names of columns")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoleculeSettings(MoleculeColumns, NetworkSettings):
+    """Training options for properties of molecules."""
+
+    positive_integers = ("hidden", "steps")
+
+    split: Literal["scaffold", "butina", "random"] = "scaffold"
+    """molecules that are held out together: of one scaffold, of one cluster of similar
+    fingerprints (butina), or of one compound only (random)"""
+
+    folds: int = 5
+    """folds of the cross-validation, in which those molecules are kept together"""
+
+    test_fraction: float = 0.0
+    """share of the molecules for a test split of its own, if the data have none; 0: the
+    score is that of the cross-validation"""
+
+    descriptors: Literal["auto", "fast", "all"] = "auto"
+    """descriptors of RDKit: 43 that are computed in C++ (fast) or 207 (all), which take
+    six times as long; auto: all for few small molecules"""
+
+    network: Literal["auto", "none", "dmpnn"] = "auto"
+    """graph network to train beside the baseline; auto: dmpnn; none: only the
+    baseline"""
+
+    keep: Literal["auto", "network"] = "auto"
+    """auto: the average with the network replaces the baseline only if its loss in the
+    cross-validation is significantly lower (paired permutation test); network: always
+    keep the network"""
+
+    hidden: int = 128
+    """features of each message"""
+
+    steps: int = 3
+    """steps of message passing: bonds that information travels"""
+
+    dropout: float = 0.1
+    """dropout probability, from 0 to below 1"""
+
+    batch_size: int = 64
+    """molecules per step of training"""
+
+    epochs: int | None = None
+    """maximum number of passes over the molecules; None: 30"""
+
+    lr: float | None = None
+    """peak learning rate of the one-cycle schedule; None: 2e-3"""
+
+    minutes: float | Literal["auto"] | None = "auto"
+    """minutes for the whole run, from reading to the report; None: no limit; auto: 5,
+    or no limit with --deterministic"""
+
+    coverage: float = 0.9
+    """share of new measurements that prediction intervals should contain, above 0 and
+    below 1 (regression)"""
+
+    @property
+    def time_limit(self) -> float | None:
+        """Return the minutes that the run may take; None: no limit."""
+        if self.minutes == "auto":
+            return None if self.deterministic else DEFAULT_MINUTES
+        return self.minutes
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require("folds", is_integer(self.folds, 2), "a whole number, 2 or more")
+        self.require("batch_size", is_integer(self.batch_size, 2), "2 or more")
+        many = is_integer(self.steps, MAX_STEPS + 1)
+        self.require("steps", not many, f"at most {MAX_STEPS}")
+        drop = is_number(self.dropout) and 0 <= self.dropout < 1
+        self.require("dropout", drop, "from 0 to below 1")
+        share = is_number(self.coverage) and 0 < self.coverage < 1
+        self.require("coverage", share, "above 0 and below 1")

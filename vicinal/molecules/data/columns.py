@@ -94,6 +94,11 @@ def letters(name: Any) -> str:
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
 
 
+def first_word(name: Any) -> str:
+    """Return the first word of a name, in lower case."""
+    return re.split(r"[^a-z0-9]", str(name).strip().lower(), maxsplit=1)[0]
+
+
 # --- structures ----------------------------------------------------------------------
 
 
@@ -168,12 +173,15 @@ def target_columns(
     Without names of the user: one of a usual name, the only one of numbers, or all of
     0, 1 and blanks. None where that is unclear: the note says which there are.
     """
-    if given.target_columns:
+    if given.target_columns is not None:
         return [named_column(names, k, "the table") for k in given.target_columns], []
     usual = [name for name in names if letters(name) in TARGET_NAMES]
     if usual:
         usual.sort(key=lambda name: TARGET_NAMES.index(letters(name)))
         return usual[:1], []
+    words = [n for n in names if first_word(n) in TARGET_NAMES]
+    if len(words) == 1 and _is_target(words[0], cells(words[0])):
+        return words, [f"the target is the column {str(words[0])!r}"]
     numeric = [name for name in names if _is_target(name, cells(name))]
     if not numeric:
         others = quote_names([*map(str, names)])

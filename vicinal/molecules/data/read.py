@@ -143,7 +143,7 @@ def read_molecules(
     rows = _Rows([molecules.parsed[k] for k in usable], targets[usable], cells[usable])
     found = _merge_replicates(reader, rows, classes, names)
     counts = Counter(n for row in molecules.parsed for n in row.molecule.notes)
-    notes = [*reader.notes, *_count_notes(counts, len(cells)), *target_notes]
+    notes = [*reader.notes, *count_notes(counts, len(cells)), *target_notes]
     return replace(
         found,
         num_rows=molecules.num_rows,
@@ -244,7 +244,7 @@ def _target_cells(
     return [clean_cell(reader.cell(row.row, name)) for name in names]
 
 
-def _count_notes(counts: Counter[str], total: int) -> list[str]:
+def count_notes(counts: Counter[str], total: int) -> list[str]:
     """Return a note for each kind of change, with the number of molecules."""
     kinds = Counter[str]()
     for note, count in counts.items():

@@ -1,0 +1,1 @@
+"""Explanations of predictions for molecules: atoms, neighbours, drawings."""

@@ -1,0 +1,352 @@
+"""What MoleculeClassifier and MoleculeRegressor find in `fit`, and its file format."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+
+from vicinal.core.estimators.model_files import (
+    TensorOf,
+    check_rows,
+    check_tensors,
+    decode_names,
+    encode_names,
+    network_tensors,
+    restore_network,
+)
+from vicinal.core.estimators.supervised_model import SHARED, FittedModel
+from vicinal.core.objective import Objective
+from vicinal.core.storage.checkpoint import Tensors, with_prefix
+from vicinal.core.storage.schema import (
+    Integer,
+    ListOf,
+    Nullable,
+    Number,
+    Object,
+    Text,
+)
+from vicinal.molecules.baseline.conformal import conformal_factor
+from vicinal.molecules.baseline.cross_validation import CrossValidation
+from vicinal.molecules.baseline.features import DescriptorSet, descriptor_names
+from vicinal.molecules.baseline.files import (
+    BASELINE,
+    baseline_to_files,
+    restore_baseline,
+)
+from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures, Predictions
+from vicinal.molecules.baseline.references import REFERENCES
+from vicinal.molecules.data.molecule_table import MoleculeTable
+from vicinal.molecules.graphs import ATOM_FEATURES
+from vicinal.molecules.network.model import (
+    CONFIG,
+    FoldNetworks,
+    MoleculeNetworkConfig,
+)
+from vicinal.molecules.objective import (
+    PlattScaling,
+    is_regression,
+    target_columns,
+)
+
+MAX_FOLDS = 1000
+"""networks of a model file"""
+
+SCHEMA = Object(
+    {
+        **SHARED,
+        "target_names": ListOf(Text(), 1, unique=True),
+        "target_classes": ListOf(ListOf(Text(), 2, unique=True)),
+        "descriptors": Text(("fast", "all")),
+        "baseline": BASELINE,
+        "scaling": ListOf(ListOf(Number(), 2, 2)),
+        "outside": Number(0, 1),
+        "num_test": Integer(0),
+        "networks": Nullable(CONFIG),
+        "num_networks": Integer(0, MAX_FOLDS),
+        "network_weight": Number(0, 1),
+    },
+    more=True,
+)
+"""schema of model.json"""
+
+
+class TestMolecules(NamedTuple):
+    """The molecules of the test split."""
+
+    __test__ = False  # no test of pytest
+
+    smiles: np.ndarray
+    targets: np.ndarray
+    """[M, T]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedMoleculeModel(FittedModel):
+    """What MoleculeClassifier and MoleculeRegressor find in `fit`."""
+
+    schema = SCHEMA
+    has_constant_baseline = False
+
+    target_names: tuple[str, ...]
+    """[T]"""
+
+    target_classes: tuple[tuple[str, ...], ...] = ()
+    """[T] names of the classes of each; empty for regression"""
+
+    descriptors: DescriptorSet
+    baseline: Baseline
+    scaling: tuple[PlattScaling, ...]
+    """[C] from means to probabilities; empty for regression"""
+
+    networks: FoldNetworks | None = None
+    """graph networks of the folds; None: the baseline predicts"""
+
+    network_weight: float = 0.0
+    """of the networks in the predictions, the rest being that of the baseline"""
+
+    mean_atom: np.ndarray
+    """[ATOM_FEATURES] of all atoms of training"""
+
+    fold_predictions: np.ndarray
+    """[N, C] what the whole model predicts for each molecule from the other folds"""
+
+    smiles: np.ndarray
+    """[N] of the training molecules, as they were given"""
+
+    targets: np.ndarray
+    """[N, T] of the training molecules"""
+
+    cross_validation: CrossValidation
+    outside: float
+    """similarity to the nearest training molecule below which one is unlike them"""
+
+    test: TestMolecules
+    data: MoleculeTable | None = None
+    """what `fit` was given; None after loading"""
+
+    features: MoleculeFeatures | None = None
+    split: np.ndarray
+    """[N] train or test, of the molecules that `fit` was given"""
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Return the targets of the training molecules as columns [N, C]."""
+        return target_columns(self.objective, self.targets)
+
+    def deviations(self, variance: np.ndarray) -> np.ndarray:
+        """Return standard deviations [M, C] of predictions from variances.
+
+        They are at least those of the surest twentieth in the cross-validation: the
+        value of a training molecule is known too well only in that it was fitted.
+        """
+        least = np.nanquantile(self.cross_validation.baseline.variance, 0.05, axis=0)
+        return np.sqrt(np.maximum(variance, least))
+
+    @property
+    def conformal_scores(self) -> np.ndarray:
+        """Return errors over predicted deviations [N, C] in the cross-validation."""
+        found = self.cross_validation.baseline.variance
+        return np.abs(self.columns - self.fold_predictions) / self.deviations(found)
+
+    def half_widths(self, variance: np.ndarray, coverage: float) -> np.ndarray:
+        """Return half the widths [M, C] of intervals with this coverage."""
+        scores = self.conformal_scores.T
+        factors = np.array([conformal_factor(column, coverage) for column in scores])
+        return factors * self.deviations(variance)
+
+    def to_files(self) -> tuple[dict[str, Any], Tensors]:
+        """Return what model.json and model.safetensors hold."""
+        baseline, tensors = baseline_to_files(self.baseline)
+        description = {
+            **self.shared_description(),
+            "target_names": list(self.target_names),
+            "target_classes": [list(names) for names in self.target_classes],
+            "descriptors": self.descriptors,
+            "baseline": baseline,
+            "scaling": [list(scale) for scale in self.scaling],
+            "outside": self.outside,
+            "num_test": len(self.test.smiles),
+            "networks": None,
+            "num_networks": 0,
+            "network_weight": self.network_weight,
+        }
+        found, test = self.cross_validation, self.test
+        arrays = {
+            "train.targets": self.targets,
+            "folds": found.folds,
+            "groups": found.groups,
+            "fold_means": found.baseline.mean,
+            "fold_variances": found.baseline.variance,
+            "fold_references": found.references,
+            "fold_predictions": self.fold_predictions,
+            "mean_atom": self.mean_atom,
+            "test.targets": test.targets,
+        }
+        tensors |= {k: _to_tensor(array) for k, array in arrays.items()}
+        tensors |= {
+            "train.smiles": encode_names(self.smiles),
+            "test.smiles": encode_names(test.smiles),
+        }
+        if self.networks is not None:
+            description["networks"] = self.networks.config._asdict()
+            description["num_networks"] = len(self.networks.networks)
+            tensors |= network_tensors(self.networks)
+        return description, tensors
+
+    @classmethod
+    def from_files(
+        cls, description: dict[str, Any], tensors: Tensors, settings: Any
+    ) -> Self:
+        """Return the model that `to_files` described."""
+        shared = cls.shared_fields(description)
+        objective = shared["objective"]
+        baseline = restore_baseline(description["baseline"], tensors)
+        names = tuple(description["target_names"])
+        classes = tuple(map(tuple, description["target_classes"]))
+        num_columns = target_columns(objective, np.zeros((0, len(names)))).shape[1]
+        _check_targets(objective, names, classes)
+        count = len(descriptor_names(description["descriptors"]))
+        if len(baseline.scaler.kept) != count:
+            raise ValueError(
+                f"the model has {len(baseline.scaler.kept)} descriptors, and this "
+                f"version of RDKit computes {count}"
+            )
+        scaling = tuple(PlattScaling(*pair) for pair in description["scaling"])
+        expected = 0 if is_regression(objective) else num_columns
+        if (len(scaling), baseline.num_columns) != (expected, num_columns):
+            raise ValueError(
+                f"there must be {num_columns} processes and {expected} scalings. Got "
+                f"{baseline.num_columns} and {len(scaling)}"
+            )
+        targets, test_targets, found, predicted = _restore_arrays(
+            tensors, len(names), num_columns
+        )
+        smiles = _restore_smiles("train", tensors, len(targets))
+        _check_classes(classes, targets, test_targets)
+        check_rows("baseline.rows", baseline.rows, len(smiles))
+        return cls(
+            **shared,
+            target_names=names,
+            target_classes=classes,
+            descriptors=description["descriptors"],
+            baseline=baseline,
+            scaling=scaling,
+            smiles=smiles,
+            targets=targets,
+            cross_validation=found,
+            outside=description["outside"],
+            networks=_restore_networks(description, tensors, baseline, objective),
+            network_weight=description["network_weight"],
+            fold_predictions=predicted,
+            mean_atom=tensors["mean_atom"].numpy(),
+            test=TestMolecules(
+                _restore_smiles("test", tensors, len(test_targets)), test_targets
+            ),
+            split=np.array([], dtype="U5"),
+        )
+
+
+def _to_tensor(array: np.ndarray) -> torch.Tensor:
+    """Return an array as a tensor in which a large number stands for NaN.
+
+    A model file holds finite numbers only.
+    """
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), MISSING, array)
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+MISSING = 1e300
+"""stands for NaN in a model file"""
+
+
+def _from_tensor(tensor: torch.Tensor) -> np.ndarray:
+    """Return the array that `_to_tensor` made a tensor of."""
+    array = tensor.numpy()
+    return np.where(array == MISSING, np.nan, array)
+
+
+def _restore_arrays(
+    tensors: Tensors, num_targets: int, num_columns: int
+) -> tuple[np.ndarray, np.ndarray, CrossValidation, np.ndarray]:
+    """Return the targets, those of the test split, and the cross-validation."""
+    double, whole = (torch.float64,), (torch.int64,)
+    expected = {
+        "train.targets": TensorOf(double, ("molecules", num_targets)),
+        "test.targets": TensorOf(double, ("tested", num_targets)),
+        "folds": TensorOf(whole, ("molecules",)),
+        "groups": TensorOf(whole, ("molecules",)),
+        "fold_means": TensorOf(double, ("molecules", num_columns)),
+        "fold_variances": TensorOf(double, ("molecules", num_columns)),
+        "fold_predictions": TensorOf(double, ("molecules", num_columns)),
+        "mean_atom": TensorOf(double, (len(ATOM_FEATURES),)),
+        "fold_references": TensorOf(
+            double, (len(REFERENCES), "molecules", num_columns)
+        ),
+    }
+    check_tensors(tensors, expected)
+    train, test, means, variances, references, predicted = (
+        _from_tensor(tensors[name])
+        for name in (
+            *("train.targets", "test.targets", "fold_means", "fold_variances"),
+            *("fold_references", "fold_predictions"),
+        )
+    )
+    if (variances <= 0).any():
+        raise ValueError("fold_variances must be above 0")
+    folds, groups = tensors["folds"].numpy(), tensors["groups"].numpy()
+    check_rows("folds", folds, len(folds))
+    check_rows("groups", groups, len(groups))
+    found = CrossValidation(folds, groups, Predictions(means, variances), references)
+    return train, test, found, predicted
+
+
+def _restore_networks(
+    description: dict[str, Any],
+    tensors: Tensors,
+    baseline: Baseline,
+    objective: Objective,
+) -> FoldNetworks | None:
+    """Return the networks; ValueError where they do not fit the baseline."""
+    weight, count = description["network_weight"], description["num_networks"]
+    given = description["networks"] is not None
+    if not given == bool(weight) == bool(count):
+        raise ValueError("networks, their number and their weight do not fit")
+    if not given:
+        return None
+    config = MoleculeNetworkConfig(**description["networks"])
+    descriptors = len(baseline.scaler.center)
+    if (config.descriptors, config.outputs) != (descriptors, objective.outputs):
+        raise ValueError("the networks have other descriptors or targets")
+    return restore_network(lambda: FoldNetworks(config, count), tensors)
+
+
+def _restore_smiles(name: str, tensors: Tensors, count: int) -> np.ndarray:
+    own = with_prefix(name, tensors)
+    smiles = decode_names("smiles", own) if count else np.array([], dtype=object)
+    if len(smiles) != count:
+        raise ValueError(f"{name} must have {count:,} SMILES. Got {len(smiles):,}")
+    return smiles
+
+
+def _check_targets(
+    objective: Objective, names: tuple[str, ...], classes: tuple[tuple[str, ...], ...]
+) -> None:
+    """Raise ValueError where names or classes do not fit the objective."""
+    several = objective.kind in ("multi_label", "multi_numeric")
+    outputs = objective.outputs if several else 1
+    expected = 0 if is_regression(objective) else outputs
+    if len(names) != outputs or len(classes) != expected:
+        raise ValueError("the targets do not fit the objective")
+    if objective.kind == "single_label" and classes[0] != objective.classes:
+        raise ValueError("the classes of the target do not fit the objective")
+
+
+def _check_classes(classes: tuple[tuple[str, ...], ...], *targets: np.ndarray) -> None:
+    """Raise ValueError unless targets [N, T] are rows of classes, or NaN."""
+    for array in targets if classes else ():
+        for column, names in zip(array.T, classes, strict=True):
+            known = column[~np.isnan(column)]
+            if not np.isin(known, np.arange(len(names))).all():
+                raise ValueError("targets must be rows of classes")

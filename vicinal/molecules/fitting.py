@@ -1,0 +1,197 @@
+"""Split molecules, cross-validate the baseline and fit it to all."""
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import numpy as np
+
+from vicinal.core.compute.runtime import seed_for
+from vicinal.core.data.splits import TEST, TRAIN, assign_folds, complete_split, split
+from vicinal.core.metrics import Score
+from vicinal.core.objective import Objective
+from vicinal.core.text import pluralize
+from vicinal.errors import DataError, NoDataError
+from vicinal.molecules.baseline.cross_validation import cross_validate
+from vicinal.molecules.baseline.features import DescriptorSet
+from vicinal.molecules.baseline.model import Baseline, molecule_features
+from vicinal.molecules.data.molecule_table import MoleculeTable
+from vicinal.molecules.evaluation import Measured, score_of
+from vicinal.molecules.fitted_model import FittedMoleculeModel, TestMolecules
+from vicinal.molecules.graphs import ATOM_FEATURES
+from vicinal.molecules.neighbors import least_similarity
+from vicinal.molecules.objective import (
+    PlattScaling,
+    columns_of,
+    from_columns,
+    is_regression,
+    make_objective,
+    predictions_of,
+    target_columns,
+    targets_of,
+)
+from vicinal.molecules.settings import MoleculeSettings
+from vicinal.molecules.splits import SplitMethod, molecule_groups
+
+MAX_ATOMS_FOR_ALL = 20_000
+"""heavy atoms of all molecules up to which descriptors="auto" computes all: 10 s"""
+
+MIN_MOLECULES = 10
+"""molecules of training below which there is no cross-validation"""
+
+
+def fit_baseline(
+    data: MoleculeTable, settings: MoleculeSettings, seed: int
+) -> FittedMoleculeModel:
+    """Return the model of a Gaussian process, with its cross-validation.
+
+    Raises NoDataError for too few molecules, DataError for targets that cannot be
+    learned, or if all molecules are in one group.
+    """
+    objective = make_objective(data)
+    regression = is_regression(objective)
+    parts = split_molecules(data, objective, settings, seed)
+    rows, test = np.flatnonzero(parts == TRAIN), np.flatnonzero(parts == TEST)
+    if len(rows) < MIN_MOLECULES:
+        raise NoDataError(
+            f"{pluralize(len(rows), 'molecule')} with a target to train on; at least "
+            f"{MIN_MOLECULES} are needed."
+        )
+    descriptors = choose_descriptors(data.mols, settings.descriptors)
+    features = molecule_features(data.mols, descriptors)
+    own, targets = features.rows(rows), data.targets[rows]
+    columns, weights = target_columns(objective, targets), sample_weights(data)[rows]
+    groups = molecule_groups([data.mols[k] for k in rows], settings.split)
+    found = cross_validate(
+        own,
+        columns,
+        choose_folds(objective, targets, groups, settings, seed),
+        groups,
+        weights,
+        descriptors=descriptors,
+        with_variance=regression,
+    )
+    scaling = map(PlattScaling.fit, found.baseline.mean.T, columns.T)
+    scales = () if regression else tuple(scaling)
+    predicted = predictions_of(objective, found.baseline.mean, scales)
+    smiles = np.array(data.smiles, dtype=object)
+    return FittedMoleculeModel(
+        objective=objective,
+        integer_classes=have_integer_classes(objective),
+        quarantine=list(data.quarantined),
+        target_names=tuple(data.target_names),
+        target_classes=tuple(data.classes),
+        descriptors=descriptors,
+        baseline=Baseline.fit(own, columns, weights),
+        scaling=scales,
+        smiles=smiles[rows],
+        targets=targets,
+        cross_validation=found,
+        fold_predictions=columns_of(objective, predicted),
+        outside=least_similarity(own.counts),
+        mean_atom=np.zeros(len(ATOM_FEATURES)),
+        test=TestMolecules(smiles[test], data.targets[test]),
+        data=data,
+        features=features,
+        split=parts,
+    )
+
+
+def split_molecules(
+    data: MoleculeTable, objective: Objective, settings: MoleculeSettings, seed: int
+) -> np.ndarray:
+    """Return train or test [N] of each molecule; the user's val is train."""
+    given = np.full(len(data), TRAIN) if data.split is None else data.split
+    given = np.where(given == "val", TRAIN, given)
+    if not settings.test_fraction or (given == TEST).any():
+        return given.astype("U5")
+
+    def draw(rows: np.ndarray, fractions: Any) -> np.ndarray:
+        mols = [data.mols[k] for k in rows.tolist()]
+        groups = molecule_groups(mols, settings.split)
+        strata = strata_of(objective, data.targets[rows])
+        own_seed = seed_for(seed, 3) % 2**32
+        return split(strata, groups, fractions=fractions, seed=own_seed)
+
+    return complete_split(given, draw, val=0.0, test=settings.test_fraction)
+
+
+def choose_folds(
+    objective: Objective,
+    targets: np.ndarray,
+    groups: np.ndarray,
+    settings: MoleculeSettings,
+    seed: int,
+) -> np.ndarray:
+    """Return the fold [N] of each molecule; DataError for a single group."""
+    count = min(settings.folds, int(groups.max()) + 1)
+    if count < 2:
+        raise DataError(
+            f"All molecules have one {settings.split}, so none can be held out. Use "
+            "--split random."
+        )
+    strata = strata_of(objective, targets)
+    return assign_folds(strata, groups, folds=count, seed=seed_for(seed, 4) % 2**32)
+
+
+def choose_descriptors(mols: Sequence[Any], wanted: str) -> DescriptorSet:
+    """Return the set of descriptors; auto: all where they are computed in seconds."""
+    if wanted == "auto":
+        atoms = sum(mol.GetNumHeavyAtoms() for mol in mols)
+        return "all" if atoms <= MAX_ATOMS_FOR_ALL else "fast"
+    return "all" if wanted == "all" else "fast"
+
+
+def sample_weights(data: MoleculeTable) -> np.ndarray:
+    """Return the weights [N] of the user, or the replicates of each molecule."""
+    return (data.replicates if data.weights is None else data.weights).astype(float)
+
+
+def strata_of(objective: Objective, targets: np.ndarray) -> np.ndarray:
+    """Return the class [N] of each molecule where there is one target, else zeros."""
+    if objective.kind == "single_label":
+        return targets_of(objective, targets)
+    return np.zeros(len(targets), np.int64)
+
+
+def have_integer_classes(objective: Objective) -> bool:
+    """Return whether all classes are whole numbers, which `predict` returns as such."""
+    names = objective.classes if objective.kind == "single_label" else ()
+    return bool(names) and all(name.lstrip("-").isdigit() for name in names)
+
+
+MAX_FOR_OTHER_SPLITS = 3000
+"""molecules up to which the baseline is cross-validated under other splits too"""
+
+
+def scores_by_split(
+    model: FittedMoleculeModel, settings: MoleculeSettings, seed: int
+) -> dict[str, Score]:
+    """Return the score of the baseline under each way of holding molecules out.
+
+    Empty for many molecules, and for a loaded model.
+    """
+    data, features = model.data, model.features
+    rows = np.flatnonzero(model.split == TRAIN)
+    if data is None or features is None or len(rows) > MAX_FOR_OTHER_SPLITS:
+        return {}
+    objective, own = model.objective, features.rows(rows)
+    mols, weights = [data.mols[k] for k in rows], sample_weights(data)[rows]
+    scores = {}
+    for method in get_args(SplitMethod):
+        groups = molecule_groups(mols, method)
+        if int(groups.max()) < 1:
+            continue
+        found = cross_validate(
+            own,
+            model.columns,
+            choose_folds(objective, model.targets, groups, settings, seed),
+            groups,
+            weights,
+            descriptors=model.descriptors,
+            with_variance=False,
+        )
+        means = found.baseline.mean
+        columns = columns_of(objective, predictions_of(objective, means, model.scaling))
+        measured = Measured(model.targets, from_columns(objective, columns), groups)
+        scores[method] = score_of(objective, measured)
+    return scores

@@ -1,0 +1,1 @@
+"""Predictions for molecules: values, tables, and files of any size."""

@@ -1,0 +1,1 @@
+"""The graph network of molecules: mini-batches, the network, one for each fold."""

@@ -1,0 +1,109 @@
+"""Which predictions are used: those of the baseline, the networks, or their average.
+
+Two paired tests in a fixed order, so that neither needs a correction, on predictions
+for held-out molecules: is the average better than the baseline? If so, are the networks
+alone better than the average?
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from vicinal.core.evaluation.significance import (
+    LEVEL,
+    PairedComparison,
+    permutation_p_value,
+)
+from vicinal.core.objective import Objective
+from vicinal.molecules.evaluation import losses_of
+from vicinal.molecules.objective import is_regression
+
+BASELINE, AVERAGE, NETWORKS = 0.0, 0.5, 1.0
+"""weights of the networks in the predictions"""
+
+
+class Choice(NamedTuple):
+    """The weight of the networks, and the comparison that decided it."""
+
+    weight: float
+    comparison: PairedComparison
+
+
+def compare(
+    objective: Objective,
+    truth: np.ndarray,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    groups: np.ndarray,
+) -> PairedComparison:
+    """Compare predictions of columns [N, C] with others on the same molecules.
+
+    Squared errors, which of probabilities are Brier scores. groups: [N] molecules that
+    are not independent share a sign in the permutations.
+    """
+    losses = [losses_of(objective, truth, columns) for columns in (ours, theirs)]
+    known = ~(np.isnan(losses[0]) | np.isnan(losses[1]))
+    a, b = (loss[known] for loss in losses)
+    gain = np.bincount(np.unique(groups[known], return_inverse=True)[1], b - a)
+    return PairedComparison(
+        "mean squared error" if is_regression(objective) else "Brier score",
+        float(a.mean()),
+        float(b.mean()),
+        permutation_p_value(gain),
+        int((a < b).sum()),
+        int((a > b).sum()),
+        len(gain),
+    )
+
+
+def choose(
+    objective: Objective,
+    truth: np.ndarray,
+    baseline: np.ndarray,
+    networks: np.ndarray,
+    groups: np.ndarray,
+    *,
+    always: bool = False,
+) -> Choice:
+    """Return what predicts best. always: use the networks in any case."""
+    average = (baseline + networks) / 2
+    against_baseline = compare(objective, truth, average, baseline, groups)
+    if always:
+        found = compare(objective, truth, networks, baseline, groups)
+        return Choice(NETWORKS, found)
+    if against_baseline.p > LEVEL:
+        return Choice(BASELINE, against_baseline)
+    if compare(objective, truth, networks, average, groups).p > LEVEL:
+        return Choice(AVERAGE, against_baseline)
+    found = compare(objective, truth, networks, baseline, groups)
+    return Choice(NETWORKS, found)
+
+
+def choose_by_fold(
+    objective: Objective,
+    truth: np.ndarray,
+    baseline: np.ndarray,
+    networks: np.ndarray,
+    folds: np.ndarray,
+    groups: np.ndarray,
+    *,
+    always: bool = False,
+) -> np.ndarray:
+    """Return predictions [N, C] as chosen for each fold by the other folds alone.
+
+    Their score is that of the whole procedure: no molecule takes part in the choice of
+    its own prediction.
+    """
+    predicted = np.empty_like(baseline)
+    for fold in np.unique(folds):
+        own = folds == fold
+        weight = choose(
+            objective,
+            truth[~own],
+            baseline[~own],
+            networks[~own],
+            groups[~own],
+            always=always,
+        ).weight
+        predicted[own] = (1 - weight) * baseline[own] + weight * networks[own]
+    return predicted

@@ -1,0 +1,111 @@
+"""Train the networks of all folds, and choose what predicts."""
+
+import time
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vicinal.core.compute.runtime import Runtime, seed_for
+from vicinal.core.training.trainer import Trainer, no_validation
+from vicinal.core.training.trainer_options import Checkpointing, TrainerOptions
+from vicinal.molecules.fitted_model import FittedMoleculeModel
+from vicinal.molecules.network.batches import MoleculeTensors
+from vicinal.molecules.network.choice import choose, choose_by_fold
+from vicinal.molecules.network.model import FoldNetworks, MoleculeNetworkConfig
+from vicinal.molecules.network.training import (
+    EPOCHS,
+    LR,
+    BoundNetworks,
+    FoldLoss,
+    fold_loader,
+    initialise,
+    predict_logits,
+)
+from vicinal.molecules.objective import columns_of
+from vicinal.molecules.settings import MoleculeSettings
+
+MIN_SECONDS = 10.0
+"""seconds that must be left for networks to be trained"""
+
+
+class FoldTraining(NamedTuple):
+    """Networks, the molecules they are trained on, and their trainer."""
+
+    networks: FoldNetworks
+    molecules: MoleculeTensors
+    trainer: Trainer
+
+
+def seconds_left(settings: MoleculeSettings, started_at: float) -> float:
+    """Return the seconds of the minutes that are left; infinite without a limit."""
+    minutes = settings.time_limit
+    return inf if minutes is None else 60 * minutes - time.monotonic() + started_at
+
+
+def prepare_training(
+    model: FittedMoleculeModel,
+    molecules: MoleculeTensors,
+    settings: MoleculeSettings,
+    seed: int,
+    *,
+    started_at: float,
+    checkpoint: Path | None,
+    fingerprint: str,
+    stop_requested: Callable[[], bool],
+) -> FoldTraining:
+    """Return untrained networks, one for each fold, with their trainer."""
+    folds = model.cross_validation.folds
+    config = MoleculeNetworkConfig(
+        molecules.descriptors.shape[1],
+        settings.hidden,
+        settings.steps,
+        model.objective.outputs,
+        settings.dropout,
+    )
+    networks = initialise(config, len(np.unique(folds)), seed_for(seed, 5))
+    per_batch, own_seed = settings.batch_size, seed_for(seed, 6)
+    trainer = Trainer(
+        model=BoundNetworks(networks, molecules),
+        loader=fold_loader(molecules, model.targets, folds, per_batch, own_seed),
+        objective=FoldLoss(model.objective),
+        settings=settings.for_trainer(
+            epochs=settings.epochs or EPOCHS, lr=settings.lr or LR
+        ),
+        runtime=Runtime(deterministic=settings.deterministic),
+        validate=no_validation,
+        options=TrainerOptions(
+            seed=seed_for(seed, 1),
+            time_limited=settings.time_limit is not None,
+            started_at=started_at,
+            select_epoch=False,
+        ),
+        checkpointing=Checkpointing(checkpoint, fingerprint, stop_requested),
+    )
+    return FoldTraining(networks, molecules, trainer)
+
+
+def choose_predictions(
+    model: FittedMoleculeModel, training: FoldTraining, *, always: bool
+) -> dict[str, Any]:
+    """Return the fields of the model that a comparison on held-out molecules sets.
+
+    always: use the networks alone in any case.
+    """
+    objective, found = model.objective, model.cross_validation
+    logits = predict_logits(training.networks, training.molecules)
+    own = logits[np.arange(len(logits)), found.folds]
+    ours = columns_of(objective, objective.predict(own))
+    compared = objective, model.columns, model.fold_predictions, ours
+    choice = choose(*compared, found.groups, always=always)
+    predicted = choose_by_fold(*compared, found.folds, found.groups, always=always)
+    mean_atom = training.molecules.atoms.double().mean(dim=0).numpy()
+    return {
+        "mean_atom": mean_atom,
+        "networks": training.networks if choice.weight else None,
+        "network_weight": choice.weight,
+        "comparison": choice.comparison,
+        "fold_predictions": predicted,
+    }

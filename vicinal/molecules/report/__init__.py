@@ -1,0 +1,1 @@
+"""What the report of molecules shows beside the sections of every domain."""
