@@ -33,6 +33,7 @@ DOMAINS_OF_PAGE = {
     "what-is-this-paper-about.md": ("nodes",),
     "links.md": ("links",),
     "graphs.md": ("graphs",),
+    "molecules.md": ("molecules",),
 }
 """domains whose options a page's commands may use; other pages: any domain"""
 

@@ -5,7 +5,6 @@ quick and does not load torch.
 """
 
 import os
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -79,7 +78,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'vicinal' has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    from vicinal.core.extras import import_with_extras
+
+    return getattr(import_with_extras(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -6,10 +6,10 @@ them. Nothing but a domain's own package asks which domain it is.
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from vicinal.core.extras import import_with_extras
 from vicinal.core.storage.run_folder import read_settings, read_table
 from vicinal.errors import DataError, RunError
 
@@ -21,9 +21,9 @@ Task = Literal["auto", "classification", "multilabel", "regression"]
 
 
 def import_object(name: str) -> Any:
-    """Import "module:attribute" when it is needed."""
+    """Import "module:attribute" when it is needed, as `import_with_extras`."""
     module, attribute = name.split(":")
-    return getattr(import_module(module), attribute)
+    return getattr(import_with_extras(module), attribute)
 
 
 def positional(metavar: str, default: Any = MISSING) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vicinal.core.evaluation.significance import LEVEL
+from vicinal.core.report.report import format_cell
 from vicinal.molecules.baseline.features import descriptor_names
 from vicinal.molecules.baseline.model import MoleculeFeatures
 from vicinal.molecules.explain.alerts import Alert, find_alerts
@@ -87,9 +88,9 @@ class MoleculeExplanation:
         if self.p <= LEVEL:
             return measured
         return (
-            f"The shares do not agree with what leaving out each atom changes "
-            f"(correlation {self.correlation:.2f}, p = {self.p:.2g} against random "
-            "orders): do not rely on this explanation."
+            "The shares agree no better than random orders with what leaving out each "
+            f"atom changes (correlation {self.correlation:.2f}, p = {self.p:.2g}): do "
+            "not rely on this explanation."
         )
 
     @property
@@ -125,7 +126,7 @@ class MoleculeExplanation:
         lines.append(self.verdict)
         lines.append("similar training molecules:")
         lines += [
-            f"  {n.similarity:.2f} {n.smiles} ({n.label}; {n.why})"
+            f"  {n.similarity:.2f} {n.smiles} ({format_cell(n.label)}; {n.why})"
             for n in self.neighbors
         ]
         lines += [str(alert) for alert in self.alerts]

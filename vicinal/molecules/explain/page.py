@@ -5,7 +5,14 @@ from rdkit import Chem
 
 from vicinal.core.evaluation.significance import LEVEL
 from vicinal.core.report.finding import Finding
-from vicinal.core.report.report import Figure, Report, Section, Table, Text
+from vicinal.core.report.report import (
+    Figure,
+    Report,
+    Section,
+    Table,
+    Text,
+    format_cell,
+)
 from vicinal.molecules.explain.drawing import (
     COLOR_LEGEND,
     draw_attribution,
@@ -40,7 +47,8 @@ def explanation_page(found: MoleculeExplanation) -> str:
     neighbors = []
     for each in found.neighbors:
         mol = Chem.MolFromSmiles(each.smiles)
-        caption = f"{each.why}: similarity {each.similarity:.2f}, label {each.label}"
+        label = format_cell(each.label)
+        caption = f"{each.why}: similarity {each.similarity:.2f}, label {label}"
         if mol is not None:
             drawing = draw_molecule(mol, width=300, height=220)
             neighbors.append(Figure(drawing, caption))
