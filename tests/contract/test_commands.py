@@ -266,7 +266,7 @@ FLAGS = {
     ("molecules", "evaluate"): "--output --json",
     ("molecules", "predict"): "--smiles-columns --output --json",
     ("molecules", "explain"): "--target --alerts --output --seed --json",
-    ("molecules", "inspect"): "--target --json",
+    ("molecules", "inspect"): "--target --atom --json",
     ("molecules", "report"): "--json",
 }
 
@@ -308,7 +308,8 @@ MORE_KEYS |= {
     ("molecules", "train"): "split_scores",
     ("molecules", "explain"): "molecule target quantity score value base atoms "
     "descriptors max_error correlation p verdict neighbors alerts plot",
-    ("molecules", "inspect"): "molecule target mean terms other_terms sum max_error",
+    ("molecules", "inspect"): "molecule target network_weight process network "
+    "max_error",
 }
 PREDICTED_KEY = {(kind, "inspect") for kind in ("nodes", "graphs", "molecules")}
 """commands with one more key: `probability` of a class, or the number `predicted`"""

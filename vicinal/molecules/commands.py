@@ -117,7 +117,9 @@ def explain(run: OpenRun, arguments: ExplainMolecule, console: Console) -> Findi
 
 
 def inspect(run: OpenRun, arguments: InspectMolecule, console: Console) -> Finding:
-    """Show the terms of a prediction: one for each of the most similar molecules."""
+    """Show the terms of a prediction, of the Gaussian process and of a network."""
     from vicinal.molecules.explain.inspection import inspect_molecule
 
-    return inspect_molecule(run.model, arguments.molecule, arguments.target)
+    return inspect_molecule(
+        run.model, arguments.molecule, arguments.target, arguments.atom
+    )

@@ -122,6 +122,10 @@ class ExplainMolecule(PageOption, MoleculeArgument):
 class InspectMolecule(MoleculeArgument):
     """A molecule whose prediction is broken down into its terms."""
 
+    atom: int | None = flag("N")
+    """number of the atom whose messages are shown, from 0; default: the one that adds
+    most (networks)"""
+
 
 COMMANDS = "vicinal.molecules.commands"
 ESTIMATORS = "vicinal.molecules.estimators"

@@ -22,6 +22,7 @@ from vicinal.molecules.objective import is_regression
 from vicinal.molecules.report.blocks import (
     distribution_blocks,
     error_blocks,
+    fragment_blocks,
     result_blocks,
 )
 
@@ -126,7 +127,7 @@ class MoleculeRun(TrainingRun):
                 *result_blocks(model, coverage, self.split_scores),
                 *distribution_blocks(model),
             ],
-            error_blocks(model),
+            [*error_blocks(model), *fragment_blocks(model)],
         )
 
     def analyse(self) -> Iterator[str]:

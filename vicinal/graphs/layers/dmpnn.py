@@ -55,6 +55,20 @@ class DMPNN(nn.Module):
 
         Raises DataError for an edge without its reverse.
         """
+        h = self.messages(x, graph, edge_attr, reverse)
+        target = graph.incoming.row_indices.long()
+        at_node = aggregate(h, target, graph.num_nodes)
+        z = torch.relu(self.output(torch.cat([x, at_node], dim=1)))
+        return self.dropout(z)
+
+    def messages(
+        self,
+        x: Tensor,
+        graph: Adjacency,
+        edge_attr: Tensor,
+        reverse: Tensor | None = None,
+    ) -> Tensor:
+        """Return the states h [E, hidden] after T steps, of the incoming edges."""
         source, target = graph.incoming.indices.long(), graph.incoming.row_indices
         reverse = reverse_edges(graph) if reverse is None else reverse
         e = edge_attr[graph.incoming.edge_ids]
@@ -64,9 +78,7 @@ class DMPNN(nn.Module):
             at_node = aggregate(h, target.long(), graph.num_nodes)  # [N, hidden]
             m = at_node[source] - h[reverse]
             h = self.dropout(torch.relu(initial + self.message(m)))
-        at_node = aggregate(h, target.long(), graph.num_nodes)
-        z = torch.relu(self.output(torch.cat([x, at_node], dim=1)))
-        return self.dropout(z)
+        return h
 
 
 def reverse_edges(graph: Adjacency) -> Tensor:

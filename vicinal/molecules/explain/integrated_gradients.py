@@ -16,7 +16,7 @@ from vicinal.molecules.baseline.gaussian_process import squared_distances, tanim
 from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures
 
 STEPS = 128
-"""points of the path"""
+"""points of the path, for one molecule"""
 
 
 class ProcessAttribution(NamedTuple):
@@ -42,17 +42,20 @@ class ProcessAttribution(NamedTuple):
 
 
 def attribute(
-    model: Baseline, features: MoleculeFeatures, column: int = 0
+    model: Baseline, features: MoleculeFeatures, column: int = 0, steps: int = STEPS
 ) -> ProcessAttribution:
-    """Return the terms of the prediction of one column for one molecule."""
+    """Return the terms of the prediction of one column for one molecule.
+
+    steps: points of the path; the sum of the terms is the nearer to the prediction.
+    """
     alpha, kernel = model.processes[column].alpha, model.kernel
     counts, support = features.counts[0].astype(float), model.support.counts
     x = model.scaler(features.descriptors)
     bits = np.flatnonzero(counts)
     share = kernel.tanimoto_share
-    from_bits = share * _tanimoto_gradients(counts, support, bits, alpha)
+    from_bits = share * _tanimoto_gradients(counts, support, bits, alpha, steps)
     from_x = (1 - share) * _gaussian_gradients(
-        x[0], model.support.descriptors, kernel.width, alpha
+        x[0], model.support.descriptors, kernel.width, alpha, steps
     )
     nothing = np.zeros((1, len(counts)), np.uint16)
     origin = np.zeros_like(x)
@@ -69,7 +72,11 @@ def attribute(
 
 
 def _tanimoto_gradients(
-    counts: np.ndarray, support: np.ndarray, bits: np.ndarray, alpha: np.ndarray
+    counts: np.ndarray,
+    support: np.ndarray,
+    bits: np.ndarray,
+    alpha: np.ndarray,
+    steps: int,
 ) -> np.ndarray:
     """Return the attribution [B] of each bit to sum_n alpha_n tanimoto(c, c_n).
 
@@ -79,22 +86,22 @@ def _tanimoto_gradients(
     c, theirs = counts[bits], support[:, bits].astype(float)  # [B], [S, B]
     sums = support.sum(axis=1, dtype=float)
     total = np.zeros(len(bits))
-    for t in (np.arange(STEPS) + 0.5) / STEPS:
+    for t in (np.arange(steps) + 0.5) / steps:
         below = t * c < theirs
         smaller = np.minimum(t * c, theirs).sum(axis=1)  # N [S]
         larger = sums + t * c.sum() - smaller  # D [S]
         to_smaller = (alpha / larger) @ below
         to_larger = (alpha * smaller / larger**2) @ ~below
         total += c * (to_smaller - to_larger)
-    return total / STEPS
+    return total / steps
 
 
 def _gaussian_gradients(
-    x: np.ndarray, support: np.ndarray, width: float, alpha: np.ndarray
+    x: np.ndarray, support: np.ndarray, width: float, alpha: np.ndarray, steps: int
 ) -> np.ndarray:
     """Return the attribution [D] to sum_n alpha_n exp(-|x - x_n|^2 / (2 width))."""
     total = np.zeros(len(x))
-    for t in (np.arange(STEPS) + 0.5) / STEPS:
+    for t in (np.arange(steps) + 0.5) / steps:
         k = np.exp(-squared_distances(t * x[None], support)[0] / (2 * width))
         total += x * ((alpha * k) @ (support - t * x)) / width
-    return total / STEPS
+    return total / steps

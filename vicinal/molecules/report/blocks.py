@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 from rdkit import Chem
 
+from vicinal.core.data.splits import TRAIN
 from vicinal.core.metrics import Score
 from vicinal.core.report.report import Block, Figure, Table, Text
 from vicinal.core.report.sections import score_table
 from vicinal.core.text import format_percent
 from vicinal.molecules.evaluation import Measured, target_scores
 from vicinal.molecules.explain.drawing import draw_grid
+from vicinal.molecules.explain.fragments import important_fragments
 from vicinal.molecules.fitted_model import FittedMoleculeModel
 from vicinal.molecules.inference.tables import label_names
 from vicinal.molecules.objective import column_names, from_columns, is_regression
@@ -187,6 +189,31 @@ def short_smiles(smiles: Any) -> str:
     """Return the canonical SMILES of a structure, which is often shorter."""
     mol = Chem.MolFromSmiles(str(smiles))
     return str(smiles) if mol is None else Chem.MolToSmiles(mol)
+
+
+def fragment_blocks(model: FittedMoleculeModel) -> list[Block]:
+    """Return the substructures with the largest shares of the baseline, drawn."""
+    data, features = model.data, model.features
+    if data is None or features is None or model.network_weight == 1:
+        return []
+    rows = np.flatnonzero(model.split == TRAIN)
+    factor = 1.0 if is_regression(model.objective) else model.scaling[0].factor
+    mols = [data.mols[k] for k in rows]
+    found = important_fragments(
+        model.baseline, mols, features.rows(rows), factor=factor
+    )
+    if not found:
+        return []
+    name = column_names(model.objective, model.target_names)[0]
+    if model.target_classes and model.objective.outputs == 2:
+        name = f"the log-odds of {model.target_classes[0][1]}"
+    text = (
+        f"Substructures with the largest mean shares of {name} in the Gaussian process "
+        "(integrated gradients of a sample; 95 % intervals of the mean):"
+    )
+    table = [[f.smiles, f.molecules, f.mean, f.low, f.high] for f in found]
+    columns = ["substructure", "molecules", "mean share", "low", "high"]
+    return [Text(text), Table(columns, table)]
 
 
 def distribution_blocks(model: FittedMoleculeModel) -> list[Block]:
