@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from vicinal.core.data.labels import Task
 from vicinal.core.domain import OpenRun, Outcome
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.report.console import Console, Counter
@@ -12,7 +11,12 @@ from vicinal.core.report.finding import Finding
 from vicinal.core.report.predictions import Predictions
 from vicinal.core.storage.files import predictions_path
 from vicinal.errors import DataError
-from vicinal.molecules.data.read import MoleculeReader, read_molecules
+from vicinal.molecules.data.grouping import count_same_compounds
+from vicinal.molecules.data.read import (
+    MoleculeReader,
+    known_columns,
+    read_molecules,
+)
 from vicinal.molecules.data.summary import MoleculeSummary
 from vicinal.molecules.domain import (
     CheckMolecules,
@@ -69,13 +73,13 @@ def evaluate(
     if run.is_data(data):
         console.print("this is the data of the run: its held-out scores are shown")
         return model.evaluate()
-    columns = model.settings_.columns()
-    task: Task = "classification" if model.target_classes_ else "regression"
-    table = read_molecules(data, task=task, columns=columns)
-    overlap = model.count_training_molecules(table.mols)
-    found = model.evaluate(table).with_training_overlap(
+    table = model.read_to_evaluate(data)
+    found = model.evaluate(table)
+    scored = model.mols_of(found.predictions["smiles"])
+    overlap = count_same_compounds(model.mols_of(model.smiles_), scored)
+    found = found.with_training_overlap(
         overlap,
-        f"{overlap} of these {len(table)} molecules are training molecules, or "
+        f"{overlap} of these {len(scored)} molecules are training molecules, or "
         "stereoisomers, tautomers or salts of them",
     )
     return found.with_quarantine(table.quarantined)
@@ -85,11 +89,11 @@ def predict(
     run: OpenRun, arguments: PredictMolecules, console: Console
 ) -> Predictions | Outcome:
     """Predict structures that were typed, or those of a file, a row for each."""
-    named = arguments.smiles_columns
-    columns = MoleculeColumns(
-        smiles_columns=None if named is None else (named,), target_columns=()
-    )
-    reader = MoleculeReader(_source(arguments.molecules), columns)
+    source, named = _source(arguments.molecules), arguments.smiles_columns
+    smiles = known_columns(source, run.model.settings_).smiles_columns
+    smiles = smiles if named is None else (named,)
+    columns = MoleculeColumns(smiles_columns=smiles, target_columns=())
+    reader = MoleculeReader(source, columns)
     output = predictions_path(arguments.output)
     if output is not None:
         return write_predictions(run.model, reader, output, console)
@@ -112,7 +116,12 @@ def explain(run: OpenRun, arguments: ExplainMolecule, console: Console) -> Findi
     """Explain the prediction for a molecule by its atoms."""
     from vicinal.molecules.explain.page import to_finding
 
-    found = run.model.explain(arguments.molecule, arguments.target, seed=arguments.seed)
+    found = run.model.explain(
+        arguments.molecule,
+        arguments.target,
+        seed=arguments.seed,
+        alerts=arguments.alerts,
+    )
     return to_finding(found)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from vicinal.core.data.splits import TEST, TRAIN
+from vicinal.core.estimators.model_choice import describe_choice
 from vicinal.core.estimators.supervised import SupervisedEstimator
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.settings import check_seed
@@ -23,9 +24,8 @@ from vicinal.errors import DataError, NoDataError
 from vicinal.molecules.baseline.cross_validation import CrossValidation
 from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures
 from vicinal.molecules.baseline.references import REFERENCES, predict_by_references
-from vicinal.molecules.data.grouping import compound_key
 from vicinal.molecules.data.molecule_table import MoleculeTable
-from vicinal.molecules.data.read import read_molecules
+from vicinal.molecules.data.read import known_columns, read_molecules
 from vicinal.molecules.evaluation import Measured, evaluate_molecules
 from vicinal.molecules.fitted_model import FittedMoleculeModel, TestMolecules
 from vicinal.molecules.fitting import fit_baseline
@@ -69,6 +69,7 @@ class MoleculeEstimator(SupervisedEstimator):
     baseline_: Baseline
     cross_validation_: CrossValidation
     target_names_: tuple[str, ...]
+    target_classes_: tuple[tuple[str, ...], ...]
     networks_: FoldNetworks | None
     split_: np.ndarray
     data_: MoleculeTable | None
@@ -97,6 +98,18 @@ class MoleculeEstimator(SupervisedEstimator):
         if not regression and found.task == "regression":  # the numbers name classes
             found = read_molecules(X, y, task="classification", columns=columns)
         return found
+
+    def read_to_evaluate(self, X: Any, y: Any = None) -> MoleculeTable:
+        """Return molecules with the targets of the fitted model.
+
+        Columns are those of training, as far as the data have them.
+        """
+        if isinstance(X, MoleculeTable):
+            return X
+        targets = () if y is not None else self.target_names_
+        columns = known_columns(X, self.settings_, targets)
+        task = "classification" if self.target_classes_ else "regression"
+        return read_molecules(X, y, task=task, columns=columns)
 
     def check_data(self, data: MoleculeTable) -> None:
         """Raise SettingError or DataError before anything is computed."""
@@ -227,7 +240,13 @@ class MoleculeEstimator(SupervisedEstimator):
         values = self.predict_mols([mol]).values
         explained = choose_explained(self.model_, target, int(values[0].argmax()))
         return explain_molecule(
-            self.model_, mol, X, explained, seed=seed, alerts=alerts
+            self.model_,
+            mol,
+            X,
+            explained,
+            explained.value_of(self.objective_, values),
+            seed=seed,
+            alerts=alerts,
         )
 
     # --- evaluate ---
@@ -240,7 +259,7 @@ class MoleculeEstimator(SupervisedEstimator):
         """
         self.check_fitted()
         if X is not None:
-            return self._evaluate(self.read(X, y))
+            return self._evaluate(self.read_to_evaluate(X, y))
         model = self.model_
         if len(model.test.smiles):
             mols = self.mols_of(model.test.smiles)
@@ -297,12 +316,6 @@ class MoleculeEstimator(SupervisedEstimator):
             notes,
         )
 
-    def count_training_molecules(self, mols: Sequence[Any]) -> int:
-        """Return how many molecules have the compound key of a training molecule."""
-        training = self.mols_of(self.model_.smiles)
-        known = {compound_key(mol) for mol in training}
-        return sum(compound_key(mol) in known for mol in mols)
-
     def _reference_features(self) -> MoleculeFeatures:
         """Return the features of the training molecules."""
         if self.model_.features is not None:
@@ -328,6 +341,13 @@ class MoleculeEstimator(SupervisedEstimator):
     @property
     def network_name(self) -> str:
         return "D-MPNN for each fold"
+
+    @property
+    def comparison_text(self) -> str:
+        """Return how the networks compared with the baseline, in one sentence."""
+        kept = bool(self.final_networks)
+        better = kept and self.settings_.keep != "network"
+        return describe_choice(self.comparison_, kept, better)
 
     @property
     def final_networks(self) -> list[Any]:

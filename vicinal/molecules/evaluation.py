@@ -217,7 +217,7 @@ def target_scores(
     measure, metric = (rmse, "rmse") if is_regression(objective) else (auroc, "auroc")
     rows = []
     for name, y, own in zip(names, truth.T, ours.T, strict=True):
-        known = ~np.isnan(y)
+        known = ~(np.isnan(y) | np.isnan(own))
         groups = None if measured.groups is None else measured.groups[known]
         score = bootstrap(
             metric, measure, y[known], own[known], groups, samples=BOOTSTRAP_SAMPLES

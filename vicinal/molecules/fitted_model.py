@@ -60,6 +60,7 @@ SCHEMA = Object(
         "descriptors": Text(("fast", "all")),
         "baseline": BASELINE,
         "scaling": ListOf(ListOf(Number(), 2, 2)),
+        "network_scaling": ListOf(ListOf(Number(), 2, 2)),
         "outside": Number(0, 1),
         "num_test": Integer(0),
         "networks": Nullable(CONFIG),
@@ -96,6 +97,9 @@ class FittedMoleculeModel(FittedModel):
 
     descriptors: DescriptorSet
     baseline: Baseline
+    network_scaling: tuple[PlattScaling, ...] = ()
+    """[C] from mean logits of the networks to probabilities; empty for regression"""
+
     scaling: tuple[PlattScaling, ...]
     """[C] from means to probabilities; empty for regression"""
 
@@ -140,8 +144,9 @@ class FittedMoleculeModel(FittedModel):
         They are at least those of the surest twentieth in the cross-validation: the
         value of a training molecule is known too well only in that it was fitted.
         """
-        least = np.nanquantile(self.cross_validation.baseline.variance, 0.05, axis=0)
-        return np.sqrt(np.maximum(variance, least))
+        known = self.cross_validation.baseline.variance
+        least = [_quantile(column[~np.isnan(column)], 0.05) for column in known.T]
+        return np.sqrt(np.maximum(variance, np.maximum(least, SMALLEST_VARIANCE)))
 
     @property
     def conformal_scores(self) -> np.ndarray:
@@ -149,10 +154,21 @@ class FittedMoleculeModel(FittedModel):
         found = self.cross_validation.baseline.variance
         return np.abs(self.columns - self.fold_predictions) / self.deviations(found)
 
+    def half_widths_known(self, coverage: float) -> list[bool]:
+        """Return whether each number [T] has intervals; nothing for classes."""
+        if not is_regression(self.objective):
+            return []
+        scores = self.conformal_scores.T
+        return [bool(np.isfinite(conformal_factor(k, coverage))) for k in scores]
+
     def half_widths(self, variance: np.ndarray, coverage: float) -> np.ndarray:
-        """Return half the widths [M, C] of intervals with this coverage."""
+        """Return half the widths [M, C] of intervals with this coverage.
+
+        NaN where there are too few errors for it.
+        """
         scores = self.conformal_scores.T
         factors = np.array([conformal_factor(column, coverage) for column in scores])
+        factors[~np.isfinite(factors)] = np.nan
         return factors * self.deviations(variance)
 
     def to_files(self) -> tuple[dict[str, Any], Tensors]:
@@ -165,6 +181,7 @@ class FittedMoleculeModel(FittedModel):
             "descriptors": self.descriptors,
             "baseline": baseline,
             "scaling": [list(scale) for scale in self.scaling],
+            "network_scaling": [list(scale) for scale in self.network_scaling],
             "outside": self.outside,
             "num_test": len(self.test.smiles),
             "networks": None,
@@ -212,7 +229,12 @@ class FittedMoleculeModel(FittedModel):
                 f"the model has {len(baseline.scaler.kept)} descriptors, and this "
                 f"version of RDKit computes {count}"
             )
-        scaling = tuple(PlattScaling(*pair) for pair in description["scaling"])
+        scaling, network_scaling = (
+            tuple(PlattScaling(*pair) for pair in description[name])
+            for name in ("scaling", "network_scaling")
+        )
+        if description["networks"] is not None and len(network_scaling) != len(scaling):
+            raise ValueError("network_scaling must be as long as scaling")
         expected = 0 if is_regression(objective) else num_columns
         if (len(scaling), baseline.num_columns) != (expected, num_columns):
             raise ValueError(
@@ -232,6 +254,7 @@ class FittedMoleculeModel(FittedModel):
             descriptors=description["descriptors"],
             baseline=baseline,
             scaling=scaling,
+            network_scaling=network_scaling,
             smiles=smiles,
             targets=targets,
             cross_validation=found,
@@ -245,6 +268,14 @@ class FittedMoleculeModel(FittedModel):
             ),
             split=np.array([], dtype="U5"),
         )
+
+
+SMALLEST_VARIANCE = 1e-300
+"""of a prediction, so that errors can be divided by its deviation"""
+
+
+def _quantile(values: np.ndarray, q: float) -> float:
+    return float(np.quantile(values, q)) if len(values) else 0.0
 
 
 def _to_tensor(array: np.ndarray) -> torch.Tensor:
@@ -293,8 +324,8 @@ def _restore_arrays(
             *("fold_references", "fold_predictions"),
         )
     )
-    if (variances <= 0).any():
-        raise ValueError("fold_variances must be above 0")
+    if (variances < 0).any():
+        raise ValueError("fold_variances must be 0 or more")
     folds, groups = tensors["folds"].numpy(), tensors["groups"].numpy()
     check_rows("folds", folds, len(folds))
     check_rows("groups", groups, len(groups))

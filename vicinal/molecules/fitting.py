@@ -1,12 +1,21 @@
 """Split molecules, cross-validate the baseline and fit it to all."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
 
 from vicinal.core.compute.runtime import seed_for
-from vicinal.core.data.splits import TEST, TRAIN, assign_folds, complete_split, split
+from vicinal.core.data.splits import (
+    TEST,
+    TRAIN,
+    UNUSED,
+    VAL,
+    assign_folds,
+    complete_split,
+    split,
+)
 from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.core.text import pluralize
@@ -14,18 +23,18 @@ from vicinal.errors import DataError, NoDataError
 from vicinal.molecules.baseline.cross_validation import cross_validate
 from vicinal.molecules.baseline.features import DescriptorSet
 from vicinal.molecules.baseline.model import Baseline, molecule_features
+from vicinal.molecules.data.grouping import count_same_compounds
 from vicinal.molecules.data.molecule_table import MoleculeTable
 from vicinal.molecules.evaluation import Measured, score_of
 from vicinal.molecules.fitted_model import FittedMoleculeModel, TestMolecules
 from vicinal.molecules.graphs import ATOM_FEATURES
 from vicinal.molecules.neighbors import least_similarity
 from vicinal.molecules.objective import (
-    PlattScaling,
-    columns_of,
+    cross_fitted_predictions,
+    fit_scaling,
     from_columns,
     is_regression,
     make_objective,
-    predictions_of,
     target_columns,
     targets_of,
 )
@@ -47,15 +56,17 @@ def fit_baseline(
     Raises NoDataError for too few molecules, DataError for targets that cannot be
     learned, or if all molecules are in one group.
     """
-    objective = make_objective(data)
-    regression = is_regression(objective)
-    parts = split_molecules(data, objective, settings, seed)
+    parts = split_molecules(data, make_objective(data), settings, seed)
     rows, test = np.flatnonzero(parts == TRAIN), np.flatnonzero(parts == TEST)
     if len(rows) < MIN_MOLECULES:
         raise NoDataError(
             f"{pluralize(len(rows), 'molecule')} with a target to train on; at least "
             f"{MIN_MOLECULES} are needed."
         )
+    objective = make_objective(replace(data, targets=data.targets[rows]))
+    regression = is_regression(objective)
+    check_names(objective)
+    data.notes.extend(note_splits(data, rows, test, settings))
     descriptors = choose_descriptors(data.mols, settings.descriptors)
     features = molecule_features(data.mols, descriptors)
     own, targets = features.rows(rows), data.targets[rows]
@@ -70,10 +81,12 @@ def fit_baseline(
         descriptors=descriptors,
         with_variance=regression,
     )
-    scaling = map(PlattScaling.fit, found.baseline.mean.T, columns.T)
-    scales = () if regression else tuple(scaling)
-    predicted = predictions_of(objective, found.baseline.mean, scales)
+    scaling = fit_scaling(found.baseline.mean, columns)
+    predicted = cross_fitted_predictions(
+        objective, found.baseline.mean, columns, found.folds
+    )
     smiles = np.array(data.smiles, dtype=object)
+    baseline = Baseline.fit(own, columns, weights)
     return FittedMoleculeModel(
         objective=objective,
         integer_classes=have_integer_classes(objective),
@@ -81,13 +94,13 @@ def fit_baseline(
         target_names=tuple(data.target_names),
         target_classes=tuple(data.classes),
         descriptors=descriptors,
-        baseline=Baseline.fit(own, columns, weights),
-        scaling=scales,
+        baseline=baseline,
+        scaling=() if regression else scaling,
         smiles=smiles[rows],
         targets=targets,
         cross_validation=found,
-        fold_predictions=columns_of(objective, predicted),
-        outside=least_similarity(own.counts),
+        fold_predictions=predicted,
+        outside=least_similarity(baseline.support.counts),
         mean_atom=np.zeros(len(ATOM_FEATURES)),
         test=TestMolecules(smiles[test], data.targets[test]),
         data=data,
@@ -96,12 +109,66 @@ def fit_baseline(
     )
 
 
+RESERVED = frozenset(
+    (
+        *("smiles", "line", "split", "fold", "replicates", "reason"),
+        *("nearest", "similarity", "unlike_training"),
+    )
+)
+"""columns of tables of predictions, which no target may have as its name"""
+
+
+def check_names(objective: Objective) -> None:
+    """Raise DataError where several targets would have the columns of others."""
+    names = {*objective.classes, *getattr(objective, "names", ())}
+    if objective.kind == "single_label":
+        return
+    ends = ("_label", "_low", "_high")
+    clashes = names & RESERVED | {n for n in names if any(n + e in names for e in ends)}
+    if clashes:
+        raise DataError(
+            f"A target cannot be called {min(clashes)!r} beside others: tables of "
+            "predictions have a column of that name. Rename the column."
+        )
+
+
+def note_splits(
+    data: MoleculeTable, rows: np.ndarray, test: np.ndarray, settings: MoleculeSettings
+) -> list[str]:
+    """Return notes on rows that are not used, and on compounds in both splits."""
+    notes = []
+    if data.weights is not None:
+        left_out = int((data.weights == 0).sum())
+        if left_out:
+            notes.append(f"{pluralize(left_out, 'molecule')} of weight 0 not used")
+        if settings.network != "none":
+            notes.append("weights are used by the Gaussian process, not by networks")
+    if data.split is None:
+        return notes
+    blank, val = int((data.split == UNUSED).sum()), int((data.split == VAL).sum())
+    if blank:
+        notes.append(f"{pluralize(blank, 'molecule')} without a split not used")
+    if val:
+        notes.append(f"{pluralize(val, 'molecule')} of the val split used for training")
+    both = count_same_compounds(
+        (data.mols[k] for k in rows.tolist()), (data.mols[k] for k in test.tolist())
+    )
+    if both:
+        notes.append(
+            f"{pluralize(both, 'test molecule')} are stereoisomers, tautomers or "
+            "charge states of training molecules: the score may be too high"
+        )
+    return notes
+
+
 def split_molecules(
     data: MoleculeTable, objective: Objective, settings: MoleculeSettings, seed: int
 ) -> np.ndarray:
     """Return train or test [N] of each molecule; the user's val is train."""
     given = np.full(len(data), TRAIN) if data.split is None else data.split
-    given = np.where(given == "val", TRAIN, given)
+    given = np.where(given == VAL, TRAIN, given)
+    if data.weights is not None:
+        given = np.where(data.weights > 0, given, UNUSED)
     if not settings.test_fraction or (given == TEST).any():
         return given.astype("U5")
 
@@ -126,8 +193,12 @@ def choose_folds(
     count = min(settings.folds, int(groups.max()) + 1)
     if count < 2:
         raise DataError(
-            f"All molecules have one {settings.split}, so none can be held out. Use "
-            "--split random."
+            "All molecules are in one group, so none can be held out together"
+            + (
+                " with others. Use --split random."
+                if settings.split != "random"
+                else "."
+            )
         )
     strata = strata_of(objective, targets)
     return assign_folds(strata, groups, folds=count, seed=seed_for(seed, 4) % 2**32)
@@ -190,8 +261,9 @@ def scores_by_split(
             descriptors=model.descriptors,
             with_variance=False,
         )
-        means = found.baseline.mean
-        columns = columns_of(objective, predictions_of(objective, means, model.scaling))
+        columns = cross_fitted_predictions(
+            objective, found.baseline.mean, model.columns, found.folds
+        )
         measured = Measured(model.targets, from_columns(objective, columns), groups)
         scores[method] = score_of(objective, measured)
     return scores

@@ -42,7 +42,10 @@ def nearest(
         if leave_self:
             own = np.arange(len(found))
             found[own, start + own] = -1
-        order = np.argsort(-found, axis=1, kind="stable")[:, :k]
+        if k == 1:
+            order = found.argmax(axis=1)[:, None]
+        else:
+            order = np.argsort(-found, axis=1, kind="stable")[:, :k]
         rows[block] = order
         similarity[block] = np.take_along_axis(found, order, axis=1)
     return Neighbors(rows, similarity)

@@ -56,12 +56,12 @@ def make_objective(data: MoleculeTable) -> Objective:
 
 
 def _check_known(data: MoleculeTable) -> None:
-    """Raise DataError for a target without any number."""
+    """Raise DataError for a target without two different numbers."""
     for name, column in zip(data.target_names, data.targets.T, strict=True):
-        if np.isnan(column).all():
+        if len(np.unique(column[~np.isnan(column)])) < 2:
             raise DataError(
-                f"The target {name!r} has no number. Leave it out with "
-                "--target-columns."
+                f"The target {name!r} must have two different numbers or more. Leave "
+                "it out with --target-columns."
             )
 
 
@@ -157,6 +157,36 @@ def predictions_of(
     return p / p.sum(axis=1, keepdims=True)
 
 
+def fit_scaling(scores: np.ndarray, columns: np.ndarray) -> tuple[PlattScaling, ...]:
+    """Return the scaling of each column of scores [N, C] for targets [N, C]."""
+    pairs = zip(scores.T, columns.T, strict=True)
+    return tuple(PlattScaling.fit(score, y) for score, y in pairs)
+
+
+def log_odds(p: np.ndarray) -> np.ndarray:
+    """Return log(p / (1 - p)) of probabilities, within 1e-6 of 0 and 1."""
+    clipped = np.clip(p, 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped))
+
+
+def cross_fitted_predictions(
+    objective: Objective, means: np.ndarray, columns: np.ndarray, folds: np.ndarray
+) -> np.ndarray:
+    """Return predictions [N, C] of means whose scaling is fitted to the other folds.
+
+    columns: targets [N, C]. Numbers are not scaled.
+    """
+    if is_regression(objective):
+        return means
+    predicted = np.empty_like(means)
+    for fold in np.unique(folds):
+        own = folds == fold
+        scaling = fit_scaling(means[~own], columns[~own])
+        found = predictions_of(objective, means[own], scaling)
+        predicted[own] = columns_of(objective, found)
+    return predicted
+
+
 def columns_of(objective: Objective, predicted: np.ndarray) -> np.ndarray:
     """Return predictions as columns [M, C], as `target_columns` has the targets."""
     if objective.kind == "single_label" and objective.outputs == CLASS_COUNT:
@@ -168,6 +198,8 @@ def from_columns(objective: Objective, columns: np.ndarray) -> np.ndarray:
     """Return predictions as the objective has them, from columns [M, C]."""
     if objective.kind == "numeric":
         return columns[:, 0]
+    if objective.kind == "single_label" and objective.outputs > CLASS_COUNT:
+        return columns / columns.sum(axis=1, keepdims=True)
     if objective.kind == "single_label" and objective.outputs == CLASS_COUNT:
         return np.concatenate([1 - columns, columns], axis=1)
     return columns

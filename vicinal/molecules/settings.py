@@ -27,7 +27,9 @@ class MoleculeColumns(Settings):
     """columns that are not read"""
 
     weight_column: str | None = None
-    """column of the weight of each row in the loss; None: all weigh the same"""
+    """column of the weight of each row: the Gaussian process divides the noise of a
+    measurement by it, and rows of weight 0 are not used; None: the number of
+    replicates"""
 
     splits_column: str | None = None
     """column of train, val and test; None: split, if there is one"""

@@ -20,11 +20,15 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from vicinal.errors import DataError
 from vicinal.molecules.baseline.features import morgan_counts
 from vicinal.molecules.baseline.gaussian_process import tanimoto
 from vicinal.molecules.data.grouping import compound_key, scaffold
 
 SplitMethod = Literal["scaffold", "butina", "random"]
+
+MAX_CLUSTERED = 20_000
+"""molecules of which all pairs are compared; of more without a ring none are"""
 
 CLUSTER_SIMILARITY = 0.35
 """Tanimoto similarity of counts from which on molecules are neighbours in a cluster"""
@@ -38,11 +42,18 @@ def molecule_groups(mols: Sequence[Any], method: SplitMethod) -> np.ndarray:
     if method == "random":
         return compounds
     if method == "butina":
+        if len(mols) > MAX_CLUSTERED:
+            raise DataError(
+                f"The butina split compares all pairs of at most {MAX_CLUSTERED:,} "
+                f"molecules. Got {len(mols):,}. Use --split scaffold."
+            )
         return merge_groups(compounds, butina_clusters(morgan_counts(mols)))
     names = [scaffold(mol) for mol in mols]
     groups = _enumerate_names(names)
     acyclic = np.flatnonzero([not name for name in names])
-    if len(acyclic):
+    if len(acyclic) > MAX_CLUSTERED:  # only their compounds are groups
+        groups[acyclic] = groups.max() + 1 + np.arange(len(acyclic))
+    elif len(acyclic):
         clusters = butina_clusters(morgan_counts([mols[k] for k in acyclic.tolist()]))
         groups[acyclic] = groups.max() + 1 + clusters
     return merge_groups(compounds, groups)

@@ -35,12 +35,15 @@ class Predictions(NamedTuple):
     marks: Mapping[str, str] = {}
     """column of the frame -> text that is printed behind the rows where it is True"""
 
+    shown: Sequence[str] = ()
+    """columns that are printed where there is no column `predicted`"""
+
     embed: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None
     """returns names [N] and embeddings [N, D]; None: the domain has none"""
 
     def lines(self) -> Iterator[str]:
         """Yield the first predictions as lines of text."""
-        yield from prediction_lines(self.frame, self.marks)
+        yield from prediction_lines(self.frame, self.marks, self.shown)
         if len(self.frame) > MAX_PREDICTIONS:
             rest = len(self.frame) - MAX_PREDICTIONS
             yield f"... and {rest:,} more (--output FILE.csv takes all)"
@@ -63,23 +66,24 @@ def records(frame: Any) -> list[dict[str, Any]]:
     ]
 
 
-def prediction_lines(frame: Any, marks: Mapping[str, str]) -> Iterator[str]:
+def prediction_lines(
+    frame: Any, marks: Mapping[str, str], shown: Sequence[str] = ()
+) -> Iterator[str]:
     rows = frame.head(MAX_PREDICTIONS).to_dict("records")
     names = [_name(row) for row in rows]
     width = min(40, max(map(len, names), default=0))
     for label, row in zip(names, rows, strict=True):
         more = "".join(f"  ({text})" for k, text in marks.items() if row.get(k) is True)
-        yield f"{label:<{width}}  {_prediction(row)}{more}"
+        yield f"{label:<{width}}  {_prediction(row, shown)}{more}"
 
 
-def _prediction(row: dict[str, Any]) -> str:
+def _prediction(row: dict[str, Any], shown: Sequence[str]) -> str:
     """Return what is predicted: a class, a number, or several; or why nothing is."""
     if row.get("reason"):
         return f"- ({one_line(str(row['reason']))})"
     sure = f"  {100 * row['probability']:5.1f} %" if "probability" in row else ""
     if "predicted" not in row and not sure:  # a column for each target
-        values = {k: v for k, v in row.items() if isinstance(v, float)}
-        return "  ".join(f"{one_line(str(k))} {v:.4g}" for k, v in values.items())
+        return "  ".join(f"{one_line(k)} {row[k]:.4g}" for k in shown)
     predicted = row.get("predicted", "")
     is_number = isinstance(predicted, float)
     value = f"{predicted:.4g}" if is_number else one_line(str(predicted))

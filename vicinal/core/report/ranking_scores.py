@@ -67,10 +67,11 @@ def _indicators(evaluation: Evaluation) -> np.ndarray | None:
 
     None for numbers, and for links, whose scores are ranking scores already.
     """
-    if any(f"p_{name}" not in evaluation.predictions for name in evaluation.classes):
+    columns = {"label", *(f"p_{name}" for name in evaluation.classes)}
+    if not evaluation.classes or not columns <= {*evaluation.predictions.columns}:
         return None
     labels = evaluation.predictions["label"].astype(str).to_numpy()
-    if not evaluation.classes or not len(labels):
+    if not len(labels):
         return None
     single_label = evaluation.decisions.ndim == 1
     names = [{label} if single_label else set(label.split("|")) for label in labels]

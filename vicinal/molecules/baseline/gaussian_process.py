@@ -20,6 +20,9 @@ MAX_EVIDENCE = 2000
 """molecules by which the noise is chosen: of more, the first of a random order"""
 
 
+ROWS_PER_BLOCK = 4096
+"""molecules whose outer products are summed together"""
+
 JITTER = 1e-8
 """added to the diagonal of covariances that are inverted without noise"""
 
@@ -120,13 +123,19 @@ class GaussianProcess(NamedTuple):
         noise K_SS + K_SN W K_NS [S, S], by which (8.27) gives variances.
         """
         mean = float(np.average(y, weights=weights))
-        centered, covariance = y - mean, cross[support]
+        centered, covariance = y - mean, cross[support].astype(np.float64)
         noise = choose_noise(covariance, centered[support], weights[support])
-        information = noise * covariance + (cross.T * weights) @ cross
+        information = noise * covariance
+        right = np.zeros(len(support))
+        for start in range(0, len(y), ROWS_PER_BLOCK):
+            rows = slice(start, start + ROWS_PER_BLOCK)
+            k = cross[rows].astype(np.float64)
+            information += (k.T * weights[rows]) @ k
+            right += k.T @ (weights[rows] * centered[rows])
         factor = factorize(information, JITTER * len(y))
-        alpha = cho_solve((factor, True), cross.T @ (weights * centered))
-        residual = weights * (centered - cross @ alpha)
-        signal = float(residual @ centered / (noise * len(y)))
+        alpha = cho_solve((factor, True), right)
+        squares = float(weights @ centered**2)
+        signal = (squares - float(right @ alpha)) / (noise * len(y))
         return cls(mean, alpha, noise, signal), information
 
     def predict(self, cross: np.ndarray) -> np.ndarray:

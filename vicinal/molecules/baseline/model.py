@@ -27,6 +27,9 @@ MAX_MOLECULES = 6000
 MAX_SUPPORT = 2500
 """support molecules of a process that is fitted to more"""
 
+MAX_FACTOR_BYTES = 1 << 30
+"""of the triangles that are kept for variances"""
+
 ROWS_PER_BLOCK = 2000
 """molecules that are predicted together"""
 
@@ -95,7 +98,7 @@ class Baseline:
     """[C] matrices of `GaussianProcess.fit_support`; none: the processes are exact"""
 
     _factors: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
-    """those of the last column whose variances were computed"""
+    """triangles for variances by column, as many as fit into MAX_FACTOR_BYTES"""
 
     @classmethod
     def fit(
@@ -117,11 +120,9 @@ class Baseline:
         scaler = Scaler.fit(features.descriptors)
         scaled = replace(features, descriptors=scaler(features.descriptors))
         kernel = MolecularKernel(median_width(scaled.descriptors))
-        support = np.arange(n)
-        if n > MAX_MOLECULES:
-            support = np.sort(np.random.default_rng(seed).permutation(n)[:MAX_SUPPORT])
+        support = choose_support(known, seed)
         chosen = scaled.rows(support)
-        cross = covariance(kernel, scaled, chosen)
+        cross = covariance_in_blocks(kernel, scaled, chosen)
         fitted = [
             _fit_column(cross, support, column, own, w)
             for column, own in zip(targets.T, known.T, strict=True)
@@ -189,9 +190,40 @@ class Baseline:
             else:
                 noise = self.processes[column].noise / self.weights[rows]
                 known = factorize(total, noise), None
-            self._factors.clear()  # one at a time: they are large
+            if (len(self._factors) + 1) * total.nbytes > MAX_FACTOR_BYTES:
+                self._factors.clear()
             self._factors[column] = known
         return known
+
+
+def choose_support(known: np.ndarray, seed: int) -> np.ndarray:
+    """Return the rows [S] of the support molecules: all, or a sample of many.
+
+    known: [N, C] which molecules have each target. The sample has an equal share of
+    the molecules of each target, as far as there are as many.
+    """
+    n, columns = known.shape
+    if n <= MAX_MOLECULES:
+        return np.arange(n)
+    order = np.random.default_rng(seed).permutation(n)
+    share = MAX_SUPPORT // max(columns, 1)
+    chosen = [order[known[order, column]][:share] for column in range(columns)]
+    first = np.unique(np.concatenate(chosen))
+    others = order[~np.isin(order, first)]
+    return np.sort(np.concatenate([first, others[: MAX_SUPPORT - len(first)]]))
+
+
+def covariance_in_blocks(
+    kernel: MolecularKernel, a: MoleculeFeatures, b: MoleculeFeatures
+) -> np.ndarray:
+    """Return covariances [N, M] as float64, or of very many molecules as float32."""
+    if len(a) <= MAX_MOLECULES:
+        return covariance(kernel, a, b)
+    found = np.empty((len(a), len(b)), np.float32)
+    for start in range(0, len(a), ROWS_PER_BLOCK):
+        rows = np.arange(start, min(start + ROWS_PER_BLOCK, len(a)))
+        found[rows] = covariance(kernel, a.rows(rows), b)
+    return found
 
 
 def covariance(

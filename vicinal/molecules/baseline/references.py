@@ -12,6 +12,9 @@ NEAREST = "nearest molecule"
 REFERENCES: tuple[str, ...] = (MEAN, SIZE_AND_LOGP, NEAREST)
 """names of the simple models, in their order"""
 
+MAX_NEAREST = 5000
+"""training molecules among which the most similar one is searched: a random sample"""
+
 WEIGHT_AND_LOGP = {
     "fast": ("exactmw", "CrippenClogP"),
     "all": ("ExactMolWt", "MolLogP"),
@@ -42,8 +45,11 @@ def predict_by_references(
         predicted[0, :, column] = y[rows].mean()
         weights, *_ = np.linalg.lstsq(_with_one(x[rows]), y[rows], rcond=None)
         predicted[1, :, column] = _with_one(x_new) @ weights
-        found = nearest(features.counts, training.counts[rows], 1)
-        predicted[2, :, column] = y[rows][found.rows[:, 0]]
+        some = rows
+        if len(rows) > MAX_NEAREST:
+            some = np.random.default_rng(0).permutation(rows)[:MAX_NEAREST]
+        found = nearest(features.counts, training.counts[some], 1)
+        predicted[2, :, column] = y[some][found.rows[:, 0]]
     return predicted
 
 

@@ -4,6 +4,7 @@ Splits keep the molecules of a key together: stereoisomers, tautomers, salts and
 states of one compound have one key. The molecules themselves are not changed.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from rdkit import Chem, rdBase
@@ -23,6 +24,12 @@ def compound_key(mol: Any) -> str:
         Chem.RemoveStereochemistry(flat)
         neutral = rdMolStandardize.Uncharger().uncharge(flat)
         return rdMolHash.MolHash(neutral, rdMolHash.HashFunction.HetAtomTautomerv2)
+
+
+def count_same_compounds(training: Iterable[Any], mols: Iterable[Any]) -> int:
+    """Return how many molecules have the compound key of a training molecule."""
+    known = {compound_key(mol) for mol in training}
+    return sum(compound_key(mol) in known for mol in mols)
 
 
 def scaffold(mol: Any) -> str:

@@ -5,7 +5,7 @@ are not changed, but for what `parse` lists; the notes count it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
@@ -390,3 +390,20 @@ def _splits(reader: MoleculeReader, parsed: list[ParsedRow]) -> list[str] | None
             f"{column!r}. Name another one with --splits-column."
         )
     return [SPLIT_ALIASES.get((cell or "").lower(), "") for cell in cells]
+
+
+def known_columns(
+    data: Any, named: MoleculeColumns, targets: Sequence[str] = ()
+) -> MoleculeColumns:
+    """Return the columns that training named, as far as other data have them.
+
+    targets: names of the model's targets; where none is there, they are detected.
+    """
+    names = {str(name) for name in open_source(data).names}
+    smiles, split = named.smiles_columns, named.splits_column
+    found = tuple(name for name in targets if name in names)
+    return MoleculeColumns(
+        smiles_columns=smiles if smiles and names.issuperset(smiles) else None,
+        target_columns=found or None,
+        splits_column=split if split in names else None,
+    )

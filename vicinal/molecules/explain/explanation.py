@@ -173,13 +173,15 @@ def explain_molecule(
     mol: Any,
     smiles: str,
     explained: Explained,
+    predicted: float,
     *,
     seed: int = 0,
     alerts: bool = False,
 ) -> MoleculeExplanation:
     """Explain the prediction of one target or class for a molecule.
 
-    seed: of the random control. alerts: also look for structural alerts.
+    predicted: the prediction itself. seed: of the random control. alerts: also look for
+    structural alerts.
     """
     features = features_of(model, [mol])
     parts = make_parts(model, mol, features, explained)
@@ -197,9 +199,9 @@ def explain_molecule(
         mol=mol,
         smiles=smiles,
         target=explained.name,
-        quantity=explained.name if regression else f"log-odds of {explained.name}",
+        quantity=explained.name if regression else quantity_name(model, explained),
         value=total,
-        predicted=total if regression else 1 / (1 + np.exp(-total)),
+        predicted=predicted,
         base=float(sum_of(weights, [np.array(shares.base) for shares in found])),
         atoms=atoms,
         descriptors=[(str(names[k]), float(descriptors[k])) for k in order],
@@ -210,6 +212,17 @@ def explain_molecule(
         alerts=find_alerts(mol, atoms) if alerts else [],
         error=float(sum_of(weights, [np.array(shares.error) for shares in found])),
     )
+
+
+def quantity_name(model: FittedMoleculeModel, explained: Explained) -> str:
+    """Return what is explained of a class: the log-odds, or a mean of log-odds."""
+    name = explained.name
+    if model.target_classes and len(model.target_names) > 1:
+        name = f"{name}={model.target_classes[explained.target][1]}"
+    several = model.objective.kind == "single_label" and model.objective.outputs > 2
+    against = " against the other classes" if several else ""
+    mean = "mean " if 0 < model.network_weight < 1 else ""
+    return f"{mean}log-odds of {name}{against}"
 
 
 def sum_of(weights: list[float], arrays: list[np.ndarray]) -> np.ndarray:
@@ -244,7 +257,8 @@ def similar_molecules(
     labels = fitted.targets[fitted.baseline.rows, target]
     known = np.flatnonzero(~np.isnan(labels))
     found = nearest_training(fitted, features, len(fitted.baseline.rows))
-    order = [k for k in found.rows[0].tolist() if k in set(known.tolist())]
+    has_label = set(known.tolist())
+    order = [k for k in found.rows[0].tolist() if k in has_label]
     similarity = dict(zip(found.rows[0].tolist(), found.similarity[0], strict=True))
     names, smiles = label_names(fitted, target, labels), nearest_smiles(fitted)
 

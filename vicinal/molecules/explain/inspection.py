@@ -16,13 +16,14 @@ from vicinal.molecules.explain.network_terms import network_terms
 from vicinal.molecules.explain.parts import (
     Explained,
     choose_explained,
+    network_scale,
     output_offset,
     output_weights,
 )
 from vicinal.molecules.fitted_model import FittedMoleculeModel
 from vicinal.molecules.inference.prediction import features_of, molecule_tensors
 from vicinal.molecules.inference.tables import nearest_smiles
-from vicinal.molecules.objective import columns_of, is_regression
+from vicinal.molecules.objective import is_regression
 
 if TYPE_CHECKING:
     from vicinal.molecules.estimators import MoleculeEstimator
@@ -51,8 +52,7 @@ def inspect_molecule(
     features = features_of(fitted, [mol])
     values = model.predict_mols([mol], features).values
     explained = choose_explained(fitted, target, int(values[0].argmax()))
-    whole = float(columns_of(fitted.objective, values)[0, explained.column])
-    whole = whole if explained.sign > 0 else 1 - whole
+    whole = explained.value_of(fitted.objective, values)
     data: dict[str, Any] = {
         "molecule": smiles,
         "target": explained.name,
@@ -70,6 +70,14 @@ def inspect_molecule(
         data["network"] = network_terms(fitted.networks, tensors, mol, weights, atom)
         offset = output_offset(fitted, explained)
         lines += ["", *_network_lines(data["network"], offset)]
+        if fitted.network_scaling:
+            factor, intercept = network_scale(fitted, explained)
+            data["network"] |= {"factor": factor, "intercept": intercept}
+            mean = float(np.mean(data["network"]["outputs"]))
+            lines.append(
+                f"log-odds of all networks, scaled: {factor:.4g} x {mean:.4g} "
+                f"{intercept:+.4g} = {factor * mean + intercept:.4g}"
+            )
     if 0 < fitted.network_weight < 1:
         lines += [
             "",

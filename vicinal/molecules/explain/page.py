@@ -1,7 +1,6 @@
 """An explanation as a page, and as what `vicinal explain` shows."""
 
 import numpy as np
-from rdkit import Chem
 
 from vicinal.core.evaluation.significance import LEVEL
 from vicinal.core.report.finding import Finding
@@ -13,6 +12,7 @@ from vicinal.core.report.report import (
     Text,
     format_cell,
 )
+from vicinal.molecules.data.parse import parse_molecule
 from vicinal.molecules.explain.drawing import (
     COLOR_LEGEND,
     draw_attribution,
@@ -46,7 +46,7 @@ def explanation_page(found: MoleculeExplanation) -> str:
     ]
     neighbors = []
     for each in found.neighbors:
-        mol = Chem.MolFromSmiles(each.smiles)
+        mol = parse_molecule(each.smiles).mol
         label = format_cell(each.label)
         caption = f"{each.why}: similarity {each.similarity:.2f}, label {label}"
         if mol is not None:

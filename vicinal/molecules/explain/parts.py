@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from vicinal.core.objective import MultiNumeric, Numeric
+from vicinal.core.objective import MultiNumeric, Numeric, Objective
 from vicinal.errors import ClassError, SettingError, suggest_names
 from vicinal.molecules.baseline.model import MoleculeFeatures
 from vicinal.molecules.explain import integrated_gradients, network_gradients
@@ -15,7 +15,7 @@ from vicinal.molecules.explain.substructures import (
 )
 from vicinal.molecules.fitted_model import FittedMoleculeModel
 from vicinal.molecules.inference.prediction import molecule_tensors
-from vicinal.molecules.objective import column_names, is_regression
+from vicinal.molecules.objective import column_names, columns_of, is_regression
 
 
 class Explained(NamedTuple):
@@ -32,6 +32,11 @@ class Explained(NamedTuple):
 
     sign: float = 1.0
     """-1 for the first of two classes, whose column is that of the second"""
+
+    def value_of(self, objective: Objective, values: np.ndarray) -> float:
+        """Return the prediction of this target or class, from those of one molecule."""
+        found = float(columns_of(objective, values)[0, self.column])
+        return found if self.sign > 0 else 1 - found
 
 
 class Shares(NamedTuple):
@@ -167,8 +172,9 @@ class NetworkPart:
         self.model = model
         self.weight = model.network_weight
         self.molecule = molecule_tensors(model, [mol], features)
-        self.output = output_weights(model, explained)
-        self.offset = output_offset(model, explained)
+        factor, intercept = network_scale(model, explained)
+        self.output = factor * output_weights(model, explained)
+        self.offset = output_offset(model, explained) + intercept
 
     def shares(self) -> Shares:
         """Return the terms of the prediction: a number, or log-odds."""
@@ -186,6 +192,19 @@ class NetworkPart:
             self.model.networks, self.molecule, self.model.mean_atom, self.output, sets
         )
         return found + self.offset
+
+
+def network_scale(
+    model: FittedMoleculeModel, explained: Explained
+) -> tuple[float, float]:
+    """Return the factor and the intercept of the log-odds of networks; 1, 0 of numbers.
+
+    With more than two classes they are those of the class against all others.
+    """
+    if not model.network_scaling:
+        return 1.0, 0.0
+    scale = model.network_scaling[explained.column]
+    return scale.factor, explained.sign * scale.intercept
 
 
 def output_weights(model: FittedMoleculeModel, explained: Explained) -> np.ndarray:

@@ -11,6 +11,7 @@ from vicinal.core.report.predictions import Predictions, records
 from vicinal.core.text import pluralize
 from vicinal.errors import NoDataError
 from vicinal.molecules.data.read import MoleculeReader, ParsedRow
+from vicinal.molecules.inference.tables import shown_name
 
 if TYPE_CHECKING:
     from vicinal.molecules.estimators import MoleculeEstimator
@@ -30,6 +31,7 @@ class BlockPredictions:
         self.num_predicted = 0
         self.num_quarantined = 0
         self.num_unlike = 0
+        self.first: Quarantined | None = None
 
     def frames(self) -> Iterator[tuple[Any, list[Quarantined]]]:
         """Yield a table of each block, and its rows that have no prediction."""
@@ -38,6 +40,9 @@ class BlockPredictions:
             frame = self._frame(block)
             self.num_predicted += len(block) - len(bad)
             self.num_quarantined += len(bad)
+            if bad and self.first is None:
+                row = bad[0]
+                self.first = self.reader.quarantined(row, row.molecule.reason, "")
             if "unlike_training" in frame:
                 self.num_unlike += frame["unlike_training"].tolist().count(True)
             yield (
@@ -45,7 +50,8 @@ class BlockPredictions:
                 [self.reader.quarantined(row, row.molecule.reason, "") for row in bad],
             )
         if not self.num_predicted:
-            raise NoDataError("No row has a molecule that can be predicted.")
+            first = "" if self.first is None else f" {describe_row(self.first)}."
+            raise NoDataError(f"No row has a molecule that can be predicted.{first}")
 
     def _frame(self, block: list[ParsedRow]) -> Any:
         """Return a row for each row of a block, in its order."""
@@ -63,6 +69,13 @@ class BlockPredictions:
     def notes(self) -> list[str]:
         """Return notes on the columns, and on molecules unlike those of training."""
         found = list(self.reader.notes)
+        model, names = self.model.model_, self.model.target_names_
+        known = model.half_widths_known(self.model.settings_.coverage)
+        missing = [name for name, k in zip(names, known, strict=False) if not k]
+        if missing:
+            found.append(
+                f"no intervals of {', '.join(missing)}: too few held-out values"
+            )
         if self.num_unlike:
             found.append(
                 f"{self.num_unlike:,} of {self.num_predicted:,} molecules are unlike "
@@ -86,6 +99,7 @@ def predict_rows(model: "MoleculeEstimator", reader: MoleculeReader) -> Predicti
         quarantined,
         blocks.notes(),
         marks={"unlike_training": "unlike the training molecules"},
+        shown=[shown_name(model.model_, k) for k in range(len(model.target_names_))],
     )
 
 

@@ -17,6 +17,7 @@ from vicinal.molecules.objective import (
     columns_of,
     from_columns,
     is_regression,
+    log_odds,
     predictions_of,
 )
 
@@ -63,9 +64,9 @@ def predict_mols(
     found = model.baseline.predict(features, with_variance=is_regression(objective))
     values, half = predictions_of(objective, found.mean, model.scaling), None
     if model.networks is not None:
-        weight = model.network_weight
-        ours = weight * network_columns(model, mols, features)
-        ours += (1 - weight) * columns_of(objective, values)
+        weight, ours = model.network_weight, network_columns(model, mols, features)
+        if weight < 1:
+            ours = weight * ours + (1 - weight) * columns_of(objective, values)
         values = from_columns(objective, ours)
     if not np.isfinite(values).all():
         raise DataError(
@@ -113,10 +114,18 @@ def molecule_tensors(
 def network_columns(
     model: FittedMoleculeModel, mols: Sequence[Any], features: MoleculeFeatures
 ) -> np.ndarray:
-    """Return the mean prediction of the networks as columns [M, C]."""
+    """Return the mean prediction of the networks as columns [M, C].
+
+    Of classes the mean of their log-odds, scaled.
+    """
     networks, objective = model.networks, model.objective
     if networks is None:
         raise ValueError("the model has no networks")
     logits = predict_logits(networks, molecule_tensors(model, mols, features))
     each = [objective.predict(logits[:, k]) for k in range(logits.shape[1])]
-    return np.mean([columns_of(objective, p) for p in each], axis=0)
+    columns = [columns_of(objective, p) for p in each]
+    if is_regression(objective):
+        return np.mean(columns, axis=0)
+    scores = np.mean([log_odds(p) for p in columns], axis=0)
+    found = predictions_of(objective, scores, model.network_scaling)
+    return columns_of(objective, found)

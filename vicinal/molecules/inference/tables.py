@@ -24,8 +24,8 @@ def predictions_frame(
 
     names: SMILES [M]. labels: targets [M, T], rows of classes or numbers. One target
     has the columns label, predicted, and low and high or probability and p_CLASS.
-    Several have a column of their name each (of two classes the probability of the
-    second), and NAME_label, NAME_low and NAME_high.
+    Several have a column of their name each (of classes the probability of 1, or of the
+    class that the column names: NAME=CLASS), and NAME_label, NAME_low and NAME_high.
     """
     import pandas as pd
 
@@ -77,10 +77,22 @@ def _add_targets(
         if labels is not None:
             columns[f"{name}_label"] = label_names(model, k, labels[:, k])
         values = predicted.values[:, k]
-        columns[name] = values.round(DIGITS) if model.target_classes else values
+        shown = shown_name(model, k)
+        columns[shown] = values.round(DIGITS) if model.target_classes else values
         if predicted.half is not None:
             columns[f"{name}_low"] = values - predicted.half[:, k]
             columns[f"{name}_high"] = values + predicted.half[:, k]
+
+
+def shown_name(model: FittedMoleculeModel, target: int) -> str:
+    """Return the name of the column of one of several targets.
+
+    Of classes other than 0 and 1 it says whose probability it has: hERG=active.
+    """
+    name = model.target_names[target]
+    if not model.target_classes or model.target_classes[target] == ("0", "1"):
+        return name
+    return f"{name}={model.target_classes[target][1]}"
 
 
 def label_names(
@@ -103,7 +115,10 @@ def match_targets(
     DataError if no target of the model is there, or if targets are of another kind.
     """
     names, own = list(model.target_names), list(data.target_names)
-    if len(names) == len(own) == 1:
+    notes: list[str] = []
+    if len(names) == len(own) == 1 and names != own:
+        if own[0] not in ("target", "label"):
+            notes.append(f"the column {own[0]!r} is scored as {names[0]!r}")
         own = names
     if bool(model.target_classes) != bool(data.classes) and own:
         kind = "classes" if model.target_classes else "numbers"
@@ -116,7 +131,7 @@ def match_targets(
             f"The data must have a column of targets: {', '.join(names)}. Got "
             f"{', '.join(own) or 'none'}."
         )
-    targets, notes = np.full((len(data), len(names)), np.nan), []
+    targets = np.full((len(data), len(names)), np.nan)
     missing = [name for name in names if name not in own]
     if missing:
         notes.append(f"no column of {', '.join(missing)}: not scored")

@@ -41,6 +41,8 @@ def compare(
     Squared errors, which of probabilities are Brier scores. groups: [N] molecules that
     are not independent share a sign in the permutations.
     """
+    missing = np.isnan(ours) | np.isnan(theirs)
+    truth = np.where(missing, np.nan, truth)
     losses = [losses_of(objective, truth, columns) for columns in (ours, theirs)]
     known = ~(np.isnan(losses[0]) | np.isnan(losses[1]))
     a, b = (loss[known] for loss in losses)
@@ -105,5 +107,6 @@ def choose_by_fold(
             groups[~own],
             always=always,
         ).weight
-        predicted[own] = (1 - weight) * baseline[own] + weight * networks[own]
+        average = (1 - weight) * baseline[own] + weight * networks[own]
+        predicted[own] = networks[own] if weight == NETWORKS else average
     return predicted

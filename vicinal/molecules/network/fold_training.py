@@ -24,7 +24,13 @@ from vicinal.molecules.network.training import (
     initialise,
     predict_logits,
 )
-from vicinal.molecules.objective import columns_of
+from vicinal.molecules.objective import (
+    columns_of,
+    cross_fitted_predictions,
+    fit_scaling,
+    is_regression,
+    log_odds,
+)
 from vicinal.molecules.settings import MoleculeSettings
 
 MIN_SECONDS = 10.0
@@ -97,7 +103,11 @@ def choose_predictions(
     objective, found = model.objective, model.cross_validation
     logits = predict_logits(training.networks, training.molecules)
     own = logits[np.arange(len(logits)), found.folds]
-    ours = columns_of(objective, objective.predict(own))
+    raw = columns_of(objective, objective.predict(own))
+    scores = raw if is_regression(objective) else log_odds(raw)
+    folds = found.folds
+    ours = cross_fitted_predictions(objective, scores, model.columns, folds)
+    scaling = () if is_regression(objective) else fit_scaling(scores, model.columns)
     compared = objective, model.columns, model.fold_predictions, ours
     choice = choose(*compared, found.groups, always=always)
     predicted = choose_by_fold(*compared, found.folds, found.groups, always=always)
@@ -106,6 +116,7 @@ def choose_predictions(
         "mean_atom": mean_atom,
         "networks": training.networks if choice.weight else None,
         "network_weight": choice.weight,
+        "network_scaling": scaling if choice.weight else (),
         "comparison": choice.comparison,
         "fold_predictions": predicted,
     }

@@ -11,6 +11,7 @@ from vicinal.core.metrics import Score
 from vicinal.core.report.report import Block, Figure, Table, Text
 from vicinal.core.report.sections import score_table
 from vicinal.core.text import format_percent
+from vicinal.molecules.data.parse import parse_molecule
 from vicinal.molecules.evaluation import Measured, target_scores
 from vicinal.molecules.explain.drawing import draw_grid
 from vicinal.molecules.explain.fragments import important_fragments
@@ -25,6 +26,7 @@ from vicinal.molecules.report.held_out import (
     error_by_similarity,
     held_out,
     interval_coverage,
+    nearest_in_other_folds,
 )
 from vicinal.molecules.report.plots import plot_histogram, plot_parity, plot_ranking
 
@@ -45,17 +47,22 @@ def result_blocks(
     names = column_names(model.objective, model.target_names)
     if len(model.target_names) > 1:
         blocks.append(target_table(model))
+    neighbors = nearest_in_other_folds(model)
     for column, name in enumerate(names[:MAX_TARGETS]):
-        found = held_out(model, column)
-        if is_regression(model.objective):
+        found = held_out(model, column, neighbors)
+        if len(found.rows) < 2:
+            blocks.append(Text(f"{name}: too few molecules were held out."))
+        elif is_regression(model.objective):
             half = model.half_widths(model.cross_validation.baseline.variance, coverage)
             blocks += number_blocks(found, half[found.rows, column], coverage, name)
-        elif len(names) != 1 or column == 0:
+        else:
+            truth = model.columns[found.rows, column]
+            scores = model.fold_predictions[found.rows, column]
             caption = (
                 f"{name}: the ROC curve (recall over false positive rate), and "
                 "precision over recall, in the cross-validation."
             )
-            blocks.append(Figure(plot_ranking(found.y, found.predicted), caption))
+            blocks.append(Figure(plot_ranking(truth, scores), caption))
     if len(names) > MAX_TARGETS:
         blocks.append(Text(f"Figures of the first {MAX_TARGETS} of {len(names)}."))
     return blocks
@@ -105,9 +112,11 @@ def number_blocks(
 def error_blocks(model: FittedMoleculeModel) -> list[Block]:
     """Return the largest errors and the activity cliffs, drawn; of the first target."""
     found = held_out(model, 0)
+    if len(found.rows) < 2:
+        return []
     order = np.argsort(-found.errors, kind="stable")[:NUM_DRAWN]
     blocks: list[Block] = [
-        Text("Largest errors in the cross-validation:"),
+        Text(f"Largest errors of {model.target_names[0]} in the cross-validation:"),
         drawn_molecules(
             [model.smiles[found.rows[k]] for k in order],
             [_error_legend(model, found, int(k)) for k in order],
@@ -132,7 +141,8 @@ def _label(model: FittedMoleculeModel, row: int) -> str:
 def _value(model: FittedMoleculeModel, found: HeldOut, k: int) -> str:
     if is_regression(model.objective):
         return f"{found.predicted[k]:.3g}"
-    name = model.target_classes[0][1] if len(model.target_classes[0]) == 2 else "class"
+    classes = model.target_classes[0]
+    name = classes[1] if len(classes) == 2 else _label(model, found.rows[k])
     return f"p({name}) {found.predicted[k]:.2f}"
 
 
@@ -179,7 +189,7 @@ def drawn_molecules(
     smiles: Sequence[Any], legends: Sequence[str], columns: int = 3
 ) -> Block:
     """Return drawings of molecules side by side, each with a legend."""
-    mols = [Chem.MolFromSmiles(str(text)) for text in smiles]
+    mols = [parse_molecule(str(text)).mol for text in smiles]
     known = [(m, text) for m, text in zip(mols, legends, strict=True) if m is not None]
     svg = draw_grid([m for m, _ in known], [text for _, text in known], columns)
     return Figure(svg)
@@ -187,7 +197,7 @@ def drawn_molecules(
 
 def short_smiles(smiles: Any) -> str:
     """Return the canonical SMILES of a structure, which is often shorter."""
-    mol = Chem.MolFromSmiles(str(smiles))
+    mol = parse_molecule(str(smiles)).mol
     return str(smiles) if mol is None else Chem.MolToSmiles(mol)
 
 

@@ -49,16 +49,27 @@ class HeldOut(NamedTuple):
         return np.abs(self.y - self.predicted)
 
 
-def held_out(model: FittedMoleculeModel, column: int) -> HeldOut:
-    """Return the cross-validation of a column."""
+def held_out(
+    model: FittedMoleculeModel,
+    column: int,
+    neighbors: tuple[np.ndarray, np.ndarray] | None = None,
+) -> HeldOut:
+    """Return the cross-validation of a column.
+
+    neighbors: what `nearest_in_other_folds` returns, where it is known. With more than
+    two classes the column is the probability of the molecule's own class.
+    """
     found = model.cross_validation
-    y = model.columns[:, column]
-    predicted = model.fold_predictions[:, column]
+    y, predicted = model.columns[:, column], model.fold_predictions[:, column]
+    if model.objective.kind == "single_label" and model.objective.outputs > 2:
+        own = model.targets[:, 0].astype(int)
+        predicted = model.fold_predictions[np.arange(len(own)), own]
+        y = np.ones(len(own))
     rows = np.flatnonzero(~(np.isnan(y) | np.isnan(predicted)))
     deviation = np.full(len(rows), np.nan)
     if is_regression(model.objective):
         deviation = model.deviations(found.baseline.variance)[rows, column]
-    nearest, similarity = nearest_in_other_folds(model)
+    nearest, similarity = neighbors or nearest_in_other_folds(model)
     return HeldOut(
         rows,
         y[rows],
@@ -150,7 +161,9 @@ def activity_cliffs(
     By more than a standard deviation, or in their class. None where the model does not
     have all fingerprints.
     """
-    counts, y = model.baseline.support.counts, model.columns[:, column]
+    several = model.objective.kind == "single_label" and model.objective.outputs > 2
+    y = model.targets[:, 0] if several else model.columns[:, column]
+    counts = model.baseline.support.counts
     if len(counts) != len(y) or len(y) > MAX_MOLECULES:
         return []
     spread = 0.5 if model.target_classes else float(np.nanstd(y))
