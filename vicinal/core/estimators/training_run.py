@@ -231,7 +231,8 @@ class TrainingRun:
         yield from filter(None, [skipped])
         yield from (f"note: {note}" for note in self.notes[noted:])
         if estimator.comparison_ is not None:
-            number = len(first_epochs(estimator.history_))
+            trained = len(first_epochs(estimator.history_))
+            number = max(trained, len(estimator.final_networks))
             networks, baseline = pluralize(number, "network"), estimator.baseline_name
             yield (
                 f"{networks} against the {baseline}, "
