@@ -68,7 +68,7 @@ def domain_of_data(data: str, flags: frozenset[str]) -> tuple[Domain, str]:
         recognised = domain.detect(path, flags)
         if recognised is not None:
             return domain, recognised
-    forms = "\n".join(f"  {d.name:<8}{d.reads}" for d in DOMAINS)
+    forms = "\n".join(f"  {d.name:<11}{d.reads}" for d in DOMAINS)
     raise DataError(
         f"{data} is not recognised as data of any domain. Choose one with --domain, or "
         f"bring the data into a form that one reads:\n{forms}"

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from vicinal.cli.app import main
-from vicinal.errors import DataError
+from vicinal.errors import DataError, QuarantineWarning
 from vicinal.molecules.estimators import MoleculeClassifier, MoleculeRegressor
 
 CHAINS = ["C" * n for n in range(2, 14)]
@@ -95,9 +95,9 @@ def test_the_class_of_a_probability_is_named(tmp_path):
     model = MoleculeClassifier(**FAST, target_columns=("hERG", "other")).fit(frame)
     predicted = model.predict_mols(model.mols_of(["CCCCC(=O)O"]))
     table = model.predictions_frame(["CCCCC(=O)O"], predicted)
-    assert table["hERG=inactive"][0] < 0.2 and "other=yes" in table
+    assert table["hERG=active"][0] > 0.8 and "other=yes" in table
     found = model.explain("CCCCC(=O)O", "hERG")
-    assert found.quantity == "log-odds of hERG=inactive"
+    assert found.quantity == "log-odds of hERG=active"
     assert found.score == pytest.approx(predicted.values[0, 0])
 
 
@@ -192,3 +192,75 @@ def test_predictions_do_not_change_in_a_file_with_bad_rows(tmp_path, capsys):
     pairs = zip(found["smiles"], found["predicted"], strict=True)
     good = [(value, expected[smiles]) for smiles, value in pairs if value == value]
     np.testing.assert_allclose(*np.array(good).T)
+
+
+def test_identifiers_stay_beside_the_predictions(tmp_path, capsys):
+    names = [f"X-{k}" for k in range(N)]
+    data = write(tmp_path / "a.csv", **{"Compound ID": names}, y=LENGTHS)
+    out = str(tmp_path / "run")
+    run(capsys, "train", data, "--out", out, *QUICK)
+    output = tmp_path / "predicted.csv"
+    run(capsys, "predict", out, data, "--output", str(output))
+    assert pd.read_csv(output)["id"].tolist() == names
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "Name SMILES, or a file of molecules"),
+        (["nowhere.mol"], "There is nothing at nowhere.mol"),
+        (["CCO", "nowhere.csv"], "Files are predicted one at a time"),
+    ],
+)
+def test_what_cannot_be_predicted_is_one_message(tmp_path, capsys, words, message):
+    data = write(tmp_path / "a.csv", y=LENGTHS)
+    out = str(tmp_path / "run")
+    run(capsys, "train", data, "--out", out, *QUICK)
+    assert main(["predict", out, *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_identifiers_are_no_classes():
+    names = [f"X-{k}" for k in range(N)]
+    frame = pd.DataFrame({"smiles": SMILES, "code": names})
+    with pytest.raises(DataError, match="60 different values for 60 molecules"):
+        MoleculeClassifier(**FAST, target_columns="code").fit(frame)
+
+
+def test_the_active_class_is_the_second(tmp_path):
+    model = MoleculeClassifier(**FAST).fit(SMILES, ACIDS)
+    assert model.classes_.tolist() == ["inactive", "active"]
+    assert model.predict_proba(["CCCCC(=O)O"])[0, 1] > 0.8
+    assert model.predict(["CCCCC(=O)O"])[0] == "active"
+
+
+def test_data_frames_and_files_are_predicted(tmp_path):
+    model = MoleculeRegressor(**FAST).fit(SMILES, LENGTHS)
+    frame = pd.DataFrame({"id": range(3), "smiles": SMILES[:3]})
+    expected = model.predict(SMILES[:3])
+    np.testing.assert_allclose(model.predict(frame), expected)
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    np.testing.assert_allclose(model.predict(tmp_path / "new.csv"), expected)
+    with pytest.raises(DataError, match=r"row 1 \('C1CC'\)"):
+        model.predict(pd.DataFrame({"smiles": ["CCO", "C1CC"]}))
+
+
+def test_check_names_what_is_no_number_and_counts_structures(tmp_path, capsys):
+    values = [*LENGTHS[:-2], ">20", "n.d."]
+    data = write(tmp_path / "a.csv", y=values)
+    assert main(["check", data]) == 0
+    printed = capsys.readouterr().out
+    assert "2 are not numbers, such as '>20', 'n.d.'" in printed
+    assert "60 different ones" in printed
+
+
+def test_errors_are_named_apart_from_blanks(tmp_path):
+    values = [None, None, ">20", *LENGTHS[3:]]
+    frame = pd.DataFrame({"smiles": SMILES, "y": values})
+    with pytest.warns(QuarantineWarning):
+        model = MoleculeRegressor(**FAST, target_columns="y").fit(frame)
+    assert model.data_ is not None
+    notes = " ".join(model.data_.notes)
+    assert (
+        "1 row quarantined for other reasons than a blank: row 2: the target" in notes
+    )

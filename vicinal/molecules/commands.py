@@ -10,15 +10,18 @@ from vicinal.core.report.data_check import DataCheck
 from vicinal.core.report.finding import Finding
 from vicinal.core.report.predictions import Predictions
 from vicinal.core.storage.files import predictions_path
-from vicinal.errors import DataError
+from vicinal.core.text import pluralize
+from vicinal.errors import DataError, NoDataError
 from vicinal.molecules.data.grouping import count_same_compounds
+from vicinal.molecules.data.new_data import known_columns
 from vicinal.molecules.data.read import (
     MoleculeReader,
-    known_columns,
     read_molecules,
 )
 from vicinal.molecules.data.summary import MoleculeSummary
 from vicinal.molecules.domain import (
+    STRUCTURE_SUFFIXES,
+    TABLE_SUFFIXES,
     CheckMolecules,
     EvaluateMolecules,
     ExplainMolecule,
@@ -102,14 +105,23 @@ def predict(
 
 def _source(words: list[str]) -> Any:
     """Return a file that was named, or a list of structures."""
+    if not words:
+        raise NoDataError("Name SMILES, or a file of molecules, after RUN.")
     if len(words) == 1 and (Path(words[0]).is_file() or _names_file(words[0])):
         return words[0]
+    for word in words:
+        if Path(word).is_file() or _names_file(word):
+            raise NoDataError(
+                f"Files are predicted one at a time, and without SMILES beside them. "
+                f"Got {word} and {pluralize(len(words) - 1, 'other word')}."
+            )
     return words
 
 
 def _names_file(word: str) -> bool:
     """Return whether a word that is no file looks like the path of one."""
-    return Path(word).suffix.lower() in (".csv", ".tsv", ".smi", ".sdf", ".gz", ".txt")
+    name = word.lower().removesuffix(".gz")
+    return name.endswith((*TABLE_SUFFIXES, *STRUCTURE_SUFFIXES)) or word.endswith(".gz")
 
 
 def explain(run: OpenRun, arguments: ExplainMolecule, console: Console) -> Finding:

@@ -25,7 +25,8 @@ from vicinal.molecules.baseline.cross_validation import CrossValidation
 from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures
 from vicinal.molecules.baseline.references import REFERENCES, predict_by_references
 from vicinal.molecules.data.molecule_table import MoleculeTable
-from vicinal.molecules.data.read import known_columns, read_molecules
+from vicinal.molecules.data.new_data import known_columns, read_all
+from vicinal.molecules.data.read import read_molecules
 from vicinal.molecules.evaluation import Measured, evaluate_molecules
 from vicinal.molecules.fitted_model import FittedMoleculeModel, TestMolecules
 from vicinal.molecules.fitting import fit_baseline
@@ -53,6 +54,10 @@ from vicinal.molecules.splits import molecule_groups
 
 if TYPE_CHECKING:
     from vicinal.molecules.explain.explanation import MoleculeExplanation
+
+
+MAX_PATH = 4096
+"""characters of a path"""
 
 
 class MoleculeEstimator(SupervisedEstimator):
@@ -211,9 +216,15 @@ class MoleculeEstimator(SupervisedEstimator):
         return embed(model.networks, molecule_tensors(model, mols, features))
 
     def mols_of(self, X: Any) -> list[Any]:
-        """Return the molecules of SMILES; DataError for one that cannot be read."""
+        """Return the molecules of SMILES; DataError for one that cannot be read.
+
+        X: SMILES, a list of them, a DataFrame, a path of a file, or a `MoleculeTable`.
+        """
         if isinstance(X, MoleculeTable):
             return X.mols
+        if hasattr(X, "columns") or _is_file(X):
+            columns = replace(known_columns(X, self.settings_), target_columns=())
+            return [row.mol for row in read_all(X, columns)]
         return parse_molecules([X] if isinstance(X, str) else list(X))
 
     def explain(
@@ -423,3 +434,10 @@ class MoleculeRegressor(MoleculeEstimator):
         assert found.half is not None  # the targets are numbers
         half = found.half.reshape(found.values.shape)
         return found.values - half, found.values + half
+
+
+def _is_file(X: Any) -> bool:
+    """Return whether X is the path of a file; a SMILES may be any text."""
+    if isinstance(X, Path):
+        return True
+    return isinstance(X, str) and len(X) < MAX_PATH and Path(X).is_file()

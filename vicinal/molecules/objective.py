@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vicinal.core.data.labels import MAX_INTEGER_CLASSES
 from vicinal.core.objective import (
     MultiLabel,
     MultiNumeric,
@@ -44,6 +45,13 @@ def make_objective(data: MoleculeTable) -> Objective:
             raise DataError(
                 f"The target {name!r} must have two classes or more. Got "
                 f"{', '.join(classes) or 'none'}. Leave it out with --target-columns."
+            )
+        known = int((~np.isnan(data.targets[:, data.target_names.index(name)])).sum())
+        if len(classes) > MAX_INTEGER_CLASSES and 2 * len(classes) > known:
+            raise DataError(
+                f"The target {name!r} has {len(classes):,} different values for "
+                f"{known:,} molecules: as classes they cannot be learned. Name another "
+                "column with --target-columns, or use --task regression for numbers."
             )
         if len(classes) > CLASS_COUNT and len(data.target_names) > 1:
             raise DataError(

@@ -42,8 +42,8 @@ class MoleculeColumns(Settings):
         super().__post_init__()
         for name in ("smiles_columns", "target_columns", "ignore_columns"):
             value: Any = getattr(self, name)
-            if isinstance(value, list):  # as read from JSON
-                value = tuple(value)
+            if isinstance(value, (list, str)):  # as read from JSON, or one name
+                value = (value,) if isinstance(value, str) else tuple(value)
                 object.__setattr__(self, name, value)
             valid = value is None or (
                 isinstance(value, tuple) and all(isinstance(k, str) for k in value)

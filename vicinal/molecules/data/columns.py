@@ -202,10 +202,15 @@ def _is_target(name: Any, cells: Sequence[Any]) -> bool:
     numbers = [value for value in values if value is not None]
     if not numbers or len(numbers) < 0.9 * len(values):
         return False
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", str(name))
-    if is_row_number_name(name) or (words and words[-1].lower() in ID_WORDS):
+    if is_row_number_name(name) or is_identifier(name):
         return False
     return not _counts_up(numbers)
+
+
+def is_identifier(name: Any) -> bool:
+    """Return whether the name of a column ends like that of identifiers."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", str(name))
+    return bool(words) and words[-1].lower() in ID_WORDS
 
 
 def _counts_up(numbers: Sequence[float]) -> bool:

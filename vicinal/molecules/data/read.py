@@ -5,7 +5,7 @@ are not changed, but for what `parse` lists; the notes count it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from vicinal.core.data.labels import SPLIT_ALIASES, Task, parse_number
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
-from vicinal.molecules.data.columns import ColumnRoles, find_columns
+from vicinal.molecules.data.columns import ColumnRoles, find_columns, is_identifier
 from vicinal.molecules.data.molecule_table import MoleculeTable
 from vicinal.molecules.data.parse import MAX_HEAVY_ATOMS, ParsedCell, parse_molecule
 from vicinal.molecules.data.sources import (
@@ -67,6 +67,8 @@ class MoleculeReader:
             self.source.names, lambda name: cells[name], named
         )
         self.max_heavy_atoms = max_heavy_atoms
+        others = [*self.columns.others, *self.columns.targets]
+        self.id_column = next((k for k in others if is_identifier(k)), None)
         self.notes = [*self.source.notes, *self.columns.notes]
         self._position = {name: k for k, name in enumerate(self.source.names)}
 
@@ -93,7 +95,13 @@ class MoleculeReader:
     def quarantined(self, parsed: ParsedRow, reason: str, label: str) -> Quarantined:
         """Return a row that cannot be used."""
         where = f"{self.source.unit} {parsed.row.line}"
-        return Quarantined(parsed.text, label, f"{where}: {reason}")
+        return Quarantined(parsed.text or self.id(parsed), label, f"{where}: {reason}")
+
+    def id(self, parsed: ParsedRow) -> str:
+        """Return the cell of the column of identifiers; "" without one."""
+        if self.id_column is None:
+            return ""
+        return clean_cell(self.cell(parsed.row, self.id_column)) or ""
 
 
 def _as_text(cell: Any) -> str:
@@ -144,6 +152,7 @@ def read_molecules(
     found = _merge_replicates(reader, rows, classes, names)
     counts = Counter(n for row in molecules.parsed for n in row.molecule.notes)
     notes = [*reader.notes, *count_notes(counts, len(cells)), *target_notes]
+    notes += _note_reasons(quarantined)
     return replace(
         found,
         num_rows=molecules.num_rows,
@@ -242,6 +251,25 @@ def _target_cells(
         return [clean_cell(cell) for cell in y[number]]
     names = reader.columns.targets
     return [clean_cell(reader.cell(row.row, name)) for name in names]
+
+
+BLANKS = ("blank", "has no target", "has none of the targets")
+"""reasons that are no errors of the data"""
+
+MAX_REASONS = 3
+
+
+def _note_reasons(quarantined: list[Quarantined]) -> list[str]:
+    """Return a note on rows that are quarantined for other reasons than a blank."""
+    others = [row for row in quarantined if not row.reason.endswith(BLANKS)]
+    if not others or len(others) == len(quarantined):
+        return []
+    shown = "; ".join(row.reason for row in others[:MAX_REASONS])
+    more = f" and {len(others) - MAX_REASONS} more" if len(others) > MAX_REASONS else ""
+    return [
+        f"{pluralize(len(others), 'row')} quarantined for other reasons than a blank: "
+        f"{shown}{more}"
+    ]
 
 
 def count_notes(counts: Counter[str], total: int) -> list[str]:
@@ -390,20 +418,3 @@ def _splits(reader: MoleculeReader, parsed: list[ParsedRow]) -> list[str] | None
             f"{column!r}. Name another one with --splits-column."
         )
     return [SPLIT_ALIASES.get((cell or "").lower(), "") for cell in cells]
-
-
-def known_columns(
-    data: Any, named: MoleculeColumns, targets: Sequence[str] = ()
-) -> MoleculeColumns:
-    """Return the columns that training named, as far as other data have them.
-
-    targets: names of the model's targets; where none is there, they are detected.
-    """
-    names = {str(name) for name in open_source(data).names}
-    smiles, split = named.smiles_columns, named.splits_column
-    found = tuple(name for name in targets if name in names)
-    return MoleculeColumns(
-        smiles_columns=smiles if smiles and names.issuperset(smiles) else None,
-        target_columns=found or None,
-        splits_column=split if split in names else None,
-    )

@@ -360,8 +360,8 @@ def first_cells(source: Source) -> dict[str, list[Any]]:
     rows = [*islice(source.rows(), SAMPLED_ROWS)]
     usable = [row for row in rows if not row.problem]
     if not usable:
-        first = f" The first: {source.unit} {rows[0].line} {rows[0].problem}."
-        raise NoDataError(f"There are no rows of molecules.{first if rows else ''}")
+        first = f" The first: {rows[0].line} {rows[0].problem}." if rows else ""
+        raise NoDataError(f"There are no rows of molecules.{first}")
     cells = {k: [row.cells[n] for row in usable] for n, k in enumerate(source.names)}
     blank = [name for name in cells if not any(map(_has_content, cells[name]))]
     if blank and len(rows) == SAMPLED_ROWS:

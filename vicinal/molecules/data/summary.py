@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from rdkit import Chem
 
 from vicinal.core.data.csv_tables import clean_cell
 from vicinal.core.data.labels import MAX_INTEGER_CLASSES, parse_number
@@ -12,6 +13,9 @@ from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.molecules.data.molecule_table import MoleculeTable
 from vicinal.molecules.data.read import MoleculeReader, ParsedRow, count_notes
+
+MAX_TEXTS = 3
+"""cells that are shown of those that are no numbers"""
 
 MAX_SHOWN = 10
 """different values of a target up to which each is shown, and columns that are named"""
@@ -25,7 +29,9 @@ class TargetSummary:
         self.known = 0
         self.low, self.high = float("inf"), float("-inf")
         self.values: Counter[str] | None = Counter()
-        self.numeric = True
+        self.num_texts = 0
+        self.texts: list[str] = []
+        """first cells that are no numbers"""
 
     def add(self, cell: str | None) -> None:
         """Count a cell; None: a blank."""
@@ -34,13 +40,19 @@ class TargetSummary:
         self.known += 1
         value = parse_number(cell)
         if value is None:
-            self.numeric = False
+            self.num_texts += 1
+            self.texts += [cell] if len(self.texts) < MAX_TEXTS else []
         else:
             self.low, self.high = min(self.low, value), max(self.high, value)
         if self.values is not None:
             self.values[_short_name(cell, value)] += 1
             if len(self.values) > MAX_INTEGER_CLASSES:
                 self.values = None
+
+    @property
+    def numeric(self) -> bool:
+        """Return whether nearly all cells are numbers."""
+        return 10 * self.num_texts <= self.known
 
     @property
     def are_classes(self) -> bool:
@@ -55,8 +67,12 @@ class TargetSummary:
             shown = ", ".join(f"{n:,} of {v}" for v, n in self.values.most_common())
             return f"target {self.name}: {self.known:,} known: {shown or 'none'}"
         if self.numeric:
-            spread = f"numbers from {self.low:g} to {self.high:g}"
-            return f"target {self.name}: {self.known:,} {spread}"
+            count = self.known - self.num_texts
+            text = f"{count:,} numbers from {self.low:g} to {self.high:g}"
+            if self.texts:
+                shown = ", ".join(map(repr, self.texts))
+                text += f"; {self.num_texts:,} are not numbers, such as {shown}"
+            return f"target {self.name}: {text}"
         return f"target {self.name}: {self.known:,} texts"
 
 
@@ -71,6 +87,9 @@ class MoleculeSummary:
         self.reader = reader
         self.num_rows = self.usable = self.atoms = self.largest = self.unlabelled = 0
         self.notes: Counter[str] = Counter()
+        self.structures: set[int] = set()
+        """hashes of canonical SMILES"""
+
         self.quarantined: list[Quarantined] = []
         self.targets = [TargetSummary(str(k)) for k in reader.columns.targets]
 
@@ -93,6 +112,7 @@ class MoleculeSummary:
             self.atoms += atoms
             self.largest = max(self.largest, atoms)
             self.notes.update(row.molecule.notes)
+            self.structures.add(hash(Chem.MolToSmiles(row.molecule.mol)))
             for target, cell in zip(self.targets, cells, strict=True):
                 target.add(cell)
 
@@ -112,7 +132,8 @@ class MoleculeSummary:
         lines = [
             f"{pluralize(self.usable, 'molecule')} of {pluralize(self.num_rows, 'row')}"
             f": {mean:.1f} heavy atoms on average, {self.largest} at most",
-            f"structures: column {columns.structure}",
+            f"structures: column {columns.structure}; "
+            f"{len(self.structures):,} different ones",
             *map(str, self.targets),
         ]
         if columns.others:

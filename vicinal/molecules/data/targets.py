@@ -11,6 +11,11 @@ from vicinal.core.data.labels import (
 )
 from vicinal.errors import DataError
 
+POSITIVE = frozenset(
+    ("active", "positive", "yes", "true", "toxic", "hit", "binder", "soluble")
+)
+"""names of classes, in lower case, that come second of two"""
+
 
 def choose_task(cells: np.ndarray, task: Task) -> str:
     """Return classification or regression, for targets [N, T] as texts.
@@ -74,6 +79,8 @@ def convert_targets(
             continue
         names = [None if cell is None else _class_name(cell) for cell in column]
         found = sorted({name for name in names if name is not None}, key=_class_order)
+        if len(found) == 2 and found[0].lower() in POSITIVE:
+            found.reverse()  # the second class is the one whose probability is shown
         classes.append(tuple(found))
         position = {name: k for k, name in enumerate(found)}
         targets[:, t] = [np.nan if n is None else position[n] for n in names]

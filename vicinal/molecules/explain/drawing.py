@@ -76,7 +76,8 @@ def draw_attribution(
     mol: Any, shares: np.ndarray, width: int = 420, height: int = 300
 ) -> str:
     """Return a drawing with each atom coloured by its share [A]."""
-    return draw_molecule(mol, share_colors(shares), width=width, height=height)
+    colors = share_colors(shares)
+    return draw_molecule(mol, colors, width=width, height=height, numbers=True)
 
 
 def draw_grid(

@@ -20,6 +20,8 @@ from vicinal.molecules.objective import is_regression
 CONTROLS = 999
 """random orders of the shares that the explanation is compared with"""
 
+NO_ALERT = "no structural alert of Brenk et al."
+
 NUM_DESCRIPTORS = 5
 NUM_NEIGHBORS = 3
 
@@ -73,7 +75,9 @@ class MoleculeExplanation:
     correlation"""
 
     neighbors: list[Neighbor]
-    alerts: list[Alert]
+    alerts: list[Alert] | None
+    """structural alerts; None: they were not looked for"""
+
     error: float
     """difference between the value and the sum of all shares"""
 
@@ -129,7 +133,8 @@ class MoleculeExplanation:
             f"  {n.similarity:.2f} {n.smiles} ({format_cell(n.label)}; {n.why})"
             for n in self.neighbors
         ]
-        lines += [str(alert) for alert in self.alerts]
+        if self.alerts is not None:
+            lines += [str(alert) for alert in self.alerts] or [NO_ALERT]
         return lines
 
     @property
@@ -160,7 +165,7 @@ class MoleculeExplanation:
             "p": self.p,
             "verdict": self.verdict,
             "neighbors": [n._asdict() for n in self.neighbors],
-            "alerts": [alert.to_dict() for alert in self.alerts],
+            "alerts": [alert.to_dict() for alert in self.alerts or ()],
         }
 
     def svg(self) -> str:
@@ -209,7 +214,7 @@ def explain_molecule(
         correlation=correlation,
         p=p,
         neighbors=similar_molecules(model, features, explained.target),
-        alerts=find_alerts(mol, atoms) if alerts else [],
+        alerts=find_alerts(mol, atoms) if alerts else None,
         error=float(sum_of(weights, [np.array(shares.error) for shares in found])),
     )
 
@@ -271,6 +276,6 @@ def similar_molecules(
         spread = 0.5 if fitted.target_classes else float(np.nanstd(labels))
         far = (k for k in order if abs(labels[k] - labels[nearest[0]]) > spread)
         other = next(far, None)
-        if other is not None:
+        if other is not None and other not in nearest:
             rows.append(neighbor(other, "nearest with another label"))
     return rows

@@ -63,6 +63,8 @@ class BlockPredictions:
         frame = self.model.predictions_frame([block[k].text for k in good], found)
         frame = frame.set_index(pd.Index(good)).reindex(range(len(block)))
         frame["smiles"] = [row.text for row in block]
+        if self.reader.id_column is not None:
+            frame.insert(0, "id", [self.reader.id(row) for row in block])
         frame["reason"] = [row.molecule.reason for row in block]
         return frame
 
