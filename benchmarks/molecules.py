@@ -47,6 +47,11 @@ def make_splits(data: str, target: str, splits: str, folder: Path) -> Iterator[J
     table = read_molecules(data, columns=MoleculeColumns(target_columns=(target,)))
     smiles = [Chem.MolToSmiles(mol) for mol in table.mols]
     frame = pd.DataFrame({"smiles": smiles, "y": table.targets[:, 0]})
+    if splits != "folds":  # every row that can be read, as published splits have them
+        raw = pd.read_csv(data)
+        frame = pd.DataFrame({"smiles": raw["smiles"], "y": raw[target]}).dropna()
+        known = frame["smiles"].map(lambda text: Chem.MolFromSmiles(text) is not None)
+        frame = frame[known].reset_index(drop=True)
     if splits == "folds":
         groups = molecule_groups(table.mols, "scaffold")
         folds = assign_folds(np.zeros(len(frame)), groups, folds=5, seed=0)
@@ -164,7 +169,8 @@ def report(rows: list[dict[str, Any]]) -> None:
         own = [row for row in rows if row["method"] == method]
         scores = np.array([row["score"] for row in own])
         seconds = np.mean([row["cpu_seconds"] for row in own])
-        ours = [r for r in rows if r["method"] == METHODS[0]]
+        first = rows[0]["method"]
+        ours = [r for r in rows if r["method"] == first]
         pairs = [
             row["score"] - other["score"]
             for row in own
@@ -174,7 +180,7 @@ def report(rows: list[dict[str, Any]]) -> None:
         spread = np.std(pairs, ddof=1) / len(pairs) ** 0.5 if len(pairs) > 1 else 0.0
         print(
             f"{method:<32} {scores.mean():.3f} (sd {scores.std():.3f}, n = {len(own)})"
-            f"  {seconds:7.1f} CPU s  minus {METHODS[0]}: {np.mean(pairs):+.3f} +- "
+            f"  {seconds:7.1f} CPU s  minus {first}: {np.mean(pairs):+.3f} +- "
             f"{1.96 * spread:.3f}"
         )
 

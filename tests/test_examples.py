@@ -34,6 +34,7 @@ DOMAINS_OF_PAGE = {
     "links.md": ("links",),
     "graphs.md": ("graphs",),
     "molecules.md": ("molecules",),
+    "which-compounds-dissolve.md": ("molecules",),
 }
 """domains whose options a page's commands may use; other pages: any domain"""
 
