@@ -3,8 +3,9 @@
 import numpy as np
 
 from vicinal.molecules.baseline.features import DescriptorSet, descriptor_names
+from vicinal.molecules.baseline.gaussian_process import tanimoto
 from vicinal.molecules.baseline.model import MoleculeFeatures
-from vicinal.molecules.neighbors import nearest
+from vicinal.molecules.neighbors import ROWS_PER_BLOCK
 
 MEAN = "mean"
 SIZE_AND_LOGP = "molecular weight and logP"
@@ -40,17 +41,33 @@ def predict_by_references(
     x, x_new = (np.nan_to_num(f.descriptors[:, columns]) for f in (training, features))
     for column, y in enumerate(targets.T):
         rows = np.flatnonzero(~np.isnan(y))
-        if not len(rows):
-            continue
-        predicted[0, :, column] = y[rows].mean()
-        weights, *_ = np.linalg.lstsq(_with_one(x[rows]), y[rows], rcond=None)
-        predicted[1, :, column] = _with_one(x_new) @ weights
-        some = rows
-        if len(rows) > MAX_NEAREST:
-            some = np.random.default_rng(0).permutation(rows)[:MAX_NEAREST]
-        found = nearest(features.counts, training.counts[some], 1)
-        predicted[2, :, column] = y[some][found.rows[:, 0]]
+        if len(rows):
+            predicted[0, :, column] = y[rows].mean()
+            weights, *_ = np.linalg.lstsq(_with_one(x[rows]), y[rows], rcond=None)
+            predicted[1, :, column] = _with_one(x_new) @ weights
+    predicted[2] = _nearest_targets(training.counts, targets, features.counts)
     return predicted
+
+
+def _nearest_targets(
+    training: np.ndarray, targets: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
+    """Return the targets [M, C] of the most similar training molecules that have them.
+
+    training: fingerprints [N, F] with targets [N, C]. counts: fingerprints [M, F].
+    """
+    n, found = len(training), np.full((len(counts), targets.shape[1]), np.nan)
+    some = np.arange(n)
+    if n > MAX_NEAREST:
+        some = np.sort(np.random.default_rng(0).permutation(n)[:MAX_NEAREST])
+    known = ~np.isnan(targets[some])
+    for start in range(0, len(counts), ROWS_PER_BLOCK):
+        block = slice(start, start + ROWS_PER_BLOCK)
+        similarity = tanimoto(counts[block], training[some])
+        for column in np.flatnonzero(known.any(axis=0)):
+            own = np.where(known[:, column], similarity, -1.0)
+            found[block, column] = targets[some[own.argmax(axis=1)], column]
+    return found
 
 
 def _with_one(x: np.ndarray) -> np.ndarray:
