@@ -70,7 +70,7 @@ def test_other_data_are_read_by_the_columns_of_training(tmp_path, capsys):
     new = write(tmp_path / "b.csv", value=[0.0] * N, logS=LENGTHS[::-1], MW=LENGTHS)
     found = run(capsys, "evaluate", out, new)
     assert found["score"]["value"] < 1 and found["score"]["n"] == N
-    # data with one target of another name are scored, and that is said
+    # data with one target of another name are scored, with a note
     renamed = write(tmp_path / "c.csv", solubility=[x + 0.5 for x in LENGTHS[::-1]])
     found = run(capsys, "evaluate", out, renamed)
     assert any("'solubility' is scored as 'logS'" in note for note in found["notes"])
@@ -264,3 +264,12 @@ def test_errors_are_named_apart_from_blanks(tmp_path):
     assert (
         "1 row quarantined for other reasons than a blank: row 2: the target" in notes
     )
+
+
+def test_classes_of_other_data_are_matched_by_name():
+    y = ["b" if smiles.endswith("(=O)O") else "c" for smiles in SMILES]
+    model = MoleculeClassifier(**FAST).fit(SMILES, y)
+    assert model.evaluate(SMILES, y).scores[-1].value > 0.9
+    found = model.evaluate(SMILES, ["a", *y[1:]])  # a is the first class of these data
+    assert found.score.n == N - 1 and found.scores[-1].value > 0.9
+    assert any("unknown classes left out: a" in note for note in found.notes)

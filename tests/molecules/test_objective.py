@@ -19,6 +19,7 @@ from vicinal.molecules.data.read import read_molecules
 from vicinal.molecules.objective import (
     PlattScaling,
     columns_of,
+    cross_fitted_predictions,
     from_columns,
     make_objective,
     predictions_of,
@@ -116,3 +117,17 @@ def test_molecules_of_rdkit_are_read_too():
     mols = [Chem.MolFromSmiles(smiles) for smiles in SMILES]
     found = read_molecules(mols, ["x", "y"] * 6)
     assert make_objective(found) == SingleLabel(("x", "y"))
+
+
+def test_the_scaling_of_a_fold_is_fitted_to_the_other_folds():
+    """Targets of a fold that are changed change none of its predictions."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, (60, 1)).astype(float)
+    means, folds = y + rng.normal(0, 0.5, y.shape), np.arange(60) % 3
+    changed = np.where(folds[:, None] == 1, 1 - y, y)
+    before, after = (
+        cross_fitted_predictions(TWO, means, targets, folds) for targets in (y, changed)
+    )
+    same = folds == 1
+    np.testing.assert_array_equal(before[same], after[same])
+    assert (before[~same] != after[~same]).all()
