@@ -299,7 +299,7 @@ MORE_KEYS = {
     ("links", "explain"): "source target relation score probability is_edge base "
     "max_error contributions",
     ("links", "inspect"): "source target relation score bias max_error terms layers",
-    ("graphs", "check"): "features",
+    ("graphs", "check"): "features edge_features",
     ("graphs", "explain"): "graph target score quantity verdict p nodes",
     ("graphs", "inspect"): "graph target score temperature bias max_error readouts "
     "nodes",

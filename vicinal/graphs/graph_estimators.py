@@ -1,8 +1,8 @@
 """GraphClassifier and GraphRegressor: predict a class or a number for each graph.
 
-A linear baseline on graph features is cross-validated first. A GIN is then trained
-within the time budget; it replaces the baseline only if it is significantly better on
-the validation split.
+A linear baseline on graph features is cross-validated first. A GIN, or a GINE where
+edges have features, is then trained within the time budget; it replaces the baseline
+only if it is significantly better on the validation split.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +38,8 @@ from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.objective import Objective
 from vicinal.core.training.trainer import Epoch, loss_and_score
 from vicinal.core.training.trainer_options import never_stop
-from vicinal.errors import DataError, NoDataError
+from vicinal.errors import DataError, NoDataError, SettingError
+from vicinal.graphs.data.edge_features import fit_edge_encoder
 from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.data.read_collection import read_graphs
@@ -81,6 +82,7 @@ class GraphLevelEstimator(SupervisedEstimator):
 
     model_: FittedGraphModel
     feature_encoder_: FeatureEncoder
+    edge_encoder_: FeatureEncoder
     linear_candidates_: list[GraphLinearModel]
     linear_: GraphLinearModel
     network_: GraphLevelNetwork | None
@@ -127,8 +129,10 @@ class GraphLevelEstimator(SupervisedEstimator):
             data, parts, settings.label_smoothing, self.unit
         )
         encoder, notes = FeatureEncoder.from_features(data.nodes.features)
-        data.notes.extend(notes)
-        graphs, y = encode_graphs(data, encoder), encode_labels(data, objective)
+        edge_encoder, edge_notes = fit_edge_encoder(data)
+        data.notes.extend([*notes, *edge_notes])
+        encoders = encoder, edge_encoder
+        graphs, y = encode_graphs(data, *encoders), encode_labels(data, objective)
         candidates = self._fit_candidates(graphs, y, parts, objective)
         test = data.select(np.flatnonzero(parts == TEST))
         self.model_ = FittedGraphModel(
@@ -137,6 +141,7 @@ class GraphLevelEstimator(SupervisedEstimator):
             constant_baseline=constant_baseline(objective, y[parts == TRAIN]),
             quarantine=list(data.quarantined),
             feature_encoder=encoder,
+            edge_encoder=edge_encoder,
             linear_candidates=candidates,
             linear=min(candidates, key=lambda candidate: candidate.loss),
             split=parts,
@@ -144,7 +149,7 @@ class GraphLevelEstimator(SupervisedEstimator):
             graphs=graphs,
             y=y,
             test=LabelledGraphs(
-                test.names, encode_graphs(test, encoder), y[parts == TEST]
+                test.names, encode_graphs(test, *encoders), y[parts == TEST]
             ),
         )
         self.calibrate()
@@ -176,6 +181,11 @@ class GraphLevelEstimator(SupervisedEstimator):
         settings = self.settings_
         if settings.network == "none":
             return
+        if settings.network == "gine" and not self.edge_encoder_.num_features:
+            raise SettingError(
+                "gine needs features of edges, and these graphs have none. Use "
+                "--network gin."
+            )
         graphs, y = self._graphs_and_targets()
         assert self.data_ is not None  # it has graphs_
         torch.manual_seed(seed_for(self.random_state, 5))
@@ -186,6 +196,7 @@ class GraphLevelEstimator(SupervisedEstimator):
                 settings.layers,
                 self.objective_.outputs,
                 settings.dropout,
+                graphs.num_edge_features if self.network_name == "gine" else 0,
             )
         )
         rows = np.flatnonzero(self.split_ == TRAIN)
@@ -242,7 +253,9 @@ class GraphLevelEstimator(SupervisedEstimator):
 
     def to_tensors(self, data: GraphCollection) -> BatchedGraphs:
         """Return graphs as the tensors that the model takes."""
-        return encode_graphs(data, self.feature_encoder_)
+        if data.nodes.edge_features is not None and not self.edge_encoder_.num_features:
+            data.notes.append("features of edges are not used, as in training")
+        return encode_graphs(data, self.feature_encoder_, self.edge_encoder_)
 
     @torch.no_grad()
     def _logits(self, graphs: BatchedGraphs) -> Tensor:
@@ -303,7 +316,9 @@ class GraphLevelEstimator(SupervisedEstimator):
 
     @property
     def network_name(self) -> str:
-        return "gin"
+        if self.settings_.network == "gin" or not self.edge_encoder_.num_features:
+            return "gin"
+        return "gine"
 
     # --- evaluate ---
 

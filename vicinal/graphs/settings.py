@@ -201,8 +201,9 @@ class NodeSettings(TableColumns, GraphSettings):
 class GraphLevelSettings(CollectionColumns, GraphSettings):
     """Training options for graph classification and regression."""
 
-    network: Literal["auto", "none", "gin"] = "auto"
-    """graph network to train; auto: gin; none: only the linear baseline"""
+    network: Literal["auto", "none", "gin", "gine"] = "auto"
+    """graph network to train; auto: gine if edges have features, which gin does not
+    see, else gin; none: only the linear baseline"""
 
     layers: int = 3
     """layers of the network"""

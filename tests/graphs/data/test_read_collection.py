@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from vicinal.errors import DataError, IgnoredDataWarning, NoDataError
+from vicinal.errors import DataError, NoDataError
 from vicinal.graphs.data.detect import is_graph_collection
 from vicinal.graphs.data.read_collection import read_graphs
 
@@ -114,7 +114,7 @@ def test_invalid_rows_of_tables_are_quarantined(tmp_path):
         " - b: line 4: the graph_id, source or target is empty",
         "none: there is a label, but no such graph",
     ]
-    assert any("'weight' of the edges is ignored" in note for note in graphs.notes)
+    assert graphs.nodes.edge_features["weight"].tolist() == ["1", "1"]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,6 @@ def test_columns_that_are_ignored_are_named(collection_tables):
     graphs = read_graphs(collection_tables)
     assert list(graphs.nodes.features) == ["tag"]
     assert graphs.notes == [
-        "columns of the edges ignored: 'bond'",
         "columns that number the rows are ignored: 'Unnamed: 0'",
     ]
 
@@ -165,15 +164,11 @@ def test_what_graph_level_models_ignore_is_named():
     weighted = {"edge_attr": torch.ones(3, 2), "edge_weight": torch.ones(3)}
     one = SimpleNamespace(**values, **weighted, y=torch.tensor([1]))
     other = SimpleNamespace(**values, y=torch.tensor([[0, 1]]))
-    with pytest.warns(IgnoredDataWarning, match="edge_attr is ignored") as warned:
-        graphs = read_graphs([one, other])
-    assert len(warned) == 1
+    graphs = read_graphs([one, other])
     assert graphs.labels is not None and graphs.labels.tolist() == ["1", None]
     assert sorted(graphs.notes) == [
         "directions of edges are ignored: graphs are undirected",
-        "edge weights are ignored: graph-level models have none (in 1 of 2 graphs)",
-        "edge_attr is ignored; edge weights are read from edge_weight (in 1 of 2 "
-        "graphs)",
+        "features of edges are ignored: some graphs have none",
         "y is ignored: it does not have one value for the graph (in 1 of 2 graphs)",
     ]
     del one.edge_attr
@@ -181,7 +176,8 @@ def test_what_graph_level_models_ignore_is_named():
     with pytest.raises(DataError, match=r"same number of node features\. Got 2 and 5"):
         read_graphs([one, other])
     other.x = None
-    assert "node features are ignored" in read_graphs([one, other]).notes[-1]
+    notes = read_graphs([one, other]).notes
+    assert any("node features are ignored" in note for note in notes)
 
 
 def test_labels_of_nodes_are_features_of_graphs():
@@ -197,11 +193,9 @@ def test_labels_of_nodes_are_features_of_graphs():
 
 
 def test_files_of_a_tu_data_set_that_are_not_read_are_named(tu_directory):
-    (tu_directory / "TOY_edge_labels.txt").write_text("1\n" * 8)
     (tu_directory / "TOY_graph_attributes.txt").write_text("1\n2\n")
-    expected = "TOY_edge_labels.txt, TOY_graph_attributes.txt"
     assert read_graphs(tu_directory).notes == [
-        f"files of the data set that are not read: {expected}"
+        "files of the data set that are not read: TOY_graph_attributes.txt"
     ]
 
 
@@ -287,9 +281,9 @@ def test_named_columns_of_one_table(tmp_path):
     graphs = read_graphs(path, graph_column="molecule", target="kind", **ends)
     assert graphs.sizes.tolist() == [3, 2] and graphs.classes == ("x", "y")
     ends |= {"graph_column": "molecule", "id_column": "atom"}
-    notes = read_graphs(path, **ends).notes
-    assert "id_column 'atom' is not used: there is no nodes.csv" in notes
-    assert "columns of the edges ignored: 'kind'" in notes
+    graphs = read_graphs(path, **ends)
+    assert "id_column 'atom' is not used: there is no nodes.csv" in graphs.notes
+    assert list(graphs.nodes.edge_features) == ["kind"]
 
 
 def test_columns_named_in_vain_are_noted(tu_directory):

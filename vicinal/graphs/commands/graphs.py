@@ -12,6 +12,7 @@ from vicinal.core.report.data_check import DataCheck
 from vicinal.core.report.finding import Finding
 from vicinal.core.report.predictions import Predictions
 from vicinal.errors import DataError
+from vicinal.graphs.data.edge_features import fit_edge_encoder
 from vicinal.graphs.data.node_features import FeatureEncoder
 from vicinal.graphs.data.read_collection import read_graphs
 from vicinal.graphs.domains import (
@@ -47,18 +48,23 @@ def check(data: str, arguments: CheckGraphs, console: Console) -> DataCheck:
     columns = arguments.table_columns()
     found = read_graphs(data, task=arguments.task, target=arguments.target, **columns)
     encoder, notes = FeatureEncoder.from_features(found.nodes.features)
+    edge_encoder, edge_notes = fit_edge_encoder(found)
     return DataCheck(
         task=TASK_OF_KIND[found.kind],
         lines=[
             f"task: {describe_task(found.kind, 'graph')}",
             *describe_graphs(found),
             f"features: {encoder}",
+            f"features of edges: {edge_encoder}",
         ],
         statistics=graph_counts(found),
         usable=len(found),
         quarantined=found.quarantined,
-        notes=[*found.notes, *notes],
-        extra={"features": encoder.feature_names()},
+        notes=[*found.notes, *notes, *edge_notes],
+        extra={
+            "features": encoder.feature_names(),
+            "edge_features": edge_encoder.feature_names(),
+        },
     )
 
 

@@ -41,7 +41,7 @@ from vicinal.graphs.data.tables.vectors import expand_vectors
 EDGE_ATTR_NOTE = "edge_attr is ignored; edge weights are read from edge_weight"
 
 BYTES_PER_CELL = 40
-"""memory for a node's value of one attribute"""
+"""memory for the value of one attribute of a node or an edge"""
 
 EDGE_ID_ATTRIBUTES = ("id", "key")
 """attributes that only number the edges"""
@@ -58,12 +58,12 @@ def is_pyg(data: Any) -> bool:
 
 
 def from_networkx(
-    graph: Any, task: Task, target: str | None, *, has_labels: bool = True
+    graph: Any, task: Task, target: str | None, *, whole: bool = False
 ) -> GraphTable:
     """Convert a NetworkX graph with its node attributes and edge weights.
 
-    has_labels: whether attributes such as label and split are those of its nodes; they
-    are features otherwise.
+    whole: it is one of many graphs. Attributes of nodes such as label and split are
+    features then, and `edge_features` reads those of edges.
     """
     nodes, quarantined = _valid_nodes(list(graph.nodes))
     ids = [str(node) for node in nodes]
@@ -72,9 +72,9 @@ def from_networkx(
         raise DataError(
             f"Node names must be unique as text. Got {repeated!r} twice. Rename one."
         )
-    frame = _frame_of_attributes([graph.nodes[node] for node in nodes])
+    frame = frame_of_attributes([graph.nodes[node] for node in nodes])
     frame, id_notes = _drop_id_attributes(frame, target)
-    if has_labels:
+    if not whole:
         table = read_nodes(frame, task, target, names=ids)
     else:
         table = _nodes_with_features(ids, frame)
@@ -84,13 +84,13 @@ def from_networkx(
     target_rows = np.array([row[v] for _, v, _ in edges], np.int64)
     key = next((k for k in WEIGHT_COLUMNS if any(k in d for _, _, d in edges)), None)
     weight = None
-    if key is not None:
+    if key is not None and not whole:
         weight = np.array([_check_weight(d.get(key, 1.0), key) for _, _, d in edges])
     directed = bool(graph.is_directed())
     source, target_rows, weight, _, edge_notes = merge_duplicate_edges(
         source, target_rows, weight, len(ids), directed
     )
-    edge_notes += _note_edge_attributes(edges, key)
+    edge_notes += [] if whole else _note_edge_attributes(edges, key)
     converted = GraphTable(
         ids=np.array(ids, dtype=object),
         source=source,
@@ -142,8 +142,11 @@ def _valid_edges(
     return valid, [Quarantined(f"{u} - {v}", "", reason) for u, v in others]
 
 
-def _frame_of_attributes(attributes: list[dict[Any, Any]]) -> Any:
-    """Return node attributes as a table with a row for each node and texts as names."""
+def frame_of_attributes(attributes: list[dict[Any, Any]]) -> Any:
+    """Return attributes of nodes, or edges, as a table with a row for each.
+
+    Its columns have texts as names.
+    """
     import pandas as pd
 
     keys = {key for values in attributes for key in values}
@@ -152,7 +155,7 @@ def _frame_of_attributes(attributes: list[dict[Any, Any]]) -> Any:
         texts = [str(key) for key in keys]
         repeated = next(name for name in texts if texts.count(name) > 1)
         raise DataError(
-            "Names of node attributes must be unique as text. Got "
+            "Names of attributes must be unique as text. Got "
             f"{repeated!r} twice. Rename one."
         )
     _check_num_cells(len(attributes), len(names), sum(map(len, attributes)))
@@ -169,13 +172,13 @@ def _without_tensor(value: Any) -> Any:
     return array if array.ndim else array.item()
 
 
-def _check_num_cells(num_nodes: int, num_columns: int, num_values: int) -> None:
+def _check_num_cells(num_rows: int, num_columns: int, num_values: int) -> None:
     """Raise DataError for a table of attributes that is far larger than its values."""
     check_claimed_size(
-        BYTES_PER_CELL * num_nodes * num_columns,
+        BYTES_PER_CELL * num_rows * num_columns,
         BYTES_PER_CELL * num_values,
-        f"The graph has {num_nodes:,} nodes and {num_columns:,} attributes of nodes",
-        "Give the nodes the same few attributes, or save features as arrays (npz).",
+        f"The graph has {num_columns:,} attributes of {num_rows:,} nodes or edges",
+        "Give them the same few attributes, or save features as arrays (npz).",
     )
 
 
@@ -221,10 +224,14 @@ def _check_weight(value: Any, key: str) -> float:
     return number
 
 
-def from_pyg(data: Any, task: Task) -> GraphTable:
-    """Convert PyG's Data: x, edge_index, y, edge_weight and the masks."""
+def from_pyg(data: Any, task: Task, *, whole: bool = False) -> GraphTable:
+    """Convert PyG's Data: x, edge_index, y, edge_weight and the masks.
+
+    whole: it is one of many graphs; `edge_features` reads the weights and features of
+    its edges.
+    """
     x, y = getattr(data, "x", None), getattr(data, "y", None)
-    weight = getattr(data, "edge_weight", None)
+    weight = None if whole else getattr(data, "edge_weight", None)
     if data.edge_index is None:
         raise DataError(
             "The graph has no edge_index. Set it to the edges [2, E]: sources, then "

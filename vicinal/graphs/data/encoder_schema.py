@@ -49,6 +49,4 @@ def read_encoder(values: dict[str, Any]) -> FeatureEncoder:
 
 def num_features(encoder: FeatureEncoder) -> int:
     """Return the number F of encoded columns."""
-    if encoder.kind == "table":
-        return sum(column.width for column in encoder.columns)
-    return encoder.width
+    return encoder.num_features

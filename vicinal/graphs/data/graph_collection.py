@@ -12,7 +12,11 @@ from vicinal.core.data.labels import Kind, Task
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.errors import NoDataError, suggest_names
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.data.tables.duplicate_edges import merge_duplicate_edges
+from vicinal.graphs.data.tables.duplicate_edges import (
+    first_of_each_edge,
+    note_differing_directions,
+    select_edges,
+)
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ class GraphCollection:
             target=new_row[nodes.target[kept]],
             features=features,
             weight=None if nodes.weight is None else nodes.weight[kept],
+            edge_features=select_edges(nodes.edge_features, kept),
         )
         return replace(
             self,
@@ -126,19 +131,27 @@ def disjoint_union(
     features: Any,
     names: Sequence[str],
     node_names: Sequence[str] | None = None,
+    edge_features: Any = None,
 ) -> GraphCollection:
     """Make a collection from graphs whose nodes are numbered consecutively.
 
     sizes: nodes of each graph [G]. source, target: rows of nodes [E]; edges are
     undirected and may be listed in both directions. node_names: [N]; None: 0, 1, ...
-    within each graph.
+    within each graph. edge_features: DataFrame or matrix with E rows.
     """
     n = int(sizes.sum())
-    source, target, *_ = merge_duplicate_edges(source, target, None, n, False)
+    kept, first = first_of_each_edge(source, target, n)
+    notes = note_differing_directions(edge_features, first)
     batch = np.repeat(np.arange(len(sizes)), sizes)
     numbers = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     within = numbers if node_names is None else node_names
     pairs = zip(batch.tolist(), within, strict=True)
     ids = np.array([f"{names[g]}:{name}" for g, name in pairs], dtype=object)
-    nodes = GraphTable(ids=ids, source=source, target=target, features=features)
-    return GraphCollection(np.array(names, dtype=object), nodes, batch)
+    nodes = GraphTable(
+        ids=ids,
+        source=source[kept],
+        target=target[kept],
+        features=features,
+        edge_features=select_edges(edge_features, kept),
+    )
+    return GraphCollection(np.array(names, dtype=object), nodes, batch, notes=notes)

@@ -46,6 +46,9 @@ class GraphTable:
     weight: np.ndarray | None = None
     """[E] float32 edge weights, 0 or more"""
 
+    edge_features: Any = None
+    """a DataFrame with E rows or a matrix [E, D], which only whole graphs have"""
+
     relation: np.ndarray | None = None
     """[E] the relation of each edge, as an index into `relations`"""
 
@@ -126,12 +129,13 @@ class GraphTable:
     @cached_property
     def edge_weight(self) -> Tensor | None:
         """The weights of the edges in `edge_index`, [E']."""
-        if self.weight is None:
-            return None
-        weight = self.weight
+        return None if self.weight is None else self.in_both_directions(self.weight)
+
+    def in_both_directions(self, values: np.ndarray) -> Tensor:
+        """Return values [E, ...] of the edges for those in `edge_index`, [E', ...]."""
         if not self.directed:
-            weight = np.concatenate([weight, weight[self.source != self.target]])
-        return torch.from_numpy(weight.astype(np.float32))
+            values = np.concatenate([values, values[self.source != self.target]])
+        return torch.from_numpy(values.astype(np.float32))
 
     @cached_property
     def adjacency(self) -> Adjacency:

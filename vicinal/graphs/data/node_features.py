@@ -90,19 +90,24 @@ class FeatureEncoder:
         features: Any,
         num_nodes: int,
         allocate: MatrixAllocator = allocate_in_memory,
+        unit: str = "node",
     ) -> np.ndarray:
         """Encode features: [num_nodes, F] float32; DataError for missing columns.
 
-        allocate: makes the result if the features are a matrix.
+        allocate: makes the result if the features are a matrix. unit: what the rows
+        are, for messages.
         """
         if self.kind == "none":
             return np.zeros((num_nodes, 0), np.float32)
+        if features is None and not num_nodes:  # graphs without an edge
+            return np.zeros((0, self.num_features), np.float32)
         if self.kind == "table":
-            return self._transform_table(features, num_nodes)
+            return self._transform_table(features, num_nodes, unit)
         if features is None or features.shape[1] != self.width:
             got = "none" if features is None else str(features.shape[1])
             raise DataError(
-                f"The features must have {self.width} columns, as in training. Got "
+                f"The features of {unit}s must have {self.width} columns, as in "
+                f"training. Got "
                 f"{got}. Add the missing columns."
             )
         x = allocate(num_nodes, self.width)
@@ -119,8 +124,10 @@ class FeatureEncoder:
         mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
         return (chunk - mean) / std
 
-    def _transform_table(self, features: Any, num_nodes: int) -> np.ndarray:
-        self._check_columns(features)
+    def _transform_table(
+        self, features: Any, num_nodes: int, unit: str = "node"
+    ) -> np.ndarray:
+        self._check_columns(features, unit)
         if not self.columns or features is None:
             return np.zeros((num_nodes, 0), np.float32)
         parts = [c.transform(features[c.name].tolist()) for c in self.columns]
@@ -131,13 +138,13 @@ class FeatureEncoder:
             x[:, binary] /= np.where(total > 0, total, 1)
         return x
 
-    def _check_columns(self, features: Any) -> None:
+    def _check_columns(self, features: Any, unit: str = "node") -> None:
         """Raise DataError if a table lacks a column of the training graph."""
         given = [str(name) for name in getattr(features, "columns", ())]
         missing = [c.name for c in self.columns if c.name not in given]
         if missing:
             raise DataError(
-                f"The nodes must have the column {missing[0]!r}, as in training. Got "
+                f"The {unit}s must have the column {missing[0]!r}, as in training. Got "
                 f"{', '.join(given) or 'no columns'}. Add it; its cells may be empty."
             )
 
@@ -148,6 +155,13 @@ class FeatureEncoder:
         self._check_columns(features)
         lines = (c.describe_unreadable(features[c.name].tolist()) for c in self.columns)
         return [line for line in lines if line]
+
+    @property
+    def num_features(self) -> int:
+        """Return the number F of encoded columns."""
+        if self.kind == "table":
+            return sum(column.width for column in self.columns)
+        return self.width
 
     def feature_names(self) -> list[str]:
         """Return the names of the F encoded columns."""

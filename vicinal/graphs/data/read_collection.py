@@ -3,12 +3,15 @@
 =====================================  ===============================================
 a directory of a TU data set           NAME_A.txt, NAME_graph_indicator.txt,
                                        NAME_graph_labels.txt[, NAME_node_labels.txt,
-                                       NAME_node_attributes.txt]
+                                       NAME_node_attributes.txt, NAME_edge_labels.txt,
+                                       NAME_edge_attributes.txt]
 a text file of a GIN data set          see `collection_files`
 CSV tables                             edges.csv[, nodes.csv][, graphs.csv], or one CSV
                                        of edges; see `collection_tables`
 Python objects                         a list of NetworkX or PyG graphs, with labels y
 =====================================  ===============================================
+
+Edges may have features in all of them but GIN data sets; see `edge_features`.
 """
 
 from collections import Counter
@@ -33,9 +36,14 @@ from vicinal.graphs.data.convert import (
     is_networkx,
     is_pyg,
     to_numpy,
-    warn_edge_attr_ignored,
 )
 from vicinal.graphs.data.detect import find_gin_file, tu_dataset_name
+from vicinal.graphs.data.edge_features import (
+    concatenate_features,
+    edges_of_networkx,
+    edges_of_pyg,
+    edges_of_table,
+)
 from vicinal.graphs.data.formats.arrays import open_with
 from vicinal.graphs.data.formats.collection_files import (
     read_gin_file,
@@ -163,18 +171,21 @@ def _from_objects(graphs: Sequence[Any]) -> Found:
     """Convert NetworkX graphs (label: graph attribute), PyG graphs (y), or matrices."""
     import pandas as pd
 
-    tables, labels, notes = [], [], Counter()
+    tables, edges, labels, notes = [], [], [], Counter()
     for graph in graphs:
         check_not_heterogeneous(graph)
         if is_pyg(graph):
             labels.append(_label_of(graph, notes))
-            tables.append(from_pyg(_without_label(graph), "auto"))
+            tables.append(from_pyg(_without_label(graph), "auto", whole=True))
+            edges.append(edges_of_pyg(graph))
         elif is_networkx(graph):  # labels of its nodes are features
             labels.append(graph.graph.get("label"))
-            tables.append(from_networkx(graph, "auto", None, has_labels=False))
+            tables.append(from_networkx(graph, "auto", None, whole=True))
+            edges.append(edges_of_networkx(graph, tables[-1].ids.tolist()))
         elif is_matrix(graph):
             labels.append(None)
             tables.append(from_matrix(graph))
+            edges.append(edges_of_table(tables[-1]))
         else:
             raise DataError(
                 "data must be a list of graphs of NetworkX or PyG, or scipy matrices. "
@@ -184,11 +195,8 @@ def _from_objects(graphs: Sequence[Any]) -> Found:
         raise NoDataError("There are no graphs.")
     for table in tables:
         notes.update(table.notes)
-        if table.weight is not None:
-            notes["edge weights are ignored: graph-level models have none"] += 1
         if table.directed:
             notes["directions of edges are ignored: graphs are undirected"] += 1
-    warn_edge_attr_ignored(notes)
     sizes = np.array([len(table) for table in tables])
     starts = np.cumsum(sizes) - sizes
     parts = [table.features for table in tables]
@@ -206,18 +214,24 @@ def _from_objects(graphs: Sequence[Any]) -> Found:
         )
     elif any(part is not None for part in parts):
         notes["node features are ignored: some graphs have none"] = len(tables)
-    shifted = list(zip(tables, starts, strict=True))
+    edge_features, edge_notes = concatenate_features(edges)
+    shifted = list(zip(edges, starts, strict=True))
     collection = disjoint_union(
         sizes,
-        np.concatenate([table.source + start for table, start in shifted]),
-        np.concatenate([table.target + start for table, start in shifted]),
+        np.concatenate([part.source + start for part, start in shifted]),
+        np.concatenate([part.target + start for part, start in shifted]),
         features,
         [str(k) for k in range(len(tables))],
         [name for table in tables for name in table.ids],
+        edge_features,
     )
     collection = replace(
         collection,
-        notes=[_in_graphs(note, n, len(tables)) for note, n in notes.items()],
+        notes=[
+            *(_in_graphs(note, n, len(tables)) for note, n in notes.items()),
+            *edge_notes,
+            *collection.notes,
+        ],
         quarantined=[row for table in tables for row in table.quarantined],
     )
     has_labels = any(label is not None for label in labels)
@@ -242,5 +256,5 @@ def _label_of(graph: Any, notes: Counter[str]) -> Any:
 
 def _without_label(graph: Any) -> Any:
     """Return a copy without y, which is the label of the graph and not of its nodes."""
-    names = ("x", "edge_index", "edge_weight", "edge_attr", "num_nodes")
+    names = ("x", "edge_index", "edge_weight", "num_nodes")
     return SimpleNamespace(**{name: getattr(graph, name, None) for name in names})

@@ -58,19 +58,29 @@ def drop_row_numbers(table: GraphTable, kept: str | None = None) -> GraphTable:
     frame = table.features
     if not hasattr(frame, "columns") or not len(frame):
         return table
+    frame, notes = without_row_numbers(frame, kept)
+    if not notes:
+        return table
+    features = frame if frame.shape[1] else None
+    return table.replace(features=features, notes=[*table.notes, *notes])
+
+
+def without_row_numbers(
+    frame: Any, kept: str | None = None, unit: str = "node"
+) -> tuple[Any, list[str]]:
+    """Return a table without columns of row numbers and identifiers, and notes.
+
+    kept: a column that stays. unit: what its rows are.
+    """
     others = [name for name in frame.columns if lower(name) != lower(kept)]
     numbers = [k for k in others if _numbers_rows(k, frame[k])]
     ids = [k for k in others if k not in numbers and _identifies(k, frame[k])]
     notes = [
         f"columns that {what} are ignored: {quote_names([*map(str, names)])}"
-        for names, what in ((numbers, "number the rows"), (ids, "identify nodes"))
+        for names, what in ((numbers, "number the rows"), (ids, f"identify {unit}s"))
         if names
     ]
-    if not notes:
-        return table
-    frame = frame.drop(columns=[*numbers, *ids])
-    features = frame if frame.shape[1] else None
-    return table.replace(features=features, notes=[*table.notes, *notes])
+    return frame.drop(columns=[*numbers, *ids]), notes
 
 
 def note_leaking_columns(table: GraphTable) -> GraphTable:

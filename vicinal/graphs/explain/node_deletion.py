@@ -17,6 +17,7 @@ from torch import Tensor
 
 from vicinal.core.objective import Objective
 from vicinal.graphs.data.graph_collection import GraphCollection
+from vicinal.graphs.data.tables.duplicate_edges import select_edges
 from vicinal.graphs.explain.edge_deletion import describe_quantity, log_odds
 from vicinal.graphs.explain.random_control import RandomControl, compare_to_random
 
@@ -121,6 +122,7 @@ def remove_nodes(graph: GraphCollection, removed: np.ndarray) -> GraphCollection
     target = np.tile(table.target, num_copies) + shift
     kept_edges = kept[source] & kept[target]
     features, weight = table.features, table.weight
+    edges = np.tile(np.arange(table.num_edges), num_copies)[kept_edges]
     if features is not None:
         is_frame = hasattr(features, "iloc")
         features = features.iloc[rows[kept]] if is_frame else features[rows[kept]]
@@ -129,7 +131,8 @@ def remove_nodes(graph: GraphCollection, removed: np.ndarray) -> GraphCollection
         source=new_rows[source[kept_edges]],
         target=new_rows[target[kept_edges]],
         features=features,
-        weight=None if weight is None else np.tile(weight, num_copies)[kept_edges],
+        weight=None if weight is None else weight[edges],
+        edge_features=select_edges(table.edge_features, edges),
     )
     member = np.repeat(np.arange(num_copies), num_nodes)[kept]
     return GraphCollection(names, nodes, member)

@@ -51,6 +51,7 @@ SCHEMA = Object(
         "linear": Integer(),
         "network": Nullable(CONFIG),
     },
+    {"edge_encoder": ENCODER},
     more=True,
 )
 """schema of model.json"""
@@ -63,6 +64,9 @@ class FittedGraphModel(FittedModel):
     schema = SCHEMA
 
     feature_encoder: FeatureEncoder
+    edge_encoder: FeatureEncoder
+    """of the features of edges"""
+
     linear_candidates: list[GraphLinearModel]
     """best linear model on each set of graph features; the first sees no edges"""
 
@@ -88,6 +92,7 @@ class FittedGraphModel(FittedModel):
         description = {
             **self.shared_description(),
             "feature_encoder": self.feature_encoder.to_dict(),
+            "edge_encoder": self.edge_encoder.to_dict(),
             "linear_candidates": [model.to_dict() for model in self.linear_candidates],
             "linear": self.linear_candidates.index(self.linear),
             "network": None if network is None else network.config._asdict(),
@@ -107,10 +112,14 @@ class FittedGraphModel(FittedModel):
         shared = cls.shared_fields(description)
         objective = shared["objective"]
         encoder = read_encoder(description["feature_encoder"])
-        features = num_features(encoder) or 1
+        features, edge_encoder = num_features(encoder) or 1, FeatureEncoder("none")
+        if "edge_encoder" in description:
+            edge_encoder = read_encoder(description["edge_encoder"])
+        edge_features = num_features(edge_encoder)
         candidates = []
         for k, linear in enumerate(description["linear_candidates"]):
-            width = num_graph_features(linear["feature_set"], features)
+            name = linear["feature_set"]
+            width = num_graph_features(name, features, edge_features)
             head = restore_head(
                 f"linear.{k}", tensors, linear["penalty"], width, objective.outputs
             )
@@ -124,15 +133,19 @@ class FittedGraphModel(FittedModel):
         network = None
         if description["network"] is not None:
             config = GraphLevelConfig(**description["network"])
-            if (config.features, config.outputs) != (features, objective.outputs):
+            fits = (config.features, config.outputs) == (features, objective.outputs)
+            if not fits or config.edge_features not in (0, edge_features):
                 raise ValueError("the network has other features or classes")
             network = restore_network(lambda: GraphLevelNetwork(config), tensors)
         return cls(
             **shared,
             feature_encoder=encoder,
+            edge_encoder=edge_encoder,
             linear_candidates=candidates,
             linear=candidates[description["linear"]],
             network=network,
             split=np.array([], dtype="U5"),
-            test=restore_split(with_prefix("test", tensors), objective, features),
+            test=restore_split(
+                with_prefix("test", tensors), objective, features, edge_features
+            ),
         )

@@ -4,7 +4,8 @@
 feature set    features of a graph with n nodes and m edges
 =============  ==================================================================
 nodes          log n; mean and log(1 + sum) of the node features; no edges
-counts         the same; log m, 2 m / n; shares of nodes of degree 0, 1 ... 8
+counts         the same; log m, 2 m / n; shares of nodes of degree 0, 1 ... 8;
+               mean and log(1 + sum) of the edge features, if there are any
 neighborhoods  the same; means of the node features, and of log(1 + degree),
                propagated one, two and three steps
 =============  ==================================================================
@@ -49,6 +50,12 @@ class BatchedGraphs(NamedTuple):
     """[N] int64, ascending: the graph of each node"""
 
     num_graphs: int
+    edge_attr: Tensor | None = None
+    """[E, D] features of the edges, in the order of the edge list"""
+
+    @property
+    def num_edge_features(self) -> int:
+        return 0 if self.edge_attr is None else self.edge_attr.shape[1]
 
 
 def graph_features(name: str, graphs: BatchedGraphs) -> np.ndarray:
@@ -68,6 +75,11 @@ def graph_features(name: str, graphs: BatchedGraphs) -> np.ndarray:
         num_edges / num_nodes.clamp(min=1),
         pool(one_hot.float(), batch, count, "mean"),
     ]
+    if graphs.edge_attr is not None:
+        incoming = graphs.adjacency.incoming
+        graph_of_edge = batch[incoming.row_indices.long()]
+        e = graphs.edge_attr[incoming.edge_ids.long()]
+        columns += _mean_and_log_sum(e, graph_of_edge, count)
     if name == "neighborhoods":
         h = torch.cat([x, degree.float()[:, None].log1p()], dim=1)
         for _ in range(STEPS):
@@ -76,15 +88,18 @@ def graph_features(name: str, graphs: BatchedGraphs) -> np.ndarray:
     return torch.cat(columns, dim=1).numpy()
 
 
-def num_graph_features(name: str, features: int) -> int:
-    """Return the number D of features of a set, from F node features."""
-    nodes, counts = 1 + 2 * features, 2 + MAX_DEGREE + 1
+def num_graph_features(name: str, features: int, edge_features: int = 0) -> int:
+    """Return the number of features of a set, from those of nodes and edges."""
+    nodes, counts = 1 + 2 * features, 2 + MAX_DEGREE + 1 + 2 * edge_features
     more = {"nodes": 0, "counts": counts}
     return nodes + more.get(name, counts + STEPS * (features + 1))
 
 
 def _mean_and_log_sum(x: Tensor, batch: Tensor, count: int) -> list[Tensor]:
-    """Return the mean and log(1 + |sum|), with its sign, of [N, F]: [G, F] each."""
+    """Return the mean and log(1 + |sum|), with its sign, of [N, F]: [G, F] each.
+
+    x: of nodes or edges. batch: [N] the graph of each.
+    """
     total = pool(x, batch, count)
     mean = pool(x, batch, count, "mean")
     return [mean, total.sign() * total.abs().log1p()]

@@ -18,6 +18,7 @@ from vicinal.core.estimators.model_files import (
 from vicinal.core.objective import Objective
 from vicinal.core.storage.checkpoint import Tensors
 from vicinal.core.training.row_loader import RowLoader
+from vicinal.graphs.data.encoder_schema import num_features
 from vicinal.graphs.data.graph_collection import GraphCollection
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.data.node_features import FeatureEncoder
@@ -44,12 +45,23 @@ class LabelledGraphs(NamedTuple):
     """[G] or [G, K] targets"""
 
 
-def encode_graphs(data: GraphCollection, encoder: FeatureEncoder) -> BatchedGraphs:
-    """Return graphs as tensors; a node without features has the feature 1."""
+def encode_graphs(
+    data: GraphCollection, encoder: FeatureEncoder, edge_encoder: FeatureEncoder
+) -> BatchedGraphs:
+    """Return graphs as tensors; a node without features has the feature 1.
+
+    Raises DataError for features that lack columns of the training graphs.
+    """
     nodes = data.nodes
     x = torch.from_numpy(encoder.transform(nodes.features, len(nodes)))
     x = x if x.shape[1] else torch.ones(len(nodes), 1)
-    return BatchedGraphs(x, nodes.adjacency, torch.from_numpy(data.batch), len(data))
+    edge_attr = None
+    if num_features(edge_encoder):
+        edge_attr = nodes.in_both_directions(
+            edge_encoder.transform(nodes.edge_features, nodes.num_edges, unit="edge")
+        )
+    batch = torch.from_numpy(data.batch)
+    return BatchedGraphs(x, nodes.adjacency, batch, len(data), edge_attr)
 
 
 def split_graphs(
@@ -67,8 +79,12 @@ def split_graphs(
 
 def split_tensors(test: LabelledGraphs) -> Tensors:
     """Return the test split as tensors: features, edges, targets and names."""
-    incoming = test.graphs.adjacency.incoming
+    incoming, edge_attr = test.graphs.adjacency.incoming, test.graphs.edge_attr
+    edges = {}
+    if edge_attr is not None:
+        edges = {"test.edge_attr": edge_attr[incoming.edge_ids.long()].contiguous()}
     return {
+        **edges,
         "test.x": test.graphs.x.contiguous(),
         "test.sources": incoming.indices.contiguous(),
         "test.targets": incoming.row_indices.contiguous(),
@@ -79,9 +95,11 @@ def split_tensors(test: LabelledGraphs) -> Tensors:
 
 
 def restore_split(
-    tensors: Tensors, objective: Objective, features: int
+    tensors: Tensors, objective: Objective, features: int, edge_features: int = 0
 ) -> LabelledGraphs:
-    """Return the test split that `split_tensors` wrote, with F node features.
+    """Return the test split that `split_tensors` wrote.
+
+    features, edge_features: of each node, and of each edge.
 
     ValueError for tensors that are not those of graphs with such labels.
     """
@@ -97,6 +115,9 @@ def restore_split(
             ("graphs", objective.outputs) if many else ("graphs",),
         ),
     }
+    if edge_features:
+        shape = ("edges", edge_features)
+        expected["edge_attr"] = TensorOf((torch.float32,), shape)
     sizes = check_tensors(tensors, expected)
     y, x = tensors["y"].numpy(), tensors["x"]
     names = decode_names("names", tensors) if len(y) else np.array([], dtype=object)
@@ -113,4 +134,5 @@ def restore_split(
         target=tensors["targets"].numpy().astype(np.int64),
         directed=True,
     ).adjacency
-    return LabelledGraphs(names, BatchedGraphs(x, graph, tensors["batch"], len(y)), y)
+    graphs = BatchedGraphs(x, graph, tensors["batch"], len(y), tensors.get("edge_attr"))
+    return LabelledGraphs(names, graphs, y)

@@ -1,9 +1,11 @@
 """Networks for whole graphs: message passing, a readout of all nodes, a dense layer.
 
 `GraphLevelNetwork` reads out every layer, as GIN does (Xu et al. 2019, section 4.2), so
-that small and large neighbourhoods both count.
+that small and large neighbourhoods both count. Where edges have features, its layers
+are GINE.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -14,6 +16,7 @@ from vicinal.core.storage.schema import Integer, Number, Object
 from vicinal.graphs.graph_level.graph_features import BatchedGraphs
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.graphs.layers.gin import GIN
+from vicinal.graphs.layers.gine import GINE
 from vicinal.graphs.layers.readout import Readout
 from vicinal.graphs.settings import MAX_LAYERS
 from vicinal.graphs.sparse.adjacency import Adjacency
@@ -27,6 +30,8 @@ class GraphLevelConfig(NamedTuple):
     layers: int
     outputs: int
     dropout: float
+    edge_features: int = 0
+    """0: GIN"""
 
 
 CONFIG = Object(
@@ -36,19 +41,23 @@ CONFIG = Object(
         "layers": Integer(1, MAX_LAYERS),
         "outputs": Integer(1),
         "dropout": Number(0, 1),
-    }
+    },
+    {"edge_features": Integer(0)},
 )
 """schema of these sizes in a model file; `load_network` checks them"""
 
 
 class GraphLevelNetwork(nn.Module):
-    """GIN with batch norm and a readout of every layer by mean, maximum and sum."""
+    """GIN, or GINE, with batch norm and a readout of every layer.
+
+    Readouts: the mean, the maximum, and the logarithm of 1 + the sum over nodes.
+    """
 
     def __init__(self, config: GraphLevelConfig) -> None:
         super().__init__()
         self.config = config
         widths = [config.features] + [config.hidden] * (config.layers - 1)
-        self.layers = nn.ModuleList(_gin(width, config.hidden) for width in widths)
+        self.layers = nn.ModuleList(_layer(width, config) for width in widths)
         self.norms = nn.ModuleList(nn.BatchNorm1d(config.hidden) for _ in widths)
         self.readouts = nn.ModuleList([Readout("mean"), Readout("max"), Readout("sum")])
         self.dropout = Dropout(config.dropout)
@@ -56,27 +65,36 @@ class GraphLevelNetwork(nn.Module):
 
     def embed(self, graphs: BatchedGraphs) -> Tensor:
         """Return the embeddings [G, D]: the readouts of all layers, concatenated."""
-        x, readouts = graphs.x, []
-        for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = F.relu(norm(layer(x, graphs.adjacency)))
+        readouts = []
+        for x in self.layer_outputs(graphs):
             for readout in self.readouts:
                 readouts.append(readout(x, graphs.batch, graphs.num_graphs))
             readouts[-1] = readouts[-1].log1p()  # the sum grows with the graph
         return torch.cat(readouts, dim=1)
+
+    def layer_outputs(self, graphs: BatchedGraphs) -> Iterator[Tensor]:
+        """Yield the output of each layer after norm and ReLU, [N, hidden]."""
+        x = graphs.x
+        edge_attr = (graphs.edge_attr,) if self.config.edge_features else ()
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = F.relu(norm(layer(x, graphs.adjacency, *edge_attr)))
+            yield x
 
     def forward(self, graphs: BatchedGraphs) -> Tensor:
         """Return the logits [G, K]."""
         return self.head(self.dropout(self.embed(graphs)))
 
 
-def _gin(width: int, hidden: int) -> GIN:
-    mlp = (
-        nn.Linear(width, hidden),
-        nn.BatchNorm1d(hidden),
+def _layer(width: int, config: GraphLevelConfig) -> GIN | GINE:
+    mlp = nn.Sequential(
+        nn.Linear(width, config.hidden),
+        nn.BatchNorm1d(config.hidden),
         nn.ReLU(),
-        nn.Linear(hidden, hidden),
+        nn.Linear(config.hidden, config.hidden),
     )
-    return GIN(nn.Sequential(*mlp), learn_eps=True)
+    if config.edge_features:
+        return GINE(mlp, width, config.edge_features, learn_eps=True)
+    return GIN(mlp, learn_eps=True)
 
 
 def select_graphs(graphs: BatchedGraphs, rows: Tensor) -> BatchedGraphs:
@@ -96,7 +114,10 @@ def select_graphs(graphs: BatchedGraphs, rows: Tensor) -> BatchedGraphs:
     edge_index = torch.stack([sources, targets])
     adjacency = Adjacency.from_edge_index(edge_index, len(nodes))
     batch = torch.arange(len(rows)).repeat_interleave(selected_sizes)
-    return BatchedGraphs(graphs.x[nodes], adjacency, batch, len(rows))
+    edge_attr = graphs.edge_attr
+    if edge_attr is not None:
+        edge_attr = edge_attr[incoming.edge_ids[edges].long()]
+    return BatchedGraphs(graphs.x[nodes], adjacency, batch, len(rows), edge_attr)
 
 
 def _spans(starts: Tensor, lengths: Tensor) -> Tensor:

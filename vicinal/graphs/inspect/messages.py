@@ -11,6 +11,7 @@ layer    message c m                    own term r                   f
 GCN      P_uv W x_u                     b                            identity
 SAGE     W_1 x_u / degree               b + W_2 x_v                  identity
 GIN      x_u                            (1 + eps) x_v                dense layers
+GINE     ReLU(x_u + W e_uv + b)         (1 + eps) x_v                dense layers
 GAT      a_uv W x_u for each head       b                            identity
 GATv2    a_uv W_1 x_u for each head     b                            identity
 RGCN     W_r x_u / c_v,r per relation   b + W_0 x_v                  identity
@@ -39,6 +40,7 @@ from vicinal.graphs.layers.gatv2 import GATv2
 from vicinal.graphs.layers.gcn import GCN, gcn_aggregate
 from vicinal.graphs.layers.gcnii import GCNII
 from vicinal.graphs.layers.gin import GIN
+from vicinal.graphs.layers.gine import GINE
 from vicinal.graphs.layers.relational import RelationalGCN
 from vicinal.graphs.layers.sage import GraphSAGE
 from vicinal.graphs.nodes.labelled_graph import LabelledGraph
@@ -195,6 +197,22 @@ def decompose_layer(
     """Return the breakdown of one layer at one node. x: [N, F] input of the layer."""
     terms = _decomposer(layer)(layer, x, graph, None, node)
     return _breakdown(name, layer, node, terms, layer(x, graph)[node])
+
+
+def decompose_gine(
+    name: str, layer: GINE, x: Tensor, graph: Adjacency, edge_attr: Tensor, node: int
+) -> LayerBreakdown:
+    """Return the breakdown of a GINE at one node.
+
+    edge_attr: [E, D], in the order of the edge list.
+    """
+    incoming = _incoming_edges(graph, node)
+    rows = graph.incoming.indices[incoming].long()
+    e = edge_attr[graph.incoming.edge_ids[incoming].long()]
+    vectors = torch.relu(x[rows] + layer.edge_linear(e))
+    own_term = (1 + layer.eps) * x[node]
+    terms = _Terms(rows, torch.ones(len(rows)), vectors, own_term.detach(), layer.mlp)
+    return _breakdown(name, layer, node, terms, layer(x, graph, edge_attr)[node])
 
 
 def decompose_relational_layer(

@@ -18,12 +18,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vicinal.graphs.graph_level.graph_features import BatchedGraphs
 from vicinal.graphs.graph_level.networks import GraphLevelNetwork
-from vicinal.graphs.inspect.messages import LayerBreakdown, decompose_layer
+from vicinal.graphs.inspect.messages import (
+    LayerBreakdown,
+    decompose_gine,
+    decompose_layer,
+)
+from vicinal.graphs.layers.gine import GINE
 
 READOUTS = ("mean", "max", "log sum")
 
@@ -60,7 +64,7 @@ def decompose_graph(
         weight, bias = weight - weight.mean(dim=0), bias - bias.mean()
     layer_weights = weight[k].view(network.config.layers, len(READOUTS), hidden)
     readouts, nodes = [], []
-    for h, w in zip(layer_outputs(network, graphs), layer_weights, strict=True):
+    for h, w in zip(network.layer_outputs(graphs), layer_weights, strict=True):
         shares = [
             h / len(x),
             _maxima(h),
@@ -76,16 +80,6 @@ def decompose_graph(
     )
 
 
-def layer_outputs(
-    network: GraphLevelNetwork, graphs: BatchedGraphs
-) -> Iterator[Tensor]:
-    """Yield the output of each layer after norm and ReLU, [N, hidden]."""
-    x = graphs.x
-    for layer, norm in zip(network.layers, network.norms, strict=True):
-        x = F.relu(norm(layer(x, graphs.adjacency)))
-        yield x
-
-
 def _maxima(h: Tensor) -> Tensor:
     """Return h [N, D] where a node has the first maximum of a channel, else 0."""
     values, rows = h.max(dim=0)
@@ -99,8 +93,13 @@ def decompose_layers(
     """Yield the breakdown of each layer at one node, before the layer's norm."""
     network.eval()
     x = graphs.x
-    for k, h in enumerate(layer_outputs(network, graphs)):
-        yield decompose_layer(
-            f"layers.{k}", network.layers[k], x, graphs.adjacency, node
-        )
+    for k, h in enumerate(network.layer_outputs(graphs)):
+        name, layer = f"layers.{k}", network.layers[k]
+        if isinstance(layer, GINE):
+            assert graphs.edge_attr is not None  # a GINE is built for features
+            yield decompose_gine(
+                name, layer, x, graphs.adjacency, graphs.edge_attr, node
+            )
+        else:
+            yield decompose_layer(name, layer, x, graphs.adjacency, node)
         x = h

@@ -68,7 +68,9 @@ class GraphLevelRun(TrainingRun):
         return graph_counts(self.data)
 
     def describe_split(self) -> str:
-        return f"{super().describe_split()}; {self.estimator.feature_encoder_}"
+        encoder, edges = self.estimator.feature_encoder_, self.estimator.edge_encoder_
+        text = f"{super().describe_split()}; {encoder}"
+        return f"{text}; edges: {edges}" if edges.num_features else text
 
     @property
     def selects_epoch(self) -> bool:

@@ -206,7 +206,7 @@ def test_attributes_that_each_node_has_alone(tmp_path):
     one_vector: Any = nx.empty_graph(5000)
     one_vector.nodes[0]["x"] = [0.0] * 5000
     for graph, message in (
-        (one_each, "3,000 nodes and 3,000 attributes"),
+        (one_each, "3,000 attributes of 3,000 nodes"),
         (one_vector, "'x' has 5,000 rows of 5,000 numbers, 1 of them given"),
     ):
         with pytest.raises(DataError, match=message):

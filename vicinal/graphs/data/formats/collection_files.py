@@ -21,8 +21,8 @@ from vicinal.graphs.data.from_arrays import BYTES_PER_NODE, to_integers
 from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
 
 GRAPH_LABEL_COLUMNS = ("label", "class", "y")
-UNREAD_PARTS = ("edge_labels", "edge_attributes", "graph_attributes")
-"""of a TU data set: graph-level models have no features of edges"""
+UNREAD_PARTS = ("graph_attributes",)
+"""of a TU data set"""
 
 NodeKey = tuple[str, str]
 """name of the graph, name of the node"""
@@ -110,11 +110,11 @@ def _numeric_lines(path: Path) -> Iterator[list[float]]:
 
 
 def _feature_table(tags: Sequence[Any], attributes: Sequence[Sequence[float]]) -> Any:
-    """Return node features: the tag as a category, attributes as numbers."""
+    """Return features: tags as categories, if there are any, attributes as numbers."""
     import pandas as pd
 
     width = len(attributes[0]) if len(attributes) else 0
-    frame: dict[str, Any] = {"tag": [f"t{tag}" for tag in tags]}
+    frame: dict[str, Any] = {"tag": [f"t{tag}" for tag in tags]} if len(tags) else {}
     for k in range(width):
         frame[f"a{k}"] = [float(row[k]) for row in attributes]
     return pd.DataFrame(frame)
@@ -202,6 +202,7 @@ def read_tu_directory(
         new_row[ends[:, 1]],
         _tu_features(files, len(batch), order),
         [str(k + 1) for k in range(len(sizes))],
+        edge_features=_tu_edge_features(files, len(ends)),
     )
     source, target = graphs.nodes.source, graphs.nodes.target
     if (graphs.batch[source] != graphs.batch[target]).any():
@@ -223,3 +224,18 @@ def _tu_features(files: _TUFiles, num_nodes: int, order: np.ndarray) -> Any:
                 f"nodes. Got {len(values):,}."
             )
     return _feature_table([tags[k] for k in order], [rows[k] for k in order])
+
+
+def _tu_edge_features(files: _TUFiles, num_edges: int) -> Any:
+    """Return the features of the lines of NAME_A.txt; None if there are none."""
+    labels, attributes = files.lines("edge_labels"), files.numbers("edge_attributes")
+    for part, values in (("edge_labels", labels), ("edge_attributes", attributes)):
+        if values is not None and len(values) != num_edges:
+            raise DataError(
+                f"{files.path(part).name} must have a line for each of {num_edges:,} "
+                f"edges. Got {len(values):,}."
+            )
+    if labels is None and attributes is None:
+        return None
+    rows = [] if attributes is None else attributes.tolist()
+    return _feature_table(labels or [], rows)

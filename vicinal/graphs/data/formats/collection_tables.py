@@ -19,7 +19,6 @@ from vicinal.graphs.data.graph_collection import GraphCollection, disjoint_union
 from vicinal.graphs.data.tables.column_names import (
     GRAPH_COLUMNS,
     ID_COLUMNS,
-    WEIGHT_COLUMNS,
     lower,
 )
 from vicinal.graphs.data.tables.end_columns import (
@@ -68,10 +67,11 @@ def read_tables(
     batch = np.array([graph_numbers[graph] for graph, _ in nodes])
     order = np.argsort(batch, kind="stable")
     row = {nodes[k]: new_row for new_row, k in enumerate(order)}
-    (sources, targets), quarantined_edges = _resolve_edges(edges, row)
+    rows, (sources, targets), quarantined_edges = _resolve_edges(edges, row)
     if features is not None:
         features = features.iloc[order].reset_index(drop=True)
         features = features if features.shape[1] else None
+    labels, label_column = _read_graph_labels(path, edges, target, columns)
     graphs = disjoint_union(
         np.bincount(batch),
         sources,
@@ -79,17 +79,17 @@ def read_tables(
         features,
         list(graph_numbers),
         [nodes[k][1] for k in order],
+        _edge_features(edges, label_column, rows),
     )
     quarantined += quarantined_edges
-    labels = _read_graph_labels(path, edges, target, columns)
-    edges.notes.extend(_note_unused_columns(edges, target))
     if labels is not None:
         quarantined += [
             Quarantined(name, str(labels[name]), "there is a label, but no such graph")
             for name in labels
             if name and name not in graph_numbers
         ]
-    graphs = replace(graphs, quarantined=quarantined, notes=edges.notes)
+    notes = [*edges.notes, *graphs.notes]
+    graphs = replace(graphs, quarantined=quarantined, notes=notes)
     if labels is None:
         return graphs, None
     import pandas as pd
@@ -116,12 +116,6 @@ def _read_edge_table(
     ends, notes = end_columns(others, columns)
     if label is not None and None in named:
         _check_ends([*others, label], ends, label, columns)
-    weight = find_column(frame, WEIGHT_COLUMNS)
-    if weight is not None and weight not in ends:
-        notes.append(
-            f"the column {weight!r} of the edges is ignored: graph-level models have "
-            "no edge weights"
-        )
     read = [graph, *ends]
     cells = (cells_as_text(frame[name]) for name in read)
     return _EdgeTable(file, frame, *cells, read=read, notes=notes)
@@ -156,12 +150,15 @@ def _graph_column(frame: Any, columns: CollectionColumns, table: str) -> Any | N
     return named_column(frame.columns, columns.graph_column, table)
 
 
-def _note_unused_columns(edges: _EdgeTable, target: str | None) -> list[str]:
-    """Return a note if the edges have columns that are not read."""
-    known = *WEIGHT_COLUMNS, *GRAPH_LABEL_COLUMNS, lower(target or "")
-    names = [name for name in edges.frame.columns if name not in edges.read]
-    others = [str(name) for name in names if lower(name) not in known]
-    return [f"columns of the edges ignored: {quote_names(others)}"] if others else []
+def _edge_features(edges: _EdgeTable, label: Any, rows: list[int]) -> Any:
+    """Return the columns of edges that are not read otherwise; None if there are none.
+
+    label: the column of the labels of graphs, if the edges have it. rows: of the table
+    that are edges.
+    """
+    read = [*edges.read, *([] if label is None else [label])]
+    frame = edges.frame.drop(columns=read)
+    return frame.iloc[rows] if frame.shape[1] else None
 
 
 def _read_node_table(
@@ -234,13 +231,17 @@ def _unique_rows(keys: list[NodeKey]) -> tuple[list[int], list[Quarantined]]:
 
 def _resolve_edges(
     edges: _EdgeTable, row: dict[NodeKey, int]
-) -> tuple[np.ndarray, list[Quarantined]]:
-    """Return the ends of the edges as rows of nodes [2, E], and quarantined edges."""
-    ends, quarantined = [], []
+) -> tuple[list[int], np.ndarray, list[Quarantined]]:
+    """Return which rows are edges, their ends as rows of nodes [2, E], and the others.
+
+    The others are quarantined.
+    """
+    rows, ends, quarantined = [], [], []
     triples = zip(edges.graphs, edges.sources, edges.targets, strict=True)
     for line, (graph, source, target) in enumerate(triples, 2):
         if (graph, source) in row and (graph, target) in row:
             ends.append((row[graph, source], row[graph, target]))
+            rows.append(line - 2)
             continue
         unknown = source if (graph, source) not in row else target
         problem = problem_of_name(f"{graph} {source} {target}")
@@ -249,13 +250,16 @@ def _resolve_edges(
             reason = "the graph_id, source or target is empty"
         edge = f"{source} - {target}"
         quarantined.append(Quarantined(edge, "", f"line {line}: {reason}"))
-    return np.array(ends, np.int64).reshape(-1, 2).T, quarantined
+    return rows, np.array(ends, np.int64).reshape(-1, 2).T, quarantined
 
 
 def _read_graph_labels(
     path: Path, edges: _EdgeTable, target: str | None, columns: CollectionColumns
-) -> dict[str, Any] | None:
-    """Return labels by graph name from graphs.csv, or from the table of edges."""
+) -> tuple[dict[str, Any] | None, Any]:
+    """Return labels by graph name from graphs.csv, or from the table of edges.
+
+    Also the column of the edges that holds them; None if none does.
+    """
     file, frame = edges.path, edges.frame
     if (path / "graphs.csv").exists():
         file = path / "graphs.csv"
@@ -268,7 +272,7 @@ def _read_graph_labels(
     if target is not None:
         column = named_column(frame.columns, target, file.name)
     if column is None and frame is edges.frame:
-        return None
+        return None, None
     if graph is None:
         raise DataError(
             f"{file} must have a column {columns.graph_column or 'graph_id'}. Got "
@@ -280,7 +284,7 @@ def _read_graph_labels(
         edges.notes.append(
             f"{file.name} has no column label: the graphs are unlabelled{other}"
         )
-        return None
+        return None, None
     labels: dict[str, Any] = {}
     cells = zip(cells_as_text(frame[graph]), frame[column].tolist(), strict=True)
     for name, label in cells:
@@ -289,4 +293,4 @@ def _read_graph_labels(
             raise DataError(
                 f"Graph {name!r} must have one label. Got {other!r} and {label!r}."
             )
-    return labels
+    return labels, column if frame is edges.frame else None

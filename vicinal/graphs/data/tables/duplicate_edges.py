@@ -1,5 +1,7 @@
 """Merge edges that are listed more than once."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -47,3 +49,42 @@ def merge_duplicate_edges(
     del first, by_position, order, is_new
     relation = None if relation is None else relation[kept]
     return source[kept], target[kept], weight, relation, notes
+
+
+def first_of_each_edge(
+    source: np.ndarray, target: np.ndarray, num_nodes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows [E'] at which each undirected edge is listed first, ascending.
+
+    Also the row [E] of the first listing of each edge that is listed.
+    """
+    keys = np.minimum(source, target) * num_nodes + np.maximum(source, target)
+    _, first, edge = np.unique(keys, return_index=True, return_inverse=True)
+    return np.sort(first), first[edge]
+
+
+def select_edges(features: Any, rows: np.ndarray) -> Any:
+    """Return the features of some edges; None if there are none."""
+    if features is None:
+        return None
+    return features.iloc[rows] if hasattr(features, "iloc") else features[rows]
+
+
+def note_differing_directions(features: Any, first: np.ndarray) -> list[str]:
+    """Return a note if edges that are listed twice have different features.
+
+    first: [E] row of the first listing of each edge.
+    """
+    repeated = np.flatnonzero(first != np.arange(len(first)))
+    if features is None or not len(repeated):
+        return []
+    one, other = (select_edges(features, rows) for rows in (repeated, first[repeated]))
+    if hasattr(features, "iloc"):
+        one, other = (part.reset_index(drop=True) for part in (one, other))
+        differ = ((one != other) & ~(one.isna() & other.isna())).any(axis=1).to_numpy()
+    else:
+        differ = ~np.isclose(one, other, equal_nan=True).all(axis=1)
+    if not differ.any():
+        return []
+    count = pluralize(int(differ.sum()), "edge")
+    return [f"{count} listed again with other features: the first ones are used"]
