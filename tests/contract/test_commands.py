@@ -305,7 +305,7 @@ MORE_KEYS = {
     "nodes",
 }
 MORE_KEYS |= {
-    ("molecules", "train"): "split_scores",
+    ("molecules", "train"): "split_scores suspected_label_errors",
     ("molecules", "explain"): "molecule target quantity score value base atoms "
     "descriptors max_error correlation p verdict neighbors alerts plot",
     ("molecules", "inspect"): "molecule target network_weight process network "

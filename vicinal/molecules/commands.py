@@ -14,10 +14,8 @@ from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
 from vicinal.molecules.data.grouping import count_same_compounds
 from vicinal.molecules.data.new_data import known_columns
-from vicinal.molecules.data.read import (
-    MoleculeReader,
-    read_molecules,
-)
+from vicinal.molecules.data.read import read_molecules
+from vicinal.molecules.data.reader import MoleculeReader
 from vicinal.molecules.data.summary import MoleculeSummary
 from vicinal.molecules.domain import (
     STRUCTURE_SUFFIXES,

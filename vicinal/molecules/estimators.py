@@ -17,9 +17,8 @@ from vicinal.core.estimators.model_choice import describe_choice
 from vicinal.core.estimators.supervised import SupervisedEstimator
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.settings import check_seed
-from vicinal.core.text import pluralize
 from vicinal.core.training.history import Epoch
-from vicinal.core.training.trainer_options import never_stop
+from vicinal.core.training.trainer_options import Checkpointing, never_stop
 from vicinal.errors import DataError, NoDataError
 from vicinal.molecules.baseline.cross_validation import CrossValidation
 from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures
@@ -29,7 +28,7 @@ from vicinal.molecules.data.new_data import known_columns, read_all
 from vicinal.molecules.data.read import read_molecules
 from vicinal.molecules.evaluation import Measured, evaluate_molecules
 from vicinal.molecules.fitted_model import FittedMoleculeModel, TestMolecules
-from vicinal.molecules.fitting import fit_baseline
+from vicinal.molecules.fitting import check_times, fit_baseline, sample_weights
 from vicinal.molecules.inference.prediction import (
     MoleculePredictions,
     features_of,
@@ -46,6 +45,7 @@ from vicinal.molecules.network.fold_training import (
     prepare_training,
     seconds_left,
 )
+from vicinal.molecules.network.layers import NAMES
 from vicinal.molecules.network.model import FoldNetworks
 from vicinal.molecules.network.training import embed
 from vicinal.molecules.objective import make_objective
@@ -123,6 +123,7 @@ class MoleculeEstimator(SupervisedEstimator):
             raise DataError(
                 "No column of targets is known. Name it with --target-columns."
             )
+        check_times(data, self.validate_settings())
         make_objective(data)
 
     def fit_linear(self, data: MoleculeTable) -> None:
@@ -164,12 +165,15 @@ class MoleculeEstimator(SupervisedEstimator):
         training = prepare_training(
             model,
             molecule_tensors(model, mols, features.rows(rows)),
+            sample_weights(data)[rows],
             settings,
             self.random_state,
             started_at=started_at,
-            checkpoint=checkpoint,
-            fingerprint="" if checkpoint is None else self.fingerprint(),
-            stop_requested=stop_requested,
+            checkpointing=Checkpointing(
+                checkpoint,
+                "" if checkpoint is None else self.fingerprint(),
+                stop_requested,
+            ),
         )
         yield from self.run_trainer(training.trainer)
         always = settings.keep == "network"
@@ -314,7 +318,7 @@ class MoleculeEstimator(SupervisedEstimator):
     ) -> Evaluation:
         model, features = self.model_, features_of(self.model_, mols)
         predicted = self.predict_mols(mols, features)
-        groups = molecule_groups(mols, self.settings_.split)
+        groups = molecule_groups(mols, self.settings_.grouping)
         references = predict_by_references(
             self._reference_features(), model.columns, features, model.descriptors
         )
@@ -351,7 +355,8 @@ class MoleculeEstimator(SupervisedEstimator):
 
     @property
     def network_name(self) -> str:
-        return "D-MPNN for each fold"
+        gine = self.settings_.network == "gine"
+        return f"{NAMES['gine' if gine else 'dmpnn']} for each fold"
 
     @property
     def comparison_text(self) -> str:
@@ -369,9 +374,10 @@ class MoleculeEstimator(SupervisedEstimator):
     @property
     def model_description(self) -> str:
         """Return what predicts."""
-        count = pluralize(len(self.final_networks), "D-MPNN")
-        if not self.final_networks:
+        networks = self.networks_
+        if networks is None:
             return super().model_description
+        count = f"{len(networks.networks)} networks ({NAMES[networks.config.layer]})"
         if self.model_.network_weight == NETWORKS:
             return f"the average of {count}"
         return f"the average of the {self.baseline_name} and {count}"

@@ -348,7 +348,8 @@ def _restore_networks(
         return None
     config = MoleculeNetworkConfig(**description["networks"])
     descriptors = len(baseline.scaler.center)
-    if (config.descriptors, config.outputs) != (descriptors, objective.outputs):
+    fits = config.descriptors in (0, descriptors)
+    if not fits or config.outputs != objective.outputs:
         raise ValueError("the networks have other descriptors or targets")
     return restore_network(lambda: FoldNetworks(config, count), tensors)
 

@@ -16,10 +16,11 @@ from vicinal.core.data.splits import (
     complete_split,
     split,
 )
+from vicinal.core.data.times import split_by_time
 from vicinal.core.metrics import Score
 from vicinal.core.objective import Objective
 from vicinal.core.text import pluralize
-from vicinal.errors import DataError, NoDataError
+from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.molecules.baseline.cross_validation import cross_validate
 from vicinal.molecules.baseline.features import DescriptorSet
 from vicinal.molecules.baseline.model import Baseline, molecule_features
@@ -38,11 +39,14 @@ from vicinal.molecules.objective import (
     target_columns,
     targets_of,
 )
-from vicinal.molecules.settings import MoleculeSettings
-from vicinal.molecules.splits import SplitMethod, molecule_groups
+from vicinal.molecules.settings import MoleculeSettings, SplitMethod
+from vicinal.molecules.splits import molecule_groups
 
 MAX_ATOMS_FOR_ALL = 20_000
 """heavy atoms of all molecules up to which descriptors="auto" computes all: 10 s"""
+
+NEWEST = 0.2
+"""share of the molecules that a split by time tests"""
 
 MIN_MOLECULES = 10
 """molecules of training below which there is no cross-validation"""
@@ -69,9 +73,9 @@ def fit_baseline(
     data.notes.extend(note_splits(data, rows, test, settings))
     descriptors = choose_descriptors(data.mols, settings.descriptors)
     features = molecule_features(data.mols, descriptors)
-    own, targets = features.rows(rows), data.targets[rows]
+    own, targets = features.rows(rows).with_similarities(), data.targets[rows]
     columns, weights = target_columns(objective, targets), sample_weights(data)[rows]
-    groups = molecule_groups([data.mols[k] for k in rows], settings.split)
+    groups = molecule_groups([data.mols[k] for k in rows], settings.grouping)
     found = cross_validate(
         own,
         columns,
@@ -86,7 +90,7 @@ def fit_baseline(
         objective, found.baseline.mean, columns, found.folds
     )
     smiles = np.array(data.smiles, dtype=object)
-    baseline = Baseline.fit(own, columns, weights)
+    baseline = Baseline.fit(own, columns, weights).compact()
     return FittedMoleculeModel(
         objective=objective,
         integer_classes=have_integer_classes(objective),
@@ -141,11 +145,10 @@ def note_splits(
         left_out = int((data.weights == 0).sum())
         if left_out:
             notes.append(f"{pluralize(left_out, 'molecule')} of weight 0 not used")
-        if settings.network != "none":
-            notes.append("weights are used by the Gaussian process, not by networks")
-    if data.split is None:
-        return notes
-    blank, val = int((data.split == UNUSED).sum()), int((data.split == VAL).sum())
+    split = np.array([]) if data.split is None else data.split
+    if (split == TEST).any() and settings.splits_by_time:
+        notes.append("times are not used: the data have a test split of their own")
+    blank, val = int((split == UNUSED).sum()), int((split == VAL).sum())
     if blank:
         notes.append(f"{pluralize(blank, 'molecule')} without a split not used")
     if val:
@@ -169,17 +172,30 @@ def split_molecules(
     given = np.where(given == VAL, TRAIN, given)
     if data.weights is not None:
         given = np.where(data.weights > 0, given, UNUSED)
-    if not settings.test_fraction or (given == TEST).any():
+    test = settings.test_fraction or (NEWEST if settings.splits_by_time else 0.0)
+    if not test or (given == TEST).any():
         return given.astype("U5")
 
     def draw(rows: np.ndarray, fractions: Any) -> np.ndarray:
+        if settings.splits_by_time and data.times is not None:
+            return split_by_time(data.times[rows], val=0.0, test=test)
         mols = [data.mols[k] for k in rows.tolist()]
-        groups = molecule_groups(mols, settings.split)
+        groups = molecule_groups(mols, settings.grouping)
         strata = strata_of(objective, data.targets[rows])
         own_seed = seed_for(seed, 3) % 2**32
         return split(strata, groups, fractions=fractions, seed=own_seed)
 
-    return complete_split(given, draw, val=0.0, test=settings.test_fraction)
+    return complete_split(given, draw, val=0.0, test=test)
+
+
+def check_times(data: MoleculeTable, settings: MoleculeSettings) -> None:
+    """Raise SettingError for a split by time of molecules without times."""
+    given = data.split is not None and (data.split == TEST).any()
+    if settings.splits_by_time and data.times is None and not given:
+        raise SettingError(
+            "A split by time needs a column of dates or numbers. Name it with "
+            "--time-column."
+        )
 
 
 def choose_folds(
@@ -196,7 +212,7 @@ def choose_folds(
             "All molecules are in one group, so none can be held out together"
             + (
                 " with others. Use --split random."
-                if settings.split != "random"
+                if settings.grouping != "random"
                 else "."
             )
         )
@@ -245,7 +261,7 @@ def scores_by_split(
     rows = np.flatnonzero(model.split == TRAIN)
     if data is None or features is None or len(rows) > MAX_FOR_OTHER_SPLITS:
         return {}
-    objective, own = model.objective, features.rows(rows)
+    objective, own = model.objective, features.rows(rows).with_similarities()
     mols, weights = [data.mols[k] for k in rows], sample_weights(data)[rows]
     scores = {}
     for method in get_args(SplitMethod):

@@ -23,7 +23,12 @@ from vicinal.molecules.report.blocks import (
     distribution_blocks,
     error_blocks,
     fragment_blocks,
+    label_error_blocks,
     result_blocks,
+)
+from vicinal.molecules.report.label_errors import (
+    SuspectedLabel,
+    suspected_label_errors,
 )
 
 METHODS = {
@@ -48,6 +53,8 @@ class MoleculeRun(TrainingRun):
     split_scores: dict[str, Score] = field(init=False, default_factory=dict)
     """of the baseline, by the split"""
 
+    suspected: list[SuspectedLabel] = field(init=False, default_factory=list)
+
     @property
     def task(self) -> str:
         regression = is_regression(self.estimator.objective_)
@@ -61,11 +68,16 @@ class MoleculeRun(TrainingRun):
 
     def describe_split(self) -> str:
         found = self.estimator.cross_validation_
-        method = METHODS[self.estimator.settings_.split]
+        method = METHODS[self.estimator.settings_.grouping]
         folds, groups = (len(np.unique(k)) for k in (found.folds, found.groups))
         tested = int((self.estimator.split_ == TEST).sum())
         text = f"{pluralize(folds, 'fold')}, {method} ({groups:,} groups)"
-        return f"split: {text}" + (f"; {tested:,} for testing" if tested else "")
+        if not tested:
+            return f"split: {text}"
+        newest = ""
+        if self.estimator.settings_.splits_by_time and self.data.split is None:
+            newest = "the newest "
+        return f"split: {text}; {newest}{tested:,} for testing"
 
     def split_report(self) -> Table:
         split = self.estimator.split_
@@ -127,7 +139,11 @@ class MoleculeRun(TrainingRun):
                 *result_blocks(model, coverage, self.split_scores),
                 *distribution_blocks(model),
             ],
-            [*error_blocks(model), *fragment_blocks(model)],
+            [
+                *error_blocks(model),
+                *label_error_blocks(model, self.suspected),
+                *fragment_blocks(model),
+            ],
         )
 
     def analyse(self) -> Iterator[str]:
@@ -135,10 +151,26 @@ class MoleculeRun(TrainingRun):
         self.split_scores = scores_by_split(
             self.estimator.model_, self.estimator.settings_, self.estimator.random_state
         )
+        self.suspected = suspected_label_errors(self.estimator.model_)
+        if self.suspected:
+            count = pluralize(len(self.suspected), "suspected label error")
+            yield f"{count}: see the report, and report.json"
         baseline = self.estimator.baseline_name
         for name, score in self.split_scores.items():
             yield f"{name} split, {baseline}: {score.metric} {score}"
 
     def extra_summary(self) -> dict[str, Any]:
-        scores = self.split_scores.items()
-        return {"split_scores": {name: score.to_dict() for name, score in scores}}
+        scores, data = self.split_scores.items(), self.data
+        rows = np.flatnonzero(self.estimator.split_ == TRAIN)
+        return {
+            "split_scores": {name: score.to_dict() for name, score in scores},
+            "suspected_label_errors": [
+                {
+                    "smiles": data.smiles[rows[label.row]],
+                    "line": int(data.lines[rows[label.row]]),
+                    **label._asdict(),
+                    "nearest": data.smiles[rows[label.nearest]],
+                }
+                for label in self.suspected
+            ],
+        }

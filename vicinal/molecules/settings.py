@@ -12,6 +12,10 @@ MAX_STEPS = 20
 """steps of message passing, in training and in a model file"""
 
 
+SplitMethod = Literal["scaffold", "butina", "random"]
+"""ways of holding molecules out together; see `splits`"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MoleculeColumns(Settings):
     """Columns of a table of molecules, by Chemprop's names."""
@@ -27,12 +31,16 @@ class MoleculeColumns(Settings):
     """columns that are not read"""
 
     weight_column: str | None = None
-    """column of the weight of each row: the Gaussian process divides the noise of a
-    measurement by it, and rows of weight 0 are not used; None: the number of
-    replicates"""
+    """column of the weight of each row: in the loss of networks, while the Gaussian
+    process divides the noise of a measurement by it. Rows of weight 0 are not used.
+    None: the number of replicates"""
 
     splits_column: str | None = None
     """column of train, val and test; None: split, if there is one"""
+
+    time_column: str | None = None
+    """column of dates or numbers; the newest molecules are the test split. None: date
+    or year, if there is one, with --split time"""
 
     def columns(self) -> "MoleculeColumns":
         """Return these options alone."""
@@ -57,24 +65,29 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
 
     positive_integers = ("hidden", "steps")
 
-    split: Literal["scaffold", "butina", "random"] = "scaffold"
+    split: Literal["scaffold", "butina", "random", "time"] = "scaffold"
     """molecules that are held out together: of one scaffold, of one cluster of similar
-    fingerprints (butina), or of one compound only (random)"""
+    fingerprints (butina), or of one compound only (random); time: the newest molecules
+    are the test split, the others are held out by scaffold"""
 
     folds: int = 5
     """folds of the cross-validation, in which those molecules are kept together"""
 
     test_fraction: float = 0.0
     """share of the molecules for a test split of its own, if the data have none; 0: the
-    score is that of the cross-validation"""
+    score is that of the cross-validation, and of a split by time 0.2 is taken"""
 
     descriptors: Literal["auto", "fast", "all"] = "auto"
     """descriptors of RDKit: 43 that are computed in C++ (fast) or 207 (all), which take
     six times as long; auto: all for few small molecules"""
 
-    network: Literal["auto", "none", "dmpnn"] = "auto"
-    """graph network to train beside the baseline; auto: dmpnn; none: only the
-    baseline"""
+    network: Literal["auto", "none", "dmpnn", "gine"] = "auto"
+    """graph network to train beside the baseline: with messages along directed bonds
+    (dmpnn), or of atoms (gine); auto: dmpnn; none: only the baseline"""
+
+    network_descriptors: bool = True
+    """give the network the descriptors at its readout; without them it explains its
+    predictions by atoms alone"""
 
     keep: Literal["auto", "network"] = "auto"
     """auto: the average with the network replaces the baseline only if its loss in the
@@ -106,6 +119,16 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
     coverage: float = 0.9
     """share of new measurements that prediction intervals should contain, above 0 and
     below 1 (regression)"""
+
+    @property
+    def grouping(self) -> SplitMethod:
+        """Return which molecules are in one fold."""
+        return "scaffold" if self.split == "time" else self.split
+
+    @property
+    def splits_by_time(self) -> bool:
+        """Return whether the newest molecules are the test split."""
+        return self.split == "time" or self.time_column is not None
 
     @property
     def time_limit(self) -> float | None:

@@ -14,7 +14,7 @@ random     only stereoisomers, tautomers and charge states of one compound, as i
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -24,8 +24,7 @@ from vicinal.errors import DataError
 from vicinal.molecules.baseline.features import morgan_counts
 from vicinal.molecules.baseline.gaussian_process import tanimoto
 from vicinal.molecules.data.grouping import compound_key, scaffold
-
-SplitMethod = Literal["scaffold", "butina", "random"]
+from vicinal.molecules.settings import SplitMethod
 
 MAX_CLUSTERED = 20_000
 """molecules of which all pairs are compared; of more without a ring none are"""

@@ -59,7 +59,12 @@ def test_attributes_of_edges_of_networkx():
     assert frame["bond"].tolist() == ["x", "y"]
     assert frame["weight"].tolist()[0] == 2.0 and np.isnan(frame["weight"].tolist()[1])
     encoder, _ = fit_edge_encoder(found)
-    assert encoder.feature_names() == ["bond=x", "bond=y", "weight", "weight is missing"]
+    assert encoder.feature_names() == [
+        "bond=x",
+        "bond=y",
+        "weight",
+        "weight is missing",
+    ]
 
 
 def test_edge_attr_of_pyg_is_that_of_the_first_direction():

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from vicinal.core.data.times import split_by_time
 from vicinal.graphs.data.graph_table import GraphTable
-from vicinal.graphs.nodes.split import split_by_time, split_nodes
+from vicinal.graphs.nodes.split import split_nodes
 from vicinal.graphs.settings import NodeSettings
 
 

@@ -4,11 +4,13 @@ import numpy as np
 from rdkit import Chem
 
 from vicinal.molecules.baseline import cross_validation, model
+from vicinal.molecules.baseline.gaussian_process import tanimoto
 from vicinal.molecules.baseline.model import (
     Baseline,
     MoleculeFeatures,
     Predictions,
     molecule_features,
+    similarities,
 )
 
 
@@ -113,3 +115,15 @@ def test_many_molecules_are_fitted_with_few_support_molecules(monkeypatch):
     errors = np.abs(found.mean - exact.mean).max(axis=0)
     assert (errors < 0.5 * np.nanstd(y, axis=0)).all()
     assert (found.variance > 0).all()
+
+
+def test_known_similarities_change_nothing():
+    known = FEATURES.with_similarities()
+    rows = np.array([5, 0, 9, 5])
+    expected = tanimoto(FEATURES.counts[rows], FEATURES.counts)
+    np.testing.assert_array_equal(similarities(known.rows(rows), known), expected)
+    y = np.random.default_rng(0).normal(size=(len(FEATURES), 1))
+    fitted, plain = Baseline.fit(known, y), Baseline.fit(FEATURES, y)
+    found = fitted.compact().predict(FEATURES.rows(rows))
+    np.testing.assert_allclose(found.mean, plain.predict(FEATURES.rows(rows)).mean)
+    assert fitted.compact().support.known is None and known.rows(rows).known is not None

@@ -9,7 +9,8 @@ import pytest
 from rdkit import Chem
 
 from vicinal.errors import DataError, NoDataError
-from vicinal.molecules.data.read import MoleculeReader, read_molecules
+from vicinal.molecules.data.read import read_molecules
+from vicinal.molecules.data.reader import MoleculeReader
 from vicinal.molecules.settings import MoleculeColumns
 
 SMILES = ["CCCCO", "CCCCN", "c1ccccc1O", "CC(=O)Nc1ccccc1"]

@@ -70,6 +70,28 @@ def test_the_terms_of_a_network_give_its_output(regressor):
     )
 
 
+def test_the_messages_of_a_gine_are_summed_in_its_last_layer():
+    model = MoleculeRegressor(**QUICK, **NETWORK, network="gine")
+    model.set_params(network_descriptors=False).fit(SMILES, [*map(len, SMILES)])
+    assert model.model_description == "the average of 2 networks (GINE)"
+    found = inspect_molecule(model, MOLECULE)
+    network = found.data["network"]
+    assert found.data["max_error"] < 1e-4
+    unit, atom = network["unit"], network["atom"]
+    atoms = sum(row["product"] for row in unit["atoms"])
+    assert unit["descriptors"] == 0
+    assert atoms + unit["bias"] == pytest.approx(unit["sum"], abs=1e-5)
+    total = atom["own"] + sum(row["product"] for row in atom["messages"])
+    assert total == pytest.approx(atom["sum"], abs=1e-5)
+    (mol,) = model.mols_of([MOLECULE])
+    neighbors = mol.GetAtomWithIdx(atom["atom"]).GetNeighbors()
+    assert {row["atom"] for row in atom["messages"]} == {a.GetIdx() for a in neighbors}
+    assert any("the sum in the last layer" in line for line in found.text)
+    explained = model.explain(MOLECULE)
+    assert not any(value for _, value in explained.descriptors)
+    assert explained.error < 0.05
+
+
 @pytest.mark.parametrize("atom", range(6))
 def test_the_messages_of_an_atom_come_from_its_neighbours(regressor, atom):
     (mol,) = regressor.mols_of([MOLECULE])

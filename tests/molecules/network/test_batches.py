@@ -1,6 +1,7 @@
 """Mini-batches of molecules, and networks that see no atom of another molecule."""
 
 import numpy as np
+import pytest
 import torch
 from rdkit import Chem
 
@@ -17,11 +18,12 @@ MOLS = [Chem.MolFromSmiles(smiles) for smiles in SMILES]
 DESCRIPTORS = np.random.default_rng(0).normal(size=(len(MOLS), 3))
 TENSORS = MoleculeTensors(molecule_graphs(MOLS), DESCRIPTORS)
 CONFIG = MoleculeNetworkConfig(3, 8, 2, 2, 0.0)
+GINE = CONFIG._replace(layer="gine", descriptors=0)
 
 
-def network() -> MoleculeNetwork:
+def network(config: MoleculeNetworkConfig = CONFIG) -> MoleculeNetwork:
     torch.manual_seed(0)
-    return MoleculeNetwork(CONFIG).eval()
+    return MoleculeNetwork(config).eval()
 
 
 def test_a_batch_has_the_molecules_in_the_order_of_its_rows():
@@ -56,19 +58,21 @@ def test_bonds_keep_their_features_in_a_batch():
 
 
 @torch.no_grad()
-def test_a_prediction_does_not_depend_on_the_other_molecules():
-    model = network()
+@pytest.mark.parametrize("config", [CONFIG, GINE], ids=["dmpnn", "gine"])
+def test_a_prediction_does_not_depend_on_the_other_molecules(config):
+    model = network(config)
     together = model(TENSORS.batch(np.arange(len(MOLS))))
     alone = [model(TENSORS.batch(np.array([k]))) for k in range(len(MOLS))]
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
-def test_the_numbering_of_the_atoms_does_not_matter():
+@pytest.mark.parametrize("config", [CONFIG, GINE], ids=["dmpnn", "gine"])
+def test_the_numbering_of_the_atoms_does_not_matter(config):
     mol = MOLS[3]
     order = np.random.default_rng(1).permutation(mol.GetNumAtoms()).tolist()
     renumbered = Chem.RenumberAtoms(mol, order)
-    model = network()
+    model = network(config)
     both = MoleculeTensors(molecule_graphs([mol, renumbered]), np.zeros((2, 3)))
     first, second = model(both.batch(np.arange(2)))
     torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-5)

@@ -13,7 +13,7 @@ from vicinal.molecules.network.choice import (
     choose_by_fold,
     compare,
 )
-from vicinal.molecules.network.training import FoldLoss
+from vicinal.molecules.network.training import FoldLoss, weighted_loss
 
 OBJECTIVES = [
     SingleLabel(("a", "b")),
@@ -29,7 +29,7 @@ def test_no_network_has_a_gradient_of_its_own_fold(objective):
     targets = torch.randint(0, 2, (6, 1 if objective.kind[0] in "sn" else 2)).double()
     folds = torch.tensor([0, 1, 2, 0, 1, 2])
     logits = torch.randn(6, 3, objective.outputs, requires_grad=True)
-    y = torch.cat([targets, folds[:, None]], dim=1)
+    y = torch.cat([targets, folds[:, None], torch.ones(6, 1)], dim=1)
     FoldLoss(objective).loss(logits, y).backward()
     assert logits.grad is not None
     used = logits.grad.abs().sum(dim=2) > 0
@@ -38,10 +38,36 @@ def test_no_network_has_a_gradient_of_its_own_fold(objective):
 
 def test_the_loss_is_the_mean_of_those_of_the_networks():
     objective = Numeric(2.0, 3.0)
-    logits, y = torch.zeros(3, 2, 1), torch.tensor([[2.0, 0], [5.0, 0], [8.0, 1]])
+    logits = torch.zeros(3, 2, 1)
+    y = torch.tensor([[2.0, 0, 1], [5.0, 0, 3], [8.0, 1, 1]])
     # standardised targets 0, 1, 2: network 0 sees the last, network 1 the first two
-    expected = (2.0**2 + (0.0 + 1.0) / 2) / 2
+    expected = (2.0**2 + (1 * 0.0 + 3 * 1.0) / 4) / 2
     assert FoldLoss(objective).loss(logits, y) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: o.kind)
+@pytest.mark.parametrize("missing", [False, True])
+def test_of_equal_weights_the_loss_is_that_of_the_objective(objective, missing):
+    torch.manual_seed(0)
+    targets = torch.randint(0, 2, (6, 1 if objective.kind[0] in "sn" else 2)).double()
+    if missing and targets.shape[1] > 1:
+        targets[torch.tensor([0, 3]), torch.tensor([0, 1])] = torch.nan
+    logits, kind = torch.randn(6, objective.outputs), objective.kind
+    own = {"single_label": targets[:, 0].long(), "numeric": targets[:, 0]}
+    expected = objective.loss(
+        logits, own.get(kind, targets.float() if kind == "multi_label" else targets)
+    )
+    for weight in (1.0, 2.5):
+        weights = torch.full((6,), weight)
+        found = weighted_loss(objective, logits, targets, weights)
+        assert float(found) == pytest.approx(float(expected), rel=1e-6)
+    repeated = torch.tensor([0, 0, 0, 1, 2, 3, 4, 5])
+    expected = weighted_loss(
+        objective, logits[repeated], targets[repeated], torch.ones(8)
+    )
+    thrice = torch.tensor([3.0, 1, 1, 1, 1, 1])
+    found = weighted_loss(objective, logits, targets, thrice)
+    assert float(found) == pytest.approx(float(expected), rel=1e-6)
 
 
 def problem(network_noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from vicinal.core.data.csv_tables import named_column
-from vicinal.core.data.labels import parse_number
-from vicinal.core.data.splits import TEST, TRAIN, UNUSED, VAL, split_labelled
+from vicinal.core.data.splits import UNUSED, split_labelled
+from vicinal.core.data.times import parse_time, split_by_time
 from vicinal.errors import DataError
 from vicinal.graphs.data.graph_table import GraphTable
 from vicinal.graphs.settings import NodeSettings
@@ -36,21 +36,6 @@ def split_nodes(table: GraphTable, settings: NodeSettings, seed: int) -> np.ndar
     )
 
 
-def split_by_time(times: np.ndarray, val: float, test: float) -> np.ndarray:
-    """Return the splits of times [N]: the latest are test, those before validation.
-
-    Equal times are in the same split.
-    """
-    splits = np.full(len(times), TRAIN, dtype="U5")
-    test_start = np.quantile(times, 1 - test) if test else np.inf
-    splits[times > test_start] = TEST
-    earlier = times[splits == TRAIN]
-    if val and len(earlier):
-        val_start = np.quantile(earlier, 1 - val / (1 - test))
-        splits[(splits == TRAIN) & (times > val_start)] = VAL
-    return splits
-
-
 def _read_times(table: GraphTable, rows: np.ndarray, column: str) -> np.ndarray:
     frame = table.features
     columns = getattr(frame, "columns", ())
@@ -59,16 +44,11 @@ def _read_times(table: GraphTable, rows: np.ndarray, column: str) -> np.ndarray:
 
 
 def _parse_time(cell: object, column: str) -> float:
-    """Return a number or a date as a number that increases with time."""
-    import pandas as pd
-
-    value = parse_number(cell)
+    """Return a number, or a date as one; DataError if a cell is neither."""
+    value = parse_time(cell)
     if value is None:
-        date = pd.to_datetime(str(cell), errors="coerce")
-        if date is pd.NaT:
-            raise DataError(
-                f"Column {column!r} must hold numbers or dates. Got {cell!r}. Fill it "
-                "in, or leave out --time-column."
-            )
-        value = float(date.value)
+        raise DataError(
+            f"Column {column!r} must hold numbers or dates. Got {cell!r}. Fill it in, "
+            "or leave out --time-column."
+        )
     return value

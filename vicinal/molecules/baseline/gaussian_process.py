@@ -10,7 +10,7 @@ chemical informatics, Neural Networks 2005: Tanimoto of counts as a kernel.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_solve, cholesky, eigh, solve_triangular
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize_scalar
 
 NOISE_RANGE = (-6.0, 2.0)
@@ -19,6 +19,11 @@ NOISE_RANGE = (-6.0, 2.0)
 MAX_EVIDENCE = 2000
 """molecules by which the noise is chosen: of more, the first of a random order"""
 
+MAX_COARSE = 700
+"""molecules by which the decade of the noise is chosen"""
+
+NOISE_ACCURACY = 0.01
+"""of the decimal logarithm"""
 
 ROWS_PER_BLOCK = 4096
 """molecules whose outer products are summed together"""
@@ -60,10 +65,12 @@ class MolecularKernel(NamedTuple):
     tanimoto_share: float = 0.5
 
     def __call__(
-        self, counts: np.ndarray, x: np.ndarray, counts2: np.ndarray, x2: np.ndarray
+        self, similar: np.ndarray, x: np.ndarray, x2: np.ndarray
     ) -> np.ndarray:
-        """Return covariances [N, M]."""
-        similar = tanimoto(counts, counts2)
+        """Return covariances [N, M].
+
+        similar: Tanimoto similarities [N, M]. x: [N, D] and x2: [M, D] descriptors.
+        """
         near = np.exp(-squared_distances(x, x2) / (2 * self.width))
         return self.tanimoto_share * similar + (1 - self.tanimoto_share) * near
 
@@ -143,6 +150,42 @@ class GaussianProcess(NamedTuple):
         return self.mean + cross @ self.alpha
 
 
+class LeaveOneOut(NamedTuple):
+    """Predictions of an exact process for its molecules, each without itself (5.12)."""
+
+    rows: np.ndarray
+    """[M] of the molecules that have the target"""
+
+    inverse: np.ndarray
+    """[M, M] of their covariance, the noise included, relative to the signal"""
+
+    alpha: np.ndarray
+    """[M] inverse times the centred targets"""
+
+    signal: float
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Return the targets minus these predictions [M]."""
+        return self.alpha / np.diagonal(self.inverse)
+
+    @property
+    def deviations(self) -> np.ndarray:
+        """Return the standard deviations [M] of a measurement from them."""
+        return np.sqrt(self.signal / np.diagonal(self.inverse))
+
+    def without(self, k: int) -> "LeaveOneOut":
+        """Return the same without molecule k, whose own prediction stays the same.
+
+        Conditioning on all but k subtracts an outer product from the inverse.
+        """
+        column, precision = self.inverse[:, k].copy(), self.inverse[k, k]
+        inverse = self.inverse - np.outer(column, column) / precision
+        alpha = self.alpha - column * (self.alpha[k] / precision)
+        inverse[k, k], alpha[k] = precision, self.alpha[k]
+        return self._replace(inverse=inverse, alpha=alpha)
+
+
 def factorize(covariance: np.ndarray, noise: np.ndarray | float) -> np.ndarray:
     """Return the lower triangle L [N, N] with L L^T = K + noise."""
     total = covariance.copy()
@@ -159,37 +202,44 @@ def choose_noise(covariance: np.ndarray, y: np.ndarray, weights: np.ndarray) -> 
     """Return the noise of the largest evidence for centred targets y [N].
 
     It is searched in the basis in which all molecules have the same noise: that of
-    y_i sqrt(w_i) and K_ij sqrt(w_i w_j). Of more than MAX_EVIDENCE molecules a random
-    sample is used.
+    y_i sqrt(w_i) and K_ij sqrt(w_i w_j). First on a grid with few molecules, then near
+    the best of it with more; of more than MAX_EVIDENCE a random sample is used.
     """
-    if len(y) > MAX_EVIDENCE:
-        rows = np.random.default_rng(0).permutation(len(y))[:MAX_EVIDENCE]
-        covariance, y, weights = covariance[np.ix_(rows, rows)], y[rows], weights[rows]
     if not y.any():
         return 1.0
-    scale = np.sqrt(weights)
-    values, vectors = eigh(covariance * scale[:, None] * scale)
-    return _best_noise(np.maximum(values, 0), vectors.T @ (scale * y))
-
-
-def negative_evidence(values: np.ndarray, z: np.ndarray, noise: float) -> float:
-    """Return minus the log evidence over N, up to a constant, at the best signal.
-
-    values: eigenvalues [N] of K. z: targets [N] in the basis of its eigenvectors.
-    """
-    total = values + noise
-    return float(np.log((z**2 / total).mean()) + np.log(total).mean()) / 2
-
-
-def _best_noise(values: np.ndarray, z: np.ndarray) -> float:
-    """Return the noise of the largest evidence, by a grid and a bounded search."""
-    grid = np.linspace(*NOISE_RANGE, 33)
-    losses = [negative_evidence(values, z, 10**g) for g in grid]
+    order = np.random.default_rng(0).permutation(len(y))
+    k, scaled = _scaled(covariance, y, weights, order[:MAX_COARSE])
+    grid = np.linspace(*NOISE_RANGE, 17)
+    losses = [negative_evidence(k, scaled, 10**g) for g in grid]
     best = int(np.argmin(losses))
-    low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    low, high = grid[max(best - 2, 0)], grid[min(best + 2, len(grid) - 1)]
+    if len(y) > MAX_COARSE:
+        k, scaled = _scaled(covariance, y, weights, order[:MAX_EVIDENCE])
     found = minimize_scalar(
-        lambda g: negative_evidence(values, z, 10**g),
+        lambda g: negative_evidence(k, scaled, 10**g),
         bounds=(low, high),
         method="bounded",
+        options={"xatol": NOISE_ACCURACY},
     )
     return float(10**found.x)
+
+
+def _scaled(
+    covariance: np.ndarray, y: np.ndarray, weights: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return covariances and targets of some molecules, scaled to equal noise."""
+    scale = np.sqrt(weights[rows])
+    k = covariance[np.ix_(rows, rows)] * scale[:, None] * scale
+    return k, scale * y[rows]
+
+
+def negative_evidence(covariance: np.ndarray, y: np.ndarray, noise: float) -> float:
+    """Return minus the log evidence over N, up to a constant, at the best signal.
+
+    covariance: K [N, N]. y: centred targets [N]. (2.30), with y^T (K + noise)^-1 y / N
+    as the signal.
+    """
+    factor = factorize(covariance, noise)
+    z = solve_triangular(factor, y, lower=True)
+    log_determinant = 2 * np.log(np.diagonal(factor)).mean()
+    return float(np.log((z**2).mean()) + log_determinant) / 2

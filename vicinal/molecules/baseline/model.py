@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import cho_solve
 
 from vicinal.molecules.baseline.features import (
     DescriptorSet,
@@ -15,10 +16,12 @@ from vicinal.molecules.baseline.features import (
 from vicinal.molecules.baseline.gaussian_process import (
     JITTER,
     GaussianProcess,
+    LeaveOneOut,
     MolecularKernel,
     explained_variance,
     factorize,
     median_width,
+    tanimoto,
 )
 
 MAX_MOLECULES = 6000
@@ -44,12 +47,44 @@ class MoleculeFeatures:
     descriptors: np.ndarray
     """[N, D]"""
 
+    known: "KnownSimilarities | None" = field(default=None, repr=False, compare=False)
+
     def __len__(self) -> int:
         return len(self.counts)
 
     def rows(self, rows: np.ndarray) -> "MoleculeFeatures":
         """Return the features of some molecules."""
-        return MoleculeFeatures(self.counts[rows], self.descriptors[rows])
+        known = self.known
+        if known is not None:
+            known = known._replace(rows=known.rows[rows])
+        return MoleculeFeatures(self.counts[rows], self.descriptors[rows], known)
+
+    def with_similarities(self) -> "MoleculeFeatures":
+        """Return the same with all similarities computed, unless they are too many.
+
+        Those of `rows` of the result are then looked up, as folds need them many times.
+        """
+        if len(self) > MAX_MOLECULES:
+            return self
+        matrix = tanimoto(self.counts, self.counts)
+        return replace(self, known=KnownSimilarities(matrix, np.arange(len(self))))
+
+
+class KnownSimilarities(NamedTuple):
+    """Similarities of all pairs of the molecules from which some were selected."""
+
+    matrix: np.ndarray
+    """[N, N]"""
+
+    rows: np.ndarray
+    """[M] of the molecules that were selected"""
+
+
+def similarities(a: MoleculeFeatures, b: MoleculeFeatures) -> np.ndarray:
+    """Return Tanimoto similarities [N, M] of molecules."""
+    if a.known is not None and b.known is not None and a.known[0] is b.known[0]:
+        return a.known.matrix[np.ix_(a.known.rows, b.known.rows)]
+    return tanimoto(a.counts, b.counts)
 
 
 def molecule_features(
@@ -138,6 +173,10 @@ class Baseline:
             tuple(matrix for _, matrix in fitted if matrix is not None),
         )
 
+    def compact(self) -> "Baseline":
+        """Return the same without what was only computed to fit it."""
+        return replace(self, support=replace(self.support, known=None), _factors={})
+
     @property
     def num_columns(self) -> int:
         """Return C, the number of columns of targets."""
@@ -164,6 +203,16 @@ class Baseline:
         """Return covariances [M, S] of molecules with the support molecules."""
         x = self.scaler(features.descriptors)
         return covariance(self.kernel, replace(features, descriptors=x), self.support)
+
+    def leave_one_out(self, column: int) -> LeaveOneOut:
+        """Return the predictions for molecules without themselves, of one column.
+
+        Exact processes only.
+        """
+        rows, process = np.flatnonzero(self.known[:, column]), self.processes[column]
+        factor, _ = self._factors_of(column, rows)
+        inverse = cho_solve((factor, True), np.eye(len(rows)))
+        return LeaveOneOut(rows, inverse, process.alpha[rows], process.signal)
 
     def _variance(self, column: int, cross: np.ndarray) -> np.ndarray:
         """Return variances [M]: (2.26), or (8.27) with fewer support molecules."""
@@ -230,7 +279,7 @@ def covariance(
     kernel: MolecularKernel, a: MoleculeFeatures, b: MoleculeFeatures
 ) -> np.ndarray:
     """Return covariances [N, M] of molecules whose descriptors are scaled."""
-    return kernel(a.counts, a.descriptors, b.counts, b.descriptors)
+    return kernel(similarities(a, b), a.descriptors, b.descriptors)
 
 
 def _fit_column(

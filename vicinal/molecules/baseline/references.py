@@ -3,8 +3,7 @@
 import numpy as np
 
 from vicinal.molecules.baseline.features import DescriptorSet, descriptor_names
-from vicinal.molecules.baseline.gaussian_process import tanimoto
-from vicinal.molecules.baseline.model import MoleculeFeatures
+from vicinal.molecules.baseline.model import MoleculeFeatures, similarities
 from vicinal.molecules.neighbors import ROWS_PER_BLOCK
 
 MEAN = "mean"
@@ -45,25 +44,26 @@ def predict_by_references(
             predicted[0, :, column] = y[rows].mean()
             weights, *_ = np.linalg.lstsq(_with_one(x[rows]), y[rows], rcond=None)
             predicted[1, :, column] = _with_one(x_new) @ weights
-    predicted[2] = _nearest_targets(training.counts, targets, features.counts)
+    predicted[2] = _nearest_targets(training, targets, features)
     return predicted
 
 
 def _nearest_targets(
-    training: np.ndarray, targets: np.ndarray, counts: np.ndarray
+    training: MoleculeFeatures, targets: np.ndarray, features: MoleculeFeatures
 ) -> np.ndarray:
     """Return the targets [M, C] of the most similar training molecules that have them.
 
-    training: fingerprints [N, F] with targets [N, C]. counts: fingerprints [M, F].
+    training: N molecules with targets [N, C]. features: of M molecules.
     """
-    n, found = len(training), np.full((len(counts), targets.shape[1]), np.nan)
+    n, found = len(training), np.full((len(features), targets.shape[1]), np.nan)
     some = np.arange(n)
     if n > MAX_NEAREST:
         some = np.sort(np.random.default_rng(0).permutation(n)[:MAX_NEAREST])
     known = ~np.isnan(targets[some])
-    for start in range(0, len(counts), ROWS_PER_BLOCK):
-        block = slice(start, start + ROWS_PER_BLOCK)
-        similarity = tanimoto(counts[block], training[some])
+    compared = training.rows(some)
+    for start in range(0, len(features), ROWS_PER_BLOCK):
+        block = np.arange(start, min(start + ROWS_PER_BLOCK, len(features)))
+        similarity = similarities(features.rows(block), compared)
         for column in np.flatnonzero(known.any(axis=0)):
             own = np.where(known[:, column], similarity, -1.0)
             found[block, column] = targets[some[own.argmax(axis=1)], column]

@@ -31,6 +31,7 @@ TARGET_NAMES = (
     *("label", "target", "y", "class", "activity", "active", "value", "response"),
     *("measured", "exp", "outcome"),
 )
+TIME_NAMES = ("date", "year", "datetime")
 SPLIT_NAMES = ("split", "set", "subset", "fold")
 ID_WORDS = frozenset("id ids name num number no cas casrn inchikey key cid sid".split())
 """last words of names of columns of identifiers"""
@@ -55,6 +56,7 @@ class ColumnRoles(NamedTuple):
     split: Any | None
     others: list[Any]
     notes: list[str]
+    time: Any | None = None
 
 
 def find_columns(
@@ -68,7 +70,7 @@ def find_columns(
     ignored = [named_column(names, k, "the table") for k in given.ignore_columns or ()]
     names = [name for name in names if name not in ignored]
     structure, notes = structure_column(names, cells, given)
-    weight = split = None
+    weight = split = time = None
     if given.weight_column is not None:
         weight = named_column(names, given.weight_column, "the table")
     if given.splits_column is not None:
@@ -76,11 +78,16 @@ def find_columns(
     else:
         usual = (k for k in names if letters(k) in SPLIT_NAMES)
         split = next((k for k in usual if _are_splits(cells(k))), None)
-    used = [structure, weight, split]
+    if given.time_column is not None:
+        time = named_column(names, given.time_column, "the table")
+    used = [structure, weight, split, time]
     rest = [name for name in names if name not in used]
     targets, target_notes = target_columns(rest, cells, given)
     others = [name for name in rest if name not in targets]
-    return ColumnRoles(structure, targets, weight, split, others, notes + target_notes)
+    if time is None:
+        time = next((k for k in others if letters(k) in TIME_NAMES), None)
+    notes += target_notes
+    return ColumnRoles(structure, targets, weight, split, others, notes, time)
 
 
 def _are_splits(cells: Sequence[Any]) -> bool:

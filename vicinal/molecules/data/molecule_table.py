@@ -42,6 +42,9 @@ class MoleculeTable:
     split: np.ndarray | None = None
     """[N] train, val or test, as the user gave it"""
 
+    times: np.ndarray | None = None
+    """[N] when each was measured; of replicates the first"""
+
     num_rows: int = 0
     """rows of the source, quarantined ones included"""
 

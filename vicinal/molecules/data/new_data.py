@@ -5,7 +5,7 @@ from typing import Any
 
 from vicinal.errors import DataError
 from vicinal.molecules.data.parse import ParsedCell
-from vicinal.molecules.data.read import MoleculeReader
+from vicinal.molecules.data.reader import MoleculeReader
 from vicinal.molecules.data.sources import open_source
 from vicinal.molecules.settings import MoleculeColumns
 

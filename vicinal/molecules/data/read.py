@@ -5,28 +5,24 @@ are not changed, but for what `parse` lists; the notes count it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
-from rdkit import Chem, rdBase
 
 from vicinal.core.data.csv_tables import clean_cell
-from vicinal.core.data.labels import SPLIT_ALIASES, Task, parse_number
+from vicinal.core.data.labels import Task
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
-from vicinal.molecules.data.columns import ColumnRoles, find_columns, is_identifier
 from vicinal.molecules.data.molecule_table import MoleculeTable
-from vicinal.molecules.data.parse import MAX_HEAVY_ATOMS, ParsedCell, parse_molecule
-from vicinal.molecules.data.sources import (
-    ROWS_PER_BLOCK,
-    Row,
-    Source,
-    first_cells,
-    open_source,
+from vicinal.molecules.data.parse import MAX_HEAVY_ATOMS
+from vicinal.molecules.data.reader import MoleculeReader, ParsedRow
+from vicinal.molecules.data.replicates import (
+    UsableRows,
+    label_of,
+    merge_replicates,
+    times_of,
 )
 from vicinal.molecules.data.targets import (
     choose_task,
@@ -34,82 +30,6 @@ from vicinal.molecules.data.targets import (
     convert_targets,
 )
 from vicinal.molecules.settings import MoleculeColumns
-
-
-class ParsedRow(NamedTuple):
-    """A row of the source and its molecule."""
-
-    row: Row
-    text: str
-    """the structure as it was given"""
-
-    molecule: ParsedCell
-
-
-class MoleculeReader:
-    """The molecules of a source, row by row.
-
-    data: a path, a DataFrame or a list of structures; see `sources`. columns: those
-    that the user named. max_heavy_atoms: larger molecules are quarantined.
-    """
-
-    def __init__(
-        self,
-        data: Any,
-        columns: MoleculeColumns | None = None,
-        max_heavy_atoms: int = MAX_HEAVY_ATOMS,
-    ) -> None:
-        self.source: Source = open_source(data)
-        cells, named = first_cells(self.source), columns or MoleculeColumns()
-        if self.source.structure is not None and named.smiles_columns is None:
-            named = replace(named, smiles_columns=(self.source.structure,))
-        self.columns: ColumnRoles = find_columns(
-            self.source.names, lambda name: cells[name], named
-        )
-        self.max_heavy_atoms = max_heavy_atoms
-        others = [*self.columns.others, *self.columns.targets]
-        self.id_column = next((k for k in others if is_identifier(k)), None)
-        self.notes = [*self.source.notes, *self.columns.notes]
-        self._position = {name: k for k, name in enumerate(self.source.names)}
-
-    def cell(self, row: Row, column: Any) -> Any:
-        """Return the cell of a column."""
-        return row.cells[self._position[column]]
-
-    def rows(self) -> Iterator[ParsedRow]:
-        """Yield every row with its molecule, or with the reason why it has none."""
-        for row in self.source.rows():
-            cell = self.cell(row, self.columns.structure)
-            if row.problem and not isinstance(cell, Chem.Mol):
-                molecule = ParsedCell(None, row.problem)
-            else:
-                molecule = parse_molecule(cell, self.max_heavy_atoms)
-            yield ParsedRow(row, _as_text(cell), molecule)
-
-    def blocks(self, size: int = ROWS_PER_BLOCK) -> Iterator[list[ParsedRow]]:
-        """Yield the rows in blocks, of which one is in memory."""
-        rows = self.rows()
-        while block := list(islice(rows, size)):
-            yield block
-
-    def quarantined(self, parsed: ParsedRow, reason: str, label: str) -> Quarantined:
-        """Return a row that cannot be used."""
-        where = f"{self.source.unit} {parsed.row.line}"
-        return Quarantined(parsed.text or self.id(parsed), label, f"{where}: {reason}")
-
-    def id(self, parsed: ParsedRow) -> str:
-        """Return the cell of the column of identifiers; "" without one."""
-        if self.id_column is None:
-            return ""
-        return clean_cell(self.cell(parsed.row, self.id_column)) or ""
-
-
-def _as_text(cell: Any) -> str:
-    """Return a structure as it was given, or the SMILES of a Mol."""
-    if isinstance(cell, Chem.Mol):
-        with rdBase.BlockLogs():
-            return Chem.MolToSmiles(cell)
-    return cell if isinstance(cell, str) else ""
 
 
 def read_molecules(
@@ -138,9 +58,16 @@ def read_molecules(
     targets, classes, bad = convert_targets(cells, choose_task(cells, task))
     blank = [k for k, row in enumerate(cells) if names and not any(map(_is_given, row))]
     bad |= dict.fromkeys(blank, "has no target")
+    times = times_of(reader, molecules.parsed)
+    if times is not None and columns is not None and columns.time_column is not None:
+        undated = np.flatnonzero(np.isnan(times)).tolist()
+        reason = f"has no date or number in the column {columns.time_column!r}"
+        bad |= dict.fromkeys(undated, reason)
+    elif times is not None and np.isnan(times).any():
+        times = None  # the column was not named, and may hold something else
     quarantined = molecules.quarantined
     for k, reason in bad.items():
-        label = _label(molecules.cells[k])
+        label = label_of(molecules.cells[k])
         quarantined.append(reader.quarantined(molecules.parsed[k], reason, label))
     usable = [k for k in range(len(cells)) if k not in bad]
     if not usable:
@@ -148,8 +75,13 @@ def read_molecules(
             f"No target can be used. The first: {next(iter(bad.values()))}. Name other "
             "columns with --target-columns."
         )
-    rows = _Rows([molecules.parsed[k] for k in usable], targets[usable], cells[usable])
-    found = _merge_replicates(reader, rows, classes, names)
+    rows = UsableRows(
+        [molecules.parsed[k] for k in usable],
+        targets[usable],
+        cells[usable],
+        None if times is None else times[usable],
+    )
+    found = merge_replicates(reader, rows, classes, names)
     counts = Counter(n for row in molecules.parsed for n in row.molecule.notes)
     notes = [*reader.notes, *count_notes(counts, len(cells)), *target_notes]
     notes += _note_reasons(quarantined)
@@ -195,7 +127,7 @@ def _read_rows(
         ):
             reason = "has no target" if num_targets == 1 else "has none of the targets"
         if reason:
-            quarantined.append(reader.quarantined(row, reason, _label(own)))
+            quarantined.append(reader.quarantined(row, reason, label_of(own)))
         else:
             parsed.append(row)
             cells.append(own)
@@ -210,18 +142,6 @@ def _read_rows(
         raise NoDataError(f"No row has a molecule that can be used.{first}")
     table = np.array(cells, dtype=object).reshape(len(parsed), num_targets)
     return _Molecules(parsed, table, quarantined, num_rows)
-
-
-class _Rows(NamedTuple):
-    """Rows that can be used, with their targets [N, T] and the cells of these."""
-
-    parsed: list[ParsedRow]
-    targets: np.ndarray
-    cells: np.ndarray
-
-
-def _label(cells: Iterable[str | None]) -> str:
-    return "|".join(str(cell) for cell in cells if cell is not None)
 
 
 def _is_given(cell: Any) -> bool:
@@ -280,141 +200,3 @@ def count_notes(counts: Counter[str], total: int) -> list[str]:
     return [
         f"{count:,} of {total:,} molecules: {kind}" for kind, count in kinds.items()
     ]
-
-
-# --- replicates ----------------------------------------------------------------------
-
-
-def _merge_replicates(
-    reader: MoleculeReader,
-    rows: _Rows,
-    classes: list[tuple[str, ...]],
-    names: list[str],
-) -> MoleculeTable:
-    """Return the table with one row for each structure of a split."""
-    weights, splits = _weights(reader, rows.parsed), _splits(reader, rows.parsed)
-    groups: dict[tuple[str, str], list[int]] = {}
-    for k, row in enumerate(rows.parsed):
-        smiles = Chem.MolToSmiles(row.molecule.mol)
-        groups.setdefault((smiles, splits[k] if splits else ""), []).append(k)
-    kept: list[list[int]] = []
-    merged: list[np.ndarray] = []
-    deviations: list[np.ndarray] = []
-    quarantined: list[Quarantined] = []
-    for members in groups.values():
-        values = rows.targets[members]
-        conflicts = _differ(values) if classes else np.zeros(len(names), bool)
-        values = np.where(conflicts, np.nan, values)
-        if conflicts.any():
-            lines = ", ".join(str(rows.parsed[k].row.line) for k in members)
-            which = ", ".join(names[t] for t in np.flatnonzero(conflicts))
-            reason = f"the same structure has different classes of {which} ({lines})"
-            quarantined += [
-                reader.quarantined(rows.parsed[k], reason, _label(rows.cells[k]))
-                for k in members
-            ]
-            if np.isnan(values).all():
-                continue
-        own = np.ones(len(members)) if weights is None else weights[members]
-        kept.append(members)
-        merged.append(_mean(values, own))
-        deviations.append(_deviation(values))
-    if not kept:
-        raise NoDataError("Every structure has rows of different classes.")
-    shape = len(kept), len(names)
-    first = [rows.parsed[members[0]] for members in kept]
-    return MoleculeTable(
-        mols=[row.molecule.mol for row in first],
-        smiles=[row.text for row in first],
-        lines=np.array([row.row.line for row in first]),
-        target_names=names,
-        targets=np.array(merged).reshape(shape),
-        classes=classes,
-        replicates=np.array([len(members) for members in kept]),
-        deviations=np.array(deviations).reshape(shape),
-        weights=None if weights is None else np.array([weights[m].sum() for m in kept]),
-        split=None if splits is None else np.array([splits[m[0]] for m in kept]),
-        quarantined=quarantined,
-        notes=_note_replicates(rows, kept, groups, bool(classes)),
-    )
-
-
-def _note_replicates(
-    rows: _Rows,
-    kept: list[list[int]],
-    groups: dict[tuple[str, str], list[int]],
-    are_classes: bool,
-) -> list[str]:
-    """Return notes on merged rows, and on structures in several splits."""
-    notes = []
-    several = [members for members in kept if len(members) > 1]
-    if several:
-        kinds = [
-            {rows.parsed[k].molecule.notes for k in members} for members in several
-        ]
-        changed = sum(len(kind) > 1 for kind in kinds)
-        forms = f" ({changed:,} of them in forms of other salts or isotopes)"
-        notes.append(
-            f"{sum(map(len, several)):,} rows are replicates of "
-            f"{pluralize(len(several), 'structure')}{forms if changed else ''}: "
-            f"merged, {'equal' if are_classes else 'averaged'}"
-        )
-    splits_of = Counter(smiles for smiles, _ in groups)
-    repeated = sum(count > 1 for count in splits_of.values())
-    if repeated:
-        notes.append(f"{pluralize(repeated, 'structure')} in more than one split")
-    return notes
-
-
-def _differ(values: np.ndarray) -> np.ndarray:
-    """Return whether each column [T] of values [R, T] has two different numbers."""
-    return np.array([len({*column[~np.isnan(column)]}) > 1 for column in values.T])
-
-
-def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the weighted mean [T] of what is known of values [R, T]."""
-    known = ~np.isnan(values)
-    own = weights[:, None] * known
-    own = np.where(own.sum(axis=0) > 0, own, known)  # all weights are 0
-    total = own.sum(axis=0)
-    sums = (own * np.where(known, values, 0)).sum(axis=0)
-    return np.where(total > 0, sums / np.maximum(total, 1e-300), np.nan)
-
-
-def _deviation(values: np.ndarray) -> np.ndarray:
-    """Return the standard deviation [T] of what is known; NaN for fewer than two."""
-    columns = (column[~np.isnan(column)] for column in values.T)
-    return np.array([c.std(ddof=1) if len(c) > 1 else np.nan for c in columns])
-
-
-def _weights(reader: MoleculeReader, parsed: list[ParsedRow]) -> np.ndarray | None:
-    """Return the weight of each row; None without a column of weights."""
-    column = reader.columns.weight
-    if column is None:
-        return None
-    weights = []
-    for row in parsed:
-        cell = reader.cell(row.row, column)
-        weight = parse_number(cell)
-        if weight is None or weight < 0:
-            raise DataError(
-                f"Weights must be numbers from 0 on. Got {cell!r} in "
-                f"{reader.source.unit} {row.row.line}."
-            )
-        weights.append(weight)
-    return np.array(weights)
-
-
-def _splits(reader: MoleculeReader, parsed: list[ParsedRow]) -> list[str] | None:
-    """Return the user's split of each row; None without a column of splits."""
-    column = reader.columns.split
-    if column is None:
-        return None
-    cells = [clean_cell(reader.cell(row.row, column)) for row in parsed]
-    unknown = {c for c in cells if c is not None and c.lower() not in SPLIT_ALIASES}
-    if unknown:
-        raise DataError(
-            f"Splits must be train, val or test. Got {min(unknown)!r} in the column "
-            f"{column!r}. Name another one with --splits-column."
-        )
-    return [SPLIT_ALIASES.get((cell or "").lower(), "") for cell in cells]

@@ -12,7 +12,8 @@ from vicinal.core.data.labels import MAX_INTEGER_CLASSES, parse_number
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.molecules.data.molecule_table import MoleculeTable
-from vicinal.molecules.data.read import MoleculeReader, ParsedRow, count_notes
+from vicinal.molecules.data.read import count_notes
+from vicinal.molecules.data.reader import MoleculeReader, ParsedRow
 
 MAX_TEXTS = 3
 """cells that are shown of those that are no numbers"""

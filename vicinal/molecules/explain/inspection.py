@@ -167,6 +167,9 @@ def _process_lines(model: FittedMoleculeModel, found: dict[str, Any]) -> list[st
 def _network_lines(found: dict[str, Any], offset: float) -> list[str]:
     """Return the terms of a network as lines; offset: the mean of a number."""
     unit, atom = found["unit"], found["atom"]
+    total = f"ReLU({atom['sum']:.4f})"
+    if atom["layer"] == "gine":
+        total = f"{atom['sum']:.4f}, the sum in the last layer"
     outputs = ", ".join(f"{value + offset:.4g}" for value in found["outputs"])
     lines = [
         f"Networks of the folds: {outputs}. Network 1 = "
@@ -181,8 +184,7 @@ def _network_lines(found: dict[str, Any], offset: float) -> list[str]:
         ),
         f"  {unit['descriptors']:+9.4f}  descriptors",
         f"  {unit['bias']:+9.4f}  bias",
-        f"Atom {atom['atom']} {atom['element']}, feature {atom['feature']} = "
-        f"ReLU({atom['sum']:.4f}):",
+        f"Atom {atom['atom']} {atom['element']}, feature {atom['feature']} = {total}:",
         f"  {atom['own']:+9.4f}  its own features",
         *(
             f"  {row['product']:+9.4f}  message from atom {row['atom']} "

@@ -60,9 +60,11 @@ def attribute(
     path = start + t.repeat_interleave(count)[:, None] * (x - start).repeat(len(t), 1)
     descriptors = t[:, None] * molecule.descriptors
     path.requires_grad_(True)
-    descriptors.requires_grad_(True)
+    descriptors.requires_grad_(True)  # of networks without them the gradient is 0
     outputs = outputs_of(networks, copies, path, descriptors, weights)
-    by_atom, by_descriptor = torch.autograd.grad(outputs[2:].sum(), [path, descriptors])
+    by_atom, by_descriptor = torch.autograd.grad(
+        outputs[2:].sum(), [path, descriptors], materialize_grads=True
+    )
     gradients = by_atom.reshape(len(t), count, -1)[2:].mean(dim=0)
     return NetworkAttribution(
         base=float(outputs[0].detach()),

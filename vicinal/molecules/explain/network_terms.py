@@ -5,7 +5,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from vicinal.graphs.inspect.messages import decompose_gine
+from vicinal.graphs.layers.dmpnn import DMPNN
+from vicinal.graphs.layers.gine import GINE
 from vicinal.molecules.network.batches import MoleculeBatch, MoleculeTensors
+from vicinal.molecules.network.layers import GINELayers
 from vicinal.molecules.network.model import (
     TYPICAL_ATOMS,
     FoldNetworks,
@@ -43,7 +47,10 @@ def network_terms(
     unit = _unit_terms(network, batch, mol, int(order[0]))
     largest = max(unit["atoms"], key=lambda row: abs(row["product"]))
     row = largest["atom"] if atom is None else atom
-    inside = _atom_terms(network, batch, mol, int(row), unit)
+    if isinstance(network.layer, GINELayers):
+        inside = _gine_terms(network.layer, network, batch, mol, int(row), unit)
+    else:
+        inside = _dmpnn_terms(network.layer, network, batch, mol, int(row), unit)
     total = float(products.sum()) + bias
     errors = abs(total - outputs[0]), unit.pop("error"), inside.pop("error")
     return {
@@ -74,7 +81,9 @@ def _unit_terms(
     weight = network.first.weight[unit]
     per_feature = weight[:size] / len(z) + weight[size : 2 * size] / TYPICAL_ATOMS
     atoms = z @ per_feature
-    descriptors = float(weight[2 * size :] @ batch.descriptors[0])
+    descriptors = 0.0
+    if network.config.descriptors:
+        descriptors = float(weight[2 * size :] @ batch.descriptors[0])
     bias = float(network.first.bias[unit])
     total = float(atoms.sum()) + descriptors + bias
     computed = float(network.first(network.readout(z, batch))[0, unit])
@@ -91,7 +100,61 @@ def _unit_terms(
     }
 
 
-def _atom_terms(
+def _gine_terms(
+    layer: GINELayers,
+    network: MoleculeNetwork,
+    batch: MoleculeBatch,
+    mol: Any,
+    atom: int,
+    unit: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the terms of the sum of messages in the last layer, at an atom.
+
+    Of that feature of the sum along which the hidden unit changes most.
+    """
+    graph, last = batch.adjacency, layer.layers[-1]
+    assert isinstance(last, GINE)
+    h = layer.states(batch.atoms, graph, batch.bonds)[-1]
+    found = decompose_gine("last", last, h, graph, batch.bonds, atom)
+    total = torch.from_numpy(
+        sum((m.vector for m in found.messages), found.own_term)
+    ).requires_grad_(True)
+    weight = _unit_weights(network, unit, len(h))
+    with torch.enable_grad():
+        z = h[atom] + torch.relu(layer.norms[-1](last.mlp(total)))
+        (gradient,) = torch.autograd.grad(z @ weight, total)
+    feature = int((gradient * total).abs().argmax())
+    computed = network.atom_vectors(batch)[atom]
+    return {
+        "atom": atom,
+        "element": _element(mol, atom),
+        "feature": feature,
+        "own": float(found.own_term[feature]),
+        "messages": [
+            {
+                "atom": message.source,
+                "element": _element(mol, message.source),
+                "product": float(message.vector[feature]),
+            }
+            for message in found.messages
+        ],
+        "bias": 0.0,
+        "sum": float(total[feature]),
+        "layer": "gine",
+        "error": float((z.detach() - computed).abs().max()),
+    }
+
+
+def _unit_weights(
+    network: MoleculeNetwork, unit: dict[str, Any], num_atoms: int
+) -> torch.Tensor:
+    """Return the weights [hidden] of an atom's vector in a hidden unit."""
+    size, weight = network.config.hidden, network.first.weight[unit["unit"]]
+    return weight[:size] / num_atoms + weight[size : 2 * size] / TYPICAL_ATOMS
+
+
+def _dmpnn_terms(
+    layer: DMPNN,
     network: MoleculeNetwork,
     batch: MoleculeBatch,
     mol: Any,
@@ -99,10 +162,8 @@ def _atom_terms(
     unit: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the terms of the feature of an atom that adds most to the hidden unit."""
-    layer, size = network.layer, network.config.hidden
-    weight = network.first.weight[unit["unit"]]
     z = network.atom_vectors(batch)
-    per_feature = weight[:size] / len(z) + weight[size : 2 * size] / TYPICAL_ATOMS
+    per_feature = _unit_weights(network, unit, len(z))
     feature = int((z[atom] * per_feature).abs().argmax())
     messages = layer.messages(batch.atoms, batch.adjacency, batch.bonds, batch.reverse)
     incoming = batch.adjacency.incoming
@@ -126,6 +187,7 @@ def _atom_terms(
         ],
         "bias": bias,
         "sum": total,
+        "layer": "dmpnn",
         "error": abs(max(total, 0.0) - float(z[atom, feature])),
     }
 

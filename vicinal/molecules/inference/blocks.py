@@ -10,7 +10,7 @@ from vicinal.core.report.console import Console, Counter
 from vicinal.core.report.predictions import Predictions, records
 from vicinal.core.text import pluralize
 from vicinal.errors import NoDataError
-from vicinal.molecules.data.read import MoleculeReader, ParsedRow
+from vicinal.molecules.data.reader import MoleculeReader, ParsedRow
 from vicinal.molecules.inference.tables import shown_name
 
 if TYPE_CHECKING:

@@ -1,9 +1,7 @@
 """Train the networks of all folds, and choose what predicts."""
 
 import time
-from collections.abc import Callable
 from math import inf
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,28 +52,33 @@ def seconds_left(settings: MoleculeSettings, started_at: float) -> float:
 def prepare_training(
     model: FittedMoleculeModel,
     molecules: MoleculeTensors,
+    weights: np.ndarray,
     settings: MoleculeSettings,
     seed: int,
     *,
     started_at: float,
-    checkpoint: Path | None,
-    fingerprint: str,
-    stop_requested: Callable[[], bool],
+    checkpointing: Checkpointing,
 ) -> FoldTraining:
-    """Return untrained networks, one for each fold, with their trainer."""
+    """Return untrained networks, one for each fold, with their trainer.
+
+    weights: [N] of the molecules in the loss.
+    """
     folds = model.cross_validation.folds
     config = MoleculeNetworkConfig(
-        molecules.descriptors.shape[1],
+        molecules.descriptors.shape[1] if settings.network_descriptors else 0,
         settings.hidden,
         settings.steps,
         model.objective.outputs,
         settings.dropout,
+        "gine" if settings.network == "gine" else "dmpnn",
     )
     networks = initialise(config, len(np.unique(folds)), seed_for(seed, 5))
     per_batch, own_seed = settings.batch_size, seed_for(seed, 6)
     trainer = Trainer(
         model=BoundNetworks(networks, molecules),
-        loader=fold_loader(molecules, model.targets, folds, per_batch, own_seed),
+        loader=fold_loader(
+            molecules, model.targets, folds, weights, per_batch, own_seed
+        ),
         objective=FoldLoss(model.objective),
         settings=settings.for_trainer(
             epochs=settings.epochs or EPOCHS, lr=settings.lr or LR
@@ -88,7 +91,7 @@ def prepare_training(
             started_at=started_at,
             select_epoch=False,
         ),
-        checkpointing=Checkpointing(checkpoint, fingerprint, stop_requested),
+        checkpointing=checkpointing,
     )
     return FoldTraining(networks, molecules, trainer)
 

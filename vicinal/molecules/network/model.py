@@ -1,6 +1,6 @@
-"""The network of a molecule: D-MPNN, the mean and sum of its atoms, descriptors, MLP.
+"""The network of a molecule: messages, the mean and sum of its atoms, descriptors, MLP.
 
-    z_v = D-MPNN(atoms, bonds)                              vectors of the atoms
+    z_v = D-MPNN or GINE(atoms, bonds)                      vectors of the atoms
     h   = [mean of z_v, sum of z_v / 32, descriptors]       embedding of the molecule
     y   = W_2 ReLU(W_1 h)
 
@@ -13,11 +13,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vicinal.core.storage.schema import Integer, Number, Object
-from vicinal.graphs.layers.dmpnn import DMPNN
+from vicinal.core.storage.schema import Integer, Number, Object, Text
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.molecules.graphs import ATOM_FEATURES, BOND_FEATURES
 from vicinal.molecules.network.batches import MoleculeBatch
+from vicinal.molecules.network.layers import LAYERS
 from vicinal.molecules.settings import MAX_STEPS
 from vicinal.ops.aggregation import aggregate
 
@@ -29,34 +29,38 @@ class MoleculeNetworkConfig(NamedTuple):
     """Sizes of the network."""
 
     descriptors: int
+    """at the readout; 0: none"""
+
     hidden: int
     steps: int
     outputs: int
     dropout: float
+    layer: str = "dmpnn"
+    """name in `LAYERS`"""
 
 
 CONFIG = Object(
     {
         "descriptors": Integer(0),
         "hidden": Integer(1),
-        "steps": Integer(0, MAX_STEPS),
+        "steps": Integer(1, MAX_STEPS),
         "outputs": Integer(1),
         "dropout": Number(0, 1),
-    }
+    },
+    {"layer": Text(tuple(LAYERS))},
 )
 """schema of these sizes in a model file; `load_network` checks them"""
 
 
 class MoleculeNetwork(nn.Module):
-    """D-MPNN with descriptors at the readout."""
+    """D-MPNN or GINE, with descriptors at the readout."""
 
     def __init__(self, config: MoleculeNetworkConfig) -> None:
         super().__init__()
         self.config = config
         hidden = config.hidden
-        self.layer = DMPNN(
-            len(ATOM_FEATURES), len(BOND_FEATURES), hidden, config.steps, config.dropout
-        )
+        sizes = len(ATOM_FEATURES), len(BOND_FEATURES), hidden, config.steps
+        self.layer = LAYERS[config.layer](*sizes, config.dropout)
         self.dropout = Dropout(config.dropout)
         self.first = nn.Linear(2 * hidden + config.descriptors, hidden)
         self.last = nn.Linear(hidden, config.outputs)
@@ -72,7 +76,10 @@ class MoleculeNetwork(nn.Module):
         total = aggregate(z, molecules.batch, molecules.num_molecules)
         sizes = torch.bincount(molecules.batch, minlength=molecules.num_molecules)
         mean = total / sizes[:, None].clamp(min=1)
-        return torch.cat([mean, total / TYPICAL_ATOMS, molecules.descriptors], dim=1)
+        parts = [mean, total / TYPICAL_ATOMS]
+        if self.config.descriptors:
+            parts.append(molecules.descriptors)
+        return torch.cat(parts, dim=1)
 
     def embed(self, molecules: MoleculeBatch) -> Tensor:
         """Return the input [B, hidden] of the last layer."""

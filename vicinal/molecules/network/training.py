@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.core.compute.runtime import seed_for
-from vicinal.core.objective import Objective
+from vicinal.core.objective import MultiNumeric, Numeric, Objective
 from vicinal.core.training.row_loader import RowLoader
 from vicinal.molecules.network.batches import MoleculeBatch, MoleculeTensors
 from vicinal.molecules.network.model import FoldNetworks, MoleculeNetwork
@@ -34,18 +35,19 @@ class BoundNetworks(nn.Module):
 
 @dataclass(frozen=True)
 class FoldLoss:
-    """The mean loss of all networks, each without the molecules of its fold."""
+    """The weighted loss of all networks, each without the molecules of its fold."""
 
     objective: Objective
     metric: ClassVar[str] = "loss"
 
     def loss(self, logits: Tensor, y: Tensor) -> Tensor:
-        """logits: [B, folds, K]. y: [B, T + 1] targets, and the fold of each."""
-        folds, targets = y[:, -1].long(), as_targets(self.objective, y[:, :-1])
+        """logits: [B, folds, K]. y: [B, T + 2] targets, fold and weight of each."""
+        folds, weights = y[:, -2].long(), y[:, -1]
         losses = [
-            self.objective.loss(logits[folds != k, k], targets[folds != k])
+            weighted_loss(self.objective, logits[own, k], y[own, :-2], weights[own])
             for k in range(logits.shape[1])
-            if bool((folds != k).any())
+            for own in [folds != k]
+            if bool(own.any())
         ]
         return torch.stack(losses).sum() / logits.shape[1]
 
@@ -54,28 +56,48 @@ class FoldLoss:
         return float(len(y))
 
 
-def as_targets(objective: Objective, y: Tensor) -> Tensor:
-    """Return targets [B, T] as the objective has them: [B] where there is one."""
-    if objective.kind in ("multi_label", "multi_numeric"):
-        return y.float() if objective.kind == "multi_label" else y
+def weighted_loss(
+    objective: Objective, logits: Tensor, y: Tensor, weights: Tensor
+) -> Tensor:
+    """Return the weighted mean of the losses of known targets, 0 without any.
+
+    logits: [B, K]. y: [B, T] targets, NaN where unknown. weights: [B]. Of equal weights
+    it is `objective.loss`.
+    """
+    known = ~y.isnan()
     if objective.kind == "single_label":
-        return y[:, 0].long()
-    return y[:, 0]
+        losses = F.cross_entropy(logits, y[:, 0].long(), reduction="none")[:, None]
+    elif objective.kind == "multi_label":
+        targets = y.nan_to_num().to(logits.dtype)
+        losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    else:
+        losses = (logits - standardize(objective, y).nan_to_num().to(logits.dtype)) ** 2
+    shares = known * weights[:, None].to(losses.dtype)
+    return (losses * shares).sum() / shares.sum().clamp(min=1e-12)
+
+
+def standardize(objective: Objective, y: Tensor) -> Tensor:
+    """Return targets [B, T] with the mean 0 and the deviation 1 in training."""
+    if isinstance(objective, MultiNumeric):
+        return (y - y.new_tensor(objective.means)) / y.new_tensor(objective.stds)
+    assert isinstance(objective, Numeric)  # classes have no mean
+    return (y - objective.mean) / objective.std
 
 
 def fold_loader(
     molecules: MoleculeTensors,
     targets: np.ndarray,
     folds: np.ndarray,
+    weights: np.ndarray,
     per_batch: int,
     seed: int,
 ) -> RowLoader:
-    """Return mini-batches of about `per_batch` molecules with targets and folds.
+    """Return mini-batches of about `per_batch` molecules, as `FoldLoss` takes them.
 
-    targets: [G, T]. folds: [G].
+    targets: [G, T]. folds, weights: [G].
     """
     rows = np.arange(len(molecules))
-    y = torch.from_numpy(np.column_stack([targets, folds]))
+    y = torch.from_numpy(np.column_stack([targets, folds, weights]))
     steps = max(1, round(len(rows) / per_batch))
     return RowLoader(rows, y, molecules.sizes(), steps, seed)
 

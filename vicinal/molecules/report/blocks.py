@@ -10,7 +10,7 @@ from vicinal.core.data.splits import TRAIN
 from vicinal.core.metrics import Score
 from vicinal.core.report.report import Block, Figure, Table, Text
 from vicinal.core.report.sections import score_table
-from vicinal.core.text import format_percent
+from vicinal.core.text import format_percent, pluralize
 from vicinal.molecules.data.parse import parse_molecule
 from vicinal.molecules.evaluation import Measured, target_scores
 from vicinal.molecules.explain.drawing import draw_grid
@@ -28,6 +28,7 @@ from vicinal.molecules.report.held_out import (
     interval_coverage,
     nearest_in_other_folds,
 )
+from vicinal.molecules.report.label_errors import SuspectedLabel
 from vicinal.molecules.report.plots import plot_histogram, plot_parity, plot_ranking
 
 NUM_DRAWN = 12
@@ -183,6 +184,52 @@ def cliff_blocks(model: FittedMoleculeModel, cliffs: list[Cliff]) -> list[Block]
         for c in cliffs
     ]
     return [Text(text), drawing, Table(["molecule", "and", "similarity"], rows)]
+
+
+def label_error_blocks(
+    model: FittedMoleculeModel, suspected: Sequence[SuspectedLabel]
+) -> list[Block]:
+    """Return the suspected label errors as a table, and the first of them drawn."""
+    if not suspected:
+        return []
+    text = (
+        f"{pluralize(len(suspected), 'suspected label error')}: targets far from what "
+        "the Gaussian process predicts for the molecule without it, in standard "
+        "deviations of all such errors. Check the source of these values first."
+    )
+    shown = suspected[:NUM_DRAWN]
+    drawing = drawn_molecules(
+        [model.smiles[label.row] for label in shown],
+        [
+            f"{label.target} {_measured(model, label)}, expected {label.expected:.3g}"
+            for label in shown
+        ],
+    )
+    rows = [
+        [
+            short_smiles(model.smiles[label.row]),
+            label.target,
+            _measured(model, label),
+            label.expected,
+            label.deviations,
+            short_smiles(model.smiles[label.nearest]),
+            label.similarity,
+        ]
+        for label in suspected
+    ]
+    columns = ["molecule", "target", "measured", "expected", "deviations"]
+    table = Table([*columns, "nearest molecule", "similarity"], rows)
+    return [Text(text), drawing, table]
+
+
+def _measured(model: FittedMoleculeModel, label: SuspectedLabel) -> str:
+    """Return the target of a molecule, a number or a class, as text."""
+    if is_regression(model.objective):
+        return f"{label.measured:.3g}"
+    if model.objective.kind == "single_label" and model.objective.outputs > 2:
+        return label.target if label.measured else f"not {label.target}"
+    column = list(model.target_names).index(label.target)
+    return str(model.target_classes[column][int(label.measured)])
 
 
 def drawn_molecules(
