@@ -40,6 +40,7 @@ def make_splits(data: str, target: str, splits: str, folder: Path) -> Iterator[J
     from rdkit import Chem
 
     from vicinal.core.data.splits import assign_folds
+    from vicinal.molecules.data.parse import parse_molecule
     from vicinal.molecules.data.read import read_molecules
     from vicinal.molecules.settings import MoleculeColumns
     from vicinal.molecules.splits import molecule_groups
@@ -50,7 +51,7 @@ def make_splits(data: str, target: str, splits: str, folder: Path) -> Iterator[J
     if splits != "folds":  # every row that can be read, as published splits have them
         raw = pd.read_csv(data)
         frame = pd.DataFrame({"smiles": raw["smiles"], "y": raw[target]}).dropna()
-        known = frame["smiles"].map(lambda text: Chem.MolFromSmiles(text) is not None)
+        known = frame["smiles"].map(lambda text: parse_molecule(text).mol is not None)
         frame = frame[known].reset_index(drop=True)
     if splits == "folds":
         groups = molecule_groups(table.mols, "scaffold")

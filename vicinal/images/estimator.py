@@ -420,7 +420,8 @@ class ImageEstimator(ImageModel):
             return ""
         if model.comparison is not None:
             outcome = f"{model.comparison}: {model.comparison.verdict}"
-            return f"fine-tuning on the validation split: {outcome}"
+            size = f"predicts {model.preprocessing.image_size} pixels"
+            return f"fine-tuning on the validation split: {outcome}; {size}"
         if model.fine_tuning_skipped:
             reason = model.fine_tuning_skipped
             return f"no fine-tuning: {reason}; the linear probe is the model"

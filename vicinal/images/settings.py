@@ -72,6 +72,11 @@ class ImageSettings(TrainingSettings):
     are scaled to 0..255; None: measured on the images. Images of 8 bits stay as they
     are"""
 
+    predict_size: Literal["auto", "train"] = "auto"
+    """with --weights: part of an image that the fine-tuned network predicts. train: the
+    centre, of the size that it was trained on; auto: the whole stored image, which
+    takes a third longer, if its validation loss is lower"""
+
     augment: Literal["auto", "none", "light", "photo"] = "auto"
     """data augmentation: light shifts, rotates and zooms; photo also crops, flips and
     changes colours; auto: photo for colour images of 64 pixels or more, else light"""

@@ -24,6 +24,7 @@ from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.molecules.baseline.cross_validation import cross_validate
 from vicinal.molecules.baseline.features import DescriptorSet
 from vicinal.molecules.baseline.model import Baseline, molecule_features
+from vicinal.molecules.baseline.planning import plan_baseline
 from vicinal.molecules.data.grouping import count_same_compounds
 from vicinal.molecules.data.molecule_table import MoleculeTable
 from vicinal.molecules.evaluation import Measured, score_of
@@ -76,6 +77,12 @@ def fit_baseline(
     own, targets = features.rows(rows).with_similarities(), data.targets[rows]
     columns, weights = target_columns(objective, targets), sample_weights(data)[rows]
     groups = molecule_groups([data.mols[k] for k in rows], settings.grouping)
+    plan = plan_baseline(~np.isnan(columns), settings.folds, limit_of(settings))
+    if plan.reduced:
+        data.notes.append(
+            f"the Gaussian process has {plan.support:,} support molecules to keep the "
+            "time limit; --minutes allows more"
+        )
     found = cross_validate(
         own,
         columns,
@@ -83,6 +90,7 @@ def fit_baseline(
         groups,
         weights,
         descriptors=descriptors,
+        support=plan.support,
         with_variance=regression,
     )
     scaling = fit_scaling(found.baseline.mean, columns)
@@ -90,7 +98,7 @@ def fit_baseline(
         objective, found.baseline.mean, columns, found.folds
     )
     smiles = np.array(data.smiles, dtype=object)
-    baseline = Baseline.fit(own, columns, weights).compact()
+    baseline = Baseline.fit(own, columns, weights, plan.support).compact()
     return FittedMoleculeModel(
         objective=objective,
         integer_classes=have_integer_classes(objective),
@@ -186,6 +194,24 @@ def split_molecules(
         return split(strata, groups, fractions=fractions, seed=own_seed)
 
     return complete_split(given, draw, val=0.0, test=test)
+
+
+def limit_of(settings: MoleculeSettings) -> float | None:
+    """Return the seconds that the run may take; None: no limit."""
+    minutes = settings.time_limit
+    return None if minutes is None else 60 * minutes
+
+
+def describe_time(data: MoleculeTable, settings: MoleculeSettings) -> list[str]:
+    """Return a line if the baseline alone will take longer than the time limit."""
+    limit = limit_of(settings)
+    plan = plan_baseline(~np.isnan(data.targets), settings.folds, limit)
+    if limit is None or plan.seconds <= limit:
+        return []
+    return [
+        f"the Gaussian process will take about {plan.seconds / 60:.0f} minutes, more "
+        f"than the time limit of {limit / 60:g}"
+    ]
 
 
 def check_times(data: MoleculeTable, settings: MoleculeSettings) -> None:

@@ -17,7 +17,7 @@ from vicinal.core.text import pluralize
 from vicinal.molecules.data.molecule_table import MoleculeTable
 from vicinal.molecules.data.summary import describe_molecules, molecule_counts
 from vicinal.molecules.estimators import MoleculeEstimator
-from vicinal.molecules.fitting import scores_by_split
+from vicinal.molecules.fitting import describe_time, scores_by_split
 from vicinal.molecules.objective import is_regression
 from vicinal.molecules.report.blocks import (
     distribution_blocks,
@@ -61,7 +61,8 @@ class MoleculeRun(TrainingRun):
         return "regression" if regression else "classification"
 
     def describe_data(self) -> list[str]:
-        return describe_molecules(self.data)
+        settings = self.estimator.validate_settings()
+        return [*describe_molecules(self.data), *describe_time(self.data, settings)]
 
     def data_statistics(self) -> dict[str, Any]:
         return molecule_counts(self.data)

@@ -3,9 +3,17 @@ rates per layer.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
+from torch import Tensor
+
+from vicinal.core.estimators.model_choice import calibrated_predictions
 from vicinal.errors import SettingError
+from vicinal.images.data.decoding.decode import Preprocessing
 from vicinal.images.networks.base import Network
+from vicinal.images.training.augment import PHOTO_SIZE
+from vicinal.images.training.fitted_model import FittedImageModel
 
 MIN_EPOCHS = 3
 """fewer epochs than this improve little on a fitted head"""
@@ -90,3 +98,44 @@ def unfreeze_epochs(network: Network, stages: int, epochs: int) -> dict[str, int
         stage = k * stages // len(blocks)
         unfreeze_at.update(dict.fromkeys(names, stage * epochs // stages))
     return unfreeze_at
+
+
+def whole_image(network: Network, preprocessing: Preprocessing) -> Preprocessing | None:
+    """Return the preprocessing that takes the stored image in place of its centre.
+
+    None where nothing is cut off, for small images, and for networks of one size.
+    """
+    side, stored = preprocessing.image_size, preprocessing.store_size
+    if not network.chain() or preprocessing.resize != "crop":
+        return None
+    if side < PHOTO_SIZE or stored <= side:
+        return None
+    return replace(preprocessing, image_size=stored)
+
+
+def choose_size(
+    model: FittedImageModel,
+    y: np.ndarray,
+    logits_of: Callable[[Preprocessing], Tensor],
+) -> Preprocessing:
+    """Return the preprocessing of the lower validation loss.
+
+    Random crops in training show an object larger than the centre crop of a test image
+    of the same size does. A network that averages its last feature map takes images of
+    any size, and often predicts larger ones better: H. Touvron et al.: Fixing the
+    Train-Test Resolution Discrepancy, NeurIPS 2019, https://arxiv.org/abs/1906.06423.
+
+    y: targets [N]. logits_of: logits [N, K] with a preprocessing. By the mean squared
+    error, or the Brier score, each at its own temperature.
+    """
+    trained = model.preprocessing
+    larger = whole_image(model.network, trained)
+    if larger is None:
+        return trained
+
+    def loss(preprocessing: Preprocessing) -> float:
+        objective = model.objective
+        predicted = calibrated_predictions(objective, logits_of(preprocessing), y)
+        return float(objective.distance(y, predicted).mean())
+
+    return min((trained, larger), key=loss)

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vicinal.core.compute.memory import free_device_memory
 from vicinal.core.compute.runtime import (
@@ -32,10 +32,7 @@ from vicinal.core.estimators.model_choice import (
 from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.evaluation.significance import PairedComparison
 from vicinal.core.objective import Objective
-from vicinal.core.training.trainer import (
-    Trainer,
-    loss_and_score,
-)
+from vicinal.core.training.trainer import Trainer, loss_and_score
 from vicinal.core.training.trainer_options import (
     Checkpointing,
     TrainerOptions,
@@ -45,13 +42,8 @@ from vicinal.core.training.trainer_options import (
 from vicinal.images.data.audit import ProgressCallback
 from vicinal.images.data.dataset import ImageDataset
 from vicinal.images.data.decoding.decode import Preprocessing
-from vicinal.images.inference.engines import (
-    MANY_IMAGES,
-    fastest_forward,
-)
-from vicinal.images.inference.extractor import (
-    FeatureExtractor,
-)
+from vicinal.images.inference.engines import MANY_IMAGES, fastest_forward
+from vicinal.images.inference.extractor import FeatureExtractor
 from vicinal.images.inference.out_of_distribution import OutlierDetector
 from vicinal.images.networks.base import Network
 from vicinal.images.settings import ImageSettings
@@ -61,13 +53,11 @@ from vicinal.images.training.cached_activations import (
     cache_activations,
 )
 from vicinal.images.training.fine_tuning import (
+    choose_size,
     freeze_blocks,
     lr_multipliers,
 )
-from vicinal.images.training.fitted_model import (
-    FittedImageModel,
-    fit_outlier_detector,
-)
+from vicinal.images.training.fitted_model import FittedImageModel, fit_outlier_detector
 from vicinal.images.training.frozen_features import extract_features
 from vicinal.images.training.initialization import Initialization
 from vicinal.images.training.linear_probe import (
@@ -386,13 +376,25 @@ class TrainingSession:
         """Keep the better of network and probe; calibrate it, fit the detector."""
         self._use_extractor(training=False)
         if self.is_transfer and self.model.history and len(self.val):
+            trained = self.model.preprocessing
+            if self.settings.predict_size == "auto":
+                size = choose_size(self.model, self.y_val, self._val_logits)
+                self._update(preprocessing=size)
+                self._use_extractor(training=False)
             self._update(comparison=self._compare_with_probe())
             if not self.model.is_fine_tuned:
                 self.model.network.load_state_dict(self.probe_weights)
+                self._update(preprocessing=trained)
                 self._use_extractor(training=False)
         if self.has_model:
             self._calibrate()
             self._fit_detector()
+
+    def _val_logits(self, preprocessing: Preprocessing) -> Tensor:
+        """Return the validation logits with a preprocessing, which is used from now."""
+        self._update(preprocessing=preprocessing)
+        self._use_extractor(training=False)
+        return self.extractor.dataset_logits(self.val)
 
     def best_model(self) -> FittedImageModel | None:
         """Return the model with its present weights; None if the probe is better."""
@@ -429,8 +431,7 @@ class TrainingSession:
 
     def _fit_detector(self) -> None:
         """Fit the outlier detector, by images that were held out."""
-        model, seed = self.model, self.random_state
-        rate = self.settings.false_alarm_rate
+        model, rate = self.model, self.settings.false_alarm_rate
         if not rate:
             return
         is_probe = model.linear_probe is not None and not model.is_fine_tuned
@@ -442,7 +443,7 @@ class TrainingSession:
                 self.val,
                 lambda images: self.extractor.dataset_features(images),
                 rate,
-                seed,
+                self.random_state,
             )
         if is_probe:
             self._probe_detector = detector

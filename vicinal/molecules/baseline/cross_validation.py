@@ -33,12 +33,13 @@ def cross_validate(
     weights: np.ndarray | None = None,
     *,
     descriptors: DescriptorSet,
+    support: int | None = None,
     with_variance: bool = True,
 ) -> CrossValidation:
     """Return predictions for each molecule by a fit to the other folds.
 
     columns: targets [N, C], NaN where there is none. weights: [N], as for
-    `Baseline.fit`.
+    `Baseline.fit`. support: molecules of each process, as `most` there.
     """
     mean, variance = np.full(columns.shape, np.nan), np.full(columns.shape, np.nan)
     references = np.full((len(REFERENCES), *columns.shape), np.nan)
@@ -46,7 +47,7 @@ def cross_validate(
         own, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         training, held_out = features.rows(others), features.rows(own)
         w = None if weights is None else weights[others]
-        fitted = Baseline.fit(training, columns[others], w)
+        fitted = Baseline.fit(training, columns[others], w, support)
         mean[own], variance[own] = fitted.predict(held_out, with_variance=with_variance)
         references[:, own] = predict_by_references(
             training, columns[others], held_out, descriptors

@@ -22,7 +22,7 @@ MAX_EVIDENCE = 2000
 MAX_COARSE = 700
 """molecules by which the decade of the noise is chosen"""
 
-NOISE_ACCURACY = 0.01
+NOISE_ACCURACY = 0.03
 """of the decimal logarithm"""
 
 ROWS_PER_BLOCK = 4096

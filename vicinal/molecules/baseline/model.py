@@ -141,13 +141,15 @@ class Baseline:
         features: MoleculeFeatures,
         targets: np.ndarray,
         weights: np.ndarray | None = None,
+        most: int | None = None,
         seed: int = 0,
     ) -> "Baseline":
         """Fit each target to the molecules that have it.
 
         features: of N molecules. targets: [N, C], NaN where there is none. weights: [N]
-        of a measurement, such as its replicates; 0: it is not used. seed: of the choice
-        of support molecules, where there are more than MAX_MOLECULES.
+        of a measurement, such as its replicates; 0: it is not used. most: support
+        molecules; None: all, or MAX_SUPPORT of more than MAX_MOLECULES. seed: of their
+        choice.
         """
         n = len(features)
         w = np.ones(n) if weights is None else weights / weights.mean()
@@ -155,7 +157,7 @@ class Baseline:
         scaler = Scaler.fit(features.descriptors)
         scaled = replace(features, descriptors=scaler(features.descriptors))
         kernel = MolecularKernel(median_width(scaled.descriptors))
-        support = choose_support(known, seed)
+        support = choose_support(known, most, seed)
         chosen = scaled.rows(support)
         cross = covariance_in_blocks(kernel, scaled, chosen)
         fitted = [
@@ -245,21 +247,24 @@ class Baseline:
         return known
 
 
-def choose_support(known: np.ndarray, seed: int) -> np.ndarray:
+def choose_support(known: np.ndarray, most: int | None, seed: int) -> np.ndarray:
     """Return the rows [S] of the support molecules: all, or a sample of many.
 
-    known: [N, C] which molecules have each target. The sample has an equal share of
-    the molecules of each target, as far as there are as many.
+    known: [N, C] which molecules have each target. most: None: as of `Baseline.fit`.
+    The sample has an equal share of the molecules of each target, as far as there are
+    as many.
     """
     n, columns = known.shape
-    if n <= MAX_MOLECULES:
+    if most is None:
+        most = n if n <= MAX_MOLECULES else MAX_SUPPORT
+    if n <= most:
         return np.arange(n)
     order = np.random.default_rng(seed).permutation(n)
-    share = MAX_SUPPORT // max(columns, 1)
+    share = most // max(columns, 1)
     chosen = [order[known[order, column]][:share] for column in range(columns)]
     first = np.unique(np.concatenate(chosen))
     others = order[~np.isin(order, first)]
-    return np.sort(np.concatenate([first, others[: MAX_SUPPORT - len(first)]]))
+    return np.sort(np.concatenate([first, others[: most - len(first)]]))
 
 
 def covariance_in_blocks(
