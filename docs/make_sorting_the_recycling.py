@@ -8,8 +8,6 @@ Existing runs can be given, so that they are not repeated.
 """
 
 import argparse
-import contextlib
-import io
 import json
 import tempfile
 from pathlib import Path
@@ -19,8 +17,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Template
 from matplotlib.figure import Figure
-
-from vicinal.cli.app import main as vicinal
+from page_commands import format_percentage, run_command
 
 HERE = Path(__file__).parent
 PAGE = HERE / "sorting-the-recycling.md"
@@ -28,20 +25,6 @@ TEMPLATE = HERE / "sorting-the-recycling.md.jinja"
 CONFUSION_PLOT = HERE / "images" / "recycling-confusion.png"
 TIME_PLOT = HERE / "images" / "recycling-time.png"
 BLUE, GREY = "#2563a8", "#8a8f98"
-
-
-def run_command(*words: str) -> dict[str, Any]:
-    """Run a command with --json and return its output."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        assert vicinal([*words, "--json"]) == 0
-    return json.loads(out.getvalue())
-
-
-def format_score(score: dict[str, Any]) -> str:
-    """Return a score in percent with its interval."""
-    value, low, high = (100 * score[k] for k in ("value", "low", "high"))
-    return f"{value:.1f} % [{low:.1f}, {high:.1f}] (n = {score['n']:,})"
 
 
 def plot_confusion(metrics: dict[str, Any], path: Path) -> None:
@@ -116,7 +99,7 @@ def template_values(
         "tuned": tuned,
         "scratch": tuned["scratch_comparison"][0],
         "probe": tuned["scratch_comparison"][1],
-        "format_score": format_score,
+        "format_score": format_percentage,
         "errors": most_frequent_errors(tuned),
         "weakest": min(tuned["classes"], key=lambda row: row["recall"]),
         "issues": label_errors.head(8).to_dict("records"),

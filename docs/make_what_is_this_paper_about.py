@@ -8,18 +8,14 @@ predicted later as a new node.
 
 import argparse
 import contextlib
-import io
-import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from jinja2 import Template
+from page_commands import format_percentage, printed_by, run_command
 from scipy.sparse import csr_matrix
-
-from vicinal.cli.app import main as vicinal
 
 HERE = Path(__file__).parent
 PAGE = HERE / "what-is-this-paper-about.md"
@@ -58,25 +54,6 @@ def read_tables(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     ends = nodes["id"].to_numpy()[arrays["edges"]]
     edges = pd.DataFrame({"source": ends[:, 0], "target": ends[:, 1]})
     return pd.concat([nodes, columns], axis=1), edges
-
-
-def run_command(*words: str) -> dict[str, Any]:
-    """Run a command with --json and return its output."""
-    return json.loads(printed_by(*words, "--json"))
-
-
-def printed_by(*words: str) -> str:
-    """Run a command and return what it prints."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        assert vicinal([*words]) == 0
-    return out.getvalue().rstrip()
-
-
-def format_score(score: dict[str, Any]) -> str:
-    """Return a score in percent with its interval."""
-    value, low, high = (100 * score[k] for k in ("value", "low", "high"))
-    return f"{value:.1f} % [{low:.1f}, {high:.1f}] (n = {score['n']:,})"
 
 
 def choose_new_paper(nodes: pd.DataFrame, edges: pd.DataFrame) -> str:
@@ -129,7 +106,7 @@ def render_page(nodes: pd.DataFrame, edges: pd.DataFrame, paper: str) -> str:
         gcn_prediction=run_command("predict", "gcn", *new)["predictions"][0],
         explained=explained,
         max_error=tree["max_error"],
-        format_score=format_score,
+        format_score=format_percentage,
     )
 
 

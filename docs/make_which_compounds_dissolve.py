@@ -4,9 +4,6 @@ python docs/make_which_compounds_dissolve.py ESOL.csv
 """
 
 import argparse
-import contextlib
-import io
-import json
 import os
 import re
 import shutil
@@ -15,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Template
-
-from vicinal.cli.app import main as vicinal
+from page_commands import printed_by, run_command
 
 HERE = Path(__file__).parent.resolve()
 PAGE = HERE / "which-compounds-dissolve.md"
@@ -30,19 +26,6 @@ SPLITS = {
 }
 MOLECULES = ("CC(=O)Oc1ccccc1C(=O)O", "CCCCCCCCCCCCCCCC", "[Pt](Cl)(Cl)(N)N")
 EXPLAINED = "CCCCCCCCCCO"
-
-
-def run_command(*words: str) -> dict[str, Any]:
-    """Run a command with --json and return its output."""
-    return json.loads(printed_by(*words, "--json"))
-
-
-def printed_by(*words: str) -> str:
-    """Run a command and return what it prints."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        assert vicinal([*words]) == 0
-    return out.getvalue().rstrip()
 
 
 def format_number(score: dict[str, Any]) -> str:

@@ -273,3 +273,35 @@ def test_classes_of_other_data_are_matched_by_name():
     found = model.evaluate(SMILES, ["a", *y[1:]])  # a is the first class of these data
     assert found.score.n == N - 1 and found.scores[-1].value > 0.9
     assert any("unknown classes left out: a" in note for note in found.notes)
+
+
+def test_identifiers_and_targets_are_in_the_results(tmp_path, capsys):
+    """Those of the training data, in predictions.csv and on the terminal."""
+    split = ["test" if k % 6 == 0 else "train" for k in range(N)]
+    ids = [f"CPD-{k}" for k in range(N)]
+    other = [2 * v + (k % 3) for k, v in enumerate(LENGTHS)]
+    data = write(
+        tmp_path / "data.csv", compound_id=ids, a=LENGTHS, b=other, split=split
+    )
+    out = tmp_path / "run"
+    words = ["train", data, "--out", str(out), *QUICK, "--target-columns", "a", "b"]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "by target, in the cross-validation:" in printed
+    assert "  a: rmse" in printed and f"on {N - N // 6:,} molecules" in printed
+    frame = pd.read_csv(out / "predictions.csv")
+    assert dict(zip(frame["smiles"], frame["id"], strict=True)) == dict(
+        zip(SMILES, ids, strict=True)
+    )
+    assert set(frame["id"][frame["split"] == "test"]) == set(ids[::6])
+
+
+def test_what_the_data_say_about_the_error_and_the_scale_is_noted():
+    y = [10.0 ** (k % 7) for k in range(N)]
+    model = MoleculeRegressor(**FAST).fit([*SMILES, SMILES[0]], [*y, 3.0])
+    notes = model.data_.notes
+    assert any("spans 6.0 decades: its logarithm" in note for note in notes)
+    expected = np.std([1.0, 3.0], ddof=1)
+    assert any(f"(standard deviation {expected:.3g}, which" in note for note in notes)
+    plain = MoleculeRegressor(**FAST).fit(SMILES, LENGTHS).data_.notes
+    assert not any("decades" in note for note in plain)

@@ -21,7 +21,7 @@ from vicinal.molecules.data.summary import describe_molecules
 from vicinal.molecules.estimators import MoleculeRegressor
 from vicinal.molecules.fitting import scores_by_split
 from vicinal.molecules.report.held_out import (
-    error_by_deviation,
+    error_by_expectation,
     held_out,
     interval_coverage,
 )
@@ -97,7 +97,7 @@ def evaluate_splits(model: MoleculeRegressor, console: Console) -> dict[str, Any
 def show_intervals(model: MoleculeRegressor, console: Console) -> None:
     """Show what the prediction intervals contain, and what they are good for."""
     found, coverage = held_out(model.model_, 0), model.settings_.coverage
-    halves = error_by_deviation(found)
+    halves = error_by_expectation(found)
     console.print(
         f"\n{format_percent(coverage)} intervals contain "
         f"{format_percent(interval_coverage(found, coverage))} of the held-out values. "

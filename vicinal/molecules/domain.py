@@ -104,7 +104,7 @@ class PageOption:
     """Where a page or a drawing goes."""
 
     output: str | None = flag("FILE.svg")
-    """write a page or a drawing here (.html or .svg)"""
+    """write a page or a drawing here (.html, .svg or .png)"""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ MOLECULES = Domain(
         "evaluate": Command(EvaluateMolecules, f"{COMMANDS}:evaluate"),
         "predict": Command(PredictMolecules, f"{COMMANDS}:predict"),
         "explain": Command(
-            ExplainMolecule, f"{COMMANDS}:explain", plots=(".html", ".svg")
+            ExplainMolecule, f"{COMMANDS}:explain", plots=(".html", ".svg", ".png")
         ),
         "inspect": Command(InspectMolecule, f"{COMMANDS}:inspect"),
     },

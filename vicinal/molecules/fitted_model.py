@@ -28,11 +28,19 @@ from vicinal.core.storage.schema import (
 )
 from vicinal.molecules.baseline.conformal import conformal_factor
 from vicinal.molecules.baseline.cross_validation import CrossValidation
+from vicinal.molecules.baseline.error_scale import (
+    ErrorScale,
+    cross_fitted_scales,
+    scales_to_arrays,
+)
 from vicinal.molecules.baseline.features import DescriptorSet, descriptor_names
 from vicinal.molecules.baseline.files import (
     BASELINE,
     baseline_to_files,
+    from_tensor,
     restore_baseline,
+    restore_scales,
+    to_tensor,
 )
 from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures, Predictions
 from vicinal.molecules.baseline.references import REFERENCES
@@ -115,6 +123,14 @@ class FittedMoleculeModel(FittedModel):
     fold_predictions: np.ndarray
     """[N, C] what the whole model predicts for each molecule from the other folds"""
 
+    fold_scales: np.ndarray
+    """[N, C] sizes of the errors of these that are expected from the errors of other
+    folds; 0 for classes"""
+
+    error_scales: tuple[ErrorScale | None, ...] = ()
+    """[C] sizes of errors for new molecules; None: the deviation of the process. Empty
+    for classes"""
+
     smiles: np.ndarray
     """[N] of the training molecules, as they were given"""
 
@@ -148,11 +164,39 @@ class FittedMoleculeModel(FittedModel):
         least = [_quantile(column[~np.isnan(column)], 0.05) for column in known.T]
         return np.sqrt(np.maximum(variance, np.maximum(least, SMALLEST_VARIANCE)))
 
+    def fit_error_scales(self, x: np.ndarray) -> dict[str, Any]:
+        """Return the fields of the expected errors, of the present fold predictions.
+
+        x: [N, D] scaled descriptors of the training molecules.
+        """
+        if not is_regression(self.objective):
+            return {"fold_scales": np.zeros_like(self.fold_predictions)}
+        errors = np.abs(self.columns - self.fold_predictions)
+        deviations = self.deviations(self.cross_validation.baseline.variance)
+        folds = self.cross_validation.folds
+        found = [
+            cross_fitted_scales(e, d, x, folds)
+            for e, d in zip(errors.T, deviations.T, strict=True)
+        ]
+        return {
+            "fold_scales": np.stack([scales for scales, _ in found], axis=1),
+            "error_scales": tuple(fitted for _, fitted in found),
+        }
+
+    def expected_errors(self, variance: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the expected sizes of errors [M, C] for new molecules.
+
+        variance: [M, C] of the process. x: [M, D] scaled descriptors.
+        """
+        deviations = self.deviations(variance)
+        columns = zip(self.error_scales, deviations.T, strict=True)
+        found = [d if scale is None else scale(d, x) for scale, d in columns]
+        return np.stack(found, axis=1)
+
     @property
     def conformal_scores(self) -> np.ndarray:
-        """Return errors over predicted deviations [N, C] in the cross-validation."""
-        found = self.cross_validation.baseline.variance
-        return np.abs(self.columns - self.fold_predictions) / self.deviations(found)
+        """Return errors over their expected sizes [N, C] in the cross-validation."""
+        return np.abs(self.columns - self.fold_predictions) / self.fold_scales
 
     def half_widths_known(self, coverage: float) -> list[bool]:
         """Return whether each number [T] has intervals; nothing for classes."""
@@ -161,15 +205,15 @@ class FittedMoleculeModel(FittedModel):
         scores = self.conformal_scores.T
         return [bool(np.isfinite(conformal_factor(k, coverage))) for k in scores]
 
-    def half_widths(self, variance: np.ndarray, coverage: float) -> np.ndarray:
+    def half_widths(self, scales: np.ndarray, coverage: float) -> np.ndarray:
         """Return half the widths [M, C] of intervals with this coverage.
 
-        NaN where there are too few errors for it.
+        scales: expected sizes of errors [M, C]. NaN where there are too few errors.
         """
         scores = self.conformal_scores.T
         factors = np.array([conformal_factor(column, coverage) for column in scores])
         factors[~np.isfinite(factors)] = np.nan
-        return factors * self.deviations(variance)
+        return factors * scales
 
     def to_files(self) -> tuple[dict[str, Any], Tensors]:
         """Return what model.json and model.safetensors hold."""
@@ -197,10 +241,13 @@ class FittedMoleculeModel(FittedModel):
             "fold_variances": found.baseline.variance,
             "fold_references": found.references,
             "fold_predictions": self.fold_predictions,
+            "fold_scales": self.fold_scales,
             "mean_atom": self.mean_atom,
             "test.targets": test.targets,
         }
-        tensors |= {k: _to_tensor(array) for k, array in arrays.items()}
+        width = len(self.baseline.scaler.center) + 1
+        arrays |= scales_to_arrays(self.error_scales, width)
+        tensors |= {k: to_tensor(array) for k, array in arrays.items()}
         tensors |= {
             "train.smiles": encode_names(self.smiles),
             "test.smiles": encode_names(test.smiles),
@@ -241,9 +288,13 @@ class FittedMoleculeModel(FittedModel):
                 f"there must be {num_columns} processes and {expected} scalings. Got "
                 f"{baseline.num_columns} and {len(scaling)}"
             )
-        targets, test_targets, found, predicted = _restore_arrays(
+        targets, test_targets, found, predicted, scales = _restore_arrays(
             tensors, len(names), num_columns
         )
+        num_scales = num_columns if is_regression(objective) else 0
+        error_scales = restore_scales(tensors, num_scales, baseline)
+        if num_scales and not (scales[~np.isnan(scales)] > 0).all():
+            raise ValueError("fold_scales must be above 0")
         smiles = _restore_smiles("train", tensors, len(targets))
         _check_classes(classes, targets, test_targets)
         check_rows("baseline.rows", baseline.rows, len(smiles))
@@ -262,6 +313,8 @@ class FittedMoleculeModel(FittedModel):
             networks=_restore_networks(description, tensors, baseline, objective),
             network_weight=description["network_weight"],
             fold_predictions=predicted,
+            fold_scales=scales,
+            error_scales=error_scales,
             mean_atom=tensors["mean_atom"].numpy(),
             test=TestMolecules(
                 _restore_smiles("test", tensors, len(test_targets)), test_targets
@@ -278,30 +331,13 @@ def _quantile(values: np.ndarray, q: float) -> float:
     return float(np.quantile(values, q)) if len(values) else 0.0
 
 
-def _to_tensor(array: np.ndarray) -> torch.Tensor:
-    """Return an array as a tensor in which a large number stands for NaN.
-
-    A model file holds finite numbers only.
-    """
-    if array.dtype.kind == "f":
-        array = np.where(np.isnan(array), MISSING, array)
-    return torch.from_numpy(np.ascontiguousarray(array))
-
-
-MISSING = 1e300
-"""stands for NaN in a model file"""
-
-
-def _from_tensor(tensor: torch.Tensor) -> np.ndarray:
-    """Return the array that `_to_tensor` made a tensor of."""
-    array = tensor.numpy()
-    return np.where(array == MISSING, np.nan, array)
-
-
 def _restore_arrays(
     tensors: Tensors, num_targets: int, num_columns: int
-) -> tuple[np.ndarray, np.ndarray, CrossValidation, np.ndarray]:
-    """Return the targets, those of the test split, and the cross-validation."""
+) -> tuple[np.ndarray, np.ndarray, CrossValidation, np.ndarray, np.ndarray]:
+    """Return the targets, those of the test split, and the cross-validation.
+
+    Also the predictions by other folds, and the expected sizes of their errors.
+    """
     double, whole = (torch.float64,), (torch.int64,)
     expected = {
         "train.targets": TensorOf(double, ("molecules", num_targets)),
@@ -311,17 +347,18 @@ def _restore_arrays(
         "fold_means": TensorOf(double, ("molecules", num_columns)),
         "fold_variances": TensorOf(double, ("molecules", num_columns)),
         "fold_predictions": TensorOf(double, ("molecules", num_columns)),
+        "fold_scales": TensorOf(double, ("molecules", num_columns)),
         "mean_atom": TensorOf(double, (len(ATOM_FEATURES),)),
         "fold_references": TensorOf(
             double, (len(REFERENCES), "molecules", num_columns)
         ),
     }
     check_tensors(tensors, expected)
-    train, test, means, variances, references, predicted = (
-        _from_tensor(tensors[name])
+    train, test, means, variances, references, predicted, scales = (
+        from_tensor(tensors[name])
         for name in (
             *("train.targets", "test.targets", "fold_means", "fold_variances"),
-            *("fold_references", "fold_predictions"),
+            *("fold_references", "fold_predictions", "fold_scales"),
         )
     )
     if (variances < 0).any():
@@ -330,7 +367,7 @@ def _restore_arrays(
     check_rows("folds", folds, len(folds))
     check_rows("groups", groups, len(groups))
     found = CrossValidation(folds, groups, Predictions(means, variances), references)
-    return train, test, found, predicted
+    return train, test, found, predicted, scales
 
 
 def _restore_networks(

@@ -71,7 +71,7 @@ def fit_baseline(
     objective = make_objective(replace(data, targets=data.targets[rows]))
     regression = is_regression(objective)
     check_names(objective)
-    data.notes.extend(note_splits(data, rows, test, settings))
+    data.notes.extend([*note_splits(data, rows, test, settings), *note_scales(data)])
     descriptors = choose_descriptors(data.mols, settings.descriptors)
     features = molecule_features(data.mols, descriptors)
     own, targets = features.rows(rows).with_similarities(), data.targets[rows]
@@ -99,7 +99,7 @@ def fit_baseline(
     )
     smiles = np.array(data.smiles, dtype=object)
     baseline = Baseline.fit(own, columns, weights, plan.support).compact()
-    return FittedMoleculeModel(
+    model = FittedMoleculeModel(
         objective=objective,
         integer_classes=have_integer_classes(objective),
         quarantine=list(data.quarantined),
@@ -112,6 +112,7 @@ def fit_baseline(
         targets=targets,
         cross_validation=found,
         fold_predictions=predicted,
+        fold_scales=np.zeros_like(predicted),
         outside=least_similarity(baseline.support.counts),
         mean_atom=np.zeros(len(ATOM_FEATURES)),
         test=TestMolecules(smiles[test], data.targets[test]),
@@ -119,11 +120,13 @@ def fit_baseline(
         features=features,
         split=parts,
     )
+    scales = model.fit_error_scales(baseline.scaler(own.descriptors))
+    return replace(model, **scales)
 
 
 RESERVED = frozenset(
     (
-        *("smiles", "line", "split", "fold", "replicates", "reason"),
+        *("id", "smiles", "line", "split", "fold", "replicates", "reason"),
         *("nearest", "similarity", "unlike_training"),
     )
 )
@@ -169,6 +172,26 @@ def note_splits(
             f"{pluralize(both, 'test molecule')} are stereoisomers, tautomers or "
             "charge states of training molecules: the score may be too high"
         )
+    return notes
+
+
+MANY_DECADES = 3.0
+"""decades of a positive number from which on its logarithm is suggested"""
+
+
+def note_scales(data: MoleculeTable) -> list[str]:
+    """Return notes on positive numbers of many orders of magnitude."""
+    notes = []
+    for name, y in zip(data.target_names, data.targets.T, strict=True):
+        known = y[~np.isnan(y)]
+        if data.classes or not len(known) or known.min() <= 0:
+            continue
+        decades = float(np.log10(known.max() / known.min()))
+        if decades >= MANY_DECADES:
+            notes.append(
+                f"{name} spans {decades:.1f} decades: its logarithm (as pIC50 of an "
+                "IC50) is usually the better target"
+            )
     return notes
 
 

@@ -20,6 +20,7 @@ from vicinal.molecules.estimators import MoleculeEstimator
 from vicinal.molecules.fitting import describe_time, scores_by_split
 from vicinal.molecules.objective import is_regression
 from vicinal.molecules.report.blocks import (
+    cross_validated_targets,
     distribution_blocks,
     error_blocks,
     fragment_blocks,
@@ -127,7 +128,20 @@ class MoleculeRun(TrainingRun):
             parts.append(self.evaluation.predictions.assign(split=TEST, fold=""))
         whole = pd.concat(parts, ignore_index=True)
         whole.insert(1, "split", whole.pop("split"))
+        if self.data.ids is not None:
+            order = [np.flatnonzero(self.estimator.split_ == k) for k in (TRAIN, TEST)]
+            rows = np.concatenate(order[: len(parts)]).tolist()
+            whole.insert(0, "id", [self.data.ids[row] for row in rows])
         return whole
+
+    def evaluate(self) -> Iterator[str]:
+        """Evaluate the final model; of several targets, each as well."""
+        yield from super().evaluate()
+        model = self.estimator.model_
+        if len(model.target_names) > 1:
+            yield "by target, in the cross-validation:"
+            for name, count, score in cross_validated_targets(model):
+                yield f"  {name}: {score.metric} {score} on {count:,} molecules"
 
     def class_names(self) -> list[str]:
         return list(self.estimator.objective_.classes)
@@ -168,6 +182,7 @@ class MoleculeRun(TrainingRun):
             "suspected_label_errors": [
                 {
                     "smiles": data.smiles[rows[label.row]],
+                    "id": None if data.ids is None else data.ids[rows[label.row]],
                     "line": int(data.lines[rows[label.row]]),
                     **label._asdict(),
                     "nearest": data.smiles[rows[label.nearest]],

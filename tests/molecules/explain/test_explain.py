@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from rdkit import Chem
 
 from vicinal.errors import ClassError, DataError, SettingError
@@ -11,7 +12,7 @@ from vicinal.molecules.estimators import MoleculeClassifier, MoleculeRegressor
 from vicinal.molecules.explain.alerts import alert_atoms, find_alerts
 from vicinal.molecules.explain.explanation import correlation_test
 from vicinal.molecules.explain.integrated_gradients import attribute
-from vicinal.molecules.explain.page import explanation_page
+from vicinal.molecules.explain.page import explanation_page, to_finding
 from vicinal.molecules.explain.substructures import (
     counts_without,
     spread_over_atoms,
@@ -159,6 +160,15 @@ def test_alerts_have_the_atoms_of_the_catalogue():
     shares = np.zeros(nitro.GetNumAtoms())
     shares[list(atoms)] = 1
     assert any(alert.auroc == 1 for alert in find_alerts(nitro, shares))
+
+
+def test_a_drawing_can_be_a_png(regressor, tmp_path):
+    path = tmp_path / "molecule.png"
+    to_finding(regressor.explain("CCCCN")).save_plot(path)
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    assert pixels.shape == (900, 1260, 3)
+    assert (pixels[0, 0] == 255).all() and (pixels < 200).any()
 
 
 def test_a_page_shows_the_drawing_and_the_terms(regressor):

@@ -32,6 +32,9 @@ class Finding:
     svg: Callable[[], str] | None = None
     """make a drawing as SVG; None: it is the plot"""
 
+    png: Callable[[], bytes] | None = None
+    """make a drawing as PNG; None: it is the plot"""
+
     plot_name: str = ""
     """file name of the plot that is written without --output; "": none is"""
 
@@ -41,6 +44,8 @@ class Finding:
             write_text(path, self.html())
         elif path.suffix.lower() == ".svg" and self.svg is not None:
             write_text(path, self.svg())
+        elif path.suffix.lower() == ".png" and self.png is not None:
+            path.write_bytes(self.png())
         elif path.suffix.lower() in PLOTS and self.draw is not None:
             save_figure(self.draw(), path)
         else:

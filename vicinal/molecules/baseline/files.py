@@ -8,6 +8,7 @@ import torch
 from vicinal.core.estimators.model_files import TensorOf, check_rows, check_tensors
 from vicinal.core.storage.checkpoint import Tensors
 from vicinal.core.storage.schema import Integer, ListOf, Number, Object
+from vicinal.molecules.baseline.error_scale import ErrorScale, scales_from_arrays
 from vicinal.molecules.baseline.features import NUM_BITS, Scaler
 from vicinal.molecules.baseline.gaussian_process import GaussianProcess, MolecularKernel
 from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures
@@ -145,3 +146,40 @@ def _restore_information(own: Tensors, known: np.ndarray) -> tuple[np.ndarray, .
     }
     check_tensors(own, expected)
     return tuple(own[name].numpy() for name in expected)
+
+
+def to_tensor(array: np.ndarray) -> torch.Tensor:
+    """Return an array as a tensor in which a large number stands for NaN.
+
+    A model file holds finite numbers only.
+    """
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), MISSING, array)
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+MISSING = 1e300
+"""stands for NaN in a model file"""
+
+
+def from_tensor(tensor: torch.Tensor) -> np.ndarray:
+    """Return the array that `to_tensor` made a tensor of."""
+    array = tensor.numpy()
+    return np.where(array == MISSING, np.nan, array)
+
+
+def restore_scales(
+    tensors: Tensors, count: int, baseline: Baseline
+) -> tuple[ErrorScale | None, ...]:
+    """Return the scales of the errors of C columns; ValueError if they are damaged."""
+    if not count:
+        return ()
+    width = len(baseline.scaler.center) + 1
+    double = (torch.float64,)
+    expected = {
+        "error_scales.weights": TensorOf(double, (count, width)),
+        "error_scales.limits": TensorOf(double, (count, 3)),
+    }
+    check_tensors(tensors, expected)
+    weights, limits = (from_tensor(tensors[name]) for name in expected)
+    return scales_from_arrays(weights, limits)

@@ -255,16 +255,15 @@ def choose_support(known: np.ndarray, most: int | None, seed: int) -> np.ndarray
     as many.
     """
     n, columns = known.shape
-    if most is None:
-        most = n if n <= MAX_MOLECULES else MAX_SUPPORT
-    if n <= most:
+    size = most or (n if n <= MAX_MOLECULES else MAX_SUPPORT)
+    if n <= size:
         return np.arange(n)
     order = np.random.default_rng(seed).permutation(n)
-    share = most // max(columns, 1)
+    share = size // max(columns, 1)
     chosen = [order[known[order, column]][:share] for column in range(columns)]
     first = np.unique(np.concatenate(chosen))
     others = order[~np.isin(order, first)]
-    return np.sort(np.concatenate([first, others[: most - len(first)]]))
+    return np.sort(np.concatenate([first, others[: size - len(first)]]))
 
 
 def covariance_in_blocks(

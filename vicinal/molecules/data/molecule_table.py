@@ -42,6 +42,9 @@ class MoleculeTable:
     split: np.ndarray | None = None
     """[N] train, val or test, as the user gave it"""
 
+    ids: list[str] | None = None
+    """[N] cells of a column of identifiers; of replicates the first"""
+
     times: np.ndarray | None = None
     """[N] when each was measured; of replicates the first"""
 

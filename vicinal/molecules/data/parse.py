@@ -239,20 +239,20 @@ def _describe_problem(mol: Any, problem: Any) -> str:
     kind = problem.GetType()
     if kind == "AtomValenceException":
         atom = mol.GetAtomWithIdx(problem.GetAtomIdx())
-        where = f"{atom.GetSymbol()}, number {atom.GetIdx() + 1}"
-        return f"impossible: atom {where}, has too many bonds"
+        where = f"{atom.GetIdx()} ({atom.GetSymbol()}, counted from 0)"
+        return f"impossible: atom {where} has too many bonds"
     if kind == "KekulizeException":
         atoms = [mol.GetAtomWithIdx(k) for k in problem.GetAtomIndices()]
-        where = ", ".join(f"{a.GetSymbol()} {a.GetIdx() + 1}" for a in atoms[:6])
+        where = ", ".join(f"{a.GetSymbol()} {a.GetIdx()}" for a in atoms[:6])
         hydrogen = any(a.GetAtomicNum() == 7 for a in atoms)
         hint = "; a nitrogen may lack its hydrogen ([nH])" if hydrogen else ""
         return (
             "impossible: no single and double bonds fit the aromatic atoms "
-            f"({where}){hint}"
+            f"({where}, counted from 0){hint}"
         )
     if kind == "AtomKekulizeException":
-        number = problem.GetAtomIdx() + 1
-        return f"impossible: atom {number} is aromatic outside a ring"
+        number = problem.GetAtomIdx()
+        return f"impossible: atom {number}, counted from 0, is aromatic outside a ring"
     return f"impossible: {problem.Message()}"
 
 

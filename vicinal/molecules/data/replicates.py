@@ -85,6 +85,7 @@ def merge_replicates(
         deviations=np.array(deviations).reshape(shape),
         weights=None if weights is None else np.array([weights[m].sum() for m in kept]),
         split=None if splits is None else np.array([splits[m[0]] for m in kept]),
+        ids=None if reader.id_column is None else [reader.id(row) for row in first],
         times=None
         if rows.times is None
         else np.array([rows.times[m].min() for m in kept]),
@@ -108,16 +109,37 @@ def _note_replicates(
         ]
         changed = sum(len(kind) > 1 for kind in kinds)
         forms = f" ({changed:,} of them in forms of other salts or isotopes)"
+        how = "equal" if are_classes else f"averaged{_spread(rows.targets, several)}"
         notes.append(
             f"{sum(map(len, several)):,} rows are replicates of "
             f"{pluralize(len(several), 'structure')}{forms if changed else ''}: "
-            f"merged, {'equal' if are_classes else 'averaged'}"
+            f"merged, {how}"
         )
     splits_of = Counter(smiles for smiles, _ in groups)
     repeated = sum(count > 1 for count in splits_of.values())
     if repeated:
         notes.append(f"{pluralize(repeated, 'structure')} in more than one split")
     return notes
+
+
+def _spread(targets: np.ndarray, several: list[list[int]]) -> str:
+    """Return the pooled standard deviation of replicates as text, of each target."""
+    squares, degrees = np.zeros(targets.shape[1]), np.zeros(targets.shape[1])
+    for members in several:
+        values = targets[members]
+        known = ~np.isnan(values)
+        own = known.any(axis=0)
+        squares[own] += np.nanvar(values[:, own], axis=0) * known[:, own].sum(axis=0)
+        degrees += np.maximum(known.sum(axis=0) - 1, 0)
+    if not (degrees > 0).any():
+        return ""
+    found = np.sqrt(squares[degrees > 0] / degrees[degrees > 0])
+    shown = ", ".join(f"{value:.3g}" for value in found[:MAX_SPREADS])
+    return f" (standard deviation {shown}, which no model can predict)"
+
+
+MAX_SPREADS = 5
+"""targets whose deviation is shown"""
 
 
 def _differ(values: np.ndarray) -> np.ndarray:

@@ -26,11 +26,22 @@ def draw_molecule(
     numbers: bool = False,
 ) -> str:
     """Return a drawing as SVG. colors: of atoms. numbers: whether atoms have theirs."""
+    drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
+    drawer.drawOptions().clearBackground = False
+    _draw(drawer, mol, colors, numbers)
+    return drawer.GetDrawingText()
+
+
+def _draw(
+    drawer: Any,
+    mol: Any,
+    colors: dict[int, tuple[float, float, float]] | None,
+    numbers: bool,
+) -> None:
+    """Draw a molecule with a drawer of RDKit."""
     own = Chem.Mol(mol)
     rdDepictor.Compute2DCoords(own)
-    drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
     options: Any = drawer.drawOptions()
-    options.clearBackground = False
     options.addAtomIndices = numbers
     options.fillHighlights = True
     colors = colors or {}
@@ -50,7 +61,6 @@ def draw_molecule(
         highlightBondColors=bond_colors,
     )
     drawer.FinishDrawing()
-    return drawer.GetDrawingText()
 
 
 def _middle(bond: Any, colors: dict[int, Any]) -> tuple[float, float, float]:
@@ -78,6 +88,15 @@ def draw_attribution(
     """Return a drawing with each atom coloured by its share [A]."""
     colors = share_colors(shares)
     return draw_molecule(mol, colors, width=width, height=height, numbers=True)
+
+
+def png_of_attribution(
+    mol: Any, shares: np.ndarray, width: int = 1260, height: int = 900
+) -> bytes:
+    """Return the drawing of `draw_attribution` as PNG, on white."""
+    drawer = rdMolDraw2D.MolDraw2DCairo(width, height)
+    _draw(drawer, mol, share_colors(shares), numbers=True)
+    return drawer.GetDrawingText()
 
 
 def draw_grid(

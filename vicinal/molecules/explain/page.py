@@ -17,6 +17,7 @@ from vicinal.molecules.explain.drawing import (
     COLOR_LEGEND,
     draw_attribution,
     draw_molecule,
+    png_of_attribution,
 )
 from vicinal.molecules.explain.explanation import MoleculeExplanation
 
@@ -28,6 +29,7 @@ def to_finding(found: MoleculeExplanation) -> Finding:
         found.to_dict(),
         html=lambda: explanation_page(found),
         svg=found.svg,
+        png=lambda: png_of_attribution(found.mol, found.atoms),
         plot_name="molecule.svg",
     )
 

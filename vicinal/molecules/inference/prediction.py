@@ -74,7 +74,9 @@ def predict_mols(
             "Train the model again."
         )
     if is_regression(objective):
-        half = model.half_widths(found.variance, coverage)
+        x = model.baseline.scaler(features.descriptors)
+        expected = model.expected_errors(found.variance, x)
+        half = model.half_widths(expected, coverage)
     return MoleculePredictions(values, half, nearest_training(model, features, 1))
 
 
@@ -84,7 +86,7 @@ def held_out_predictions(
     """Return the predictions for the training molecules by the other folds."""
     values, half = from_columns(model.objective, model.fold_predictions), None
     if is_regression(model.objective):
-        half = model.half_widths(model.cross_validation.baseline.variance, coverage)
+        half = model.half_widths(model.fold_scales, coverage)
     return MoleculePredictions(values, half)
 
 

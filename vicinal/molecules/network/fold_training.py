@@ -1,6 +1,7 @@
 """Train the networks of all folds, and choose what predicts."""
 
 import time
+from dataclasses import replace
 from math import inf
 from typing import Any, NamedTuple
 
@@ -115,7 +116,10 @@ def choose_predictions(
     choice = choose(*compared, found.groups, always=always)
     predicted = choose_by_fold(*compared, found.folds, found.groups, always=always)
     mean_atom = training.molecules.atoms.double().mean(dim=0).numpy()
+    x = training.molecules.descriptors.double().numpy()
+    scales = replace(model, fold_predictions=predicted).fit_error_scales(x)
     return {
+        **scales,
         "mean_atom": mean_atom,
         "networks": training.networks if choice.weight else None,
         "network_weight": choice.weight,

@@ -22,7 +22,7 @@ from vicinal.molecules.report.held_out import (
     Cliff,
     HeldOut,
     activity_cliffs,
-    error_by_deviation,
+    error_by_expectation,
     error_by_similarity,
     held_out,
     interval_coverage,
@@ -54,7 +54,7 @@ def result_blocks(
         if len(found.rows) < 2:
             blocks.append(Text(f"{name}: too few molecules were held out."))
         elif is_regression(model.objective):
-            half = model.half_widths(model.cross_validation.baseline.variance, coverage)
+            half = model.half_widths(model.fold_scales, coverage)
             blocks += number_blocks(found, half[found.rows, column], coverage, name)
         else:
             truth = model.columns[found.rows, column]
@@ -80,23 +80,28 @@ def split_blocks(scores: Mapping[str, Score]) -> list[Block]:
 
 def target_table(model: FittedMoleculeModel) -> Block:
     """Return the score of each target in the cross-validation."""
+    rows = cross_validated_targets(model)
+    return score_table([(name, score) for name, _, score in rows], "target")
+
+
+def cross_validated_targets(model: FittedMoleculeModel) -> list[tuple[str, int, Score]]:
+    """Return name, molecules and score of each target in the cross-validation."""
     groups = model.cross_validation.groups
     values = from_columns(model.objective, model.fold_predictions)
     measured = Measured(model.targets, values, groups)
-    rows = target_scores(model.objective, list(model.target_names), measured)
-    return score_table([(name, score) for name, _, score in rows], "target")
+    return target_scores(model.objective, list(model.target_names), measured)
 
 
 def number_blocks(
     found: HeldOut, half: np.ndarray, coverage: float, name: str
 ) -> list[Block]:
-    """Return the parity plot, the coverage, and errors by deviation and similarity."""
-    halves, inside = error_by_deviation(found), interval_coverage(found, coverage)
+    """Return the parity plot, the coverage, and errors by what they depend on."""
+    halves, inside = error_by_expectation(found), interval_coverage(found, coverage)
     text = (
         f"{format_percent(coverage)} intervals contain {format_percent(inside)} of the "
         "held-out values (widths from the errors of the other folds). RMSE of the half "
-        f"with the smaller predicted deviation: {halves.confident:.3g}, of the other "
-        f"half: {halves.others:.3g}."
+        f"with the smaller expected error: {halves.confident:.3g}, of the other half: "
+        f"{halves.others:.3g}."
     )
     caption = f"{name}: predicted over measured, with intervals."
     blocks: list[Block] = [

@@ -31,8 +31,8 @@ class HeldOut(NamedTuple):
     predicted: np.ndarray
     """[M] predictions by the other folds"""
 
-    deviation: np.ndarray
-    """[M] predicted standard deviations; NaN for classes"""
+    expected: np.ndarray
+    """[M] expected sizes of the errors; NaN for classes"""
 
     folds: np.ndarray
     """[M]"""
@@ -66,15 +66,15 @@ def held_out(
         predicted = model.fold_predictions[np.arange(len(own)), own]
         y = np.ones(len(own))
     rows = np.flatnonzero(~(np.isnan(y) | np.isnan(predicted)))
-    deviation = np.full(len(rows), np.nan)
+    expected = np.full(len(rows), np.nan)
     if is_regression(model.objective):
-        deviation = model.deviations(found.baseline.variance)[rows, column]
+        expected = model.fold_scales[rows, column]
     nearest, similarity = neighbors or nearest_in_other_folds(model)
     return HeldOut(
         rows,
         y[rows],
         predicted[rows],
-        deviation,
+        expected,
         found.folds[rows],
         nearest[rows],
         similarity[rows],
@@ -105,20 +105,20 @@ def nearest_in_other_folds(
 
 def interval_coverage(found: HeldOut, coverage: float) -> float:
     """Return the share of targets within intervals of the other folds' errors."""
-    scores = found.errors / found.deviation
+    scores = found.errors / found.expected
     return float(cross_conformal_coverage(scores, found.folds, coverage).mean())
 
 
 class Halves(NamedTuple):
-    """RMSE of the half of molecules of small predicted deviation, and of the others."""
+    """RMSE of the half of molecules of small expected errors, and of the others."""
 
     confident: float
     others: float
 
 
-def error_by_deviation(found: HeldOut) -> Halves:
+def error_by_expectation(found: HeldOut) -> Halves:
     """Return the RMSE of the more confident half, and of the other."""
-    order = np.argsort(found.deviation, kind="stable")
+    order = np.argsort(found.expected, kind="stable")
     middle = len(order) // 2
     squares = found.errors[order] ** 2
     first, second = squares[:middle].mean(), squares[middle:].mean()
