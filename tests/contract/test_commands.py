@@ -204,7 +204,7 @@ COLUMNS = (
 
 MOLECULE_COLUMNS = (
     "--smiles-columns --target-columns --ignore-columns --weight-column "
-    "--splits-column "
+    "--splits-column --time-column "
 )
 GRAPH_COLUMNS = COLUMNS.replace("--weight-column", "--graph-column")
 
@@ -214,6 +214,7 @@ FLAGS = {
     "--intensity-range",
     ("images", "train"): TRAINING + BATCHES + "--task --target --label-corrections "
     "--weights --backbone --max-ms --max-mb --image-size --resize --augment --freeze "
+    "--predict-size "
     "--intensity-range "
     "--unfreeze-stages --layer-decay --ema --batch-norm --false-alarm-rate --shortcuts "
     "--no-compare-scratch --no-near-duplicates --group-column --group-pattern "
@@ -262,6 +263,7 @@ FLAGS = {
     ("molecules", "train"): TRAINING.replace("--val-fraction ", "")
     + MOLECULE_COLUMNS
     + "--task --split --folds --descriptors --network --keep --hidden --steps "
+    "--no-network-descriptors "
     "--dropout --batch-size --coverage",
     ("molecules", "evaluate"): "--output --json",
     ("molecules", "predict"): "--smiles-columns --output --json",
@@ -436,6 +438,8 @@ ERRORS = [
     ("molecules", "check DATA --smiles-columns x", NO_COLUMN),
     ("molecules", "check DATA --ignore-columns x", NO_COLUMN),
     ("molecules", "train DATA --splits-column x --out OUT", NO_COLUMN),
+    ("molecules", "train DATA --time-column x --out OUT", NO_COLUMN),
+    ("molecules", "train DATA --split time --out OUT", "A split by time needs"),
     ("molecules", "train DATA --coverage 2 --out OUT", "coverage must be above 0 and"),
     ("molecules", "evaluate RUN --output x.txt", "--output must be a .csv file"),
     ("molecules", "predict RUN DATA --output x.txt", "--output must be a .csv file"),
