@@ -299,9 +299,14 @@ def test_identifiers_and_targets_are_in_the_results(tmp_path, capsys):
 def test_what_the_data_say_about_the_error_and_the_scale_is_noted():
     y = [10.0 ** (k % 7) for k in range(N)]
     model = MoleculeRegressor(**FAST).fit([*SMILES, SMILES[0]], [*y, 3.0])
-    notes = model.data_.notes
+    notes = notes_of(model)
     assert any("spans 6.0 decades: its logarithm" in note for note in notes)
     expected = np.std([1.0, 3.0], ddof=1)
     assert any(f"(standard deviation {expected:.3g}, which" in note for note in notes)
-    plain = MoleculeRegressor(**FAST).fit(SMILES, LENGTHS).data_.notes
-    assert not any("decades" in note for note in plain)
+    plain = MoleculeRegressor(**FAST).fit(SMILES, LENGTHS)
+    assert not any("decades" in note for note in notes_of(plain))
+
+
+def notes_of(model: MoleculeRegressor) -> list[str]:
+    assert model.data_ is not None
+    return model.data_.notes

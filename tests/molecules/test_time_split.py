@@ -51,7 +51,7 @@ def test_the_column_is_found_by_its_name(name, tmp_path, capsys):
     newest = splits["smiles"][splits["split"] == "test"]
     years = dict(zip(SMILES, YEARS, strict=True))
     rest = splits["smiles"][splits["split"] == "train"]
-    assert min(map(years.get, newest)) > max(map(years.get, rest))
+    assert min(years[name] for name in newest) > max(years[name] for name in rest)
     assert main(["evaluate", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["score"]["n"] == N // 5
 
@@ -67,6 +67,7 @@ def test_a_test_split_of_the_user_is_kept():
     model = MoleculeRegressor(**FAST, split="time", target_columns=("length",))
     model.fit(table(date=YEARS, split=split))
     assert len(model.test_.smiles) == N // 10
+    assert model.data_ is not None
     assert any("times are not used" in note for note in model.data_.notes)
 
 
