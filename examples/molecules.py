@@ -15,3 +15,6 @@ print(model.evaluate())  # cross-validated RMSE with interval, beside simple mod
 low, high = model.predict_interval(["CCCCCCO"])
 print("hexanol:", model.predict(["CCCCCCO"]), low, high)
 print(model.explain("CCCCCCO"))  # a notebook shows the drawing
+
+folder = model.save("boiling")
+print(vicinal.load(folder).predict(["CCCCCCO"]))
