@@ -33,8 +33,10 @@ check: env
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright & types=$$!; $(PYTEST) $(FAST) && wait $$types  # at the same time
 
-test: lint
-	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
+test: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright & types=$$!; $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder && wait $$types
 
 slow: env
 	$(PYTEST) -m "slow and not gpu and not network"
