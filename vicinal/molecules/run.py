@@ -169,7 +169,7 @@ class MoleculeRun(TrainingRun):
         self.suspected = suspected_label_errors(self.estimator.model_)
         if self.suspected:
             count = pluralize(len(self.suspected), "suspected label error")
-            yield f"{count}: see the report, and report.json"
+            yield f"{count}: see the report, and metrics.json"
         baseline = self.estimator.baseline_name
         for name, score in self.split_scores.items():
             yield f"{name} split, {baseline}: {score.metric} {score}"
