@@ -136,8 +136,8 @@ def describe_domains() -> str:
     lines = ["domains (detected from DATA, or chosen with --domain):"]
     for domain in DOMAINS:
         lines += [
-            f"  {domain.name:<8}{domain.summary}",
-            f"{'':<10}reads {domain.reads}",
+            f"  {domain.name:<10}{domain.summary}",
+            f"{'':<12}reads {domain.reads}",
         ]
     return "\n".join(lines)
 
