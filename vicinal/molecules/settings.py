@@ -18,7 +18,7 @@ SplitMethod = Literal["scaffold", "butina", "random"]
 
 @dataclass(frozen=True, kw_only=True)
 class MoleculeColumns(Settings):
-    """Columns of a table of molecules, by Chemprop's names."""
+    """Columns of a table of molecules, by Chemprop's names, and what they hold."""
 
     smiles_columns: tuple[str, ...] | None = None
     """column of SMILES or InChI; None: smiles or the like, or one that holds them"""
@@ -41,6 +41,10 @@ class MoleculeColumns(Settings):
     time_column: str | None = None
     """column of dates or numbers; the newest molecules are the test split. None: date
     or year, if there is one, with --split time"""
+
+    positive_class: str | None = None
+    """of two classes the one whose probability is predicted, such as toxic; None: 1,
+    yes, active or the like, else the second in order"""
 
     def columns(self) -> "MoleculeColumns":
         """Return these options alone."""

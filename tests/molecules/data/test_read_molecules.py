@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from rdkit import Chem
 
-from vicinal.errors import DataError, NoDataError
+from vicinal.errors import ClassError, DataError, NoDataError, SettingError
 from vicinal.molecules.data.read import read_molecules
 from vicinal.molecules.data.reader import MoleculeReader
+from vicinal.molecules.estimators import MoleculeClassifier
 from vicinal.molecules.settings import MoleculeColumns
 
 SMILES = ["CCCCO", "CCCCN", "c1ccccc1O", "CC(=O)Nc1ccccc1"]
@@ -384,3 +385,37 @@ def test_records_that_are_no_molecule_have_the_reason(tmp_path):
     )
     assert reasons[""][1] == "record 4: cannot be read as a record"
     assert len(found) == 1
+
+
+def test_the_positive_class_is_the_second_of_two():
+    smiles, y = ["CC", "CCC", "CCO"], [["ok", "0"], ["toxic", "1"], ["ok", "0"]]
+
+    def read(positive, rows=y):
+        columns = MoleculeColumns(positive_class=positive)
+        return read_molecules(smiles, rows, columns=columns)
+
+    assert read(None).classes == [("ok", "toxic"), ("0", "1")]
+    assert read("ok").classes == [("toxic", "ok"), ("0", "1")]
+    np.testing.assert_array_equal(read("ok").targets[:, 0], [1, 0, 1])
+    assert read("0").classes == [("ok", "toxic"), ("1", "0")]
+    with pytest.raises(ClassError, match="There is no class 'toxik'"):
+        read("toxik")
+    with pytest.raises(SettingError, match="more than two classes"):
+        read("b", ["a", "b", "c"])
+    with pytest.raises(SettingError, match="the targets are numbers"):
+        read("1", [0.5, 1.5, 2.25])
+
+
+def test_the_positive_class_is_kept_in_predictions_and_other_data():
+    smiles = [c + end for c in ("C" * n for n in range(2, 20)) for end in ("", "O")]
+    y = ["inactive" if text.endswith("O") else "active" for text in smiles]
+    options = {"network": "none", "descriptors": "fast", "folds": 2}
+    usual = MoleculeClassifier(**options).fit(smiles, y)
+    other = MoleculeClassifier(**options, positive_class="inactive").fit(smiles, y)
+    assert list(usual.classes_) == ["inactive", "active"]
+    assert list(other.classes_) == ["active", "inactive"]
+    probabilities = usual.predict_proba(smiles)
+    np.testing.assert_allclose(other.predict_proba(smiles), probabilities[:, ::-1])
+    np.testing.assert_array_equal(other.predict(smiles), usual.predict(smiles))
+    scored = other.evaluate(smiles[:10], y[:10]).predictions
+    assert scored["label"].tolist() == y[:10]

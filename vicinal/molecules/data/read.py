@@ -48,14 +48,15 @@ def read_molecules(
     and atom maps are removed, are merged within a split: numbers to their weighted
     mean; a target of different classes becomes a blank.
     Raises NoDataError if no row can be used, DataError for columns or targets that
-    cannot be read.
+    cannot be read, ClassError or SettingError for a positive class that they lack.
     """
     reader = MoleculeReader(data, columns, max_heavy_atoms)
     y = None if y is None else _target_array(y)
     names = _target_names(reader, y)
     molecules = _read_rows(reader, y, len(names))
     cells, target_notes = clean_targets(molecules.cells, names, task)
-    targets, classes, bad = convert_targets(cells, choose_task(cells, task))
+    positive = None if columns is None else columns.positive_class
+    targets, classes, bad = convert_targets(cells, choose_task(cells, task), positive)
     blank = [k for k, row in enumerate(cells) if names and not any(map(_is_given, row))]
     bad |= dict.fromkeys(blank, "has no target")
     times = times_of(reader, molecules.parsed)

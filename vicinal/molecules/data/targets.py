@@ -9,7 +9,7 @@ from vicinal.core.data.labels import (
     remove_unlabelled,
     replace_decimal_commas,
 )
-from vicinal.errors import DataError
+from vicinal.errors import ClassError, DataError, SettingError, suggest_names
 
 POSITIVE = frozenset(
     ("active", "positive", "yes", "true", "toxic", "hit", "binder", "soluble")
@@ -63,9 +63,13 @@ def _kind_of_target(cells: np.ndarray) -> str:
 
 
 def convert_targets(
-    cells: np.ndarray, task: str
+    cells: np.ndarray, task: str, positive: str | None = None
 ) -> tuple[np.ndarray, list[tuple[str, ...]], dict[int, str]]:
-    """Return targets [N, T], the classes of each, and reasons against rows."""
+    """Return targets [N, T], the classes of each, and reasons against rows.
+
+    positive: the second of two classes. Raises ClassError if no target has it, and
+    SettingError if the targets are numbers or of more than two classes.
+    """
     targets = np.full(cells.shape, np.nan)
     bad: dict[int, str] = {}
     classes: list[tuple[str, ...]] = []
@@ -79,12 +83,39 @@ def convert_targets(
             continue
         names = [None if cell is None else _class_name(cell) for cell in column]
         found = sorted({name for name in names if name is not None}, key=_class_order)
-        if len(found) == 2 and found[0].lower() in POSITIVE:
+        if len(found) == 2 and _comes_second(found, positive):
             found.reverse()  # the second class is the one whose probability is shown
         classes.append(tuple(found))
         position = {name: k for k, name in enumerate(found)}
         targets[:, t] = [np.nan if n is None else position[n] for n in names]
+    if positive is not None:
+        _check_positive(positive, classes)
     return targets, classes, bad
+
+
+def _comes_second(classes: list[str], positive: str | None) -> bool:
+    """Return whether the first of two classes is the positive one."""
+    if positive is not None and _class_name(positive) in classes:
+        return classes[0] == _class_name(positive)
+    return classes[0].lower() in POSITIVE
+
+
+def _check_positive(positive: str, classes: list[tuple[str, ...]]) -> None:
+    """Raise ClassError or SettingError if no target has this class, of two."""
+    if not classes:
+        raise SettingError(
+            f"positive_class must be None: the targets are numbers. Got {positive!r}."
+        )
+    known = sorted({name for own in classes for name in own})
+    if _class_name(positive) not in known:
+        raise ClassError(
+            f"There is no class {positive!r}. {suggest_names(positive, known)}"
+        )
+    if not any(_class_name(positive) in own for own in classes if len(own) == 2):
+        raise SettingError(
+            "positive_class must be None: there are more than two classes. Got "
+            f"{positive!r}."
+        )
 
 
 def _class_name(cell: str) -> str:
