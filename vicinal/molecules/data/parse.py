@@ -30,6 +30,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from rdkit import Chem, rdBase
+from rdkit.Chem import rdqueries
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from vicinal.core.data.csv_tables import is_empty
@@ -138,7 +139,7 @@ def _parse_text(text: str, max_heavy_atoms: int) -> ParsedCell:
     mol = Chem.MolFromSmiles(first)
     if mol is None:
         return ParsedCell(None, why_not_parsed(first))
-    if any(atom.GetFormalCharge() for atom in mol.GetAtoms()):
+    if _has_unusual_atom(mol) and _charges(mol):
         raw = Chem.MolFromSmiles(first, sanitize=False)
         if _charges(raw) != _charges(mol):
             notes.append("neutral group written with charges, such as nitro")
@@ -168,6 +169,8 @@ def _clean(cell: str) -> str:
 
 
 def _visible(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         c for c in text if c == "\t" or unicodedata.category(c) not in ("Cf", "Cc")
     )
@@ -279,10 +282,13 @@ def _hint(smiles: str) -> str:
 
 def _checked(mol: Any, notes: list[str], max_heavy_atoms: int) -> ParsedCell:
     """Return a molecule without what is removed, or why it is refused."""
-    atoms = list(mol.GetAtoms())
-    if not atoms:
+    if not mol.GetNumAtoms():
         return ParsedCell(None, "blank")
-    if any(atom.GetAtomicNum() == 0 for atom in atoms):
+    single = len(Chem.GetMolFrags(mol)) == 1
+    if single and mol.GetNumHeavyAtoms() <= max_heavy_atoms:
+        if not _has_unusual_atom(mol) and mol.HasSubstructMatch(CARBON):
+            return ParsedCell(mol, "", tuple(notes))  # as are most: a fast path
+    if any(atom.GetAtomicNum() == 0 for atom in mol.GetAtoms()):
         reason = "has a wildcard (*) or R group; only whole molecules are read"
         return ParsedCell(None, reason)
     mol, removed = _without_labels(mol)
@@ -329,6 +335,30 @@ def has_metal(mol: Any) -> bool:
         and (atom.GetDegree() or atom.GetAtomicNum() not in SIMPLE_CATIONS)
         for atom in mol.GetAtoms()
     )
+
+
+CARBON = Chem.MolFromSmarts("[#6]")
+
+
+@cache
+def _unusual_atoms() -> Any:
+    """Return a query of atoms that are charged, labelled, radicals, or rare elements.
+
+    Also of wildcards, and of metals.
+    """
+    query = rdqueries.IsotopeGreaterQueryAtom(0)
+    for other in (
+        rdqueries.NumRadicalElectronsGreaterQueryAtom(0),
+        rdqueries.HasPropQueryAtom("molAtomMapNumber"),
+        Chem.AtomFromSmarts("[!+0]"),
+        Chem.AtomFromSmarts("[!#6;!#7;!#8;!#9;!#15;!#16;!#17;!#35;!#53]"),
+    ):
+        query.ExpandQuery(other, Chem.CompositeQueryType.COMPOSITE_OR)
+    return query
+
+
+def _has_unusual_atom(mol: Any) -> bool:
+    return len(mol.GetAtomsMatchingQuery(_unusual_atoms())) > 0
 
 
 def _organic_part(mol: Any, notes: list[str]) -> tuple[Any, str]:

@@ -36,7 +36,9 @@ from vicinal.graphs.data.tables.text_files import (
 from vicinal.molecules.data.columns import SAMPLED_CELLS, STRUCTURE_NAMES, letters
 from vicinal.molecules.data.parse import parse_molecule
 
-ROWS_PER_BLOCK = 10_000
+ROWS_PER_BLOCK = 1000
+"""molecules of RDKit take up to 40 KB each"""
+
 SAMPLED_ROWS = 1000
 """rows by which the columns are found"""
 

@@ -16,7 +16,7 @@ from vicinal.molecules.inference.tables import shown_name
 if TYPE_CHECKING:
     from vicinal.molecules.estimators import MoleculeEstimator
 
-ROWS_PER_BLOCK = 4000
+ROWS_PER_BLOCK = 2000
 """rows that are predicted together"""
 
 MAX_REASONS = 20
