@@ -204,7 +204,7 @@ COLUMNS = (
 
 MOLECULE_COLUMNS = (
     "--smiles-columns --target-columns --ignore-columns --weight-column "
-    "--splits-column --time-column "
+    "--splits-column --time-column --positive-class "
 )
 GRAPH_COLUMNS = COLUMNS.replace("--weight-column", "--graph-column")
 
@@ -309,7 +309,7 @@ MORE_KEYS = {
 MORE_KEYS |= {
     ("molecules", "train"): "split_scores suspected_label_errors",
     ("molecules", "explain"): "molecule target quantity score value base atoms "
-    "descriptors max_error correlation p verdict neighbors alerts plot",
+    "bonds descriptors max_error correlation p verdict neighbors alerts plot",
     ("molecules", "inspect"): "molecule target network_weight process network "
     "max_error",
 }

@@ -45,7 +45,8 @@ from vicinal.molecules.baseline.files import (
 from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures, Predictions
 from vicinal.molecules.baseline.references import REFERENCES
 from vicinal.molecules.data.molecule_table import MoleculeTable
-from vicinal.molecules.graphs import ATOM_FEATURES
+from vicinal.molecules.graphs import ATOM_FEATURES, BOND_FEATURES
+from vicinal.molecules.network.batches import MeanFeatures
 from vicinal.molecules.network.model import (
     CONFIG,
     FoldNetworks,
@@ -117,8 +118,8 @@ class FittedMoleculeModel(FittedModel):
     network_weight: float = 0.0
     """of the networks in the predictions, the rest being that of the baseline"""
 
-    mean_atom: np.ndarray
-    """[ATOM_FEATURES] of all atoms of training"""
+    mean_features: MeanFeatures
+    """of the atoms and bonds of training"""
 
     fold_predictions: np.ndarray
     """[N, C] what the whole model predicts for each molecule from the other folds"""
@@ -242,7 +243,8 @@ class FittedMoleculeModel(FittedModel):
             "fold_references": found.references,
             "fold_predictions": self.fold_predictions,
             "fold_scales": self.fold_scales,
-            "mean_atom": self.mean_atom,
+            "mean_atom": self.mean_features.atom,
+            "mean_bond": self.mean_features.bond,
             "test.targets": test.targets,
         }
         width = len(self.baseline.scaler.center) + 1
@@ -315,7 +317,9 @@ class FittedMoleculeModel(FittedModel):
             fold_predictions=predicted,
             fold_scales=scales,
             error_scales=error_scales,
-            mean_atom=tensors["mean_atom"].numpy(),
+            mean_features=MeanFeatures(
+                tensors["mean_atom"].numpy(), tensors["mean_bond"].numpy()
+            ),
             test=TestMolecules(
                 _restore_smiles("test", tensors, len(test_targets)), test_targets
             ),
@@ -349,6 +353,7 @@ def _restore_arrays(
         "fold_predictions": TensorOf(double, ("molecules", num_columns)),
         "fold_scales": TensorOf(double, ("molecules", num_columns)),
         "mean_atom": TensorOf(double, (len(ATOM_FEATURES),)),
+        "mean_bond": TensorOf(double, (len(BOND_FEATURES),)),
         "fold_references": TensorOf(
             double, (len(REFERENCES), "molecules", num_columns)
         ),

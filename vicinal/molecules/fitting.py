@@ -29,8 +29,9 @@ from vicinal.molecules.data.grouping import count_same_compounds
 from vicinal.molecules.data.molecule_table import MoleculeTable
 from vicinal.molecules.evaluation import Measured, score_of
 from vicinal.molecules.fitted_model import FittedMoleculeModel, TestMolecules
-from vicinal.molecules.graphs import ATOM_FEATURES
+from vicinal.molecules.graphs import ATOM_FEATURES, BOND_FEATURES
 from vicinal.molecules.neighbors import least_similarity
+from vicinal.molecules.network.batches import MeanFeatures
 from vicinal.molecules.objective import (
     cross_fitted_predictions,
     fit_scaling,
@@ -114,7 +115,9 @@ def fit_baseline(
         fold_predictions=predicted,
         fold_scales=np.zeros_like(predicted),
         outside=least_similarity(baseline.support.counts),
-        mean_atom=np.zeros(len(ATOM_FEATURES)),
+        mean_features=MeanFeatures(
+            np.zeros(len(ATOM_FEATURES)), np.zeros(len(BOND_FEATURES))
+        ),
         test=TestMolecules(smiles[test], data.targets[test]),
         data=data,
         features=features,

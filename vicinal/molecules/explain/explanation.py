@@ -22,7 +22,7 @@ CONTROLS = 999
 
 NO_ALERT = "no structural alert of Brenk et al."
 
-NUM_DESCRIPTORS = 5
+NUM_BONDS, NUM_DESCRIPTORS = 5, 5
 NUM_NEIGHBORS = 3
 
 
@@ -60,6 +60,10 @@ class MoleculeExplanation:
 
     atoms: np.ndarray
     """[A] share of each atom: positive ones increase the value"""
+
+    bonds: np.ndarray
+    """[M] share of each bond in the networks, in RDKit's order; half of it is in the
+    share of each of its atoms"""
 
     descriptors: list[tuple[str, float]]
     """largest shares of descriptors"""
@@ -124,6 +128,10 @@ class MoleculeExplanation:
             f"{self.atoms[k]:+.4f}"
             for k in order
         ]
+        if self.bonds.any():
+            lines.append("bonds, strongest first (included in their atoms):")
+            order = np.argsort(-np.abs(self.bonds), kind="stable")[:NUM_BONDS]
+            lines += [f"  {self.bond_name(k)} {self.bonds[k]:+.4f}" for k in order]
         lines.append("descriptors:")
         lines += [f"  {value:+.4f} {name}" for name, value in self.descriptors]
         lines.append(f"  {self.other_descriptors:+.4f} all others")
@@ -136,6 +144,13 @@ class MoleculeExplanation:
         if self.alerts is not None:
             lines += [str(alert) for alert in self.alerts] or [NO_ALERT]
         return lines
+
+    def bond_name(self, bond: int) -> str:
+        """Return the atoms of a bond with its sign in SMILES, such as C3=O4."""
+        own = self.mol.GetBondWithIdx(int(bond))
+        ends = own.GetBeginAtom(), own.GetEndAtom()
+        first, second = (f"{atom.GetSymbol()}{atom.GetIdx()}" for atom in ends)
+        return f"{first}{own.GetSmarts() or '-'}{second}"
 
     @property
     def descriptor_sum(self) -> float:
@@ -158,6 +173,10 @@ class MoleculeExplanation:
                     "share": float(value),
                 }
                 for k, value in enumerate(self.atoms)
+            ],
+            "bonds": [
+                {"bond": self.bond_name(k), "share": float(value)}
+                for k, value in enumerate(self.bonds)
             ],
             "descriptors": dict(self.descriptors) | {"others": self.other_descriptors},
             "max_error": self.error,
@@ -209,6 +228,7 @@ def explain_molecule(
         predicted=predicted,
         base=float(sum_of(weights, [np.array(shares.base) for shares in found])),
         atoms=atoms,
+        bonds=sum_of(weights, [shares.bonds for shares in found]),
         descriptors=[(str(names[k]), float(descriptors[k])) for k in order],
         other_descriptors=float(descriptors.sum() - descriptors[order].sum()),
         correlation=correlation,

@@ -1,5 +1,7 @@
 """An explanation as a page, and as what `vicinal explain` shows."""
 
+from typing import Any
+
 import numpy as np
 
 from vicinal.core.evaluation.significance import LEVEL
@@ -40,6 +42,11 @@ def explanation_page(found: MoleculeExplanation) -> str:
         [k, found.mol.GetAtomWithIdx(int(k)).GetSymbol(), float(found.atoms[k])]
         for k in np.argsort(-np.abs(found.atoms), kind="stable").tolist()
     ]
+    bonds = [
+        [found.bond_name(k), float(found.bonds[k])]
+        for k in np.argsort(-np.abs(found.bonds), kind="stable").tolist()
+        if found.bonds[k]
+    ]
     terms = [
         ["without these atoms, of median descriptors", found.base],
         ["all atoms", float(found.atoms.sum())],
@@ -74,6 +81,7 @@ def explanation_page(found: MoleculeExplanation) -> str:
                     [["value", found.value]],
                 ),
                 Table(["atom", "element", "share"], rows),
+                *([_bond_table(bonds)] if bonds else []),
             ],
         ),
         Section("Similar training molecules", neighbors),
@@ -83,3 +91,11 @@ def explanation_page(found: MoleculeExplanation) -> str:
         columns = ["alert", "atoms", "AUROC of the shares"]
         sections.append(Section("Structural alerts", [Table(columns, alerts)]))
     return Report(found.smiles, f"Explanation of {found.target}", sections).html()
+
+
+def _bond_table(rows: list[list[Any]]) -> Table:
+    return Table(
+        ["bond", "share"],
+        rows,
+        "Shares of bonds in the networks; half of each is in the share of each atom.",
+    )

@@ -44,6 +44,11 @@ class Shares(NamedTuple):
 
     base: float
     atoms: np.ndarray
+    """[A], with half of the share of each bond"""
+
+    bonds: np.ndarray
+    """[M]; 0 of the process, whose substructures are shared by their atoms"""
+
     descriptors: np.ndarray
     error: float
 
@@ -122,7 +127,7 @@ class ProcessPart:
         explained: Explained,
     ) -> None:
         self.model, self.features, self.explained = model, features, explained
-        self.num_atoms = mol.GetNumAtoms()
+        self.num_atoms, self.num_bonds = mol.GetNumAtoms(), mol.GetNumBonds()
         self.places = substructures(mol)
         self.weight = 1 - model.network_weight
         self.factor, self.intercept = explained.sign, 0.0
@@ -140,6 +145,7 @@ class ProcessPart:
         return Shares(
             self.factor * found.base + self.intercept,
             spread_over_atoms(self.places, weights, self.num_atoms),
+            np.zeros(self.num_bonds),
             self.factor * found.descriptors,
             abs(self.factor) * found.error,
         )
@@ -160,7 +166,7 @@ class ProcessPart:
 
 
 class NetworkPart:
-    """The networks: integrated gradients of atoms and descriptors."""
+    """The networks: integrated gradients of atoms, bonds and descriptors."""
 
     def __init__(
         self,
@@ -180,16 +186,20 @@ class NetworkPart:
         """Return the terms of the prediction: a number, or log-odds."""
         assert self.model.networks is not None
         found = network_gradients.attribute(
-            self.model.networks, self.molecule, self.model.mean_atom, self.output
+            self.model.networks, self.molecule, self.model.mean_features, self.output
         )
+        atoms = found.atoms.copy()
+        for ends in self.molecule.pairs.numpy():
+            np.add.at(atoms, ends, found.bonds / 2)
         base = found.base + self.offset
-        return Shares(base, found.atoms, found.descriptors, found.error)
+        return Shares(base, atoms, found.bonds, found.descriptors, found.error)
 
     def values_without(self, sets: list[np.ndarray]) -> np.ndarray:
-        """Return the prediction [S + 1], and those with mean atoms for some atoms."""
-        assert self.model.networks is not None
+        """Return the prediction [S + 1], and those without each set of atoms."""
+        model = self.model
+        assert model.networks is not None
         found = network_gradients.outputs_without(
-            self.model.networks, self.molecule, self.model.mean_atom, self.output, sets
+            model.networks, self.molecule, model.mean_features, self.output, sets
         )
         return found + self.offset
 

@@ -1,6 +1,6 @@
 """Mini-batches of molecules as one graph of separate parts."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -76,6 +76,25 @@ class MoleculeTensors:
             reverse_edges(adjacency),
             torch.from_numpy(owner),
             self.descriptors[rows],
+        )
+
+
+class MeanFeatures(NamedTuple):
+    """The mean atom and the mean bond of training."""
+
+    atom: np.ndarray
+    """[ATOM_FEATURES]"""
+
+    bond: np.ndarray
+    """[BOND_FEATURES]"""
+
+    @classmethod
+    def of(cls, molecules: MoleculeTensors) -> Self:
+        """Return the means of molecules; 0 of bonds where there are none."""
+        atoms, bonds = molecules.atoms.double(), molecules.bonds.double()
+        return cls(
+            atoms.mean(dim=0).numpy(),
+            (bonds.sum(dim=0) / max(len(bonds), 1)).numpy(),
         )
 
 

@@ -11,7 +11,7 @@ from vicinal.core.compute.runtime import Runtime, seed_for
 from vicinal.core.training.trainer import Trainer, no_validation
 from vicinal.core.training.trainer_options import Checkpointing, TrainerOptions
 from vicinal.molecules.fitted_model import FittedMoleculeModel
-from vicinal.molecules.network.batches import MoleculeTensors
+from vicinal.molecules.network.batches import MeanFeatures, MoleculeTensors
 from vicinal.molecules.network.choice import choose, choose_by_fold
 from vicinal.molecules.network.model import FoldNetworks, MoleculeNetworkConfig
 from vicinal.molecules.network.training import (
@@ -115,12 +115,11 @@ def choose_predictions(
     compared = objective, model.columns, model.fold_predictions, ours
     choice = choose(*compared, found.groups, always=always)
     predicted = choose_by_fold(*compared, found.folds, found.groups, always=always)
-    mean_atom = training.molecules.atoms.double().mean(dim=0).numpy()
     x = training.molecules.descriptors.double().numpy()
     scales = replace(model, fold_predictions=predicted).fit_error_scales(x)
     return {
         **scales,
-        "mean_atom": mean_atom,
+        "mean_features": MeanFeatures.of(training.molecules),
         "networks": training.networks if choice.weight else None,
         "network_weight": choice.weight,
         "network_scaling": scaling if choice.weight else (),
