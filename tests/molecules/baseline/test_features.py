@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from rdkit import Chem
-from rdkit.Chem import Descriptors
+from rdkit.Chem import AllChem, Descriptors
 
 from vicinal.molecules.baseline.features import (
     NUM_BITS,
@@ -11,6 +11,7 @@ from vicinal.molecules.baseline.features import (
     describe,
     descriptor_names,
     morgan_counts,
+    substructure_counts,
 )
 
 MOLS = [
@@ -24,6 +25,22 @@ def test_fingerprints_do_not_depend_on_the_order_of_atoms():
     assert counts.shape == (4, NUM_BITS)
     np.testing.assert_array_equal(morgan_counts(same), counts[:2])
     assert counts[0].sum() > counts[3].sum() > 0
+
+
+def test_counts_are_those_of_both_fingerprints_of_rdkit():
+    counts = substructure_counts(MOLS)
+    np.testing.assert_array_equal(counts[:, :NUM_BITS], morgan_counts(MOLS))
+    for row, mol in zip(counts, MOLS, strict=True):
+        old = AllChem.GetHashedMorganFingerprint(mol, 2, NUM_BITS, useFeatures=True)
+        expected = np.bincount(
+            list(old.GetNonzeroElements()),
+            list(old.GetNonzeroElements().values()),
+            NUM_BITS,
+        )
+        np.testing.assert_array_equal(row[NUM_BITS:], expected)
+    alcohol, thiol = (Chem.MolFromSmiles(text) for text in ("CCCO", "CCCS"))
+    a, b = substructure_counts([alcohol, thiol])
+    assert (a[:NUM_BITS] != b[:NUM_BITS]).any()
 
 
 @pytest.mark.parametrize("kind", ["fast", "all"])

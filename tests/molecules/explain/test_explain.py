@@ -6,13 +6,14 @@ from PIL import Image
 from rdkit import Chem
 
 from vicinal.errors import ClassError, DataError, SettingError
-from vicinal.molecules.baseline.features import morgan_counts
+from vicinal.molecules.baseline.features import substructure_counts
 from vicinal.molecules.baseline.model import Baseline, molecule_features
 from vicinal.molecules.estimators import MoleculeClassifier, MoleculeRegressor
 from vicinal.molecules.explain.alerts import alert_atoms, find_alerts
 from vicinal.molecules.explain.explanation import correlation_test
 from vicinal.molecules.explain.integrated_gradients import attribute
 from vicinal.molecules.explain.page import explanation_page, to_finding
+from vicinal.molecules.explain.parts import choose_explained, make_parts
 from vicinal.molecules.explain.substructures import (
     counts_without,
     spread_over_atoms,
@@ -57,7 +58,7 @@ def classifier() -> MoleculeClassifier:
 
 @pytest.mark.parametrize("mol", [ASPIRIN, *MOLS[:8]], ids=Chem.MolToSmiles)
 def test_substructures_are_those_that_are_counted(mol):
-    counts = morgan_counts([mol])[0]
+    counts = substructure_counts([mol])[0]
     found = np.zeros_like(counts)
     for place in substructures(mol):
         found[place.bit] += 1
@@ -175,3 +176,45 @@ def test_a_page_shows_the_drawing_and_the_terms(regressor):
     page = explanation_page(regressor.explain("CCCCN", alerts=True))
     assert page.count("<svg") >= 2 and "The terms add up" in page
     assert "Similar training molecules" in page
+
+
+def test_the_bond_that_causes_a_number_has_the_largest_share():
+    alkanes = ["C" * n for n in range(3, 15)]
+    alkenes = [
+        "C" * k + "C=C" + "C" * (n - k) for n in range(1, 11) for k in range(0, n, 3)
+    ]
+    model = MoleculeRegressor(
+        descriptors="fast",
+        split="random",
+        keep="network",
+        network_descriptors=False,
+        hidden=16,
+        epochs=60,
+        minutes=None,
+        folds=2,
+    )
+    model.fit(alkanes + alkenes, [0.0] * len(alkanes) + [5.0] * len(alkenes))
+    found = model.explain("CCCC=CCCC")
+    assert found.bonds.argmax() == 3
+    assert found.bonds[3] > 3 * np.delete(np.abs(found.bonds), 3).max()
+    assert found.bond_name(3) == "C3=C4"
+    assert found.to_dict()["bonds"][3] == {
+        "bond": "C3=C4",
+        "share": pytest.approx(found.bonds[3]),
+    }
+    text = "\n".join(found.lines())
+    assert "bonds, strongest first (included in their atoms):\n  C3=C4" in text
+    assert "Shares of bonds" in explanation_page(found)
+    total = found.base + found.atoms.sum() + found.descriptor_sum
+    assert total == pytest.approx(found.value, abs=found.error + 1e-5)
+    fitted, mol = model.model_, Chem.MolFromSmiles("CCCC=CCCC")
+    explained = choose_explained(fitted, None, 0)
+    (part,) = make_parts(fitted, mol, molecule_features([mol]), explained)
+    without = part.values_without([np.arange(8), np.array([], int)])
+    assert without == pytest.approx([found.value, found.base, found.value], rel=1e-4)
+
+
+def test_the_process_has_no_shares_of_bonds(regressor):
+    found = regressor.explain("CCCN")
+    assert not found.bonds.any() and len(found.bonds) == 3
+    assert "bonds, strongest first" not in "\n".join(found.lines())

@@ -1,7 +1,7 @@
 """Features of molecules: counts of circular substructures, and descriptors.
 
-Morgan fingerprints: D. Rogers and M. Hahn: Extended-Connectivity Fingerprints,
-J. Chem. Inf. Model. 2010.
+Morgan fingerprints of elements (ECFP) and of pharmacophoric features (FCFP): D. Rogers
+and M. Hahn: Extended-Connectivity Fingerprints, J. Chem. Inf. Model. 2010.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,13 @@ from rdkit import rdBase
 from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
 
 RADIUS, NUM_BITS = 2, 2048
-"""bonds around each atom that are described, and positions of the fingerprint"""
+"""bonds around each atom that are described, and positions of a fingerprint"""
+
+FINGERPRINTS = ("Morgan", "feature Morgan")
+"""substructures whose atoms differ by their elements, degrees and charges; and
+by being donors, acceptors, aromatic, halogens, bases or acids"""
+
+NUM_COUNTS = len(FINGERPRINTS) * NUM_BITS
 
 SLOW = ("BCUT", "Ipc", "AvgIpc")
 """beginnings of names of descriptors that are slow, or overflow"""
@@ -20,15 +26,34 @@ SLOW = ("BCUT", "Ipc", "AvgIpc")
 DescriptorSet = Literal["fast", "all"]
 
 
+def fingerprint_generators() -> dict[str, Any]:
+    """Return RDKit's generator of each of FINGERPRINTS."""
+    make: Any = rdFingerprintGenerator
+    features = make.GetMorganFeatureAtomInvGen()
+    return {
+        "Morgan": make.GetMorganGenerator(radius=RADIUS, fpSize=NUM_BITS),
+        "feature Morgan": make.GetMorganGenerator(
+            radius=RADIUS, fpSize=NUM_BITS, atomInvariantsGenerator=features
+        ),
+    }
+
+
 def morgan_counts(mols: Sequence[Any]) -> np.ndarray:
     """Return counts [N, NUM_BITS] uint16 of the substructures of molecules."""
-    generator = rdFingerprintGenerator.GetMorganGenerator(
-        radius=RADIUS, fpSize=NUM_BITS
-    )
-    counts = np.zeros((len(mols), NUM_BITS), np.uint16)
+    return _counts(mols, [fingerprint_generators()["Morgan"]])
+
+
+def substructure_counts(mols: Sequence[Any]) -> np.ndarray:
+    """Return counts [N, NUM_COUNTS] uint16 of both fingerprints, side by side."""
+    return _counts(mols, list(fingerprint_generators().values()))
+
+
+def _counts(mols: Sequence[Any], generators: Sequence[Any]) -> np.ndarray:
+    counts = np.zeros((len(mols), len(generators), NUM_BITS), np.uint16)
     for row, mol in enumerate(mols):
-        counts[row] = generator.GetCountFingerprintAsNumPy(mol)
-    return counts
+        for k, generator in enumerate(generators):
+            counts[row, k] = generator.GetCountFingerprintAsNumPy(mol)
+    return counts.reshape(len(mols), len(generators) * NUM_BITS)
 
 
 def descriptor_names(descriptors: DescriptorSet) -> list[str]:

@@ -7,9 +7,9 @@ import torch
 
 from vicinal.core.estimators.model_files import TensorOf, check_rows, check_tensors
 from vicinal.core.storage.checkpoint import Tensors
-from vicinal.core.storage.schema import Integer, ListOf, Number, Object
+from vicinal.core.storage.schema import Integer, ListOf, Number, Object, Text
 from vicinal.molecules.baseline.error_scale import ErrorScale, scales_from_arrays
-from vicinal.molecules.baseline.features import NUM_BITS, Scaler
+from vicinal.molecules.baseline.features import FINGERPRINTS, NUM_COUNTS, Scaler
 from vicinal.molecules.baseline.gaussian_process import GaussianProcess, MolecularKernel
 from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures
 
@@ -18,6 +18,7 @@ BASELINE = Object(
         "width": Number(above=0),
         "tanimoto_share": Number(0, 1),
         "num_support": Integer(1),
+        "fingerprints": Text((", ".join(FINGERPRINTS),)),
         "processes": ListOf(
             Object(
                 {
@@ -45,6 +46,7 @@ def baseline_to_files(model: Baseline) -> tuple[dict[str, Any], Tensors]:
     description = {
         **model.kernel._asdict(),
         "num_support": len(model.support),
+        "fingerprints": ", ".join(FINGERPRINTS),
         "processes": processes,
     }
     rows, columns = np.nonzero(model.support.counts)
@@ -127,10 +129,10 @@ def _restore_counts(arrays: dict[str, np.ndarray], size: int) -> np.ndarray:
     rows, columns = arrays["counts.rows"], arrays["counts.columns"]
     values = arrays["counts.values"]
     check_rows("counts.rows", rows, size)
-    check_rows("counts.columns", columns, NUM_BITS)
+    check_rows("counts.columns", columns, NUM_COUNTS)
     if ((values < 1) | (values > np.iinfo(np.uint16).max)).any():
         raise ValueError("counts.values must be from 1 to 65,535")
-    counts = np.zeros((size, NUM_BITS), np.uint16)
+    counts = np.zeros((size, NUM_COUNTS), np.uint16)
     counts[rows, columns] = values
     return counts
 

@@ -62,7 +62,7 @@ class MolecularKernel(NamedTuple):
     width: float
     """squared distance of descriptors at which their covariance is exp(-1/2)"""
 
-    tanimoto_share: float = 0.5
+    tanimoto_share: float = 0.3
 
     def __call__(
         self, similar: np.ndarray, x: np.ndarray, x2: np.ndarray

@@ -11,7 +11,7 @@ from vicinal.molecules.baseline.features import (
     DescriptorSet,
     Scaler,
     describe,
-    morgan_counts,
+    substructure_counts,
 )
 from vicinal.molecules.baseline.gaussian_process import (
     JITTER,
@@ -91,7 +91,7 @@ def molecule_features(
     mols: Sequence[Any], descriptors: DescriptorSet = "fast"
 ) -> MoleculeFeatures:
     """Return the features of molecules."""
-    return MoleculeFeatures(morgan_counts(mols), describe(mols, descriptors))
+    return MoleculeFeatures(substructure_counts(mols), describe(mols, descriptors))
 
 
 class Predictions(NamedTuple):

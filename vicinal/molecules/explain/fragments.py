@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from rdkit import Chem
 
+from vicinal.molecules.baseline.features import NUM_BITS
 from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures
 from vicinal.molecules.explain.integrated_gradients import attribute
 from vicinal.molecules.explain.substructures import Substructure, substructures
@@ -47,6 +48,7 @@ def important_fragments(
 ) -> list[Fragment]:
     """Return the substructures with the largest mean shares of the Gaussian process.
 
+    A substructure has its share by elements and that of the same atoms by features.
     factor: multiplies the shares, such as that of the log-odds. A sample of
     MAX_MOLECULES is used. Of substructures that always occur together only the largest
     one is listed; those whose interval contains 0 are not.
@@ -56,9 +58,17 @@ def important_fragments(
     largest: dict[int, tuple[Any, Substructure]] = {}
     for row in rows.tolist():
         found = attribute(model, features.rows(np.array([row])), column, STEPS)
-        for place in substructures(mols[row]):
-            counts = float(features.counts[row, place.bit])
-            share = factor * found.bits[place.bit] / counts
+        places = substructures(mols[row])
+        per_place = {
+            k: factor * share / float(features.counts[row, k])
+            for k, share in found.bits.items()
+        }
+        by_feature = {
+            (p.atoms, p.radius): per_place[p.bit] for p in places if p.bit >= NUM_BITS
+        }
+        for place in (p for p in places if p.bit < NUM_BITS):
+            share = per_place[place.bit]
+            share += by_feature.get((place.atoms, place.radius), 0.0)
             shares.setdefault(place.bit, {})[row] = share
             known = largest.get(place.bit)
             if known is None or len(place.atoms) > len(known[1].atoms):

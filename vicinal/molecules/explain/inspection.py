@@ -94,9 +94,9 @@ def process_terms(
 ) -> dict[str, Any]:
     """Return the terms of the Gaussian process: one of each training molecule.
 
-    mean + sum over training molecules n of  k(x, x_n) alpha_n, with k half the Tanimoto
-    similarity, half a Gaussian of the distance of the descriptors; of classes, the
-    probability from it.
+    mean + sum over training molecules n of  k(x, x_n) alpha_n, with k a sum of the
+    Tanimoto similarity and a Gaussian of the distance of the descriptors, by their
+    shares; of classes, the probability from it.
     """
     baseline, column = model.baseline, explained.column
     process, kernel = baseline.processes[column], baseline.kernel

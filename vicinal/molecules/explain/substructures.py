@@ -6,14 +6,18 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 
-from vicinal.molecules.baseline.features import NUM_BITS, RADIUS
+from vicinal.molecules.baseline.features import (
+    NUM_BITS,
+    NUM_COUNTS,
+    fingerprint_generators,
+)
 
 
 class Substructure(NamedTuple):
     """A circular substructure of a molecule."""
 
     bit: int
-    """position in the fingerprint"""
+    """column of `substructure_counts`"""
 
     atoms: tuple[int, ...]
     """rows of its atoms"""
@@ -23,19 +27,18 @@ class Substructure(NamedTuple):
 
 
 def substructures(mol: Any) -> list[Substructure]:
-    """Return every substructure that `morgan_counts` counts, once for each count."""
-    generator = rdFingerprintGenerator.GetMorganGenerator(
-        radius=RADIUS, fpSize=NUM_BITS
-    )
-    output = rdFingerprintGenerator.AdditionalOutput()
-    output.AllocateBitInfoMap()
-    generator.GetCountFingerprint(mol, additionalOutput=output)
+    """Return each substructure of `substructure_counts`, once for each count."""
     distances = Chem.GetDistanceMatrix(mol)
     found = []
-    for bit, places in output.GetBitInfoMap().items():
-        for center, radius in places:
-            atoms = np.flatnonzero(distances[center] <= radius)
-            found.append(Substructure(int(bit), tuple(atoms.tolist()), int(radius)))
+    for k, generator in enumerate(fingerprint_generators().values()):
+        output = rdFingerprintGenerator.AdditionalOutput()
+        output.AllocateBitInfoMap()
+        generator.GetCountFingerprint(mol, additionalOutput=output)
+        for bit, places in output.GetBitInfoMap().items():
+            for center, radius in places:
+                atoms = np.flatnonzero(distances[center] <= radius)
+                column = k * NUM_BITS + int(bit)
+                found.append(Substructure(column, tuple(atoms.tolist()), int(radius)))
     return found
 
 
@@ -58,7 +61,7 @@ def spread_over_atoms(
 
 def counts_without(places: list[Substructure], atoms: set[int]) -> np.ndarray:
     """Return the fingerprint [F] without the substructures that touch some atoms."""
-    counts = np.zeros(NUM_BITS, np.uint16)
+    counts = np.zeros(NUM_COUNTS, np.uint16)
     for place in places:
         if not atoms.intersection(place.atoms):
             counts[place.bit] += 1
