@@ -263,7 +263,7 @@ FLAGS = {
     ("molecules", "train"): TRAINING.replace("--val-fraction ", "")
     + MOLECULE_COLUMNS
     + "--task --split --folds --descriptors --network --keep --hidden --steps "
-    "--no-network-descriptors "
+    "--no-network-descriptors --ensemble-size "
     "--dropout --batch-size --coverage",
     ("molecules", "evaluate"): "--output --json",
     ("molecules", "predict"): "--smiles-columns --output --json",

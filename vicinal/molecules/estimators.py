@@ -42,6 +42,7 @@ from vicinal.molecules.network.choice import NETWORKS
 from vicinal.molecules.network.fold_training import (
     MIN_SECONDS,
     choose_predictions,
+    note_networks,
     prepare_training,
     seconds_left,
 )
@@ -176,8 +177,8 @@ class MoleculeEstimator(SupervisedEstimator):
             ),
         )
         yield from self.run_trainer(training.trainer)
-        always = settings.keep == "network"
-        self.update(**choose_predictions(self.model_, training, always=always))
+        self.update(**choose_predictions(self.model_, training, settings.keep))
+        data.notes.extend(note_networks(self.model_))
 
     def _training_set(self) -> tuple[MoleculeTable, MoleculeFeatures]:
         """Return what `fit` was given; NoDataError for a loaded model."""
@@ -283,13 +284,13 @@ class MoleculeEstimator(SupervisedEstimator):
 
     def cross_validated(self) -> Evaluation:
         """Evaluate the predictions for training molecules by the other folds."""
-        model = self.model_
+        model, rows = self.model_, self.model_.predicted_rows
         found = held_out_predictions(model, self.settings_.coverage)
-        folds = model.cross_validation
-        frame = self.predictions_frame(model.smiles, found, model.targets)
-        frame.insert(1, "fold", folds.folds)
-        measured = Measured(model.targets, found.values, folds.groups)
-        references = dict(zip(REFERENCES, folds.references, strict=True))
+        folds, targets = model.cross_validation, model.targets[rows]
+        frame = self.predictions_frame(model.smiles[rows], found, targets)
+        frame.insert(1, "fold", folds.folds[rows])
+        measured = Measured(targets, found.values, folds.groups[rows])
+        references = dict(zip(REFERENCES, folds.references[:, rows], strict=True))
         found = evaluate_molecules(self.objective_, measured, references, frame)
         return replace(found, scored="cross-validation")
 

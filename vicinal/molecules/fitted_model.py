@@ -155,6 +155,25 @@ class FittedMoleculeModel(FittedModel):
         """Return the targets of the training molecules as columns [N, C]."""
         return target_columns(self.objective, self.targets)
 
+    @property
+    def predicted_rows(self) -> np.ndarray:
+        """Return the rows of the training molecules that other folds predict.
+
+        All of them, unless there are fewer networks than folds.
+        """
+        return np.flatnonzero(~np.isnan(self.fold_predictions).all(axis=1))
+
+    @property
+    def parts(self) -> np.ndarray:
+        """Return a part [N] of each training molecule, for cross-fitting.
+
+        The folds; where fewer than three have predictions, parts of whole groups.
+        """
+        found = self.cross_validation
+        if len(np.unique(found.folds[self.predicted_rows])) >= MIN_PARTS:
+            return found.folds
+        return np.unique(found.groups, return_inverse=True)[1] % NUM_PARTS
+
     def deviations(self, variance: np.ndarray) -> np.ndarray:
         """Return standard deviations [M, C] of predictions from variances.
 
@@ -174,7 +193,7 @@ class FittedMoleculeModel(FittedModel):
             return {"fold_scales": np.zeros_like(self.fold_predictions)}
         errors = np.abs(self.columns - self.fold_predictions)
         deviations = self.deviations(self.cross_validation.baseline.variance)
-        folds = self.cross_validation.folds
+        folds = self.parts
         found = [
             cross_fitted_scales(e, d, x, folds)
             for e, d in zip(errors.T, deviations.T, strict=True)
@@ -326,6 +345,9 @@ class FittedMoleculeModel(FittedModel):
             split=np.array([], dtype="U5"),
         )
 
+
+MIN_PARTS, NUM_PARTS = 3, 5
+"""parts that the cross-fitting of expected errors needs, and those that groups make"""
 
 SMALLEST_VARIANCE = 1e-300
 """of a prediction, so that errors can be divided by its deviation"""

@@ -130,6 +130,7 @@ class MoleculeRun(TrainingRun):
         whole.insert(1, "split", whole.pop("split"))
         if self.data.ids is not None:
             order = [np.flatnonzero(self.estimator.split_ == k) for k in (TRAIN, TEST)]
+            order[0] = order[0][self.estimator.model_.predicted_rows]
             rows = np.concatenate(order[: len(parts)]).tolist()
             whole.insert(0, "id", [self.data.ids[row] for row in rows])
         return whole

@@ -98,6 +98,10 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
     cross-validation is significantly lower (paired permutation test); network: always
     keep the network"""
 
+    ensemble_size: int | None = None
+    """networks to train, each without the molecules of one fold, at most one for each
+    fold; None: that many, or fewer where --minutes allows fewer"""
+
     hidden: int = 128
     """features of each message"""
 
@@ -144,6 +148,9 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require("folds", is_integer(self.folds, 2), "a whole number, 2 or more")
+        size = self.ensemble_size
+        fits = size is None or (is_integer(size, 1) and size <= self.folds)
+        self.require("ensemble_size", fits, "from 1 to the number of folds")
         self.require("batch_size", is_integer(self.batch_size, 2), "2 or more")
         many = is_integer(self.steps, MAX_STEPS + 1)
         self.require("steps", not many, f"at most {MAX_STEPS}")

@@ -83,10 +83,11 @@ def predict_mols(
 def held_out_predictions(
     model: FittedMoleculeModel, coverage: float
 ) -> MoleculePredictions:
-    """Return the predictions for the training molecules by the other folds."""
-    values, half = from_columns(model.objective, model.fold_predictions), None
+    """Return the predictions for `predicted_rows` by the other folds."""
+    rows = model.predicted_rows
+    values, half = from_columns(model.objective, model.fold_predictions[rows]), None
     if is_regression(model.objective):
-        half = model.half_widths(model.fold_scales, coverage)
+        half = model.half_widths(model.fold_scales[rows], coverage)
     return MoleculePredictions(values, half)
 
 

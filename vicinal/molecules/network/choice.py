@@ -94,7 +94,7 @@ def choose_by_fold(
     """Return predictions [N, C] as chosen for each fold by the other folds alone.
 
     Their score is that of the whole procedure: no molecule takes part in the choice of
-    its own prediction.
+    its own prediction. NaN where networks are used and `networks` is NaN.
     """
     predicted = np.empty_like(baseline)
     for fold in np.unique(folds):
@@ -107,6 +107,7 @@ def choose_by_fold(
             groups[~own],
             always=always,
         ).weight
-        average = (1 - weight) * baseline[own] + weight * networks[own]
-        predicted[own] = networks[own] if weight == NETWORKS else average
+        average = (baseline[own] + networks[own]) / 2
+        options = {BASELINE: baseline[own], AVERAGE: average, NETWORKS: networks[own]}
+        predicted[own] = options[weight]
     return predicted

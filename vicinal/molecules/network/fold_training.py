@@ -6,10 +6,13 @@ from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from vicinal.core.compute.runtime import Runtime, seed_for
+from vicinal.core.text import pluralize
 from vicinal.core.training.trainer import Trainer, no_validation
 from vicinal.core.training.trainer_options import Checkpointing, TrainerOptions
+from vicinal.molecules.baseline.planning import plan_baseline
 from vicinal.molecules.fitted_model import FittedMoleculeModel
 from vicinal.molecules.network.batches import MeanFeatures, MoleculeTensors
 from vicinal.molecules.network.choice import choose, choose_by_fold
@@ -50,6 +53,39 @@ def seconds_left(settings: MoleculeSettings, started_at: float) -> float:
     return inf if minutes is None else 60 * minutes - time.monotonic() + started_at
 
 
+SECONDS_PER_PRODUCT = 9e-11
+"""of the training of a network on two cores, for each product of its message passing"""
+
+SHARE = 0.9
+"""of the time that is left after the baseline which the training may take"""
+
+
+def plan_networks(
+    molecules: MoleculeTensors, folds: np.ndarray, settings: MoleculeSettings
+) -> int:
+    """Return how many networks can be trained for all epochs within the time limit.
+
+    By sizes and not by a clock, so that equal runs are equal. At least one, for which
+    the trainer shortens the epochs; at most one for each fold.
+    """
+    most = len(np.unique(folds))
+    if settings.time_limit is None:
+        return most
+    limit = 60 * settings.time_limit
+    known = np.ones((len(folds), 1), dtype=bool)
+    left = limit - plan_baseline(known, settings.folds, limit).seconds
+    bonds = 2 * len(molecules.bonds)
+    products = (settings.steps + 1) * bonds * settings.hidden**2
+    epochs = settings.epochs or EPOCHS
+    each = SECONDS_PER_PRODUCT * epochs * products
+    return min(max(int(SHARE * left / each), 1), most)
+
+
+def halves(groups: np.ndarray) -> np.ndarray:
+    """Return 0 or 1 for each molecule [N], the same within a group."""
+    return np.unique(groups, return_inverse=True)[1] % 2
+
+
 def prepare_training(
     model: FittedMoleculeModel,
     molecules: MoleculeTensors,
@@ -65,6 +101,7 @@ def prepare_training(
     weights: [N] of the molecules in the loss.
     """
     folds = model.cross_validation.folds
+    size = settings.ensemble_size or plan_networks(molecules, folds, settings)
     config = MoleculeNetworkConfig(
         molecules.descriptors.shape[1] if settings.network_descriptors else 0,
         settings.hidden,
@@ -73,12 +110,14 @@ def prepare_training(
         settings.dropout,
         "gine" if settings.network == "gine" else "dmpnn",
     )
-    networks = initialise(config, len(np.unique(folds)), seed_for(seed, 5))
+    size = min(size, len(np.unique(folds)))
+    networks = initialise(config, size, seed_for(seed, 5))
+    rows = np.flatnonzero(folds != 0) if size == 1 else np.arange(len(folds))
     per_batch, own_seed = settings.batch_size, seed_for(seed, 6)
     trainer = Trainer(
         model=BoundNetworks(networks, molecules),
         loader=fold_loader(
-            molecules, model.targets, folds, weights, per_batch, own_seed
+            molecules, rows, model.targets, folds, weights, per_batch, own_seed
         ),
         objective=FoldLoss(model.objective),
         settings=settings.for_trainer(
@@ -97,24 +136,46 @@ def prepare_training(
     return FoldTraining(networks, molecules, trainer)
 
 
+def note_networks(model: FittedMoleculeModel) -> list[str]:
+    """Return a note where there are fewer networks than folds."""
+    if model.networks is None:
+        return []
+    size, folds = len(model.networks.networks), model.cross_validation.folds
+    total, tested = len(np.unique(folds)), len(model.predicted_rows)
+    if size >= total:
+        return []
+    return [
+        f"{pluralize(size, 'network')} for {total} folds: the held-out scores and the "
+        f"intervals are of {tested:,} of {len(folds):,} molecules (--ensemble-size "
+        "and --minutes allow more)"
+    ]
+
+
 def choose_predictions(
-    model: FittedMoleculeModel, training: FoldTraining, *, always: bool
+    model: FittedMoleculeModel, training: FoldTraining, keep: str
 ) -> dict[str, Any]:
     """Return the fields of the model that a comparison on held-out molecules sets.
 
-    always: use the networks alone in any case.
+    Where there are fewer networks than folds, it is on the molecules of as many folds;
+    the others have no predictions by other folds. keep: network: use the networks alone
+    in any case.
     """
+    always = keep == "network"
     objective, found = model.objective, model.cross_validation
     logits = predict_logits(training.networks, training.molecules)
-    own = logits[np.arange(len(logits)), found.folds]
+    parts, size = found.folds, logits.shape[1]
+    held_out = np.flatnonzero(parts < size)
+    own = torch.full_like(logits[:, 0], torch.nan)
+    own[held_out] = logits[held_out, parts[held_out]]
+    if size == 1:  # its fold is cross-fitted by halves
+        parts = halves(found.groups)
     raw = columns_of(objective, objective.predict(own))
     scores = raw if is_regression(objective) else log_odds(raw)
-    folds = found.folds
-    ours = cross_fitted_predictions(objective, scores, model.columns, folds)
+    ours = cross_fitted_predictions(objective, scores, model.columns, parts)
     scaling = () if is_regression(objective) else fit_scaling(scores, model.columns)
     compared = objective, model.columns, model.fold_predictions, ours
     choice = choose(*compared, found.groups, always=always)
-    predicted = choose_by_fold(*compared, found.folds, found.groups, always=always)
+    predicted = choose_by_fold(*compared, parts, found.groups, always=always)
     x = training.molecules.descriptors.double().numpy()
     scales = replace(model, fold_predictions=predicted).fit_error_scales(x)
     return {

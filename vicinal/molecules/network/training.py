@@ -86,6 +86,7 @@ def standardize(objective: Objective, y: Tensor) -> Tensor:
 
 def fold_loader(
     molecules: MoleculeTensors,
+    rows: np.ndarray,
     targets: np.ndarray,
     folds: np.ndarray,
     weights: np.ndarray,
@@ -94,12 +95,11 @@ def fold_loader(
 ) -> RowLoader:
     """Return mini-batches of about `per_batch` molecules, as `FoldLoss` takes them.
 
-    targets: [G, T]. folds, weights: [G].
+    rows: those that are trained on. targets: [G, T]. folds, weights: [G].
     """
-    rows = np.arange(len(molecules))
-    y = torch.from_numpy(np.column_stack([targets, folds, weights]))
+    y = torch.from_numpy(np.column_stack([targets, folds, weights])[rows])
     steps = max(1, round(len(rows) / per_batch))
-    return RowLoader(rows, y, molecules.sizes(), steps, seed)
+    return RowLoader(rows, y, molecules.sizes()[rows], steps, seed)
 
 
 def initialise(config: Any, num_folds: int, seed: int) -> FoldNetworks:

@@ -35,7 +35,7 @@ class HeldOut(NamedTuple):
     """[M] expected sizes of the errors; NaN for classes"""
 
     folds: np.ndarray
-    """[M]"""
+    """[M] folds, or parts of them where they are too few"""
 
     nearest: np.ndarray
     """[M] the most similar molecule of the other folds, a row of training"""
@@ -59,7 +59,6 @@ def held_out(
     neighbors: what `nearest_in_other_folds` returns, where it is known. With more than
     two classes the column is the probability of the molecule's own class.
     """
-    found = model.cross_validation
     y, predicted = model.columns[:, column], model.fold_predictions[:, column]
     if model.objective.kind == "single_label" and model.objective.outputs > 2:
         own = model.targets[:, 0].astype(int)
@@ -75,7 +74,7 @@ def held_out(
         y[rows],
         predicted[rows],
         expected,
-        found.folds[rows],
+        model.parts[rows],
         nearest[rows],
         similarity[rows],
     )
