@@ -23,7 +23,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 FEATURES = "v1_rdkit_2d_normalized"
-METHODS = ("vicinal", "vicinal baseline", "chemprop", f"chemprop {FEATURES}")
+ONE_NETWORK = "vicinal one network"
+METHODS = (
+    *("vicinal", "vicinal baseline", ONE_NETWORK),
+    *("chemprop", f"chemprop {FEATURES}"),
+)
 
 
 class Job(NamedTuple):
@@ -137,7 +141,9 @@ def work(method: str, path: str, out: str, minutes: float) -> None:
     classes = set(frame["y"]) <= {0.0, 1.0}
     network = "none" if "baseline" in method else "auto"
     make: Any = MoleculeClassifier if classes else MoleculeRegressor
-    model = make(network=network, minutes=minutes)
+    size = 1 if method == ONE_NETWORK else None
+    limit = None if method == ONE_NETWORK else minutes
+    model = make(network=network, minutes=limit, ensemble_size=size)
     y = train["y"].astype(int) if classes else train["y"]
     model.fit(train["smiles"].tolist(), y.tolist())
     values = model.predict_values(test["smiles"].tolist())
