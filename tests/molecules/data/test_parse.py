@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
+from vicinal.molecules.data import parse
 from vicinal.molecules.data.parse import MAX_HEAVY_ATOMS, parse_molecule
 
 
@@ -172,3 +173,21 @@ def test_molecules_of_rdkit_are_checked_and_not_changed():
         found = parse_molecule(Chem.MolFromSmiles(bad, sanitize=False))
         assert found.mol is None and words in found.reason
     assert "SMARTS" in parse_molecule(Chem.MolFromSmarts("C~O")).reason
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("CCO", "c1ccc2[nH]ccc2c1", "C[C@H](N)C(=O)O", "FC(Cl)(Br)I", "CS(=O)(=O)N"),
+        *("C[N+](=O)[O-]", "CN(=O)=O", "[13CH4]", "C[CH2:3]O", "C[CH2]", "*CC", "O"),
+        *("C[Si](C)(C)C", "CB(O)O", "[SeH]C", "CC[Hg]C", "CCN.Cl", "CCO.CCN", "[2H]O"),
+        "C" * (MAX_HEAVY_ATOMS + 1),
+    ],
+)
+def test_atoms_are_looked_at_one_by_one_only_where_one_is_unusual(cell, monkeypatch):
+    fast = parse_molecule(cell)
+    monkeypatch.setattr(parse, "_has_unusual_atom", lambda mol: True)
+    slow = parse_molecule(cell)
+    assert (fast.reason, fast.notes) == (slow.reason, slow.notes)
+    assert (fast.mol is None) == (slow.mol is None)
+    assert fast.mol is None or Chem.MolToSmiles(fast.mol) == Chem.MolToSmiles(slow.mol)
