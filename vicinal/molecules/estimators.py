@@ -47,7 +47,7 @@ from vicinal.molecules.network.fold_training import (
     seconds_left,
 )
 from vicinal.molecules.network.layers import NAMES
-from vicinal.molecules.network.model import FoldNetworks
+from vicinal.molecules.network.model import FoldNetworks, describe_networks
 from vicinal.molecules.network.training import embed
 from vicinal.molecules.objective import make_objective
 from vicinal.molecules.settings import MoleculeSettings
@@ -98,9 +98,9 @@ class MoleculeEstimator(SupervisedEstimator):
             return X
         regression = self.estimator_type == "regressor"
         columns = self.validate_settings().columns()
-        found = read_molecules(
-            X, y, task="regression" if regression else task, columns=columns
-        )
+        if regression or (columns.positive_class is not None and task == "auto"):
+            task = "regression" if regression else "classification"
+        found = read_molecules(X, y, task=task, columns=columns)
         if not regression and found.task == "regression":  # the numbers name classes
             found = read_molecules(X, y, task="classification", columns=columns)
         return found
@@ -149,7 +149,7 @@ class MoleculeEstimator(SupervisedEstimator):
         checkpoint: Path | None = None,
         stop_requested: Callable[[], bool] = never_stop,
     ) -> Iterator[Epoch]:
-        """Train a network for each fold, and use them if that is better."""
+        """Train networks for the folds, and use them if that is better."""
         settings, model = self.settings_, self.model_
         data, features = self._training_set()
         left = seconds_left(settings, started_at)
@@ -357,7 +357,7 @@ class MoleculeEstimator(SupervisedEstimator):
     @property
     def network_name(self) -> str:
         gine = self.settings_.network == "gine"
-        return f"{NAMES['gine' if gine else 'dmpnn']} for each fold"
+        return f"{NAMES['gine' if gine else 'dmpnn']}, without the molecules of a fold"
 
     @property
     def comparison_text(self) -> str:
@@ -378,10 +378,10 @@ class MoleculeEstimator(SupervisedEstimator):
         networks = self.networks_
         if networks is None:
             return super().model_description
-        count = f"{len(networks.networks)} networks ({NAMES[networks.config.layer]})"
-        if self.model_.network_weight == NETWORKS:
-            return f"the average of {count}"
-        return f"the average of the {self.baseline_name} and {count}"
+        count = describe_networks(networks)
+        if self.model_.network_weight < NETWORKS:
+            return f"the average of the {self.baseline_name} and {count}"
+        return count if len(networks.networks) == 1 else f"the average of {count}"
 
     @property
     def linear_description(self) -> str:

@@ -33,7 +33,11 @@ from vicinal.molecules.baseline.error_scale import (
     cross_fitted_scales,
     scales_to_arrays,
 )
-from vicinal.molecules.baseline.features import DescriptorSet, descriptor_names
+from vicinal.molecules.baseline.features import (
+    NUM_BITS,
+    DescriptorSet,
+    descriptor_names,
+)
 from vicinal.molecules.baseline.files import (
     BASELINE,
     baseline_to_files,
@@ -54,9 +58,12 @@ from vicinal.molecules.network.model import (
 )
 from vicinal.molecules.objective import (
     PlattScaling,
+    check_classes,
+    check_targets,
     is_regression,
     target_columns,
 )
+from vicinal.molecules.splits import parts_of_groups
 
 MAX_FOLDS = 1000
 """networks of a model file"""
@@ -156,6 +163,14 @@ class FittedMoleculeModel(FittedModel):
         return target_columns(self.objective, self.targets)
 
     @property
+    def fingerprints(self) -> np.ndarray:
+        """Return the Morgan counts [S, NUM_BITS] of the support molecules.
+
+        The similarities that are shown are theirs.
+        """
+        return self.baseline.support.counts[:, :NUM_BITS]
+
+    @property
     def predicted_rows(self) -> np.ndarray:
         """Return the rows of the training molecules that other folds predict.
 
@@ -167,12 +182,12 @@ class FittedMoleculeModel(FittedModel):
     def parts(self) -> np.ndarray:
         """Return a part [N] of each training molecule, for cross-fitting.
 
-        The folds; where fewer than three have predictions, parts of whole groups.
+        The folds; where fewer than three have predictions, parts of their groups.
         """
         found = self.cross_validation
         if len(np.unique(found.folds[self.predicted_rows])) >= MIN_PARTS:
             return found.folds
-        return np.unique(found.groups, return_inverse=True)[1] % NUM_PARTS
+        return parts_of_groups(found.groups, self.predicted_rows, NUM_PARTS)
 
     def deviations(self, variance: np.ndarray) -> np.ndarray:
         """Return standard deviations [M, C] of predictions from variances.
@@ -290,7 +305,7 @@ class FittedMoleculeModel(FittedModel):
         names = tuple(description["target_names"])
         classes = tuple(map(tuple, description["target_classes"]))
         num_columns = target_columns(objective, np.zeros((0, len(names)))).shape[1]
-        _check_targets(objective, names, classes)
+        check_targets(objective, names, classes)
         count = len(descriptor_names(description["descriptors"]))
         if len(baseline.scaler.kept) != count:
             raise ValueError(
@@ -317,7 +332,7 @@ class FittedMoleculeModel(FittedModel):
         if num_scales and not (scales[~np.isnan(scales)] > 0).all():
             raise ValueError("fold_scales must be above 0")
         smiles = _restore_smiles("train", tensors, len(targets))
-        _check_classes(classes, targets, test_targets)
+        check_classes(classes, targets, test_targets)
         check_rows("baseline.rows", baseline.rows, len(smiles))
         return cls(
             **shared,
@@ -424,25 +439,3 @@ def _restore_smiles(name: str, tensors: Tensors, count: int) -> np.ndarray:
     if len(smiles) != count:
         raise ValueError(f"{name} must have {count:,} SMILES. Got {len(smiles):,}")
     return smiles
-
-
-def _check_targets(
-    objective: Objective, names: tuple[str, ...], classes: tuple[tuple[str, ...], ...]
-) -> None:
-    """Raise ValueError where names or classes do not fit the objective."""
-    several = objective.kind in ("multi_label", "multi_numeric")
-    outputs = objective.outputs if several else 1
-    expected = 0 if is_regression(objective) else outputs
-    if len(names) != outputs or len(classes) != expected:
-        raise ValueError("the targets do not fit the objective")
-    if objective.kind == "single_label" and classes[0] != objective.classes:
-        raise ValueError("the classes of the target do not fit the objective")
-
-
-def _check_classes(classes: tuple[tuple[str, ...], ...], *targets: np.ndarray) -> None:
-    """Raise ValueError unless targets [N, T] are rows of classes, or NaN."""
-    for array in targets if classes else ():
-        for column, names in zip(array.T, classes, strict=True):
-            known = column[~np.isnan(column)]
-            if not np.isin(known, np.arange(len(names))).all():
-                raise ValueError("targets must be rows of classes")

@@ -22,7 +22,7 @@ from vicinal.core.objective import Objective
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError, SettingError
 from vicinal.molecules.baseline.cross_validation import cross_validate
-from vicinal.molecules.baseline.features import DescriptorSet
+from vicinal.molecules.baseline.features import NUM_BITS, DescriptorSet
 from vicinal.molecules.baseline.model import Baseline, molecule_features
 from vicinal.molecules.baseline.planning import plan_baseline
 from vicinal.molecules.data.grouping import count_same_compounds
@@ -42,7 +42,7 @@ from vicinal.molecules.objective import (
     targets_of,
 )
 from vicinal.molecules.settings import MoleculeSettings, SplitMethod
-from vicinal.molecules.splits import molecule_groups
+from vicinal.molecules.splits import molecule_groups, most_groups_first
 
 MAX_ATOMS_FOR_ALL = 20_000
 """heavy atoms of all molecules up to which descriptors="auto" computes all: 10 s"""
@@ -114,7 +114,7 @@ def fit_baseline(
         cross_validation=found,
         fold_predictions=predicted,
         fold_scales=np.zeros_like(predicted),
-        outside=least_similarity(baseline.support.counts),
+        outside=least_similarity(baseline.support.counts[:, :NUM_BITS]),
         mean_features=MeanFeatures(
             np.zeros(len(ATOM_FEATURES)), np.zeros(len(BOND_FEATURES))
         ),
@@ -269,7 +269,8 @@ def choose_folds(
             )
         )
     strata = strata_of(objective, targets)
-    return assign_folds(strata, groups, folds=count, seed=seed_for(seed, 4) % 2**32)
+    folds = assign_folds(strata, groups, folds=count, seed=seed_for(seed, 4) % 2**32)
+    return most_groups_first(folds, groups)
 
 
 def choose_descriptors(mols: Sequence[Any], wanted: str) -> DescriptorSet:

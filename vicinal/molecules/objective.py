@@ -218,3 +218,25 @@ def column_names(objective: Objective, target_names: Any) -> list[str]:
     if isinstance(objective, SingleLabel) and objective.outputs > CLASS_COUNT:
         return list(objective.classes)
     return list(target_names)
+
+
+def check_targets(
+    objective: Objective, names: tuple[str, ...], classes: tuple[tuple[str, ...], ...]
+) -> None:
+    """Raise ValueError where names or classes do not fit the objective."""
+    several = objective.kind in ("multi_label", "multi_numeric")
+    outputs = objective.outputs if several else 1
+    expected = 0 if is_regression(objective) else outputs
+    if len(names) != outputs or len(classes) != expected:
+        raise ValueError("the targets do not fit the objective")
+    if objective.kind == "single_label" and classes[0] != objective.classes:
+        raise ValueError("the classes of the target do not fit the objective")
+
+
+def check_classes(classes: tuple[tuple[str, ...], ...], *targets: np.ndarray) -> None:
+    """Raise ValueError unless targets [N, T] are rows of classes, or NaN."""
+    for array in targets if classes else ():
+        for column, names in zip(array.T, classes, strict=True):
+            known = column[~np.isnan(column)]
+            if not np.isin(known, np.arange(len(names))).all():
+                raise ValueError("targets must be rows of classes")

@@ -51,6 +51,8 @@ class MoleculeColumns(Settings):
         return MoleculeColumns(**{k: getattr(self, k) for k in MoleculeColumns.names()})
 
     def __post_init__(self) -> None:
+        if isinstance(self.positive_class, int):
+            object.__setattr__(self, "positive_class", str(self.positive_class))
         super().__post_init__()
         for name in ("smiles_columns", "target_columns", "ignore_columns"):
             value: Any = getattr(self, name)
@@ -100,7 +102,7 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
 
     ensemble_size: int | None = None
     """networks to train, each without the molecules of one fold, at most one for each
-    fold; None: that many, or fewer where --minutes allows fewer"""
+    fold; None: one for each, or fewer if --minutes is too short for them"""
 
     hidden: int = 128
     """features of each message"""
@@ -150,7 +152,8 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
         self.require("folds", is_integer(self.folds, 2), "a whole number, 2 or more")
         size = self.ensemble_size
         fits = size is None or (is_integer(size, 1) and size <= self.folds)
-        self.require("ensemble_size", fits, "from 1 to the number of folds")
+        most = f"a whole number from 1 to the number of folds ({self.folds})"
+        self.require("ensemble_size", fits, most)
         self.require("batch_size", is_integer(self.batch_size, 2), "2 or more")
         many = is_integer(self.steps, MAX_STEPS + 1)
         self.require("steps", not many, f"at most {MAX_STEPS}")

@@ -20,6 +20,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from vicinal.core.data.splits import assign_folds
 from vicinal.errors import DataError
 from vicinal.molecules.baseline.features import morgan_counts
 from vicinal.molecules.baseline.gaussian_process import tanimoto
@@ -96,3 +97,23 @@ def _enumerate_names(names: Sequence[Any]) -> np.ndarray:
     """Return 0, 1, ... for names, in the order of their first appearance."""
     known: dict[Any, int] = {}
     return np.array([known.setdefault(name, len(known)) for name in names], np.int64)
+
+
+def parts_of_groups(groups: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """Return a part [N] from 0 to count - 1 for each molecule.
+
+    rows: those that matter, which are divided equally by whole groups; by single
+    molecules where they have fewer groups than parts.
+    """
+    own = groups[rows]
+    if len(np.unique(own)) < count:
+        own = np.arange(len(rows))
+    parts = np.zeros(len(groups), np.int64)
+    parts[rows] = assign_folds(np.zeros(len(rows)), own, folds=count)
+    return parts
+
+
+def most_groups_first(folds: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return folds [N] renumbered, so that those of more groups come first."""
+    count = [-len(np.unique(groups[folds == fold])) for fold in range(folds.max() + 1)]
+    return np.argsort(np.argsort(count, kind="stable"))[folds]

@@ -404,6 +404,16 @@ def test_the_positive_class_is_the_second_of_two():
         read("b", ["a", "b", "c"])
     with pytest.raises(SettingError, match="the targets are numbers"):
         read("1", [0.5, 1.5, 2.25])
+    assert read(0).classes == read("0").classes
+    assert read("safe", ["safe"] * 3).classes == [("safe",)]
+
+
+def test_a_positive_class_makes_numbers_classes():
+    smiles = ["C" * n + "O" for n in range(2, 26)]
+    y = [0.5, 1.5] * 12
+    options = {"network": "none", "descriptors": "fast", "folds": 2}
+    model = MoleculeClassifier(**options, positive_class="0.5").fit(smiles, y)
+    assert [str(k) for k in model.classes_] == ["1.5", "0.5"]
 
 
 def test_the_positive_class_is_kept_in_predictions_and_other_data():

@@ -202,6 +202,7 @@ def test_the_bond_that_causes_a_number_has_the_largest_share():
         "bond": "C3=C4",
         "share": pytest.approx(found.bonds[3]),
     }
+    assert model.explain("c1ccccc1").bond_name(0) == "C0:C1"
     text = "\n".join(found.lines())
     assert "bonds, strongest first (included in their atoms):\n  C3=C4" in text
     assert "Shares of bonds" in explanation_page(found)

@@ -98,6 +98,7 @@ SAVED_OPTIONS = Object(
     {
         "freeze": Pattern("auto|none|all|[0-9]{1,4}", "auto, none, all, or a number"),
         "num_views": Integer(0, 1000),
+        "ensemble_size": Integer(1, 1000),
     },
 )
 """schema of `TrainerOptions.saved_options`"""

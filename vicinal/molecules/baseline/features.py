@@ -5,6 +5,7 @@ and M. Hahn: Extended-Connectivity Fingerprints, J. Chem. Inf. Model. 2010.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,12 +17,14 @@ RADIUS, NUM_BITS = 2, 2048
 
 FINGERPRINTS = ("Morgan", "feature Morgan")
 """substructures whose atoms differ by their elements, degrees and charges; and
-by being donors, acceptors, aromatic, halogens, bases or acids"""
+by being donors, acceptors, aromatic, halogens, basic or acidic"""
 
 NUM_COUNTS = len(FINGERPRINTS) * NUM_BITS
 
 SLOW = ("BCUT", "Ipc", "AvgIpc")
 """beginnings of names of descriptors that are slow, or overflow"""
+
+E_STATES = tuple(f"{k}EStateIndex" for k in ("Max", "Min", "MaxAbs", "MinAbs"))
 
 DescriptorSet = Literal["fast", "all"]
 
@@ -78,7 +81,12 @@ def describe(mols: Sequence[Any], descriptors: DescriptorSet = "fast") -> np.nda
 
 
 def _all_descriptors() -> list[tuple[str, Callable[[Any], float]]]:
-    return [(k, f) for k, f in Descriptors.descList if not k.startswith(SLOW)]
+    """Return names and functions; those of E-state indices compute them once."""
+    return [
+        (name, partial(function, force=False) if name in E_STATES else function)
+        for name, function in Descriptors.descList
+        if not name.startswith(SLOW)
+    ]
 
 
 def _value(function: Callable[[Any], float], mol: Any) -> float:

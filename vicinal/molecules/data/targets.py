@@ -111,7 +111,7 @@ def _check_positive(positive: str, classes: list[tuple[str, ...]]) -> None:
         raise ClassError(
             f"There is no class {positive!r}. {suggest_names(positive, known)}"
         )
-    if not any(_class_name(positive) in own for own in classes if len(own) == 2):
+    if all(len(own) > 2 for own in classes if _class_name(positive) in own):
         raise SettingError(
             "positive_class must be None: there are more than two classes. Got "
             f"{positive!r}."

@@ -146,11 +146,12 @@ class MoleculeExplanation:
         return lines
 
     def bond_name(self, bond: int) -> str:
-        """Return the atoms of a bond with its sign in SMILES, such as C3=O4."""
+        """Return the atoms of a bond and its symbol in SMILES, such as C3=O4."""
         own = self.mol.GetBondWithIdx(int(bond))
         ends = own.GetBeginAtom(), own.GetEndAtom()
         first, second = (f"{atom.GetSymbol()}{atom.GetIdx()}" for atom in ends)
-        return f"{first}{own.GetSmarts() or '-'}{second}"
+        symbol = ":" if own.GetIsAromatic() else own.GetSmarts() or "-"
+        return f"{first}{symbol}{second}"
 
     @property
     def descriptor_sum(self) -> float:

@@ -64,11 +64,11 @@ def important_fragments(
             for k, share in found.bits.items()
         }
         by_feature = {
-            (p.atoms, p.radius): per_place[p.bit] for p in places if p.bit >= NUM_BITS
+            (p.center, p.radius): per_place[p.bit] for p in places if p.bit >= NUM_BITS
         }
         for place in (p for p in places if p.bit < NUM_BITS):
             share = per_place[place.bit]
-            share += by_feature.get((place.atoms, place.radius), 0.0)
+            share += by_feature.get((place.center, place.radius), 0.0)
             shares.setdefault(place.bit, {})[row] = share
             known = largest.get(place.bit)
             if known is None or len(place.atoms) > len(known[1].atoms):

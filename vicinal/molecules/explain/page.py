@@ -97,5 +97,5 @@ def _bond_table(rows: list[list[Any]]) -> Table:
     return Table(
         ["bond", "share"],
         rows,
-        "Shares of bonds in the networks; half of each is in the share of each atom.",
+        "Shares of bonds in the networks; each of its two atoms has half of it.",
     )

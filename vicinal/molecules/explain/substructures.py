@@ -25,6 +25,9 @@ class Substructure(NamedTuple):
     radius: int
     """bonds from the atom in its centre"""
 
+    center: int
+    """row of that atom"""
+
 
 def substructures(mol: Any) -> list[Substructure]:
     """Return each substructure of `substructure_counts`, once for each count."""
@@ -36,9 +39,9 @@ def substructures(mol: Any) -> list[Substructure]:
         generator.GetCountFingerprint(mol, additionalOutput=output)
         for bit, places in output.GetBitInfoMap().items():
             for center, radius in places:
-                atoms = np.flatnonzero(distances[center] <= radius)
-                column = k * NUM_BITS + int(bit)
-                found.append(Substructure(column, tuple(atoms.tolist()), int(radius)))
+                rows = np.flatnonzero(distances[center] <= radius)
+                atoms, column = tuple(rows.tolist()), k * NUM_BITS + int(bit)
+                found.append(Substructure(column, atoms, int(radius), int(center)))
     return found
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vicinal.errors import DataError
+from vicinal.molecules.baseline.features import NUM_BITS
 from vicinal.molecules.baseline.model import MoleculeFeatures, molecule_features
 from vicinal.molecules.data.parse import parse_molecule
 from vicinal.molecules.fitted_model import FittedMoleculeModel
@@ -103,7 +104,7 @@ def nearest_training(
 
     They are all training molecules, or of many a sample.
     """
-    return nearest(features.counts, model.baseline.support.counts, k)
+    return nearest(features.counts[:, :NUM_BITS], model.fingerprints, k)
 
 
 def molecule_tensors(

@@ -45,6 +45,8 @@ def compare(
     truth = np.where(missing, np.nan, truth)
     losses = [losses_of(objective, truth, columns) for columns in (ours, theirs)]
     known = ~(np.isnan(losses[0]) | np.isnan(losses[1]))
+    if not known.any():
+        return PairedComparison("", np.nan, np.nan, 1.0, 0, 0, 0)
     a, b = (loss[known] for loss in losses)
     gain = np.bincount(np.unique(groups[known], return_inverse=True)[1], b - a)
     return PairedComparison(

@@ -11,7 +11,11 @@ import torch
 from vicinal.core.compute.runtime import Runtime, seed_for
 from vicinal.core.text import pluralize
 from vicinal.core.training.trainer import Trainer, no_validation
-from vicinal.core.training.trainer_options import Checkpointing, TrainerOptions
+from vicinal.core.training.trainer_options import (
+    Checkpointing,
+    TrainerOptions,
+    saved_options,
+)
 from vicinal.molecules.baseline.planning import plan_baseline
 from vicinal.molecules.fitted_model import FittedMoleculeModel
 from vicinal.molecules.network.batches import MeanFeatures, MoleculeTensors
@@ -34,6 +38,7 @@ from vicinal.molecules.objective import (
     log_odds,
 )
 from vicinal.molecules.settings import MoleculeSettings
+from vicinal.molecules.splits import parts_of_groups
 
 MIN_SECONDS = 10.0
 """seconds that must be left for networks to be trained"""
@@ -61,29 +66,24 @@ SHARE = 0.9
 
 
 def plan_networks(
-    molecules: MoleculeTensors, folds: np.ndarray, settings: MoleculeSettings
+    molecules: MoleculeTensors, known: np.ndarray, settings: MoleculeSettings
 ) -> int:
     """Return how many networks can be trained for all epochs within the time limit.
 
-    By sizes and not by a clock, so that equal runs are equal. At least one, for which
-    the trainer shortens the epochs; at most one for each fold.
+    known: [N, C] which molecules have each target. By sizes and not by a clock, so that
+    equal runs are equal. At least one, for which the trainer shortens the epochs; at
+    most one for each fold.
     """
-    most = len(np.unique(folds))
-    if settings.time_limit is None:
+    most = settings.folds
+    if settings.time_limit is None or not len(molecules.bonds):
         return most
     limit = 60 * settings.time_limit
-    known = np.ones((len(folds), 1), dtype=bool)
     left = limit - plan_baseline(known, settings.folds, limit).seconds
     bonds = 2 * len(molecules.bonds)
     products = (settings.steps + 1) * bonds * settings.hidden**2
     epochs = settings.epochs or EPOCHS
     each = SECONDS_PER_PRODUCT * epochs * products
     return min(max(int(SHARE * left / each), 1), most)
-
-
-def halves(groups: np.ndarray) -> np.ndarray:
-    """Return 0 or 1 for each molecule [N], the same within a group."""
-    return np.unique(groups, return_inverse=True)[1] % 2
 
 
 def prepare_training(
@@ -96,12 +96,14 @@ def prepare_training(
     started_at: float,
     checkpointing: Checkpointing,
 ) -> FoldTraining:
-    """Return untrained networks, one for each fold, with their trainer.
+    """Return untrained networks, for all folds or the first, with their trainer.
 
     weights: [N] of the molecules in the loss.
     """
     folds = model.cross_validation.folds
-    size = settings.ensemble_size or plan_networks(molecules, folds, settings)
+    planned = saved_options(checkpointing.path).get("ensemble_size")
+    size = settings.ensemble_size or planned
+    size = size or plan_networks(molecules, ~np.isnan(model.columns), settings)
     config = MoleculeNetworkConfig(
         molecules.descriptors.shape[1] if settings.network_descriptors else 0,
         settings.hidden,
@@ -130,6 +132,7 @@ def prepare_training(
             time_limited=settings.time_limit is not None,
             started_at=started_at,
             select_epoch=False,
+            saved_options={"ensemble_size": size},  # a plan of this many minutes
         ),
         checkpointing=checkpointing,
     )
@@ -138,16 +141,14 @@ def prepare_training(
 
 def note_networks(model: FittedMoleculeModel) -> list[str]:
     """Return a note where there are fewer networks than folds."""
-    if model.networks is None:
-        return []
-    size, folds = len(model.networks.networks), model.cross_validation.folds
-    total, tested = len(np.unique(folds)), len(model.predicted_rows)
-    if size >= total:
+    folds, tested = model.cross_validation.folds, len(model.predicted_rows)
+    if model.networks is None or tested == len(folds):
         return []
     return [
-        f"{pluralize(size, 'network')} for {total} folds: the held-out scores and the "
-        f"intervals are of {tested:,} of {len(folds):,} molecules (--ensemble-size "
-        "and --minutes allow more)"
+        f"{pluralize(len(model.networks.networks), 'network')} for "
+        f"{len(np.unique(folds))} folds: the held-out scores and the intervals are "
+        f"based on {tested:,} of {len(folds):,} molecules; a larger --ensemble-size, "
+        "or more --minutes without it, includes more"
     ]
 
 
@@ -156,9 +157,9 @@ def choose_predictions(
 ) -> dict[str, Any]:
     """Return the fields of the model that a comparison on held-out molecules sets.
 
-    Where there are fewer networks than folds, it is on the molecules of as many folds;
-    the others have no predictions by other folds. keep: network: use the networks alone
-    in any case.
+    Where there are fewer networks than folds, it covers only the molecules of the folds
+    that have a network; if networks are used, the others have no held-out prediction.
+    keep: network: use the networks alone in any case.
     """
     always = keep == "network"
     objective, found = model.objective, model.cross_validation
@@ -168,7 +169,7 @@ def choose_predictions(
     own = torch.full_like(logits[:, 0], torch.nan)
     own[held_out] = logits[held_out, parts[held_out]]
     if size == 1:  # its fold is cross-fitted by halves
-        parts = halves(found.groups)
+        parts = parts_of_groups(found.groups, held_out, 2)
     raw = columns_of(objective, objective.predict(own))
     scores = raw if is_regression(objective) else log_odds(raw)
     ours = cross_fitted_predictions(objective, scores, model.columns, parts)
@@ -176,6 +177,10 @@ def choose_predictions(
     compared = objective, model.columns, model.fold_predictions, ours
     choice = choose(*compared, found.groups, always=always)
     predicted = choose_by_fold(*compared, parts, found.groups, always=always)
+    if choice.weight:
+        predicted[found.folds >= size] = np.nan
+    else:
+        predicted = np.where(np.isnan(predicted), model.fold_predictions, predicted)
     x = training.molecules.descriptors.double().numpy()
     scales = replace(model, fold_predictions=predicted).fit_error_scales(x)
     return {

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from vicinal.core.storage.schema import Integer, Number, Object, Text
+from vicinal.core.text import pluralize
 from vicinal.graphs.layers.dropout import Dropout
 from vicinal.molecules.graphs import ATOM_FEATURES, BOND_FEATURES
 from vicinal.molecules.network.batches import MoleculeBatch
-from vicinal.molecules.network.layers import LAYERS
+from vicinal.molecules.network.layers import LAYERS, NAMES
 from vicinal.molecules.settings import MAX_STEPS
 from vicinal.ops.aggregation import aggregate
 
@@ -92,7 +93,7 @@ class MoleculeNetwork(nn.Module):
 
 
 class FoldNetworks(nn.Module):
-    """A network for each fold, which is not trained on the molecules of that fold.
+    """A network for each fold, or some: not trained on the molecules of that fold.
 
     Trained together, they share the mini-batches. Their average is an ensemble
     (A. Krogh and J. Vedelsby: Neural Network Ensembles, Cross Validation, and Active
@@ -113,3 +114,9 @@ class FoldNetworks(nn.Module):
     def forward(self, molecules: MoleculeBatch) -> Tensor:
         """Return the logits [B, folds, K] of all networks."""
         return torch.stack([network(molecules) for network in self.networks], dim=1)
+
+
+def describe_networks(networks: FoldNetworks) -> str:
+    """Return their number and their kind."""
+    count = pluralize(len(networks.networks), "network")
+    return f"{count} ({NAMES[networks.config.layer]})"

@@ -35,7 +35,7 @@ class HeldOut(NamedTuple):
     """[M] expected sizes of the errors; NaN for classes"""
 
     folds: np.ndarray
-    """[M] folds, or parts of them where they are too few"""
+    """[M] folds, or parts of whole groups where fewer than three have predictions"""
 
     nearest: np.ndarray
     """[M] the most similar molecule of the other folds, a row of training"""
@@ -88,7 +88,7 @@ def nearest_in_other_folds(
     NaN where the model does not have the fingerprints of all training molecules, or
     they are too many.
     """
-    counts, folds = model.baseline.support.counts, model.cross_validation.folds
+    counts, folds = model.fingerprints, model.cross_validation.folds
     n = len(folds)
     if len(counts) != n or n > MAX_MOLECULES:
         return np.zeros(n, np.int64), np.full(n, np.nan)
@@ -162,7 +162,7 @@ def activity_cliffs(
     """
     several = model.objective.kind == "single_label" and model.objective.outputs > 2
     y = model.targets[:, 0] if several else model.columns[:, column]
-    counts = model.baseline.support.counts
+    counts = model.fingerprints
     if len(counts) != len(y) or len(y) > MAX_MOLECULES:
         return []
     spread = 0.5 if model.target_classes else float(np.nanstd(y))

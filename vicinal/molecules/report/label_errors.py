@@ -97,7 +97,7 @@ def _describe(
     size: float,
 ) -> SuspectedLabel:
     """Return what is shown of molecule k of those with the target."""
-    rows, counts = others.rows, model.baseline.support.counts
+    rows, counts = others.rows, model.fingerprints
     similar = tanimoto(counts[rows[[k]]], counts[rows])[0]
     similar[k] = -1
     nearest = int(similar.argmax())
