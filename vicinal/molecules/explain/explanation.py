@@ -216,6 +216,7 @@ def explain_molecule(
     descriptors = sum_of(weights, [shares.descriptors for shares in found])
     names = np.array(descriptor_names(model.descriptors))[model.baseline.scaler.kept]
     order = np.argsort(-np.abs(descriptors), kind="stable")[:NUM_DESCRIPTORS]
+    order = order[descriptors[order] != 0]  # those of a network without them
     each = [np.array([k]) for k in range(len(atoms))]
     values = sum_of(weights, [part.values_without(each) for part in parts])
     correlation, p = correlation_test(atoms, values[0] - values[1:], seed)
