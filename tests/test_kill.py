@@ -156,6 +156,7 @@ def check_same(whole: Path, resumed: Path) -> None:
     assert scores[0]["score"] == scores[1]["score"]
 
 
+@pytest.mark.slow
 def test_eight_kills(train_in_fork, images, tmp_path):
     check_kills(train_in_fork, images, tmp_path, startup=0.0, num_kills=8)
 

@@ -177,6 +177,7 @@ def test_an_error_is_printed_once(trainings):
     assert f"exitcode  : {USER_ERROR}" in trainings.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
 def test_a_killed_process_ends_the_run_with_a_message_and_a_checkpoint(
     images, tmp_path

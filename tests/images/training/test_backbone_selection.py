@@ -164,6 +164,7 @@ def test_trials_are_given_up_when_their_time_is_over(weights):
     assert model.weights_ == smallest and model.trials_ == []
 
 
+@pytest.mark.slow
 def test_a_backbone_that_is_too_slow_for_all_images_is_left_out(weights):
     x, y = make_squares(120, 2)
     model = ImageClassifier(**TIMED, backbone="auto", weights=weights)

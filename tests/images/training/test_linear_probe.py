@@ -256,6 +256,7 @@ def test_duplicates_are_not_neighbors_in_outlier_detection(source):
     )
 
 
+@pytest.mark.slow
 def test_regression_is_compared_by_absolute_error(untrained):
     x, y = make_xor_bars(150, seed=9)
     y = 10.0 * y + 3
@@ -271,6 +272,7 @@ def test_regression_is_compared_by_absolute_error(untrained):
     assert comparison.losses == (after > before).sum()
 
 
+@pytest.mark.slow
 def test_multi_label_is_compared_by_brier_score(untrained):
     x, xor = make_xor_bars(150, seed=9)
 
