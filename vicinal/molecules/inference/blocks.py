@@ -1,5 +1,6 @@
 """Predict any number of molecules, a row for each row of the input, in blocks."""
 
+from collections import Counter as Counts
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from vicinal.core.report.console import Console, Counter
 from vicinal.core.report.predictions import Predictions, records
 from vicinal.core.text import pluralize
 from vicinal.errors import NoDataError
+from vicinal.molecules.data.read import count_notes
 from vicinal.molecules.data.reader import MoleculeReader, ParsedRow
 from vicinal.molecules.inference.tables import shown_name
 
@@ -32,6 +34,7 @@ class BlockPredictions:
         self.num_quarantined = 0
         self.num_unlike = 0
         self.first: Quarantined | None = None
+        self.changes = Counts[str]()
 
     def frames(self) -> Iterator[tuple[Any, list[Quarantined]]]:
         """Yield a table of each block, and its rows that have no prediction."""
@@ -40,6 +43,7 @@ class BlockPredictions:
             frame = self._frame(block)
             self.num_predicted += len(block) - len(bad)
             self.num_quarantined += len(bad)
+            self.changes.update(n for row in block for n in row.molecule.notes)
             if bad and self.first is None:
                 row = bad[0]
                 self.first = self.reader.quarantined(row, row.molecule.reason, "")
@@ -70,7 +74,7 @@ class BlockPredictions:
 
     def notes(self) -> list[str]:
         """Return notes on the columns, and on molecules unlike those of training."""
-        found = list(self.reader.notes)
+        found = [*self.reader.notes, *count_notes(self.changes, self.num_predicted)]
         model, names = self.model.model_, self.model.target_names_
         known = model.half_widths_known(self.model.settings_.coverage)
         missing = [name for name, k in zip(names, known, strict=False) if not k]
