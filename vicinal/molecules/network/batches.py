@@ -89,7 +89,7 @@ class MeanFeatures(NamedTuple):
     """[BOND_FEATURES]"""
 
     @classmethod
-    def of(cls, molecules: MoleculeTensors) -> Self:
+    def from_molecules(cls, molecules: MoleculeTensors) -> Self:
         """Return the means of molecules; 0 of bonds where there are none."""
         atoms, bonds = molecules.atoms.double(), molecules.bonds.double()
         return cls(

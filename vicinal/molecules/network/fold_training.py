@@ -185,7 +185,7 @@ def choose_predictions(
     scales = replace(model, fold_predictions=predicted).fit_error_scales(x)
     return {
         **scales,
-        "mean_features": MeanFeatures.of(training.molecules),
+        "mean_features": MeanFeatures.from_molecules(training.molecules),
         "networks": training.networks if choice.weight else None,
         "network_weight": choice.weight,
         "network_scaling": scaling if choice.weight else (),
