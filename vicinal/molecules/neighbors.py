@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vicinal.molecules.baseline.gaussian_process import tanimoto
+from vicinal.molecules.baseline.tanimoto import tanimoto
 
 ROWS_PER_BLOCK = 512
 

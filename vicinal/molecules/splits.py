@@ -23,7 +23,7 @@ from scipy.sparse.csgraph import connected_components
 from vicinal.core.data.splits import assign_folds
 from vicinal.errors import DataError
 from vicinal.molecules.baseline.features import morgan_counts
-from vicinal.molecules.baseline.gaussian_process import tanimoto
+from vicinal.molecules.baseline.tanimoto import tanimoto
 from vicinal.molecules.data.grouping import compound_key, scaffold
 from vicinal.molecules.settings import SplitMethod
 

@@ -4,7 +4,6 @@ import numpy as np
 from rdkit import Chem
 
 from vicinal.molecules.baseline import cross_validation, model
-from vicinal.molecules.baseline.gaussian_process import tanimoto
 from vicinal.molecules.baseline.model import (
     Baseline,
     MoleculeFeatures,
@@ -12,6 +11,7 @@ from vicinal.molecules.baseline.model import (
     molecule_features,
     similarities,
 )
+from vicinal.molecules.baseline.tanimoto import tanimoto
 
 
 def cross_validate(
@@ -127,3 +127,15 @@ def test_known_similarities_change_nothing():
     found = fitted.compact().predict(FEATURES.rows(rows))
     np.testing.assert_allclose(found.mean, plain.predict(FEATURES.rows(rows)).mean)
     assert fitted.compact().support.known is None and known.rows(rows).known is not None
+
+
+def test_variances_from_the_fit_are_those_computed_again(monkeypatch):
+    y = targets(NUM_CARBONS, NUM_CARBONS**2)
+    y[::5, 1] = np.nan
+    weights = np.linspace(0, 2, len(FEATURES))
+    fitted = Baseline.fit(FEATURES, y, weights)
+    assert len(fitted._factors) == 2 and not fitted.compact()._factors
+    found, again = fitted.predict(FEATURES), fitted.compact().predict(FEATURES)
+    np.testing.assert_allclose(found.variance, again.variance, rtol=1e-9)
+    monkeypatch.setattr(model, "MAX_FACTOR_BYTES", 0)
+    assert not Baseline.fit(FEATURES, y, weights)._factors  # too large to keep

@@ -7,9 +7,9 @@ from sklearn.linear_model import LinearRegression
 
 from vicinal.molecules.baseline import references
 from vicinal.molecules.baseline.features import descriptor_names
-from vicinal.molecules.baseline.gaussian_process import tanimoto
 from vicinal.molecules.baseline.model import molecule_features
 from vicinal.molecules.baseline.references import predict_by_references
+from vicinal.molecules.baseline.tanimoto import tanimoto
 
 SMILES = ["C" * n + end for n in range(2, 12) for end in ("", "O", "N", "c1ccccc1")]
 FEATURES = molecule_features([Chem.MolFromSmiles(smiles) for smiles in SMILES])

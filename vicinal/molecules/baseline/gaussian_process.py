@@ -1,10 +1,9 @@
 """Exact Gaussian process on fingerprints and descriptors.
 
-The covariance of two molecules is half the Tanimoto similarity of their counts, half a
-Gaussian of the distance of their descriptors. C. E. Rasmussen and C. K. I. Williams:
-Gaussian Processes for Machine Learning, 2006: prediction (2.25, 2.26), evidence (2.30),
-approximation by fewer molecules (8.14, 8.27). L. Ralaivola et al.: Graph kernels for
-chemical informatics, Neural Networks 2005: Tanimoto of counts as a kernel.
+The covariance of two molecules is a weighted mean of the Tanimoto similarity of their
+counts and a Gaussian of the distance of their descriptors. C. E. Rasmussen and
+C. K. I. Williams: Gaussian Processes for Machine Learning, 2006: prediction (2.25,
+2.26), evidence (2.30), approximation by fewer molecules (8.14, 8.27).
 """
 
 from typing import NamedTuple
@@ -30,24 +29,6 @@ ROWS_PER_BLOCK = 4096
 
 JITTER = 1e-8
 """added to the diagonal of covariances that are inverted without noise"""
-
-
-def tanimoto(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return similarities [N, M] of counts [N, F] and [M, F].
-
-    The sum of the smaller counts over that of the larger ones; 1 for two of zeros. The
-    smaller of two counts is the number of thresholds t = 1, 2... that both reach, so
-    all pairs are one matrix product.
-    """
-    smaller = np.zeros((len(a), len(b)), np.float32)
-    for threshold in range(1, int(max(a.max(initial=0), b.max(initial=0))) + 1):
-        columns = (a >= threshold).any(axis=0) & (b >= threshold).any(axis=0)
-        if columns.any():
-            ones = (a[:, columns] >= threshold).astype(np.float32)
-            smaller += ones @ (b[:, columns] >= threshold).astype(np.float32).T
-    sums = a.sum(axis=1, dtype=np.float64)[:, None] + b.sum(axis=1, dtype=np.float64)
-    larger = sums - smaller
-    return np.where(larger > 0, smaller / np.maximum(larger, 1), 1.0)
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -106,18 +87,20 @@ class GaussianProcess(NamedTuple):
     @classmethod
     def fit(
         cls, covariance: np.ndarray, y: np.ndarray, weights: np.ndarray
-    ) -> "GaussianProcess":
+    ) -> tuple["GaussianProcess", np.ndarray]:
         """Fit to covariances K [N, N] and targets [N].
 
         The noise maximises the evidence, in which the variance of the signal is the
         best one for that noise. weights: [N] above 0, such as the number of replicates:
-        the noise of a molecule is divided by its weight.
+        the noise of a molecule is divided by its weight. Returns the process, and the
+        triangle [N, N] of `factorize`, by which (2.26) gives variances.
         """
         mean = float(np.average(y, weights=weights))
         noise = choose_noise(covariance, y - mean, weights)
         factor = factorize(covariance, noise / weights)
         alpha = cho_solve((factor, True), y - mean)
-        return cls(mean, alpha, noise, float((y - mean) @ alpha / len(y)))
+        signal = float((y - mean) @ alpha / len(y))
+        return cls(mean, alpha, noise, signal), factor
 
     @classmethod
     def fit_support(

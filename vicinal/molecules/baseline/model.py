@@ -21,8 +21,8 @@ from vicinal.molecules.baseline.gaussian_process import (
     explained_variance,
     factorize,
     median_width,
-    tanimoto,
 )
+from vicinal.molecules.baseline.tanimoto import tanimoto
 
 MAX_MOLECULES = 6000
 """molecules up to which the process is exact: 0.3 GB, and 2 s for each target"""
@@ -158,12 +158,16 @@ class Baseline:
         scaled = replace(features, descriptors=scaler(features.descriptors))
         kernel = MolecularKernel(median_width(scaled.descriptors))
         support = choose_support(known, most, seed)
-        chosen = scaled.rows(support)
+        chosen, exact = scaled.rows(support), len(support) == n
         cross = covariance_in_blocks(kernel, scaled, chosen)
-        fitted = [
-            _fit_column(cross, support, column, own, w)
-            for column, own in zip(targets.T, known.T, strict=True)
-        ]
+        processes, information, factors = [], [], {}
+        for number, (column, own) in enumerate(zip(targets.T, known.T, strict=True)):
+            process, matrix = _fit_column(cross, support, column, own, w)
+            processes.append(process)
+            if not exact:
+                information.append(matrix.astype(np.float32))
+            elif (len(factors) + 1) * matrix.nbytes <= MAX_FACTOR_BYTES:
+                factors[number] = matrix, None
         return cls(
             chosen,
             support,
@@ -171,8 +175,9 @@ class Baseline:
             known[support],
             scaler,
             kernel,
-            tuple(process for process, _ in fitted),
-            tuple(matrix for _, matrix in fitted if matrix is not None),
+            tuple(processes),
+            tuple(information),
+            factors,
         )
 
     def compact(self) -> "Baseline":
@@ -292,26 +297,24 @@ def _fit_column(
     y: np.ndarray,
     known: np.ndarray,
     weights: np.ndarray,
-) -> tuple[GaussianProcess, np.ndarray | None]:
+) -> tuple[GaussianProcess, np.ndarray]:
     """Fit the process of one target [N] to the molecules that have it.
 
-    Its weights are those of all S support molecules. Returns the matrix of
-    `GaussianProcess.fit_support` too; None where the process is exact.
+    Its weights are those of all S support molecules. Returns the matrix for variances
+    too: of `GaussianProcess.fit`, or of `fit_support` where S < N.
     """
-    exact = len(support) == len(y)
-    rows, own, matrix = np.flatnonzero(known), known[support], None
+    rows, own = np.flatnonzero(known), known[support]
     if not own.any():  # its predictions are NaN
         nothing = GaussianProcess(np.nan, np.zeros(len(support)), 1.0, 0.0)
-        return nothing, None if exact else np.zeros((0, 0), np.float32)
+        return nothing, np.zeros((0, 0))
     k = cross[np.ix_(rows, np.flatnonzero(own))]
-    if exact:
-        process = GaussianProcess.fit(k, y[rows], weights[rows])
+    if len(support) == len(y):
+        process, matrix = GaussianProcess.fit(k, y[rows], weights[rows])
     else:
         positions = np.searchsorted(rows, support[own])
         process, matrix = GaussianProcess.fit_support(
             k, positions, y[rows], weights[rows]
         )
-        matrix = matrix.astype(np.float32)
     alpha = np.zeros(len(support))
     alpha[own] = process.alpha
     return process._replace(alpha=alpha), matrix

@@ -28,8 +28,11 @@ def compound_key(mol: Any) -> str:
 
 def count_same_compounds(training: Iterable[Any], mols: Iterable[Any]) -> int:
     """Return how many molecules have the compound key of a training molecule."""
+    keys = [compound_key(mol) for mol in mols]
+    if not keys:
+        return 0
     known = {compound_key(mol) for mol in training}
-    return sum(compound_key(mol) in known for mol in mols)
+    return sum(key in known for key in keys)
 
 
 def scaffold(mol: Any) -> str:

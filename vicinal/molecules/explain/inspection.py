@@ -10,8 +10,9 @@ import numpy as np
 
 from vicinal.core.report.finding import Finding
 from vicinal.errors import SettingError
-from vicinal.molecules.baseline.gaussian_process import squared_distances, tanimoto
+from vicinal.molecules.baseline.gaussian_process import squared_distances
 from vicinal.molecules.baseline.model import MoleculeFeatures
+from vicinal.molecules.baseline.tanimoto import tanimoto
 from vicinal.molecules.explain.network_terms import network_terms
 from vicinal.molecules.explain.parts import (
     Explained,

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vicinal.molecules.baseline.gaussian_process import squared_distances, tanimoto
+from vicinal.molecules.baseline.gaussian_process import squared_distances
 from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures
+from vicinal.molecules.baseline.tanimoto import tanimoto
 
 STEPS = 128
 """points of the path, for one molecule"""

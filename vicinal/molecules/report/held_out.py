@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vicinal.molecules.baseline.conformal import cross_conformal_coverage
-from vicinal.molecules.baseline.gaussian_process import tanimoto
+from vicinal.molecules.baseline.tanimoto import tanimoto
 from vicinal.molecules.fitted_model import FittedMoleculeModel
 from vicinal.molecules.objective import is_regression
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vicinal.molecules.baseline.gaussian_process import LeaveOneOut, tanimoto
+from vicinal.molecules.baseline.gaussian_process import LeaveOneOut
+from vicinal.molecules.baseline.tanimoto import tanimoto
 from vicinal.molecules.fitted_model import FittedMoleculeModel
 from vicinal.molecules.objective import column_names
 
