@@ -10,8 +10,10 @@ from vicinal.molecules.baseline.gaussian_process import (
     GaussianProcess,
     MolecularKernel,
     choose_noise,
+    descend,
     explained_variance,
     factorize,
+    lowest_point,
     median_width,
     negative_evidence,
     squared_distances,
@@ -120,6 +122,28 @@ def test_the_noise_of_many_molecules_is_chosen_by_a_sample(monkeypatch):
     monkeypatch.setattr(gaussian_process, "MAX_EVIDENCE", 60)
     sample = choose_noise(k, y - y.mean(), np.ones(len(y)))
     assert sample != whole and 0.2 < sample / whole < 5
+
+
+@pytest.mark.parametrize("start", [2, 3, 8])
+def test_a_misleading_first_sample_does_not_decide_the_noise(start: int, monkeypatch):
+    k, y, _ = problem(120)
+    centred, fine = y - y.mean(), np.arange(-6, 2, 0.02)
+    best = fine[np.argmin([negative_evidence(k, centred, 10**g) for g in fine])]
+    monkeypatch.setattr(gaussian_process, "MAX_COARSE", start)
+    found = np.log10(choose_noise(k, centred, np.ones(len(y))))
+    assert found == pytest.approx(best, abs=0.06)
+
+
+@pytest.mark.parametrize("bottom", [-1.0, 0.4, 2.3, 3.6, 6.0])
+def test_a_minimum_is_found_from_any_start(bottom: float):
+    grid = [0.5 * k for k in range(9)]
+    for start in grid:
+        losses = descend(lambda g: (g - bottom) ** 2, grid, start)
+        assert lowest_point(losses) == pytest.approx(np.clip(bottom, 0, 4))
+
+
+def test_the_lowest_of_equal_points_is_one_of_them():
+    assert lowest_point({0.0: 1.0, 1.0: 1.0, 2.0: 1.0}) in (0.0, 1.0, 2.0)
 
 
 def test_a_constant_target_is_predicted():

@@ -6,23 +6,20 @@ C. K. I. Williams: Gaussian Processes for Machine Learning, 2006: prediction (2.
 2.26), evidence (2.30), approximation by fewer molecules (8.14, 8.27).
 """
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
-from scipy.optimize import minimize_scalar
 
-NOISE_RANGE = (-6.0, 2.0)
-"""decimal logarithms between which the noise is searched, relative to the signal"""
+NOISES = tuple(k / 2 for k in range(-12, 5))
+"""decimal logarithms of the noise that are tried, relative to the signal"""
 
 MAX_EVIDENCE = 2000
 """molecules by which the noise is chosen: of more, the first of a random order"""
 
 MAX_COARSE = 700
 """molecules by which the decade of the noise is chosen"""
-
-NOISE_ACCURACY = 0.03
-"""of the decimal logarithm"""
 
 ROWS_PER_BLOCK = 4096
 """molecules whose outer products are summed together"""
@@ -185,26 +182,48 @@ def choose_noise(covariance: np.ndarray, y: np.ndarray, weights: np.ndarray) -> 
     """Return the noise of the largest evidence for centred targets y [N].
 
     It is searched in the basis in which all molecules have the same noise: that of
-    y_i sqrt(w_i) and K_ij sqrt(w_i w_j). First on a grid with few molecules, then near
-    the best of it with more; of more than MAX_EVIDENCE a random sample is used.
+    y_i sqrt(w_i) and K_ij sqrt(w_i w_j). First on a grid with few molecules, then from
+    the best of it downhill with more: few may show no noise at all. Of more than
+    MAX_EVIDENCE molecules a random sample is used.
     """
     if not y.any():
         return 1.0
     order = np.random.default_rng(0).permutation(len(y))
-    k, scaled = _scaled(covariance, y, weights, order[:MAX_COARSE])
-    grid = np.linspace(*NOISE_RANGE, 17)
-    losses = [negative_evidence(k, scaled, 10**g) for g in grid]
-    best = int(np.argmin(losses))
-    low, high = grid[max(best - 2, 0)], grid[min(best + 2, len(grid) - 1)]
+    few = _scaled(covariance, y, weights, order[:MAX_COARSE])
+    losses = {g: negative_evidence(*few, 10**g) for g in NOISES}
     if len(y) > MAX_COARSE:
-        k, scaled = _scaled(covariance, y, weights, order[:MAX_EVIDENCE])
-    found = minimize_scalar(
-        lambda g: negative_evidence(k, scaled, 10**g),
-        bounds=(low, high),
-        method="bounded",
-        options={"xatol": NOISE_ACCURACY},
-    )
-    return float(10**found.x)
+        more = _scaled(covariance, y, weights, order[:MAX_EVIDENCE])
+        start = min(losses, key=losses.__getitem__)
+        losses = descend(lambda g: negative_evidence(*more, 10**g), NOISES, start)
+    return 10 ** lowest_point(losses)
+
+
+def descend(
+    loss: Callable[[float], float], grid: Sequence[float], start: float
+) -> dict[float, float]:
+    """Return losses of points of a grid, with those on both sides of a minimum."""
+    losses = {start: loss(start)}
+    while True:
+        best = grid.index(min(losses, key=losses.__getitem__))
+        missing = [g for g in grid[max(best - 1, 0) : best + 2] if g not in losses]
+        if not missing:
+            return losses
+        losses.update((g, loss(g)) for g in missing)
+
+
+def lowest_point(losses: dict[float, float]) -> float:
+    """Return the vertex of the parabola through the lowest of equally spaced points.
+
+    losses: of each point. The lowest point itself where it has no two neighbours.
+    """
+    points = sorted(losses)
+    best = min(range(len(points)), key=lambda k: losses[points[k]])
+    if best in (0, len(points) - 1):
+        return points[best]
+    before, lowest, after = (losses[g] for g in points[best - 1 : best + 2])
+    curvature = before - 2 * lowest + after
+    shift = (before - after) / (2 * curvature) if curvature > 0 else 0.0
+    return points[best] + shift * (points[best + 1] - points[best])
 
 
 def _scaled(

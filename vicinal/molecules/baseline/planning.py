@@ -19,7 +19,7 @@ SHARE = 0.5
 the report"""
 
 MIN_SUPPORT = 300
-EVIDENCE_STEPS = 12
+EVIDENCE_STEPS = 5
 """factorisations by which the noise is chosen"""
 
 MOLECULES_PER_SECOND = 150
