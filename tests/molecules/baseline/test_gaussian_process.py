@@ -2,26 +2,18 @@
 
 import numpy as np
 import pytest
-from rdkit import Chem
 
 from vicinal.molecules.baseline import gaussian_process
-from vicinal.molecules.baseline.features import morgan_counts
 from vicinal.molecules.baseline.gaussian_process import (
     GaussianProcess,
-    MolecularKernel,
     choose_noise,
     descend,
     explained_variance,
     factorize,
     lowest_point,
-    median_width,
     negative_evidence,
-    squared_distances,
 )
-from vicinal.molecules.baseline.tanimoto import tanimoto
-
-SMILES = ["CCCCO", "CCCCN", "c1ccccc1O", "CC(=O)Nc1ccccc1", "CCCCCCCC", "O=C(O)CC", "C"]
-MOLS = [Chem.MolFromSmiles(smiles) for smiles in SMILES]
+from vicinal.molecules.baseline.kernels import squared_distances
 
 
 def problem(n: int = 30) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -31,17 +23,6 @@ def problem(n: int = 30) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     k = np.exp(-squared_distances(x, x) / 4)
     y = np.sin(x[:n, 0]) + rng.normal(0, 0.2, n)
     return k[:n, :n], y, k[n:, :n]
-
-
-def test_a_kernel_is_one_of_a_molecule_with_itself_and_positive():
-    counts, x = morgan_counts(MOLS), np.random.default_rng(0).normal(size=(7, 4))
-    kernel = MolecularKernel(median_width(x))
-    k = kernel(tanimoto(counts, counts), x, x)
-    np.testing.assert_allclose(np.diag(k), 1, rtol=1e-6)
-    assert np.linalg.eigvalsh(k).min() > 0 and np.allclose(k, k.T)
-    share = 0.3 * tanimoto(counts, counts)
-    near = np.exp(-squared_distances(x, x) / (2 * kernel.width))
-    np.testing.assert_allclose(k, share + 0.7 * near, rtol=1e-6)
 
 
 def test_predictions_and_variances_are_those_of_dense_solves():

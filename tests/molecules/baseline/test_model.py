@@ -1,9 +1,10 @@
 """The baseline on molecules, with blanks, and by cross-validation."""
 
 import numpy as np
+import pytest
 from rdkit import Chem
 
-from vicinal.molecules.baseline import cross_validation, model
+from vicinal.molecules.baseline import cross_validation, kernels, model
 from vicinal.molecules.baseline.model import (
     Baseline,
     MoleculeFeatures,
@@ -139,3 +140,21 @@ def test_variances_from_the_fit_are_those_computed_again(monkeypatch):
     np.testing.assert_allclose(found.variance, again.variance, rtol=1e-9)
     monkeypatch.setattr(model, "MAX_FACTOR_BYTES", 0)
     assert not Baseline.fit(FEATURES, y, weights)._factors  # too large to keep
+
+
+@pytest.mark.parametrize("true", [1, 2])
+def test_the_kernel_that_made_the_targets_has_the_largest_evidence(true: int):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(300, 3))
+    features = MoleculeFeatures(rng.poisson(0.4, (300, 80)).astype(np.uint16), x)
+    width = kernels.median_width(x)
+    name, share = kernels.CANDIDATES[true]
+    k = model.covariance(
+        kernels.MolecularKernel(width, share, name), features, features
+    )
+    y = np.linalg.cholesky(k + 1e-4 * np.eye(300)) @ rng.normal(size=(300, 2))
+    y[:30, 0] = np.nan
+    found = model.choose_kernel(features, y, ~np.isnan(y), np.ones(300))
+    assert (found.radial, found.tanimoto_share) == (name, share)
+    nothing = np.full((300, 1), np.nan)
+    assert model.choose_kernel(features, nothing, ~np.isnan(nothing), np.ones(300))

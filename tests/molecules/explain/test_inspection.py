@@ -42,7 +42,8 @@ def test_the_terms_of_a_process_give_the_probability(classifier):
     total = process["mean"] + process["other_terms"] + sum(r["product"] for r in rows)
     assert total == pytest.approx(process["sum"]) and found["max_error"] < 1e-9
     for row in rows:
-        k = 0.3 * row["tanimoto"] + 0.7 * row["gaussian"]
+        share = process["tanimoto_share"]
+        k = share * row["tanimoto"] + (1 - share) * row["descriptors"]
         assert k == pytest.approx(row["covariance"])
         assert row["product"] == pytest.approx(k * row["weight"])
     p = classifier.predict_proba([MOLECULE])[0, 0]

@@ -10,13 +10,15 @@ from vicinal.core.storage.checkpoint import Tensors
 from vicinal.core.storage.schema import Integer, ListOf, Number, Object, Text
 from vicinal.molecules.baseline.error_scale import ErrorScale, scales_from_arrays
 from vicinal.molecules.baseline.features import FINGERPRINTS, NUM_COUNTS, Scaler
-from vicinal.molecules.baseline.gaussian_process import GaussianProcess, MolecularKernel
+from vicinal.molecules.baseline.gaussian_process import GaussianProcess
+from vicinal.molecules.baseline.kernels import RADIAL, MolecularKernel
 from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures
 
 BASELINE = Object(
     {
         "width": Number(above=0),
         "tanimoto_share": Number(0, 1),
+        "radial": Text(tuple(RADIAL)),
         "num_support": Integer(1),
         "fingerprints": Text((", ".join(FINGERPRINTS),)),
         "processes": ListOf(
@@ -119,7 +121,7 @@ def restore_baseline(description: dict[str, Any], tensors: Tensors) -> Baseline:
         arrays["weights"],
         arrays["known"],
         scaler,
-        MolecularKernel(description["width"], description["tanimoto_share"]),
+        MolecularKernel(*(description[name] for name in MolecularKernel._fields)),
         processes,
         _restore_information(own, arrays["known"]),
     )

@@ -15,11 +15,16 @@ from vicinal.molecules.baseline.features import (
 )
 from vicinal.molecules.baseline.gaussian_process import (
     JITTER,
+    MAX_COARSE,
     GaussianProcess,
     LeaveOneOut,
-    MolecularKernel,
     explained_variance,
     factorize,
+    least_negative_evidence,
+)
+from vicinal.molecules.baseline.kernels import (
+    CANDIDATES,
+    MolecularKernel,
     median_width,
 )
 from vicinal.molecules.baseline.tanimoto import tanimoto
@@ -29,6 +34,9 @@ MAX_MOLECULES = 6000
 
 MAX_SUPPORT = 2500
 """support molecules of a process that is fitted to more"""
+
+MAX_EVIDENCE_TARGETS = 6
+"""targets by which the kernel is chosen: those with most molecules"""
 
 MAX_FACTOR_BYTES = 1 << 30
 """of the triangles that are kept for variances"""
@@ -156,7 +164,7 @@ class Baseline:
         known = ~np.isnan(targets) & (w > 0)[:, None]
         scaler = Scaler.fit(features.descriptors)
         scaled = replace(features, descriptors=scaler(features.descriptors))
-        kernel = MolecularKernel(median_width(scaled.descriptors))
+        kernel = choose_kernel(scaled, targets, known, w)
         support = choose_support(known, most, seed)
         chosen, exact = scaled.rows(support), len(support) == n
         cross = covariance_in_blocks(kernel, scaled, chosen)
@@ -250,6 +258,34 @@ class Baseline:
                 self._factors.clear()
             self._factors[column] = known
         return known
+
+
+def choose_kernel(
+    features: MoleculeFeatures,
+    targets: np.ndarray,
+    known: np.ndarray,
+    weights: np.ndarray,
+) -> MolecularKernel:
+    """Return the kernel of the largest evidence, by a random sample of the molecules.
+
+    features: of N molecules, descriptors scaled. targets, known: [N, C]. weights: [N].
+    The evidence is the mean over the targets, or over those with most molecules.
+    """
+    width = median_width(features.descriptors)
+    kernels = [MolecularKernel(width, share, name) for name, share in CANDIDATES]
+    order, losses = np.random.default_rng(0).permutation(len(features)), []
+    columns = np.argsort(-known.sum(axis=0), kind="stable")[:MAX_EVIDENCE_TARGETS]
+    for column in columns.tolist():
+        rows = order[known[order, column]][:MAX_COARSE]
+        if not len(rows):
+            continue
+        own, y, w = features.rows(rows), targets[rows, column], weights[rows]
+        similar, x = similarities(own, own), own.descriptors
+        y = y - np.average(y, weights=w)
+        losses.append(
+            [least_negative_evidence(k(similar, x, x), y, w) for k in kernels]
+        )
+    return kernels[int(np.argmin(np.mean(losses, axis=0)))] if losses else kernels[0]
 
 
 def choose_support(known: np.ndarray, most: int | None, seed: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from vicinal.core.report.finding import Finding
 from vicinal.errors import SettingError
-from vicinal.molecules.baseline.gaussian_process import squared_distances
+from vicinal.molecules.baseline.kernels import RADIAL, squared_distances
 from vicinal.molecules.baseline.model import MoleculeFeatures
 from vicinal.molecules.baseline.tanimoto import tanimoto
 from vicinal.molecules.explain.network_terms import network_terms
@@ -96,7 +96,7 @@ def process_terms(
     """Return the terms of the Gaussian process: one of each training molecule.
 
     mean + sum over training molecules n of  k(x, x_n) alpha_n, with k a sum of the
-    Tanimoto similarity and a Gaussian of the distance of the descriptors, by their
+    Tanimoto similarity and a function of the distance of the descriptors, by their
     shares; of classes, the probability from it.
     """
     baseline, column = model.baseline, explained.column
@@ -104,7 +104,7 @@ def process_terms(
     similar = tanimoto(features.counts, baseline.support.counts)[0]
     x = baseline.scaler(features.descriptors)
     distances = squared_distances(x, baseline.support.descriptors)[0]
-    near = np.exp(-distances / (2 * kernel.width))
+    near = kernel.of_distances(distances)
     k = kernel.tanimoto_share * similar + (1 - kernel.tanimoto_share) * near
     terms = k * process.alpha
     total = float(process.mean + terms.sum())
@@ -114,12 +114,13 @@ def process_terms(
     found: dict[str, Any] = {
         "mean": process.mean,
         "tanimoto_share": kernel.tanimoto_share,
+        "radial": kernel.radial,
         "width": 2 * kernel.width,
         "terms": [
             {
                 "smiles": str(names[n]),
                 "tanimoto": float(similar[n]),
-                "gaussian": float(near[n]),
+                "descriptors": float(near[n]),
                 "covariance": float(k[n]),
                 "weight": float(process.alpha[n]),
                 "product": float(terms[n]),
@@ -143,11 +144,12 @@ def _process_lines(model: FittedMoleculeModel, found: dict[str, Any]) -> list[st
     share = found["tanimoto_share"]
     lines = [
         "Gaussian process:",
-        f"covariance = {share:g} x Tanimoto + {1 - share:g} x Gaussian; Gaussian = "
-        f"exp(-squared distance of descriptors / {found['width']:.4g})",
-        "  Tanimoto  Gaussian  covariance     weight    product  training molecule",
+        f"covariance = {share:g} x Tanimoto + {1 - share:g} x descriptors; descriptors "
+        f"= {RADIAL[found['radial']].formula},",
+        f"d: squared distance of scaled descriptors, w = {found['width']:.4g}",
+        "  Tanimoto  descriptors  covariance     weight    product  training molecule",
         *(
-            f"  {row['tanimoto']:8.4f}  {row['gaussian']:8.4f}  "
+            f"  {row['tanimoto']:8.4f}  {row['descriptors']:11.4f}  "
             f"{row['covariance']:10.4f}  {row['weight']:9.4f}  {row['product']:9.4f}  "
             f"{row['smiles']}"
             for row in found["terms"]

@@ -12,7 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vicinal.molecules.baseline.gaussian_process import squared_distances
+from vicinal.molecules.baseline.kernels import (
+    RADIAL,
+    MolecularKernel,
+    squared_distances,
+)
 from vicinal.molecules.baseline.model import Baseline, MoleculeFeatures
 from vicinal.molecules.baseline.tanimoto import tanimoto
 
@@ -55,14 +59,12 @@ def attribute(
     bits = np.flatnonzero(counts)
     share = kernel.tanimoto_share
     from_bits = share * _tanimoto_gradients(counts, support, bits, alpha, steps)
-    from_x = (1 - share) * _gaussian_gradients(
-        x[0], model.support.descriptors, kernel.width, alpha, steps
+    from_x = (1 - share) * _radial_gradients(
+        x[0], model.support.descriptors, kernel, alpha, steps
     )
     nothing = np.zeros((1, len(counts)), np.uint16)
     origin = np.zeros_like(x)
-    at_zero = share * tanimoto(nothing, support) + (1 - share) * np.exp(
-        -squared_distances(origin, model.support.descriptors) / (2 * kernel.width)
-    )
+    at_zero = kernel(tanimoto(nothing, support), origin, model.support.descriptors)
     mean = model.processes[column].mean
     return ProcessAttribution(
         base=float(mean + at_zero[0] @ alpha),
@@ -97,12 +99,18 @@ def _tanimoto_gradients(
     return total / steps
 
 
-def _gaussian_gradients(
-    x: np.ndarray, support: np.ndarray, width: float, alpha: np.ndarray, steps: int
+def _radial_gradients(
+    x: np.ndarray,
+    support: np.ndarray,
+    kernel: MolecularKernel,
+    alpha: np.ndarray,
+    steps: int,
 ) -> np.ndarray:
-    """Return the attribution [D] to sum_n alpha_n exp(-|x - x_n|^2 / (2 width))."""
-    total = np.zeros(len(x))
+    """Return the attribution [D] to sum_n alpha_n k(|x - x_n|^2 / width)."""
+    total, derivative = np.zeros(len(x)), RADIAL[kernel.radial].derivative
     for t in (np.arange(steps) + 0.5) / steps:
-        k = np.exp(-squared_distances(t * x[None], support)[0] / (2 * width))
-        total += x * ((alpha * k) @ (support - t * x)) / width
+        gradients = derivative(
+            squared_distances(t * x[None], support)[0] / kernel.width
+        )
+        total += x * ((alpha * gradients) @ (t * x - support)) * 2 / kernel.width
     return total / steps
