@@ -29,6 +29,9 @@ def _smaller_counts(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     The smaller of two counts is the number of thresholds t = 1, 2... that both reach,
     so all pairs are one matrix product. Sums below 2^24 are exact.
     """
+    if a is not b:
+        used = a.any(axis=0)  # few, where there are few molecules
+        a, b = a[:, used], b[:, used]
     highest = int(max(a.max(initial=1), b.max(initial=1)))
     x = reached_thresholds(a, highest)
     y = x if a is b else reached_thresholds(b, highest)
