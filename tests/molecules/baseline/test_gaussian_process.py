@@ -76,12 +76,12 @@ def test_support_of_all_molecules_is_the_exact_process():
     k, y, cross = problem()
     weights, rows = np.tile([1.0, 2.0, 3.0], len(y) // 3), np.arange(len(y))
     exact, _ = GaussianProcess.fit(k, y, weights)
-    found, information = GaussianProcess.fit_support(k, rows, y, weights)
+    found, triangle = GaussianProcess.fit_support(k, rows, y, weights)
     assert (found.mean, found.noise) == (exact.mean, exact.noise)
     np.testing.assert_allclose(found.predict(cross), exact.predict(cross), atol=1e-4)
     np.testing.assert_allclose(found.signal, exact.signal, rtol=1e-3)
     expected = found.noise * k + (k * weights) @ k
-    np.testing.assert_allclose(information, expected)
+    np.testing.assert_allclose(triangle @ triangle.T, expected, atol=1e-6)
 
 
 def test_fewer_support_molecules_approximate_the_process():
@@ -123,8 +123,11 @@ def test_a_minimum_is_found_from_any_start(bottom: float):
         assert lowest_point(losses) == pytest.approx(np.clip(bottom, 0, 4))
 
 
-def test_the_lowest_of_equal_points_is_one_of_them():
-    assert lowest_point({0.0: 1.0, 1.0: 1.0, 2.0: 1.0}) in (0.0, 1.0, 2.0)
+def test_a_noise_that_is_too_small_is_not_chosen():
+    k = np.ones((40, 40)) - 1e-5 * np.eye(40)  # not positive without noise
+    assert negative_evidence(k, np.arange(40.0) - 19.5, 1e-6) == np.inf
+    assert choose_noise(k, np.arange(40.0) - 19.5, np.ones(40)) > 1e-5
+    assert lowest_point({0.0: np.inf, 1.0: 2.0, 2.0: 3.0}) == 1.0
 
 
 def test_a_constant_target_is_predicted():

@@ -36,8 +36,21 @@ def test_a_kernel_is_one_of_a_molecule_with_itself_and_positive(radial, share):
 def test_derivatives_are_those_of_the_covariance(name: str):
     r2, step = np.array([0.0, 0.01, 0.5, 2.0, 9.0]), 1e-6
     covariance, derivative, _ = RADIAL[name]
-    slope = (covariance(r2 + 2 * step) - covariance(r2)) / (2 * step)
-    np.testing.assert_allclose(derivative(r2 + step), slope, rtol=2e-3)
+    expected = (covariance(r2 + 2 * step) - covariance(r2)) / (2 * step)
+    np.testing.assert_allclose(derivative(r2 + step), expected, rtol=2e-3)
+
+
+@pytest.mark.parametrize("name", RADIAL)
+def test_the_printed_formula_is_the_covariance(name: str):
+    d, w = 0.7, 2 * 1.3
+    names = {"d": d, "w": w, "exp": np.exp, "sqrt": np.sqrt}
+    formula, *definitions = RADIAL[name].formula.replace("6 d", "6 * d").split(", ")
+    for definition in definitions:  # such as s = ...
+        symbol, value = definition.split(" = ")
+        names[symbol] = eval(value, names)
+    expected = RADIAL[name].covariance(np.array(d / 1.3))
+    value = eval(formula.replace(") exp", ") * exp"), names)
+    assert value == pytest.approx(float(expected))
 
 
 def test_distances_are_those_of_differences():

@@ -1,10 +1,13 @@
 """The baseline on molecules, with blanks, and by cross-validation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rdkit import Chem
 
 from vicinal.molecules.baseline import cross_validation, kernels, model
+from vicinal.molecules.baseline.files import baseline_to_files, restore_baseline
 from vicinal.molecules.baseline.model import (
     Baseline,
     MoleculeFeatures,
@@ -111,7 +114,7 @@ def test_many_molecules_are_fitted_with_few_support_molecules(monkeypatch):
     monkeypatch.setattr(model, "MAX_MOLECULES", 10)
     monkeypatch.setattr(model, "MAX_SUPPORT", 24)
     fitted = Baseline.fit(FEATURES, y)
-    assert len(fitted.support) == 24 and len(fitted.information) == 2
+    assert len(fitted.support) == 24 and len(fitted.triangles) == 2
     found = fitted.predict(FEATURES)
     errors = np.abs(found.mean - exact.mean).max(axis=0)
     assert (errors < 0.5 * np.nanstd(y, axis=0)).all()
@@ -134,12 +137,39 @@ def test_variances_from_the_fit_are_those_computed_again(monkeypatch):
     y = targets(NUM_CARBONS, NUM_CARBONS**2)
     y[::5, 1] = np.nan
     weights = np.linspace(0, 2, len(FEATURES))
-    fitted = Baseline.fit(FEATURES, y, weights)
+    fitted = Baseline.fit(FEATURES, y, weights, keep_triangles=True)
     assert len(fitted._factors) == 2 and not fitted.compact()._factors
     found, again = fitted.predict(FEATURES), fitted.compact().predict(FEATURES)
     np.testing.assert_allclose(found.variance, again.variance, rtol=1e-9)
-    monkeypatch.setattr(model, "MAX_FACTOR_BYTES", 0)
-    assert not Baseline.fit(FEATURES, y, weights)._factors  # too large to keep
+    assert not Baseline.fit(FEATURES, y, weights)._factors
+    first = (len(FEATURES) - 1) ** 2 * 8  # one has the weight 0
+    monkeypatch.setattr(model, "MAX_FACTOR_BYTES", first)
+    limited = Baseline.fit(FEATURES, y, weights, keep_triangles=True)
+    assert list(limited._factors) == [0]
+
+
+def test_many_support_molecules_of_nearly_no_noise_have_variances(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(900, 2))
+    features = MoleculeFeatures(rng.poisson(0.05, (900, 40)).astype(np.uint16), x)
+    y = targets(np.sin(x[:, 0]) + 0.01 * rng.normal(size=900))
+    monkeypatch.setattr(model, "MAX_MOLECULES", 800)  # covariances are float32
+    found = Baseline.fit(features, y, most=600).predict(features)
+    assert (found.variance > 0).all()
+    assert np.abs(found.mean - y).mean() < 0.05
+
+
+@pytest.mark.parametrize(("name", "share"), kernels.CANDIDATES)
+def test_a_model_file_keeps_the_kernel(name: str, share: float):
+    y = targets(NUM_CARBONS)
+    fitted = Baseline.fit(FEATURES, y)
+    kernel = kernels.MolecularKernel(fitted.kernel.width, share, name)
+    fitted = replace(fitted, kernel=kernel, _factors={})
+    description, tensors = baseline_to_files(fitted)
+    loaded = restore_baseline(description, tensors)
+    found, expected = loaded.predict(FEATURES), fitted.predict(FEATURES)
+    np.testing.assert_allclose(found.mean, expected.mean)
+    np.testing.assert_allclose(found.variance, expected.variance)
 
 
 @pytest.mark.parametrize("true", [1, 2])
@@ -156,5 +186,24 @@ def test_the_kernel_that_made_the_targets_has_the_largest_evidence(true: int):
     y[:30, 0] = np.nan
     found = model.choose_kernel(features, y, ~np.isnan(y), np.ones(300))
     assert (found.radial, found.tanimoto_share) == (name, share)
-    nothing = np.full((300, 1), np.nan)
-    assert model.choose_kernel(features, nothing, ~np.isnan(nothing), np.ones(300))
+    for empty in (np.nan, 0.1):
+        y = np.full((300, 1), empty)
+        chosen = model.choose_kernel(features, y, ~np.isnan(y), np.ones(300))
+        assert chosen == kernels.MolecularKernel(width)
+
+
+def test_the_kernel_is_chosen_by_all_of_few_targets():
+    rng, n = np.random.default_rng(2), 150
+    features = MoleculeFeatures(np.ones((n, 3), np.uint16), rng.normal(size=(n, 3)))
+    width = kernels.median_width(features.descriptors)
+    names = ["squared exponential", *4 * ["Matern 3/2"]]
+    columns = []
+    for name in names:
+        kernel = kernels.MolecularKernel(width, 0.1, name)
+        k = model.covariance(kernel, features, features) + 0.01 * np.eye(n)
+        columns.append(np.linalg.cholesky(k) @ rng.normal(size=n))
+    y = np.stack(columns, axis=1)
+    known, weights = np.ones_like(y, bool), np.ones(n)
+    first = model.choose_kernel(features, y[:, :1], known[:, :1], weights)
+    assert first.radial == "squared exponential"
+    assert model.choose_kernel(features, y, known, weights).radial == "Matern 3/2"

@@ -47,8 +47,11 @@ def cross_validate(
         own, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         training, held_out = features.rows(others), features.rows(own)
         w = None if weights is None else weights[others]
-        fitted = Baseline.fit(training, columns[others], w, support)
+        fitted = Baseline.fit(
+            training, columns[others], w, support, keep_triangles=with_variance
+        )
         mean[own], variance[own] = fitted.predict(held_out, with_variance=with_variance)
+        del fitted  # before the next is fitted: it holds large matrices
         references[:, own] = predict_by_references(
             training, columns[others], held_out, descriptors
         )

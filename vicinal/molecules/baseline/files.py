@@ -62,7 +62,7 @@ def baseline_to_files(model: Baseline) -> tuple[dict[str, Any], Tensors]:
         "known": model.known,
         "alpha": np.stack([p.alpha for p in model.processes], axis=1),
         **{f"scaler.{name}": v for name, v in model.scaler._asdict().items()},
-        **{f"information.{k}": matrix for k, matrix in enumerate(model.information)},
+        **{f"triangle.{k}": triangle for k, triangle in enumerate(model.triangles)},
     }
     tensors = {
         f"baseline.{name}": torch.from_numpy(np.ascontiguousarray(array))
@@ -123,7 +123,7 @@ def restore_baseline(description: dict[str, Any], tensors: Tensors) -> Baseline:
         scaler,
         MolecularKernel(*(description[name] for name in MolecularKernel._fields)),
         processes,
-        _restore_information(own, arrays["known"]),
+        _restore_triangles(own, arrays["known"]),
     )
 
 
@@ -139,14 +139,13 @@ def _restore_counts(arrays: dict[str, np.ndarray], size: int) -> np.ndarray:
     return counts
 
 
-def _restore_information(own: Tensors, known: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the matrices of a process that is not exact; none of one that is."""
-    if "information.0" not in own:
+def _restore_triangles(own: Tensors, known: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the triangles of a process that is not exact; none of one that is."""
+    if "triangle.0" not in own:
         return ()
     sizes = known.sum(axis=0).tolist()
     expected = {
-        f"information.{k}": TensorOf((torch.float32,), (n, n))
-        for k, n in enumerate(sizes)
+        f"triangle.{k}": TensorOf((torch.float32,), (n, n)) for k, n in enumerate(sizes)
     }
     check_tensors(own, expected)
     return tuple(own[name].numpy() for name in expected)

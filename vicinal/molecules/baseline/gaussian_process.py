@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 
 NOISES = tuple(k / 2 for k in range(-12, 5))
 """decimal logarithms of the noise that are tried, relative to the signal"""
@@ -17,7 +17,10 @@ MAX_EVIDENCE = 2000
 """molecules by which the noise is chosen: of more, the first of a random order"""
 
 MAX_COARSE = 700
-"""molecules by which the decade of the noise is chosen"""
+"""molecules by which the kernel is chosen, and from where the noise is searched"""
+
+FEW = 200
+"""molecules up to which the evidence is computed for each noise"""
 
 ROWS_PER_BLOCK = 4096
 """molecules whose outer products are summed together"""
@@ -70,7 +73,7 @@ class GaussianProcess(NamedTuple):
 
         The subset of regressors (8.14), in N S^2 steps; with S = N it is `fit`.
         support: [S] rows of these molecules. y, weights: [N]. Returns the process, and
-        noise K_SS + K_SN W K_NS [S, S], by which (8.27) gives variances.
+        triangle [S, S] of noise K_SS + K_SN W K_NS, by which (8.27) gives variances.
         """
         mean = float(np.average(y, weights=weights))
         centered, covariance = y - mean, cross[support].astype(np.float64)
@@ -86,7 +89,7 @@ class GaussianProcess(NamedTuple):
         alpha = cho_solve((factor, True), right)
         squares = float(weights @ centered**2)
         signal = (squares - float(right @ alpha)) / (noise * len(y))
-        return cls(mean, alpha, noise, signal), information
+        return cls(mean, alpha, noise, signal), factor
 
     def predict(self, cross: np.ndarray) -> np.ndarray:
         """Return means [M] for covariances [M, N or S] with the support molecules."""
@@ -149,7 +152,7 @@ def choose_noise(covariance: np.ndarray, y: np.ndarray, weights: np.ndarray) -> 
     the best of it downhill with more: few may show no noise at all. Of more than
     MAX_EVIDENCE molecules a random sample is used.
     """
-    if not y.any():
+    if np.ptp(y) == 0:
         return 1.0
     order = np.random.default_rng(0).permutation(len(y))
     few = _scaled(covariance, y, weights, order[:MAX_COARSE])
@@ -166,14 +169,16 @@ def least_negative_evidence(
 ) -> float:
     """Return minus the log evidence over N of centred targets, at the best of NOISES.
 
-    0 where all targets are equal.
+    Of many molecules it is searched from the middle of them downhill.
     """
-    if not y.any():
-        return 0.0
     k, scaled = _scaled(covariance, y, weights, np.arange(len(y)))
-    middle = NOISES[len(NOISES) // 2]
-    losses = descend(lambda g: negative_evidence(k, scaled, 10**g), NOISES, middle)
-    return min(losses.values())
+
+    def loss(logarithm: float) -> float:
+        return negative_evidence(k, scaled, 10**logarithm)
+
+    if len(y) <= FEW:
+        return min(map(loss, NOISES))
+    return min(descend(loss, NOISES, NOISES[len(NOISES) // 2]).values())
 
 
 def descend(
@@ -192,15 +197,16 @@ def descend(
 def lowest_point(losses: dict[float, float]) -> float:
     """Return the vertex of the parabola through the lowest of equally spaced points.
 
-    losses: of each point. The lowest point itself where it has no two neighbours.
+    losses: of each point. The lowest point itself without two finite neighbours.
     """
     points = sorted(losses)
     best = min(range(len(points)), key=lambda k: losses[points[k]])
     if best in (0, len(points) - 1):
         return points[best]
     before, lowest, after = (losses[g] for g in points[best - 1 : best + 2])
-    curvature = before - 2 * lowest + after
-    shift = (before - after) / (2 * curvature) if curvature > 0 else 0.0
+    if not np.isfinite(before + after):
+        return points[best]
+    shift = (before - after) / (2 * (before - 2 * lowest + after))
     return points[best] + shift * (points[best + 1] - points[best])
 
 
@@ -217,9 +223,12 @@ def negative_evidence(covariance: np.ndarray, y: np.ndarray, noise: float) -> fl
     """Return minus the log evidence over N, up to a constant, at the best signal.
 
     covariance: K [N, N]. y: centred targets [N]. (2.30), with y^T (K + noise)^-1 y / N
-    as the signal.
+    as the signal. Infinite where K + noise is not positive.
     """
-    factor = factorize(covariance, noise)
+    try:
+        factor = factorize(covariance, noise)
+    except LinAlgError:  # by rounding, where there is hardly any noise
+        return np.inf
     z = solve_triangular(factor, y, lower=True)
     log_determinant = 2 * np.log(np.diagonal(factor)).mean()
     return float(np.log((z**2).mean()) + log_determinant) / 2

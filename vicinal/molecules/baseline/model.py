@@ -137,8 +137,8 @@ class Baseline:
     processes: tuple[GaussianProcess, ...]
     """[C], with weights of all S molecules: 0 where the target is not known"""
 
-    information: tuple[np.ndarray, ...] = ()
-    """[C] matrices of `GaussianProcess.fit_support`; none: the processes are exact"""
+    triangles: tuple[np.ndarray, ...] = ()
+    """[C] of `GaussianProcess.fit_support`, float32; none: the processes are exact"""
 
     _factors: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
     """triangles for variances by column, as many as fit into MAX_FACTOR_BYTES"""
@@ -151,13 +151,15 @@ class Baseline:
         weights: np.ndarray | None = None,
         most: int | None = None,
         seed: int = 0,
+        *,
+        keep_triangles: bool = False,
     ) -> "Baseline":
         """Fit each target to the molecules that have it.
 
         features: of N molecules. targets: [N, C], NaN where there is none. weights: [N]
         of a measurement, such as its replicates; 0: it is not used. most: support
         molecules; None: all, or MAX_SUPPORT of more than MAX_MOLECULES. seed: of their
-        choice.
+        choice. keep_triangles: for variances that are predicted soon.
         """
         n = len(features)
         w = np.ones(n) if weights is None else weights / weights.mean()
@@ -168,14 +170,15 @@ class Baseline:
         support = choose_support(known, most, seed)
         chosen, exact = scaled.rows(support), len(support) == n
         cross = covariance_in_blocks(kernel, scaled, chosen)
-        processes, information, factors = [], [], {}
+        processes, triangles, factors, left = [], [], {}, MAX_FACTOR_BYTES
         for number, (column, own) in enumerate(zip(targets.T, known.T, strict=True)):
-            process, matrix = _fit_column(cross, support, column, own, w)
+            process, triangle = _fit_column(cross, support, column, own, w)
             processes.append(process)
             if not exact:
-                information.append(matrix.astype(np.float32))
-            elif (len(factors) + 1) * matrix.nbytes <= MAX_FACTOR_BYTES:
-                factors[number] = matrix, None
+                triangles.append(triangle.astype(np.float32))
+            elif keep_triangles and triangle.nbytes <= left:
+                factors[number] = triangle, None
+                left -= triangle.nbytes
         return cls(
             chosen,
             support,
@@ -184,7 +187,7 @@ class Baseline:
             scaler,
             kernel,
             tuple(processes),
-            tuple(information),
+            tuple(triangles),
             factors,
         )
 
@@ -233,10 +236,10 @@ class Baseline:
         """Return variances [M]: (2.26), or (8.27) with fewer support molecules."""
         process, rows = self.processes[column], np.flatnonzero(self.known[:, column])
         k, noise = cross[:, rows], process.noise
-        factor, information = self._factors_of(column, rows)
+        factor, triangle = self._factors_of(column, rows)
         left = 1 - explained_variance(factor, k)
-        if information is not None:
-            left = left + noise * explained_variance(information, k)
+        if triangle is not None:
+            left = left + noise * explained_variance(triangle, k)
         return process.signal * (np.maximum(left, 0) + noise)
 
     def _factors_of(
@@ -247,14 +250,14 @@ class Baseline:
         if known is None:
             own = self.support.rows(rows)
             total = covariance(self.kernel, own, own)
-            if self.information:
-                matrix = self.information[column].astype(np.float64)
-                jitter = JITTER * len(rows)
-                known = factorize(total, JITTER), factorize(matrix, jitter)
+            if self.triangles:
+                triangle = self.triangles[column].astype(np.float64)
+                known = factorize(total, JITTER), triangle
             else:
                 noise = self.processes[column].noise / self.weights[rows]
                 known = factorize(total, noise), None
-            if (len(self._factors) + 1) * total.nbytes > MAX_FACTOR_BYTES:
+            kept = sum(a.nbytes for a, _ in self._factors.values())
+            if kept + total.nbytes > MAX_FACTOR_BYTES:
                 self._factors.clear()
             self._factors[column] = known
         return known
@@ -277,9 +280,10 @@ def choose_kernel(
     columns = np.argsort(-known.sum(axis=0), kind="stable")[:MAX_EVIDENCE_TARGETS]
     for column in columns.tolist():
         rows = order[known[order, column]][:MAX_COARSE]
-        if not len(rows):
+        y, w = targets[rows, column], weights[rows]
+        if not len(rows) or np.ptp(y) == 0:
             continue
-        own, y, w = features.rows(rows), targets[rows, column], weights[rows]
+        own = features.rows(rows)
         similar, x = similarities(own, own), own.descriptors
         y = y - np.average(y, weights=w)
         losses.append(
@@ -336,7 +340,7 @@ def _fit_column(
 ) -> tuple[GaussianProcess, np.ndarray]:
     """Fit the process of one target [N] to the molecules that have it.
 
-    Its weights are those of all S support molecules. Returns the matrix for variances
+    Its weights are those of all S support molecules. Returns the triangle for variances
     too: of `GaussianProcess.fit`, or of `fit_support` where S < N.
     """
     rows, own = np.flatnonzero(known), known[support]
@@ -345,12 +349,12 @@ def _fit_column(
         return nothing, np.zeros((0, 0))
     k = cross[np.ix_(rows, np.flatnonzero(own))]
     if len(support) == len(y):
-        process, matrix = GaussianProcess.fit(k, y[rows], weights[rows])
+        process, triangle = GaussianProcess.fit(k, y[rows], weights[rows])
     else:
         positions = np.searchsorted(rows, support[own])
-        process, matrix = GaussianProcess.fit_support(
+        process, triangle = GaussianProcess.fit_support(
             k, positions, y[rows], weights[rows]
         )
     alpha = np.zeros(len(support))
     alpha[own] = process.alpha
-    return process._replace(alpha=alpha), matrix
+    return process._replace(alpha=alpha), triangle

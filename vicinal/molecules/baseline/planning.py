@@ -20,7 +20,7 @@ the report"""
 
 MIN_SUPPORT = 300
 EVIDENCE_STEPS = 5
-"""factorisations by which the noise is chosen"""
+"""factorisations by which the kernel and the noise are chosen"""
 
 MOLECULES_PER_SECOND = 150
 """of which features, scaffolds and keys are computed"""

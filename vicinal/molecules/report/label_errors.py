@@ -56,7 +56,7 @@ def suspected_label_errors(model: FittedMoleculeModel) -> list[SuspectedLabel]:
     look wrong. The deviation of errors is estimated by their median, which label errors
     do not move. Empty where the process is not exact.
     """
-    if model.baseline.information:
+    if model.baseline.triangles:
         return []
     names = column_names(model.objective, model.target_names)
     found = [
