@@ -35,6 +35,10 @@ MAX_MOLECULES = 6000
 MAX_SUPPORT = 2500
 """support molecules of a process that is fitted to more"""
 
+MIN_GAIN = 0.02
+"""natural logarithm of the evidence, per molecule, by which another kernel than the
+first has to be better: molecules to predict are less like those of training"""
+
 MAX_EVIDENCE_TARGETS = 6
 """targets by which the kernel is chosen: those with most molecules"""
 
@@ -272,7 +276,8 @@ def choose_kernel(
     """Return the kernel of the largest evidence, by a random sample of the molecules.
 
     features: of N molecules, descriptors scaled. targets, known: [N, C]. weights: [N].
-    The evidence is the mean over the targets, or over those with most molecules.
+    The evidence is the mean over the targets, or over those with most molecules. The
+    first of CANDIDATES is used unless another has a clearly larger one (`MIN_GAIN`).
     """
     width = median_width(features.descriptors)
     kernels = [MolecularKernel(width, share, name) for name, share in CANDIDATES]
@@ -289,7 +294,9 @@ def choose_kernel(
         losses.append(
             [least_negative_evidence(k(similar, x, x), y, w) for k in kernels]
         )
-    return kernels[int(np.argmin(np.mean(losses, axis=0)))] if losses else kernels[0]
+    means = np.mean(losses, axis=0) if losses else np.zeros(len(kernels))
+    best = int(np.argmin(means))
+    return kernels[best if means[best] < means[0] - MIN_GAIN else 0]
 
 
 def choose_support(known: np.ndarray, most: int | None, seed: int) -> np.ndarray:
