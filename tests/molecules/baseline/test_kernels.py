@@ -20,10 +20,12 @@ COUNTS = morgan_counts([Chem.MolFromSmiles(smiles) for smiles in SMILES])
 X = np.random.default_rng(0).normal(size=(len(SMILES), 4))
 
 
-@pytest.mark.parametrize(("radial", "share"), CANDIDATES)
-def test_a_kernel_is_one_of_a_molecule_with_itself_and_positive(radial, share):
+@pytest.mark.parametrize("candidate", CANDIDATES)
+def test_a_kernel_is_one_of_a_molecule_with_itself_and_positive(candidate):
     similar = tanimoto(COUNTS, COUNTS)
-    kernel = MolecularKernel(median_width(X), share, radial)
+    radial, share, factor = candidate
+    kernel = candidate.kernel(median_width(X))
+    assert kernel == MolecularKernel(factor * median_width(X), share, radial)
     k = kernel(similar, X, X)
     np.testing.assert_allclose(np.diag(k), 1, rtol=1e-6)
     assert np.linalg.eigvalsh(k).min() > 0 and np.allclose(k, k.T)

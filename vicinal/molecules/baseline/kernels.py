@@ -36,9 +36,6 @@ RADIAL = {
 }
 """the first is smooth, the second has steep gradients too"""
 
-CANDIDATES = tuple((name, share) for name in RADIAL for share in (0.3, 0.1))
-"""functions of descriptors, and shares of Tanimoto similarities, that are tried"""
-
 
 class MolecularKernel(NamedTuple):
     """Covariance of molecules, 1 of each with itself."""
@@ -63,6 +60,28 @@ class MolecularKernel(NamedTuple):
     def of_distances(self, squared: np.ndarray) -> np.ndarray:
         """Return the covariances of descriptors at squared distances."""
         return RADIAL[self.radial].covariance(squared / self.width)
+
+
+class Candidate(NamedTuple):
+    """A kernel that is tried."""
+
+    radial: str
+    tanimoto_share: float
+    width_factor: float
+    """width over the median squared distance of the descriptors"""
+
+    def kernel(self, median: float) -> MolecularKernel:
+        """Return the kernel for the median of the squared distances."""
+        width = self.width_factor * median
+        return MolecularKernel(width, self.tanimoto_share, self.radial)
+
+
+CANDIDATES = (
+    Candidate("squared exponential", 0.3, 1.0),
+    Candidate("Matern 3/2", 0.1, 1.0),
+    Candidate("Matern 3/2", 0.03, 2.0),
+)
+"""the further down, the more a prediction follows from the descriptors"""
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

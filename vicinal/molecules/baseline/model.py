@@ -279,8 +279,8 @@ def choose_kernel(
     The evidence is the mean over the targets, or over those with most molecules. The
     first of CANDIDATES is used unless another has a clearly larger one (`MIN_GAIN`).
     """
-    width = median_width(features.descriptors)
-    kernels = [MolecularKernel(width, share, name) for name, share in CANDIDATES]
+    median = median_width(features.descriptors)
+    kernels = [candidate.kernel(median) for candidate in CANDIDATES]
     order, losses = np.random.default_rng(0).permutation(len(features)), []
     columns = np.argsort(-known.sum(axis=0), kind="stable")[:MAX_EVIDENCE_TARGETS]
     for column in columns.tolist():
