@@ -70,7 +70,7 @@ def main() -> None:
         intervals=intervals,
         number=format_number,
         split_names=SPLITS,
-        verdict=f"paired permutation test, p = {comparison['p']:.1g}",
+        verdict=f"paired permutation test of ranks, p = {comparison['p']:.1g}",
     )
     PAGE.write_text(page + "\n", encoding="utf-8")
     DRAWING.write_text(drawing, encoding="utf-8")

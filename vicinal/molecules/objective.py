@@ -14,6 +14,7 @@ several numbers         MultiNumeric  the numbers                         [M, T]
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import expit
 
 from vicinal.core.data.labels import MAX_INTEGER_CLASSES
 from vicinal.core.objective import (
@@ -132,7 +133,7 @@ class PlattScaling(NamedTuple):
 
         def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
             logits = parameters[0] * z + parameters[1]
-            p = 1 / (1 + np.exp(-logits))
+            p = expit(logits)
             value = (np.logaddexp(0, logits) - goal * logits).mean()
             return value, np.array([((p - goal) * z).mean(), (p - goal).mean()])
 
@@ -157,7 +158,7 @@ def predictions_of(
     logits = np.stack(
         [scale(column) for scale, column in zip(scaling, means.T, strict=True)], axis=1
     )
-    p = 1 / (1 + np.exp(-logits))
+    p = expit(logits)
     if objective.kind == "multi_label":
         return p
     if objective.outputs == CLASS_COUNT:

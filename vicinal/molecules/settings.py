@@ -97,8 +97,8 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
 
     keep: Literal["auto", "network"] = "auto"
     """auto: the average with the network replaces the baseline only if its loss in the
-    cross-validation is significantly lower (paired permutation test); network: always
-    keep the network"""
+    cross-validation is significantly lower (paired permutation test of ranks); network:
+    always keep the network"""
 
     ensemble_size: int | None = None
     """networks to train, each without the molecules of one fold, at most one for each

@@ -98,6 +98,19 @@ def test_groups_that_are_not_independent_decide_less():
     assert alone.ours == grouped.ours == pytest.approx(((networks - truth) ** 2).mean())
 
 
+def test_few_large_errors_do_not_decide_but_their_mean_must_be_lower():
+    truth, groups = np.zeros((300, 1)), np.arange(300)
+    baseline = np.full((300, 1), 1.0)
+    better = np.where(groups[:, None] < 200, 0.9, 1.05)
+    assert compare(Numeric(), truth, better, baseline, groups).p < 0.001
+    better[0], baseline[1] = 9.0, 9.0  # as large an error of each
+    found = compare(Numeric(), truth, better, baseline, groups)
+    assert found.p < 0.001 and found.ours < found.theirs
+    better[2] = 9.0
+    found = compare(Numeric(), truth, better, baseline, groups)
+    assert found.p == 1 and found.ours > found.theirs
+
+
 def test_the_choice_for_a_fold_is_made_by_the_other_folds():
     truth, baseline, networks = problem(0.05)
     folds = np.arange(300) % 3

@@ -7,6 +7,7 @@ outputs of hidden units, atoms in a unit, neighbours in an atom.
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import expit
 
 from vicinal.core.report.finding import Finding
 from vicinal.errors import SettingError
@@ -136,7 +137,7 @@ def process_terms(
         scale = model.scaling[column]
         logit = explained.sign * float(scale(np.array(total)))
         found |= {"factor": scale.factor, "intercept": scale.intercept}
-        found |= {"sign": explained.sign, "probability": 1 / (1 + np.exp(-logit))}
+        found |= {"sign": explained.sign, "probability": float(expit(logit))}
     return found
 
 
