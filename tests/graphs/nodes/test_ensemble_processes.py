@@ -117,6 +117,7 @@ def test_workers_give_the_networks_of_the_serial_path(serial, submitted, tmp_pat
     assert have_equal_networks(resumed, serial) and len(submitted) == 1
 
 
+@pytest.mark.slow
 def test_with_enough_cores_all_networks_train_at_once(serial, submitted, monkeypatch):
     monkeypatch.setattr(ensemble, "num_cores", lambda: 8)
     parallel = make_ensemble()

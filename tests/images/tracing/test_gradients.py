@@ -126,6 +126,7 @@ def prefer(monkeypatch, kind: type) -> None:
     )
 
 
+@pytest.mark.slow
 @needs_openvino
 @pytest.mark.parametrize("kind", [TorchGradients, OpenVinoGradients])
 def test_the_faster_implementation_is_selected(kind, network_of, monkeypatch):
@@ -143,6 +144,7 @@ def test_networks_that_openvino_cannot_differentiate_use_torch(network_of):
     assert select_fastest(by_torch, network, x.repeat(BATCH, 1, 1, 1)) is by_torch
 
 
+@pytest.mark.slow
 @needs_openvino
 @pytest.mark.parametrize("deterministic", [False, True])
 def test_openvino_is_prepared_for_a_second_image(deterministic, monkeypatch):

@@ -184,6 +184,7 @@ def make_xor_bars(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return x, (y == 0) ^ (bright == 1)
 
 
+@pytest.mark.slow
 def test_fine_tuning_is_kept_when_it_is_better(untrained):
     x, y = make_xor_bars(360, seed=8)
     parameters: dict[str, Any] = {

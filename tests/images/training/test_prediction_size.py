@@ -91,6 +91,7 @@ def weights(tmp_path_factory) -> str:
     return str(model.save(tmp_path_factory.mktemp("weights")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "kept", "side"),
     [("auto", True, 74), ("train", True, 64), ("auto", False, 64)],

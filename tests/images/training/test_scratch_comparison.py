@@ -63,6 +63,7 @@ def weights(tmp_path_factory) -> str:
     return str(model.save(tmp_path_factory.mktemp("weights")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freeze", ["none", "all"])
 def test_a_transfer_run_reports_the_comparison_with_training_from_scratch(
     weights, freeze, tmp_path
