@@ -309,7 +309,8 @@ MORE_KEYS = {
 MORE_KEYS |= {
     ("molecules", "train"): "split_scores suspected_label_errors",
     ("molecules", "explain"): "molecule target quantity score value base atoms "
-    "bonds descriptors max_error correlation p verdict neighbors alerts plot",
+    "bonds descriptors max_error correlation p atom_fraction verdict neighbors "
+    "alerts plot",
     ("molecules", "inspect"): "molecule target network_weight process network "
     "max_error",
 }

@@ -1,5 +1,7 @@
 """Attributions add up to the prediction and find the atoms that cause it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -113,6 +115,18 @@ def test_an_explanation_says_how_it_compares_with_random_atoms(regressor):
     assert found.p <= 0.05 and found.correlation > 0.7
     assert found.verdict.startswith("Leaving out each atom")
     assert "p = " in str(found.lines())
+
+
+def test_an_explanation_says_when_descriptors_matter_more(regressor):
+    found = regressor.explain("NCCCCCCCCCCCCCCCCCCCCCCCCCC")
+    sizes = [abs(value) for _, value in found.descriptors]
+    total = np.abs(found.atoms).sum() + sum(sizes) + abs(found.other_descriptors)
+    assert found.atom_fraction == pytest.approx(np.abs(found.atoms).sum() / total)
+    few = replace(found, atoms=found.atoms / 1000)
+    assert few.atom_fraction < 0.01
+    assert "follows mostly from the descriptors" in few.verdict
+    many = replace(found, atoms=found.atoms * 1000)
+    assert "descriptors" not in many.verdict
 
 
 def test_shares_are_compared_with_random_orders():

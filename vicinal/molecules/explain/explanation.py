@@ -20,6 +20,9 @@ from vicinal.molecules.objective import is_regression
 CONTROLS = 999
 """random orders of the shares that the explanation is compared with"""
 
+FEW_ATOMS = 0.2
+"""share of atoms below which an explanation says that descriptors matter more"""
+
 NO_ALERT = "no structural alert of Brenk et al."
 
 NUM_BONDS, NUM_DESCRIPTORS = 5, 5
@@ -93,6 +96,11 @@ class MoleculeExplanation:
             f"correlation {self.correlation:.2f}, p = {self.p:.2g} against random "
             "orders of the shares."
         )
+        if self.p <= LEVEL and self.atom_fraction < FEW_ATOMS:
+            return (
+                f"{measured} But atoms are only {self.atom_fraction:.0%} of the sizes "
+                "of the shares: the prediction follows mostly from the descriptors."
+            )
         if self.p <= LEVEL:
             return measured
         return (
@@ -100,6 +108,17 @@ class MoleculeExplanation:
             f"atom changes (correlation {self.correlation:.2f}, p = {self.p:.2g}): do "
             "not rely on this explanation."
         )
+
+    @property
+    def atom_fraction(self) -> float:
+        """Return the sizes of the shares of atoms, of those of atoms and descriptors.
+
+        Descriptors that are not among the largest count by their sum. 1 without shares.
+        """
+        atoms = float(np.abs(self.atoms).sum())
+        values = [*(value for _, value in self.descriptors), self.other_descriptors]
+        total = atoms + float(np.abs(values).sum())
+        return atoms / total if total > 0 else 1.0
 
     @property
     def score(self) -> float:
@@ -183,6 +202,7 @@ class MoleculeExplanation:
             "max_error": self.error,
             "correlation": self.correlation,
             "p": self.p,
+            "atom_fraction": self.atom_fraction,
             "verdict": self.verdict,
             "neighbors": [n._asdict() for n in self.neighbors],
             "alerts": [alert.to_dict() for alert in self.alerts or ()],
