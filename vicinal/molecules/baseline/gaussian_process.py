@@ -19,7 +19,7 @@ MAX_EVIDENCE = 2000
 MAX_COARSE = 700
 """molecules by which the kernel is chosen, and from where the noise is searched"""
 
-FEW = 200
+MAX_FULL_GRID = 200
 """molecules up to which the evidence is computed for each noise"""
 
 ROWS_PER_BLOCK = 4096
@@ -176,7 +176,7 @@ def least_negative_evidence(
     def loss(logarithm: float) -> float:
         return negative_evidence(k, scaled, 10**logarithm)
 
-    if len(y) <= FEW:
+    if len(y) <= MAX_FULL_GRID:
         return min(map(loss, NOISES))
     return min(descend(loss, NOISES, NOISES[len(NOISES) // 2]).values())
 

@@ -54,10 +54,10 @@ class MolecularKernel(NamedTuple):
 
         similar: Tanimoto similarities [N, M]. x: [N, D] and x2: [M, D] descriptors.
         """
-        near = self.of_distances(squared_distances(x, x2))
+        near = self.radial_covariance(squared_distances(x, x2))
         return self.tanimoto_share * similar + (1 - self.tanimoto_share) * near
 
-    def of_distances(self, squared: np.ndarray) -> np.ndarray:
+    def radial_covariance(self, squared: np.ndarray) -> np.ndarray:
         """Return the covariances of descriptors at squared distances."""
         return RADIAL[self.radial].covariance(squared / self.width)
 

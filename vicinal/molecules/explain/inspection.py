@@ -105,7 +105,7 @@ def process_terms(
     similar = tanimoto(features.counts, baseline.support.counts)[0]
     x = baseline.scaler(features.descriptors)
     distances = squared_distances(x, baseline.support.descriptors)[0]
-    near = kernel.of_distances(distances)
+    near = kernel.radial_covariance(distances)
     k = kernel.tanimoto_share * similar + (1 - kernel.tanimoto_share) * near
     terms = k * process.alpha
     total = float(process.mean + terms.sum())
