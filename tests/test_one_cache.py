@@ -75,6 +75,7 @@ def without_cache(words, tmp_path_factory) -> dict[str, Any]:
     return json.loads(out.getvalue())
 
 
+@pytest.mark.slow
 def test_two_runs_write_to_one_cache_at_the_same_moment(
     words, without_cache, run_in_forks, tmp_path
 ):

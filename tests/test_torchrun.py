@@ -23,7 +23,7 @@ from vicinal.core.storage.checkpoint import load_tensors
 from vicinal.core.storage.run_folder import CHECKPOINT
 from vicinal.images.classifier import ImageClassifier
 
-pytestmark = pytest.mark.usefixtures("without_plots")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_plots")]
 
 OPTIONS = "--deterministic --no-cache --batch-size 5 --lr 0.005".split()
 
@@ -177,7 +177,6 @@ def test_an_error_is_printed_once(trainings):
     assert f"exitcode  : {USER_ERROR}" in trainings.err
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
 def test_a_killed_process_ends_the_run_with_a_message_and_a_checkpoint(
     images, tmp_path

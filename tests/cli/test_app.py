@@ -125,6 +125,7 @@ def test_a_name_that_is_too_long_for_a_file(image_run, image_directory, refused)
         assert "File name too long" in refused(*words)
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_reading_gets_no_error(image_directory, image_run):
     words = [sys.executable, "-m", "vicinal", "predict", str(image_run)]
     words += [str(image_directory)] * 400

@@ -316,6 +316,7 @@ def test_groups_without_correlation_count_almost_fully():
     assert 330 < np.mean(effective_n) <= 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "mae"])
 def test_intervals_with_groups_have_their_coverage(metric):
     """Twenty groups of ten, half of what is said by a group and half by each of it.

@@ -103,6 +103,7 @@ def test_features_of_a_training_edge_come_from_a_graph_without_it(monkeypatch):
         assert not edges & pairs and not edges & held_out
 
 
+@pytest.mark.slow
 def test_random_edges_of_random_relations_cannot_be_predicted():
     scores = []
     for seed in range(3):

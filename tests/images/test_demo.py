@@ -119,6 +119,7 @@ def test_few_shot_training_uses_ten_images_of_each_digit(digits, monkeypatch):
     assert 0 <= first <= 1 and first == pytest.approx(again, abs=0.2)
 
 
+@pytest.mark.slow
 def test_the_cnn_is_better_than_the_dense_network_on_shifted_digits(
     digits, monkeypatch
 ):

@@ -155,6 +155,7 @@ def test_output_is_complete_or_not_written(model, make_directory, tmp_path):
         predict_all(model, list_images([str(root)]), tmp_path, Recorder(), keep=False)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_images(
     model, make_directory, tmp_path
 ):

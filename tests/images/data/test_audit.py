@@ -358,6 +358,7 @@ class LargeImageReader(ImageReader):
         return DecodedImage(None, header, content, np.zeros(200_000, np.uint8))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_images():
     n = 20_000
     names = [f"{k}.jpg" for k in range(n)]

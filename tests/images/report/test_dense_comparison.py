@@ -33,6 +33,7 @@ def comparison() -> DenseComparison:
     return compare_dense(bar_images(160, 0), bar_images(80, 1), epochs=6)
 
 
+@pytest.mark.slow
 def test_only_the_cnn_tolerates_shifts(comparison):
     cnn, dense = comparison.scores["CNN"], comparison.scores["dense network"]
     assert comparison.parameters["dense network"] >= comparison.parameters["CNN"]

@@ -208,6 +208,7 @@ def test_noise_does_not_beat_the_baselines(classes):
     assert not beaten and verdict.tone == "warning"
 
 
+@pytest.mark.slow
 def test_stripes_beat_the_baselines(tmp_path):
     rng = np.random.default_rng(0)
     waves = np.cos(np.pi / 2 * np.arange(8))[:, None] * np.ones(8)

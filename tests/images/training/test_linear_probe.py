@@ -157,6 +157,7 @@ def test_a_frozen_backbone_equals_the_source(source):
         assert name.startswith("fc.") or weights[name].equal(tensor)
 
 
+@pytest.mark.slow
 def test_the_out_of_fold_score_predicts_the_test_score(source):
     x, y = make_bars(240, seed=6)
     model = ImageClassifier(**QUICK, weights=source, freeze="all").fit(x, y)
