@@ -12,6 +12,10 @@ MAX_STEPS = 20
 """steps of message passing, in training and in a model file"""
 
 
+FEW_MOLECULES, DROPOUT_OF_FEW = 2_000, 0.1
+"""networks of fewer molecules overfit without dropout"""
+
+
 SplitMethod = Literal["scaffold", "butina", "random"]
 """ways of holding molecules out together; see `splits`"""
 
@@ -110,8 +114,9 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
     steps: int = 3
     """steps of message passing: bonds that information travels"""
 
-    dropout: float = 0.1
-    """dropout probability, from 0 to below 1"""
+    dropout: float | None = None
+    """dropout probability, from 0 to below 1; None: 0.1 for fewer than 2,000 molecules,
+    else 0"""
 
     batch_size: int = 64
     """molecules per step of training"""
@@ -135,6 +140,12 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
         """Return which molecules are in one fold."""
         return "scaffold" if self.split == "time" else self.split
 
+    def dropout_for(self, num_molecules: int) -> float:
+        """Return the dropout probability of networks of so many molecules."""
+        if self.dropout is not None:
+            return self.dropout
+        return DROPOUT_OF_FEW if num_molecules < FEW_MOLECULES else 0.0
+
     @property
     def splits_by_time(self) -> bool:
         """Return whether the newest molecules are the test split."""
@@ -157,7 +168,9 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
         self.require("batch_size", is_integer(self.batch_size, 2), "2 or more")
         many = is_integer(self.steps, MAX_STEPS + 1)
         self.require("steps", not many, f"at most {MAX_STEPS}")
-        drop = is_number(self.dropout) and 0 <= self.dropout < 1
+        drop = self.dropout is None or (
+            is_number(self.dropout) and 0 <= self.dropout < 1
+        )
         self.require("dropout", drop, "from 0 to below 1")
         share = is_number(self.coverage) and 0 < self.coverage < 1
         self.require("coverage", share, "above 0 and below 1")

@@ -199,3 +199,16 @@ def test_the_time_limit_plans_the_number_of_networks(regressor):
 def test_there_is_at_most_one_network_for_each_fold(size):
     with pytest.raises(SettingError, match="ensemble_size must be a whole number from"):
         MoleculeSettings(ensemble_size=size)
+
+
+@pytest.mark.parametrize("dropout", [None, 0.0, 0.3])
+def test_only_networks_of_few_molecules_have_dropout(dropout, monkeypatch):
+    wanted = MoleculeSettings(dropout=dropout)
+    assert wanted.dropout_for(1_999) == (0.1 if dropout is None else dropout)
+    assert wanted.dropout_for(2_000) == (0.0 if dropout is None else dropout)
+    model = MoleculeRegressor(**OPTIONS, ensemble_size=1, dropout=dropout)
+    for few, expected in ((2_000, 0.1), (5, 0.0)):
+        monkeypatch.setattr("vicinal.molecules.settings.FEW_MOLECULES", few)
+        networks = model.fit(SMILES, NITROGENS).model_.networks
+        assert networks is not None
+        assert networks.config.dropout == (expected if dropout is None else dropout)

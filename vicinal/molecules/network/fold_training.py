@@ -109,7 +109,7 @@ def prepare_training(
         settings.hidden,
         settings.steps,
         model.objective.outputs,
-        settings.dropout,
+        settings.dropout_for(len(folds)),
         "gine" if settings.network == "gine" else "dmpnn",
     )
     size = min(size, len(np.unique(folds)))
