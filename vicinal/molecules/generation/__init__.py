@@ -1,0 +1,1 @@
+"""New molecules, grown fragment by fragment."""

@@ -1,0 +1,86 @@
+"""Molecules cut into fragments, which are joined again where they were cut.
+
+Cut is every single bond outside rings
+
+- between an atom of a ring and any other atom, and
+- between carbon and another element, if both have further neighbors.
+
+What remains are rings, chains and functional groups, each with an attachment point (a
+dummy atom, ``*`` in SMILES) at each of its cut bonds. Rings are never opened, and no
+double bond is made or broken, so whatever is joined from fragments is a valid molecule.
+Stereochemistry is dropped: the same fragment would be several.
+"""
+
+from typing import Any, NamedTuple
+
+from rdkit import Chem
+
+CUT_BONDS = (
+    Chem.MolFromSmarts("[!#0;R]-;!@[!#0]"),
+    Chem.MolFromSmarts("[#6;!D1]-;!@[!#0;!#6;!D1]"),
+)
+
+MAX_MATCHES = 10_000
+
+
+class Join(NamedTuple):
+    """A bond between the attachment points of two fragments."""
+
+    fragment: int
+    site: int
+    """attachment point, in the order of the SMILES"""
+
+    other: int
+    other_site: int
+
+
+class FragmentTree(NamedTuple):
+    """The fragments of a molecule; no bond closes a cycle of fragments."""
+
+    fragments: list[str]
+    """canonical SMILES with ``*`` at each attachment point"""
+
+    joins: list[Join]
+
+
+def without_stereo(mol: Any) -> Any:
+    """Return a copy of a molecule without its stereochemistry."""
+    flat = Chem.Mol(mol)
+    Chem.RemoveStereochemistry(flat)
+    return flat
+
+
+def cut_molecule(mol: Any) -> FragmentTree:
+    """Cut a connected molecule of RDKit into fragments."""
+    flat = without_stereo(mol)
+    bonds = sorted(
+        {
+            flat.GetBondBetweenAtoms(a, b).GetIdx()
+            for pattern in CUT_BONDS
+            for a, b in flat.GetSubstructMatches(pattern, maxMatches=MAX_MATCHES)
+        }
+    )
+    if not bonds:
+        return FragmentTree([Chem.MolToSmiles(flat)], [])
+    count = flat.GetNumAtoms()
+    pieces = Chem.FragmentOnBonds(flat, bonds, dummyLabels=[(0, 0)] * len(bonds))
+    fragments = Chem.MolToSmiles(pieces).split(".")  # each canonical by itself
+    owner = {
+        atom: k for k, atoms in enumerate(Chem.GetMolFrags(pieces)) for atom in atoms
+    }
+    numbers: dict[int, int] = {}
+    found: dict[int, tuple[int, int]] = {}  # dummy atom -> its fragment and site
+    sites = [0] * len(fragments)
+    for atom in output_order(pieces):
+        fragment = numbers.setdefault(owner[atom], len(numbers))
+        if atom >= count:  # bond k has the dummy atoms count + 2 k and the next
+            found[atom] = fragment, sites[fragment]
+            sites[fragment] += 1
+    ends = range(count, count + 2 * len(bonds), 2)
+    return FragmentTree(fragments, [Join(*found[k], *found[k + 1]) for k in ends])
+
+
+def output_order(mol: Any) -> list[int]:
+    """Return the atoms of a molecule in the order of the SMILES written last."""
+    text = mol.GetProp("_smilesAtomOutputOrder").strip("[],")
+    return [int(number) for number in text.split(",")]

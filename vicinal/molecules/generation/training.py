@@ -1,0 +1,99 @@
+"""Training of the network on all steps of growth."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vicinal.core.training.row_loader import RowLoader
+from vicinal.molecules.generation.batches import SequenceBatch
+from vicinal.molecules.generation.counts import FragmentCounts
+from vicinal.molecules.generation.network import FragmentNetwork
+from vicinal.molecules.generation.vocabulary import Sequences
+
+EPOCHS, LR, MOLECULES_PER_BATCH = 2, 4e-3, 128
+EVALUATED_TOGETHER = 256
+
+
+class StepLosses(NamedTuple):
+    """Negative log-likelihoods of tokens, in nats."""
+
+    joining: Tensor
+    """[S - B] of the tokens that join others"""
+
+    first: np.ndarray
+    """[B] of the first tokens, by their counts alone"""
+
+
+class BoundNetwork(nn.Module):
+    """A network bound to its sequences: rows [B] to the losses of their tokens."""
+
+    def __init__(
+        self,
+        network: FragmentNetwork,
+        counts: FragmentCounts,
+        sequences: Sequences,
+        leave_one_out: bool = True,
+    ) -> None:
+        """leave_one_out: the sequences are those that were counted."""
+        super().__init__()
+        self.network, self.counts, self.sequences = network, counts, sequences
+        self.leave_one_out = leave_one_out
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.losses(rows.numpy()).joining
+
+    def losses(self, rows: np.ndarray) -> StepLosses:
+        """Return the losses of the sequences of some rows."""
+        vocabulary = self.counts.vocabulary
+        batch = SequenceBatch.from_sequences(self.sequences, rows, vocabulary)
+        joins = batch.joins
+        contexts, tokens = batch.contexts[joins].numpy(), batch.tokens[joins]
+        prior = torch.from_numpy(self.counts.log_probabilities(contexts))
+        if self.leave_one_out:
+            own = self.counts.without_own(contexts, tokens.numpy())
+            prior[torch.arange(len(tokens)), tokens] = torch.from_numpy(own)
+        logits = self.network.correct(self.network.describe(batch)[joins], prior)
+        first = batch.tokens[~joins].numpy() - vocabulary.num_joining
+        return StepLosses(
+            F.cross_entropy(logits, tokens, reduction="none"),
+            -self.counts.log_first[first],
+        )
+
+
+class MeanLoss:
+    """The mean loss of a batch of tokens."""
+
+    metric: ClassVar[str] = "loss"
+
+    def loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        """logits: the losses that `BoundNetwork` returns. y: not used."""
+        return logits.mean()
+
+    def batch_weight(self, y: Tensor) -> float:
+        """Return the weight of a batch's mean loss in a mean over batches."""
+        return float(len(y))
+
+
+def sequence_loader(sequences: Sequences, per_batch: int, seed: int) -> RowLoader:
+    """Return mini-batches of about `per_batch` molecules, of equally many tokens."""
+    rows = np.arange(len(sequences))
+    steps = max(1, round(len(rows) / per_batch))
+    return RowLoader(rows, torch.zeros(len(rows)), sequences.lengths, steps, seed)
+
+
+@torch.no_grad()
+def mean_nll(
+    network: FragmentNetwork, counts: FragmentCounts, sequences: Sequences
+) -> float:
+    """Return the mean negative log-likelihood of tokens, in nats."""
+    network.eval()
+    bound = BoundNetwork(network, counts, sequences, leave_one_out=False)
+    rows = np.arange(len(sequences))
+    total = 0.0
+    for start in range(0, len(rows), EVALUATED_TOGETHER):
+        found: Any = bound.losses(rows[start : start + EVALUATED_TOGETHER])
+        total += float(found.joining.double().sum()) + float(found.first.sum())
+    return total / len(sequences.tokens)

@@ -1,0 +1,117 @@
+"""The tokens from which molecules grow, as arrays."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from rdkit import Chem
+
+from vicinal.molecules.generation.fragments import FragmentTree
+from vicinal.molecules.generation.growth import ENTRY, Growth, root_fragment
+
+
+class Vocabulary:
+    """Fragments with all ways in which they begin a molecule or join it.
+
+    The first `num_joining` tokens join an open attachment point, the others begin a
+    molecule. A *context* is an open point of a token, with those that are equivalent by
+    symmetry; the last context is the beginning of a molecule.
+    """
+
+    def __init__(self, fragments: Sequence[str]) -> None:
+        """fragments: canonical SMILES, as of `cut_molecule`."""
+        self.fragments = list(fragments)
+        joining: dict[str, int] = {}
+        for fragment in self.fragments:
+            for entry in range(fragment.count("*")):
+                joining.setdefault(root_fragment(fragment, entry).token, len(joining))
+        self.num_joining = len(joining)
+        first = {fragment: self.num_joining + k for k, fragment in enumerate(fragments)}
+        self.numbers = {**joining, **first}
+        self.tokens = list(self.numbers)
+        mols = [Chem.MolFromSmiles(token) for token in self.tokens]
+        points = [_open_points(mol) for mol in mols]
+        self.num_sites = np.array([len(own) for own in points], np.int64)
+        self.num_atoms = np.array(
+            [sum(atom.GetAtomicNum() > 0 for atom in mol.GetAtoms()) for mol in mols]
+        )
+        self.contexts = np.full((len(mols), max(self.num_sites, default=0)), -1)
+        """[tokens, sites] context of each open attachment point, -1 where none is"""
+        count = 0
+        for row, own in enumerate(points):
+            for site, rank in enumerate(own):
+                equal = own.index(rank)
+                new = equal == site
+                value = count if new else self.contexts[row, equal]
+                self.contexts[row, site] = value
+                count += new
+        self.num_contexts = count + 1
+
+    @property
+    def beginning(self) -> int:
+        """Return the context of the first token."""
+        return self.num_contexts - 1
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @classmethod
+    def from_molecules(cls, trees: Iterable[FragmentTree], min_count: int) -> Self:
+        """Return the fragments that occur `min_count` times, the most frequent first.
+
+        Of equally frequent ones the first in alphabetical order comes first.
+        """
+        counts = Counter(name for tree in trees for name in tree.fragments)
+        kept = [name for name, count in counts.items() if count >= min_count]
+        return cls(sorted(kept, key=lambda name: (-counts[name], name)))
+
+    def covers(self, tree: FragmentTree) -> bool:
+        """Return whether all fragments of a molecule are known."""
+        return all(fragment in self.numbers for fragment in tree.fragments)
+
+
+def _open_points(mol: Any) -> list[int]:
+    """Return a rank of each open attachment point; equivalent ones have the same."""
+    ranks = list(Chem.CanonicalRankAtoms(mol, breakTies=False))
+    return [
+        ranks[atom.GetIdx()]
+        for atom in mol.GetAtoms()
+        if not atom.GetAtomicNum() and atom.GetIsotope() != ENTRY
+    ]
+
+
+class Sequences:
+    """Molecules as sequences of tokens, in flat arrays of S tokens in all."""
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        tokens: np.ndarray,
+        parents: np.ndarray,
+        sites: np.ndarray,
+        vocabulary: Vocabulary,
+    ) -> None:
+        """lengths: [M]. tokens, parents, sites: [S], as of `Growth`."""
+        self.lengths, self.tokens, self.parents = lengths, tokens, parents
+        self.sites = sites
+        self.starts = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.repeat(self.starts[:-1], lengths) + np.maximum(parents, 0)
+        found = vocabulary.contexts[tokens[at], np.maximum(sites, 0)]
+        self.contexts = np.where(parents < 0, vocabulary.beginning, found)
+        """[S] the context in which each token was chosen"""
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @classmethod
+    def from_growths(cls, growths: Sequence[Growth], vocabulary: Vocabulary) -> Self:
+        """Return growths whose tokens are all in the vocabulary."""
+        numbers = vocabulary.numbers
+        return cls(
+            np.array([len(growth.tokens) for growth in growths], np.int64),
+            np.array([numbers[t] for g in growths for t in g.tokens], np.int64),
+            np.array([k for g in growths for k in g.parents], np.int64),
+            np.array([k for g in growths for k in g.sites], np.int64),
+            vocabulary,
+        )
