@@ -1,6 +1,6 @@
 """Training of the network on all steps of growth."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,18 +17,11 @@ EPOCHS, LR, MOLECULES_PER_BATCH = 2, 4e-3, 128
 EVALUATED_TOGETHER = 256
 
 
-class StepLosses(NamedTuple):
-    """Negative log-likelihoods of tokens, in nats."""
-
-    joining: Tensor
-    """[S - B] of the tokens that join others"""
-
-    first: np.ndarray
-    """[B] of the first tokens, by their counts alone"""
-
-
 class BoundNetwork(nn.Module):
-    """A network bound to its sequences: rows [B] to the losses of their tokens."""
+    """A network bound to its sequences: rows [B] to the losses of their tokens.
+
+    Of those that join others; the first of a molecule depends on nothing.
+    """
 
     def __init__(
         self,
@@ -43,10 +36,10 @@ class BoundNetwork(nn.Module):
         self.leave_one_out = leave_one_out
 
     def forward(self, rows: Tensor) -> Tensor:
-        return self.losses(rows.numpy()).joining
+        return self.losses(rows.numpy())
 
-    def losses(self, rows: np.ndarray) -> StepLosses:
-        """Return the losses of the sequences of some rows."""
+    def losses(self, rows: np.ndarray) -> Tensor:
+        """Return the negative log-likelihoods of the joining tokens of some rows."""
         vocabulary = self.counts.vocabulary
         batch = SequenceBatch.from_sequences(self.sequences, rows, vocabulary)
         joins = batch.joins
@@ -56,11 +49,7 @@ class BoundNetwork(nn.Module):
             own = self.counts.without_own(contexts, tokens.numpy())
             prior[torch.arange(len(tokens)), tokens] = torch.from_numpy(own)
         logits = self.network.correct(self.network.describe(batch)[joins], prior)
-        first = batch.tokens[~joins].numpy() - vocabulary.num_joining
-        return StepLosses(
-            F.cross_entropy(logits, tokens, reduction="none"),
-            -self.counts.log_first[first],
-        )
+        return F.cross_entropy(logits, tokens, reduction="none")
 
 
 class MeanLoss:
@@ -85,15 +74,26 @@ def sequence_loader(sequences: Sequences, per_batch: int, seed: int) -> RowLoade
 
 
 @torch.no_grad()
+def molecule_nll(
+    network: FragmentNetwork | None, counts: FragmentCounts, sequences: Sequences
+) -> np.ndarray:
+    """Return the negative log-likelihood [M] of molecules, in nats.
+
+    network: None: by the counts alone.
+    """
+    losses = -counts.log_likelihoods(sequences)
+    if network is not None:
+        bound = BoundNetwork(network.eval(), counts, sequences, leave_one_out=False)
+        joins = sequences.parents >= 0
+        blocks = range(0, len(sequences), EVALUATED_TOGETHER)
+        rows = [np.arange(len(sequences))[k : k + EVALUATED_TOGETHER] for k in blocks]
+        losses[joins] = torch.cat([bound.losses(own) for own in rows]).numpy()
+    owner = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    return np.bincount(owner, losses, minlength=len(sequences))
+
+
 def mean_nll(
-    network: FragmentNetwork, counts: FragmentCounts, sequences: Sequences
+    network: FragmentNetwork | None, counts: FragmentCounts, sequences: Sequences
 ) -> float:
     """Return the mean negative log-likelihood of tokens, in nats."""
-    network.eval()
-    bound = BoundNetwork(network, counts, sequences, leave_one_out=False)
-    rows = np.arange(len(sequences))
-    total = 0.0
-    for start in range(0, len(rows), EVALUATED_TOGETHER):
-        found: Any = bound.losses(rows[start : start + EVALUATED_TOGETHER])
-        total += float(found.joining.double().sum()) + float(found.first.sum())
-    return total / len(sequences.tokens)
+    return float(molecule_nll(network, counts, sequences).sum() / len(sequences.tokens))

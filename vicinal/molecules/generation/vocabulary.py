@@ -105,6 +105,17 @@ class Sequences:
         return len(self.lengths)
 
     @classmethod
+    def concatenate(cls, parts: Sequence[Self], vocabulary: Vocabulary) -> Self:
+        """Return the sequences of all parts."""
+        return cls(
+            np.concatenate([part.lengths for part in parts]),
+            np.concatenate([part.tokens for part in parts]),
+            np.concatenate([part.parents for part in parts]),
+            np.concatenate([part.sites for part in parts]),
+            vocabulary,
+        )
+
+    @classmethod
     def from_growths(cls, growths: Sequence[Growth], vocabulary: Vocabulary) -> Self:
         """Return growths whose tokens are all in the vocabulary."""
         numbers = vocabulary.numbers

@@ -1,0 +1,224 @@
+"""MoleculeGenerator: reading, training, sampling, saving, resuming."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from rdkit import Chem
+
+from vicinal.core.data.splits import SPLITS
+from vicinal.core.estimators.estimator import read_model
+from vicinal.core.training.trainer import TrainingInterrupted
+from vicinal.errors import (
+    DataError,
+    ModelFileError,
+    NoDataError,
+    NotFittedError,
+    QuarantineWarning,
+    SettingError,
+)
+from vicinal.molecules.generation.corpus import read_corpus, split_molecules
+from vicinal.molecules.generation.generator import MoleculeGenerator
+from vicinal.molecules.generation.training import mean_nll
+
+LEFT = ["C", "CC", "CO", "N", "CN", "F", "Cl", "CCO"]
+LINKS = ["OC", "C(=O)N", "NC", "S(=O)(=O)N"]
+RIGHT = ["c2ccncc2", "c2ccccc2", "C2CCNCC2", "C", "c2cccs2"]
+SMILES = [f"{a}c1ccc({b}{c})cc1" for a in LEFT for b in LINKS for c in RIGHT]
+OPTIONS: dict[str, Any] = {
+    "min_count": 1,
+    "orders": 2,
+    "hidden": 16,
+    "heads": 2,
+    "epochs": 8,
+    "batch_size": 16,
+    "minutes": None,
+    "val_fraction": 0.2,
+    "test_fraction": 0.2,
+}
+
+
+def options(**changes: Any) -> dict[str, Any]:
+    return {**OPTIONS, **changes}
+
+
+@pytest.fixture(scope="module")
+def generator() -> MoleculeGenerator:
+    return MoleculeGenerator(**OPTIONS).fit(SMILES)
+
+
+def restored(path: Path) -> MoleculeGenerator:
+    return MoleculeGenerator.restore(path, read_model(path))
+
+
+def test_each_different_molecule_is_read_once():
+    rows = ["C[C@H](N)C(=O)Oc1ccccc1", "C[C@@H](N)C(=O)Oc1ccccc1", "OCC", "CCO"]
+    rows += ["CCO.Cl", "not a molecule", "", "CCCCCN.c1ccccc1O", *SMILES[:20]]
+    found = read_corpus(rows)
+    assert len(found) == 22 and found.num_rows == 28
+    assert "CC(N)C(=O)Oc1ccccc1" in found.smiles
+    reasons = [row.reason for row in found.quarantined]
+    assert len(reasons) == 3 and "mixture" in reasons[2]
+    notes = " ".join(found.notes)
+    assert "2 of 25 molecules: stereochemistry was dropped" in notes
+    assert "3 rows repeat the molecule of another row" in notes
+
+
+@pytest.mark.parametrize("rows", [[], ["nothing"], ["CCO"] * 30, SMILES[:9]])
+def test_too_few_molecules_are_one_message(rows):
+    with pytest.raises((NoDataError, DataError)):
+        MoleculeGenerator(**OPTIONS).fit(rows)
+
+
+def test_fragments_that_are_all_rare_are_one_message():
+    with pytest.raises(DataError, match="--min-count"):
+        MoleculeGenerator(**options(min_count=1_000)).fit(SMILES)
+
+
+def test_splits_are_disjoint_and_of_the_given_sizes():
+    found = split_molecules(100, 0.1, 0.25, seed=3)
+    assert [int((found == name).sum()) for name in SPLITS] == [65, 10, 25]
+    assert not (split_molecules(100, 0.1, 0.25, seed=4) == found).all()
+
+
+def test_the_network_makes_held_out_molecules_likelier(generator):
+    model, test = generator.model_, generator.sequences_of("test")
+    assert model.network is not None and model.comparison.better
+    assert model.comparison.groups == len(generator.sequences_of("val"))
+    of_network = mean_nll(model.network, model.counts, test)
+    assert of_network < mean_nll(None, model.counts, test) - 0.1
+
+
+def test_a_useless_network_is_not_kept():
+    settings = options(lr=1e-9, epochs=1)
+    assert MoleculeGenerator(**settings).fit(SMILES).model_.network is None
+    kept = MoleculeGenerator(**settings, keep="network").fit(SMILES)
+    assert kept.model_.network is not None
+    alone = MoleculeGenerator(**OPTIONS, network="none").fit(SMILES)
+    assert alone.model_.network is None and alone.model_.comparison is None
+
+
+def test_held_out_molecules_are_not_counted():
+    model = MoleculeGenerator(**OPTIONS, network="none").fit(SMILES).model_
+    train = [
+        s
+        for s, split in zip(model.smiles, model.split, strict=True)
+        if split == "train"
+    ]
+    again = (
+        MoleculeGenerator(
+            **options(val_fraction=0.0, test_fraction=0.0, network="none")
+        )
+        .fit(train)
+        .model_
+    )
+    assert model.counts.counts.sum() == pytest.approx(again.counts.counts.sum())
+    assert model.vocabulary.fragments == again.vocabulary.fragments
+    assert model.known == set(train) and len(train) < len(model.smiles)
+
+
+def test_samples_are_valid_new_and_determined_by_the_seed(generator):
+    found = generator.sample(200, random_state=5)
+    assert found == generator.sample(200, random_state=5)
+    assert found != generator.sample(200, random_state=6)
+    for smiles in found:
+        mol = Chem.MolFromSmiles(smiles)
+        assert mol is not None and Chem.MolToSmiles(mol) == smiles
+    assert len(set(found) - set(generator.model_.smiles)) > 20
+
+
+def test_all_forms_of_data_give_the_same_generator(tmp_path):
+    path = tmp_path / "molecules.csv"
+    frame = pd.DataFrame({"name": range(len(SMILES)), "smiles": SMILES})
+    frame.to_csv(path, index=False)
+    quick = options(network="none")
+    found = [MoleculeGenerator(**quick).fit(X) for X in (SMILES, frame, str(path))]
+    assert found[0].sample(20) == found[1].sample(20) == found[2].sample(20)
+
+
+def test_bad_rows_are_announced():
+    with pytest.warns(QuarantineWarning, match="1 row quarantined"):
+        found = MoleculeGenerator(**OPTIONS, network="none").fit([*SMILES, "C(C"])
+    assert len(found.model_.quarantine) == 1
+
+
+def test_a_loaded_generator_draws_the_same(generator, tmp_path):
+    path = generator.save(tmp_path / "model")
+    loaded = restored(path)
+    assert loaded.sample(30) == generator.sample(30)
+    assert loaded.get_params() == generator.get_params()
+    expected, found = generator.model_, loaded.model_
+    assert found.vocabulary.tokens == expected.vocabulary.tokens
+    assert (found.counts.counts != expected.counts.counts).nnz == 0
+    assert found.smiles.tolist() == expected.smiles.tolist()
+    assert found.split.tolist() == expected.split.tolist()
+    with pytest.raises(NoDataError):
+        _ = found.training_sequences
+    with pytest.raises(ModelFileError, match="already"):
+        generator.save(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda t: t | {"fragments": t["smiles"]},
+        lambda t: t | {"counts.tokens": t["counts.tokens"] + 10**6},
+        lambda t: t | {"counts.values": -t["counts.values"]},
+        lambda t: t | {"counts.starts": t["counts.starts"].flip(0)},
+        lambda t: t | {"split": t["split"] + 9},
+        lambda t: {k: v for k, v in t.items() if k != "network.token.weight"},
+    ],
+)
+def test_damaged_files_are_refused(generator, damage):
+    model = generator.model_
+    description, tensors = model.to_files()
+    type(model).from_files(description, tensors)
+    with pytest.raises(ValueError):
+        type(model).from_files(description, damage(tensors))
+
+
+def test_an_interrupted_training_continues_bit_for_bit(generator, tmp_path):
+    steps = iter([False] * 11 + [True])
+    interrupted = MoleculeGenerator(**OPTIONS)
+    with pytest.raises(TrainingInterrupted):
+        for _ in interrupted.fit_epochs(
+            SMILES, checkpoint=tmp_path / "c", stop_requested=lambda: next(steps)
+        ):
+            pass
+    resumed = MoleculeGenerator(**OPTIONS)
+    for _ in resumed.fit_epochs(SMILES, checkpoint=tmp_path / "c"):
+        pass
+    networks = [own.model_.network for own in (generator, resumed)]
+    assert networks[0] is not None and networks[1] is not None
+    expected = networks[0].state_dict()
+    for name, weights in networks[1].state_dict().items():
+        assert torch.equal(weights, expected[name]), name
+
+
+def test_wrong_arguments_are_one_message(generator):
+    with pytest.raises(NotFittedError):
+        MoleculeGenerator().sample(1)
+    with pytest.raises(SettingError, match="temperature"):
+        generator.sample(1, temperature=0)
+    bad: list[dict[str, Any]] = [{"heads": 3}, {"min_count": 0}, {"dropout": 1.0}]
+    for wrong in [*bad, {"network": "x"}]:
+        with pytest.raises(SettingError, match=next(iter(wrong))):
+            MoleculeGenerator(**wrong).fit(SMILES)
+    with pytest.raises(SettingError, match="device"):
+        MoleculeGenerator(device="cuda").fit(SMILES)
+
+
+def test_a_molecule_of_unknown_fragments_is_not_trained_on():
+    odd = Chem.CanonSmiles("C1CC2CC1CC2OC(=O)CCl")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        settings = options(min_count=2, val_fraction=0.0, test_fraction=0.0)
+        model = MoleculeGenerator(**settings, network="none").fit([*SMILES, odd]).model_
+    assert odd in model.known
+    assert not any("C1CC2" in name for name in model.vocabulary.fragments)
+    num = model.training_sequences.lengths
+    assert len(num) == 2 * len(SMILES) and np.all(num > 1)

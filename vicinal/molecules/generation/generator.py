@@ -1,0 +1,303 @@
+"""MoleculeGenerator: new molecules from the fragments of known ones."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from rdkit import Chem
+from torch import Tensor
+
+from vicinal.core.compute.runtime import Runtime, find_device, seed_for
+from vicinal.core.data.quarantine import warn_quarantined
+from vicinal.core.data.splits import TRAIN, VAL
+from vicinal.core.estimators.estimator import (
+    Estimator,
+    check_description,
+    read_weights,
+    refuse_existing_model,
+    save_model,
+)
+from vicinal.core.evaluation.significance import (
+    PairedComparison,
+    permutation_p_value,
+)
+from vicinal.core.storage.run_folder import MODEL_JSON
+from vicinal.core.training.fingerprint import fingerprint
+from vicinal.core.training.history import Epoch
+from vicinal.core.training.trainer import Trainer, no_validation
+from vicinal.core.training.trainer_options import (
+    Checkpointing,
+    TrainerOptions,
+    never_stop,
+)
+from vicinal.errors import DataError, SettingError
+from vicinal.molecules.generation.corpus import (
+    MoleculeCorpus,
+    draw_orders,
+    read_corpus,
+    split_molecules,
+)
+from vicinal.molecules.generation.counts import FragmentCounts
+from vicinal.molecules.generation.fitted_generator import SCHEMA, FittedGenerator
+from vicinal.molecules.generation.fragments import cut_molecule
+from vicinal.molecules.generation.network import (
+    FragmentNetwork,
+    FragmentNetworkConfig,
+)
+from vicinal.molecules.generation.sampling import Limits, Sampler
+from vicinal.molecules.generation.settings import GeneratorSettings
+from vicinal.molecules.generation.training import (
+    EPOCHS,
+    LR,
+    BoundNetwork,
+    MeanLoss,
+    molecule_nll,
+    sequence_loader,
+)
+from vicinal.molecules.generation.vocabulary import Sequences, Vocabulary
+from vicinal.molecules.settings import MoleculeColumns
+
+
+class MoleculeGenerator(Estimator):
+    """Learns how fragments follow each other in molecules, and makes new ones.
+
+    Every molecule is valid: fragments are joined only at single bonds that were cut.
+    """
+
+    settings_type = GeneratorSettings
+    unit: ClassVar[str] = "molecule"
+    baseline_name: ClassVar[str] = "counts of fragments"
+
+    settings_: GeneratorSettings
+    model_: FittedGenerator
+
+    # --- fit ---
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn from structures: a list, a path or a DataFrame; y is not used."""
+        for _ in self.fit_epochs(X):
+            pass
+        return self
+
+    def fit_epochs(
+        self,
+        X: Any,
+        *,
+        checkpoint: Path | None = None,
+        stop_requested: Callable[[], bool] = never_stop,
+    ) -> Iterator[Epoch]:
+        """`fit` as a generator of epoch records: leave the loop to stop early.
+
+        The counts are made before it returns. checkpoint: a file to save to, and to
+        resume from.
+        """
+        started_at = time.monotonic()
+        self.start_fit()
+        data = self.read(X)
+        warn_quarantined(data.quarantined, "row")
+        self.fit_counts(data)
+        return self.train_network(started_at, checkpoint, stop_requested)
+
+    def read(self, X: Any) -> MoleculeCorpus:
+        """Return the molecules of X, cut into fragments."""
+        names = self.validate_settings().smiles_columns
+        return read_corpus(X, MoleculeColumns(smiles_columns=names, target_columns=()))
+
+    def start_fit(self) -> None:
+        """Validate the parameters, once for this fit."""
+        self.settings_ = self.validate_settings()
+        if self.device not in ("auto", "cpu"):
+            raise SettingError(
+                "device must be 'auto' or 'cpu': generators are trained on the CPU. "
+                f"Got {self.device!r} instead."
+            )
+        find_device(self.device)
+
+    def fit_counts(self, data: MoleculeCorpus) -> None:
+        """Split the molecules, and count the fragments of the train split."""
+        settings, seed = self.settings_, self.random_state
+        fractions = settings.val_fraction, settings.test_fraction
+        split = split_molecules(len(data), *fractions, seed_for(seed, 1))
+        trees = [data.trees[k] for k in np.flatnonzero(split == TRAIN)]
+        vocabulary = Vocabulary.from_molecules(trees, settings.min_count)
+        covered = [tree for tree in trees if vocabulary.covers(tree)]
+        if not covered or not vocabulary.num_joining:
+            raise DataError(
+                f"No molecule consists of fragments that occur {settings.min_count} "
+                "times or more. Bring more molecules, or lower --min-count."
+            )
+        orders = draw_orders(covered, vocabulary, settings.orders, seed_for(seed, 2))
+        self.model_ = FittedGenerator(
+            counts=FragmentCounts.from_sequences(orders, vocabulary),
+            smiles=np.array(data.smiles, dtype=object),
+            split=split,
+            quarantine=data.quarantined,
+            corpus=data,
+            sequences=Sequences.concatenate(orders, vocabulary),
+        )
+
+    def train_network(
+        self,
+        started_at: float,
+        checkpoint: Path | None = None,
+        stop_requested: Callable[[], bool] = never_stop,
+    ) -> Iterator[Epoch]:
+        """Train a network to correct the counts, and keep it if it does.
+
+        started_at: `time.monotonic()` at which the minutes began. checkpoint: a file to
+        save to, and to resume from.
+        """
+        settings, model = self.settings_, self.model_
+        if settings.network == "none":
+            return
+        sequences = model.training_sequences
+        vocabulary = model.vocabulary
+        config = FragmentNetworkConfig(
+            len(vocabulary),
+            vocabulary.num_joining,
+            vocabulary.num_contexts,
+            settings.hidden,
+            settings.layers,
+            settings.heads,
+            settings.dropout,
+        )
+        torch.manual_seed(seed_for(self.random_state, 3))
+        network = FragmentNetwork(config)
+        trainer = Trainer(
+            model=BoundNetwork(network, model.counts, sequences),
+            loader=sequence_loader(
+                sequences, settings.batch_size, seed_for(self.random_state, 4)
+            ),
+            objective=MeanLoss(),
+            settings=settings.for_trainer(
+                epochs=settings.epochs or EPOCHS, lr=settings.lr or LR
+            ),
+            runtime=Runtime(deterministic=settings.deterministic),
+            validate=no_validation,
+            options=TrainerOptions(
+                seed=seed_for(self.random_state, 5),
+                time_limited=settings.time_limit is not None,
+                started_at=started_at,
+                select_epoch=False,
+            ),
+            checkpointing=Checkpointing(
+                checkpoint,
+                "" if checkpoint is None else self.fingerprint(),
+                stop_requested,
+            ),
+        )
+        self._update(history=trainer.progress.history)
+        for epoch in trainer.epochs():
+            self._update(history=trainer.progress.history)
+            yield epoch
+        trainer.load_best()
+        self._keep_if_better(network)
+
+    def _keep_if_better(self, network: FragmentNetwork) -> None:
+        """Use the network if molecules of the validation split are likelier with it."""
+        sequences, counts = self.sequences_of(VAL), self.model_.counts
+        always = self.settings_.keep == "network"
+        if not len(sequences):
+            self._update(network=network)
+            return
+        ours = molecule_nll(network, counts, sequences)
+        theirs = molecule_nll(None, counts, sequences)
+        comparison = PairedComparison(
+            "negative log-likelihood of a molecule",
+            float(ours.mean()),
+            float(theirs.mean()),
+            permutation_p_value(theirs - ours),
+            int((ours < theirs).sum()),
+            int((ours > theirs).sum()),
+            len(ours),
+        )
+        kept = network if always or comparison.better else None
+        self._update(network=kept, comparison=comparison)
+
+    def _update(self, **fields: Any) -> None:
+        self.model_ = replace(self.model_, **fields)
+
+    def fingerprint(self) -> str:
+        """Return a hash of the training data and of the settings that must stay."""
+        fixed = {
+            name: value
+            for name, value in self.settings_.to_dict().items()
+            if name not in self.settings_.free_on_resume
+        }
+        settings = json.dumps([type(self).__name__, int(self.random_state), fixed])
+        return fingerprint([settings], self._training_data())
+
+    def _training_data(self) -> Iterable[Tensor | np.ndarray]:
+        sequences = self.model_.training_sequences
+        yield from (sequences.tokens, sequences.parents, sequences.sites)
+
+    # --- held-out molecules ---
+
+    def sequences_of(self, split: str) -> Sequences:
+        """Return an order of growth of each molecule of a split, as far as covered."""
+        model = self.model_
+        own = model.smiles[model.split == split]
+        trees = [cut_molecule(Chem.MolFromSmiles(smiles)) for smiles in own]
+        covered = [tree for tree in trees if model.vocabulary.covers(tree)]
+        seed = seed_for(self.random_state, 6)
+        return draw_orders(covered, model.vocabulary, 1, seed)[0]
+
+    # --- new molecules ---
+
+    def sampler(
+        self, temperature: float = 1.0, limits: Limits | None = None
+    ) -> Sampler:
+        """Return what draws molecules."""
+        self.check_fitted()
+        return Sampler(self.model_.counts, self.model_.network, temperature, limits)
+
+    def sample(
+        self, n: int = 100, *, temperature: float = 1.0, random_state: int = 0
+    ) -> list[str]:
+        """Return canonical SMILES of n molecules, perhaps repeated or known.
+
+        temperature: above 0; below 1 likely fragments are preferred.
+        """
+        _check_temperature(temperature)
+        generator = torch.Generator().manual_seed(random_state)
+        drawn = self.sampler(temperature).sample(n, generator)
+        return _canonical(drawn)
+
+    # --- save and load ---
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the model to a directory: safetensors and JSON.
+
+        ModelFileError where the directory holds a model already, unless overwrite.
+        """
+        self.check_fitted()
+        if not overwrite:
+            refuse_existing_model(path)
+        description, tensors = self.model_.to_files()
+        shared = {"estimator": type(self).__name__, "parameters": self.json_params()}
+        return save_model(path, shared | description, tensors)
+
+    @classmethod
+    def restore(cls, directory: str | Path, description: dict[str, Any]) -> Self:
+        """Return the estimator that `save` wrote to a directory."""
+        check_description(Path(directory) / MODEL_JSON, description, SCHEMA)
+        estimator = cls(**description["parameters"])
+        estimator.settings_ = estimator.validate_settings()
+        tensors = read_weights(directory, description)
+        estimator.model_ = FittedGenerator.from_files(description, tensors)
+        return estimator
+
+
+def _canonical(drawn: Sequence[str]) -> list[str]:
+    """Return canonical SMILES."""
+    return [Chem.MolToSmiles(Chem.MolFromSmiles(smiles)) for smiles in drawn]
+
+
+def _check_temperature(temperature: float) -> None:
+    if not temperature > 0:
+        raise SettingError(f"temperature must be above 0. Got {temperature!r} instead.")
