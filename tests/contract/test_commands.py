@@ -689,6 +689,18 @@ def make_molecules(home: Path) -> None:
 
 
 every_domain = pytest.mark.parametrize("domain", DOMAINS)
+FIRST_OF_KIND = [
+    *{case.kind: name for name, case in reversed(DOMAINS.items())}.values()
+]
+"""for what does not depend on the task: a case of each domain; the others are slow"""
+
+first_of_kind = pytest.mark.parametrize(
+    "domain",
+    [
+        name if name in FIRST_OF_KIND else pytest.param(name, marks=pytest.mark.slow)
+        for name in DOMAINS
+    ],
+)
 every_command = pytest.mark.parametrize("command", COMMANDS)
 
 
@@ -743,7 +755,7 @@ def test_json_is_one_object_with_the_expected_keys(domain, command, session):
 
 
 @every_command
-@every_domain
+@first_of_kind
 def test_without_json_the_output_is_text(domain, command, session):
     output = session.output(domain, command)
     assert (output.code, output.err) == (OK, "") and output.out.strip()
@@ -753,7 +765,7 @@ def test_without_json_the_output_is_text(domain, command, session):
 
 
 @every_command
-@every_domain
+@first_of_kind
 def test_help_lists_the_expected_flags(domain, command, session, tmp_path):
     words = COMMAND_LINES[kind_of(domain), command]
     output = session.call(domain, words, tmp_path / "out", "--help")
@@ -970,7 +982,13 @@ def check_error(output: Output, message: str) -> None:
 
 
 CASES = [
-    pytest.param(domain, words, message, id=f"{domain}: {words}")
+    pytest.param(
+        domain,
+        words,
+        message,
+        id=f"{domain}: {words}",
+        marks=() if domain in (*FIRST_OF_KIND, kind) else pytest.mark.slow,
+    )
     for kind, words, message in ERRORS
     for domain in DOMAINS
     if kind in ("*", kind_of(domain), domain)
@@ -1001,7 +1019,7 @@ def test_a_user_error_without_data_is_one_message(
 
 
 @every_command
-@every_domain
+@first_of_kind
 def test_an_unknown_flag_is_one_message(domain, command, session, tmp_path):
     words = COMMAND_LINES[kind_of(domain), command]
     output = session.call(domain, words, tmp_path / "out", "--colour", "--json")
@@ -1012,7 +1030,7 @@ def test_an_unknown_flag_is_one_message(domain, command, session, tmp_path):
 @pytest.mark.parametrize(
     "command", [c for c in COMMANDS if c not in ("check", "train")]
 )
-@every_domain
+@first_of_kind
 def test_a_missing_run_is_one_message(domain, command, session, tmp_path):
     words = re.sub("RUN|BASELINE", "NOWHERE", COMMAND_LINES[kind_of(domain), command])
     output = session.call(domain, words, tmp_path, "--json")
@@ -1023,7 +1041,7 @@ def test_a_missing_run_is_one_message(domain, command, session, tmp_path):
 @pytest.mark.parametrize(
     "command", [c for c in COMMANDS if c not in ("check", "train")]
 )
-@every_domain
+@first_of_kind
 def test_data_in_place_of_a_run_is_one_message(domain, command, session, tmp_path):
     words = re.sub("RUN|BASELINE", "DATA", COMMAND_LINES[kind_of(domain), command])
     output = session.call(domain, words, tmp_path, "--json")
