@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from rdkit import Chem
+from rdkit.Chem.Descriptors import MolWt  # pyright: ignore[reportAttributeAccessIssue]
 
 from vicinal.core.data.splits import SPLITS
 from vicinal.core.estimators.estimator import read_model
@@ -17,13 +18,14 @@ from vicinal.errors import (
     DataError,
     ModelFileError,
     NoDataError,
+    NoteWarning,
     NotFittedError,
     QuarantineWarning,
     SettingError,
 )
 from vicinal.molecules.generation.corpus import read_corpus, split_molecules
 from vicinal.molecules.generation.generator import MoleculeGenerator
-from vicinal.molecules.generation.training import mean_nll
+from vicinal.molecules.generation.model.training import mean_nll
 
 LEFT = ["C", "CC", "CO", "N", "CN", "F", "Cl", "CCO"]
 LINKS = ["OC", "C(=O)N", "NC", "S(=O)(=O)N"]
@@ -222,3 +224,37 @@ def test_a_molecule_of_unknown_fragments_is_not_trained_on():
     assert not any("C1CC2" in name for name in model.vocabulary.fragments)
     num = model.training_sequences.lengths
     assert len(num) == 2 * len(SMILES) and np.all(num > 1)
+
+
+@pytest.mark.parametrize(
+    "core", ["c1ccc(*)cc1", "*c1ccc(C(=O)N*)cc1", "*c1cnc2c(c1)C(*)CC2(*)"]
+)
+def test_grown_molecules_contain_the_core(generator, core):
+    pattern = Chem.MolFromSmarts(core.replace("*", "[!#0]"))
+    found = generator.grow(core, 40, random_state=1)
+    assert len(found) == 40 and len(set(found)) > 5
+    for smiles in found:
+        mol = Chem.MolFromSmiles(smiles)
+        assert mol.HasSubstructMatch(pattern) and "*" not in smiles
+    assert found == generator.grow(core, 40, random_state=1)
+
+
+def test_conditions_are_met(generator):
+    found = generator.sample(
+        60, min_weight=150, max_weight=200, unique=True, novel=True
+    )
+    weights = [MolWt(Chem.MolFromSmiles(k)) for k in found]
+    assert min(weights) >= 150 and max(weights) <= 200
+    assert len(set(found)) == 60 and not set(found) & generator.model_.known
+    grown = generator.grow("*c1ccncc1", 20, max_weight=250)
+    assert all(MolWt(Chem.MolFromSmiles(k)) <= 250 for k in grown)
+
+
+def test_conditions_that_nothing_meets_end_with_a_message(generator):
+    with pytest.raises(DataError, match="None of 500 molecules"):
+        generator.sample(10, min_weight=5_000)
+    with pytest.raises(SettingError, match="min_weight must be at most"):
+        generator.sample(10, min_weight=300, max_weight=200)
+    with pytest.warns(NoteWarning, match="molecules that were drawn are as wanted"):
+        found = generator.grow("*c1ccncc1", 2_000, max_weight=100, unique=True)
+    assert 0 < len(found) < 2_000

@@ -69,14 +69,17 @@ class DMPNN(nn.Module):
         reverse: Tensor | None = None,
     ) -> Tensor:
         """Return the states h [E, hidden] after T steps, of the incoming edges."""
-        source, target = graph.incoming.indices.long(), graph.incoming.row_indices
+        source = graph.incoming.indices.long()
+        target = graph.incoming.row_indices.long()
         reverse = reverse_edges(graph) if reverse is None else reverse
-        e = edge_attr[graph.incoming.edge_ids]
-        initial = self.input(torch.cat([x[source], e], dim=1))  # [E, hidden]
+        # index_select: its gradient takes half the time of that of x[source]
+        e = edge_attr.index_select(0, graph.incoming.edge_ids)
+        ends = torch.cat([x.index_select(0, source), e], dim=1)
+        initial = self.input(ends)  # [E, hidden]
         h = torch.relu(initial)
         for _ in range(self.steps):
-            at_node = aggregate(h, target.long(), graph.num_nodes)  # [N, hidden]
-            m = at_node[source] - h[reverse]
+            at_node = aggregate(h, target, graph.num_nodes)  # [N, hidden]
+            m = at_node.index_select(0, source) - h.index_select(0, reverse)
             h = self.dropout(torch.relu(initial + self.message(m)))
         return h
 

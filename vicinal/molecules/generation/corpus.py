@@ -14,13 +14,13 @@ from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
 from vicinal.molecules.data.read import count_notes
 from vicinal.molecules.data.reader import MoleculeReader
-from vicinal.molecules.generation.fragments import (
+from vicinal.molecules.generation.grammar.fragments import (
     FragmentTree,
     cut_molecule,
     without_stereo,
 )
-from vicinal.molecules.generation.growth import grow_from
-from vicinal.molecules.generation.vocabulary import Sequences, Vocabulary
+from vicinal.molecules.generation.grammar.growth import grow_from
+from vicinal.molecules.generation.grammar.vocabulary import Sequences, Vocabulary
 from vicinal.molecules.settings import MoleculeColumns
 
 MIN_MOLECULES = 10

@@ -26,13 +26,13 @@ from vicinal.core.storage.schema import ListOf, Nullable, Object
 from vicinal.core.training.history import EPOCH, Epoch
 from vicinal.errors import NoDataError
 from vicinal.molecules.generation.corpus import MoleculeCorpus
-from vicinal.molecules.generation.counts import FragmentCounts
-from vicinal.molecules.generation.network import (
+from vicinal.molecules.generation.grammar.vocabulary import Sequences, Vocabulary
+from vicinal.molecules.generation.model.counts import FragmentCounts
+from vicinal.molecules.generation.model.network import (
     CONFIG,
     FragmentNetwork,
     FragmentNetworkConfig,
 )
-from vicinal.molecules.generation.vocabulary import Sequences, Vocabulary
 
 SCHEMA = Object(
     {

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -26,6 +26,7 @@ from vicinal.core.evaluation.significance import (
     PairedComparison,
     permutation_p_value,
 )
+from vicinal.core.settings import check_seed, is_integer, is_number
 from vicinal.core.storage.run_folder import MODEL_JSON
 from vicinal.core.training.fingerprint import fingerprint
 from vicinal.core.training.history import Epoch
@@ -42,16 +43,19 @@ from vicinal.molecules.generation.corpus import (
     read_corpus,
     split_molecules,
 )
-from vicinal.molecules.generation.counts import FragmentCounts
 from vicinal.molecules.generation.fitted_generator import SCHEMA, FittedGenerator
-from vicinal.molecules.generation.fragments import cut_molecule
-from vicinal.molecules.generation.network import (
+from vicinal.molecules.generation.grammar.assembly import join_tokens
+from vicinal.molecules.generation.grammar.cores import read_core, without_points
+from vicinal.molecules.generation.grammar.fragments import cut_molecule
+from vicinal.molecules.generation.grammar.growth import grow_from
+from vicinal.molecules.generation.grammar.vocabulary import Sequences, Vocabulary
+from vicinal.molecules.generation.model.counts import FragmentCounts
+from vicinal.molecules.generation.model.extension import extend
+from vicinal.molecules.generation.model.network import (
     FragmentNetwork,
     FragmentNetworkConfig,
 )
-from vicinal.molecules.generation.sampling import Limits, Sampler
-from vicinal.molecules.generation.settings import GeneratorSettings
-from vicinal.molecules.generation.training import (
+from vicinal.molecules.generation.model.training import (
     EPOCHS,
     LR,
     BoundNetwork,
@@ -59,7 +63,9 @@ from vicinal.molecules.generation.training import (
     molecule_nll,
     sequence_loader,
 )
-from vicinal.molecules.generation.vocabulary import Sequences, Vocabulary
+from vicinal.molecules.generation.sampling import Limits, Sampler
+from vicinal.molecules.generation.selection import Selection, draw_wanted
+from vicinal.molecules.generation.settings import GeneratorSettings
 from vicinal.molecules.settings import MoleculeColumns
 
 
@@ -257,16 +263,71 @@ class MoleculeGenerator(Estimator):
         return Sampler(self.model_.counts, self.model_.network, temperature, limits)
 
     def sample(
-        self, n: int = 100, *, temperature: float = 1.0, random_state: int = 0
+        self,
+        n: int = 100,
+        *,
+        temperature: float = 1.0,
+        min_weight: float | None = None,
+        max_weight: float | None = None,
+        unique: bool = False,
+        novel: bool = False,
+        random_state: int = 0,
     ) -> list[str]:
-        """Return canonical SMILES of n molecules, perhaps repeated or known.
+        """Return canonical SMILES of n molecules.
 
-        temperature: above 0; below 1 likely fragments are preferred.
+        temperature: above 0; below 1 likely fragments are preferred. min_weight,
+        max_weight: of molecules, in g/mol. unique: none twice. novel: no training
+        molecules. Fewer, with a NoteWarning, where too few meet these conditions;
+        DataError where none does.
         """
-        _check_temperature(temperature)
-        generator = torch.Generator().manual_seed(random_state)
-        drawn = self.sampler(temperature).sample(n, generator)
-        return _canonical(drawn)
+        self.check_fitted()
+        wanted = Selection(
+            min_weight=min_weight,
+            max_weight=max_weight,
+            unique=unique,
+            novel=novel,
+            known=self.model_.known,
+        )
+        generator = _generator(n, temperature, random_state)
+        sampler = self.sampler(temperature)
+        return draw_wanted(lambda size: sampler.sample(size, generator), n, wanted)
+
+    def grow(
+        self,
+        core: str,
+        n: int = 100,
+        *,
+        temperature: float = 1.0,
+        min_weight: float | None = None,
+        max_weight: float | None = None,
+        unique: bool = False,
+        random_state: int = 0,
+    ) -> list[str]:
+        """Return canonical SMILES of n molecules that contain a core.
+
+        core: SMILES with ``*`` at each point where fragments are added, such as
+        ``c1ccc(*)cc1``. The other arguments are those of `sample`. Raises DataError for
+        a core without such a point, or that is no molecule.
+        """
+        self.check_fitted()
+        own = read_core(core)
+        tree, model = cut_molecule(own), self.model_
+        extended = extend(model.counts, model.network, tree.fragments)
+        sampler = Sampler(extended.counts, extended.network, temperature)
+        generator = _generator(n, temperature, random_state)
+        start = grow_from(tree, 0)
+
+        def draw(size: int) -> list[str]:
+            grown = sampler.grow([start] * size, generator)
+            return [join_tokens(*growth) for growth in grown]
+
+        wanted = Selection(
+            min_weight=min_weight,
+            max_weight=max_weight,
+            unique=unique,
+            pattern=without_points(own),
+        )
+        return draw_wanted(draw, n, wanted)
 
     # --- save and load ---
 
@@ -293,11 +354,11 @@ class MoleculeGenerator(Estimator):
         return estimator
 
 
-def _canonical(drawn: Sequence[str]) -> list[str]:
-    """Return canonical SMILES."""
-    return [Chem.MolToSmiles(Chem.MolFromSmiles(smiles)) for smiles in drawn]
-
-
-def _check_temperature(temperature: float) -> None:
-    if not temperature > 0:
+def _generator(n: int, temperature: float, seed: int) -> torch.Generator:
+    """Return a source of random numbers; SettingError for a wrong argument."""
+    if not is_integer(n, 1):
+        raise SettingError(f"n must be a whole number, 1 or more. Got {n!r} instead.")
+    if not (is_number(temperature) and temperature > 0):
         raise SettingError(f"temperature must be above 0. Got {temperature!r} instead.")
+    check_seed(seed, "random_state")
+    return torch.Generator().manual_seed(seed)

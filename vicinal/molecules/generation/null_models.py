@@ -8,7 +8,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import BRICS
 from scipy.sparse import csr_matrix
 
-from vicinal.molecules.generation.counts import FragmentCounts
+from vicinal.molecules.generation.model.counts import FragmentCounts
 
 BRICS_MOLECULES = 300
 """molecules whose fragments BRICS recombines: of more, it takes minutes"""

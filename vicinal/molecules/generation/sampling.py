@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.molecules.generation.assembly import join_tokens
-from vicinal.molecules.generation.batches import SequenceBatch
-from vicinal.molecules.generation.counts import FragmentCounts
-from vicinal.molecules.generation.growth import Growth
-from vicinal.molecules.generation.network import FragmentNetwork
-from vicinal.molecules.generation.vocabulary import Sequences
+from vicinal.molecules.generation.grammar.assembly import join_tokens
+from vicinal.molecules.generation.grammar.growth import Growth
+from vicinal.molecules.generation.grammar.vocabulary import Sequences
+from vicinal.molecules.generation.model.batches import SequenceBatch
+from vicinal.molecules.generation.model.counts import FragmentCounts
+from vicinal.molecules.generation.model.network import FragmentNetwork
 
 GROWN_TOGETHER = 512
 

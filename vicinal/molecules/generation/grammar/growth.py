@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from rdkit import Chem
 
-from vicinal.molecules.generation.fragments import FragmentTree, output_order
+from vicinal.molecules.generation.grammar.fragments import FragmentTree, output_order
 
 ENTRY = 1
 """isotope of the dummy atom by which a fragment joins; 0: an open attachment point"""

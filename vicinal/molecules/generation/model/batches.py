@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.molecules.generation.vocabulary import Sequences, Vocabulary
+from vicinal.molecules.generation.grammar.vocabulary import Sequences, Vocabulary
 
 MAX_DISTANCE = 8
 """distance of two fragments in a tree from which all are counted as equal"""

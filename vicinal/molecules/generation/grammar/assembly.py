@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rdkit import Chem
 
-from vicinal.molecules.generation.growth import ENTRY
+from vicinal.molecules.generation.grammar.growth import ENTRY
 
 ATOM = re.compile(r"\[[^\]]+\]|Br|Cl|[BCNOPSFIbcnops*]")
 FIRST_CLOSURE = 100

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from vicinal.core.storage.schema import Integer, Number, Object
 from vicinal.graphs.layers.dropout import Dropout
-from vicinal.molecules.generation.batches import MAX_DISTANCE, SequenceBatch
+from vicinal.molecules.generation.model.batches import MAX_DISTANCE, SequenceBatch
 
 TYPICAL_FRAGMENTS = 4.0
 """divides the sum over fragments, which grows with the molecule"""

@@ -5,18 +5,18 @@ import pytest
 import torch
 from rdkit import Chem
 
-from vicinal.molecules.generation.assembly import join_tokens
-from vicinal.molecules.generation.batches import SequenceBatch
-from vicinal.molecules.generation.counts import BETA, UNSEEN, FragmentCounts
-from vicinal.molecules.generation.fragments import cut_molecule
-from vicinal.molecules.generation.growth import Growth, grow_from
-from vicinal.molecules.generation.network import (
+from vicinal.molecules.generation.grammar.assembly import join_tokens
+from vicinal.molecules.generation.grammar.fragments import cut_molecule
+from vicinal.molecules.generation.grammar.growth import Growth, grow_from
+from vicinal.molecules.generation.grammar.vocabulary import Sequences, Vocabulary
+from vicinal.molecules.generation.model.batches import SequenceBatch
+from vicinal.molecules.generation.model.counts import BETA, UNSEEN, FragmentCounts
+from vicinal.molecules.generation.model.network import (
     FragmentNetwork,
     FragmentNetworkConfig,
 )
+from vicinal.molecules.generation.model.training import BoundNetwork, mean_nll
 from vicinal.molecules.generation.sampling import Limits, PartialMolecules, Sampler
-from vicinal.molecules.generation.training import BoundNetwork, mean_nll
-from vicinal.molecules.generation.vocabulary import Sequences, Vocabulary
 
 ENDS = ["C", "OC", "N", "F", "C(=O)NCC", "NC(=O)CC", "c2ccncc2"]
 SMILES = [f"{a}c1ccc({b})cc1" for a in ("C", "CO", "CCN", "CCOC") for b in ENDS]

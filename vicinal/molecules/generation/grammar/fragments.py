@@ -51,7 +51,10 @@ def without_stereo(mol: Any) -> Any:
 
 
 def cut_molecule(mol: Any) -> FragmentTree:
-    """Cut a connected molecule of RDKit into fragments."""
+    """Cut a connected molecule of RDKit into fragments.
+
+    Attachment points that it has already stay open.
+    """
     flat = without_stereo(mol)
     bonds = sorted(
         {
@@ -62,6 +65,7 @@ def cut_molecule(mol: Any) -> FragmentTree:
     )
     if not bonds:
         return FragmentTree([Chem.MolToSmiles(flat)], [])
+    is_open = {atom.GetIdx() for atom in flat.GetAtoms() if not atom.GetAtomicNum()}
     count = flat.GetNumAtoms()
     pieces = Chem.FragmentOnBonds(flat, bonds, dummyLabels=[(0, 0)] * len(bonds))
     fragments = Chem.MolToSmiles(pieces).split(".")  # each canonical by itself
@@ -73,9 +77,10 @@ def cut_molecule(mol: Any) -> FragmentTree:
     sites = [0] * len(fragments)
     for atom in output_order(pieces):
         fragment = numbers.setdefault(owner[atom], len(numbers))
-        if atom >= count:  # bond k has the dummy atoms count + 2 k and the next
+        if atom >= count or atom in is_open:
             found[atom] = fragment, sites[fragment]
             sites[fragment] += 1
+    # bond k has the dummy atoms count + 2 k and the next
     ends = range(count, count + 2 * len(bonds), 2)
     return FragmentTree(fragments, [Join(*found[k], *found[k + 1]) for k in ends])
 

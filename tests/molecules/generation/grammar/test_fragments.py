@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from vicinal.molecules.generation.assembly import join_tokens, split_token
-from vicinal.molecules.generation.fragments import cut_molecule, without_stereo
-from vicinal.molecules.generation.growth import grow_from, root_fragment
+from vicinal.molecules.generation.grammar.assembly import join_tokens, split_token
+from vicinal.molecules.generation.grammar.fragments import cut_molecule, without_stereo
+from vicinal.molecules.generation.grammar.growth import grow_from, root_fragment
 
 MOLECULES = {
     "aspirin": "CC(=O)Oc1ccccc1C(=O)O",

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vicinal.core.training.row_loader import RowLoader
-from vicinal.molecules.generation.batches import SequenceBatch
-from vicinal.molecules.generation.counts import FragmentCounts
-from vicinal.molecules.generation.network import FragmentNetwork
-from vicinal.molecules.generation.vocabulary import Sequences
+from vicinal.molecules.generation.grammar.vocabulary import Sequences
+from vicinal.molecules.generation.model.batches import SequenceBatch
+from vicinal.molecules.generation.model.counts import FragmentCounts
+from vicinal.molecules.generation.model.network import FragmentNetwork
 
 EPOCHS, LR, MOLECULES_PER_BATCH = 2, 4e-3, 128
 EVALUATED_TOGETHER = 256

@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 from rdkit import Chem
 
-from vicinal.molecules.generation.fragments import FragmentTree
-from vicinal.molecules.generation.growth import ENTRY, Growth, root_fragment
+from vicinal.molecules.generation.grammar.fragments import FragmentTree
+from vicinal.molecules.generation.grammar.growth import ENTRY, Growth, root_fragment
 
 
 class Vocabulary:

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from vicinal.molecules.generation.vocabulary import Sequences, Vocabulary
+from vicinal.molecules.generation.grammar.vocabulary import Sequences, Vocabulary
 
 BETA = 20.0
 """counts that P(token) weighs as much as"""

@@ -1,0 +1,1 @@
+"""Molecules cut into fragments, and joined from them."""
