@@ -9,7 +9,7 @@ from vicinal.molecules.generation.grammar.fragments import cut_molecule
 from vicinal.molecules.generation.grammar.growth import grow_from
 from vicinal.molecules.generation.grammar.vocabulary import Sequences, Vocabulary
 from vicinal.molecules.generation.model.counts import FragmentCounts
-from vicinal.molecules.generation.model.extension import extend, point_environments
+from vicinal.molecules.generation.model.extension import extend
 from vicinal.molecules.generation.model.network import (
     FragmentNetwork,
     FragmentNetworkConfig,
@@ -62,7 +62,7 @@ def test_nothing_changes_without_a_new_fragment(counts, network):
 def test_a_new_point_is_the_average_of_those_on_atoms_of_its_kind(counts):
     found = extend(counts, None, NEW).counts
     vocabulary = found.vocabulary
-    kinds = point_environments(vocabulary)
+    kinds = vocabulary.environments
     context = vocabulary.contexts[vocabulary.numbers[NEW[0]], 0]
     assert kinds[context] == (6, True, True, 3, 0)  # an aromatic carbon
     old = {

@@ -2,13 +2,30 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from functools import lru_cache
+from typing import NamedTuple, Self
 
 import numpy as np
 from rdkit import Chem
 
 from vicinal.molecules.generation.grammar.fragments import FragmentTree
 from vicinal.molecules.generation.grammar.growth import ENTRY, Growth, root_fragment
+
+Environment = tuple[int, ...]
+"""what the atom of an attachment point is: element, aromatic or not, in a ring or not,
+number of bonds, charge"""
+
+
+class TokenParts(NamedTuple):
+    """The atoms of a token, and its open attachment points in their order."""
+
+    num_atoms: int
+    """heavy atoms"""
+
+    ranks: list[int]
+    """of the points; equivalent ones have the same"""
+
+    environments: list[Environment]
 
 
 class Vocabulary:
@@ -30,22 +47,25 @@ class Vocabulary:
         first = {fragment: self.num_joining + k for k, fragment in enumerate(fragments)}
         self.numbers = {**joining, **first}
         self.tokens = list(self.numbers)
-        mols = [Chem.MolFromSmiles(token) for token in self.tokens]
-        points = [_open_points(mol) for mol in mols]
-        self.num_sites = np.array([len(own) for own in points], np.int64)
-        self.num_atoms = np.array(
-            [sum(atom.GetAtomicNum() > 0 for atom in mol.GetAtoms()) for mol in mols]
-        )
-        self.contexts = np.full((len(mols), max(self.num_sites, default=0)), -1)
+        parts = [describe_token(token) for token in self.tokens]
+        self.num_sites = np.array([len(part.ranks) for part in parts], np.int64)
+        self.num_atoms = np.array([part.num_atoms for part in parts], np.int64)
+        self.contexts = np.full((len(parts), max(self.num_sites, default=0)), -1)
         """[tokens, sites] context of each open attachment point, -1 where none is"""
         count = 0
-        for row, own in enumerate(points):
-            for site, rank in enumerate(own):
-                equal = own.index(rank)
+        self.environments: list[Environment] = []
+        """[contexts] of the open points; () of the beginning"""
+
+        for row, part in enumerate(parts):
+            for site, rank in enumerate(part.ranks):
+                equal = part.ranks.index(rank)
                 new = equal == site
                 value = count if new else self.contexts[row, equal]
                 self.contexts[row, site] = value
+                if new:
+                    self.environments.append(part.environments[site])
                 count += new
+        self.environments.append(())
         self.num_contexts = count + 1
 
     @property
@@ -71,14 +91,31 @@ class Vocabulary:
         return all(fragment in self.numbers for fragment in tree.fragments)
 
 
-def _open_points(mol: Any) -> list[int]:
-    """Return a rank of each open attachment point; equivalent ones have the same."""
+@lru_cache(200_000)
+def describe_token(token: str) -> TokenParts:
+    """Return the atoms and the open attachment points of a token."""
+    mol = Chem.MolFromSmiles(token)
     ranks = list(Chem.CanonicalRankAtoms(mol, breakTies=False))
-    return [
-        ranks[atom.GetIdx()]
+    points = [
+        atom
         for atom in mol.GetAtoms()
         if not atom.GetAtomicNum() and atom.GetIsotope() != ENTRY
     ]
+    neighbors = [atom.GetNeighbors()[0] for atom in points]
+    return TokenParts(
+        sum(atom.GetAtomicNum() > 0 for atom in mol.GetAtoms()),
+        [ranks[atom.GetIdx()] for atom in points],
+        [
+            (
+                atom.GetAtomicNum(),
+                atom.GetIsAromatic(),
+                atom.IsInRing(),
+                atom.GetTotalDegree(),
+                atom.GetFormalCharge(),
+            )
+            for atom in neighbors
+        ],
+    )
 
 
 class Sequences:

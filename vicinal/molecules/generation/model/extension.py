@@ -7,19 +7,15 @@ nothing else of a new fragment, and does not add it anywhere.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from rdkit import Chem
 from scipy.sparse import coo_matrix, csr_matrix
 
-from vicinal.molecules.generation.grammar.growth import ENTRY
-from vicinal.molecules.generation.grammar.vocabulary import Vocabulary
+from vicinal.molecules.generation.grammar.vocabulary import Environment, Vocabulary
 from vicinal.molecules.generation.model.counts import FragmentCounts
 from vicinal.molecules.generation.model.network import FragmentNetwork
-
-Environment = tuple[Any, ...]
 
 UNLIKELY = 1e-12
 """share of a new fragment among all that join or begin"""
@@ -82,7 +78,7 @@ def _similar_contexts(new: Vocabulary, known: np.ndarray) -> dict[int, np.ndarra
 
     Where there are none, those on atoms of its element, or all.
     """
-    kinds = point_environments(new)
+    kinds = new.environments
     by_kind: dict[Environment, list[int]] = defaultdict(list)
     for context in known.tolist():
         kind = kinds[context]
@@ -94,30 +90,6 @@ def _similar_contexts(new: Vocabulary, known: np.ndarray) -> dict[int, np.ndarra
         while kind not in by_kind:
             kind = kind[:-1]
         found[context] = np.array(by_kind[kind])
-    return found
-
-
-def point_environments(vocabulary: Vocabulary) -> list[Environment]:
-    """Return what the atom of each attachment point is, by context.
-
-    Element, aromatic or not, in a ring or not, number of bonds, charge.
-    """
-    found: list[Environment] = [()] * vocabulary.num_contexts
-    for token, contexts in zip(vocabulary.tokens, vocabulary.contexts, strict=True):
-        mol = Chem.MolFromSmiles(token)
-        points = [
-            atom.GetNeighbors()[0]
-            for atom in mol.GetAtoms()
-            if not atom.GetAtomicNum() and atom.GetIsotope() != ENTRY
-        ]
-        for atom, context in zip(points, contexts, strict=False):
-            found[context] = (
-                atom.GetAtomicNum(),
-                atom.GetIsAromatic(),
-                atom.IsInRing(),
-                atom.GetTotalDegree(),
-                atom.GetFormalCharge(),
-            )
     return found
 
 
