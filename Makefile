@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # One thread a process: small tensors gain nothing from more, and two processes share the cores.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+# Bytecode is written, so that the processes which tests start do not compile everything again.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 FAST := tests/test_architecture.py tests/test_language.py tests/test_names.py \
 	tests/ops tests/core/data tests/core/test_metrics.py tests/core/test_objective.py \
 	tests/core/test_settings.py tests/core/test_text.py tests/graphs/layers

@@ -258,3 +258,33 @@ def test_conditions_that_nothing_meets_end_with_a_message(generator):
     with pytest.warns(NoteWarning, match="molecules that were drawn are as wanted"):
         found = generator.grow("*c1ccncc1", 2_000, max_weight=100, unique=True)
     assert 0 < len(found) < 2_000
+
+
+def test_a_search_with_the_network_finds_better_molecules(generator):
+    target = "similarity:Cc1ccc(S(=O)(=O)Nc2ccncc2)c(F)c1"
+    found = generator.optimise(target, budget=300, random_state=2)
+    assert len(found.smiles) == 300
+    first = found.scores[found.number < 100].max()
+    assert found.scores[0] > first
+    again = generator.optimise(target, budget=300, random_state=2)
+    assert again.smiles == found.smiles
+
+
+def test_variants_of_one_molecule_are_announced(generator):
+    chains = ["C" * 20, "C" * 21]  # of equal fingerprints
+    with pytest.warns(NoteWarning, match="variants of one another"):
+        generator.optimise("logp", budget=2, start=chains)
+    different = ["CCO", "c1ccc2ccccc2c1"]
+    assert not generator.optimise("logp", budget=2, start=different).collapsed
+
+
+def test_molecules_to_begin_with_are_checked(generator):
+    with pytest.raises(DataError, match="'xyz'"):
+        generator.optimise("qed", budget=50, start=["CCO", "xyz"])
+    with pytest.raises(DataError, match="needs molecules to begin with"):
+        generator.optimise("qed", budget=50, start=[])
+    with pytest.warns(NoteWarning, match="1 of 2 molecules to begin with have more"):
+        found = generator.optimise(
+            "qed", budget=30, start=["C" * 30, "Cc1ccccc1OC"], max_atoms=20
+        )
+    assert "C" * 30 not in found.smiles

@@ -1,5 +1,6 @@
 """Fewer networks than folds: what is held out, scored, saved and planned."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -208,7 +209,8 @@ def test_only_networks_of_few_molecules_have_dropout(dropout, monkeypatch):
     assert wanted.dropout_for(2_000) == (0.0 if dropout is None else dropout)
     model = MoleculeRegressor(**OPTIONS, ensemble_size=1, dropout=dropout)
     for few, expected in ((2_000, 0.1), (5, 0.0)):
-        monkeypatch.setattr("vicinal.molecules.settings.FEW_MOLECULES", few)
+        module = sys.modules[MoleculeSettings.__module__]
+        monkeypatch.setattr(module, "FEW_MOLECULES", few)
         networks = model.fit(SMILES, NITROGENS).model_.networks
         assert networks is not None
         assert networks.config.dropout == (expected if dropout is None else dropout)

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -28,6 +29,7 @@ from vicinal.core.evaluation.significance import (
 )
 from vicinal.core.settings import check_seed, is_integer, is_number
 from vicinal.core.storage.run_folder import MODEL_JSON
+from vicinal.core.text import pluralize
 from vicinal.core.training.fingerprint import fingerprint
 from vicinal.core.training.history import Epoch
 from vicinal.core.training.trainer import Trainer, no_validation
@@ -36,7 +38,7 @@ from vicinal.core.training.trainer_options import (
     TrainerOptions,
     never_stop,
 )
-from vicinal.errors import DataError, SettingError
+from vicinal.errors import DataError, NoteWarning, SettingError
 from vicinal.molecules.generation.corpus import (
     MoleculeCorpus,
     draw_orders,
@@ -63,10 +65,23 @@ from vicinal.molecules.generation.model.training import (
     molecule_nll,
     sequence_loader,
 )
+from vicinal.molecules.generation.optimisation.objectives import (
+    Objective,
+    named_objective,
+)
+from vicinal.molecules.generation.optimisation.search import (
+    Search,
+    SearchResult,
+    SearchSettings,
+)
 from vicinal.molecules.generation.sampling import Limits, Sampler
 from vicinal.molecules.generation.selection import Selection, draw_wanted
 from vicinal.molecules.generation.settings import GeneratorSettings
+from vicinal.molecules.inference.prediction import parse_molecules
 from vicinal.molecules.settings import MoleculeColumns
+
+NUM_START = 100
+"""training molecules that a search begins with"""
 
 
 class MoleculeGenerator(Estimator):
@@ -328,6 +343,58 @@ class MoleculeGenerator(Estimator):
             pattern=without_points(own),
         )
         return draw_wanted(draw, n, wanted)
+
+    def optimise(
+        self,
+        objective: str | Objective,
+        budget: int = 3000,
+        *,
+        start: Sequence[str] | None = None,
+        random_state: int = 0,
+        **settings: Any,
+    ) -> SearchResult:
+        """Search for molecules with high scores; see `Search`.
+
+        objective: qed, logp, similarity:SMILES, or a function of molecules of RDKit,
+        such as `lower_bound(model)`. budget: different molecules that are scored at
+        most. start: SMILES to begin with; None: 100 training molecules. settings: of
+        `SearchSettings`. A NoteWarning is issued where the best are variants of one, or
+        where molecules to begin with are too large; DataError for one that is none.
+        """
+        self.check_fitted()
+        check_seed(random_state, "random_state")
+        model = self.model_
+        score = named_objective(objective) if isinstance(objective, str) else objective
+        search = Search(
+            model.counts,
+            model.network,
+            score,
+            SearchSettings(budget=budget, **settings),
+            random_state,
+        )
+        if start is None:
+            known = sorted(model.known)
+            rows = np.random.default_rng(random_state).permutation(len(known))
+            start = [known[row] for row in rows[:NUM_START]]
+        mols = parse_molecules(start)
+        fitting = [k for k in mols if k.GetNumHeavyAtoms() <= search.settings.max_atoms]
+        if len(fitting) < len(mols):
+            warnings.warn(
+                f"{len(mols) - len(fitting)} of {pluralize(len(mols), 'molecule')} to "
+                f"begin with have more than {search.settings.max_atoms} heavy atoms "
+                "(max_atoms): left out",
+                NoteWarning,
+                stacklevel=2,
+            )
+        found = search.run([Chem.MolToSmiles(mol) for mol in fitting])
+        if found.collapsed:
+            warnings.warn(
+                f"the best molecules are variants of one another (diversity "
+                f"{found.diversity:.2f}): begin with others, or with more",
+                NoteWarning,
+                stacklevel=2,
+            )
+        return found
 
     # --- save and load ---
 

@@ -1,0 +1,1 @@
+"""Search for molecules with high scores."""
