@@ -256,8 +256,8 @@ def test_conditions_that_nothing_meets_end_with_a_message(generator):
     with pytest.raises(SettingError, match="min_weight must be at most"):
         generator.sample(10, min_weight=300, max_weight=200)
     with pytest.warns(NoteWarning, match="molecules that were drawn are as wanted"):
-        found = generator.grow("*c1ccncc1", 2_000, max_weight=100, unique=True)
-    assert 0 < len(found) < 2_000
+        found = generator.grow("*c1ccncc1", 40, max_weight=100, unique=True)
+    assert 0 < len(found) < 40
 
 
 def test_a_search_with_the_network_finds_better_molecules(generator):
