@@ -99,6 +99,7 @@ def test_two_runs_write_to_one_cache_at_the_same_moment(
     assert not list(cache.rglob("*.part"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_plots")
 def test_a_cache_on_a_full_disk(
     words, without_cache, small_disk, tmp_path_factory, run_command, monkeypatch

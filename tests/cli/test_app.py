@@ -161,6 +161,7 @@ def test_info_lists_versions_networks_and_weights(run_command):
     assert {"small", "mobilenet_v2"} <= set(found["image_networks"])
 
 
+@pytest.mark.slow
 def test_demo_of_images(run_command, monkeypatch):
     for name in ("EPOCHS", "SHORT", "LONG"):
         monkeypatch.setattr(demo, name, 1)

@@ -297,7 +297,9 @@ def test_a_loaded_model_predicts_the_same(tmp_path, block_graph):
 
 
 @pytest.mark.parametrize("network", ["none", "gcn", "sage", "gat", "gin", "appnp"])
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "weighted", [True, pytest.param(False, marks=pytest.mark.slow)]
+)
 def test_new_nodes_are_predicted_as_in_the_whole_graph(network, weighted, block_tables):
     """Their receptive field gives the logits of the extended graph, 20 times."""
     rng = np.random.default_rng(0)

@@ -154,7 +154,11 @@ def test_contributions_sum_to_the_probability(model):
 
 @pytest.mark.parametrize(
     ("decoder", "embeddings"),
-    [("dot", "layers"), ("bilinear", "layers"), ("mlp", "layers"), ("dot", "free")],
+    [
+        ("bilinear", "layers"),
+        ("dot", "free"),
+        *(pytest.param(k, "layers", marks=pytest.mark.slow) for k in ("dot", "mlp")),
+    ],
 )
 def test_every_decoder_is_trained_and_survives_saving(decoder, embeddings, tmp_path):
     model = LinkPredictor(

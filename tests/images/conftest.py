@@ -75,7 +75,16 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
 """layers with options that no architecture here uses"""
 
 
-@pytest.fixture(params=CASES)
+LARGE = ("resnet18", "mobilenet_v2")
+"""whose blocks resnet20 and mobilenet_v2-tensorflow have as well"""
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name
+        for name in CASES
+    ]
+)
 def architecture(request) -> str:
     """Name of a case of `network_of`."""
     return request.param

@@ -21,6 +21,9 @@ QUICK = "--network none --descriptors fast --split random".split()
 FAST: dict[str, Any] = {"network": "none", "descriptors": "fast", "split": "random"}
 
 
+KINDS = ("numbers", "three classes")
+
+
 def write(path: Path, **columns: Any) -> str:
     pd.DataFrame({"smiles": SMILES, **columns}).to_csv(path, index=False)
     return str(path)
@@ -31,7 +34,9 @@ def run(capsys: Any, *words: str) -> dict[str, Any]:
     return json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("kind", ["numbers", "classes", "three classes"])
+@pytest.mark.parametrize(
+    "kind", ["classes", *(pytest.param(k, marks=pytest.mark.slow) for k in KINDS)]
+)
 def test_several_targets_and_several_classes_run_to_the_end(tmp_path, capsys, kind):
     sparse = [None if k % 3 == 0 else v for k, v in enumerate(LENGTHS)]
     columns: dict[str, Any] = {

@@ -769,6 +769,7 @@ def test_a_checkpoint_stores_the_runtime(tmp_path):
     assert saved_runtime(tmp_path / "a") == form
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_a_run_killed_at_any_moment_is_bitwise_equal(tmp_path, start):
     with start(__file__, tmp_path) as program:

@@ -91,6 +91,7 @@ def test_the_crop_margin_does_not_reach_the_network():
     assert (crop_pixels(stored, preprocessing) == pixels).all()
 
 
+@pytest.mark.slow
 def test_changed_weights_make_a_new_explained_network(model, tmp_path):
     model = vicinal.load(model.save(tmp_path))
     before, (x, _) = get_explained_network(model), bar_images(2)
@@ -165,6 +166,7 @@ def test_weights_that_are_not_finite_are_reported(model, tmp_path):
             model.explain(bar_images(1)[0], method)
 
 
+@pytest.mark.slow
 def test_an_image_of_one_colour_can_be_explained(model):
     flat = np.full((1, SIZE, SIZE, 3), 90, np.uint8)
     for method in METHODS:

@@ -30,8 +30,16 @@ def test_parameters_are_those_of_the_paper(name, meta_network):
     assert sum(p.numel() for p in network.parameters()) == row.parameters
 
 
-@pytest.mark.parametrize("classes", [1, 7])
-@pytest.mark.parametrize("channels", [1, 3])
+OTHER_SIZES = ((1, 1), (1, 7), (3, 1))
+
+
+@pytest.mark.parametrize(
+    ("channels", "classes"),
+    [
+        (3, 7),
+        *(pytest.param(*k, marks=pytest.mark.slow) for k in ((1, 1), (1, 7), (3, 1))),
+    ],
+)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_shapes_of_logits_embeddings_and_gradients(
     name, channels, classes, meta_network
@@ -118,7 +126,7 @@ def test_random_weights_depend_on_the_seed_alone(name):
         ("small", {}),
         ("resnet20", {}),
         ("mobilenet_v2", {"padding": "tensorflow"}),
-        ("convnext_atto", {}),
+        pytest.param("convnext_atto", {}, marks=pytest.mark.slow),
     ],
 )
 def test_exported_graph_computes_the_same(name, settings, eval_network):

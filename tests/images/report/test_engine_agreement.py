@@ -38,7 +38,10 @@ def runtime(request, monkeypatch) -> Runtime:
     return runtime
 
 
-@pytest.mark.parametrize("estimator", [ImageClassifier, ImageRegressor])
+@pytest.mark.parametrize(
+    "estimator",
+    [ImageClassifier, pytest.param(ImageRegressor, marks=pytest.mark.slow)],
+)
 def test_a_float32_engine_agrees(estimator, runtime):
     x, level = grey_images(300)
     y = level if estimator is ImageRegressor else light_or_dark(level)

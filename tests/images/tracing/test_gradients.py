@@ -98,6 +98,7 @@ def test_openvino_agrees_with_torch(case, network_of):
     assert float(error.norm() / expected_gradient.norm()) < 0.05
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_attributions_agree_with_torch(network_of):
     network, function, x = prepare_folded("small", network_of)
