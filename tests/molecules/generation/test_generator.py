@@ -120,7 +120,7 @@ def test_held_out_molecules_are_not_counted():
     )
     assert model.counts.counts.sum() == pytest.approx(again.counts.counts.sum())
     assert model.vocabulary.fragments == again.vocabulary.fragments
-    assert model.known == set(train) and len(train) < len(model.smiles)
+    assert model.training_smiles == set(train) and len(train) < len(model.smiles)
 
 
 def test_samples_are_valid_new_and_determined_by_the_seed(generator):
@@ -220,7 +220,7 @@ def test_a_molecule_of_unknown_fragments_is_not_trained_on():
         warnings.simplefilter("error")
         settings = options(min_count=2, val_fraction=0.0, test_fraction=0.0)
         model = MoleculeGenerator(**settings, network="none").fit([*SMILES, odd]).model_
-    assert odd in model.known
+    assert odd in model.training_smiles
     assert not any("C1CC2" in name for name in model.vocabulary.fragments)
     num = model.training_sequences.lengths
     assert len(num) == 2 * len(SMILES) and np.all(num > 1)
@@ -245,7 +245,7 @@ def test_conditions_are_met(generator):
     )
     weights = [MolWt(Chem.MolFromSmiles(k)) for k in found]
     assert min(weights) >= 150 and max(weights) <= 200
-    assert len(set(found)) == 60 and not set(found) & generator.model_.known
+    assert len(set(found)) == 60 and not set(found) & generator.model_.training_smiles
     grown = generator.grow("*c1ccncc1", 20, max_weight=250)
     assert all(MolWt(Chem.MolFromSmiles(k)) <= 250 for k in grown)
 

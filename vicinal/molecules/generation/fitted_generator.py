@@ -85,7 +85,7 @@ class FittedGenerator:
         return self.counts.vocabulary
 
     @property
-    def known(self) -> set[str]:
+    def training_smiles(self) -> set[str]:
         """Return the training molecules."""
         return set(self.smiles[self.split == TRAIN])
 

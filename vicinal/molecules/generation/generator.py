@@ -301,7 +301,7 @@ class MoleculeGenerator(Estimator):
             max_weight=max_weight,
             unique=unique,
             novel=novel,
-            known=self.model_.known,
+            known=self.model_.training_smiles,
         )
         generator = _generator(n, temperature, random_state)
         sampler = self.sampler(temperature)
@@ -373,7 +373,7 @@ class MoleculeGenerator(Estimator):
             random_state,
         )
         if start is None:
-            known = sorted(model.known)
+            known = sorted(model.training_smiles)
             rows = np.random.default_rng(random_state).permutation(len(known))
             start = [known[row] for row in rows[:NUM_START]]
         mols = parse_molecules(start)
