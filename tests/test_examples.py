@@ -35,6 +35,7 @@ DOMAINS_OF_PAGE = {
     "graphs.md": ("graphs",),
     "molecules.md": ("molecules",),
     "which-compounds-dissolve.md": ("molecules",),
+    "new-molecules.md": ("generation",),
 }
 """domains whose options a page's commands may use; other pages: any domain"""
 

@@ -17,6 +17,7 @@ PUBLIC = [
     "ImageTable",
     "LinkPredictor",
     "MoleculeClassifier",
+    "MoleculeGenerator",
     "MoleculeRegressor",
     "MoleculeTable",
     "NodeClassifier",

@@ -13,6 +13,7 @@ from vicinal.core.settings import Settings, TrainingSettings, field_docstrings
 from vicinal.domains import DOMAINS
 from vicinal.graphs.settings import GraphLevelSettings, LinkSettings, NodeSettings
 from vicinal.images.settings import ImageSettings
+from vicinal.molecules.generation.settings import GeneratorSettings
 from vicinal.molecules.settings import MoleculeSettings
 
 PACKAGE = Path(vicinal.__file__).parent
@@ -45,6 +46,7 @@ SOURCES: dict[type[Settings], tuple[str, ...]] = {
         "graphs/commands/graphs.py",
     ),
     MoleculeSettings: (*SHARED, "molecules"),
+    GeneratorSettings: (*SHARED, "molecules/generation"),
 }
 """settings, and the modules and packages that may read them"""
 

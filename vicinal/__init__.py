@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vicinal.molecules.data.molecule_table import MoleculeTable
     from vicinal.molecules.data.read import read_molecules
     from vicinal.molecules.estimators import MoleculeClassifier, MoleculeRegressor
+    from vicinal.molecules.generation.generator import MoleculeGenerator
 
 _MODULES = {
     "Evaluation": "vicinal.core.evaluation.evaluation",
@@ -42,6 +43,7 @@ _MODULES = {
     "ImageTable": "vicinal.images.data.read",
     "LinkPredictor": "vicinal.graphs.link_predictor",
     "MoleculeClassifier": "vicinal.molecules.estimators",
+    "MoleculeGenerator": "vicinal.molecules.generation.generator",
     "MoleculeRegressor": "vicinal.molecules.estimators",
     "MoleculeTable": "vicinal.molecules.data.molecule_table",
     "NodeClassifier": "vicinal.graphs.node_estimators",
@@ -64,6 +66,7 @@ __all__ = [
     "ImageTable",
     "LinkPredictor",
     "MoleculeClassifier",
+    "MoleculeGenerator",
     "MoleculeRegressor",
     "MoleculeTable",
     "NodeClassifier",

@@ -1,19 +1,20 @@
 """The domains: what the data may be, what can be learned, and which estimator does it.
 
-=========  =============================  ==========================  ==================
-domain     data                           task                        estimator
-=========  =============================  ==========================  ==================
-images     images with one class each     classification              ImageClassifier
-           several classes each (`a|b`)   multilabel                  ImageClassifier
-           a number each                  regression                  ImageRegressor
-nodes      a graph whose nodes have a     classification              NodeClassifier
-           class, several, or a number    multilabel, regression      NodeRegressor
-links      a graph                        links (which edges exist)   LinkPredictor
-graphs     graphs with a class each,      classification, multilabel  GraphClassifier
-           several, or a number           regression                  GraphRegressor
-molecules  molecules with classes         classification              MoleculeClassifier
-           or numbers, one or several     regression                  MoleculeRegressor
-=========  =============================  ==========================  ==================
+==========  ===========================  ==========================  ==================
+domain      data                         task                        estimator
+==========  ===========================  ==========================  ==================
+images      images with one class each   classification              ImageClassifier
+            several classes each (`a|b`) multilabel                  ImageClassifier
+            a number each                regression                  ImageRegressor
+nodes       a graph whose nodes have a   classification              NodeClassifier
+            class, several, or a number  multilabel, regression      NodeRegressor
+links       a graph                      links (which edges exist)   LinkPredictor
+graphs      graphs with a class each,    classification, multilabel  GraphClassifier
+            several, or a number         regression                  GraphRegressor
+molecules   molecules with classes       classification              MoleculeClassifier
+            or numbers, one or several   regression                  MoleculeRegressor
+generation  molecules                    generation                  MoleculeGenerator
+==========  ===========================  ==========================  ==================
 
 To add a domain, add a package with a `Domain` value and one entry in `DOMAINS`.
 """
@@ -35,11 +36,19 @@ from vicinal.errors import (
 from vicinal.graphs.domains import GRAPHS, LINKS, NODES
 from vicinal.images.domain import IMAGES
 from vicinal.molecules.domain import MOLECULES
+from vicinal.molecules.generation.domain import GENERATION
 
 DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError)
 """exceptions that a damaged model file leads to; others are faults of this library"""
 
-DOMAINS: tuple[Domain, ...] = (MOLECULES, GRAPHS, NODES, LINKS, IMAGES)
+DOMAINS: tuple[Domain, ...] = (
+    MOLECULES,
+    GENERATION,
+    GRAPHS,
+    NODES,
+    LINKS,
+    IMAGES,
+)
 """in the order in which they are asked whether data are theirs"""
 
 
@@ -50,6 +59,18 @@ def named_domain(name: str) -> Domain:
             return domain
     names = [domain.name for domain in DOMAINS]
     raise SettingError(f"There is no domain {name!r}. {suggest_names(name, names)}")
+
+
+def domain_of_task(task: str, name: str | None = None) -> Domain | None:
+    """Return the domain that is chosen by its task, if a task does that.
+
+    name: the domain that was named, if one was: that of the task or of its data.
+    """
+    for domain in DOMAINS:
+        if domain.reads_data_of and task in domain.estimators:
+            if name in (None, domain.name, domain.reads_data_of):
+                return domain
+    return None
 
 
 def domain_of_data(data: str, flags: frozenset[str]) -> tuple[Domain, str]:

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import vicinal
-from vicinal.core.estimators import supervised_model
+from vicinal.core.estimators import fitted_estimator
 from vicinal.core.estimators.estimator import read_model, read_weights
 from vicinal.core.storage.checkpoint import Tensors
 from vicinal.errors import DataError, ModelFileError, VicinalError
@@ -289,7 +289,7 @@ def test_tensors_that_are_not_those_of_the_model_are_refused(saved, monkeypatch)
         found = {k: t for k, t in tensors.items() if k != name}
         if other is not None:
             found[name] = other
-        monkeypatch.setattr(supervised_model, "read_weights", lambda *_, t=found: t)
+        monkeypatch.setattr(fitted_estimator, "read_weights", lambda *_, t=found: t)
         try:
             vicinal.load(saved)
         except ModelFileError as error:
@@ -322,7 +322,7 @@ def test_a_head_of_huge_weights_is_no_prediction_of_the_first_class(
         for name, t in tensors.items()
         if not name.startswith("graph.")
     }
-    monkeypatch.setattr(supervised_model, "read_weights", lambda *_: tensors | huge)
+    monkeypatch.setattr(fitted_estimator, "read_weights", lambda *_: tensors | huge)
     with pytest.raises(DataError, match="outputs of the model are NaN or infinite"):
         use_model(vicinal.load(saved))
 
@@ -343,7 +343,7 @@ def test_sides_that_are_not_those_of_the_edges_are_refused(
     saved = tiny_model("bipartite")
     tensors = read_weights(saved, read_model(saved))
     tensors["graph.sides"] = change(tensors["graph.sides"])
-    monkeypatch.setattr(supervised_model, "read_weights", lambda *_: tensors)
+    monkeypatch.setattr(fitted_estimator, "read_weights", lambda *_: tensors)
     with pytest.raises(ModelFileError, match=message):
         vicinal.load(saved)
 

@@ -39,7 +39,13 @@ from vicinal.core.report.console import (
 )
 from vicinal.core.storage.files import check_working_directory, to_json
 from vicinal.core.storage.run_folder import refuse_run_as_data
-from vicinal.domains import DOMAINS, domain_of_data, domain_of_run, named_domain
+from vicinal.domains import (
+    DOMAINS,
+    domain_of_data,
+    domain_of_run,
+    domain_of_task,
+    named_domain,
+)
 from vicinal.errors import (
     Interruption,
     SettingError,
@@ -55,6 +61,7 @@ COMMANDS = {
     "evaluate": "score a trained model on labelled data",
     "predict": "predict new data with a trained model",
     "explain": "explain a prediction, beside a random control where it is not exact",
+    "generate": "make new molecules with a trained generator",
     "inspect": "look inside a model: layers, feature maps, messages, single numbers",
     "report": "write a run's report again and print it",
     "demo": "a demonstration that needs no data and no network",
@@ -148,6 +155,8 @@ def _run_on_data(command: str, words: list[str]) -> Outcome | None:
     kinds = [k for d in DOMAINS for k in (_data_options(command, d), d.settings)]
     named = positional_words(words, value_flags([*kinds, options]))
     name = _value_of("--domain", words) or _domain_to_resume(words)
+    by_task = domain_of_task(_value_of("--task", words) or "", name)
+    name = by_task.name if by_task else name
     prog, text = f"vicinal {command}", COMMANDS[command].capitalize() + "."
     if name is None and (not named or wants_help(words)):
         if named:
@@ -207,6 +216,12 @@ def _run_on_model(command: str, words: list[str]) -> Outcome | None:
         return None
     run, others = named[0], named[1:]
     domain = find_domain(command, run, others)
+    if command not in domain.commands and command != "report":
+        offered = ", ".join([*(k for k in domain.commands if k != "check"), "report"])
+        raise SettingError(
+            f"There is no `vicinal {command}` for {run}, a run of the domain "
+            f"{domain.name}. It has {offered}."
+        )
     groups: dict[str, type] = {"run": RunArgument}
     if command in domain.commands:
         groups[domain.name] = domain.commands[command].arguments

@@ -50,11 +50,18 @@ def parse(
 def value_flags(kinds: Sequence[type]) -> dict[str, int]:
     """Return the flags of dataclasses that take a value, and how many words of it."""
     return {
-        f"--{each.name.replace('_', '-')}": _num_words(hint)
+        name: _num_words(hint)
         for kind in kinds
         for each in fields(kind)
         if (hint := get_type_hints(kind)[each.name]) is not bool
+        for name in _names_of_flag(each)
     }
+
+
+def _names_of_flag(each: Field[Any]) -> list[str]:
+    """Return how a flag is written."""
+    short = each.metadata.get("short")
+    return [f"--{each.name.replace('_', '-')}", *([short] if short else [])]
 
 
 def _num_words(hint: Any) -> int:
@@ -101,8 +108,12 @@ def _flags_of(kind: type) -> type:
             each.default is None or hint is bool
         )  # the docstring says what that means
         hint_text = "" if unset else None
+        short = each.metadata.get("short")
         shown = arg(
-            help=text, metavar=_metavar(each, hint), help_behavior_hint=hint_text
+            help=text,
+            metavar=_metavar(each, hint),
+            help_behavior_hint=hint_text,
+            aliases=[short] if short else None,
         )
         if each.metadata.get("positional"):
             annotation: Any = Annotated[Positional[hint], shown]

@@ -1,4 +1,4 @@
-"""`vicinal evaluate`, `predict`, `explain`, `inspect`: use a trained model."""
+"""`vicinal evaluate`, `predict`, `explain`, `inspect`, `generate`: use a model."""
 
 import time
 from pathlib import Path
@@ -28,7 +28,8 @@ def use_model(
     if getattr(arguments, "data", None) is not None:
         refuse_run_as_data(arguments.data)
     opened = open_run(command, domain, run, console)
-    work = {"evaluate": _evaluate, "predict": _predict}.get(command, _show)
+    by_command = {"evaluate": _evaluate, "predict": _predict, "generate": _generate}
+    work = by_command.get(command, _show)
     found = work(domain.commands[command], opened, arguments, console)
     seconds = round(time.monotonic() - started_at, 2)
     return {"run": run, "domain": domain.name, **found, "seconds": seconds}
@@ -76,6 +77,21 @@ def _predict(
     for line in quarantine_lines(found.quarantined, "--json lists all"):
         console.print(line)
     return {**found.to_dict(), "output": None if output is None else str(output)}
+
+
+def _generate(
+    command: Command, run: OpenRun, arguments: Any, console: Console
+) -> Outcome:
+    """Print new examples, and write them to a file."""
+    output = arguments.output
+    path = None if output is None else check_plot_path(output, command.plots)
+    found = command(run, arguments, console)
+    for line in found.text:
+        console.print(line)
+    if path is not None:
+        found.save_plot(path)
+        console.print(f"{pluralize(found.data['n'], 'molecule')}: {path}")
+    return {**found.data, "output": None if path is None else str(path)}
 
 
 def _show(command: Command, run: OpenRun, arguments: Any, console: Console) -> Outcome:

@@ -148,8 +148,8 @@ def _train_in(
 def _print_next_steps(folder: Path, domain: Domain, console: Console) -> None:
     name = shlex.quote(str(folder))
     console.print(f"\nreport:   {folder / 'report.html'}")
-    console.print(f"predict:  vicinal predict {name} {domain.examples['predict']}")
-    console.print(f"explain:  vicinal explain {name} {domain.examples['explain']}")
+    for command, example in domain.examples.items():
+        console.print(f"{command + ':':<9} vicinal {command} {name} {example}".rstrip())
 
 
 def _remove_if_empty(folder: Path, error: VicinalError, resume: bool) -> None:

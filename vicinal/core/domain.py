@@ -34,9 +34,12 @@ def positional(metavar: str, default: Any = MISSING) -> Any:
     return field(default=default, metadata=metadata)
 
 
-def flag(metavar: str, default: Any = None) -> Any:
-    """Declare a field that is a flag whose value is called `metavar` in help."""
-    return field(default=default, metadata={"metavar": metavar})
+def flag(metavar: str, default: Any = None, short: str = "") -> Any:
+    """Declare a field that is a flag whose value is called `metavar` in help.
+
+    short: another way to write it, such as -n.
+    """
+    return field(default=default, metadata={"metavar": metavar, "short": short})
 
 
 class OpenRun(NamedTuple):
@@ -145,7 +148,8 @@ class Domain:
     """"module:class" of the training run"""
 
     commands: Mapping[str, Command]
-    """check, evaluate, predict, explain, inspect, and report where it offers more.
+    """check, evaluate, predict, explain, inspect, generate, as far as the domain has
+    them, and report where it offers more.
 
     The function of check gets (data, arguments, console), the others
     (OpenRun, arguments, console). The arguments of evaluate and predict are dataclasses
@@ -156,12 +160,15 @@ class Domain:
     - evaluate: a `core.evaluation.evaluation.Evaluation`
     - predict: `core.report.predictions.Predictions`, or what --json prints where
       predictions are written one by one
-    - explain, inspect: a `core.report.finding.Finding`
+    - explain, inspect, generate: a `core.report.finding.Finding`
     - report: (sections to add, the same as JSON)
     """
 
     examples: Mapping[str, str]
-    """what `predict` and `explain` take behind RUN, for the hints after training"""
+    """commands to name after training, with what each takes behind RUN"""
+
+    reads_data_of: str = ""
+    """domain that recognises the data; this one is then chosen by --task"""
 
     demo: str | None = None
     """"module:function" (console, seeds) -> outcome"""

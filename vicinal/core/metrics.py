@@ -23,7 +23,7 @@ MIN_GROUPS = 10
 PROPORTIONS = {"accuracy", "f1_micro", "f1_macro", "all_labels_right"}
 """metrics that are proportions, shown in percent"""
 
-LOWER_IS_BETTER = {"mae", "rmse", "nrmse"}
+LOWER_IS_BETTER = {"mae", "rmse", "nrmse", "nll", "nll_per_fragment"}
 
 Groups = np.ndarray | None
 """[N] group numbers of examples; None: all are independent"""
@@ -194,24 +194,28 @@ def accuracy(y: np.ndarray, predicted: np.ndarray, groups: Groups = None) -> Sco
 def mean_absolute_error(
     y: np.ndarray, predicted: np.ndarray, groups: Groups = None
 ) -> Score:
-    """Return the mean absolute error with Student's interval; NaN for one group.
+    """Return the mean absolute error with Student's interval; NaN for one group."""
+    return mean_score("mae", np.abs(y - predicted), groups)
 
-    mean +- t(0.975, G - 1) s / sqrt(n), with s the standard deviation of the absolute
-    errors, n their effective sample size, and G groups.
+
+def mean_score(metric: str, values: np.ndarray, groups: Groups = None) -> Score:
+    """Return the mean of values [N], 0 or more, with Student's interval.
+
+    mean +- t(0.975, G - 1) s / sqrt(n), with s the standard deviation of the values, n
+    their effective sample size, and G groups; NaN for one group.
     """
     from scipy.stats import t
 
-    errors = np.abs(y - predicted)
-    n = len(errors)
+    n = len(values)
     if not n:
-        return Score("mae", nan, nan, nan, 0)
-    mean = float(errors.mean())
+        return Score(metric, nan, nan, nan, 0)
+    mean = float(values.mean())
     num_groups = n if groups is None else len(np.unique(groups))
     if num_groups < 2:
-        return Score("mae", mean, nan, nan, n)
-    effective_n = effective_sample_size(errors, groups)
-    half = t.ppf(0.975, num_groups - 1) * errors.std(ddof=1) / sqrt(effective_n)
-    return _score("mae", mean, max(0.0, mean - half), mean + half, n)
+        return Score(metric, mean, nan, nan, n)
+    effective_n = effective_sample_size(values, groups)
+    half = t.ppf(0.975, num_groups - 1) * values.std(ddof=1) / sqrt(effective_n)
+    return _score(metric, mean, max(0.0, mean - half), mean + half, n)
 
 
 def f1_micro(y: np.ndarray, predicted: np.ndarray) -> float:

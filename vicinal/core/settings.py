@@ -186,6 +186,9 @@ class NetworkSettings(Settings):
     max_fraction: ClassVar[float] = 0.8
     """upper limit of val_fraction and test_fraction"""
 
+    default_minutes: ClassVar[float] = DEFAULT_MINUTES
+    """minutes of a run by default, where it is auto"""
+
     keep: Literal["auto", "network"] = "auto"
     """auto: replace the linear baseline only if the network's validation loss (Brier
     score or squared error) is significantly lower (paired permutation test); network:
@@ -234,7 +237,7 @@ class NetworkSettings(Settings):
     def time_limit(self) -> float | None:
         """Return the minutes that the run may take; None: no limit."""
         if self.minutes == "auto":
-            return None if self.deterministic else DEFAULT_MINUTES
+            return None if self.deterministic else self.default_minutes
         return self.minutes
 
     def for_trainer(self, **values: Any) -> TrainingSettings:

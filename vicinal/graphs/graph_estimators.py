@@ -119,7 +119,7 @@ class GraphLevelEstimator(SupervisedEstimator):
         settings = self.validate_settings()
         return read_graphs(X, y, **options, **settings.table_columns())
 
-    def fit_linear(self, data: GraphCollection) -> None:
+    def fit_baseline(self, data: GraphCollection) -> None:
         """Split the graphs, fit the linear baseline and calibrate it."""
         settings = self.settings_
         seed = seed_for(self.random_state, 3) % 2**32

@@ -118,7 +118,7 @@ class LinkPredictor(SupervisedEstimator):
         columns |= {"relation_column": settings.relation_column}
         return read_links(X, edges, settings.bipartite, **columns)
 
-    def fit_linear(self, table: GraphTable) -> None:
+    def fit_baseline(self, table: GraphTable) -> None:
         """Split the edges, fit the linear baseline and calibrate it."""
         if table.directed or table.relations:
             table = to_undirected(table)

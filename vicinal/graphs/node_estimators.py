@@ -74,7 +74,7 @@ class NodeEstimator(NodeModel):
         epochs = self.fit_epochs(X, y, edges=edges, target=target)
         return self.train_to_end(epochs)
 
-    def fit_linear(self, table: GraphTable) -> None:
+    def fit_baseline(self, table: GraphTable) -> None:
         """Split the nodes, fit the linear baseline and calibrate it."""
         settings = self.settings_
         split = split_nodes(table, settings, seed_for(self.random_state, 3) % 2**32)

@@ -127,7 +127,7 @@ class MoleculeEstimator(SupervisedEstimator):
         check_times(data, self.validate_settings())
         make_objective(data)
 
-    def fit_linear(self, data: MoleculeTable) -> None:
+    def fit_baseline(self, data: MoleculeTable) -> None:
         """Split the molecules, cross-validate the baseline and fit it to all."""
         self.check_data(data)
         self.model_ = fit_baseline(data, self.settings_, self.random_state)

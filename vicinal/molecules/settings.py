@@ -74,6 +74,7 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
     """Training options for properties of molecules."""
 
     positive_integers = ("hidden", "steps")
+    default_minutes = DEFAULT_MINUTES
 
     split: Literal["scaffold", "butina", "random", "time"] = "scaffold"
     """molecules that are held out together: of one scaffold, of one cluster of similar
@@ -150,13 +151,6 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
     def splits_by_time(self) -> bool:
         """Return whether the newest molecules are the test split."""
         return self.split == "time" or self.time_column is not None
-
-    @property
-    def time_limit(self) -> float | None:
-        """Return the minutes that the run may take; None: no limit."""
-        if self.minutes == "auto":
-            return None if self.deterministic else DEFAULT_MINUTES
-        return self.minutes
 
     def __post_init__(self) -> None:
         super().__post_init__()

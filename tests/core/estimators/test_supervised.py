@@ -81,7 +81,7 @@ class PointClassifier(SupervisedEstimator):
             return X
         return Points(np.asarray(X, np.float32), np.array(y, object))
 
-    def fit_linear(self, data: Points) -> None:
+    def fit_baseline(self, data: Points) -> None:
         fraction = self.settings_.val_fraction
         split = split_labelled(
             data.label_mask, None, data.labels, val=fraction, test=0.2, seed=0

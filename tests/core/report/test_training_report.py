@@ -23,6 +23,7 @@ class Trained:
     final_networks: tuple[Any, ...] = ()
     temperature_ = 1.25
     random_state = 7
+    validation_metric = "accuracy"
     model_description = "the linear baseline"
     linear_description = "linear model, penalty 0.1"
     baseline_name = "linear baseline"

@@ -2,20 +2,18 @@
 
 import numpy as np
 import pytest
-from rdkit import Chem, DataStructs
+from rdkit import Chem
 from scipy.stats import norm
 
-from vicinal.molecules.generation.metrics import (
+from vicinal.molecules.generation.evaluation.metrics import (
     CONTINUOUS,
     WHOLE_NUMBERS,
     descriptor_table,
     divergences,
-    diversity,
-    fingerprints,
-    nearest_similarity,
     scaffold_of,
     score_molecules,
 )
+from vicinal.molecules.generation.evaluation.similarity import fingerprints
 
 MOLECULES = [
     Chem.MolFromSmiles(f"{'C' * k}{end}")
@@ -48,19 +46,6 @@ def test_the_divergence_of_whole_numbers_is_that_of_their_shares():
     expected = 0.8 * np.log(0.8 / 0.5) + 0.2 * np.log(0.2 / 0.5)
     found = divergences({names: p}, {names: q})
     assert found[names] == pytest.approx(expected, rel=1e-6)
-
-
-def test_similarities_by_hand():
-    ethanol, amine = (Chem.MolFromSmiles(k) for k in ("CCO", "CCN"))
-    similarity = DataStructs.TanimotoSimilarity(*fingerprints([ethanol, amine]))
-    assert 0 < similarity < 1
-    assert diversity([ethanol, amine]) == pytest.approx(1 - similarity)
-    assert diversity([ethanol, amine, ethanol]) == pytest.approx(
-        1 - (2 * similarity + 1) / 3
-    )
-    assert np.isnan(diversity([ethanol]))
-    found = nearest_similarity([ethanol, amine], fingerprints([amine]))
-    np.testing.assert_allclose(found, [similarity, 1])
 
 
 def test_scaffolds_are_ring_systems_with_linkers():

@@ -3,11 +3,14 @@
 import numpy as np
 from rdkit import Chem
 
+from vicinal.molecules.generation.evaluation.null_models import (
+    brics_molecules,
+    without_context,
+)
 from vicinal.molecules.generation.grammar.fragments import cut_molecule
 from vicinal.molecules.generation.grammar.growth import grow_from
 from vicinal.molecules.generation.grammar.vocabulary import Sequences, Vocabulary
 from vicinal.molecules.generation.model.counts import FragmentCounts
-from vicinal.molecules.generation.null_models import brics_molecules, without_context
 
 SMILES = [
     f"{a}c1ccc(C(=O)N{b})cc1"

@@ -1,13 +1,12 @@
 """What every estimator shares of `fit`: read, fit a baseline, train, choose, calibrate.
 
-A domain provides `read`, `fit_linear` and a `FittedModel`; if it has networks, also
+A domain provides `read`, `fit_baseline` and a `FittedModel`; if it has networks, also
 `train_network`, `training_data`, `validation_targets` and `validation_logits`.
 `supervised_model` has prediction, evaluation and saving.
 """
 
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,14 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vicinal.core.compute.runtime import Runtime, find_device, seed_for
+from vicinal.core.compute.runtime import Runtime, seed_for
 from vicinal.core.data.quarantine import warn_quarantined
 from vicinal.core.estimators.labels import check_label_kind
 from vicinal.core.estimators.model_choice import choose_better
 from vicinal.core.estimators.supervised_model import SupervisedModel
 from vicinal.core.evaluation.calibration import fit_temperature
 from vicinal.core.settings import TrainingSettings
-from vicinal.core.training.fingerprint import fingerprint
 from vicinal.core.training.history import Epoch
 from vicinal.core.training.trainer import Loader, Trainer, Validate, no_validation
 from vicinal.core.training.trainer_options import (
@@ -30,14 +28,10 @@ from vicinal.core.training.trainer_options import (
     TrainerOptions,
     never_stop,
 )
-from vicinal.errors import SettingError
 
 
 class SupervisedEstimator(SupervisedModel):
     """Base of the estimators: `fit`, in steps that a domain fills in."""
-
-    cpu_only: ClassVar[str] = "networks"
-    """networks that are trained on the CPU, for the error; empty: on any device"""
 
     keep_untested: ClassVar[bool] = True
     """whether a network is kept where there is no validation split to compare it with
@@ -63,8 +57,8 @@ class SupervisedEstimator(SupervisedModel):
         started_at = time.monotonic()
         self.start_fit()
         data = self.read(X, *args, **reading)
-        warn_quarantined(data.quarantined, "row")  # a reason why `fit_linear` may fail
-        self.fit_linear(data)
+        warn_quarantined(data.quarantined, "row")  # a reason why the next may fail
+        self.fit_baseline(data)
         return self.train_network(started_at, checkpoint, stop_requested)
 
     def train_to_end(self, epochs: Iterator[Epoch]) -> Self:
@@ -76,13 +70,13 @@ class SupervisedEstimator(SupervisedModel):
     # --- what a domain provides ---
 
     def read(self, X: Any, *args: Any, **reading: Any) -> Any:
-        """Return the data of X, perhaps with labels y, as `fit_linear` takes them.
+        """Return the data of X, perhaps with labels y, as `fit_baseline` takes them.
 
         DataError where the labels do not fit the estimator.
         """
         raise NotImplementedError
 
-    def fit_linear(self, data: Any, /) -> None:
+    def fit_baseline(self, data: Any, /) -> None:
         """Split the data, and fit and calibrate the linear baseline: set `model_`."""
         raise NotImplementedError
 
@@ -98,13 +92,6 @@ class SupervisedEstimator(SupervisedModel):
         save to, and to resume from. Default: there is no network.
         """
         return iter(())
-
-    def training_data(self) -> Iterable[Tensor | np.ndarray]:
-        """Yield what a resumed training must have in common with its beginning.
-
-        Encoded features, edges if there are any, targets, and the split.
-        """
-        raise NotImplementedError
 
     def validation_targets(self) -> np.ndarray:
         """Return the targets [V] or [V, K] of the validation split; it may be empty."""
@@ -124,39 +111,15 @@ class SupervisedEstimator(SupervisedModel):
 
         Validates the parameters, and that the labels are of a kind that fits.
         """
-        self.validate_settings()
-        self.check_device()
+        super().check_data(data)
         if self.kinds:
             check_label_kind(data.kind, self.kinds, type(self).__name__, self.unit)
 
-    def start_fit(self) -> None:
-        """Validate the parameters, once for this fit."""
-        self.settings_ = self.validate_settings()
-        self.check_device()
-
-    def check_device(self) -> None:
-        """Raise SettingError for a device that the model cannot be trained on."""
-        if self.cpu_only and self.device not in ("auto", "cpu"):
-            raise SettingError(
-                f"device must be 'auto' or 'cpu': {self.cpu_only} are trained on the "
-                f"CPU. Got {self.device!r} instead."
-            )
-        find_device(self.device)
-
     # --- training ---
 
-    def fingerprint(self) -> str:
-        """Return a hash of the training data, the classes, and the settings.
-
-        Settings that may change when a run is resumed are not part of it.
-        """
-        fixed = {
-            name: value
-            for name, value in self.settings_.to_dict().items()
-            if name not in self.settings_.free_on_resume
-        }
-        settings = json.dumps([type(self).__name__, int(self.random_state), fixed])
-        return fingerprint([settings, repr(self.objective_)], self.training_data())
+    @property
+    def fingerprint_texts(self) -> list[str]:
+        return [repr(self.objective_)]
 
     def make_trainer(
         self,
@@ -197,14 +160,6 @@ class SupervisedEstimator(SupervisedModel):
                 stop_requested,
             ),
         )
-
-    def run_trainer(self, trainer: Trainer) -> Iterator[Epoch]:
-        """Train, keep the history, and load the best epoch's weights."""
-        self.update(history=trainer.progress.history)  # of the epochs before resuming
-        for epoch in trainer.epochs():
-            self.update(history=trainer.progress.history)
-            yield epoch
-        trainer.load_best()
 
     # --- the choice of the model ---
 

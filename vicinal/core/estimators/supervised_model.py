@@ -1,29 +1,22 @@
-"""What every estimator shares after `fit`: prediction, evaluation and saving.
+"""What every supervised estimator shares after `fit`: prediction and evaluation.
 
-The result of `fit` is one immutable value, the fitted model; `supervised` has `fit`.
+`fitted_estimator` has what does not depend on labels, `supervised` has `fit`.
 """
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from vicinal.core import objective as objectives
 from vicinal.core.data.labels import Kind
 from vicinal.core.data.quarantine import Quarantined
-from vicinal.core.estimators.estimator import (
-    DESCRIPTION,
-    Estimator,
-    check_description,
-    read_weights,
-    refuse_existing_model,
-    save_model,
-)
+from vicinal.core.estimators.estimator import DESCRIPTION, check_description
+from vicinal.core.estimators.fitted_estimator import FittedEstimator
 from vicinal.core.estimators.labels import predictions_table
-from vicinal.core.estimators.model_choice import describe_choice, describe_untested
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.evaluation.significance import PairedComparison
 from vicinal.core.metrics import r2
@@ -168,64 +161,19 @@ def _check_constant(
         )
 
 
-class SupervisedModel(Estimator):
-    """Parameters, and after `fit` an immutable `model_`: everything but `fit`.
-
-    A field of the fitted model is an attribute that ends in an underscore:
-    `estimator.temperature_` is `estimator.model_.temperature`.
-    """
+class SupervisedModel(FittedEstimator):
+    """Prediction and evaluation with a fitted model."""
 
     kinds: ClassVar[tuple[Kind, ...]] = ()
     """kinds of labels that the estimator takes"""
 
-    unit: ClassVar[str]
-    """one example: image, node, pair, graph"""
-
     fitted_type: ClassVar[type[FittedModel]]
-
-    baseline_name: ClassVar[str] = "linear baseline"
-    """what a network has to beat"""
-
-    settings_: Any
-    """validated settings of the last `fit`"""
-
-    model_: Any
     objective_: Objective
     classes_: np.ndarray
     constant_baseline_: list[float]
     temperature_: float
-    history_: list[Epoch]
-    comparison_: PairedComparison | None
-    untested_: bool
-    quarantine_: list[Quarantined]
     linear_: Any
     """the linear baseline"""
-
-    network_: Any
-    """the network that predicts; None: the linear baseline does"""
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Return a field of the fitted model."""
-            is_field = name.endswith("_") and not name.startswith("_")
-            if is_field and name != "model_" and "model_" in vars(self):
-                value = getattr(vars(self)["model_"], name[:-1], self)
-                if value is not self:
-                    return value
-            kind = type(self).__name__
-            raise AttributeError(f"{kind!r} object has no attribute {name!r}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse to set a field of the fitted model, which is immutable."""
-        model = vars(self).get("model_")
-        if model is not None and name.endswith("_") and hasattr(model, name[:-1]):
-            raise AttributeError(f"{name} is read-only; use update({name[:-1]}=...)")
-        super().__setattr__(name, value)
-
-    def update(self, **fields: Any) -> None:
-        """Replace fields of the fitted model."""
-        self.model_ = replace(self.model_, **fields)
 
     # --- predict ---
 
@@ -273,58 +221,10 @@ class SupervisedModel(Estimator):
     # --- describe ---
 
     @property
-    def final_networks(self) -> list[nn.Module]:
-        """Return the networks that predict; none: the linear baseline does."""
-        return [] if self.network_ is None else [self.network_]
-
-    @property
-    def network_name(self) -> str:
-        """Return the kind of network that is trained."""
-        raise NotImplementedError
-
-    @property
-    def model_description(self) -> str:
-        """Return what predicts: the linear baseline or the network."""
-        return self.network_name if self.final_networks else f"the {self.baseline_name}"
+    def validation_metric(self) -> str:
+        return self.objective_.metric
 
     @property
     def linear_description(self) -> str:
         """Return what the linear baseline is."""
         return str(self.linear_)
-
-    @property
-    def comparison_text(self) -> str:
-        """Return how the network compared with the baseline, in one sentence.
-
-        Empty where no network was trained, and for a loaded model.
-        """
-        if self.untested_:
-            return describe_untested(len(self.final_networks))
-        return describe_choice(self.comparison_, bool(self.final_networks))
-
-    # --- save and load ---
-
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the model to a directory: safetensors and JSON.
-
-        ModelFileError where the directory holds a model already, unless overwrite.
-        """
-        self.check_fitted()
-        if not overwrite:
-            refuse_existing_model(path)
-        description, tensors = self.model_.to_files()
-        shared = {"estimator": type(self).__name__, "parameters": self.json_params()}
-        return save_model(path, shared | description, tensors)
-
-    @classmethod
-    def restore(cls, directory: str | Path, description: dict[str, Any]) -> Self:
-        """Return the estimator that `save` wrote to a directory."""
-        schema = cls.fitted_type.schema
-        check_description(Path(directory) / MODEL_JSON, description, schema)
-        estimator = cls(**description["parameters"])
-        estimator.settings_ = estimator.validate_settings()
-        tensors = read_weights(directory, description)
-        estimator.model_ = cls.fitted_type.from_files(
-            description, tensors, estimator.settings_
-        )
-        return estimator

@@ -196,7 +196,7 @@ class TrainingRun:
                 f"{describe_row(self.quarantined[0])}"
             )
         self.estimator.start_fit()
-        self.estimator.fit_linear(self.data)
+        self.estimator.fit_baseline(self.data)
         check_same_data(self.run, self.estimator.fingerprint())
         yield from (f"note: {note}" for note in self.notes)
         yield self.describe_split()

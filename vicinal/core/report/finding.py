@@ -1,7 +1,7 @@
 """A result of `explain` or `inspect`: printed, as JSON, and drawn on request."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,14 @@ class Finding:
     plot_name: str = ""
     """file name of the plot that is written without --output; "": none is"""
 
+    writers: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
+    """what writes other files, by their suffix"""
+
     def save_plot(self, path: Path) -> None:
-        """Write the plot or the page; SettingError where there is none."""
-        if path.suffix.lower() == PAGE and self.html is not None:
+        """Write a plot, a page or another file; SettingError where there is none."""
+        if path.suffix.lower() in self.writers:
+            self.writers[path.suffix.lower()](path)
+        elif path.suffix.lower() == PAGE and self.html is not None:
             write_text(path, self.html())
         elif path.suffix.lower() == ".svg" and self.svg is not None:
             write_text(path, self.svg())

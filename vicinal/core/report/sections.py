@@ -149,10 +149,12 @@ METRIC_NAMES = {
     "mae": "mean absolute error",
     "auroc": "AUROC",
     "rmse": "RMSE",
+    "nll": "negative log-likelihood",
     "nrmse": "normalised RMSE",
 }
 METRIC_NOTES = {
     "f1_micro": "Micro F1 counts all labels together: 2 TP / (2 TP + FP + FN).",
+    "nll": "In nats for each molecule; lower is better.",
     "nrmse": "The mean over targets of RMSE / standard deviation; lower is better.",
 }
 

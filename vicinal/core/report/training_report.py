@@ -110,7 +110,7 @@ def _training_section(estimator: Any, results: RunResults) -> Section:
         before.append(Text(text))
     return training_section(
         history[: starts[1]] if len(starts) > 1 else history,
-        metric=estimator.objective_.metric,
+        metric=estimator.validation_metric,
         unit=results.unit,
         before=before,
         selected=results.selects_epoch,

@@ -1,7 +1,7 @@
 """The molecules from which a generator learns."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoDataError
 from vicinal.molecules.data.read import count_notes
 from vicinal.molecules.data.reader import MoleculeReader
+from vicinal.molecules.generation.evaluation.similarity import pack_fingerprint
 from vicinal.molecules.generation.grammar.fragments import (
     FragmentTree,
     cut_molecule,
@@ -37,6 +38,9 @@ class MoleculeCorpus:
     """[N] canonical"""
 
     trees: list[FragmentTree]
+    prints: np.ndarray
+    """[N, bytes] fingerprints (`pack_fingerprint`)"""
+
     num_rows: int
     quarantined: list[Quarantined]
     notes: list[str]
@@ -49,14 +53,16 @@ def read_corpus(
     data: Any,
     columns: MoleculeColumns | None = None,
     report_progress: Callable[[int], None] | None = None,
+    least: int = MIN_MOLECULES,
 ) -> MoleculeCorpus:
     """Read the molecules of a source; arguments as for `MoleculeReader`.
 
     Stereochemistry is dropped; molecules that are then equal count once.
-    Raises NoDataError where no row, DataError where too few can be used.
+    Raises NoDataError where no row, DataError where fewer than `least` can be used.
     """
     reader = MoleculeReader(data, columns)
     trees: dict[str, FragmentTree] = {}
+    prints: list[np.ndarray] = []
     quarantined: list[Quarantined] = []
     changes: Counter[str] = Counter()
     num_rows = num_stereo = num_repeated = 0
@@ -74,14 +80,15 @@ def read_corpus(
         num_repeated += smiles in trees
         if smiles not in trees:
             trees[smiles] = cut_molecule(flat)
+            prints.append(pack_fingerprint(flat))
         if report_progress is not None:
             report_progress(num_rows)
     if not trees:
         first = f" The first: {quarantined[0].reason}." if quarantined else ""
         raise NoDataError(f"No row has a molecule that can be used.{first}")
-    if len(trees) < MIN_MOLECULES:
+    if len(trees) < least:
         raise DataError(
-            f"A generator learns from {MIN_MOLECULES} different molecules or more. Got "
+            f"A generator learns from {least} different molecules or more. Got "
             f"{pluralize(len(trees), 'molecule')}."
         )
     read = num_rows - len(quarantined)
@@ -96,7 +103,9 @@ def read_corpus(
             f"{pluralize(num_repeated, 'row')} repeat the molecule of another row, "
             "apart from stereochemistry: each molecule counts once"
         )
-    return MoleculeCorpus([*trees], [*trees.values()], num_rows, quarantined, notes)
+    return MoleculeCorpus(
+        [*trees], [*trees.values()], np.stack(prints), num_rows, quarantined, notes
+    )
 
 
 def split_molecules(
@@ -130,3 +139,16 @@ def draw_orders(
         )
         for k in range(orders)
     ]
+
+
+def sequences_of(
+    smiles: Iterable[str], vocabulary: Vocabulary, seed: int
+) -> tuple[np.ndarray, Sequences]:
+    """Return one order of growth of each molecule whose fragments are all known.
+
+    Also the rows [M] of these molecules.
+    """
+    trees = [cut_molecule(Chem.MolFromSmiles(text)) for text in smiles]
+    covered = [row for row, tree in enumerate(trees) if vocabulary.covers(tree)]
+    (found,) = draw_orders([trees[row] for row in covered], vocabulary, 1, seed)
+    return np.array(covered, np.int64), found

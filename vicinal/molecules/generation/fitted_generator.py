@@ -1,7 +1,7 @@
 """What MoleculeGenerator finds in `fit`, and its files."""
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -22,10 +22,11 @@ from vicinal.core.estimators.model_files import (
 )
 from vicinal.core.evaluation.significance import PairedComparison
 from vicinal.core.storage.checkpoint import Tensors
-from vicinal.core.storage.schema import ListOf, Nullable, Object
+from vicinal.core.storage.schema import ListOf, Nullable, Number, Object, Schema
 from vicinal.core.training.history import EPOCH, Epoch
 from vicinal.errors import NoDataError
 from vicinal.molecules.generation.corpus import MoleculeCorpus
+from vicinal.molecules.generation.evaluation.similarity import NUM_BYTES
 from vicinal.molecules.generation.grammar.vocabulary import Sequences, Vocabulary
 from vicinal.molecules.generation.model.counts import FragmentCounts
 from vicinal.molecules.generation.model.network import (
@@ -38,6 +39,7 @@ SCHEMA = Object(
     {
         **DESCRIPTION,
         "history": ListOf(EPOCH),
+        "coverage": Number(0, 1),
         "network": Nullable(CONFIG),
     },
     more=True,
@@ -49,6 +51,10 @@ SCHEMA = Object(
 class FittedGenerator:
     """The vocabulary, the counts, and the network that corrects them."""
 
+    schema: ClassVar[Schema] = SCHEMA
+    temperature: ClassVar[None] = None
+    """nothing is calibrated"""
+
     counts: FragmentCounts
     network: FragmentNetwork | None = None
     """None: the counts alone"""
@@ -59,8 +65,17 @@ class FittedGenerator:
     split: np.ndarray
     """[N] train, val or test"""
 
+    prints: np.ndarray
+    """[N, bytes] their fingerprints (`pack_fingerprint`)"""
+
     comparison: PairedComparison | None = None
     """of the network with the counts; None: no network was trained, or after loading"""
+
+    coverage: float
+    """share of the training molecules whose fragments are all in the vocabulary"""
+
+    untested: bool = False
+    """a network was trained, and there was no validation split to compare it on"""
 
     history: list[Epoch] = field(default_factory=list)
     quarantine: list[Quarantined] = field(default_factory=list)
@@ -97,12 +112,14 @@ class FittedGenerator:
             "fragments": encode_names(self.vocabulary.fragments),
             "smiles": encode_names(self.smiles),
             "split": torch.tensor([codes[k] for k in self.split], dtype=torch.uint8),
+            "prints": torch.from_numpy(self.prints),
             "counts.values": torch.from_numpy(counts.data),
             "counts.tokens": torch.from_numpy(counts.indices.astype(np.int64)),
             "counts.starts": torch.from_numpy(counts.indptr.astype(np.int64)),
         }
         description = {
             "history": [epoch._asdict() for epoch in self.history],
+            "coverage": self.coverage,
             "network": None,
         }
         if self.network is not None:
@@ -111,11 +128,19 @@ class FittedGenerator:
         return description, tensors
 
     @classmethod
-    def from_files(cls, description: dict[str, Any], tensors: Tensors) -> Self:
-        """Return the generator that `to_files` described; ValueError for a bad one."""
+    def from_files(
+        cls, description: dict[str, Any], tensors: Tensors, settings: Any = None
+    ) -> Self:
+        """Return the generator that `to_files` described; ValueError for a bad one.
+
+        settings: not used.
+        """
         vocabulary = Vocabulary(_restore_fragments(tensors))
         smiles = decode_names("smiles", tensors)
-        expected = {"split": TensorOf((torch.uint8,), (len(smiles),))}
+        expected = {
+            "split": TensorOf((torch.uint8,), (len(smiles),)),
+            "prints": TensorOf((torch.uint8,), (len(smiles), NUM_BYTES)),
+        }
         check_tensors(tensors, expected)
         codes = tensors["split"].numpy()
         check_rows("split", codes, len(SPLITS))
@@ -125,6 +150,8 @@ class FittedGenerator:
             network=_restore_network(description, tensors, vocabulary),
             smiles=smiles,
             split=np.array(SPLITS, dtype=object)[codes],
+            prints=tensors["prints"].numpy(),
+            coverage=description["coverage"],
             history=[Epoch.from_dict(epoch) for epoch in description["history"]],
         )
 

@@ -1,36 +1,27 @@
 """MoleculeGenerator: new molecules from the fragments of known ones."""
 
-import json
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from rdkit import Chem
 from torch import Tensor
 
-from vicinal.core.compute.runtime import Runtime, find_device, seed_for
+from vicinal.core.compute.runtime import Runtime, seed_for
 from vicinal.core.data.quarantine import warn_quarantined
-from vicinal.core.data.splits import TRAIN, VAL
-from vicinal.core.estimators.estimator import (
-    Estimator,
-    check_description,
-    read_weights,
-    refuse_existing_model,
-    save_model,
-)
+from vicinal.core.data.splits import TEST, TRAIN, VAL
+from vicinal.core.estimators.fitted_estimator import FittedEstimator
+from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.evaluation.significance import (
     PairedComparison,
     permutation_p_value,
 )
 from vicinal.core.settings import check_seed, is_integer, is_number
-from vicinal.core.storage.run_folder import MODEL_JSON
-from vicinal.core.text import pluralize
-from vicinal.core.training.fingerprint import fingerprint
+from vicinal.core.text import format_percent, pluralize
 from vicinal.core.training.history import Epoch
 from vicinal.core.training.trainer import Trainer, no_validation
 from vicinal.core.training.trainer_options import (
@@ -43,9 +34,14 @@ from vicinal.molecules.generation.corpus import (
     MoleculeCorpus,
     draw_orders,
     read_corpus,
+    sequences_of,
     split_molecules,
 )
-from vicinal.molecules.generation.fitted_generator import SCHEMA, FittedGenerator
+from vicinal.molecules.generation.evaluation.likelihood import (
+    METRIC,
+    evaluate_likelihood,
+)
+from vicinal.molecules.generation.fitted_generator import FittedGenerator
 from vicinal.molecules.generation.grammar.assembly import join_tokens
 from vicinal.molecules.generation.grammar.cores import read_core, without_points
 from vicinal.molecules.generation.grammar.fragments import cut_molecule
@@ -84,18 +80,21 @@ NUM_START = 100
 """training molecules that a search begins with"""
 
 
-class MoleculeGenerator(Estimator):
+class MoleculeGenerator(FittedEstimator):
     """Learns how fragments follow each other in molecules, and makes new ones.
 
     Every molecule is valid: fragments are joined only at single bonds that were cut.
     """
 
     settings_type = GeneratorSettings
-    unit: ClassVar[str] = "molecule"
-    baseline_name: ClassVar[str] = "counts of fragments"
+    fitted_type = FittedGenerator
+    unit = "molecule"
+    baseline_name = "counts of fragments"
+    cpu_only = "generators"
 
     settings_: GeneratorSettings
     model_: FittedGenerator
+    split_: np.ndarray
 
     # --- fit ---
 
@@ -121,7 +120,7 @@ class MoleculeGenerator(Estimator):
         self.start_fit()
         data = self.read(X)
         warn_quarantined(data.quarantined, "row")
-        self.fit_counts(data)
+        self.fit_baseline(data)
         return self.train_network(started_at, checkpoint, stop_requested)
 
     def read(self, X: Any) -> MoleculeCorpus:
@@ -129,17 +128,7 @@ class MoleculeGenerator(Estimator):
         names = self.validate_settings().smiles_columns
         return read_corpus(X, MoleculeColumns(smiles_columns=names, target_columns=()))
 
-    def start_fit(self) -> None:
-        """Validate the parameters, once for this fit."""
-        self.settings_ = self.validate_settings()
-        if self.device not in ("auto", "cpu"):
-            raise SettingError(
-                "device must be 'auto' or 'cpu': generators are trained on the CPU. "
-                f"Got {self.device!r} instead."
-            )
-        find_device(self.device)
-
-    def fit_counts(self, data: MoleculeCorpus) -> None:
+    def fit_baseline(self, data: MoleculeCorpus) -> None:
         """Split the molecules, and count the fragments of the train split."""
         settings, seed = self.settings_, self.random_state
         fractions = settings.val_fraction, settings.test_fraction
@@ -157,6 +146,8 @@ class MoleculeGenerator(Estimator):
             counts=FragmentCounts.from_sequences(orders, vocabulary),
             smiles=np.array(data.smiles, dtype=object),
             split=split,
+            prints=data.prints,
+            coverage=len(covered) / len(trees),
             quarantine=data.quarantined,
             corpus=data,
             sequences=Sequences.concatenate(orders, vocabulary),
@@ -196,7 +187,9 @@ class MoleculeGenerator(Estimator):
             ),
             objective=MeanLoss(),
             settings=settings.for_trainer(
-                epochs=settings.epochs or EPOCHS, lr=settings.lr or LR
+                epochs=settings.epochs or EPOCHS,
+                lr=settings.lr or LR,
+                minutes=settings.training_minutes,
             ),
             runtime=Runtime(deterministic=settings.deterministic),
             validate=no_validation,
@@ -212,11 +205,7 @@ class MoleculeGenerator(Estimator):
                 stop_requested,
             ),
         )
-        self._update(history=trainer.progress.history)
-        for epoch in trainer.epochs():
-            self._update(history=trainer.progress.history)
-            yield epoch
-        trainer.load_best()
+        yield from self.run_trainer(trainer)
         self._keep_if_better(network)
 
     def _keep_if_better(self, network: FragmentNetwork) -> None:
@@ -224,7 +213,7 @@ class MoleculeGenerator(Estimator):
         sequences, counts = self.sequences_of(VAL), self.model_.counts
         always = self.settings_.keep == "network"
         if not len(sequences):
-            self._update(network=network)
+            self.update(network=network, untested=True)
             return
         ours = molecule_nll(network, counts, sequences)
         theirs = molecule_nll(None, counts, sequences)
@@ -238,35 +227,63 @@ class MoleculeGenerator(Estimator):
             len(ours),
         )
         kept = network if always or comparison.better else None
-        self._update(network=kept, comparison=comparison)
+        self.update(network=kept, comparison=comparison)
 
-    def _update(self, **fields: Any) -> None:
-        self.model_ = replace(self.model_, **fields)
-
-    def fingerprint(self) -> str:
-        """Return a hash of the training data and of the settings that must stay."""
-        fixed = {
-            name: value
-            for name, value in self.settings_.to_dict().items()
-            if name not in self.settings_.free_on_resume
-        }
-        settings = json.dumps([type(self).__name__, int(self.random_state), fixed])
-        return fingerprint([settings], self._training_data())
-
-    def _training_data(self) -> Iterable[Tensor | np.ndarray]:
+    def training_data(self) -> Iterable[Tensor | np.ndarray]:
         sequences = self.model_.training_sequences
         yield from (sequences.tokens, sequences.parents, sequences.sites)
 
+    # --- describe ---
+
+    @property
+    def validation_metric(self) -> str:
+        return METRIC
+
+    @property
+    def network_name(self) -> str:
+        """Return the kind of network that is trained."""
+        settings = self.settings_
+        layers = pluralize(settings.layers, "layer")
+        return f"graph transformer of {layers} with {settings.hidden} features"
+
+    @property
+    def linear_description(self) -> str:
+        """Return the size of the vocabulary, and what it covers."""
+        model = self.model_
+        return (
+            f"{pluralize(len(model.vocabulary.fragments), 'fragment')}, of which "
+            f"{format_percent(model.coverage)} of the training molecules consist"
+        )
+
     # --- held-out molecules ---
+
+    @property
+    def has_test_molecules(self) -> bool:
+        """Return whether a molecule of the test split can be scored."""
+        return len(self.sequences_of(TEST)) > 0
+
+    def evaluate(self, X: Any = None) -> Evaluation:
+        """Return how likely molecules are, beside the null models.
+
+        X: as for `fit`, or a `MoleculeCorpus`; None: the test split. DataError where
+        none can be scored.
+        """
+        self.check_fitted()
+        model = self.model_
+        if X is None:
+            smiles = model.smiles[model.split == TEST].tolist()
+        elif isinstance(X, MoleculeCorpus):
+            smiles = X.smiles
+        else:
+            smiles = self.read(X).smiles
+        return evaluate_likelihood(model, smiles, seed_for(self.random_state, 6))
 
     def sequences_of(self, split: str) -> Sequences:
         """Return an order of growth of each molecule of a split, as far as covered."""
         model = self.model_
         own = model.smiles[model.split == split]
-        trees = [cut_molecule(Chem.MolFromSmiles(smiles)) for smiles in own]
-        covered = [tree for tree in trees if model.vocabulary.covers(tree)]
         seed = seed_for(self.random_state, 6)
-        return draw_orders(covered, model.vocabulary, 1, seed)[0]
+        return sequences_of(own, model.vocabulary, seed)[1]
 
     # --- new molecules ---
 
@@ -316,6 +333,7 @@ class MoleculeGenerator(Estimator):
         min_weight: float | None = None,
         max_weight: float | None = None,
         unique: bool = False,
+        novel: bool = False,
         random_state: int = 0,
     ) -> list[str]:
         """Return canonical SMILES of n molecules that contain a core.
@@ -340,7 +358,9 @@ class MoleculeGenerator(Estimator):
             min_weight=min_weight,
             max_weight=max_weight,
             unique=unique,
+            novel=novel,
             pattern=without_points(own),
+            known=model.training_smiles,
         )
         return draw_wanted(draw, n, wanted)
 
@@ -350,25 +370,32 @@ class MoleculeGenerator(Estimator):
         budget: int = 3000,
         *,
         start: Sequence[str] | None = None,
+        wanted: Selection | None = None,
         random_state: int = 0,
+        report_progress: Callable[[int, int], None] | None = None,
         **settings: Any,
     ) -> SearchResult:
         """Search for molecules with high scores; see `Search`.
 
         objective: qed, logp, similarity:SMILES, or a function of molecules of RDKit,
         such as `lower_bound(model)`. budget: different molecules that are scored at
-        most. start: SMILES to begin with; None: 100 training molecules. settings: of
-        `SearchSettings`. A NoteWarning is issued where the best are variants of one, or
-        where molecules to begin with are too large; DataError for one that is none.
+        most. start: SMILES to begin with; None: 100 training molecules. wanted: limits
+        of the molecules that are returned. report_progress: called with (molecules
+        scored, budget). settings: of `SearchSettings`.
+
+        A NoteWarning is issued where the best are variants of one, or where molecules
+        to begin with are too large; DataError for one that is none, and where no
+        molecule is as wanted.
         """
         self.check_fitted()
         check_seed(random_state, "random_state")
         model = self.model_
         score = named_objective(objective) if isinstance(objective, str) else objective
+        wanted = wanted or Selection()
         search = Search(
             model.counts,
             model.network,
-            score,
+            wanted.limit(score),
             SearchSettings(budget=budget, **settings),
             random_state,
         )
@@ -386,7 +413,8 @@ class MoleculeGenerator(Estimator):
                 NoteWarning,
                 stacklevel=2,
             )
-        found = search.run([Chem.MolToSmiles(mol) for mol in fitting])
+        smiles = [Chem.MolToSmiles(mol) for mol in fitting]
+        found = search.run(smiles, report_progress).select(wanted)
         if found.collapsed:
             warnings.warn(
                 f"the best molecules are variants of one another (diversity "
@@ -395,30 +423,6 @@ class MoleculeGenerator(Estimator):
                 stacklevel=2,
             )
         return found
-
-    # --- save and load ---
-
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the model to a directory: safetensors and JSON.
-
-        ModelFileError where the directory holds a model already, unless overwrite.
-        """
-        self.check_fitted()
-        if not overwrite:
-            refuse_existing_model(path)
-        description, tensors = self.model_.to_files()
-        shared = {"estimator": type(self).__name__, "parameters": self.json_params()}
-        return save_model(path, shared | description, tensors)
-
-    @classmethod
-    def restore(cls, directory: str | Path, description: dict[str, Any]) -> Self:
-        """Return the estimator that `save` wrote to a directory."""
-        check_description(Path(directory) / MODEL_JSON, description, SCHEMA)
-        estimator = cls(**description["parameters"])
-        estimator.settings_ = estimator.validate_settings()
-        tensors = read_weights(directory, description)
-        estimator.model_ = FittedGenerator.from_files(description, tensors)
-        return estimator
 
 
 def _generator(n: int, temperature: float, seed: int) -> torch.Generator:

@@ -8,12 +8,18 @@ from vicinal.core.settings import NetworkSettings, is_integer, is_number
 DEFAULT_MINUTES = 5.0
 """time limit of a run"""
 
+TRAINING_SHARE = 0.8
+"""of the time limit, from reading to the end of training"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorSettings(NetworkSettings):
     """Training options of the generator of molecules."""
 
-    positive_integers = ("hidden", "layers", "heads", "min_count", "orders")
+    positive_integers = (
+        *("hidden", "layers", "heads", "min_count", "orders", "num_samples"),
+    )
+    default_minutes = DEFAULT_MINUTES
 
     smiles_columns: tuple[str, ...] | None = None
     """column of SMILES or InChI; None: smiles or the like, or one that holds them"""
@@ -30,6 +36,9 @@ class GeneratorSettings(NetworkSettings):
 
     test_fraction: float = 0.05
     """share of the molecules that is held out for the test"""
+
+    num_samples: int = 1000
+    """molecules that a run draws, to compare them with those of the null models"""
 
     network: Literal["transformer", "none"] = "transformer"
     """transformer: a graph transformer corrects the counts of fragments; none: counts
@@ -65,11 +74,9 @@ class GeneratorSettings(NetworkSettings):
     or no limit with --deterministic"""
 
     @property
-    def time_limit(self) -> float | None:
-        """Return the minutes that the run may take; None: no limit."""
-        if self.minutes == "auto":
-            return None if self.deterministic else DEFAULT_MINUTES
-        return self.minutes
+    def training_minutes(self) -> float | None:
+        """Return the minutes until training ends; the rest is for the evaluation."""
+        return None if self.time_limit is None else TRAINING_SHARE * self.time_limit
 
     def __post_init__(self) -> None:
         super().__post_init__()

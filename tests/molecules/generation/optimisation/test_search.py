@@ -91,7 +91,7 @@ def test_a_model_is_maximised_by_its_lower_bound():
 
     mols = [Chem.MolFromSmiles(k) for k in ("CCCC", "CCCCN")]
     assert lower_bound(Model())(mols).tolist() == [4.0, -5.0]
-    assert lower_bound(Model(), minimize=True)(mols).tolist() == [-5.0, -6.0]
+    assert lower_bound(Model(), minimise=True)(mols).tolist() == [-5.0, -6.0]
 
 
 def test_wrong_arguments_are_one_message(generator):

@@ -54,15 +54,28 @@ def similarity_to(smiles: str) -> Objective:
     return score
 
 
-def lower_bound(model: Any, *, minimize: bool = False) -> Objective:
+def lower_bound(model: Any, *, minimise: bool = False) -> Objective:
     """Return what a trained regressor predicts at least, with its coverage.
 
-    minimize: minus what it predicts at most. A search for high predictions alone would
+    minimise: minus what it predicts at most. A search for high predictions alone would
     end where the model knows nothing; there the interval is wide, and its bound is low.
     """
 
     def score(mols: Sequence[Any]) -> np.ndarray:
         low, high = model.predict_interval([Chem.MolToSmiles(mol) for mol in mols])
-        return -np.asarray(high) if minimize else np.asarray(low)
+        return -np.asarray(high) if minimise else np.asarray(low)
+
+    return score
+
+
+def probability(model: Any, *, minimise: bool = False) -> Objective:
+    """Return a trained classifier's probability of its second class.
+
+    minimise: minus that.
+    """
+
+    def score(mols: Sequence[Any]) -> np.ndarray:
+        found = model.predict_proba([Chem.MolToSmiles(mol) for mol in mols])[:, 1]
+        return -found if minimise else found
 
     return score

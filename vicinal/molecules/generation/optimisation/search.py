@@ -8,14 +8,16 @@ algorithm, Chem. Sci. 2019, with the generator in place of random mutations.
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
 from rdkit import Chem
 
 from vicinal.core.settings import Settings, is_integer, is_number
+from vicinal.core.text import pluralize
 from vicinal.errors import DataError
+from vicinal.molecules.generation.evaluation.similarity import diversity
 from vicinal.molecules.generation.grammar.assembly import join_tokens
 from vicinal.molecules.generation.grammar.fragments import (
     FragmentTree,
@@ -23,7 +25,6 @@ from vicinal.molecules.generation.grammar.fragments import (
     without_stereo,
 )
 from vicinal.molecules.generation.grammar.growth import grow_from
-from vicinal.molecules.generation.metrics import diversity
 from vicinal.molecules.generation.model.counts import FragmentCounts
 from vicinal.molecules.generation.model.extension import extend
 from vicinal.molecules.generation.model.network import FragmentNetwork
@@ -35,6 +36,7 @@ from vicinal.molecules.generation.optimisation.moves import (
 )
 from vicinal.molecules.generation.optimisation.objectives import Objective
 from vicinal.molecules.generation.sampling import Limits, Sampler
+from vicinal.molecules.generation.selection import Selection
 
 RANK_OFFSET = 10
 """parents are drawn in proportion to 1 / (rank + offset), the best having rank 0"""
@@ -93,6 +95,22 @@ class SearchResult(NamedTuple):
 
     diversity: float
     """1 - mean similarity of the best `population`"""
+
+    def select(self, wanted: Selection) -> Self:
+        """Return the molecules that are wanted; DataError where there is none."""
+        mols = map(Chem.MolFromSmiles, self.smiles)
+        fits = np.array(
+            [wanted.accepts(mol, k) for mol, k in zip(mols, self.smiles, strict=True)]
+        )
+        if not fits.any():
+            raise DataError(
+                f"None of {pluralize(len(fits), 'molecule')} that were scored is as "
+                "wanted. Widen the limits, or begin with molecules that meet them."
+            )
+        smiles = [k for k, fit in zip(self.smiles, fits, strict=True) if fit]
+        return self._replace(
+            smiles=smiles, scores=self.scores[fits], number=self.number[fits]
+        )
 
     @property
     def collapsed(self) -> bool:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from rdkit import Chem, DataStructs
+from rdkit import Chem
 from rdkit.Chem import Crippen, Descriptors, GraphDescriptors, rdMolDescriptors
-from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from rdkit.Chem.Scaffolds import MurckoScaffold
+
+from vicinal.molecules.generation.evaluation.similarity import diversity, find_nearest
 
 CONTINUOUS: dict[str, Callable[[Any], float]] = {
     "BertzCT": GraphDescriptors.BertzCT,
@@ -105,29 +106,6 @@ def _divergence(p: np.ndarray, q: np.ndarray, continuous: bool) -> float:
     return float(entropy(expected + EPSILON, found + EPSILON))
 
 
-def fingerprints(mols: Sequence[Any]) -> list[Any]:
-    """Return Morgan fingerprints of radius 2."""
-    return list(GetMorganGenerator(radius=2).GetFingerprints(list(mols)))
-
-
-def nearest_similarity(mols: Sequence[Any], known: Sequence[Any]) -> np.ndarray:
-    """Return the similarity [N] of molecules to the nearest of fingerprints."""
-    bulk = DataStructs.BulkTanimotoSimilarity
-    return np.array([max(bulk(own, known), default=0.0) for own in fingerprints(mols)])
-
-
-def diversity(mols: Sequence[Any]) -> float:
-    """Return 1 - mean similarity of two molecules, of the first `MAX_PAIRED`."""
-    prints = fingerprints(mols[:MAX_PAIRED])
-    if len(prints) < 2:
-        return np.nan
-    total = sum(
-        sum(DataStructs.BulkTanimotoSimilarity(prints[k], prints[:k]))
-        for k in range(1, len(prints))
-    )
-    return 1 - total / (len(prints) * (len(prints) - 1) / 2)
-
-
 def scaffold_of(mol: Any) -> str:
     """Return the SMILES of the Bemis-Murcko scaffold; "" without a ring."""
     return Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(mol))
@@ -157,9 +135,15 @@ def score_molecules(
         valid=len(valid) / max(len(drawn), 1),
         unique=len(mols) / max(len(valid), 1),
         novel=sum(smiles not in known for smiles in different) / count,
-        diversity=diversity(mols),
+        diversity=diversity(mols[:MAX_PAIRED]),
         scaffolds=len({scaffold_of(mol) for mol in mols}) / count,
         kl_score=float(np.mean(scores)),
         divergences=by_descriptor,
-        nearest=float(nearest_similarity(mols[:MAX_PAIRED], known_prints).mean()),
+        nearest=_mean_nearest(mols[:MAX_PAIRED], known_prints),
     )
+
+
+def _mean_nearest(mols: Sequence[Any], known: Sequence[Any]) -> float:
+    if not (mols and known):
+        return np.nan
+    return float(np.mean([each.similarity for each in find_nearest(mols, known)]))

@@ -1,0 +1,1 @@
+"""How good a generator and its molecules are."""

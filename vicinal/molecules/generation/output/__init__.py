@@ -1,0 +1,1 @@
+"""New molecules as tables, files and pages."""
