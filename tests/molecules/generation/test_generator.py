@@ -23,8 +23,13 @@ from vicinal.errors import (
     QuarantineWarning,
     SettingError,
 )
-from vicinal.molecules.generation.corpus import read_corpus, split_molecules
+from vicinal.molecules.generation.corpus import (
+    draw_orders,
+    read_corpus,
+    split_molecules,
+)
 from vicinal.molecules.generation.generator import MoleculeGenerator
+from vicinal.molecules.generation.grammar.growth import grow_from
 from vicinal.molecules.generation.model.training import mean_nll
 
 LEFT = ["C", "CC", "CO", "N", "CN", "F", "Cl", "CCO"]
@@ -245,17 +250,18 @@ def test_conditions_are_met(generator):
     )
     weights = [MolWt(Chem.MolFromSmiles(k)) for k in found]
     assert min(weights) >= 150 and max(weights) <= 200
-    assert len(set(found)) == 60 and not set(found) & generator.model_.training_smiles
+    assert len(set(found)) == 60 and not set(found) & set(SMILES)
+    assert not set(found) & set(generator.model_.smiles)
     grown = generator.grow("*c1ccncc1", 20, max_weight=250)
     assert all(MolWt(Chem.MolFromSmiles(k)) <= 250 for k in grown)
 
 
 def test_conditions_that_nothing_meets_end_with_a_message(generator):
-    with pytest.raises(DataError, match="None of 500 molecules"):
+    with pytest.raises(DataError, match=r"None of 5,\d+ sampled molecules"):
         generator.sample(10, min_weight=5_000)
     with pytest.raises(SettingError, match="min_weight must be at most"):
         generator.sample(10, min_weight=300, max_weight=200)
-    with pytest.warns(NoteWarning, match="molecules that were drawn are as wanted"):
+    with pytest.warns(NoteWarning, match="sampled molecules meet the conditions"):
         found = generator.grow("*c1ccncc1", 40, max_weight=100, unique=True)
     assert 0 < len(found) < 40
 
@@ -278,13 +284,117 @@ def test_variants_of_one_molecule_are_announced(generator):
     assert not generator.optimise("logp", budget=2, start=different).collapsed
 
 
-def test_molecules_to_begin_with_are_checked(generator):
+def test_starting_molecules_are_checked(generator):
     with pytest.raises(DataError, match="'xyz'"):
         generator.optimise("qed", budget=50, start=["CCO", "xyz"])
+    with pytest.raises(SettingError, match="start must be a list"):
+        generator.optimise("qed", budget=50, start="CCO")
+    with pytest.raises(DataError, match="must be connected"):
+        generator.optimise("qed", budget=50, start=["[Fe+2].[O-]C(=O)c1ccccc1"])
     with pytest.raises(DataError, match="needs molecules to begin with"):
         generator.optimise("qed", budget=50, start=[])
-    with pytest.warns(NoteWarning, match="1 of 2 molecules to begin with have more"):
+    with pytest.warns(NoteWarning, match="1 of 2 starting molecules have more"):
         found = generator.optimise(
             "qed", budget=30, start=["C" * 30, "Cc1ccccc1OC"], max_atoms=20
         )
     assert "C" * 30 not in found.smiles
+
+
+def test_low_temperatures_prefer_likely_fragments(generator):
+    for draw in (generator.sample, lambda n, **more: generator.grow("*C", n, **more)):
+        cold, warm = (set(draw(40, temperature=t)) for t in (1e-3, 1.0))
+        assert len(cold) < 4 < len(warm)
+
+
+def test_fragments_of_a_core_are_not_added_again(generator):
+    core = Chem.MolFromSmiles("C1CC2(CC2)C1")
+    for smiles in generator.grow("*C1CC2(CC2)C1", 60, temperature=1000.0):
+        assert len(Chem.MolFromSmiles(smiles).GetSubstructMatches(core)) == 1
+
+
+@pytest.mark.parametrize("value", [0, -1, 1e-40, np.inf, np.nan, "1", None])
+def test_a_temperature_that_is_none_is_one_message(generator, value):
+    with pytest.raises(SettingError, match="temperature must be from"):
+        generator.sample(2, temperature=value)
+    with pytest.raises(SettingError, match="temperature must be from"):
+        generator.sampler(value)
+
+
+@pytest.mark.parametrize("value", ["300", np.nan, -1])
+def test_a_weight_that_is_none_is_one_message(generator, value):
+    with pytest.raises(SettingError, match="min_weight must be a number, 0 or more"):
+        generator.sample(2, min_weight=value)
+
+
+def test_rare_molecules_are_found(generator):
+    heavy = max(MolWt(Chem.MolFromSmiles(k)) for k in generator.sample(1500))
+    assert generator.sample(1, min_weight=0.98 * heavy, random_state=5)
+
+
+def test_seeds_may_be_those_of_numpy(generator):
+    assert generator.sample(3, random_state=np.int64(4)) == generator.sample(
+        3, random_state=4
+    )
+    generator.optimise("qed", budget=3, random_state=np.int64(4))
+
+
+def test_resuming_needs_the_same_molecules_and_settings(generator):
+    own = generator.fingerprint()
+    assert MoleculeGenerator(**options(network="none")).fit(SMILES) is not None
+    phosphorus = [text.replace("S(=O)(=O)N", "P(=O)(O)N") for text in SMILES]
+    for data, changes in ((phosphorus, {}), (SMILES, {"hidden": 8}), (SMILES, {})):
+        other = MoleculeGenerator(**options(network="none", **changes))
+        other.fit(data)
+        other.settings_ = MoleculeGenerator(**options(**changes)).validate_settings()
+        assert (other.fingerprint() == own) == (data is SMILES and not changes)
+
+
+def test_equal_molecules_grow_in_the_same_order():
+    mol = Chem.MolFromSmiles("COc1cc(F)cc(C(N)=O)c1")
+    growths = set()
+    for seed in range(20):
+        order = np.random.default_rng(seed).permutation(mol.GetNumAtoms()).tolist()
+        text = Chem.MolToSmiles(Chem.RenumberAtoms(mol, order), canonical=False)
+        corpus = read_corpus([text], least=1)
+        growths.add(str(grow_from(corpus.trees[0], 0)))
+    assert len(growths) == 1
+
+
+def test_without_validation_molecules_the_counts_are_kept():
+    fitted = MoleculeGenerator(**options(val_fraction=0.0)).fit(SMILES)
+    assert fitted.model_.network is None
+    assert "not kept" in fitted.comparison_text
+    kept = MoleculeGenerator(**options(val_fraction=0.0, keep="network")).fit(SMILES)
+    assert kept.model_.network is not None
+
+
+def test_molecules_of_one_fragment_each_are_one_message():
+    with pytest.raises(DataError, match="No training molecule can be cut"):
+        MoleculeGenerator(min_count=1).fit(["C" * k for k in range(1, 30)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": 21}, "layers must be at most 20"),
+        ({"orders": 101}, "orders must be at most 100"),
+        ({"val_fraction": 0.5, "test_fraction": 0.5}, "less than 1 with val_fraction"),
+    ],
+)
+def test_settings_out_of_range_are_one_message(changes, message):
+    with pytest.raises(SettingError, match=message):
+        MoleculeGenerator(**changes).fit(SMILES)
+
+
+def test_orders_of_growth_begin_with_different_fragments(generator):
+    trees = read_corpus(SMILES).trees[:10]
+    vocabulary = generator.model_.vocabulary
+    first, second = draw_orders(trees, vocabulary, 2, seed=0)
+    begins = [part.tokens[part.starts[:-1]] for part in (first, second)]
+    assert (begins[0] != begins[1]).all()
+
+
+def test_quarantined_rows_are_kept_with_the_estimator():
+    with pytest.warns(QuarantineWarning):
+        fitted = MoleculeGenerator(**options(network="none")).fit([*SMILES, "xyz"])
+    assert [row.name for row in fitted.quarantine_] == ["xyz"]

@@ -154,7 +154,7 @@ METRIC_NAMES = {
 }
 METRIC_NOTES = {
     "f1_micro": "Micro F1 counts all labels together: 2 TP / (2 TP + FP + FN).",
-    "nll": "In nats for each molecule; lower is better.",
+    "nll": "In nats for each molecule, grown in one order; lower is better.",
     "nrmse": "The mean over targets of RMSE / standard deviation; lower is better.",
 }
 

@@ -114,8 +114,8 @@ def generate(run: OpenRun, arguments: GenerateMolecules, console: Console) -> Fi
     known = sum(each.is_known for each in found)
     if known:
         notes.append(
-            f"training molecules among these {len(frame):,}: {known:,} (column "
-            "is_known); --novel leaves them out"
+            f"molecules of the training file among these {len(frame):,}: {known:,} "
+            "(column is_known); --novel leaves them out"
         )
     title = f"Molecules from {run.name}"
     return Finding(
@@ -192,7 +192,7 @@ def _optimise(
             min_weight=arguments.min_weight,
             max_weight=arguments.max_weight,
             novel=arguments.novel,
-            known=generator.model_.training_smiles,
+            known=generator.model_.known_smiles,
         ),
         random_state=arguments.seed,
         report_progress=console.progress_bar("scored"),

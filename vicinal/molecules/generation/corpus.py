@@ -18,6 +18,7 @@ from vicinal.molecules.generation.evaluation.similarity import pack_fingerprint
 from vicinal.molecules.generation.grammar.fragments import (
     FragmentTree,
     cut_molecule,
+    in_canonical_order,
     without_stereo,
 )
 from vicinal.molecules.generation.grammar.growth import grow_from
@@ -70,6 +71,8 @@ def read_corpus(
         mol, reason = row.molecule.mol, row.molecule.reason
         if mol is not None and len(Chem.GetMolFrags(mol)) > 1:  # such as a complex
             mol, reason = None, SEVERAL_PARTS
+        if report_progress is not None:
+            report_progress(num_rows)
         if mol is None:
             quarantined.append(reader.quarantined(row, reason or "", ""))
             continue
@@ -79,10 +82,8 @@ def read_corpus(
         num_stereo += smiles != Chem.MolToSmiles(mol)
         num_repeated += smiles in trees
         if smiles not in trees:
-            trees[smiles] = cut_molecule(flat)
+            trees[smiles] = cut_molecule(in_canonical_order(flat))
             prints.append(pack_fingerprint(flat))
-        if report_progress is not None:
-            report_progress(num_rows)
     if not trees:
         first = f" The first: {quarantined[0].reason}." if quarantined else ""
         raise NoDataError(f"No row has a molecule that can be used.{first}")

@@ -104,6 +104,11 @@ class FittedGenerator:
         """Return the training molecules."""
         return set(self.smiles[self.split == TRAIN])
 
+    @property
+    def known_smiles(self) -> set[str]:
+        """Return all molecules that `fit` was given, those held out included."""
+        return set(self.smiles)
+
     def to_files(self) -> tuple[dict[str, Any], Tensors]:
         """Return what model.json and model.safetensors hold."""
         counts = self.counts.counts
@@ -184,6 +189,12 @@ def _restore_counts(tensors: Tensors, vocabulary: Vocabulary) -> csr_matrix:
     )
     if not whole or not (values > 0).all():
         raise ValueError("counts must be above 0, in rows from the first to the last")
+    rows = np.repeat(np.arange(shape[0]), np.diff(starts))
+    joins = tokens < vocabulary.num_joining
+    if ((rows < vocabulary.beginning) != joins).any():
+        raise ValueError("counts of first fragments must be those of the last context")
+    if vocabulary.num_joining and vocabulary.num_sites[: vocabulary.num_joining].all():
+        raise ValueError("no fragment ends a molecule")
     return csr_matrix((values, tokens, starts), shape=shape)
 
 

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from rdkit import Chem
 from torch import Tensor
 
 from vicinal.core.compute.runtime import Runtime, seed_for
@@ -16,14 +15,10 @@ from vicinal.core.data.quarantine import warn_quarantined
 from vicinal.core.data.splits import TEST, TRAIN, VAL
 from vicinal.core.estimators.fitted_estimator import FittedEstimator
 from vicinal.core.evaluation.evaluation import Evaluation
-from vicinal.core.evaluation.significance import (
-    PairedComparison,
-    permutation_p_value,
-)
-from vicinal.core.settings import check_seed, is_integer, is_number
+from vicinal.core.settings import check_seed, is_integer
 from vicinal.core.text import format_percent, pluralize
 from vicinal.core.training.history import Epoch
-from vicinal.core.training.trainer import Trainer, no_validation
+from vicinal.core.training.trainer import Trainer
 from vicinal.core.training.trainer_options import (
     Checkpointing,
     TrainerOptions,
@@ -58,8 +53,9 @@ from vicinal.molecules.generation.model.training import (
     LR,
     BoundNetwork,
     MeanLoss,
-    molecule_nll,
+    compare_with_counts,
     sequence_loader,
+    validation_loss,
 )
 from vicinal.molecules.generation.optimisation.objectives import (
     Objective,
@@ -70,14 +66,14 @@ from vicinal.molecules.generation.optimisation.search import (
     SearchResult,
     SearchSettings,
 )
-from vicinal.molecules.generation.sampling import Limits, Sampler
-from vicinal.molecules.generation.selection import Selection, draw_wanted
+from vicinal.molecules.generation.optimisation.start import (
+    random_start,
+    starting_molecules,
+)
+from vicinal.molecules.generation.sampling import Limits, Sampler, check_temperature
+from vicinal.molecules.generation.selection import Selection, sample_matching
 from vicinal.molecules.generation.settings import GeneratorSettings
-from vicinal.molecules.inference.prediction import parse_molecules
 from vicinal.molecules.settings import MoleculeColumns
-
-NUM_START = 100
-"""training molecules that a search begins with"""
 
 
 class MoleculeGenerator(FittedEstimator):
@@ -136,10 +132,15 @@ class MoleculeGenerator(FittedEstimator):
         trees = [data.trees[k] for k in np.flatnonzero(split == TRAIN)]
         vocabulary = Vocabulary.from_molecules(trees, settings.min_count)
         covered = [tree for tree in trees if vocabulary.covers(tree)]
+        if all(len(tree.fragments) == 1 for tree in trees):
+            raise DataError(
+                "No training molecule can be cut into fragments: none has a ring with "
+                "a substituent, or a heteroatom within a chain. Use other molecules."
+            )
         if not covered or not vocabulary.num_joining:
             raise DataError(
                 f"No molecule consists of fragments that occur {settings.min_count} "
-                "times or more. Bring more molecules, or lower --min-count."
+                "times or more. Use more molecules, or lower --min-count."
             )
         orders = draw_orders(covered, vocabulary, settings.orders, seed_for(seed, 2))
         self.model_ = FittedGenerator(
@@ -192,12 +193,12 @@ class MoleculeGenerator(FittedEstimator):
                 minutes=settings.training_minutes,
             ),
             runtime=Runtime(deterministic=settings.deterministic),
-            validate=no_validation,
+            validate=validation_loss(network, model.counts, self.sequences_of(VAL)),
             options=TrainerOptions(
                 seed=seed_for(self.random_state, 5),
                 time_limited=settings.time_limit is not None,
                 started_at=started_at,
-                select_epoch=False,
+                select_by_loss=True,
             ),
             checkpointing=Checkpointing(
                 checkpoint,
@@ -213,21 +214,16 @@ class MoleculeGenerator(FittedEstimator):
         sequences, counts = self.sequences_of(VAL), self.model_.counts
         always = self.settings_.keep == "network"
         if not len(sequences):
-            self.update(network=network, untested=True)
+            self.update(network=network if always else None, untested=True)
             return
-        ours = molecule_nll(network, counts, sequences)
-        theirs = molecule_nll(None, counts, sequences)
-        comparison = PairedComparison(
-            "negative log-likelihood of a molecule",
-            float(ours.mean()),
-            float(theirs.mean()),
-            permutation_p_value(theirs - ours),
-            int((ours < theirs).sum()),
-            int((ours > theirs).sum()),
-            len(ours),
-        )
+        comparison = compare_with_counts(network, counts, sequences)
         kept = network if always or comparison.better else None
         self.update(network=kept, comparison=comparison)
+
+    @property
+    def fingerprint_texts(self) -> list[str]:
+        model = self.model_
+        return [*model.vocabulary.fragments, *model.smiles, *model.split]
 
     def training_data(self) -> Iterable[Tensor | np.ndarray]:
         sequences = self.model_.training_sequences
@@ -290,7 +286,7 @@ class MoleculeGenerator(FittedEstimator):
     def sampler(
         self, temperature: float = 1.0, limits: Limits | None = None
     ) -> Sampler:
-        """Return what draws molecules."""
+        """Return a sampler."""
         self.check_fitted()
         return Sampler(self.model_.counts, self.model_.network, temperature, limits)
 
@@ -308,9 +304,9 @@ class MoleculeGenerator(FittedEstimator):
         """Return canonical SMILES of n molecules.
 
         temperature: above 0; below 1 likely fragments are preferred. min_weight,
-        max_weight: of molecules, in g/mol. unique: none twice. novel: no training
-        molecules. Fewer, with a NoteWarning, where too few meet these conditions;
-        DataError where none does.
+        max_weight: of molecules, in g/mol. unique: none twice. novel: none of the
+        molecules that `fit` was given. Fewer, with a NoteWarning, where too few meet
+        these conditions; DataError where none does.
         """
         self.check_fitted()
         wanted = Selection(
@@ -318,11 +314,11 @@ class MoleculeGenerator(FittedEstimator):
             max_weight=max_weight,
             unique=unique,
             novel=novel,
-            known=self.model_.training_smiles,
+            known=self.model_.known_smiles,
         )
         generator = _generator(n, temperature, random_state)
         sampler = self.sampler(temperature)
-        return draw_wanted(lambda size: sampler.sample(size, generator), n, wanted)
+        return sample_matching(lambda size: sampler.sample(size, generator), n, wanted)
 
     def grow(
         self,
@@ -360,9 +356,9 @@ class MoleculeGenerator(FittedEstimator):
             unique=unique,
             novel=novel,
             pattern=without_points(own),
-            known=model.training_smiles,
+            known=model.known_smiles,
         )
-        return draw_wanted(draw, n, wanted)
+        return sample_matching(draw, n, wanted)
 
     def optimise(
         self,
@@ -397,23 +393,11 @@ class MoleculeGenerator(FittedEstimator):
             model.network,
             wanted.limit(score),
             SearchSettings(budget=budget, **settings),
-            random_state,
+            int(random_state),
         )
         if start is None:
-            known = sorted(model.training_smiles)
-            rows = np.random.default_rng(random_state).permutation(len(known))
-            start = [known[row] for row in rows[:NUM_START]]
-        mols = parse_molecules(start)
-        fitting = [k for k in mols if k.GetNumHeavyAtoms() <= search.settings.max_atoms]
-        if len(fitting) < len(mols):
-            warnings.warn(
-                f"{len(mols) - len(fitting)} of {pluralize(len(mols), 'molecule')} to "
-                f"begin with have more than {search.settings.max_atoms} heavy atoms "
-                "(max_atoms): left out",
-                NoteWarning,
-                stacklevel=2,
-            )
-        smiles = [Chem.MolToSmiles(mol) for mol in fitting]
+            start = random_start(sorted(model.training_smiles), int(random_state))
+        smiles = starting_molecules(start, search.settings.max_atoms)
         found = search.run(smiles, report_progress).select(wanted)
         if found.collapsed:
             warnings.warn(
@@ -429,7 +413,6 @@ def _generator(n: int, temperature: float, seed: int) -> torch.Generator:
     """Return a source of random numbers; SettingError for a wrong argument."""
     if not is_integer(n, 1):
         raise SettingError(f"n must be a whole number, 1 or more. Got {n!r} instead.")
-    if not (is_number(temperature) and temperature > 0):
-        raise SettingError(f"temperature must be above 0. Got {temperature!r} instead.")
+    check_temperature(temperature)
     check_seed(seed, "random_state")
-    return torch.Generator().manual_seed(seed)
+    return torch.Generator().manual_seed(int(seed))

@@ -13,7 +13,10 @@ from rdkit import Chem
 
 from vicinal.molecules.generation.fitted_generator import FittedGenerator
 from vicinal.molecules.generation.grammar.assembly import join_tokens
-from vicinal.molecules.generation.grammar.fragments import cut_molecule
+from vicinal.molecules.generation.grammar.fragments import (
+    cut_molecule,
+    in_canonical_order,
+)
 from vicinal.molecules.generation.grammar.growth import Growth, grow_from
 from vicinal.molecules.generation.grammar.vocabulary import Sequences
 from vicinal.molecules.generation.model.batches import SequenceBatch
@@ -115,7 +118,7 @@ def trace_growth(model: FittedGenerator, mol: Any, top: int = 5) -> MoleculeHist
 
     mol: connected, of RDKit. top: alternatives at each step.
     """
-    tree = cut_molecule(mol)
+    tree = cut_molecule(in_canonical_order(mol))
     known = set(model.vocabulary.fragments)
     unknown = [name for name in dict.fromkeys(tree.fragments) if name not in known]
     counts, network = extend(model.counts, model.network, tree.fragments)
@@ -135,7 +138,7 @@ def _steps(
     correction = np.zeros_like(prior)
     if network is not None and len(prior):
         batch = SequenceBatch.from_sequences(sequences, np.arange(1), vocabulary)
-        query = network.eval().describe(batch)[batch.joins]
+        query = network.eval().encode_queries(batch)[batch.joins]
         correction = network.correct(query, query.new_zeros(prior.shape)).double()
         correction = correction.numpy()
     first = counts.log_first

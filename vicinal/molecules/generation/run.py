@@ -68,10 +68,6 @@ class GenerationRun(TrainingRun):
     def notes(self) -> list[str]:
         return [*self.data.notes, *self.drawn_notes]
 
-    @property
-    def selects_epoch(self) -> bool:
-        return False
-
     def class_names(self) -> list[str]:
         return []
 

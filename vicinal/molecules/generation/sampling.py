@@ -1,20 +1,33 @@
 """Many molecules that grow side by side, each from what it has already."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vicinal.core.settings import is_number
+from vicinal.errors import SettingError
 from vicinal.molecules.generation.grammar.assembly import join_tokens
 from vicinal.molecules.generation.grammar.growth import Growth
 from vicinal.molecules.generation.grammar.vocabulary import Sequences
 from vicinal.molecules.generation.model.batches import SequenceBatch
-from vicinal.molecules.generation.model.counts import FragmentCounts
+from vicinal.molecules.generation.model.counts import UNLIKELY, FragmentCounts
 from vicinal.molecules.generation.model.network import FragmentNetwork
 
 GROWN_TOGETHER = 512
+TEMPERATURES = 1e-3, 1e3
+"""lowest and highest"""
+
+
+def check_temperature(value: Any) -> None:
+    """Raise SettingError for a temperature that is none."""
+    low, high = TEMPERATURES
+    if not (is_number(value) and low <= value <= high):
+        raise SettingError(
+            f"temperature must be from {low:g} to {high:g}. Got {value!r} instead."
+        )
 
 
 class Limits(NamedTuple):
@@ -126,16 +139,24 @@ class Sampler:
         temperature: float = 1.0,
         limits: Limits | None = None,
     ) -> None:
-        """temperature: divides the logits; below 1 likely fragments are preferred."""
+        """temperature: divides the logits; below 1 likely fragments are preferred.
+
+        Fragments of an extended vocabulary (`extend`) are never added.
+        """
+        check_temperature(temperature)
         self.counts, self.network = counts, network
         self.temperature, self.limits = temperature, limits or Limits()
         joining = counts.vocabulary.num_joining
         self.ends = torch.from_numpy(counts.vocabulary.num_sites[:joining] == 0)
         """[joining tokens] those without a further attachment point"""
 
+        self.blocked = torch.from_numpy(counts.shares <= UNLIKELY)
+        """[joining tokens] those of fragments that were never counted"""
+
     def begin(self, count: int, generator: torch.Generator) -> list[Growth]:
         """Draw the first fragments of molecules."""
-        shares = torch.from_numpy(np.exp(self.counts.log_first))
+        first = torch.from_numpy(self.counts.log_first)
+        shares = torch.softmax(first / self.temperature, dim=0)
         drawn = torch.multinomial(shares, count, replacement=True, generator=generator)
         names = self.counts.vocabulary.fragments
         return [Growth([names[k]], [-1], [-1]) for k in drawn.tolist()]
@@ -149,12 +170,14 @@ class Sampler:
             self.network.eval()
         partial = PartialMolecules(growths, self.counts)
         while len(rows := partial.take_points()):
-            logits = self.logits(partial, rows) / self.temperature
+            logits = self.logits(partial, rows)
+            logits -= logits.max(dim=1, keepdim=True).values
+            logits /= self.temperature
             full = (
                 partial.lengths[rows] + partial.num_open[rows] >= self.limits.fragments
             )
             full |= partial.atoms[rows] >= self.limits.atoms
-            closed = torch.from_numpy(full)[:, None] & ~self.ends
+            closed = torch.from_numpy(full)[:, None] & ~self.ends | self.blocked
             drawn = _draw(logits.masked_fill(closed, -torch.inf), generator)
             partial.add(rows, drawn.numpy())
         return [partial.growth(row) for row in range(len(growths))]
@@ -170,7 +193,7 @@ class Sampler:
             return torch.from_numpy(prior)
         every = np.arange(len(rows))
         batch = SequenceBatch.from_sequences(sequences, every, partial.vocabulary)
-        query = self.network.describe(batch)[torch.from_numpy(last)]
+        query = self.network.encode_queries(batch)[torch.from_numpy(last)]
         return self.network.correct(query, torch.from_numpy(prior))
 
     def sample(self, count: int, generator: torch.Generator) -> list[str]:

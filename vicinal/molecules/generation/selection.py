@@ -9,6 +9,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Descriptors
 
+from vicinal.core.settings import is_number
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoteWarning, SettingError
 from vicinal.molecules.generation.optimisation.objectives import Objective
@@ -17,6 +18,8 @@ DRAWS_PER_MOLECULE = 50
 """molecules that are drawn at most for each that is wanted"""
 
 DRAWN_TOGETHER = 512
+MAX_FRUITLESS = 5000
+"""molecules in a row that are not as wanted, after which no more are drawn"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +34,22 @@ class Selection:
     """no molecule twice"""
 
     novel: bool = False
-    """no training molecules"""
+    """none of the known molecules"""
 
     pattern: Any = None
     """substructure that each must contain"""
 
     known: set[str] = field(default_factory=set)
-    """training molecules"""
+    """SMILES of known molecules"""
 
     def __post_init__(self) -> None:
         low, high = self.min_weight, self.max_weight
+        for name in ("min_weight", "max_weight"):
+            value = getattr(self, name)
+            if value is not None and not (is_number(value) and value >= 0):
+                raise SettingError(
+                    f"{name} must be a number, 0 or more. Got {value!r} instead."
+                )
         if low is not None and high is not None and not low <= high:
             raise SettingError(
                 f"min_weight must be at most max_weight. Got {low!r} and {high!r}."
@@ -77,19 +86,21 @@ class Selection:
         )
 
 
-def draw_wanted(
+def sample_matching(
     draw: Callable[[int], list[str]], count: int, wanted: Selection
 ) -> list[str]:
     """Return canonical SMILES of molecules that meet the conditions.
 
     draw: returns so many SMILES. At most `DRAWS_PER_MOLECULE` are drawn for each that
-    is wanted: where that gives too few, a NoteWarning says so; DataError for none.
+    is asked for, and no more once `MAX_FRUITLESS` in a row were not as wanted: where
+    that gives too few, a NoteWarning says so; DataError for none.
     """
     found: list[str] = []
     seen: set[str] = set()
-    drawn, most = 0, DRAWS_PER_MOLECULE * count
-    while len(found) < count and drawn < most:
-        size = min(DRAWN_TOGETHER, most - drawn, max(count - len(found), 32))
+    drawn, last = 0, 0  # last: how many had been drawn when one was found
+    most = max(DRAWS_PER_MOLECULE * count, MAX_FRUITLESS)
+    while len(found) < count and drawn < most and drawn - last < MAX_FRUITLESS:
+        size = min(DRAWN_TOGETHER, max(count - len(found), 32))
         drawn += size
         for text in draw(size):
             mol = Chem.MolFromSmiles(text)
@@ -98,15 +109,17 @@ def draw_wanted(
             if not repeated and wanted.accepts(mol, smiles):
                 seen.add(smiles)
                 found.append(smiles)
-    if len(found) < count:
-        text = (
-            f"{len(found):,} of {drawn:,} molecules that were drawn are as wanted; "
-            f"{count:,} were asked for"
+                last = drawn
+    if not found:
+        raise DataError(
+            f"None of {pluralize(drawn, 'sampled molecule')} meets the conditions. "
+            "Widen the limits."
         )
-        if not found:
-            raise DataError(
-                f"None of {pluralize(drawn, 'molecule')} that were drawn is as wanted. "
-                "Widen the limits."
-            )
-        warnings.warn(text, NoteWarning, stacklevel=3)
+    if len(found) < count:
+        warnings.warn(
+            f"{len(found):,} of {drawn:,} sampled molecules meet the conditions; "
+            f"{count:,} were asked for",
+            NoteWarning,
+            stacklevel=3,
+        )
     return found[:count]

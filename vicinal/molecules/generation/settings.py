@@ -8,6 +8,7 @@ from vicinal.core.settings import NetworkSettings, is_integer, is_number
 DEFAULT_MINUTES = 5.0
 """time limit of a run"""
 
+MAX_LAYERS, MAX_ORDERS = 20, 100
 TRAINING_SHARE = 0.8
 """of the time limit, from reading to the end of training"""
 
@@ -32,7 +33,8 @@ class GeneratorSettings(NetworkSettings):
     """orders of growth of each molecule, each from another fragment"""
 
     val_fraction: float = 0.05
-    """share of the molecules on which the network is compared with the counts"""
+    """share of the molecules on which the network is compared with the counts; without
+    it, only --keep network keeps one"""
 
     test_fraction: float = 0.05
     """share of the molecules that is held out for the test"""
@@ -83,5 +85,11 @@ class GeneratorSettings(NetworkSettings):
         self.require("batch_size", is_integer(self.batch_size, 2), "2 or more")
         drop = is_number(self.dropout) and 0 <= self.dropout < 1
         self.require("dropout", drop, "from 0 to below 1")
+        for name, most in (("layers", MAX_LAYERS), ("orders", MAX_ORDERS)):
+            few = not is_integer(getattr(self, name), most + 1)
+            self.require(name, few, f"at most {most}")
+        held_out = self.val_fraction + self.test_fraction
+        fits = held_out < 1
+        self.require("test_fraction", fits, "less than 1 with val_fraction")
         fits = self.hidden % self.heads == 0
         self.require("heads", fits, f"a divisor of hidden ({self.hidden})")

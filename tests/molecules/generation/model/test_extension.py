@@ -89,3 +89,20 @@ def test_new_fragments_are_not_added_anywhere(counts, network):
     ]
     assert new and np.exp(log_p[:, new]).max() < 1e-8
     np.testing.assert_allclose(np.exp(log_p).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_the_network_takes_a_new_point_for_the_average_of_its_kind(counts, network):
+    extended = extend(counts, network, NEW)
+    assert extended.network is not None
+    vocabulary, weights = extended.counts.vocabulary, extended.network.point.weight
+    kinds = vocabulary.environments
+    old = {
+        int(c)
+        for t in counts.vocabulary.tokens
+        for c in vocabulary.contexts[vocabulary.numbers[t]]
+        if c >= 0
+    }
+    context = vocabulary.contexts[vocabulary.numbers[NEW[0]], 0]
+    similar = [c for c in sorted(old) if kinds[c] == kinds[context]]
+    assert similar and context not in old
+    torch.testing.assert_close(weights[context], weights[similar].mean(dim=0))

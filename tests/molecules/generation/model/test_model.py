@@ -127,10 +127,10 @@ def test_no_step_sees_the_token_it_predicts_or_a_later_one(vocabulary, network):
     batch = SequenceBatch.from_sequences(sequences, rows, vocabulary)
     own = batch.starts == batch.starts[-1]
     position = int(own.nonzero()[2])
-    expected = network.describe(batch).detach()
+    expected = network.encode_queries(batch).detach()
     changed = batch.tokens.clone()
     changed[position:] = (changed[position:] + 7) % len(vocabulary)
-    found = network.describe(batch._replace(tokens=changed)).detach()
+    found = network.encode_queries(batch._replace(tokens=changed)).detach()
     assert torch.equal(found[: position + 1], expected[: position + 1])
     assert not torch.allclose(found[position + 1 :], expected[position + 1 :])
 
@@ -230,3 +230,53 @@ def test_the_sampler_computes_what_the_training_does(vocabulary, counts, network
         log_p = torch.log_softmax(sampler.logits(partial, rows).detach(), dim=1)
         losses.append(-log_p[0, vocabulary.numbers[growth.tokens[k]]])
     torch.testing.assert_close(torch.stack(losses), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_training_leaves_the_own_occurrence_out(vocabulary, counts, network):
+    sequences = sequences_of(vocabulary, 0)
+    fresh = FragmentNetwork(network.config)  # its corrections are 0
+    found = BoundNetwork(fresh, counts, sequences).losses(np.array([0, 5]))
+    expected = []
+    for row in (0, 5):
+        for k in range(sequences.starts[row] + 1, sequences.starts[row + 1]):
+            context, token = sequences.contexts[k : k + 1], sequences.tokens[k : k + 1]
+            prior = np.exp(counts.log_probabilities(context)[0].astype(float))
+            prior[token[0]] = np.exp(counts.without_own(context, token)[0])
+            expected.append(-np.log(prior[token[0]] / prior.sum()))
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("change", ["parent_distances", "counts"])
+def test_queries_depend_on(change, vocabulary, network):
+    batch = SequenceBatch.from_sequences(
+        sequences_of(vocabulary, 0), np.array([3, 20, 35]), vocabulary
+    )
+    other = {
+        "parent_distances": batch.distances,
+        "counts": batch.counts + 1,
+    }[change]
+    assert not torch.equal(getattr(batch, change), other)
+    for layer in network.queries:
+        torch.nn.init.normal_(layer.get_parameter("bias"))
+    found = network.encode_queries(batch._replace(**{change: other}))
+    assert not torch.allclose(found, network.encode_queries(batch))
+
+
+def test_points_are_filled_in_the_order_of_training(vocabulary, counts):
+    growth = max((grow_from(tree, 0) for tree in TREES), key=lambda g: len(g.tokens))
+    partial = PartialMolecules([growth.prefix(1)], counts)
+    for token in growth.tokens[1:]:
+        rows = partial.take_points()
+        partial.add(rows, np.array([vocabulary.numbers[token]]))
+    assert partial.growth(0) == growth and not len(partial.take_points())
+
+
+def test_large_molecules_get_ends_only(vocabulary, counts):
+    sampler = Sampler(counts, limits=Limits(fragments=50, atoms=6))
+    generator = torch.Generator().manual_seed(0)
+    for growth in sampler.grow(sampler.begin(100, generator), generator):
+        atoms = 0
+        for k, token in enumerate(growth.tokens):
+            number = vocabulary.numbers[token]
+            assert not k or atoms < 6 or not vocabulary.num_sites[number]
+            atoms += vocabulary.num_atoms[number]

@@ -28,6 +28,9 @@ WHOLE_NUMBERS: dict[str, Callable[[Any], float]] = {
     "NumAromaticRings": rdMolDescriptors.CalcNumAromaticRings,
 }
 
+SAME = 1e-9
+"""range of a descriptor below which it is constant"""
+
 GRID, BINS, EPSILON = 1000, 10, 1e-10
 """of GuacaMol's estimates of divergences"""
 
@@ -95,7 +98,7 @@ def _divergence(p: np.ndarray, q: np.ndarray, continuous: bool) -> float:
 
     if min(len(p), len(q)) < MIN_FOR_DENSITY:
         return np.inf
-    if continuous and p.std() > 0 and q.std() > 0:
+    if continuous and min(np.ptp(p), np.ptp(q)) > SAME:
         low, high = min(p.min(), q.min()), max(p.max(), q.max())
         grid = np.linspace(low, high, GRID)
         expected, found = gaussian_kde(p)(grid), gaussian_kde(q)(grid)

@@ -1,4 +1,4 @@
-"""What mere recombination reaches: the null models beside which a generator stands."""
+"""What recombination of fragments reaches: the null models for a generator."""
 
 import random
 from collections.abc import Sequence
@@ -33,6 +33,7 @@ def brics_molecules(smiles: Sequence[str], count: int, seed: int) -> list[str]:
     own = random.Random(seed).sample(list(smiles), min(BRICS_MOLECULES, len(smiles)))
     names = sorted({k for s in own for k in BRICS.BRICSDecompose(_read(s))})
     fragments = [_read(name) for name in names]
+    state = random.getstate()
     random.seed(seed)  # BRICSBuild shuffles by the module's generator
     built = BRICS.BRICSBuild(fragments, onlyCompleteMols=True, maxDepth=BRICS_DEPTH)
     with rdBase.BlockLogs():
@@ -40,7 +41,8 @@ def brics_molecules(smiles: Sequence[str], count: int, seed: int) -> list[str]:
         for mol in islice(built, count):
             mol.UpdatePropertyCache(strict=False)
             found.append(Chem.MolToSmiles(mol))
-        return found
+    random.setstate(state)
+    return found
 
 
 def _read(smiles: str):

@@ -1,16 +1,22 @@
 """Cores that a user wants to decorate: SMILES with ``*`` at open attachment points."""
 
+import warnings
 from typing import Any
 
 from rdkit import Chem, rdBase
 
-from vicinal.errors import DataError
+from vicinal.errors import DataError, NoteWarning
+from vicinal.molecules.data.parse import MAX_HEAVY_ATOMS
+from vicinal.molecules.generation.grammar.fragments import without_stereo
+
+MIN_ATOMS = 1
 
 
 def read_core(smiles: str) -> Any:
     """Return a core; DataError for one that is none.
 
-    Labels of the attachment points, as in ``[*:1]`` or ``[1*]``, are dropped.
+    Atom maps, and labels of attachment points as in ``[*:1]`` or ``[1*]``, are dropped.
+    Stereochemistry is dropped with a NoteWarning.
     """
     with rdBase.BlockLogs():
         core = Chem.MolFromSmiles(smiles) if isinstance(smiles, str) else None
@@ -32,9 +38,22 @@ def read_core(smiles: str) -> Any:
                 "Each attachment point of a core must have one single bond, to an "
                 f"atom. Got {smiles!r}."
             )
-        atom.SetAtomMapNum(0)
         atom.SetIsotope(0)
-    return core
+    for atom in core.GetAtoms():
+        atom.SetAtomMapNum(0)
+    if not MIN_ATOMS <= core.GetNumHeavyAtoms() <= MAX_HEAVY_ATOMS:
+        raise DataError(
+            f"A core must have {MIN_ATOMS} to {MAX_HEAVY_ATOMS} heavy atoms. Got "
+            f"{core.GetNumHeavyAtoms()}."
+        )
+    flat = without_stereo(core)
+    if Chem.MolToSmiles(flat) != Chem.MolToSmiles(core):
+        warnings.warn(
+            "the stereochemistry of the core was dropped: the generator has none",
+            NoteWarning,
+            stacklevel=3,
+        )
+    return flat
 
 
 def without_points(core: Any) -> Any:

@@ -1,6 +1,6 @@
 """Molecules cut into fragments, which are joined again where they were cut.
 
-Cut is every single bond outside rings
+Every single bond outside rings is cut
 
 - between an atom of a ring and any other atom, and
 - between carbon and another element, if both have further neighbors.
@@ -50,19 +50,28 @@ def without_stereo(mol: Any) -> Any:
     return flat
 
 
+def in_canonical_order(mol: Any) -> Any:
+    """Return a molecule with its atoms in the order of its canonical SMILES.
+
+    Equivalent attachment points are then numbered the same, however it was written.
+    """
+    Chem.MolToSmiles(mol)
+    return Chem.RenumberAtoms(mol, output_order(mol))
+
+
 def cut_molecule(mol: Any) -> FragmentTree:
     """Cut a connected molecule of RDKit into fragments.
 
     Attachment points that it has already stay open.
     """
     flat = without_stereo(mol)
-    bonds = sorted(
-        {
-            flat.GetBondBetweenAtoms(a, b).GetIdx()
-            for pattern in CUT_BONDS
-            for a, b in flat.GetSubstructMatches(pattern, maxMatches=MAX_MATCHES)
-        }
-    )
+    ends = {
+        (min(match), max(match))
+        for pattern in CUT_BONDS
+        for match in flat.GetSubstructMatches(pattern, maxMatches=MAX_MATCHES)
+    }
+    # in the order of the atoms: equivalent points are numbered in the order of bonds
+    bonds = [flat.GetBondBetweenAtoms(*pair).GetIdx() for pair in sorted(ends)]
     if not bonds:
         return FragmentTree([Chem.MolToSmiles(flat)], [])
     is_open = {atom.GetIdx() for atom in flat.GetAtoms() if not atom.GetAtomicNum()}
@@ -81,8 +90,8 @@ def cut_molecule(mol: Any) -> FragmentTree:
             found[atom] = fragment, sites[fragment]
             sites[fragment] += 1
     # bond k has the dummy atoms count + 2 k and the next
-    ends = range(count, count + 2 * len(bonds), 2)
-    return FragmentTree(fragments, [Join(*found[k], *found[k + 1]) for k in ends])
+    first = range(count, count + 2 * len(bonds), 2)
+    return FragmentTree(fragments, [Join(*found[k], *found[k + 1]) for k in first])
 
 
 def output_order(mol: Any) -> list[int]:

@@ -18,6 +18,9 @@ from vicinal.molecules.generation.grammar.vocabulary import Sequences, Vocabular
 BETA = 20.0
 """counts that P(token) weighs as much as"""
 
+UNLIKELY = 1e-12
+"""share of a fragment that an extended vocabulary has, and that was never counted"""
+
 UNSEEN = 0.1
 """count of a token that was never seen to join, or to begin"""
 
@@ -68,10 +71,12 @@ class FragmentCounts:
         return found.astype(np.float32)
 
     def without_own(self, contexts: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """Return log P [B] of tokens, counted without one occurrence of their own.
+        """Return log P [B] of tokens after one is subtracted from their counts.
 
-        In training, where each token was counted: the network would else learn to rely
-        on counts that new molecules do not have.
+        In training, where each token was counted: otherwise the network would learn to
+        rely on counts that new molecules do not have. One is what a token counts that
+        occurs in all orders of growth of its molecule; of others it is too much, which
+        made no difference to held-out molecules.
         """
         own = np.asarray(self.counts[contexts.copy(), tokens.copy()]).ravel()
         values = np.maximum(own - 1, 0) + BETA * self.shares[tokens]

@@ -2,7 +2,7 @@
 
 An open attachment point of a new fragment is taken for the average of the known ones on
 atoms of its kind: their counts, and what the network knows of them. The network knows
-nothing else of a new fragment, and does not add it anywhere.
+nothing else of a new fragment, and samplers do not add it anywhere.
 """
 
 from collections import defaultdict
@@ -14,11 +14,8 @@ import torch
 from scipy.sparse import coo_matrix, csr_matrix
 
 from vicinal.molecules.generation.grammar.vocabulary import Environment, Vocabulary
-from vicinal.molecules.generation.model.counts import FragmentCounts
+from vicinal.molecules.generation.model.counts import UNLIKELY, FragmentCounts
 from vicinal.molecules.generation.model.network import FragmentNetwork
-
-UNLIKELY = 1e-12
-"""share of a new fragment among all that join or begin"""
 
 
 class Extended(NamedTuple):

@@ -72,7 +72,7 @@ class AttentionLayer(nn.Module):
         )
         self.query = nn.Linear(hidden, hidden)
         self.keys_values = nn.Linear(hidden, 2 * hidden)
-        self.nothing = nn.Parameter(torch.zeros(1, 1, 2 * hidden))
+        self.null_key_value = nn.Parameter(torch.zeros(1, 1, 2 * hidden))
         """key and value of the empty column, which is always there"""
 
         self.bias = nn.Parameter(torch.zeros(MAX_DISTANCE + 1, heads))
@@ -95,8 +95,8 @@ class AttentionLayer(nn.Module):
         visible[:, 0] = True
         bias = self.bias[distances].permute(0, 3, 1, 2).masked_fill(~visible, MASKED)
         keys = _to_table(self.keys_values(self.key_norm(fragments)), batch)
-        nothing = self.nothing.expand(len(keys), 1, -1)
-        key, value = torch.cat([nothing, keys[:, 1:]], dim=1).chunk(2, dim=-1)
+        null = self.null_key_value.expand(len(keys), 1, -1)
+        key, value = torch.cat([null, keys[:, 1:]], dim=1).chunk(2, dim=-1)
         query = _to_table(self.query(self.query_norm(x)), batch)
         split = [self._split_heads(part) for part in (query, key, value)]
         seen = F.scaled_dot_product_attention(*split, attn_mask=bias)
@@ -144,7 +144,7 @@ class FragmentNetwork(nn.Module):
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
 
-    def describe(self, batch: SequenceBatch) -> Tensor:
+    def encode_queries(self, batch: SequenceBatch) -> Tensor:
         """Return the vectors q [S, hidden] of the points at which tokens are chosen."""
         own = self.dropout(self.token(batch.tokens))
         point = self.point(batch.contexts)

@@ -7,7 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vicinal.core.evaluation.significance import (
+    PairedComparison,
+    permutation_p_value,
+)
 from vicinal.core.training.row_loader import RowLoader
+from vicinal.core.training.trainer import Validate, no_validation
 from vicinal.molecules.generation.grammar.vocabulary import Sequences
 from vicinal.molecules.generation.model.batches import SequenceBatch
 from vicinal.molecules.generation.model.counts import FragmentCounts
@@ -48,7 +53,7 @@ class BoundNetwork(nn.Module):
         if self.leave_one_out:
             own = self.counts.without_own(contexts, tokens.numpy())
             prior[torch.arange(len(tokens)), tokens] = torch.from_numpy(own)
-        logits = self.network.correct(self.network.describe(batch)[joins], prior)
+        logits = self.network.correct(self.network.encode_queries(batch)[joins], prior)
         return F.cross_entropy(logits, tokens, reduction="none")
 
 
@@ -79,7 +84,8 @@ def molecule_nll(
 ) -> np.ndarray:
     """Return the negative log-likelihood [M] of molecules, in nats.
 
-    network: None: by the counts alone.
+    Along the one order of growth that is given, so it is an upper bound of that of the
+    molecule, which may grow in many orders. network: None: by the counts alone.
     """
     losses = -counts.log_likelihoods(sequences)
     if network is not None:
@@ -97,3 +103,34 @@ def mean_nll(
 ) -> float:
     """Return the mean negative log-likelihood of tokens, in nats."""
     return float(molecule_nll(network, counts, sequences).sum() / len(sequences.tokens))
+
+
+def validation_loss(
+    network: FragmentNetwork, counts: FragmentCounts, sequences: Sequences
+) -> Validate:
+    """Return what computes the mean loss of a fragment, and of a molecule."""
+    if not len(sequences):
+        return no_validation
+
+    def validate(model: nn.Module) -> tuple[float, float]:
+        nll = molecule_nll(network, counts, sequences)
+        return float(nll.sum() / len(sequences.tokens)), float(nll.mean())
+
+    return validate
+
+
+def compare_with_counts(
+    network: FragmentNetwork, counts: FragmentCounts, sequences: Sequences
+) -> PairedComparison:
+    """Compare a network with the counts alone on molecules held out."""
+    ours = molecule_nll(network, counts, sequences)
+    theirs = molecule_nll(None, counts, sequences)
+    return PairedComparison(
+        "negative log-likelihood of a molecule",
+        float(ours.mean()),
+        float(theirs.mean()),
+        permutation_p_value(theirs - ours),
+        int((ours < theirs).sum()),
+        int((ours > theirs).sum()),
+        len(ours),
+    )

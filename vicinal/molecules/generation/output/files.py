@@ -26,7 +26,7 @@ HEADERS = {
     "qed": "QED",
     "synthetic_accessibility": "SA",
     "similarity": "similarity",
-    "nearest": "nearest training molecule",
+    "nearest": "nearest known molecule",
     "alerts": "alerts",
 }
 """columns of the page"""
@@ -71,7 +71,7 @@ def molecules_page(frame: Any, title: str, notes: list[str]) -> str:
     rows = [[row[name] for name in columns] for row in frame.to_dict("records")]
     caption = (
         "SA: synthetic accessibility, from 1 (easy) to 10. Similarity: to the nearest "
-        "training molecule; at 1 it need not be the same, as fingerprints are coarse."
+        "known molecule; at 1 it need not be the same, as fingerprints are coarse."
     )
     sections = [
         Section("Molecules", blocks),

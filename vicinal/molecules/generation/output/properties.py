@@ -11,7 +11,6 @@ from rdkit import Chem, RDConfig
 from rdkit.Chem import QED, Crippen, Descriptors
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
 
-from vicinal.core.data.splits import TRAIN
 from vicinal.molecules.generation.evaluation.similarity import (
     find_nearest,
     unpack_fingerprints,
@@ -43,13 +42,13 @@ class MoleculeProperties(NamedTuple):
     """names of structural alerts, separated by semicolons"""
 
     nearest: str
-    """the most similar training molecule"""
+    """the most similar molecule of those that `fit` was given"""
 
     similarity: float
     """to that one: Tanimoto similarity of Morgan fingerprints of radius 2"""
 
     is_known: bool
-    """whether it is a training molecule"""
+    """whether it is one of them"""
 
 
 def describe_new_molecules(
@@ -57,13 +56,12 @@ def describe_new_molecules(
     smiles: Sequence[str],
     report_progress: Callable[[int, int], None] | None = None,
 ) -> list[MoleculeProperties]:
-    """Return the properties of molecules, and the nearest training molecule.
+    """Return the properties of molecules, and the nearest known molecule.
 
     smiles: canonical. report_progress: called with (molecules done, all).
     """
-    train = model.split == TRAIN
-    known = model.smiles[train]
-    prints, exact = unpack_fingerprints(model.prints[train]), model.training_smiles
+    known, exact = model.smiles, model.known_smiles
+    prints = unpack_fingerprints(model.prints)
     found: list[MoleculeProperties] = []
     for start in range(0, len(smiles), BLOCK):
         block = smiles[start : start + BLOCK]
