@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from rdkit import Chem
 from rdkit.Chem import Descriptors, rdMolDescriptors
+from scipy.stats import norm, rankdata
 
 from vicinal.molecules.baseline.features import (
     NUM_BITS,
@@ -11,6 +12,7 @@ from vicinal.molecules.baseline.features import (
     describe,
     descriptor_names,
     morgan_counts,
+    normal_scores,
     substructure_counts,
 )
 
@@ -75,3 +77,33 @@ def test_scaling_ignores_outliers_and_stays_in_the_range_of_training():
     np.testing.assert_array_equal(
         scaler(new), [[scaled[:, 0].max(), scaled[:, 1].min()]]
     )
+
+
+def test_normal_scores_are_those_of_ranks():
+    x = np.random.default_rng(0).lognormal(0, 2, (500, 2))
+    x[:, 1] = np.where(np.arange(500) < 400, 0, 1)
+    quantiles = np.quantile(x, np.linspace(0, 1, 201), axis=0)
+    scores = normal_scores(x, quantiles)
+    expected = norm.ppf((rankdata(x[:, 0]) - 0.5) / 500)
+    inner = np.abs(expected) < 2
+    np.testing.assert_allclose(scores[inner, 0], expected[inner], atol=0.1)
+    assert np.abs(scores).max() < 3.2
+    two = norm.ppf([0.4, 0.9])  # the middle of the ranks of equal values
+    np.testing.assert_allclose(np.unique(scores[:, 1]), two, atol=0.02)
+
+
+def test_scaling_with_normal_scores_is_their_mean_with_a_linear_one():
+    x = np.random.default_rng(0).lognormal(0, 1, (501, 3))
+    x[:, 2] = 4.0  # does not vary
+    scaler = Scaler.fit(x).with_normal_scores(x)
+    scaled, order = scaler(x), np.argsort(x[:, 0])
+    assert scaled.shape == (501, 2) and (np.diff(scaled[order, 0]) >= 0).all()
+    assert np.abs(np.median(scaled, axis=0)).max() < 1e-9
+    linear = (x[:, :2] - np.median(x[:, :2], axis=0)) / x[:, :2].std(axis=0)
+    scores = norm.ppf((rankdata(x[:, :2], axis=0) - 0.5) / 501)
+    inner = (np.abs(scores) < 2) & (np.abs(linear) < 5)
+    expected = (linear + scores) / 2
+    np.testing.assert_allclose(scaled[inner], expected[inner], atol=0.1)
+    new = np.array([[1e9, -1e9, 4.0], [np.nan, np.inf, 4.0]])
+    limits = [[scaled[:, 0].max(), scaled[:, 1].min()], [0, 0]]
+    np.testing.assert_array_equal(scaler(new), limits)

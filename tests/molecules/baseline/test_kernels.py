@@ -23,7 +23,7 @@ X = np.random.default_rng(0).normal(size=(len(SMILES), 4))
 @pytest.mark.parametrize("candidate", CANDIDATES)
 def test_a_kernel_is_one_of_a_molecule_with_itself_and_positive(candidate):
     similar = tanimoto(COUNTS, COUNTS)
-    radial, share, factor = candidate
+    radial, share, factor, _ = candidate
     kernel = candidate.kernel(median_width(X))
     assert kernel == MolecularKernel(factor * median_width(X), share, radial)
     k = kernel(similar, X, X)

@@ -7,6 +7,7 @@ import pytest
 from rdkit import Chem
 
 from vicinal.molecules.baseline import cross_validation, kernels, model
+from vicinal.molecules.baseline.features import Scaler
 from vicinal.molecules.baseline.files import baseline_to_files, restore_baseline
 from vicinal.molecules.baseline.model import (
     Baseline,
@@ -160,50 +161,71 @@ def test_many_support_molecules_of_nearly_no_noise_have_variances(monkeypatch):
 
 
 @pytest.mark.parametrize("candidate", kernels.CANDIDATES)
-def test_a_model_file_keeps_the_kernel(candidate: kernels.Candidate):
-    y = targets(NUM_CARBONS)
-    fitted = Baseline.fit(FEATURES, y)
-    fitted = replace(fitted, kernel=candidate.kernel(20.0), _factors={})
+def test_a_model_file_keeps_the_kernel_and_the_scaling(candidate: kernels.Candidate):
+    fitted = Baseline.fit(FEATURES, targets(NUM_CARBONS))
+    scaler = Scaler.fit(FEATURES.descriptors)
+    if candidate.normal_scores:
+        scaler = scaler.with_normal_scores(FEATURES.descriptors)
+    fitted = replace(fitted, scaler=scaler, kernel=candidate.kernel(20.0), _factors={})
     description, tensors = baseline_to_files(fitted)
+    assert ("baseline.scaler.quantiles" in tensors) == candidate.normal_scores
     loaded = restore_baseline(description, tensors)
     found, expected = loaded.predict(FEATURES), fitted.predict(FEATURES)
     np.testing.assert_allclose(found.mean, expected.mean)
     np.testing.assert_allclose(found.variance, expected.variance)
 
 
-@pytest.mark.parametrize("true", [1, 2])
+def test_a_model_file_of_unsorted_quantiles_is_damaged():
+    fitted = Baseline.fit(FEATURES, targets(NUM_CARBONS))
+    scaler = fitted.scaler.with_normal_scores(FEATURES.descriptors)
+    description, tensors = baseline_to_files(replace(fitted, scaler=scaler))
+    name = "baseline.scaler.quantiles"
+    for damaged in (tensors[name].flip(0), tensors[name][:1]):
+        with pytest.raises(ValueError, match="scaling of the descriptors is damaged"):
+            restore_baseline(description, {**tensors, name: damaged.contiguous()})
+
+
+@pytest.mark.parametrize("true", [1, 2, 3])
 def test_the_kernel_that_made_the_targets_has_the_largest_evidence(true, monkeypatch):
     rng = np.random.default_rng(1)
-    x = rng.normal(size=(300, 3))
-    features = MoleculeFeatures(rng.poisson(0.4, (300, 80)).astype(np.uint16), x)
-    width = kernels.median_width(x)
-    kernel = kernels.CANDIDATES[true].kernel(width)
-    k = model.covariance(kernel, features, features)
+    x = rng.lognormal(size=(300, 3), sigma=1.5)
+    counts = rng.poisson(0.4, (300, 80)).astype(np.uint16)
+    candidate, scaler = kernels.CANDIDATES[true], Scaler.fit(x)
+    if candidate.normal_scores:
+        scaler = scaler.with_normal_scores(x)
+    features, scaled = MoleculeFeatures(counts, x), MoleculeFeatures(counts, scaler(x))
+    kernel = candidate.kernel(kernels.median_width(scaled.descriptors))
+    k = model.covariance(kernel, scaled, scaled)
     y = np.linalg.cholesky(k + 1e-4 * np.eye(300)) @ rng.normal(size=(300, 2))
     y[:30, 0] = np.nan
-    found = model.choose_kernel(features, y, ~np.isnan(y), np.ones(300))
-    assert found == kernel
-    monkeypatch.setattr(model, "MIN_GAIN", 1.0)  # more than it gains
-    found = model.choose_kernel(features, y, ~np.isnan(y), np.ones(300))
-    assert found == kernels.MolecularKernel(width)
+    found, chosen = model.choose_kernel(features, y, ~np.isnan(y), np.ones(300))
+    assert chosen == kernel
+    np.testing.assert_array_equal(found(x), scaled.descriptors)
+    monkeypatch.setattr(model, "MIN_GAIN", 10.0)  # more than it gains
+    first = kernels.MolecularKernel(kernels.median_width(Scaler.fit(x)(x)))
+    found, chosen = model.choose_kernel(features, y, ~np.isnan(y), np.ones(300))
+    assert chosen == first and found.quantiles is None
     for empty in (np.nan, 0.1):
         y = np.full((300, 1), empty)
-        chosen = model.choose_kernel(features, y, ~np.isnan(y), np.ones(300))
-        assert chosen == kernels.MolecularKernel(width)
+        _, chosen = model.choose_kernel(features, y, ~np.isnan(y), np.ones(300))
+        assert chosen == first
 
 
 def test_the_kernel_is_chosen_by_all_of_few_targets():
     rng, n = np.random.default_rng(2), 150
-    features = MoleculeFeatures(np.ones((n, 3), np.uint16), rng.normal(size=(n, 3)))
-    width = kernels.median_width(features.descriptors)
+    x, counts = rng.normal(size=(n, 3)), np.ones((n, 3), np.uint16)
+    features = MoleculeFeatures(counts, x)
+    scaled = MoleculeFeatures(counts, Scaler.fit(x)(x))
+    width = kernels.median_width(scaled.descriptors)
     names = ["squared exponential", *4 * ["Matern 3/2"]]
     columns = []
     for name in names:
         kernel = kernels.MolecularKernel(width, 0.2, name)
-        k = model.covariance(kernel, features, features) + 0.01 * np.eye(n)
+        k = model.covariance(kernel, scaled, scaled) + 0.01 * np.eye(n)
         columns.append(np.linalg.cholesky(k) @ rng.normal(size=n))
     y = np.stack(columns, axis=1)
     known, weights = np.ones_like(y, bool), np.ones(n)
-    first = model.choose_kernel(features, y[:, :1], known[:, :1], weights)
+    _, first = model.choose_kernel(features, y[:, :1], known[:, :1], weights)
     assert first.radial == "squared exponential"
-    assert model.choose_kernel(features, y, known, weights).radial == "Matern 3/2"
+    _, chosen = model.choose_kernel(features, y, known, weights)
+    assert chosen.radial == "Matern 3/2"

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from rdkit import rdBase
 from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
+from scipy.special import ndtri
 
 RADIUS, NUM_BITS = 2, 2048
 """bonds around each atom that are described, and positions of a fingerprint"""
@@ -25,6 +26,15 @@ SLOW = ("BCUT", "Ipc", "AvgIpc")
 """beginnings of names of descriptors that are slow, or overflow"""
 
 E_STATES = tuple(f"{k}EStateIndex" for k in ("Max", "Min", "MaxAbs", "MinAbs"))
+
+MAX_SCALED = 5.0
+"""largest linearly scaled value, in standard deviations"""
+
+NUM_QUANTILES = 201
+"""of each descriptor, by which its normal scores are computed"""
+
+MIN_RANK = 1e-3
+"""smallest rank, as a share, that has a normal score: those are from -3.1 to 3.1"""
 
 DescriptorSet = Literal["fast", "all"]
 
@@ -97,24 +107,33 @@ def _value(function: Callable[[Any], float], mol: Any) -> float:
 
 
 class Scaler(NamedTuple):
-    """Robust scaling of descriptors, within the range of the training molecules."""
+    """Scaling of descriptors, within the range of the training molecules.
+
+    Linear and robust; or the mean of a linear one and of normal scores: the quantiles
+    of a normal distribution at the ranks of the values, by which outliers come closer
+    and small differences among most of the molecules count.
+    """
 
     center: np.ndarray
-    """[D] medians"""
+    """[D] medians, which become 0"""
 
     scale: np.ndarray
-    """[D] widths of the middle half, or standard deviations where those are 0"""
+    """[D] widths of the middle half, or standard deviations: where those are 0, and
+    beside normal scores"""
 
     low: np.ndarray
     high: np.ndarray
-    """[D] range of the scaled values, to which others are clipped"""
+    """[D] range of the linearly scaled values, to which others are clipped"""
 
     kept: np.ndarray
     """[D0] which of the descriptors vary"""
 
+    quantiles: np.ndarray | None = None
+    """[Q, D] of the values, for normal scores; None: there are none"""
+
     @classmethod
-    def fit(cls, values: np.ndarray, most: float = 5.0) -> "Scaler":
-        """Return the scaling of values [N, D0]; most: largest scaled value."""
+    def fit(cls, values: np.ndarray) -> "Scaler":
+        """Return the robust scaling of values [N, D0]."""
         finite = np.where(np.isfinite(values), values, np.nan)
         center = np.nan_to_num(_column(np.nanmedian, finite))
         filled = np.where(np.isnan(finite), center, finite)
@@ -123,14 +142,51 @@ class Scaler(NamedTuple):
         scale = np.where(scale > 0, scale, filled.std(axis=0))
         kept = scale > 0
         center, scale = center[kept], scale[kept]
-        scaled = ((filled[:, kept] - center) / scale).clip(-most, most)
-        return cls(center, scale, scaled.min(axis=0), scaled.max(axis=0), kept)
+        return cls(center, scale, *_range(filled[:, kept], center, scale), kept)
+
+    def with_normal_scores(self, values: np.ndarray) -> "Scaler":
+        """Return the scaling with normal scores of the values [N, D0] of `fit`."""
+        levels, filled = np.linspace(0, 1, NUM_QUANTILES), self._filled(values)
+        quantiles = np.maximum.accumulate(np.quantile(filled, levels, axis=0))
+        scale = filled.std(axis=0)
+        scale = np.where(scale > 0, scale, self.scale)  # of equal values, by rounding
+        low, high = _range(filled, self.center, scale)
+        return self._replace(scale=scale, low=low, high=high, quantiles=quantiles)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Return values [N, D0] scaled and clipped, [N, D]."""
+        filled = self._filled(values)
+        linear = ((filled - self.center) / self.scale).clip(self.low, self.high)
+        if self.quantiles is None:
+            return linear
+        zero = normal_scores(self.center[None], self.quantiles)
+        return (linear + normal_scores(filled, self.quantiles) - zero) / 2
+
+    def _filled(self, values: np.ndarray) -> np.ndarray:
+        """Return the values [N, D] that are kept, the median where there is none."""
         kept = values[:, self.kept]
-        filled = np.where(np.isfinite(kept), kept, self.center)
-        return ((filled - self.center) / self.scale).clip(self.low, self.high)
+        return np.where(np.isfinite(kept), kept, self.center)
+
+
+def _range(
+    values: np.ndarray, center: np.ndarray, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and highest scaled values [D], within MAX_SCALED."""
+    scaled = ((values - center) / scale).clip(-MAX_SCALED, MAX_SCALED)
+    return scaled.min(axis=0), scaled.max(axis=0)
+
+
+def normal_scores(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Return the scores [N, D] of values [N, D] by quantiles [Q, D] at equal steps.
+
+    Equal quantiles, as of a descriptor that is mostly 0, share the middle of their
+    ranks.
+    """
+    levels, ranks = np.linspace(0, 1, len(quantiles)), np.empty(values.shape)
+    for k, (x, q) in enumerate(zip(values.T, quantiles.T, strict=True)):
+        first, last = np.interp(x, q, levels), 1 - np.interp(-x, -q[::-1], levels)
+        ranks[:, k] = (first + last) / 2
+    return ndtri(ranks.clip(MIN_RANK, 1 - MIN_RANK))
 
 
 def _column(function: Callable[..., np.ndarray], values: np.ndarray) -> np.ndarray:

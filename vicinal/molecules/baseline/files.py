@@ -61,7 +61,11 @@ def baseline_to_files(model: Baseline) -> tuple[dict[str, Any], Tensors]:
         "weights": model.weights,
         "known": model.known,
         "alpha": np.stack([p.alpha for p in model.processes], axis=1),
-        **{f"scaler.{name}": v for name, v in model.scaler._asdict().items()},
+        **{
+            f"scaler.{name}": v
+            for name, v in model.scaler._asdict().items()
+            if v is not None
+        },
         **{f"triangle.{k}": triangle for k, triangle in enumerate(model.triangles)},
     }
     tensors = {
@@ -101,11 +105,11 @@ def restore_baseline(description: dict[str, Any], tensors: Tensors) -> Baseline:
             for k in ("center", "scale", "low", "high")
         },
     }
+    if "scaler.quantiles" in own:  # of normal scores
+        expected["scaler.quantiles"] = TensorOf(double, ("quantiles", "kept"))
     check_tensors(own, expected)
     arrays = {name: tensor.numpy() for name, tensor in own.items()}
-    scaler = Scaler(**{name: arrays[f"scaler.{name}"] for name in Scaler._fields})
-    if int(scaler.kept.sum()) != len(scaler.center) or (scaler.scale <= 0).any():
-        raise ValueError("the scaling of the descriptors is damaged")
+    scaler = _restore_scaler(arrays)
     if size > MAX_SUPPORT or (arrays["weights"] < 0).any():
         raise ValueError("the support molecules are damaged")
     features = MoleculeFeatures(_restore_counts(arrays, size), arrays["descriptors"])
@@ -125,6 +129,19 @@ def restore_baseline(description: dict[str, Any], tensors: Tensors) -> Baseline:
         processes,
         _restore_triangles(own, arrays["known"]),
     )
+
+
+def _restore_scaler(arrays: dict[str, np.ndarray]) -> Scaler:
+    scaler = Scaler(
+        **{k: arrays[f"scaler.{k}"] for k in Scaler._fields if f"scaler.{k}" in arrays}
+    )
+    whole = int(scaler.kept.sum()) == len(scaler.center) and (scaler.scale > 0).all()
+    q = scaler.quantiles
+    if q is not None:
+        whole = whole and len(q) > 1 and (q[1:] >= q[:-1]).all()
+    if not whole:
+        raise ValueError("the scaling of the descriptors is damaged")
+    return scaler
 
 
 def _restore_counts(arrays: dict[str, np.ndarray], size: int) -> np.ndarray:

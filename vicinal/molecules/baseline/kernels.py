@@ -70,6 +70,9 @@ class Candidate(NamedTuple):
     width_factor: float
     """width over the median squared distance of the descriptors"""
 
+    normal_scores: bool = False
+    """whether the scaling of the descriptors has normal scores"""
+
     def kernel(self, median: float) -> MolecularKernel:
         """Return the kernel for the median of the squared distances."""
         width = self.width_factor * median
@@ -80,8 +83,10 @@ CANDIDATES = (
     Candidate("squared exponential", 0.3, 1.0),
     Candidate("Matern 3/2", 0.1, 1.0),
     Candidate("Matern 3/2", 0.03, 2.0),
+    Candidate("Matern 3/2", 0.03, 2.0, normal_scores=True),
 )
-"""the further down, the more a prediction follows from the descriptors"""
+"""the further down, the more a prediction follows from the descriptors, whatever their
+distributions"""
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

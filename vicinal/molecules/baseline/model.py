@@ -168,9 +168,8 @@ class Baseline:
         n = len(features)
         w = np.ones(n) if weights is None else weights / weights.mean()
         known = ~np.isnan(targets) & (w > 0)[:, None]
-        scaler = Scaler.fit(features.descriptors)
+        scaler, kernel = choose_kernel(features, targets, known, w)
         scaled = replace(features, descriptors=scaler(features.descriptors))
-        kernel = choose_kernel(scaled, targets, known, w)
         support = choose_support(known, most, seed)
         chosen, exact = scaled.rows(support), len(support) == n
         cross = covariance_in_blocks(kernel, scaled, chosen)
@@ -272,15 +271,14 @@ def choose_kernel(
     targets: np.ndarray,
     known: np.ndarray,
     weights: np.ndarray,
-) -> MolecularKernel:
-    """Return the kernel of the largest evidence, by a random sample of the molecules.
+) -> tuple[Scaler, MolecularKernel]:
+    """Return the scaling and kernel of the largest evidence, by a random sample.
 
-    features: of N molecules, descriptors scaled. targets, known: [N, C]. weights: [N].
-    The evidence is the mean over the targets, or over those with most molecules. The
-    first of CANDIDATES is used unless another has a clearly larger one (`MIN_GAIN`).
+    features: of N molecules. targets, known: [N, C]. weights: [N]. The evidence is the
+    mean over the targets, or over those with most molecules. The first of CANDIDATES is
+    used unless another has a clearly larger one (`MIN_GAIN`).
     """
-    median = median_width(features.descriptors)
-    kernels = [candidate.kernel(median) for candidate in CANDIDATES]
+    options = _scaled_candidates(features.descriptors)
     order, losses = np.random.default_rng(0).permutation(len(features)), []
     columns = np.argsort(-known.sum(axis=0), kind="stable")[:MAX_EVIDENCE_TARGETS]
     for column in columns.tolist():
@@ -289,14 +287,30 @@ def choose_kernel(
         if not len(rows) or np.ptp(y) == 0:
             continue
         own = features.rows(rows)
-        similar, x = similarities(own, own), own.descriptors
-        y = y - np.average(y, weights=w)
-        losses.append(
-            [least_negative_evidence(k(similar, x, x), y, w) for k in kernels]
-        )
-    means = np.mean(losses, axis=0) if losses else np.zeros(len(kernels))
+        similar, y = similarities(own, own), y - np.average(y, weights=w)
+        covariances = (kernel(similar, x[rows], x[rows]) for _, kernel, x in options)
+        losses.append([least_negative_evidence(k, y, w) for k in covariances])
+    means = np.mean(losses, axis=0) if losses else np.zeros(len(options))
     best = int(np.argmin(means))
-    return kernels[best if means[best] < means[0] - MIN_GAIN else 0]
+    scaler, kernel, _ = options[best if means[best] < means[0] - MIN_GAIN else 0]
+    return scaler, kernel
+
+
+def _scaled_candidates(
+    descriptors: np.ndarray,
+) -> list[tuple[Scaler, MolecularKernel, np.ndarray]]:
+    """Return the scaling, the kernel and the scaled descriptors of each candidate.
+
+    descriptors: [N, D0], not scaled.
+    """
+    linear, found = Scaler.fit(descriptors), []
+    scalers = {False: linear, True: linear.with_normal_scores(descriptors)}
+    scaled = {key: scaler(descriptors) for key, scaler in scalers.items()}
+    medians = {key: median_width(x) for key, x in scaled.items()}
+    for candidate in CANDIDATES:
+        key = candidate.normal_scores
+        found.append((scalers[key], candidate.kernel(medians[key]), scaled[key]))
+    return found
 
 
 def choose_support(known: np.ndarray, most: int | None, seed: int) -> np.ndarray:
