@@ -518,7 +518,7 @@ ERRORS_WITHOUT_DATA = [
     *((command, "PARSER Required options") for command in COMMANDS),
     ("info --colour red", "PARSER Unrecognized options"),
     ("demo --colour red", "PARSER Unrecognized options"),
-    ("demo moon", "There is no demonstration of 'moon'. Known: graphs, images, mol"),
+    ("demo moon", "There is no demonstration of 'moon'. Known: generation, graphs"),
     ("demo --seeds many", "PARSER Value error"),
     ("demo graphs --seeds 0", "seeds must be 1 or more. Got 0"),
 ]

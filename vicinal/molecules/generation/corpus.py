@@ -18,6 +18,7 @@ from vicinal.molecules.generation.evaluation.similarity import pack_fingerprint
 from vicinal.molecules.generation.grammar.fragments import (
     FragmentTree,
     cut_molecule,
+    has_stereo,
     in_canonical_order,
     without_stereo,
 )
@@ -79,7 +80,7 @@ def read_corpus(
         changes.update(row.molecule.notes)
         flat = without_stereo(mol)
         smiles = Chem.MolToSmiles(flat)
-        num_stereo += smiles != Chem.MolToSmiles(mol)
+        num_stereo += has_stereo(mol)
         num_repeated += smiles in trees
         if smiles not in trees:
             trees[smiles] = cut_molecule(in_canonical_order(flat))

@@ -123,4 +123,5 @@ GENERATION = Domain(
     },
     examples={"generate": "-n 1000 --output new.csv", "explain": "SMILES"},
     reads_data_of="molecules",
+    demo="vicinal.molecules.generation.demo:run_demo",
 )

@@ -118,13 +118,14 @@ def trace_growth(model: FittedGenerator, mol: Any, top: int = 5) -> MoleculeHist
 
     mol: connected, of RDKit. top: alternatives at each step.
     """
+    smiles = Chem.MolToSmiles(mol)
     tree = cut_molecule(in_canonical_order(mol))
     known = set(model.vocabulary.fragments)
     unknown = [name for name in dict.fromkeys(tree.fragments) if name not in known]
     counts, network = extend(model.counts, model.network, tree.fragments)
     growth = grow_from(tree, 0)
     steps = _steps(counts, network, growth, top)
-    return MoleculeHistory(Chem.MolToSmiles(mol), steps, unknown)
+    return MoleculeHistory(smiles, steps, unknown)
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ molecules with large errors would decide a test of their mean.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from vicinal.core.evaluation.significance import (
     LEVEL,
@@ -45,6 +44,8 @@ def compare(
     sums of groups; 1 where the mean is not lower. groups: [N] molecules that are not
     independent share a sign in the permutations.
     """
+    from scipy.stats import rankdata
+
     missing = np.isnan(ours) | np.isnan(theirs)
     truth = np.where(missing, np.nan, truth)
     losses = [losses_of(objective, truth, columns) for columns in (ours, theirs)]

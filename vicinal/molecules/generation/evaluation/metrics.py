@@ -103,9 +103,9 @@ def _divergence(p: np.ndarray, q: np.ndarray, continuous: bool) -> float:
         grid = np.linspace(low, high, GRID)
         expected, found = gaussian_kde(p)(grid), gaussian_kde(q)(grid)
     else:
-        expected, edges = np.histogram(p, bins=BINS, density=True)
-        # values outside the reference's range belong to no bin
-        found = np.nan_to_num(np.histogram(q, bins=edges, density=True)[0])
+        counts, edges = np.histogram(p, bins=BINS)
+        others = np.histogram(q, bins=edges)[0]  # values outside belong to no bin
+        expected, found = counts / len(p), others / max(others.sum(), 1)
     return float(entropy(expected + EPSILON, found + EPSILON))
 
 
@@ -131,7 +131,7 @@ def score_molecules(
     different = {Chem.MolToSmiles(mol): mol for mol in valid}
     mols = [*different.values()]
     by_descriptor = divergences(descriptor_table(reference), descriptor_table(valid))
-    scores = [np.exp(-value) for value in by_descriptor.values()]
+    scores = [float(np.exp(-value)) for value in by_descriptor.values()]
     count = max(len(mols), 1)
     return Quality(
         n=len(drawn),

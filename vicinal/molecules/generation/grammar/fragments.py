@@ -21,6 +21,8 @@ CUT_BONDS = (
 )
 
 MAX_MATCHES = 10_000
+UNSPECIFIED = Chem.ChiralType.CHI_UNSPECIFIED
+NO_STEREO = (Chem.BondStereo.STEREONONE, Chem.BondStereo.STEREOANY)
 
 
 class Join(NamedTuple):
@@ -51,12 +53,19 @@ def without_stereo(mol: Any) -> Any:
 
 
 def in_canonical_order(mol: Any) -> Any:
-    """Return a molecule with its atoms in the order of its canonical SMILES.
+    """Return a molecule with its atoms in the order of its SMILES that was made last.
 
-    Equivalent attachment points are then numbered the same, however it was written.
+    That is to be the canonical one: equivalent attachment points are then numbered the
+    same, however the molecule was written.
     """
-    Chem.MolToSmiles(mol)
     return Chem.RenumberAtoms(mol, output_order(mol))
+
+
+def has_stereo(mol: Any) -> bool:
+    """Return whether any stereochemistry of a molecule is specified."""
+    if any(atom.GetChiralTag() != UNSPECIFIED for atom in mol.GetAtoms()):
+        return True
+    return any(bond.GetStereo() not in NO_STEREO for bond in mol.GetBonds())
 
 
 def cut_molecule(mol: Any) -> FragmentTree:
