@@ -83,7 +83,7 @@ ERRORS = [
     ("generate RUN --grow x", "The core must be a SMILES"),
     ("generate RUN --grow C* --optimise qed", "--grow and --optimise do not go"),
     ("generate RUN --budget 10", "--budget needs --optimise"),
-    ("generate RUN --minimise", "--minimise needs --optimise"),
+    ("generate RUN --start FEW", "--start needs --optimise"),
     ("generate RUN --optimise qad", "There is no objective 'qad'. Did you mean 'qed'"),
     ("generate RUN --optimise RUN", "--optimise needs a model of properties"),
     ("generate RUN --optimise qed --budget 0", "budget must be a whole number"),
@@ -263,17 +263,32 @@ def test_a_core_is_decorated_within_limits(session):
         assert row["weight"] <= 300 and row["smiles"] not in session.molecules("train")
 
 
-@pytest.mark.parametrize("more", ["", "--minimise"])
+@pytest.mark.parametrize("goal", ["optimise", "minimise"])
 @pytest.mark.parametrize("objective", ["logp", "PROPERTY"])
-def test_a_search_returns_the_best_first(objective, more, session):
-    words = f"generate RUN -n 6 --optimise {objective} --budget 130 --max-weight 300"
-    molecules = session.json(f"{words} {more}")["molecules"]
+def test_a_search_returns_the_best_first(objective, goal, session):
+    words = f"generate RUN -n 6 --{goal} {objective} --budget 130 --max-weight 300"
+    molecules = session.json(words)["molecules"]
     scores = [row["score"] for row in molecules]
-    assert scores == sorted(scores, reverse=not more) and len(scores) == 6
+    assert scores == sorted(scores, reverse=goal == "optimise") and len(scores) == 6
     assert all(row["weight"] <= 300 for row in molecules)
     if objective == "logp":
         for row in molecules:
             assert row["score"] == pytest.approx(row["logp"], abs=1e-3)
+
+
+def test_several_objectives_have_a_front(session):
+    words = "generate RUN -n 140 --optimise qed --minimise logp --budget 140"
+    rows = session.json(words)["molecules"]
+    points = [(row["score qed"], -row["score logp"]) for row in rows]
+    for row, (a, b) in zip(rows, points, strict=True):
+        dominated = any((c, d) != (a, b) and c >= a and d >= b for c, d in points)
+        assert row["non_dominated"] != dominated
+        assert row["score qed"] == pytest.approx(row["qed"], abs=1e-3)
+    marks = [row["non_dominated"] for row in rows]
+    assert marks == sorted(marks, reverse=True)
+    page = session.home / "front.html"
+    assert session.call(words, session.home, "--output", str(page)).code == 0
+    assert "score logp" in page.read_text()
 
 
 def test_a_search_begins_with_the_molecules_of_a_file(session):

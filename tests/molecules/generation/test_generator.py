@@ -268,11 +268,11 @@ def test_conditions_that_nothing_meets_end_with_a_message(generator):
 
 def test_a_search_with_the_network_finds_better_molecules(generator):
     target = "similarity:Cc1ccc(S(=O)(=O)Nc2ccncc2)c(F)c1"
-    found = generator.optimise(target, budget=300, random_state=2)
-    assert len(found.smiles) == 300
+    found = generator.optimise(target, budget=400, random_state=2)
+    assert len(found.smiles) == 400
     first = found.scores[found.number < 100].max()
     assert found.scores[0] > first
-    again = generator.optimise(target, budget=300, random_state=2)
+    again = generator.optimise(target, budget=400, random_state=2)
     assert again.smiles == found.smiles
 
 
@@ -291,7 +291,7 @@ def test_starting_molecules_are_checked(generator):
         generator.optimise("qed", budget=50, start="CCO")
     with pytest.raises(DataError, match="must be connected"):
         generator.optimise("qed", budget=50, start=["[Fe+2].[O-]C(=O)c1ccccc1"])
-    with pytest.raises(DataError, match="needs molecules to begin with"):
+    with pytest.raises(DataError, match="needs starting molecules"):
         generator.optimise("qed", budget=50, start=[])
     with pytest.warns(NoteWarning, match="1 of 2 starting molecules have more"):
         found = generator.optimise(
@@ -398,3 +398,48 @@ def test_quarantined_rows_are_kept_with_the_estimator():
     with pytest.warns(QuarantineWarning):
         fitted = MoleculeGenerator(**options(network="none")).fit([*SMILES, "xyz"])
     assert [row.name for row in fitted.quarantine_] == ["xyz"]
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        lambda mols: None,
+        lambda mols: 1.0,
+        lambda mols: [0.5] * (len(mols) - 1),
+        lambda mols: ["high"] * len(mols),
+        lambda mols: np.zeros((len(mols), 1, 1)),
+        lambda mol: mol.GetNumAtoms() / 2,
+    ],
+)
+def test_an_objective_without_a_score_for_each_is_one_message(generator, objective):
+    with pytest.raises(DataError, match="objective must"):
+        generator.optimise(objective, budget=150)
+
+
+def test_molecules_without_a_score_are_left_out(generator):
+    def objective(mols):
+        sizes = np.array([mol.GetNumAtoms() for mol in mols], float)
+        return np.where(sizes % 3 == 0, np.nan, sizes)
+
+    with pytest.warns(NoteWarning, match="without a finite score left out"):
+        found = generator.optimise(objective, budget=250)
+    assert np.isfinite(found.scores).all() and found.num_unscored > 0
+    assert len(found.smiles) + found.num_unscored == 250
+    assert (np.diff(found.scores) <= 0).all()
+    with pytest.raises(DataError, match="None of 120 molecules has a finite score"):
+        generator.optimise(lambda mols: np.full(len(mols), np.nan), budget=120)
+    with pytest.raises(SettingError, match="must be a name or a function"):
+        generator.optimise(5, budget=120)
+
+
+@pytest.mark.parametrize("changes", [{"exchange": 1.0}, {"exchange": 0.0}])
+def test_children_are_exchanged_or_regrown(generator, changes):
+    found = generator.optimise("qed", budget=200, edit=0.0, **changes)
+    assert len(found.smiles) == 200
+
+
+def test_the_progress_of_a_search_is_reported(generator):
+    seen: list[tuple[int, int]] = []
+    generator.optimise("qed", budget=160, report_progress=lambda *k: seen.append(k))
+    done = [each[0] for each in seen]
+    assert done == sorted(done) and seen[-1] == (160, 160) and len(seen) > 1

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from rdkit import Chem
+from rdkit.Chem.Descriptors import MolWt  # pyright: ignore[reportAttributeAccessIssue]
 
-from vicinal.errors import SettingError
+from vicinal.errors import DataError, SettingError
 from vicinal.molecules.generation.generator import MoleculeGenerator
 from vicinal.molecules.generation.optimisation.run_objective import objective_of
 from vicinal.molecules.generation.output.properties import (
@@ -57,10 +58,14 @@ def test_molecules_outside_the_limits_are_not_scored():
 
     def objective(mols):
         seen.extend(map(Chem.MolToSmiles, mols))
-        return np.ones(len(mols))
+        return np.arange(float(len(mols)))
 
-    limited = Selection(min_weight=40, max_weight=100).limit(objective)
-    mols = [Chem.MolFromSmiles(text) for text in ("C", "CCO", "C" * 20)]
-    assert limited(mols).tolist() == [-np.inf, 1, -np.inf]
-    assert seen == ["CCO"]
-    assert limited(mols[:1]).tolist() == [-np.inf] and seen == ["CCO"]
+    known = [f"{'C' * k}c1ccccc1O" for k in range(1, 40)]
+    generator = MoleculeGenerator(min_count=1, network="none").fit(known)
+    wanted = Selection(min_weight=150, max_weight=300)
+    found = generator.optimise(objective, budget=60, start=known, wanted=wanted)
+    weights = [MolWt(Chem.MolFromSmiles(text)) for text in seen]
+    assert 150 <= min(weights) and max(weights) <= 300
+    assert set(found.smiles) == set(seen)
+    with pytest.raises(DataError, match="starting molecules within the limits"):
+        generator.optimise("qed", budget=60, start=["C"], wanted=wanted)

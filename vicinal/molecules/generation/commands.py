@@ -27,7 +27,6 @@ from vicinal.molecules.generation.domain import (
 from vicinal.molecules.generation.generator import MoleculeGenerator
 from vicinal.molecules.generation.grammar.fragments import without_stereo
 from vicinal.molecules.generation.history import trace_growth
-from vicinal.molecules.generation.optimisation.objectives import Objective
 from vicinal.molecules.generation.optimisation.run_objective import objective_of
 from vicinal.molecules.generation.output.files import writers
 from vicinal.molecules.generation.output.history_page import history_finding
@@ -100,17 +99,17 @@ def generate(run: OpenRun, arguments: GenerateMolecules, console: Console) -> Fi
     notes: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NoteWarning)
-        if arguments.optimise is not None:
+        if arguments.searches:
             start = _read_start(arguments, notes)
-            smiles, scores = _optimise(generator, arguments, start, console)
+            smiles, scores = _search(generator, arguments, start, console)
         else:
-            smiles, scores = _draw(generator, arguments), None
+            smiles, scores = _draw(generator, arguments), {}
     notes += [str(w.message) for w in caught if issubclass(w.category, NoteWarning)]
     progress = console.progress_bar("described")
     found = describe_new_molecules(generator.model_, smiles, progress)
     frame = pd.DataFrame(found)
-    if scores is not None:
-        frame.insert(1, "score", np.round(scores, 6))
+    for k, (name, values) in enumerate(scores.items(), 1):
+        frame.insert(k, name, values)
     known = sum(each.is_known for each in found)
     if known:
         notes.append(
@@ -131,13 +130,12 @@ def generate(run: OpenRun, arguments: GenerateMolecules, console: Console) -> Fi
 
 def _check_arguments(arguments: GenerateMolecules) -> None:
     """Raise SettingError for flags that do not go together."""
-    searches = arguments.optimise is not None
+    searches, defaults = arguments.searches, GenerateMolecules()
     if searches and arguments.grow is not None:
         raise SettingError("--grow and --optimise do not go together: choose one.")
-    defaults = GenerateMolecules()
-    for name in ("minimise", "budget", "start"):
+    for name in ("budget", "start"):
         if not searches and getattr(arguments, name) != getattr(defaults, name):
-            raise SettingError(f"--{name} needs --optimise, which it is a part of.")
+            raise SettingError(f"--{name} needs --optimise or --minimise.")
     if searches and arguments.temperature != defaults.temperature:
         raise SettingError("--temperature and --optimise do not go together.")
     for name in ("number", "budget"):
@@ -174,18 +172,18 @@ def _read_start(arguments: GenerateMolecules, notes: list[str]) -> list[str] | N
     return found.smiles
 
 
-def _optimise(
+def _search(
     generator: MoleculeGenerator,
     arguments: GenerateMolecules,
     start: list[str] | None,
     console: Console,
-) -> tuple[list[str], np.ndarray]:
-    """Search; return the best molecules within the limits, and their scores."""
-    objective: Objective = objective_of(
-        str(arguments.optimise), minimise=arguments.minimise
-    )
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Search; return the best molecules within the limits, and columns of scores."""
+    high, low = arguments.optimise or (), arguments.minimise or ()
+    objectives = [objective_of(name) for name in high]
+    objectives += [objective_of(name, minimise=True) for name in low]
     found = generator.optimise(
-        objective,
+        objectives if len(objectives) > 1 else objectives[0],
         arguments.budget,
         start=start,
         wanted=Selection(
@@ -197,11 +195,23 @@ def _optimise(
         random_state=arguments.seed,
         report_progress=console.progress_bar("scored"),
     )
-    sign = -1 if arguments.minimise else 1
-    console.print(
-        f"{len(found.smiles):,} molecules scored; the best {sign * found.scores[0]:.4g}"
+    count, names = arguments.number, [*high, *low]
+    signs = np.repeat([1, -1], [len(high), len(low)])
+    table = np.round(signs * found.scores.reshape(len(found.smiles), -1), 6)
+    best = ", ".join(
+        f"{name} {pick(column):.4g}"
+        for name, column, pick in zip(
+            names, table.T, [np.max] * len(high) + [np.min] * len(low), strict=True
+        )
     )
-    return found.smiles[: arguments.number], sign * found.scores[: arguments.number]
+    console.print(f"{len(table):,} molecules scored; the best: {best}")
+    if len(names) == 1:
+        return found.smiles[:count], {"score": table[:count, 0]}
+    front = set(found.front)
+    console.print(f"{len(front):,} of them are dominated by no other")
+    columns = {f"score {name}": table[:count, k] for k, name in enumerate(names)}
+    marks = np.array([smiles in front for smiles in found.smiles[:count]])
+    return found.smiles[:count], {**columns, "non_dominated": marks}
 
 
 def _lines(frame: Any) -> list[str]:
@@ -210,7 +220,7 @@ def _lines(frame: Any) -> list[str]:
     width = min(60, max(len(row["smiles"]) for row in rows))
     lines = []
     for row in rows:
-        score = f"score {row['score']:.4g}  " if "score" in row else ""
+        score = "".join(f"{k} {row[k]:.4g}  " for k in row if k.startswith("score"))
         flagged = f"  alerts: {row['alerts']}" if row["alerts"] else ""
         lines.append(
             f"{row['smiles']:<{width}}  {score}weight {row['weight']:.0f}  "

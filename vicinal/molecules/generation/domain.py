@@ -48,18 +48,19 @@ class GenerateMolecules:
     """core that each contains, with * at the atoms where fragments may be added, such
     as c1ccc(*)cc1"""
 
-    optimise: str | None = flag("OBJECTIVE")
+    optimise: tuple[str, ...] | None = flag("OBJECTIVE ...")
     """search for high scores: qed, logp, similarity:SMILES, or the run of a property
-    model, of which a calibrated lower bound is maximised"""
+    model, of which a calibrated lower bound is maximised; with several, for molecules
+    that no other dominates"""
 
-    minimise: bool = False
-    """search for low values of --optimise instead"""
+    minimise: tuple[str, ...] | None = flag("OBJECTIVE ...")
+    """search for low scores; of a property model the upper bound is minimised"""
 
     budget: int = flag("N", 3000)
-    """molecules that --optimise scores at most"""
+    """molecules that a search scores at most"""
 
     start: str | None = flag("FILE")
-    """molecules that --optimise begins with; default: 100 training molecules"""
+    """molecules that a search starts from; default: 100 training molecules"""
 
     min_weight: float | None = flag("G/MOL")
     """lowest molecular weight"""
@@ -80,6 +81,11 @@ class GenerateMolecules:
     output: str | None = flag("FILE")
     """write the molecules here: .csv, .sdf, .smi, or .html for a page of drawings; an
     existing file is replaced"""
+
+    @property
+    def searches(self) -> bool:
+        """Return whether something is maximised or minimised."""
+        return bool(self.optimise or self.minimise)
 
 
 @dataclass(frozen=True)

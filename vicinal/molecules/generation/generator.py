@@ -59,7 +59,7 @@ from vicinal.molecules.generation.model.training import (
 )
 from vicinal.molecules.generation.optimisation.objectives import (
     Objective,
-    named_objective,
+    read_objective,
 )
 from vicinal.molecules.generation.optimisation.search import (
     Search,
@@ -362,7 +362,7 @@ class MoleculeGenerator(FittedEstimator):
 
     def optimise(
         self,
-        objective: str | Objective,
+        objective: str | Objective | Sequence[str | Objective],
         budget: int = 3000,
         *,
         start: Sequence[str] | None = None,
@@ -374,35 +374,45 @@ class MoleculeGenerator(FittedEstimator):
         """Search for molecules with high scores; see `Search`.
 
         objective: qed, logp, similarity:SMILES, or a function of molecules of RDKit,
-        such as `lower_bound(model)`. budget: different molecules that are scored at
-        most. start: SMILES to begin with; None: 100 training molecules. wanted: limits
-        of the molecules that are returned. report_progress: called with (molecules
-        scored, budget). settings: of `SearchSettings`.
+        such as `lower_bound(model)`; several: each molecule gets a score for each, and
+        the best are those that no other dominates. budget: different molecules that
+        are scored at most. start: SMILES to begin with; None: 100 training molecules.
+        wanted: limits of weight of the molecules that are scored, and whether known
+        ones are returned. report_progress: called with (molecules scored, budget).
+        settings: of `SearchSettings`.
 
-        A NoteWarning is issued where the best are variants of one, or where molecules
-        to begin with are too large; DataError for one that is none, and where no
-        molecule is as wanted.
+        A NoteWarning is issued where the best are variants of one another, where
+        starting molecules are left out, and where molecules have no score. Raises
+        SettingError and DataError for wrong arguments, an objective that does not
+        return a score for each molecule, and where no molecule is as wanted.
         """
         self.check_fitted()
         check_seed(random_state, "random_state")
         model = self.model_
-        score = named_objective(objective) if isinstance(objective, str) else objective
         wanted = wanted or Selection()
         search = Search(
             model.counts,
             model.network,
-            wanted.limit(score),
+            read_objective(objective),
             SearchSettings(budget=budget, **settings),
             int(random_state),
+            wanted,
         )
         if start is None:
             start = random_start(sorted(model.training_smiles), int(random_state))
         smiles = starting_molecules(start, search.settings.max_atoms)
         found = search.run(smiles, report_progress).select(wanted)
+        if found.num_unscored:
+            warnings.warn(
+                f"{pluralize(found.num_unscored, 'molecule')} without a finite score "
+                "left out",
+                NoteWarning,
+                stacklevel=2,
+            )
         if found.collapsed:
             warnings.warn(
                 f"the best molecules are variants of one another (diversity "
-                f"{found.diversity:.2f}): begin with others, or with more",
+                f"{found.diversity:.2f}): start from others, or from more",
                 NoteWarning,
                 stacklevel=2,
             )

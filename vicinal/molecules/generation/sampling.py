@@ -150,7 +150,8 @@ class Sampler:
         self.ends = torch.from_numpy(counts.vocabulary.num_sites[:joining] == 0)
         """[joining tokens] those without a further attachment point"""
 
-        self.blocked = torch.from_numpy(counts.shares <= UNLIKELY)
+        seen = np.asarray(counts.counts.sum(axis=0)).ravel()[:joining] > 0
+        self.blocked = torch.from_numpy((counts.shares <= UNLIKELY) & ~seen)
         """[joining tokens] those of fragments that were never counted"""
 
     def begin(self, count: int, generator: torch.Generator) -> list[Growth]:

@@ -1,18 +1,16 @@
 """Which of the molecules that are drawn are wanted."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Descriptors
 
 from vicinal.core.settings import is_number
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, NoteWarning, SettingError
-from vicinal.molecules.generation.optimisation.objectives import Objective
 
 DRAWS_PER_MOLECULE = 50
 """molecules that are drawn at most for each that is wanted"""
@@ -55,22 +53,7 @@ class Selection:
                 f"min_weight must be at most max_weight. Got {low!r} and {high!r}."
             )
 
-    def limit(self, objective: Objective) -> Objective:
-        """Return an objective that is minus infinity outside the limits of weight."""
-        if self.min_weight is None and self.max_weight is None:
-            return objective
-
-        def score(mols: Sequence[Any]) -> np.ndarray:
-            fits = np.array([self._fits(mol) for mol in mols], bool)
-            found = np.full(len(mols), -np.inf)
-            if fits.any():
-                own = [mol for mol, fit in zip(mols, fits, strict=True) if fit]
-                found[fits] = objective(own)
-            return found
-
-        return score
-
-    def _fits(self, mol: Any) -> bool:
+    def fits(self, mol: Any) -> bool:
         """Return whether the weight of a molecule is within the limits."""
         weight = Descriptors.MolWt(mol)  # pyright: ignore[reportAttributeAccessIssue]
         return (self.min_weight is None or weight >= self.min_weight) and (
@@ -80,7 +63,7 @@ class Selection:
     def accepts(self, mol: Any, smiles: str) -> bool:
         """Return whether a molecule meets the conditions, apart from `unique`."""
         return (
-            self._fits(mol)
+            self.fits(mol)
             and not (self.novel and smiles in self.known)
             and (self.pattern is None or mol.HasSubstructMatch(self.pattern))
         )

@@ -8,10 +8,12 @@ from rdkit import Chem
 from rdkit.Chem import QED
 
 from vicinal.errors import DataError, SettingError
+from vicinal.molecules.generation.evaluation.metrics import scaffold_of
 from vicinal.molecules.generation.generator import MoleculeGenerator
 from vicinal.molecules.generation.optimisation.objectives import (
     lower_bound,
     named_objective,
+    read_objective,
 )
 from vicinal.molecules.generation.optimisation.search import Search, SearchSettings
 
@@ -35,7 +37,7 @@ def search(generator, name: str, seed: int = 0, **settings) -> Search:
 
 def test_scores_rise_and_the_budget_is_kept(generator):
     calls: list[int] = []
-    own = search(generator, f"similarity:{TARGET}", budget=600)
+    own = search(generator, f"similarity:{TARGET}", budget=500)
     objective = own.objective
 
     def counted(mols):
@@ -44,26 +46,26 @@ def test_scores_rise_and_the_budget_is_kept(generator):
 
     own.objective = counted
     found = own.run(SMILES[:40])
-    assert sum(calls) == len(found.smiles) == len(set(found.smiles)) == 600
+    assert sum(calls) == len(found.smiles) == len(set(found.smiles)) == 500
     assert (
         found.scores[0] > objective([Chem.MolFromSmiles(k) for k in SMILES[:40]]).max()
     )
     assert (np.diff(found.scores) <= 0).all()
-    assert sorted(found.number) == list(range(600))
+    assert sorted(found.number) == list(range(500))
     recomputed = objective([Chem.MolFromSmiles(k) for k in found.smiles])
     np.testing.assert_allclose(found.scores, recomputed)
 
 
 def test_the_seed_determines_the_search(generator):
     first, again, other = (
-        search(generator, "qed", seed, budget=200).run(SMILES[:20]).smiles
+        search(generator, "qed", seed, budget=80).run(SMILES[:20]).smiles
         for seed in (1, 1, 2)
     )
     assert first == again != other
 
 
 def test_molecules_are_not_larger_than_allowed(generator):
-    found = search(generator, "logp", budget=300, max_atoms=20).run(SMILES[:40])
+    found = search(generator, "logp", budget=120, max_atoms=20).run(SMILES[:40])
     sizes = [Chem.MolFromSmiles(k).GetNumHeavyAtoms() for k in found.smiles]
     assert max(sizes) <= 20
 
@@ -74,10 +76,84 @@ def test_a_search_that_finds_nothing_new_ends(generator):
     assert 2 <= len(found.smiles) < 20
 
 
+def test_the_surrogate_chooses_better_children(generator):
+    """With the true scores at hand, those that it predicts to be best are better."""
+    own = search(generator, f"similarity:{TARGET}", budget=200, candidates=5)
+    own.run(SMILES[:60])
+    own.settings = SearchSettings(offspring=10, candidates=5)
+    children = own._children()
+    chosen = own._choose(children)
+    assert len(chosen) == 10 < len(children)
+    scores = {k: own.objective([mol])[0] for k, mol in children.items()}
+    rest = [scores[k] for k in children if k not in chosen]
+    assert np.mean([scores[k] for k in chosen]) > np.mean(rest) + 0.05
+    own.settings = SearchSettings(offspring=10, candidates=1)
+    assert own._choose(children) == children
+
+
+def test_the_generator_learns_only_if_asked(generator):
+    start = [*SMILES[:20], "c1cc(-c2ccoc2)ccc1C"]
+    known = generator.model_.counts
+
+    def total(counts) -> float:
+        """Return the counts in the contexts of the generator's own tokens."""
+        vocabulary = counts.vocabulary
+        tokens = [vocabulary.numbers[token] for token in known.vocabulary.tokens]
+        contexts = np.unique(vocabulary.contexts[tokens])
+        return counts.totals[contexts[contexts >= 0]].sum()
+
+    for learn in (True, False):
+        own = search(generator, "qed", budget=40, learn=learn)
+        own.run(start)
+        assert "*c1ccoc1" in own.model.counts.vocabulary.fragments
+        assert (total(own.model.counts) > total(known) + 1) == learn
+    assert "*c1ccoc1" not in known.vocabulary.fragments
+
+
+def test_few_molecules_of_the_population_share_a_scaffold(generator):
+    own = search(generator, f"similarity:{TARGET}", budget=200, per_scaffold=3)
+    own.run(SMILES[:40])
+    scaffolds = [scaffold_of(Chem.MolFromSmiles(k)) for k in own.population]
+    assert max(scaffolds.count(k) for k in scaffolds) == 3
+    best = max(own.scores, key=lambda k: own.scores[k][0])
+    assert own.population[0] == best
+
+
+def test_several_objectives_give_a_front(generator):
+    both = read_objective(["qed", f"similarity:{TARGET}"])
+    own = search(generator, "qed", budget=500)
+    own.objective = both
+    found = own.run(SMILES[:40])
+    assert found.scores.shape == (500, 2)
+    recomputed = both([Chem.MolFromSmiles(k) for k in found.smiles])
+    np.testing.assert_allclose(found.scores, recomputed)
+    expected = [
+        smiles
+        for smiles, row in zip(found.smiles, found.scores, strict=True)
+        if not ((found.scores >= row).all(1) & (found.scores > row).any(1)).any()
+    ]
+    assert sorted(found.front) == sorted(expected)
+    assert found.front == found.smiles[: len(found.front)]
+    start = found.scores[found.number < 40]
+    assert (found.scores.max(axis=0) > start.max(axis=0)).all()
+
+
+def test_the_front_of_one_objective_is_the_best(generator):
+    found = search(generator, "qed", budget=60).run(SMILES[:40])
+    assert found.front[0] == found.smiles[0]
+    assert (found.scores[: len(found.front)] == found.scores.max()).all()
+
+
 def test_objectives_are_what_they_are_called():
     mols = [Chem.MolFromSmiles(k) for k in (TARGET, "CCO")]
     assert named_objective(f"similarity:{TARGET}")(mols)[0] == 1
     assert named_objective("qed")(mols)[1] == pytest.approx(QED.qed(mols[1]))
+    assert read_objective(["qed", lambda mols: np.zeros(len(mols))])(mols).shape == (
+        2,
+        2,
+    )
+    with pytest.raises(SettingError, match="Got none"):
+        read_objective([])
     for name in ("qde", "similarity:xyz", "similarity:"):
         with pytest.raises(SettingError):
             named_objective(name)
@@ -95,9 +171,12 @@ def test_a_model_is_maximised_by_its_lower_bound():
 
 
 def test_wrong_arguments_are_one_message(generator):
-    with pytest.raises(DataError, match="needs molecules to begin with"):
+    with pytest.raises(DataError, match="needs starting molecules"):
         search(generator, "qed").run(["not a molecule"])
-    bad: list[dict[str, Any]] = [{"budget": 0}, {"edit": 0.8}, {"exchange": 2.0}]
+    bad: list[dict[str, Any]] = [
+        *({"budget": 0}, {"edit": 0.8}, {"exchange": 2.0}, {"candidates": 0}),
+        *({"per_scaffold": 0}, {"learn": 1}, {"offspring": 1.5}),
+    ]
     for wrong in bad:
         with pytest.raises(SettingError, match=next(iter(wrong))):
             SearchSettings(**wrong)

@@ -102,8 +102,9 @@ def _extend_network(
     config = network.config._replace(
         tokens=len(new), joining=new.num_joining, contexts=new.num_contexts
     )
-    found = FragmentNetwork(config)
-    weights = dict(network.state_dict())
+    with torch.device("meta"):  # its weights are those below
+        found = FragmentNetwork(config)
+    weights = {name: value.clone() for name, value in network.state_dict().items()}
     joining = torch.from_numpy(tokens[: network.config.joining])
     rows = {
         "token.weight": (torch.from_numpy(tokens), len(new)),
@@ -119,5 +120,5 @@ def _extend_network(
     for context, others in similar.items():
         points = weights["point.weight"]
         points[context] = points[torch.from_numpy(others)].mean(dim=0)
-    found.load_state_dict(weights)
+    found.load_state_dict(weights, assign=True)
     return found.eval()

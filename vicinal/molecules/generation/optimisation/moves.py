@@ -1,47 +1,8 @@
-"""Changes of molecules: parts are cut off, exchanged, or edited atom by atom."""
+"""Molecules cut in two at a bond between fragments, and joined from such parts."""
 
-import random
-from typing import Any, NamedTuple
-
-from rdkit import Chem, rdBase
-from rdkit.Chem import rdChemReactions
+from typing import NamedTuple
 
 from vicinal.molecules.generation.grammar.fragments import FragmentTree, Join
-
-EDITS = (
-    "[C;!H0:1]>>[C:1]C",
-    "[C;!H0:1]>>[C:1]O",
-    "[C;!H0:1]>>[C:1]N",
-    "[c;H1:1]>>[c:1]C",
-    "[c;H1:1]>>[c:1]O",
-    "[c;H1:1]>>[c:1]N",
-    "[c;H1:1]>>[c:1]F",
-    "[c;H1:1]>>[c:1]Cl",
-    "[cH:1]>>[n:1]",
-    "[n;H0;D2:1]>>[cH:1]",
-    "[C;H2:1]>>[O:1]",
-    "[O;D2:1]>>[CH2:1]",
-    "[C;H2:1]>>[NH:1]",
-    "[N;H1;D2:1]>>[CH2:1]",
-    "[O;D2:1]>>[NH:1]",
-    "[N;H1;D2:1]>>[O:1]",
-    "[O;D2:1]>>[S:1]",
-    "[S;D2:1]>>[O:1]",
-    "[C;H2;!R:1]>>[C:1]=O",
-    "[C:1]=[O;D1]>>[C;H2:1]",
-    "[*:1]-[C,N,O,F,Cl;D1]>>[*:1]",
-    "[*:1]-[C;D2;H2]-[*:2]>>[*:1]-[*:2]",
-    "[*:1]-;!@[*:2]>>[*:1]C[*:2]",
-    "[C;R;H2:1]-[C;R;H2:2]>>[C:1]C[C:2]",
-    "[C:1]-[C:2]>>[C:1]=[C:2]",
-    "[C:1]=[C:2]>>[C:1]-[C:2]",
-)
-"""reactions that add, remove or replace an atom, or change a bond: fragments that the
-vocabulary lacks cannot be reached otherwise. As in J. Jensen: A graph-based genetic
-algorithm, Chem. Sci. 2019"""
-
-REACTIONS = tuple(rdChemReactions.ReactionFromSmarts(text) for text in EDITS)
-MAX_PRODUCTS, MAX_TRIES = 40, 10
 
 
 class Part(NamedTuple):
@@ -97,19 +58,3 @@ def join_parts(first: Part, second: Part) -> FragmentTree:
         [*first.tree.fragments, *second.tree.fragments],
         [*first.tree.joins, *moved, new],
     )
-
-
-def edit_molecule(mol: Any, rng: random.Random) -> str | None:
-    """Return the SMILES of a molecule with one random edit; None if none was found."""
-    with rdBase.BlockLogs():
-        for _ in range(MAX_TRIES):
-            products = rng.choice(REACTIONS).RunReactants((mol,), MAX_PRODUCTS)
-            if not products:
-                continue
-            product = rng.choice(products)[0]
-            if Chem.SanitizeMol(product, catchErrors=True):
-                continue
-            smiles = Chem.MolToSmiles(product)
-            if "." not in smiles and Chem.MolFromSmiles(smiles) is not None:
-                return smiles
-    return None

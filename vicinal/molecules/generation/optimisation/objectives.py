@@ -11,9 +11,31 @@ from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from vicinal.errors import SettingError, suggest_names
 
 Objective = Callable[[Sequence[Any]], np.ndarray]
-"""molecules of RDKit to their scores [N]; higher is better"""
+"""molecules of RDKit to their scores, [N] or [N, K]; higher is better"""
 
 SIMILARITY = "similarity:"
+
+
+def read_objective(
+    objective: "str | Objective | Sequence[str | Objective]",
+) -> Objective:
+    """Return an objective, by its name or as it is; of several: their K scores."""
+    if isinstance(objective, str):
+        return named_objective(objective)
+    if callable(objective):
+        return objective
+    if not isinstance(objective, Sequence):
+        raise SettingError(
+            f"objective must be a name or a function. Got {objective!r} instead."
+        )
+    parts = [read_objective(part) for part in objective]
+    if not parts:
+        raise SettingError("objective must name what is maximised. Got none.")
+
+    def score(mols: Sequence[Any]) -> np.ndarray:
+        return np.stack([np.asarray(part(mols), float) for part in parts], axis=1)
+
+    return score
 
 
 def named_objective(name: str) -> Objective:
@@ -60,6 +82,11 @@ def lower_bound(model: Any, *, minimise: bool = False) -> Objective:
     minimise: minus what it predicts at most. A search for high predictions alone would
     end where the model knows nothing; there the interval is wide, and its bound is low.
     """
+
+    if not hasattr(model, "predict_interval"):
+        raise SettingError(
+            f"lower_bound needs a regressor of molecules. Got {type(model).__name__}."
+        )
 
     def score(mols: Sequence[Any]) -> np.ndarray:
         low, high = model.predict_interval([Chem.MolToSmiles(mol) for mol in mols])

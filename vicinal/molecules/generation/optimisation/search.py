@@ -2,50 +2,56 @@
 
 A child is a parent of which one side was cut off and regrown, or exchanged for a side
 of another parent, or a parent with one atom edited. J. Jensen: A graph-based genetic
-algorithm, Chem. Sci. 2019, with the generator in place of random mutations.
+algorithm, Chem. Sci. 2019, with the generator in place of most random mutations. Of
+several children for each evaluation a Gaussian process chooses, and the generator
+learns from the best molecules. Several scores are maximised as in NSGA-II (`pareto`).
 """
 
-import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import torch
 from rdkit import Chem
 
 from vicinal.core.settings import Settings, is_integer, is_number
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError
+from vicinal.molecules.generation.evaluation.metrics import scaffold_of
 from vicinal.molecules.generation.evaluation.similarity import diversity
-from vicinal.molecules.generation.grammar.assembly import join_tokens
-from vicinal.molecules.generation.grammar.fragments import (
-    FragmentTree,
-    cut_molecule,
-    without_stereo,
-)
-from vicinal.molecules.generation.grammar.growth import grow_from
+from vicinal.molecules.generation.grammar.fragments import without_stereo
 from vicinal.molecules.generation.model.counts import FragmentCounts
-from vicinal.molecules.generation.model.extension import extend
+from vicinal.molecules.generation.model.extension import Extended
 from vicinal.molecules.generation.model.network import FragmentNetwork
-from vicinal.molecules.generation.optimisation.moves import (
-    Part,
-    edit_molecule,
-    join_parts,
-    split_at,
-)
+from vicinal.molecules.generation.optimisation.learning import Learner
 from vicinal.molecules.generation.optimisation.objectives import Objective
-from vicinal.molecules.generation.sampling import Limits, Sampler
+from vicinal.molecules.generation.optimisation.offspring import Reproduction, Shares
+from vicinal.molecules.generation.optimisation.pareto import (
+    non_dominated_fronts,
+    order_by_dominance,
+)
+from vicinal.molecules.generation.optimisation.surrogate import (
+    GaussianProcess,
+    count_fingerprints,
+)
+from vicinal.molecules.generation.sampling import Limits
 from vicinal.molecules.generation.selection import Selection
-
-RANK_OFFSET = 10
-"""parents are drawn in proportion to 1 / (rank + offset), the best having rank 0"""
 
 MAX_FRUITLESS = 50
 """generations without a new molecule after which a search ends"""
 
 COLLAPSED = 0.2
 """diversity of the best below which they are variants of one molecule"""
+
+MAX_FITTED = 300
+"""molecules that the Gaussian process is fitted to at most"""
+
+OPTIMISM = 0.5
+"""standard deviations that are added to predicted scores: uncertain ones are tried"""
+
+REFRESH = 250
+"""evaluations after which the vocabulary is extended by fragments of the best"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,21 +64,31 @@ class SearchSettings(Settings):
     population: int = 100
     """best molecules, from which parents are drawn"""
 
-    offspring: int = 50
-    """children of each generation"""
+    offspring: int = 25
+    """children of each generation that are scored"""
 
-    exchange: float = 0.3
+    candidates: int = 2
+    """children that are made for each that is scored; a Gaussian process chooses"""
+
+    exchange: float = 0.25
     """share of children that get a side of another parent"""
 
-    edit: float = 0.1
+    edit: float = 0.25
     """share of children with one atom edited; the others are regrown"""
+
+    learn: bool = True
+    """adapt the generator to the best molecules during the search"""
+
+    per_scaffold: int | None = None
+    """molecules of the population that share a scaffold at most; None: no limit"""
 
     max_atoms: int = 60
     """heavy atoms of the largest molecule that is scored"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("budget", "population", "offspring", "max_atoms"):
+        names = "budget", "population", "offspring", "candidates", "max_atoms"
+        for name in names:
             value = getattr(self, name)
             self.require(name, is_integer(value, 1), "a whole number, 1 or more")
         for name in ("exchange", "edit"):
@@ -81,20 +97,28 @@ class SearchSettings(Settings):
             self.require(name, share, "from 0 to 1")
         fits = self.exchange + self.edit <= 1
         self.require("edit", fits, f"at most 1 - exchange ({1 - self.exchange:g})")
+        limit = self.per_scaffold is None or is_integer(self.per_scaffold, 1)
+        self.require("per_scaffold", limit, "None, or a whole number, 1 or more")
 
 
 class SearchResult(NamedTuple):
-    """The molecules that were scored, the best first."""
+    """The molecules that were scored, the best first.
+
+    With several scores: by front, and the least crowded first; see `pareto`.
+    """
 
     smiles: list[str]
     scores: np.ndarray
-    """[N]"""
+    """[N], or [N, K] of an objective with K scores"""
 
     number: np.ndarray
     """[N] how many had been scored before each"""
 
     diversity: float
     """1 - mean similarity of the best `population`"""
+
+    num_unscored: int = 0
+    """molecules without a finite score, which are left out"""
 
     def select(self, wanted: Selection) -> Self:
         """Return the molecules that are wanted; DataError where there is none."""
@@ -117,6 +141,12 @@ class SearchResult(NamedTuple):
         """Return whether the best are variants of one molecule."""
         return self.diversity < COLLAPSED
 
+    @property
+    def front(self) -> list[str]:
+        """Return the molecules that no other dominates; those with the best score."""
+        table = self.scores.reshape(len(self.scores), -1)
+        return [self.smiles[row] for row in non_dominated_fronts(table)[0]]
+
 
 class Search:
     """One search; the generator's counts and network regrow what was cut off."""
@@ -128,15 +158,25 @@ class Search:
         objective: Objective,
         settings: SearchSettings,
         seed: int = 0,
+        wanted: Selection | None = None,
     ) -> None:
-        self.counts, self.network = counts, network
+        """wanted: molecules outside its limits of weight are not scored."""
         self.objective, self.settings = objective, settings
-        self.rng = random.Random(seed)
-        self.generator = torch.Generator().manual_seed(seed)
-        self.scores: dict[str, float] = {}
-        """of each molecule, in the order in which they were scored"""
+        self.wanted = wanted or Selection()
+        limits = Limits(atoms=settings.max_atoms - 10)
+        shares = Shares(settings.exchange, settings.edit)
+        self.reproduction = Reproduction(shares, limits, seed)
+        self.learner = Learner(counts, network, seed)
+        self.model = Extended(counts, network)
+        self.rng = np.random.default_rng(seed)
+        self.scores: dict[str, np.ndarray] = {}
+        """[K] of each molecule, in the order in which they were scored; -inf: none"""
 
-        self._trees: dict[str, FragmentTree] = {}
+        self.population: list[str] = []
+        """the best first"""
+
+        self._prints: dict[str, np.ndarray] = {}
+        self._scaffolds: dict[str, str] = {}
 
     def run(
         self,
@@ -147,94 +187,147 @@ class Search:
 
         report_progress: called with (molecules scored, budget) after each generation.
         """
-        budget, fruitless = self.settings.budget, 0
-        self._score([*start])
+        budget, fruitless, refresh_at = self.settings.budget, 0, 0
+        self._score(self._new_molecules(start))
         if not self.scores:
-            raise DataError("A search needs molecules to begin with. Got none.")
+            raise DataError(
+                "A search needs starting molecules within the limits. Got none."
+            )
         while len(self.scores) < budget and fruitless < MAX_FRUITLESS:
-            before = len(self.scores)
-            self._score(self._children())
-            fruitless = 0 if len(self.scores) > before else fruitless + 1
+            if len(self.scores) >= refresh_at:
+                self._refresh()
+                refresh_at = len(self.scores) + REFRESH
+            found = self._score(self._choose(self._children()))
+            fruitless = 0 if found else fruitless + 1
             if report_progress is not None:
                 report_progress(len(self.scores), budget)
         return self._result()
 
-    def _result(self) -> SearchResult:
-        number = {smiles: k for k, smiles in enumerate(self.scores)}
-        best = self._best(len(self.scores))
-        top = [Chem.MolFromSmiles(k) for k in best[: self.settings.population]]
-        return SearchResult(
-            best,
-            np.array([self.scores[smiles] for smiles in best]),
-            np.array([number[smiles] for smiles in best]),
-            diversity(top),
-        )
+    def _refresh(self) -> None:
+        """Extend the vocabulary by the fragments of the population; learn from it."""
+        trees = [self.reproduction.tree_of(smiles) for smiles in self.population]
+        learner = self.learner
+        learns = self.settings.learn
+        self.model = learner.learn(trees) if learns else learner.extend(trees)
 
-    def _best(self, count: int) -> list[str]:
-        return sorted(self.scores, key=lambda k: -self.scores[k])[:count]
+    def _children(self) -> dict[str, Any]:
+        count = self.settings.offspring * self.settings.candidates
+        children = self.reproduction.children(self.population, count, self.model)
+        return self._new_molecules(children)
 
-    def _score(self, candidates: Sequence[str]) -> None:
-        """Score new molecules, as far as the budget allows."""
-        mols: dict[str, Any] = {}
-        for text in candidates:
+    def _new_molecules(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Return molecules by canonical SMILES, of those that were not scored."""
+        found: dict[str, Any] = {}
+        for text in dict.fromkeys(texts):
             mol = Chem.MolFromSmiles(text)
             if mol is None or mol.GetNumHeavyAtoms() > self.settings.max_atoms:
                 continue
-            smiles = Chem.MolToSmiles(without_stereo(mol))
-            room = len(self.scores) + len(mols) < self.settings.budget
-            if room and smiles not in self.scores:
-                mols[smiles] = Chem.MolFromSmiles(smiles)
-        if mols:
-            found = self.objective([*mols.values()])
-            self.scores.update(zip(mols, map(float, found), strict=True))
+            flat = without_stereo(mol)
+            smiles = Chem.MolToSmiles(flat)
+            if smiles not in self.scores and self.wanted.fits(flat):
+                found.setdefault(smiles, flat)
+        return found
 
-    def _children(self) -> list[str]:
-        """Return the SMILES of one generation."""
-        parents = self._best(self.settings.population)
-        weights = [1 / (rank + RANK_OFFSET) for rank in range(len(parents))]
-        settings = self.settings
-        found: list[str] = []
-        cut: list[FragmentTree] = []
-        for _ in range(settings.offspring):
-            parent, other = self.rng.choices(parents, weights, k=2)
-            kind = self.rng.random()
-            if kind < settings.edit:
-                edited = edit_molecule(Chem.MolFromSmiles(parent), self.rng)
-                found += [] if edited is None else [edited]
-                continue
-            side = self._random_side(parent)
-            if side is None:
-                continue
-            if kind < settings.edit + settings.exchange:
-                second = self._random_side(other)
-                if second is not None:
-                    joined = join_parts(side, second)
-                    found.append(join_tokens(*grow_from(joined, 0)))
-            else:
-                cut.append(side.tree)
-        return found + self._regrow(cut)
+    def _choose(self, children: dict[str, Any]) -> dict[str, Any]:
+        """Return the children whose predicted scores are best, `offspring` of them."""
+        count = self.settings.offspring
+        if self.settings.candidates == 1 or len(children) <= count:
+            return children
+        fitted = self._fitted_molecules()
+        if len(fitted) < 2:
+            return dict([*children.items()][:count])
+        process = GaussianProcess(
+            np.array([self._prints[smiles] for smiles in fitted]),
+            np.array([self.scores[smiles] for smiles in fitted]),
+        )
+        mean, sd = process.predict(count_fingerprints([*children.values()]))
+        order = order_by_dominance(mean + OPTIMISM * sd)[:count]
+        names = [*children]
+        return {names[row]: children[names[row]] for row in order}
 
-    def _random_side(self, smiles: str) -> Part | None:
-        """Cut a molecule at random; return a side, a larger one more often.
+    def _fitted_molecules(self) -> list[str]:
+        """Return the population and random ones of the others, those with a score."""
+        inside = set(self.population)
+        scored = [k for k, score in self.scores.items() if np.isfinite(score).all()]
+        others = [smiles for smiles in scored if smiles not in inside]
+        count = max(MAX_FITTED - len(inside), 0)
+        rows = self.rng.permutation(len(others))[:count]
+        best = [k for k in self.population if np.isfinite(self.scores[k]).all()]
+        return best + [others[row] for row in rows]
 
-        None for a molecule of one fragment.
-        """
-        tree = self._trees.get(smiles)
-        if tree is None:
-            tree = self._trees[smiles] = cut_molecule(Chem.MolFromSmiles(smiles))
-        if not tree.joins:
-            return None
-        sides = split_at(tree, self.rng.randrange(len(tree.joins)))
-        sizes = [len(side.tree.fragments) for side in sides]
-        return self.rng.choices(sides, sizes)[0]
+    def _score(self, mols: dict[str, Any]) -> int:
+        """Score molecules as far as the budget allows; return how many."""
+        room = self.settings.budget - len(self.scores)
+        names = [*mols][:room]
+        if not names:
+            return 0
+        chosen = [mols[name] for name in names]
+        found = score_table(self.objective, chosen)
+        found[~np.isfinite(found).all(axis=1)] = -np.inf
+        self.scores.update(zip(names, found, strict=True))
+        self._prints.update(zip(names, count_fingerprints(chosen), strict=True))
+        self._select([*self.population, *names])
+        return len(names)
 
-    def _regrow(self, cut: Sequence[FragmentTree]) -> list[str]:
-        """Fill the open attachment points of molecules that were cut."""
-        if not cut:
-            return []
-        fragments = [name for tree in cut for name in tree.fragments]
-        counts, network = extend(self.counts, self.network, fragments)
-        limits = Limits(atoms=self.settings.max_atoms - 10)
-        sampler = Sampler(counts, network, limits=limits)
-        grown = sampler.grow([grow_from(tree, 0) for tree in cut], self.generator)
-        return [join_tokens(*growth) for growth in grown]
+    def _select(self, candidates: list[str]) -> None:
+        """Make the best of some molecules the population."""
+        order = order_by_dominance(np.array([self.scores[k] for k in candidates]))
+        best = [candidates[row] for row in order]
+        limit = self.settings.per_scaffold
+        if limit is not None:
+            best = self._limit_scaffolds(best, limit)
+        self.population = best[: self.settings.population]
+
+    def _limit_scaffolds(self, best: list[str], limit: int) -> list[str]:
+        """Return the first molecules of each scaffold."""
+        kept: list[str] = []
+        counts: Counter[str] = Counter()
+        for smiles in best:
+            scaffold = self._scaffolds.get(smiles)
+            if scaffold is None:
+                scaffold = scaffold_of(Chem.MolFromSmiles(smiles))
+                self._scaffolds[smiles] = scaffold
+            counts[scaffold] += 1
+            if counts[scaffold] <= limit:
+                kept.append(smiles)
+        return kept
+
+    def _result(self) -> SearchResult:
+        names = [*self.scores]
+        table = np.array([*self.scores.values()])
+        order = order_by_dominance(table)
+        order = order[np.isfinite(table[order]).all(axis=1)]
+        if not len(order):
+            raise DataError(
+                f"None of {pluralize(len(names), 'molecule')} has a finite score."
+            )
+        smiles = [names[row] for row in order]
+        top = [Chem.MolFromSmiles(k) for k in smiles[: self.settings.population]]
+        scores = table[order]
+        return SearchResult(
+            smiles,
+            scores[:, 0] if scores.shape[1] == 1 else scores,
+            order,
+            diversity(top),
+            len(names) - len(order),
+        )
+
+
+def score_table(objective: Objective, mols: Sequence[Any]) -> np.ndarray:
+    """Return the scores [N, K] of molecules.
+
+    DataError where the objective does not return one, or a row of them, for each.
+    """
+    try:
+        found = np.array(objective(mols), float)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            "The objective must take a list of molecules of RDKit, and return a score "
+            f"for each. It failed: {error}"
+        ) from error
+    if found.ndim not in (1, 2) or len(found) != len(mols):
+        raise DataError(
+            f"The objective must return a score, or a row of scores, for each of "
+            f"{len(mols)} molecules. Got an array of the shape {found.shape}."
+        )
+    return found.reshape(len(mols), -1)

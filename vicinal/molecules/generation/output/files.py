@@ -20,7 +20,6 @@ PER_DRAWING = 12
 
 HEADERS = {
     "smiles": "molecule",
-    "score": "score",
     "weight": "g/mol",
     "logp": "logP",
     "qed": "QED",
@@ -67,7 +66,9 @@ def molecules_page(frame: Any, title: str, notes: list[str]) -> str:
     """Return a page of HTML with drawings and a table."""
     blocks: list[Block] = [Text(note) for note in notes]
     blocks += drawings(frame)
-    columns = [name for name in HEADERS if name in frame.columns]
+    scores = [str(name) for name in frame.columns if name.startswith("score")]
+    columns = ["smiles", *scores, *(name for name in HEADERS if name != "smiles")]
+    headers: list[str] = [HEADERS.get(name, name) for name in columns]
     rows = [[row[name] for name in columns] for row in frame.to_dict("records")]
     caption = (
         "SA: synthetic accessibility, from 1 (easy) to 10. Similarity: to the nearest "
@@ -75,7 +76,7 @@ def molecules_page(frame: Any, title: str, notes: list[str]) -> str:
     )
     sections = [
         Section("Molecules", blocks),
-        Section("Properties", [Table([HEADERS[k] for k in columns], rows, caption)]),
+        Section("Properties", [Table(headers, rows, caption)]),
     ]
     return Report(title, pluralize(len(frame), "molecule"), sections).html()
 
@@ -95,7 +96,8 @@ def drawings(frame: Any) -> list[Block]:
 
 
 def _legend(row: dict[str, Any]) -> str:
-    first = f"score {row['score']:.3g}" if "score" in row else f"QED {row['qed']:.2f}"
+    scores = [f"{row[name]:.3g}" for name in row if name.startswith("score")]
+    first = f"score {', '.join(scores)}" if scores else f"QED {row['qed']:.2f}"
     alerts = row["alerts"].count(";") + 1 if row["alerts"] else 0
     flagged = f", {pluralize(alerts, 'alert')}" if alerts else ""
     return f"{first}, {row['similarity']:.2f} to nearest{flagged}"

@@ -1,0 +1,88 @@
+"""Edits: each does what it is called, and what is left is a plain molecule."""
+
+import random
+
+import pytest
+from rdkit import Chem
+
+from vicinal.molecules.generation.optimisation.edits import (
+    EDITS,
+    MAX_RING,
+    add_atom,
+    change_atom,
+    change_bond,
+    close_ring,
+    edit_molecule,
+    insert_atom,
+    open_ring,
+    remove_atom,
+    sanitize,
+)
+
+CELECOXIB = "Cc1ccc(-c2cc(C(F)(F)F)nn2-c2ccc(S(N)(=O)=O)cc2)cc1"
+NITRO = "O=[N+]([O-])c1ccc(N2CCNCC2)cc1"
+
+
+def products(edit, smiles: str, count: int = 60) -> set[str]:
+    rng, found = random.Random(0), set()
+    plain = Chem.RWMol(Chem.MolFromSmiles(smiles))
+    Chem.Kekulize(plain, clearAromaticFlags=True)
+    for _ in range(count):
+        mol = Chem.RWMol(plain)
+        if edit(mol, rng) and sanitize(mol):
+            found.add(Chem.MolToSmiles(mol))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("edit", "smiles", "expected"),
+    [
+        (add_atom, "CC", {"CCC", "CCN", "CCO", "CCF", "CCCl", "C=CC", "CC=O"}),
+        (insert_atom, "CC", {"CCC", "CNC", "COC", "CSC"}),
+        (remove_atom, "CCO", {"CC", "CO"}),
+        (remove_atom, "C1CCC1", {"C1CC1"}),
+        (change_atom, "CO", {"NO", "OO", "OS", "CC", "CN", "CS"}),
+        (change_atom, "CC(C)(C)C", {"CC(C)(C)N", "CC(C)(C)O", "CC(C)(C)S"}),
+        (change_bond, "CC", {"C=C"}),
+        (change_bond, "C=O", {"CO"}),
+        (close_ring, "CCCCC", {"C1CCCC1"}),
+        (close_ring, "CCCCCO", {"C1CCCC1", "C1CCOCC1", "OC1CCCC1", "CC1CCCO1"}),
+        (open_ring, "C1CCCC1", {"CCCCC"}),
+        (open_ring, "CCC", set()),
+    ],
+)
+def test_each_edit_of_a_small_molecule(edit, smiles, expected):
+    found = products(edit, smiles)
+    assert found <= expected if edit is close_ring else found == expected
+    assert found or not expected
+
+
+def test_rings_are_closed_on_aromatic_ones():
+    """A chroman, the ring system of troglitazone, from an ether of phenol."""
+    assert "c1ccc2c(c1)CCCO2" in products(close_ring, "CCCOc1ccccc1", 400)
+
+
+@pytest.mark.parametrize("smiles", [CELECOXIB, NITRO, "C", "[Na+].[Cl-]"])
+def test_edited_molecules_are_valid_and_near_the_first(smiles):
+    mol, rng = Chem.MolFromSmiles(smiles), random.Random(0)
+    edited_texts = [edit_molecule(mol, rng) for _ in range(100)]
+    found = {text for text in edited_texts if text is not None}
+    for text in found:
+        edited = Chem.MolFromSmiles(text)
+        assert edited is not None and "." not in text
+        assert abs(edited.GetNumHeavyAtoms() - mol.GetNumHeavyAtoms()) <= 1
+        charges = [Chem.GetFormalCharge(k) for k in (mol, edited)]
+        assert charges[0] == charges[1]
+        rings = edited.GetRingInfo().AtomRings()
+        assert max(map(len, rings), default=0) <= MAX_RING
+    assert len(found) > 20 or mol.GetNumHeavyAtoms() < 3
+
+
+def test_the_molecule_itself_stays_and_strained_ones_are_refused():
+    mol = Chem.MolFromSmiles(CELECOXIB)
+    edit_molecule(mol, random.Random(0))
+    assert Chem.MolToSmiles(mol) == CELECOXIB
+    for smiles in ("C1=CC1", "C1CCCCCCC1", "C1C=C=CCC1"):
+        assert not sanitize(Chem.RWMol(Chem.MolFromSmiles(smiles)))
+    assert sanitize(Chem.RWMol(Chem.MolFromSmiles("C1=CCCCC1")))
+    assert sum(EDITS.values()) == pytest.approx(1)

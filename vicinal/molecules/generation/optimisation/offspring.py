@@ -1,0 +1,100 @@
+"""Children of molecules: regrown by a generator, exchanged with others, or edited."""
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from rdkit import Chem
+
+from vicinal.molecules.generation.grammar.assembly import join_tokens
+from vicinal.molecules.generation.grammar.fragments import FragmentTree, cut_molecule
+from vicinal.molecules.generation.grammar.growth import grow_from
+from vicinal.molecules.generation.model.extension import Extended
+from vicinal.molecules.generation.optimisation.edits import edit_molecule
+from vicinal.molecules.generation.optimisation.moves import (
+    Part,
+    join_parts,
+    split_at,
+)
+from vicinal.molecules.generation.sampling import Limits, Sampler
+
+RANK_OFFSET = 10
+"""parents are drawn in proportion to 1 / (rank + offset), the best having rank 0"""
+
+
+class Shares(NamedTuple):
+    """Shares of the kinds of children; the others are regrown."""
+
+    exchange: float
+    edit: float
+
+
+class Reproduction:
+    """Makes children of molecules."""
+
+    def __init__(self, shares: Shares, limits: Limits, seed: int) -> None:
+        """limits: sizes from which molecules that are regrown only close."""
+        self.shares, self.limits = shares, limits
+        self.rng = random.Random(seed)
+        self.generator = torch.Generator().manual_seed(seed)
+        self._trees: dict[str, FragmentTree] = {}
+
+    def tree_of(self, smiles: str) -> FragmentTree:
+        """Return the fragments of a molecule."""
+        tree = self._trees.get(smiles)
+        if tree is None:
+            tree = self._trees[smiles] = cut_molecule(Chem.MolFromSmiles(smiles))
+        return tree
+
+    def children(
+        self, parents: Sequence[str], count: int, model: Extended
+    ) -> list[str]:
+        """Return about so many SMILES of children; a better parent has more of them.
+
+        parents: SMILES, the best first. model: what regrows them.
+        """
+        weights = [1 / (rank + RANK_OFFSET) for rank in range(len(parents))]
+        found: list[str | None] = []
+        cut: list[FragmentTree] = []
+        for _ in range(count):
+            parent, other = self.rng.choices(parents, weights, k=2)
+            kind = self.rng.random()
+            edit = kind < self.shares.edit
+            side = None if edit else self._random_side(parent)
+            if side is None:
+                found.append(edit_molecule(Chem.MolFromSmiles(parent), self.rng))
+                continue
+            known = model.counts.vocabulary.covers(side.tree)
+            if known and kind >= self.shares.edit + self.shares.exchange:
+                cut.append(side.tree)
+            else:
+                found.append(self._exchange(side, other))
+        return [smiles for smiles in found if smiles] + self._regrow(cut, model)
+
+    def _random_side(self, smiles: str) -> Part | None:
+        """Cut a molecule at random; return a side, a larger one more often.
+
+        None for a molecule of one fragment.
+        """
+        tree = self.tree_of(smiles)
+        if not tree.joins:
+            return None
+        sides = split_at(tree, self.rng.randrange(len(tree.joins)))
+        sizes = [len(side.tree.fragments) for side in sides]
+        return self.rng.choices(sides, sizes)[0]
+
+    def _exchange(self, side: Part, other: str) -> str | None:
+        """Join a side to one of another molecule; None where that cannot be cut."""
+        second = self._random_side(other)
+        if second is None:
+            return None
+        return join_tokens(*grow_from(join_parts(side, second), 0))
+
+    def _regrow(self, cut: Sequence[FragmentTree], model: Extended) -> list[str]:
+        """Fill the open attachment points of molecules that were cut."""
+        if not cut:
+            return []
+        sampler = Sampler(model.counts, model.network, limits=self.limits)
+        grown = sampler.grow([grow_from(tree, 0) for tree in cut], self.generator)
+        return [join_tokens(*growth) for growth in grown]
