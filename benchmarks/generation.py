@@ -311,7 +311,7 @@ def _describe(method: str, rows: list[dict[str, Any]]) -> str:
         spread = np.std(values, ddof=1) if len(values) > 1 else np.nan
         return f"{np.mean(values):.3f} ({spread:.3f})"
 
-    exact = sum(row["top1"] > 1 - 1e-9 for row in rows)
+    exact = sum(abs(row["top1"] - 1) < 1e-9 for row in rows)
     tops = "  ".join(f"top {k} {mean(f'top{k}')}" for k in TOP)
     seconds = np.mean([row["cpu_seconds"] for row in rows])
     return (

@@ -1,207 +1,102 @@
-"""Neighbour sampling on a large graph: edges per second, and training with it.
+"""New molecules beside those of null models: likelihood, distributions, CPU seconds.
 
-A random graph of the size of ogbn-products (2.4 M nodes) with 60 M edges and a skewed
-degree distribution (R-MAT), and 100 features per node. For 1,024 nodes, 15 neighbours
-of each are sampled, 10 of each of those, and 5 of each of those.
+    python -m benchmarks.sampling MOLECULES.csv --train 20000
 
-Compared with PyG's NeighborLoader, where it is available (it needs a compiled extension
-without a wheel on PyPI), and with the memory bound: reading as many numbers at random
-positions. Training runs in a process of its own that reports its peak memory.
-
-    python -m benchmarks.sampling
+A generator is trained on the first molecules of the file, in this process; of those
+behind, 1,500 are the reference of the distributions, and 1,500 others show what can be
+reached. All sources draw as many. The Frechet ChemNet distance needs `fcd_torch`.
+`--minutes`: time limit of training; the threads are those of OMP_NUM_THREADS.
 """
 
-import vicinal  # first: it sets how threads wait  # isort: skip
-import sys
-import tempfile
-import threading
+import argparse
 import time
-from multiprocessing import get_context
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from rdkit import Chem
 
-from benchmarks.aggregation import rmat
-from benchmarks.measure import make_parser, print_result
-from vicinal.graphs.sparse.adjacency import Adjacency
-from vicinal.graphs.sparse.neighbor_sampler import NeighborSampler
+from benchmarks.measure import describe_machine
+from vicinal import MoleculeGenerator
+from vicinal.molecules.generation.corpus import read_corpus
+from vicinal.molecules.generation.evaluation.metrics import score_molecules
+from vicinal.molecules.generation.evaluation.null_models import (
+    brics_molecules,
+    without_context,
+)
+from vicinal.molecules.generation.evaluation.samples import frechet_distance
+from vicinal.molecules.generation.evaluation.similarity import unpack_fingerprints
+from vicinal.molecules.generation.sampling import Sampler
 
-NODES, EDGES, WIDTH, CLASSES = 2_400_000, 60_000_000, 100, 40
-SEEDS, COUNTS = 1024, (15, 10, 5)
-
-TARGET_RATE, TARGET_MEMORY = 5e6, 8.0
-"""sampled edges a second; gigabytes"""
+COUNT = 1500
 
 
-def ours(graph: Adjacency, n: int) -> list[dict[str, float]]:
-    """Return seconds and edges of n batches."""
-    sampler, found = NeighborSampler(graph), []
-    for k in range(-2, n):
-        torch.manual_seed(k % 2**32)
-        rows = torch.randperm(NODES)[:SEEDS]
-        started_at = time.perf_counter()
-        blocks = sampler.sample_blocks(rows, COUNTS)
-        seconds = time.perf_counter() - started_at
-        edges = sum(block.num_edges for block in blocks)
-        if k >= 0:
-            found.append({"seconds": seconds, "edges": edges})
+def draw(generator: MoleculeGenerator) -> dict[str, list[str]]:
+    """Return molecules of each source; print the speed of the generator."""
+    model = generator.model_
+    counts = model.counts
+    sources = {
+        "network": Sampler(counts, model.network),
+        "counts": Sampler(counts),
+        "no context": Sampler(without_context(counts)),
+    }
+    found = {}
+    for name, sampler in sources.items():
+        before = time.process_time()
+        found[name] = sampler.sample(COUNT, torch.Generator().manual_seed(0))
+        speed = COUNT / (time.process_time() - before)
+        print(f"{name}: {speed:.0f} molecules a CPU second")
+    found["BRICS"] = brics_molecules(sorted(model.training_smiles), COUNT, 0)
     return found
-
-
-def read_at_random(graph: Adjacency, edges: int, n: int) -> list[float]:
-    """Return the seconds for reading as many sources at random positions."""
-    sources, found = graph.incoming.indices, []
-    for k in range(-2, n):
-        positions = torch.randint(0, graph.num_edges, (edges,))
-        started_at = time.perf_counter()
-        sources.index_select(0, positions)
-        if k >= 0:
-            found.append(time.perf_counter() - started_at)
-    return found
-
-
-def theirs(edge_index: torch.Tensor, n: int) -> Any:
-    """Return seconds and edges of PyG's batches, or why it does not run."""
-    from torch_geometric.data import Data
-    from torch_geometric.loader import NeighborLoader
-
-    data = Data(edge_index=edge_index, num_nodes=NODES)
-    found = []
-    try:
-        loader = NeighborLoader(
-            data,
-            num_neighbors=list(COUNTS),
-            batch_size=SEEDS,
-            input_nodes=torch.randperm(NODES)[: SEEDS * (n + 2)],
-        )
-        started_at = time.perf_counter()
-        for k, batch in enumerate(loader):
-            seconds = time.perf_counter() - started_at
-            if k >= 2:
-                found.append({"seconds": seconds, "edges": batch.edge_index.shape[1]})
-            started_at = time.perf_counter()
-    except ImportError as error:
-        return str(error)
-    return found
-
-
-def train(folder: str, answer: Any) -> None:
-    """Train for one epoch over 100,000 nodes and send seconds and memory."""
-    from vicinal.graphs.node_estimators import NodeClassifier
-
-    started_at, peak = time.perf_counter(), [0.0]
-
-    def watch() -> None:  # RssAnon excludes memory-mapped files
-        while True:
-            peak[0] = max(peak[0], _gigabytes("RssAnon"))
-            time.sleep(0.1)
-
-    threading.Thread(target=watch, daemon=True).start()
-    model = NodeClassifier(
-        network="sage",
-        layers=3,
-        num_neighbors=COUNTS,
-        hidden=128,
-        ensemble_size=1,
-        epochs=1,
-        minutes=None,
-        keep="network",
-        memory=2.0,
-    )
-    model.fit(folder)
-    answer.send(
-        {
-            "total, s": time.perf_counter() - started_at,
-            "epoch, s": model.history_[0].seconds,
-            "nodes/s": model.history_[0].examples_per_second,
-            "peak without mapped files, GB": peak[0],
-            "peak with mapped files, GB": _gigabytes("VmHWM"),
-        }
-    )
-
-
-def _gigabytes(name: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    line = next(line for line in lines if line.startswith(f"{name}:"))
-    return int(line.split()[1]) / 1e6
-
-
-def train_in_process(edge_index: np.ndarray) -> dict[str, float]:
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, CLASSES, NODES)
-    split = rng.permutation(NODES)
-    with tempfile.TemporaryDirectory() as folder:
-        x = np.lib.format.open_memmap(
-            f"{folder}/x.npy", "w+", np.float32, (NODES, WIDTH)
-        )
-        for k in range(0, NODES, 100_000):
-            x[k : k + 100_000] = rng.normal(size=(len(x[k : k + 100_000]), WIDTH))
-        x.flush()
-        arrays = {
-            "edge_index": edge_index,
-            "y": y,
-            "train": split[:100_000],
-            "val": split[100_000:110_000],
-            "test": split[110_000:120_000],
-        }
-        for name, array in arrays.items():
-            np.save(f"{folder}/{name}.npy", array)
-        del x, arrays, y, split
-        here, there = get_context("spawn").Pipe()
-        process = get_context("spawn").Process(target=train, args=(folder, there))
-        process.start()
-        there.close()
-        try:
-            return here.recv()
-        finally:
-            process.join()
 
 
 def main() -> None:
-    parser = make_parser(__doc__)
-    parser.add_argument("-n", type=int, default=20, help="batches")
-    parser.add_argument("--skip-training", action="store_true")
-    options = parser.parse_args()
-    edge_index = rmat(NODES, EDGES)
-    started_at = time.perf_counter()
-    graph = Adjacency.from_edge_index(torch.from_numpy(edge_index), NODES)
-    built = time.perf_counter() - started_at
-    batches = ours(graph, options.n)
-    edges = int(np.median([b["edges"] for b in batches]))
-    rates = sorted(b["edges"] / b["seconds"] for b in batches)
-    read_rates = sorted(edges / s for s in read_at_random(graph, edges, options.n))
-    middle = len(rates) // 2
-    rows: list[dict[str, Any]] = [
-        {
-            "what": "sampling",
-            "edges per batch": edges,
-            "edges/s": rates[middle],
-            "low": rates[0],
-            "high": rates[-1],
-            "batches/s": rates[middle] / edges,
-            "target": TARGET_RATE,
-            "reading at random positions, edges/s": read_rates[middle],
-            "build, s": built,
-            "n": options.n,
-        }
-    ]
-    print(rows[-1], file=sys.stderr, flush=True)
-    peer = theirs(torch.from_numpy(edge_index), options.n)
-    if isinstance(peer, str):
-        rows.append({"what": "PyG's NeighborLoader", "not available": peer})
-    else:
-        found = sorted(b["edges"] / b["seconds"] for b in peer)
-        rows.append({"what": "PyG's NeighborLoader", "edges/s": found[len(found) // 2]})
-    print(rows[-1], file=sys.stderr, flush=True)
-    del graph
-    if not options.skip_training:
-        measured = train_in_process(edge_index)
-        rows.append({"what": "training", **measured, "target, GB": TARGET_MEMORY})
-        print(rows[-1], file=sys.stderr, flush=True)
-    claim = f"{NODES:,} nodes, {EDGES:,} edges (R-MAT), {vicinal.__version__}"
-    print_result({"claim": claim, "rows": rows}, options.json)
+    import pandas as pd
+
+    options = _parse()
+    column = pd.read_csv(options.molecules)["smiles"].tolist()
+    before, started_at = time.process_time(), time.monotonic()
+    generator = MoleculeGenerator(minutes=options.minutes)
+    generator.fit(column[: options.train])
+    seconds, wall = time.process_time() - before, time.monotonic() - started_at
+    print(f"{describe_machine()['processor']}, {torch.get_num_threads()} threads")
+    print(f"trained on {options.train:,}: {seconds:.0f} CPU s, {wall:.0f} s")
+    print(generator.comparison_text)
+    others = read_corpus(column[options.train :][: 4 * COUNT]).smiles
+    known = generator.model_.known_smiles
+    others = [smiles for smiles in others if smiles not in known][: 2 * COUNT]
+    reference, rest = others[:COUNT], others[COUNT:]
+    found = generator.evaluate(others)
+    per_fragment = found.predictions.sum(numeric_only=True)
+    ours, theirs = per_fragment["nll"], per_fragment["nll_counts"]
+    n = per_fragment["fragments"]
+    print(
+        f"nll of a fragment {ours / n:.3f}, of the counts {theirs / n:.3f} "
+        f"({(ours - theirs) / n:+.3f}), {found.score.n:,} of {len(others):,} molecules"
+    )
+    distance = frechet_distance(reference)
+    mols = [Chem.MolFromSmiles(smiles) for smiles in reference]
+    prints = unpack_fingerprints(generator.model_.prints[:10_000])
+    values = {}
+    for name, smiles in {**draw(generator), "held out": rest}.items():
+        quality = score_molecules(smiles, mols, known, prints)
+        values[name] = np.nan if distance is None else distance(smiles)
+        print(
+            f"{name:<11} n {len(smiles):,} valid {quality.valid:.3f} unique "
+            f"{quality.unique:.3f} novel {quality.novel:.3f} KL {quality.kl_score:.3f} "
+            f"diversity {quality.diversity:.3f} scaffolds {quality.scaffolds:.3f} "
+            f"nearest {quality.nearest:.3f} FCD {values[name]:.2f}"
+        )
+    floor = values["held out"]
+    excess = (values["network"] - floor) / (values["counts"] - floor)
+    print(f"FCD above the floor: {excess:.3f} of that of the counts")
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("molecules")
+    parser.add_argument("--train", type=int, default=20_000)
+    parser.add_argument("--minutes", type=float, default=None)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import pytest
 from rdkit import Chem
 
 from vicinal.cli.app import main
+from vicinal.domains import load
 from vicinal.molecules.estimators import MoleculeRegressor
 
 QUICK = (
@@ -39,8 +40,8 @@ FLAGS = {
     "train": f"--domain --out --resume --seed --device --json {SHARED_FLAGS} --task "
     "--smiles-columns --min-count --orders --num-samples",
     "evaluate": "--output --json",
-    "generate": "--number --grow --optimise --minimise --budget --start --min-weight "
-    "--max-weight --temperature --novel --seed --output --json",
+    "generate": "--number --grow --optimise --minimise --extrapolate --budget --start "
+    "--min-weight --max-weight --temperature --novel --seed --output --json",
     "explain": "--top --output --json",
     "report": "--json",
 }
@@ -274,6 +275,21 @@ def test_a_search_returns_the_best_first(objective, goal, session):
     if objective == "logp":
         for row in molecules:
             assert row["score"] == pytest.approx(row["logp"], abs=1e-3)
+
+
+def test_a_property_model_scores_molecules_like_those_of_its_training(session):
+    words = "generate RUN -n 200 --optimise PROPERTY --budget 200"
+    model = load(session.home / "PROPERTY")
+    for more in ("", " --extrapolate"):
+        rows = session.json(words + more)["molecules"]
+        smiles = [row["smiles"] for row in rows]
+        similarity = model.predict_mols(model.mols_of(smiles)).neighbors.similarity
+        outside = int((similarity[:, 0] < model.model_.outside).sum())
+        assert (outside > 0) == bool(more)
+        low, _ = model.predict_interval(smiles)
+        assert [row["score"] for row in rows] == pytest.approx(low.tolist(), abs=1e-5)
+    output = session.call(words, session.home)
+    assert "scored only molecules like those of training" in output.out
 
 
 def test_several_objectives_have_a_front(session):

@@ -1,6 +1,7 @@
 """What the commands do for new molecules."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def _check_arguments(arguments: GenerateMolecules) -> None:
     searches, defaults = arguments.searches, GenerateMolecules()
     if searches and arguments.grow is not None:
         raise SettingError("--grow and --optimise do not go together: choose one.")
-    for name in ("budget", "start"):
+    for name in ("budget", "start", "extrapolate"):
         if not searches and getattr(arguments, name) != getattr(defaults, name):
             raise SettingError(f"--{name} needs --optimise or --minimise.")
     if searches and arguments.temperature != defaults.temperature:
@@ -180,8 +181,11 @@ def _search(
 ) -> tuple[list[str], dict[str, np.ndarray]]:
     """Search; return the best molecules within the limits, and columns of scores."""
     high, low = arguments.optimise or (), arguments.minimise or ()
-    objectives = [objective_of(name) for name in high]
-    objectives += [objective_of(name, minimise=True) for name in low]
+    anywhere = arguments.extrapolate
+    objectives = [objective_of(name, extrapolate=anywhere) for name in high]
+    objectives += [
+        objective_of(name, minimise=True, extrapolate=anywhere) for name in low
+    ]
     found = generator.optimise(
         objectives if len(objectives) > 1 else objectives[0],
         arguments.budget,
@@ -195,7 +199,14 @@ def _search(
         random_state=arguments.seed,
         report_progress=console.progress_bar("scored"),
     )
-    count, names = arguments.number, [*high, *low]
+    names = [*high, *low]
+    models = [name for name in names if Path(name).is_dir()]
+    if found.num_unscored and models:
+        console.print(
+            f"{' and '.join(models)} scored only molecules like those of training: "
+            f"{found.num_unscored:,} were left out (--extrapolate scores all)"
+        )
+    count = arguments.number
     signs = np.repeat([1, -1], [len(high), len(low)])
     table = np.round(signs * found.scores.reshape(len(found.smiles), -1), 6)
     best = ", ".join(

@@ -56,6 +56,9 @@ class GenerateMolecules:
     minimise: tuple[str, ...] | None = flag("OBJECTIVE ...")
     """search for low scores; of a property model the upper bound is minimised"""
 
+    extrapolate: bool = False
+    """let a property model also score molecules unlike those that it was trained on"""
+
     budget: int = flag("N", 3000)
     """molecules that a search scores at most"""
 

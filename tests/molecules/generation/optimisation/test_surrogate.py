@@ -29,8 +29,8 @@ def test_predictions_are_those_of_the_equations():
     prints = fingerprints()
     scores = np.random.default_rng(0).normal(size=(5, 2))
     mean, sd = GaussianProcess(prints[:5], scores).predict(prints[5:])
-    kernel = tanimoto_kernel(prints[:5], prints[:5]) + NOISE * np.eye(5)
-    cross = tanimoto_kernel(prints[5:], prints[:5])
+    kernel = tanimoto_kernel(prints[:5], prints[:5]).numpy() + NOISE * np.eye(5)
+    cross = tanimoto_kernel(prints[5:], prints[:5]).numpy()
     centered = scores - scores.mean(axis=0)
     expected = scores.mean(axis=0) + cross @ np.linalg.inv(kernel) @ centered
     variance = 1 - np.diag(cross @ np.linalg.inv(kernel) @ cross.T)

@@ -1,10 +1,15 @@
 """What is maximised, by its name or by the run of a property model."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from vicinal.core.estimators.estimator import read_model
 from vicinal.core.storage.run_folder import MODEL_JSON
 from vicinal.errors import SettingError
+from vicinal.molecules.baseline.features import morgan_counts
 from vicinal.molecules.estimators import MoleculeClassifier, MoleculeRegressor
 from vicinal.molecules.generation.optimisation.objectives import (
     Objective,
@@ -12,25 +17,29 @@ from vicinal.molecules.generation.optimisation.objectives import (
     named_objective,
     probability,
 )
+from vicinal.molecules.neighbors import nearest
 
 MODELS = {kind.__name__: kind for kind in (MoleculeClassifier, MoleculeRegressor)}
 
 
-def objective_of(name: str, *, minimise: bool = False) -> Objective:
+def objective_of(
+    name: str, *, minimise: bool = False, extrapolate: bool = False
+) -> Objective:
     """Return an objective: a name of `named_objective`, or the path of a run.
 
     Of a regressor the calibrated lower bound is maximised, or minus the upper one; of a
-    classifier the probability of the second class. Raises SettingError for a name that
-    is neither, and for models of several targets.
+    classifier the probability of the second class. extrapolate: whether molecules
+    unlike those that the model was trained on have a score, too. Raises SettingError
+    for a name that is neither, and for models of several targets.
     """
     if not (Path(name) / MODEL_JSON).is_file():
         try:
-            found = named_objective(name)
+            named = named_objective(name)
         except SettingError as error:
             raise SettingError(
                 f"{error} The run of a property model can be named, too."
             ) from None
-        return (lambda mols: -found(mols)) if minimise else found
+        return (lambda mols: -named(mols)) if minimise else named
     description = read_model(name)
     kind = MODELS.get(description["estimator"])
     if kind is None:
@@ -45,5 +54,28 @@ def objective_of(name: str, *, minimise: bool = False) -> Objective:
             f"{len(model.model_.target_names)}."
         )
     if isinstance(model, MoleculeRegressor):
-        return lower_bound(model, minimise=minimise)
-    return probability(model, minimise=minimise)
+        found = lower_bound(model, minimise=minimise)
+    else:
+        found = probability(model, minimise=minimise)
+    return found if extrapolate else within_domain(model, found)
+
+
+def within_domain(model: Any, objective: Objective) -> Objective:
+    """Return an objective that is NaN for molecules unlike those of a model's training.
+
+    These are less similar to the nearest than all but a few training molecules are
+    (`least_similarity`): a search would exploit errors there that no interval covers.
+    """
+    fitted = model.model_
+
+    def score(mols: Sequence[Any]) -> np.ndarray:
+        near = nearest(morgan_counts(mols), fitted.fingerprints, 1)
+        inside = near.similarity[:, 0] >= fitted.outside
+        found = np.full(len(mols), np.nan)
+        if inside.any():
+            found[inside] = objective(
+                [mols[row] for row in np.flatnonzero(inside).tolist()]
+            )
+        return found
+
+    return score

@@ -13,27 +13,29 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from torch import Tensor
 
 NOISE = 0.01
 """variance of the noise, that of the scores being 1"""
 
 BITS = 1024
+_GENERATOR = GetMorganGenerator(radius=2, fpSize=BITS)
 
 
 def count_fingerprints(mols: Sequence[Any]) -> np.ndarray:
     """Return hashed counts [N, BITS] of Morgan environments."""
-    generator = GetMorganGenerator(radius=2, fpSize=BITS)
-    rows = [generator.GetCountFingerprintAsNumPy(mol) for mol in mols]
+    rows = [_GENERATOR.GetCountFingerprintAsNumPy(mol) for mol in mols]
     return np.array(rows, np.float32).reshape(-1, BITS)
 
 
-def tanimoto_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the kernel [N, M] of fingerprints [N, D] and [M, D]."""
-    inner = x @ y.T
+def tanimoto_kernel(x: np.ndarray, y: np.ndarray) -> Tensor:
+    """Return the kernel [N, M] of fingerprints [N, D] and [M, D], float64."""
+    inner = torch.from_numpy(x) @ torch.from_numpy(y).T  # exact: small whole numbers
     squares = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1)
-    return (inner / np.maximum(squares - inner, 1)).astype(float)
+    union = (torch.from_numpy(squares) - inner).clamp(min=1)
+    return inner.double() / union.double()
 
 
 class Prediction(NamedTuple):
@@ -47,22 +49,25 @@ class Prediction(NamedTuple):
 
 
 class GaussianProcess:
-    """The posterior after N molecules with K scores each, one kernel for all."""
+    """The posterior after N molecules with K scores each, one kernel for all.
+
+    By torch, whose threads do not spin where other programs run.
+    """
 
     def __init__(self, prints: np.ndarray, scores: np.ndarray) -> None:
         """prints: [N, D]. scores: [N, K]."""
         self.prints = prints
         self.mean, self.sd = scores.mean(axis=0), scores.std(axis=0)
         kernel = tanimoto_kernel(prints, prints)
-        kernel[np.diag_indices(len(kernel))] += NOISE
-        self.factor = cho_factor(kernel, lower=True)
+        kernel.diagonal().add_(NOISE)
+        self.factor = torch.linalg.cholesky(kernel)
         standard = (scores - self.mean) / np.maximum(self.sd, 1e-12)
-        self.weights = cho_solve(self.factor, standard)
+        self.weights = torch.cholesky_solve(torch.from_numpy(standard), self.factor)
 
     def predict(self, prints: np.ndarray) -> Prediction:
         """Return the scores of fingerprints [N, D], without noise."""
         kernel = tanimoto_kernel(prints, self.prints)
-        spread = solve_triangular(self.factor[0], kernel.T, lower=True)
-        variance = np.maximum(1 - (spread * spread).sum(axis=0), 0)
-        mean = self.mean + self.sd * (kernel @ self.weights)
-        return Prediction(mean, np.sqrt(variance)[:, None] * self.sd)
+        spread = torch.linalg.solve_triangular(self.factor, kernel.T, upper=False)
+        variance = (1 - (spread * spread).sum(dim=0)).clamp(min=0)
+        mean = self.mean + self.sd * (kernel @ self.weights).numpy()
+        return Prediction(mean, np.sqrt(variance.numpy())[:, None] * self.sd)
