@@ -31,6 +31,7 @@ def test_repetitions_must_be_positive(domain, refused):
     assert "seeds must be 1 or more. Got 0 instead." in message
 
 
+@pytest.mark.slow
 def test_the_demo_of_new_molecules(run_command, monkeypatch, tmp_path):
     few = tmp_path / "few.smi"
     few.write_text("\n".join(generation.DATA.read_text().splitlines()[:400]))

@@ -36,7 +36,9 @@ def contents(run: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", ["nodes", "links, linear"])
+@pytest.mark.parametrize(
+    "name", ["nodes", pytest.param("links, linear", marks=pytest.mark.slow)]
+)
 def test_a_refused_run_stays_as_it_was(name, tmp_path, run_command, refused):
     data, run = write_graph(tmp_path / "data", 0), tmp_path / "run"
     words = ("train", data, "--out", run, *SETTINGS[name].split())

@@ -565,6 +565,12 @@ ONE_OF_EACH = [estimator.__name__ for estimator in ESTIMATORS]
 """the first case of each estimator"""
 
 
+SIMILAR = (
+    *("ImageClassifier, is_multi_label labels", "NodeRegressor, network"),
+    *("GraphClassifier, is_multi_label labels", "MoleculeClassifier, network"),
+)
+"""cases that differ little from others: their tests of fitted models are slow"""
+
 REFITTED = [*ONE_OF_EACH, *(name for name in CASES if name.endswith("network"))]
 """cases for tests that fit again"""
 
@@ -584,7 +590,13 @@ class Fitted(NamedTuple):
     """a copy of the arguments of `fit`, cached_data before"""
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) if name in SIMILAR else name
+        for name in CASES
+    ],
+)
 def fitted(request, tmp_path_factory) -> Iterator[Fitted]:
     """Fit the model of each case once."""
     with pytest.MonkeyPatch.context() as patch:

@@ -296,7 +296,13 @@ def test_a_loaded_model_predicts_the_same(tmp_path, block_graph):
         assert np.array_equal(again.predict_proba(**new), model.predict_proba(**new))
 
 
-@pytest.mark.parametrize("network", ["none", "gcn", "sage", "gat", "gin", "appnp"])
+@pytest.mark.parametrize(
+    "network",
+    [
+        *("none", "sage", "gat"),
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ("gcn", "gin", "appnp")),
+    ],
+)
 @pytest.mark.parametrize(
     "weighted", [True, pytest.param(False, marks=pytest.mark.slow)]
 )

@@ -89,7 +89,7 @@ def run_ranks(run_in_forks) -> RunRanks:
     return run
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_the_gradient_equals_that_of_the_whole_batch(run_ranks, processes):
     """Uneven shards, an empty one, class weights: the trained weights are the same."""
     work = """

@@ -141,7 +141,10 @@ def test_an_invalid_seed_is_refused(model, seed):
         explain(model, x, seed=seed)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method",
+    [METHODS[0], *(pytest.param(k, marks=pytest.mark.slow) for k in METHODS[1:])],
+)
 def test_a_regressor_explains_in_the_unit_of_its_labels(regressor, method):
     x, _ = bar_images(1)
     explanation = regressor.explain(x, method)

@@ -50,7 +50,11 @@ def terms_inside(breakdown: NumberBreakdown) -> list[Term]:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)]
+    ("dtype", "tolerance"),
+    [
+        pytest.param(torch.float32, 1e-5, marks=pytest.mark.slow),
+        (torch.float64, 1e-12),
+    ],
 )
 def test_terms_give_every_activation(architecture, dtype, tolerance, network_of):
     network, x = network_of(architecture, dtype)
