@@ -1,5 +1,7 @@
 """The null models: fragments by their shares alone, and RDKit's BRICS."""
 
+import random
+
 import numpy as np
 from rdkit import Chem
 
@@ -42,3 +44,10 @@ def test_brics_builds_valid_molecules_that_the_seed_determines():
     assert len(found) == 30
     for smiles in found:
         assert Chem.MolFromSmiles(smiles) is not None and "*" not in smiles
+
+
+def test_the_random_numbers_of_others_stay_as_they_are():
+    random.seed(3)
+    before = random.getstate()
+    assert brics_molecules(SMILES, 3, 0)
+    assert random.getstate() == before

@@ -85,6 +85,7 @@ def score_samples(model: FittedGenerator, count: int, seed: int) -> Samples | No
             None if distance is None else distance(smiles),
         )
         for name, smiles in drawn.items()
+        if smiles  # BRICS may find none
     ]
     return Samples(drawn[THIS_MODEL], scores, len(rows))
 
