@@ -86,7 +86,7 @@ ERRORS = [
     ("generate RUN --budget 10", "--budget needs --optimise"),
     ("generate RUN --start FEW", "--start needs --optimise"),
     ("generate RUN --optimise qad", "There is no objective 'qad'. Did you mean 'qed'"),
-    ("generate RUN --optimise RUN", "--optimise needs a model of properties"),
+    ("generate RUN --optimise RUN", "An objective must be a model of properties"),
     ("generate RUN --optimise qed --budget 0", "budget must be a whole number"),
     ("generate RUN --min-weight 9000", r"None of 5,\d+ sampled molecules meets"),
     ("generate RUN --min-weight 9 --max-weight 5", "min_weight must be at most"),
@@ -242,7 +242,7 @@ def test_the_same_molecules_go_into_every_file(session, tmp_path):
     for suffix in ("csv", "sdf", "smi", "html"):
         path = tmp_path / f"new.{suffix}"
         output = session.call("generate RUN -n 5", tmp_path, "--output", str(path))
-        assert output.code == 0 and f"5 molecules: {path}" in output.out
+        assert output.code == 0 and f"output: {path}" in output.out
     with (tmp_path / "new.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [*rows[0]] == MOLECULE.split()
@@ -289,7 +289,9 @@ def test_a_property_model_scores_molecules_like_those_of_its_training(session):
         low, _ = model.predict_interval(smiles)
         assert [row["score"] for row in rows] == pytest.approx(low.tolist(), abs=1e-5)
     output = session.call(words, session.home)
-    assert "scored only molecules like those of training" in output.out
+    assert "unlike those of a property model's training" in output.out
+    output = session.call(words + " --extrapolate", session.home)
+    assert "unlike those" not in output.out
 
 
 def test_several_objectives_have_a_front(session):

@@ -90,7 +90,7 @@ def _generate(
         console.print(line)
     if path is not None:
         found.save_plot(path)
-        console.print(f"{pluralize(found.data['n'], 'molecule')}: {path}")
+        console.print(f"output: {path}")
     return {**found.data, "output": None if path is None else str(path)}
 
 

@@ -1,11 +1,13 @@
 """Properties of new molecules, against published values and the training molecules."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from rdkit import Chem
 from rdkit.Chem.Descriptors import MolWt  # pyright: ignore[reportAttributeAccessIssue]
 
-from vicinal.errors import DataError, SettingError
+from vicinal.errors import DataError, NoteWarning, SettingError
 from vicinal.molecules.generation.generator import MoleculeGenerator
 from vicinal.molecules.generation.optimisation.run_objective import objective_of
 from vicinal.molecules.generation.output.properties import (
@@ -13,7 +15,6 @@ from vicinal.molecules.generation.output.properties import (
     describe_new_molecules,
     synthetic_accessibility,
 )
-from vicinal.molecules.generation.selection import Selection
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 
@@ -62,10 +63,27 @@ def test_molecules_outside_the_limits_are_not_scored():
 
     known = [f"{'C' * k}c1ccccc1O" for k in range(1, 40)]
     generator = MoleculeGenerator(min_count=1, network="none").fit(known)
-    wanted = Selection(min_weight=150, max_weight=300)
-    found = generator.optimise(objective, budget=60, start=known, wanted=wanted)
+    limits: dict[str, Any] = {"min_weight": 150, "max_weight": 300}
+    with pytest.warns(NoteWarning, match="outside the limits of weight: left out"):
+        found = generator.optimise(objective, budget=60, start=known, **limits)
     weights = [MolWt(Chem.MolFromSmiles(text)) for text in seen]
     assert 150 <= min(weights) and max(weights) <= 300
     assert set(found.smiles) == set(seen)
     with pytest.raises(DataError, match="starting molecules within the limits"):
-        generator.optimise("qed", budget=60, start=["C"], wanted=wanted)
+        with pytest.warns(NoteWarning, match="1 of 1 starting molecule"):
+            generator.optimise("qed", budget=60, start=["C"], **limits)
+    with pytest.warns(NoteWarning, match="3 of 5 starting molecules are beyond"):
+        generator.optimise("qed", budget=2, start=known[:5])
+
+
+def test_a_search_starts_from_known_molecules_within_the_limits():
+    known = [f"{'C' * k}c1ccccc1O" for k in range(1, 40)]
+    generator = MoleculeGenerator(
+        min_count=1, network="none", val_fraction=0, test_fraction=0
+    ).fit(known)
+    limits: dict[str, Any] = {"min_weight": 150, "max_weight": 300, "max_atoms": 14}
+    with pytest.warns(NoteWarning, match="variants of one another"):
+        found = generator.optimise("qed", 4, **limits)
+    assert set(found.smiles) == set(known[3:7])  # of 11 to 14 heavy atoms
+    weights = [MolWt(Chem.MolFromSmiles(text)) for text in found.smiles]
+    assert 150 <= min(weights) and max(weights) <= 300

@@ -1,7 +1,7 @@
 """What the commands do for new molecules."""
 
 import warnings
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,15 @@ from vicinal.molecules.generation.domain import (
 from vicinal.molecules.generation.generator import MoleculeGenerator
 from vicinal.molecules.generation.grammar.fragments import without_stereo
 from vicinal.molecules.generation.history import trace_growth
-from vicinal.molecules.generation.optimisation.run_objective import objective_of
+from vicinal.molecules.generation.optimisation.run_objective import (
+    is_model,
+    objective_of,
+)
+from vicinal.molecules.generation.optimisation.search import SearchResult
 from vicinal.molecules.generation.output.files import writers
 from vicinal.molecules.generation.output.history_page import history_finding
 from vicinal.molecules.generation.output.properties import describe_new_molecules
 from vicinal.molecules.generation.report import corpus_lines, corpus_statistics
-from vicinal.molecules.generation.selection import Selection
 from vicinal.molecules.settings import MoleculeColumns
 
 MAX_PRINTED = 20
@@ -84,10 +87,7 @@ def evaluate(
     found = generator.evaluate(corpus)
     scored = set(found.predictions["smiles"])
     overlap = len(scored & generator.model_.training_smiles)
-    found = found.with_training_overlap(
-        overlap,
-        f"{overlap:,} of these {len(scored):,} are training molecules",
-    )
+    found = found.with_training_overlap(overlap)
     return found.with_quarantine(corpus.quarantined)
 
 
@@ -106,6 +106,9 @@ def generate(run: OpenRun, arguments: GenerateMolecules, console: Console) -> Fi
         else:
             smiles, scores = _draw(generator, arguments), {}
     notes += [str(w.message) for w in caught if issubclass(w.category, NoteWarning)]
+    if any(is_model(name) for name in arguments.objectives):
+        limited = "molecules unlike those of a property model's training have no score"
+        notes += [] if arguments.extrapolate else [f"{limited} (--extrapolate)"]
     progress = console.progress_bar("described")
     found = describe_new_molecules(generator.model_, smiles, progress)
     frame = pd.DataFrame(found)
@@ -163,7 +166,7 @@ def _draw(generator: MoleculeGenerator, arguments: GenerateMolecules) -> list[st
 
 
 def _read_start(arguments: GenerateMolecules, notes: list[str]) -> list[str] | None:
-    """Return the molecules that a search begins with; add notes on them."""
+    """Return the molecules that a search starts from; add notes on them."""
     if arguments.start is None:
         return None
     columns = MoleculeColumns(target_columns=())
@@ -190,39 +193,35 @@ def _search(
         objectives if len(objectives) > 1 else objectives[0],
         arguments.budget,
         start=start,
-        wanted=Selection(
-            min_weight=arguments.min_weight,
-            max_weight=arguments.max_weight,
-            novel=arguments.novel,
-            known=generator.model_.known_smiles,
-        ),
+        min_weight=arguments.min_weight,
+        max_weight=arguments.max_weight,
+        novel=arguments.novel,
         random_state=arguments.seed,
         report_progress=console.progress_bar("scored"),
     )
-    names = [*high, *low]
-    models = [name for name in names if Path(name).is_dir()]
-    if found.num_unscored and models:
-        console.print(
-            f"{' and '.join(models)} scored only molecules like those of training: "
-            f"{found.num_unscored:,} were left out (--extrapolate scores all)"
-        )
+    columns = _score_columns(found, high, low)
+    console.print(f"{len(found.smiles):,} molecules with a score")
+    for name, values in columns.items():
+        best = np.min(values) if name in low else np.max(values)
+        console.print(f"  best {name}: {best:.4g}")
     count = arguments.number
+    if len(columns) == 1:
+        (values,) = columns.values()
+        return found.smiles[:count], {"score": values[:count]}
+    front = set(found.front)
+    console.print(f"  {len(front):,} are dominated by no other")
+    marks = np.array([smiles in front for smiles in found.smiles[:count]])
+    scores = {f"score {name}": values[:count] for name, values in columns.items()}
+    return found.smiles[:count], {**scores, "non_dominated": marks}
+
+
+def _score_columns(
+    found: SearchResult, high: Sequence[str], low: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Return the scores by objective, of those that were minimised as they are."""
     signs = np.repeat([1, -1], [len(high), len(low)])
     table = np.round(signs * found.scores.reshape(len(found.smiles), -1), 6)
-    best = ", ".join(
-        f"{name} {pick(column):.4g}"
-        for name, column, pick in zip(
-            names, table.T, [np.max] * len(high) + [np.min] * len(low), strict=True
-        )
-    )
-    console.print(f"{len(table):,} molecules scored; the best: {best}")
-    if len(names) == 1:
-        return found.smiles[:count], {"score": table[:count, 0]}
-    front = set(found.front)
-    console.print(f"{len(front):,} of them are dominated by no other")
-    columns = {f"score {name}": table[:count, k] for k, name in enumerate(names)}
-    marks = np.array([smiles in front for smiles in found.smiles[:count]])
-    return found.smiles[:count], {**columns, "non_dominated": marks}
+    return dict(zip([*high, *low], table.T, strict=True))
 
 
 def _lines(frame: Any) -> list[str]:

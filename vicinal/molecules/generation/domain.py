@@ -9,7 +9,7 @@ from vicinal.molecules.generation.settings import GeneratorSettings
 
 
 def detect_nothing(path: Path, flags: frozenset[str]) -> str | None:
-    """Return None: files of molecules are taken for those of a property model."""
+    """Return None: --task chooses this domain, not the form of the data."""
     return None
 
 
@@ -76,7 +76,7 @@ class GenerateMolecules:
     often"""
 
     novel: bool = False
-    """leave out training molecules"""
+    """leave out the molecules of the file that the generator learned from"""
 
     seed: int = 0
     """seed of every random number generator"""
@@ -88,7 +88,12 @@ class GenerateMolecules:
     @property
     def searches(self) -> bool:
         """Return whether something is maximised or minimised."""
-        return bool(self.optimise or self.minimise)
+        return bool(self.objectives)
+
+    @property
+    def objectives(self) -> list[str]:
+        """Return what is maximised, then what is minimised."""
+        return [*(self.optimise or ()), *(self.minimise or ())]
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class MoleculeGenerator(FittedEstimator):
         checkpoint: Path | None = None,
         stop_requested: Callable[[], bool] = never_stop,
     ) -> Iterator[Epoch]:
-        """`fit` as a generator of epoch records: leave the loop to stop early.
+        """`fit` as a generator of epoch records: the network is used after the last.
 
         The counts are made before it returns. checkpoint: a file to save to, and to
         resume from.
@@ -366,7 +366,9 @@ class MoleculeGenerator(FittedEstimator):
         budget: int = 3000,
         *,
         start: Sequence[str] | None = None,
-        wanted: Selection | None = None,
+        min_weight: float | None = None,
+        max_weight: float | None = None,
+        novel: bool = False,
         random_state: int = 0,
         report_progress: Callable[[int, int], None] | None = None,
         **settings: Any,
@@ -376,20 +378,25 @@ class MoleculeGenerator(FittedEstimator):
         objective: qed, logp, similarity:SMILES, or a function of molecules of RDKit,
         such as `lower_bound(model)`; several: each molecule gets a score for each, and
         the best are those that no other dominates. budget: different molecules that
-        are scored at most. start: SMILES to begin with; None: 100 training molecules.
-        wanted: limits of weight of the molecules that are scored, and whether known
-        ones are returned. report_progress: called with (molecules scored, budget).
-        settings: of `SearchSettings`.
+        are scored at most. start: SMILES to start from; None: 100 training molecules.
+        min_weight, max_weight: of the molecules that are scored, in g/mol. novel: none
+        of the molecules that `fit` was given is returned. report_progress: called with
+        (molecules scored, budget). settings: of `SearchSettings`.
 
         A NoteWarning is issued where the best are variants of one another, where
         starting molecules are left out, and where molecules have no score. Raises
         SettingError and DataError for wrong arguments, an objective that does not
-        return a score for each molecule, and where no molecule is as wanted.
+        return a score for each molecule, and where no molecule meets the conditions.
         """
         self.check_fitted()
         check_seed(random_state, "random_state")
         model = self.model_
-        wanted = wanted or Selection()
+        wanted = Selection(
+            min_weight=min_weight,
+            max_weight=max_weight,
+            novel=novel,
+            known=model.known_smiles,
+        )
         search = Search(
             model.counts,
             model.network,
@@ -399,8 +406,10 @@ class MoleculeGenerator(FittedEstimator):
             wanted,
         )
         if start is None:
-            start = random_start(sorted(model.training_smiles), int(random_state))
-        smiles = starting_molecules(start, search.settings.max_atoms)
+            known = sorted(model.training_smiles)
+            smiles = random_start(known, search.settings, wanted, int(random_state))
+        else:
+            smiles = starting_molecules(start, search.settings, wanted)
         found = search.run(smiles, report_progress).select(wanted)
         if found.num_unscored:
             warnings.warn(

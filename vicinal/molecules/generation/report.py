@@ -20,6 +20,9 @@ from vicinal.molecules.generation.evaluation.samples import (
 DRAWN = 12
 """molecules in a drawing"""
 
+MEMORISED = 0.05
+"""by how much more than held-out molecules new ones resemble training molecules"""
+
 
 def corpus_statistics(corpus: MoleculeCorpus) -> dict[str, Any]:
     """Return figures that describe molecules."""
@@ -114,9 +117,9 @@ def _verdict(samples: Samples) -> str:
 
 
 def memorisation_note(samples: Samples) -> list[str]:
-    """Return a note where new molecules are nearer to training molecules than others.
+    """Return a note where new molecules resemble training molecules too much.
 
-    Than held-out molecules of the same source are.
+    That is, more than held-out molecules of the same source do, by `MEMORISED`.
     """
     by_name = {each.name: each.quality for each in samples.scores}
     held_out = by_name.get(HELD_OUT)
@@ -127,10 +130,6 @@ def memorisation_note(samples: Samples) -> list[str]:
         f"{samples.best.nearest:.2f}) more than held-out ones do "
         f"({held_out.nearest:.2f}): the generator may have memorised them"
     ]
-
-
-MEMORISED = 0.05
-"""higher mean similarity to the nearest training molecule than of held-out ones"""
 
 
 def unlikely_blocks(predictions: Any) -> list[Block]:

@@ -36,13 +36,10 @@ def evaluate_likelihood(
             f"None of {pluralize(len(smiles), 'molecule')} consists of fragments that "
             "the generator knows."
         )
-    nll = {
-        "": molecule_nll(model.network, model.counts, sequences),
-        UNIGRAM: molecule_nll(None, without_context(model.counts), sequences),
-    }
+    ours = molecule_nll(model.network, model.counts, sequences)
+    nll = {UNIGRAM: molecule_nll(None, without_context(model.counts), sequences)}
     if model.network is not None:
         nll[COUNTS] = molecule_nll(None, model.counts, sequences)
-    ours = nll.pop("")
     notes = []
     if len(rows) < len(smiles):
         missing = len(smiles) - len(rows)

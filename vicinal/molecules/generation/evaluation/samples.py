@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from rdkit import Chem
 
 from vicinal.core.compute.runtime import seed_for
@@ -92,8 +93,6 @@ def score_samples(model: FittedGenerator, count: int, seed: int) -> Samples | No
 
 def _draw(model: FittedGenerator, count: int, seed: int) -> dict[str, list[str]]:
     """Return molecules of the model and of each null model."""
-    import torch
-
     sources = {THIS_MODEL: Sampler(model.counts, model.network)}
     if model.network is not None:
         sources[COUNTS] = Sampler(model.counts)

@@ -79,10 +79,9 @@ def similarity_to(smiles: str) -> Objective:
 def lower_bound(model: Any, *, minimise: bool = False) -> Objective:
     """Return what a trained regressor predicts at least, with its coverage.
 
-    minimise: minus what it predicts at most. A search for high predictions alone would
-    end where the model knows nothing; there the interval is wide, and its bound is low.
+    minimise: minus what it predicts at most. The intervals are calibrated for molecules
+    like those of training: a search leaves these, unless `within_domain` limits it.
     """
-
     if not hasattr(model, "predict_interval"):
         raise SettingError(
             f"lower_bound needs a regressor of molecules. Got {type(model).__name__}."

@@ -22,6 +22,11 @@ from vicinal.molecules.neighbors import nearest
 MODELS = {kind.__name__: kind for kind in (MoleculeClassifier, MoleculeRegressor)}
 
 
+def is_model(name: str) -> bool:
+    """Return whether a name is the directory of a trained model."""
+    return (Path(name) / MODEL_JSON).is_file()
+
+
 def objective_of(
     name: str, *, minimise: bool = False, extrapolate: bool = False
 ) -> Objective:
@@ -32,7 +37,7 @@ def objective_of(
     unlike those that the model was trained on have a score, too. Raises SettingError
     for a name that is neither, and for models of several targets.
     """
-    if not (Path(name) / MODEL_JSON).is_file():
+    if not is_model(name):
         try:
             named = named_objective(name)
         except SettingError as error:
@@ -44,13 +49,13 @@ def objective_of(
     kind = MODELS.get(description["estimator"])
     if kind is None:
         raise SettingError(
-            f"--optimise needs a model of properties of molecules. {name} holds a "
+            f"An objective must be a model of properties of molecules. {name} holds a "
             f"{description['estimator']}."
         )
     model = kind.restore(name, description)
     if len(model.model_.target_names) > 1:
         raise SettingError(
-            f"--optimise needs a model of one target. {name} has "
+            f"An objective must be a model of one target. {name} has "
             f"{len(model.model_.target_names)}."
         )
     if isinstance(model, MoleculeRegressor):

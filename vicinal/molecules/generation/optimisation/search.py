@@ -128,8 +128,8 @@ class SearchResult(NamedTuple):
         )
         if not fits.any():
             raise DataError(
-                f"None of {pluralize(len(fits), 'molecule')} that were scored is as "
-                "wanted. Widen the limits, or begin with molecules that meet them."
+                f"None of {pluralize(len(fits), 'scored molecule')} meets the "
+                "conditions. Widen them, or start from molecules that meet them."
             )
         smiles = [k for k, fit in zip(self.smiles, fits, strict=True) if fit]
         return self._replace(
@@ -144,8 +144,11 @@ class SearchResult(NamedTuple):
     @property
     def front(self) -> list[str]:
         """Return the molecules that no other dominates; those with the best score."""
-        table = self.scores.reshape(len(self.scores), -1)
-        return [self.smiles[row] for row in non_dominated_fronts(table)[0]]
+        if self.scores.ndim == 1:
+            rows = np.flatnonzero(self.scores == self.scores[0])
+        else:
+            rows = non_dominated_fronts(self.scores)[0]
+        return [self.smiles[row] for row in rows]
 
 
 class Search:
@@ -171,6 +174,9 @@ class Search:
         self.rng = np.random.default_rng(seed)
         self.scores: dict[str, np.ndarray] = {}
         """[K] of each molecule, in the order in which they were scored; -inf: none"""
+
+        self.finite: list[str] = []
+        """molecules with a finite score"""
 
         self.population: list[str] = []
         """the best first"""
@@ -248,11 +254,9 @@ class Search:
     def _fitted_molecules(self) -> list[str]:
         """Return the population and random ones of the others, those with a score."""
         inside = set(self.population)
-        scored = [k for k, score in self.scores.items() if np.isfinite(score).all()]
-        others = [smiles for smiles in scored if smiles not in inside]
-        count = max(MAX_FITTED - len(inside), 0)
-        rows = self.rng.permutation(len(others))[:count]
-        best = [k for k in self.population if np.isfinite(self.scores[k]).all()]
+        best = [smiles for smiles in self.finite if smiles in inside]
+        others = [smiles for smiles in self.finite if smiles not in inside]
+        rows = self.rng.permutation(len(others))[: max(MAX_FITTED - len(best), 0)]
         return best + [others[row] for row in rows]
 
     def _score(self, mols: dict[str, Any]) -> int:
@@ -263,7 +267,9 @@ class Search:
             return 0
         chosen = [mols[name] for name in names]
         found = score_table(self.objective, chosen)
-        found[~np.isfinite(found).all(axis=1)] = -np.inf
+        finite = np.isfinite(found).all(axis=1)
+        found[~finite] = -np.inf
+        self.finite += [names[row] for row in np.flatnonzero(finite)]
         self.scores.update(zip(names, found, strict=True))
         self._prints.update(zip(names, count_fingerprints(chosen), strict=True))
         self._select([*self.population, *names])
