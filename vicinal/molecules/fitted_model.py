@@ -310,7 +310,7 @@ class FittedMoleculeModel(FittedModel):
         if len(baseline.scaler.kept) != count:
             raise ValueError(
                 f"the model has {len(baseline.scaler.kept)} descriptors, and this "
-                f"version of RDKit computes {count}"
+                f"version of vicinal and RDKit computes {count}"
             )
         scaling, network_scaling = (
             tuple(PlattScaling(*pair) for pair in description[name])

@@ -89,7 +89,7 @@ class MoleculeSettings(MoleculeColumns, NetworkSettings):
     score is that of the cross-validation, and of a split by time 0.2 is taken"""
 
     descriptors: Literal["auto", "fast", "all"] = "auto"
-    """descriptors of RDKit: 43 that are computed in C++ (fast) or 207 (all), which take
+    """descriptors of RDKit: 43 that are computed in C++ (fast) or 206 (all), which take
     six times as long; auto: all for few small molecules"""
 
     network: Literal["auto", "none", "dmpnn", "gine"] = "auto"

@@ -15,7 +15,6 @@ from vicinal.molecules.baseline.features import (
 )
 from vicinal.molecules.baseline.gaussian_process import (
     JITTER,
-    MAX_COARSE,
     GaussianProcess,
     LeaveOneOut,
     explained_variance,
@@ -38,6 +37,9 @@ MAX_SUPPORT = 2500
 MIN_GAIN = 0.02
 """natural logarithm of the evidence, per molecule, by which another kernel than the
 first has to be better: molecules to predict are less like those of training"""
+
+MAX_EVIDENCE_MOLECULES = 500
+"""of each target, by which the kernel is chosen"""
 
 MAX_EVIDENCE_TARGETS = 6
 """targets by which the kernel is chosen: those with most molecules"""
@@ -282,7 +284,7 @@ def choose_kernel(
     order, losses = np.random.default_rng(0).permutation(len(features)), []
     columns = np.argsort(-known.sum(axis=0), kind="stable")[:MAX_EVIDENCE_TARGETS]
     for column in columns.tolist():
-        rows = order[known[order, column]][:MAX_COARSE]
+        rows = order[known[order, column]][:MAX_EVIDENCE_MOLECULES]
         y, w = targets[rows, column], weights[rows]
         if not len(rows) or np.ptp(y) == 0:
             continue
