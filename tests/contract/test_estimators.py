@@ -565,14 +565,15 @@ ONE_OF_EACH = [estimator.__name__ for estimator in ESTIMATORS]
 """the first case of each estimator"""
 
 
-SIMILAR = (
-    *("ImageClassifier, is_multi_label labels", "NodeRegressor, network"),
-    *("GraphClassifier, is_multi_label labels", "MoleculeClassifier, network"),
-)
-"""cases that differ little from others: their tests of fitted models are slow"""
-
 REFITTED = [*ONE_OF_EACH, *(name for name in CASES if name.endswith("network"))]
 """cases for tests that fit again"""
+
+UNLIKE_OTHERS = [*ONE_OF_EACH, "LinkPredictor, relations"]
+FAST_CASES = [
+    pytest.param(name, marks=() if name in UNLIKE_OTHERS else pytest.mark.slow)
+    for name in CASES
+]
+"""all cases: those that differ little from the first of their estimator are slow"""
 
 
 class Fitted(NamedTuple):
@@ -592,10 +593,7 @@ class Fitted(NamedTuple):
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(name, marks=pytest.mark.slow) if name in SIMILAR else name
-        for name in CASES
-    ],
+    params=FAST_CASES,
 )
 def fitted(request, tmp_path_factory) -> Iterator[Fitted]:
     """Fit the model of each case once."""
@@ -608,7 +606,7 @@ def fitted(request, tmp_path_factory) -> Iterator[Fitted]:
         yield Fitted(case, model, case.fit(model), before, data)
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=FAST_CASES)
 def case(request) -> Case:
     return CASES[request.param]
 

@@ -76,19 +76,30 @@ def test_a_search_that_finds_nothing_new_ends(generator):
     assert 2 <= len(found.smiles) < 20
 
 
-def test_the_surrogate_chooses_better_children(generator):
+def test_the_surrogate_chooses_better_children_and_the_others_wait(generator):
     """With the true scores at hand, those that it predicts to be best are better."""
     own = search(generator, f"similarity:{TARGET}", budget=200, candidates=5)
     own.run(SMILES[:60])
     own.settings = SearchSettings(offspring=10, candidates=5)
+    own._waiting = {}
     children = own._children()
     chosen = own._choose(children)
     assert len(chosen) == 10 < len(children)
     scores = {k: own.objective([mol])[0] for k, mol in children.items()}
-    rest = [scores[k] for k in children if k not in chosen]
-    assert np.mean([scores[k] for k in chosen]) > np.mean(rest) + 0.05
+    rest = [k for k in children if k not in chosen]
+    means = [np.mean([scores[k] for k in names]) for names in (chosen, rest)]
+    assert means[0] > means[1] + 0.05
+    assert set(own._waiting) == set(rest)
+    assert not set(own._new_molecules(rest))  # they are known
+    next_ones = own._choose({})
+    assert len(next_ones) == 10 and set(next_ones) < set(rest)
+    last = [scores[k] for k in rest if k not in next_ones]
+    assert np.mean([scores[k] for k in next_ones]) > np.mean(last)
+    assert set(own._waiting) == set(rest) - set(next_ones)
     own.settings = SearchSettings(offspring=10, candidates=1)
-    assert own._choose(children) == children
+    own._waiting = {}
+    assert [*own._choose(children)] == [*children][:10]
+    assert [*own._waiting] == [*children][10:]
 
 
 def test_the_generator_learns_only_if_asked(generator):

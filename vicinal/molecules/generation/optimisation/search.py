@@ -50,6 +50,9 @@ MAX_FITTED = 300
 OPTIMISM = 0.5
 """standard deviations that are added to predicted scores: uncertain ones are tried"""
 
+MAX_WAITING = 100
+"""candidates that wait to be chosen"""
+
 REFRESH = 250
 """evaluations after which the vocabulary is extended by fragments of the best"""
 
@@ -67,7 +70,7 @@ class SearchSettings(Settings):
     offspring: int = 25
     """children of each generation that are scored"""
 
-    candidates: int = 2
+    candidates: float = 2
     """children that are made for each that is scored; a Gaussian process chooses"""
 
     exchange: float = 0.25
@@ -87,10 +90,12 @@ class SearchSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = "budget", "population", "offspring", "candidates", "max_atoms"
+        names = "budget", "population", "offspring", "max_atoms"
         for name in names:
             value = getattr(self, name)
             self.require(name, is_integer(value, 1), "a whole number, 1 or more")
+        many = is_number(self.candidates) and self.candidates >= 1
+        self.require("candidates", many, "1 or more")
         for name in ("exchange", "edit"):
             value = getattr(self, name)
             share = is_number(value) and 0 <= value <= 1
@@ -181,6 +186,9 @@ class Search:
         self.population: list[str] = []
         """the best first"""
 
+        self._waiting: dict[str, Any] = {}
+        """candidates that were not chosen yet"""
+
         self._prints: dict[str, np.ndarray] = {}
         self._scaffolds: dict[str, str] = {}
 
@@ -217,7 +225,7 @@ class Search:
         self.model = learner.learn(trees) if learns else learner.extend(trees)
 
     def _children(self) -> dict[str, Any]:
-        count = self.settings.offspring * self.settings.candidates
+        count = round(self.settings.offspring * self.settings.candidates)
         children = self.reproduction.children(self.population, count, self.model)
         return self._new_molecules(children)
 
@@ -230,26 +238,33 @@ class Search:
                 continue
             flat = without_stereo(mol)
             smiles = Chem.MolToSmiles(flat)
-            if smiles not in self.scores and self.wanted.fits(flat):
+            known = smiles in self.scores or smiles in self._waiting
+            if not known and self.wanted.fits(flat):
                 found.setdefault(smiles, flat)
         return found
 
     def _choose(self, children: dict[str, Any]) -> dict[str, Any]:
-        """Return the children whose predicted scores are best, `offspring` of them."""
+        """Return the candidates whose predicted scores are best, `offspring` of them.
+
+        The best of the others wait for the next generations.
+        """
         count = self.settings.offspring
-        if self.settings.candidates == 1 or len(children) <= count:
-            return children
+        candidates = self._waiting | children
         fitted = self._fitted_molecules()
-        if len(fitted) < 2:
-            return dict([*children.items()][:count])
-        process = GaussianProcess(
-            np.array([self._prints[smiles] for smiles in fitted]),
-            np.array([self.scores[smiles] for smiles in fitted]),
-        )
-        mean, sd = process.predict(count_fingerprints([*children.values()]))
-        order = order_by_dominance(mean + OPTIMISM * sd)[:count]
-        names = [*children]
-        return {names[row]: children[names[row]] for row in order}
+        any_order = self.settings.candidates == 1 or len(fitted) < 2
+        if any_order or len(candidates) <= count:
+            self._waiting = dict([*candidates.items()][count : count + MAX_WAITING])
+            return dict([*candidates.items()][:count])
+        names = [*candidates]
+        scores = np.array([self.scores[smiles] for smiles in fitted])
+        process = GaussianProcess(self._fingerprints(fitted), scores)
+        mean, sd = process.predict(self._fingerprints(names, candidates))
+        order = order_by_dominance(mean + OPTIMISM * sd)
+        waiting = order[count : count + MAX_WAITING]
+        for row in order[count + MAX_WAITING :]:
+            del self._prints[names[row]]
+        self._waiting = {names[row]: candidates[names[row]] for row in waiting}
+        return {names[row]: candidates[names[row]] for row in order[:count]}
 
     def _fitted_molecules(self) -> list[str]:
         """Return the population and random ones of the others, those with a score."""
@@ -258,6 +273,16 @@ class Search:
         others = [smiles for smiles in self.finite if smiles not in inside]
         rows = self.rng.permutation(len(others))[: max(MAX_FITTED - len(best), 0)]
         return best + [others[row] for row in rows]
+
+    def _fingerprints(
+        self, names: Sequence[str], mols: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """Return the fingerprints [N, D] of molecules; mols: those of new ones."""
+        new = [name for name in names if name not in self._prints]
+        if new and mols is not None:
+            made = count_fingerprints([mols[name] for name in new])
+            self._prints.update(zip(new, made, strict=True))
+        return np.array([self._prints[name] for name in names])
 
     def _score(self, mols: dict[str, Any]) -> int:
         """Score molecules as far as the budget allows; return how many."""
@@ -271,7 +296,7 @@ class Search:
         found[~finite] = -np.inf
         self.finite += [names[row] for row in np.flatnonzero(finite)]
         self.scores.update(zip(names, found, strict=True))
-        self._prints.update(zip(names, count_fingerprints(chosen), strict=True))
+        self._fingerprints(names, mols)
         self._select([*self.population, *names])
         return len(names)
 
