@@ -14,6 +14,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__", "cli"),
     ("commands", "domains"),
+    ("interactions",),
     ("molecules",),
     ("images.commands", "graphs.commands"),
     ("images.domain", "graphs.domains"),

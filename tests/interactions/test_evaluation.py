@@ -1,0 +1,36 @@
+"""Scores of rankings beside scikit-learn's and by hand."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from vicinal.interactions.evaluation import (
+    Questions,
+    average_precision_at,
+    evaluate,
+    rank,
+)
+
+
+def test_scores_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    truth, scores = rng.random(200) < 0.5, rng.random(200)
+    found = rank(truth, scores)
+    assert found.auroc == pytest.approx(roc_auc_score(truth, scores))
+    expected = average_precision_score(truth, scores)
+    assert found.average_precision == pytest.approx(expected)
+
+
+def test_precision_of_the_first_by_hand():
+    truth = np.array([True, False, True, True])
+    scores = np.array([4.0, 3.0, 2.0, 1.0])
+    assert average_precision_at(3, truth, scores) == pytest.approx((1 + 2 / 3) / 3)
+    assert average_precision_at(2, truth, -scores) == pytest.approx(1.0)
+    assert average_precision_at(2, ~truth[:1], scores[:1]) == 0
+
+
+def test_each_effect_is_asked_with_its_own_number():
+    pairs = np.array([[0, 1], [0, 2]])
+    questions = [Questions(k, pairs, np.array([True, False])) for k in (0, 1)]
+    found = evaluate(lambda p, k: (1 - 2 * k) * -p[:, 1], questions)
+    np.testing.assert_allclose(found[:, 0], [1, 0])

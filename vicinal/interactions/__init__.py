@@ -1,0 +1,1 @@
+"""Side effects of two or more drugs that are taken together."""

@@ -1,0 +1,1 @@
+"""Models of which effects pairs of drugs have; the simplest look at no drug."""
