@@ -12,7 +12,7 @@ Scorer = Callable[[np.ndarray, int], np.ndarray]
 
 
 class Questions(NamedTuple):
-    """Pairs with and without an effect, to be told apart."""
+    """Pairs with and without an effect, to be distinguished."""
 
     effect: int
     pairs: np.ndarray

@@ -1,7 +1,7 @@
 """Pairs without an effect, beside those that have it.
 
-A random pair mostly has no known effect at all, and is told apart from one that has the
-effect by how much is known of it. A pair with *other* effects is the harder and the
+A random pair mostly has no known effect at all, and differs from one that has the
+effect in how much is known of it. A pair with *other* effects is the harder and the
 more honest question.
 """
 
