@@ -60,13 +60,16 @@ def ask(
     kind: NegativeKind,
     seed: int,
     most: int | None = None,
+    new_to: PairEffects | None = None,
 ) -> list[Questions]:
     """Return as many pairs without as with each effect. most: with it, at most."""
     rng, found = np.random.default_rng(seed), []
     for effect in range(known.num_effects):
         positive = part.pairs[part.pairs_with(effect)]
         positive = rng.permutation(positive)[:most]
-        negative = draw_negatives(known, others, effect, len(positive), kind, rng)
+        negative = draw_negatives(
+            known, others, effect, len(positive), kind, rng, new_to=new_to
+        )
         truth = np.arange(len(positive) + len(negative)) < len(positive)
         pairs = np.concatenate([positive, negative])
         found.append(Questions(effect, pairs, truth))
@@ -88,9 +91,10 @@ def run(
     for kind in KINDS:
         parts = split.validation, split.test
         others = parts if whole else (split.train, split.train)
-        test = ask(known, others[1], parts[1], kind, seed)
+        new_to = split.train if whole else None
+        test = ask(known, others[1], parts[1], kind, seed, new_to=new_to)
         before = time.process_time()
-        validation = ask(known, others[0], parts[0], kind, seed, 50)
+        validation = ask(known, others[0], parts[0], kind, seed, 50, new_to)
         combined = Combination(models, validation)
         spent = time.process_time() - before
         seconds["combination"] = sum(seconds[name] for name in MODELS) + spent

@@ -27,6 +27,7 @@ def test_precision_of_the_first_by_hand():
     assert average_precision_at(3, truth, scores) == pytest.approx((1 + 2 / 3) / 3)
     assert average_precision_at(2, truth, -scores) == pytest.approx(1.0)
     assert average_precision_at(2, ~truth[:1], scores[:1]) == 0
+    assert average_precision_at(1, truth, np.zeros(4)) == 0  # ties
 
 
 def test_each_effect_is_asked_with_its_own_number():

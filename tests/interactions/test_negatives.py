@@ -29,3 +29,9 @@ def test_there_are_no_more_than_exist():
     assert len(draw_negatives(KNOWN, KNOWN, 1, 999, "interacting", rng)) == free
     every = draw_negatives(KNOWN, KNOWN, 1, 999, "random", rng)
     assert len(every) == len(PAIRS) - len(KNOWN.pairs_with(1))
+
+
+def test_random_negatives_are_new_pairs_where_these_are_asked():
+    rng = np.random.default_rng(0)
+    found = draw_negatives(KNOWN, KNOWN, 1, 999, "random", rng, new_to=KNOWN)
+    assert (KNOWN.rows(found) < 0).all() and len(found) == len(PAIRS) - 50

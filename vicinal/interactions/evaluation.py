@@ -50,9 +50,9 @@ def rank(truth: np.ndarray, scores: np.ndarray) -> RankingScores:
 def average_precision_at(k: int, truth: np.ndarray, scores: np.ndarray) -> float:
     """Return the mean precision at the true ones among the first k.
 
-    Divided by the lower of k and the number of true ones, as by Decagon. Equal scores
-    are in the order in which they are given.
+    Divided by the lower of k and the number of true ones, as by Decagon. Of equal
+    scores those that are not true come first.
     """
-    first = truth[np.argsort(-scores, kind="stable")][:k]
+    first = truth[np.lexsort((truth, -scores))][:k]
     precision = np.cumsum(first) / np.arange(1, len(first) + 1)
     return float((precision * first).sum() / max(min(k, truth.sum()), 1))

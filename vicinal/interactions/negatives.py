@@ -22,15 +22,21 @@ def draw_negatives(
     count: int,
     kind: NegativeKind,
     rng: np.random.Generator,
+    *,
+    new_to: PairEffects | None = None,
 ) -> np.ndarray:
     """Return different pairs [N, 2] that are not known to have an effect, N <= count.
 
     known: all that is known, of every part of a split. interacting: among the pairs of
     `others`, which are to have known effects as those with the effect: where pairs are
-    left out as a whole, negatives are other pairs that are left out. Fewer than `count`
-    where there are no more.
+    left out as a whole, negatives are other pairs that are left out. new_to: random
+    negatives are none of its pairs; to be given where the pairs with the effect are not
+    either, or what is known of a pair gives the answer away. Fewer than `count` where
+    there are no more.
     """
     taken = known.codes[known.pairs_with(effect)]
+    if new_to is not None:
+        taken = np.union1d(taken, new_to.codes)
     if kind == "interacting":
         free = np.setdiff1d(others.codes, taken, assume_unique=True)
         codes = rng.permutation(free)[:count]
