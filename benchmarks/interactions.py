@@ -54,7 +54,7 @@ def read_graph(path: str) -> PairEffects:
 
 
 def ask(
-    known: PairEffects,
+    pair_effects: PairEffects,
     others: PairEffects,
     part: PairEffects,
     kind: NegativeKind,
@@ -64,11 +64,11 @@ def ask(
 ) -> list[Questions]:
     """Return as many pairs without as with each effect. most: with it, at most."""
     rng, found = np.random.default_rng(seed), []
-    for effect in range(known.num_effects):
+    for effect in range(pair_effects.num_effects):
         positive = part.pairs[part.pairs_with(effect)]
         positive = rng.permutation(positive)[:most]
         negative = draw_negatives(
-            known, others, effect, len(positive), kind, rng, new_to=new_to
+            pair_effects, others, effect, len(positive), kind, rng, new_to=new_to
         )
         truth = np.arange(len(positive) + len(negative)) < len(positive)
         pairs = np.concatenate([positive, negative])
@@ -77,7 +77,7 @@ def ask(
 
 
 def run(
-    known: PairEffects, split: Split, seed: int, *, whole: bool
+    pair_effects: PairEffects, split: Split, seed: int, *, whole: bool
 ) -> dict[tuple[str, str], list]:
     """Return scores of each model and kind of negatives; prints them.
 
@@ -92,9 +92,9 @@ def run(
         parts = split.validation, split.test
         others = parts if whole else (split.train, split.train)
         new_to = split.train if whole else None
-        test = ask(known, others[1], parts[1], kind, seed, new_to=new_to)
+        test = ask(pair_effects, others[1], parts[1], kind, seed, new_to=new_to)
         before = time.process_time()
-        validation = ask(known, others[0], parts[0], kind, seed, 50, new_to)
+        validation = ask(pair_effects, others[0], parts[0], kind, seed, 50, new_to)
         combined = Combination(models, validation)
         spent = time.process_time() - before
         seconds["combination"] = sum(seconds[name] for name in MODELS) + spent
@@ -117,14 +117,14 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="*", type=int, default=range(5))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    known = read_graph(options.graph)
+    pair_effects = read_graph(options.graph)
     print(describe_machine()["processor"])
     for title, divide in SPLITS.items():
         rows = []
         for seed in options.seeds:
             print(f"{title}, seed {seed}")
-            split = divide(known, HELD_OUT, seed)
-            rows.append(run(known, split, seed, whole=title == "new pair"))
+            split = divide(pair_effects, HELD_OUT, seed)
+            rows.append(run(pair_effects, split, seed, whole=title == "new pair"))
         print(f"\n{title}: mean (sd) over {len(rows)} seeds")
         for key in rows[0]:
             values = np.array([row[key] for row in rows])

@@ -16,7 +16,7 @@ MAX_ROUNDS = 100
 
 
 def draw_negatives(
-    known: PairEffects,
+    pair_effects: PairEffects,
     others: PairEffects,
     effect: int,
     count: int,
@@ -27,22 +27,22 @@ def draw_negatives(
 ) -> np.ndarray:
     """Return different pairs [N, 2] that are not known to have an effect, N <= count.
 
-    known: all that is known, of every part of a split. interacting: among the pairs of
-    `others`, which are to have known effects as those with the effect: where pairs are
-    left out as a whole, negatives are other pairs that are left out. new_to: random
-    negatives are none of its pairs; to be given where the pairs with the effect are not
-    either, or what is known of a pair gives the answer away. Fewer than `count` where
-    there are no more.
+    pair_effects: all that is known, of every part of a split. others: pairs with known
+    effects, of which negatives of the kind "interacting" are drawn; those that are left
+    out where the pairs with the effect are left out as a whole. new_to: none of its
+    pairs is drawn as a random negative; the training part where pairs are left out as a
+    whole, because what is known of a pair would give the answer away. Fewer than
+    `count` where there are no more.
     """
-    taken = known.codes[known.pairs_with(effect)]
+    taken = pair_effects.codes[pair_effects.pairs_with(effect)]
     if new_to is not None:
         taken = np.union1d(taken, new_to.codes)
     if kind == "interacting":
         free = np.setdiff1d(others.codes, taken, assume_unique=True)
         codes = rng.permutation(free)[:count]
     else:
-        codes = _random_codes(known.num_drugs, taken, count, rng)
-    return np.stack(np.divmod(codes, known.num_drugs), axis=1)
+        codes = _random_codes(pair_effects.num_drugs, taken, count, rng)
+    return np.stack(np.divmod(codes, pair_effects.num_drugs), axis=1)
 
 
 def _random_codes(

@@ -21,37 +21,37 @@ class Split(NamedTuple):
     test: PairEffects
 
 
-def split_by_effect(known: PairEffects, held_out: float, seed: int) -> Split:
+def split_by_effect(pair_effects: PairEffects, held_out: float, seed: int) -> Split:
     """Leave out the share `held_out` of each effect's pairs for validation and test."""
     rng = np.random.default_rng(seed)
-    rows, effects = known.table.nonzero()
+    rows, effects = pair_effects.table.nonzero()
     order = np.lexsort((rng.random(len(rows)), effects))
-    counts = np.bincount(effects, minlength=known.num_effects)
+    counts = np.bincount(effects, minlength=pair_effects.num_effects)
     starts = np.repeat(np.cumsum(counts) - counts, counts)
     share = (np.arange(len(rows)) - starts + 0.5) / np.repeat(counts, counts)
     part = np.empty(len(rows), np.int64)
     part[order] = np.where(share < held_out, 2, np.where(share < 2 * held_out, 1, 0))
-    return _split(known, rows, effects, part)
+    return _split(pair_effects, rows, effects, part)
 
 
-def split_by_pair(known: PairEffects, held_out: float, seed: int) -> Split:
+def split_by_pair(pair_effects: PairEffects, held_out: float, seed: int) -> Split:
     """Leave out the share `held_out` of all pairs for validation and for test."""
-    order = np.random.default_rng(seed).permutation(len(known.codes))
+    order = np.random.default_rng(seed).permutation(len(pair_effects.codes))
     of_pair = np.zeros(len(order), np.int64)
     size = round(held_out * len(order))
     of_pair[order[:size]], of_pair[order[size : 2 * size]] = 2, 1
-    rows, effects = known.table.nonzero()
-    return _split(known, rows, effects, of_pair[rows])
+    rows, effects = pair_effects.table.nonzero()
+    return _split(pair_effects, rows, effects, of_pair[rows])
 
 
 def _split(
-    known: PairEffects, rows: np.ndarray, effects: np.ndarray, part: np.ndarray
+    pair_effects: PairEffects, rows: np.ndarray, effects: np.ndarray, part: np.ndarray
 ) -> Split:
-    sizes = known.num_drugs, known.num_effects
+    sizes = pair_effects.num_drugs, pair_effects.num_effects
     return Split(
         *(
             PairEffects.from_edges(
-                known.pairs[rows[part == k]], effects[part == k], *sizes
+                pair_effects.pairs[rows[part == k]], effects[part == k], *sizes
             )
             for k in range(3)
         )

@@ -26,15 +26,17 @@ def predict_each_from_others(gram: np.ndarray, l2: float) -> np.ndarray:
 class EffectRegression:
     """An effect of a pair from its other effects."""
 
-    def __init__(self, known: PairEffects, l2: float = 200.0) -> None:
-        self.known = known
-        gram = np.asarray((known.table.T @ known.table).todense(), np.float64)
+    def __init__(self, pair_effects: PairEffects, l2: float = 200.0) -> None:
+        self.pair_effects = pair_effects
+        gram = np.asarray(
+            (pair_effects.table.T @ pair_effects.table).todense(), np.float64
+        )
         self.weights = predict_each_from_others(gram, l2)
         """[E, E] of each effect (rows) for each other (columns)"""
 
     def score(self, pairs: np.ndarray, effect: int) -> np.ndarray:
         """Return the scores [M] of pairs [M, 2]."""
-        return self.known.known_effects(pairs) @ self.weights[:, effect]
+        return self.pair_effects.known_effects(pairs) @ self.weights[:, effect]
 
 
 class DrugRegression:
@@ -43,11 +45,13 @@ class DrugRegression:
     A_e of each effect is predicted by B A_e; all effects have the same B [D, D].
     """
 
-    def __init__(self, known: PairEffects, l2: float = 2000.0) -> None:
-        self.known = known
-        gram = torch.zeros(known.num_drugs, known.num_drugs, dtype=torch.float64)
-        for effect in range(known.num_effects):
-            adjacency = torch.from_numpy(known.adjacency(effect))
+    def __init__(self, pair_effects: PairEffects, l2: float = 2000.0) -> None:
+        self.pair_effects = pair_effects
+        gram = torch.zeros(
+            pair_effects.num_drugs, pair_effects.num_drugs, dtype=torch.float64
+        )
+        for effect in range(pair_effects.num_effects):
+            adjacency = torch.from_numpy(pair_effects.adjacency(effect))
             gram += adjacency @ adjacency  # exact: whole numbers below 2^24
         weights = predict_each_from_others(gram.numpy(), l2)
         self.weights = torch.from_numpy(weights.T.astype(np.float32))
@@ -55,6 +59,6 @@ class DrugRegression:
 
     def score(self, pairs: np.ndarray, effect: int) -> np.ndarray:
         """Return the scores [M] of pairs [M, 2]: the sum from both sides."""
-        found = self.weights @ torch.from_numpy(self.known.adjacency(effect))
+        found = self.weights @ torch.from_numpy(self.pair_effects.adjacency(effect))
         first, second = np.asarray(pairs).T
         return (found[first, second] + found[second, first]).double().numpy()

@@ -21,7 +21,7 @@ class PairModel(Protocol):
 
 
 class Combination:
-    """The probability of an effect by the scores of K models."""
+    """Scores pairs by the scores of K models together."""
 
     def __init__(
         self, models: Mapping[str, PairModel], questions: list[Questions]

@@ -13,16 +13,16 @@ from vicinal.interactions.pair_effects import PairEffects
 class OtherEffects:
     """log(1 + n) of the number of other effects that are known of the pair."""
 
-    def __init__(self, known: PairEffects) -> None:
-        self.known = known
-        self.totals = np.asarray(known.table.sum(axis=1)).ravel()
+    def __init__(self, pair_effects: PairEffects) -> None:
+        self.pair_effects = pair_effects
+        self.totals = np.asarray(pair_effects.table.sum(axis=1)).ravel()
 
     def score(self, pairs: np.ndarray, effect: int) -> np.ndarray:
         """Return the scores [M] of pairs [M, 2]."""
-        rows = self.known.rows(pairs)
+        rows = self.pair_effects.rows(pairs)
         if not len(self.totals):
             return np.zeros(len(rows))
-        own = np.isin(rows, self.known.pairs_with(effect))
+        own = np.isin(rows, self.pair_effects.pairs_with(effect))
         return np.log1p(np.where(rows >= 0, self.totals[rows], 0) - own)
 
 
@@ -32,12 +32,14 @@ class Popularity:
     log(1 + n) of both, added; the pair itself is not counted.
     """
 
-    def __init__(self, known: PairEffects) -> None:
-        self.known = known
-        self.counts = known.drug_counts
+    def __init__(self, pair_effects: PairEffects) -> None:
+        self.pair_effects = pair_effects
+        self.counts = pair_effects.drug_counts
 
     def score(self, pairs: np.ndarray, effect: int) -> np.ndarray:
         """Return the scores [M] of pairs [M, 2]."""
-        own = np.isin(self.known.rows(pairs), self.known.pairs_with(effect))
+        own = np.isin(
+            self.pair_effects.rows(pairs), self.pair_effects.pairs_with(effect)
+        )
         counts = self.counts[np.asarray(pairs), effect] - own[:, None]
         return np.log1p(counts).sum(axis=1)
