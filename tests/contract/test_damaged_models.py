@@ -118,6 +118,13 @@ def load(directory: Path, description: Any, use: Use | None = None) -> str:
     return ""
 
 
+ALMOST_ALL = [
+    *("images", "nodes", "links", "graphs", "molecules"),
+    pytest.param("bipartite", marks=pytest.mark.slow),  # the places of links
+]
+
+
+@pytest.mark.parametrize("saved", ALMOST_ALL, indirect=True)
 def test_changes_of_model_json_load_or_are_one_message(directory, saved, use_model):
     description = read_model(saved)
     assert load(directory, description, use_model) == ""

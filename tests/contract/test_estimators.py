@@ -13,7 +13,7 @@ import itertools
 import json
 import pickle
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -565,15 +565,36 @@ ONE_OF_EACH = [estimator.__name__ for estimator in ESTIMATORS]
 """the first case of each estimator"""
 
 
+def quick_except(slow: Container[str], names: Iterable[str] = ONE_OF_EACH) -> list[Any]:
+    """Return the names of cases; those of `slow` run with make slow."""
+    return [
+        pytest.param(name, marks=pytest.mark.slow if name in slow else ())
+        for name in names
+    ]
+
+
 REFITTED = [*ONE_OF_EACH, *(name for name in CASES if name.endswith("network"))]
-"""cases for tests that fit again"""
+LIKE_CLASSIFIERS = ("GraphRegressor", "MoleculeRegressor")
+"""fitted as the classifiers of their domains are, and scored as other regressors"""
+
+REGRESSORS = [name for name in ONE_OF_EACH if name.endswith("Regressor")]
 
 UNLIKE_OTHERS = [*ONE_OF_EACH, "LinkPredictor, relations"]
-FAST_CASES = [
-    pytest.param(name, marks=() if name in UNLIKE_OTHERS else pytest.mark.slow)
-    for name in CASES
-]
+UNLIKE_OTHERS = [name for name in UNLIKE_OTHERS if name not in LIKE_CLASSIFIERS]
+SIMILAR = set(CASES) - set(UNLIKE_OTHERS)
+FAST_CASES = quick_except(SIMILAR, CASES)
 """all cases: those that differ little from the first of their estimator are slow"""
+
+REFITTED_CASES = quick_except(
+    {
+        *LIKE_CLASSIFIERS,
+        "MoleculeRegressor, network",
+        "GraphClassifier",
+        "MoleculeClassifier",
+    },
+    REFITTED,
+)
+"""cases for a test that fits again: with a network, the linear model is fitted too"""
 
 
 class Fitted(NamedTuple):
@@ -897,7 +918,7 @@ def is_equal(first: Any, second: Any) -> bool:
     return first == second
 
 
-@pytest.mark.parametrize("fitted", REFITTED, indirect=True)
+@pytest.mark.parametrize("fitted", REFITTED_CASES, indirect=True)
 def test_same_random_state_gives_identical_predictions(fitted):
     case, model, *_ = fitted
     again = case.new(random_state=np.int64(model.random_state))  # an integer of numpy
@@ -909,7 +930,7 @@ def test_same_random_state_gives_identical_predictions(fitted):
     )
 
 
-@pytest.mark.parametrize("fitted", ONE_OF_EACH, indirect=True)
+@pytest.mark.parametrize("fitted", quick_except(LIKE_CLASSIFIERS), indirect=True)
 def test_other_random_state_gives_other_predictions(fitted):
     case, model, *_ = fitted
     other = case.new(random_state=1)
@@ -922,7 +943,7 @@ def test_other_random_state_gives_other_predictions(fitted):
     assert not np.array_equal(outputs(other, inputs), outputs(model, inputs))
 
 
-@pytest.mark.parametrize("fitted", ONE_OF_EACH, indirect=True)
+@pytest.mark.parametrize("fitted", quick_except(LIKE_CLASSIFIERS), indirect=True)
 def test_a_second_fit_replaces_the_first(fitted):
     case, model, *_ = fitted
     data = case.data
@@ -949,7 +970,7 @@ def test_without_any_label_fit_raises(case):
         model.transform(data.inputs_to_embed)
 
 
-@pytest.mark.parametrize("case", ONE_OF_EACH, indirect=True)
+@pytest.mark.parametrize("case", quick_except(REGRESSORS), indirect=True)
 def test_every_form_of_data_gives_the_same_model(case, tmp_path):
     settings = {}
     if case.estimator.__name__ in IMAGES:
@@ -1046,7 +1067,7 @@ def test_a_used_model_is_copied_and_pickled(fitted):
         assert repr(copied) == repr(model)
 
 
-@pytest.mark.parametrize("fitted", ONE_OF_EACH, indirect=True)
+@pytest.mark.parametrize("fitted", quick_except(LIKE_CLASSIFIERS), indirect=True)
 def test_threads_use_a_model_at_the_same_time(fitted):
     case, model, *_ = fitted
     inputs, results = case.data.inputs, []
@@ -1170,7 +1191,11 @@ def test_evaluation_agrees_with_predictions(fitted):
 
 
 # LinkPredictor.evaluate takes no data
-@pytest.mark.parametrize("fitted", [k for k in CASES if "Link" not in k], indirect=True)
+@pytest.mark.parametrize(
+    "fitted",
+    quick_except(SIMILAR, (k for k in CASES if "Link" not in k)),
+    indirect=True,
+)
 def test_evaluate_takes_labelled_data(fitted):
     case, model, *_ = fitted
     labelled: tuple[Any, ...] = case.data.fit
@@ -1272,7 +1297,9 @@ def test_loaded_model_has_the_same_score(fitted, tmp_path):
 WITH_TEST_SPLIT = [name for name in CASES if "Image" not in name]
 
 
-@pytest.mark.parametrize("fitted", WITH_TEST_SPLIT, indirect=True)
+@pytest.mark.parametrize(
+    "fitted", quick_except(SIMILAR, WITH_TEST_SPLIT), indirect=True
+)
 def test_test_split_has_the_same_score_after_load(fitted, tmp_path):
     _, model, *_ = fitted
     expected = model.evaluate()
@@ -1305,7 +1332,7 @@ def test_loaded_model_can_be_saved_again(fitted, tmp_path):
 FOLDERS = ("first", "second")
 
 
-@pytest.mark.parametrize("fitted", ONE_OF_EACH, indirect=True)
+@pytest.mark.parametrize("fitted", quick_except(LIKE_CLASSIFIERS), indirect=True)
 def test_loaded_model_can_be_fitted_again(fitted, tmp_path):
     case, model, *_ = fitted
     loaded = vicinal.load(model.save(tmp_path))

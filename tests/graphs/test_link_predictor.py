@@ -191,8 +191,8 @@ def test_groups_of_friends_are_predicted(friends):
     ("decoder", "embeddings"),
     [
         ("dot", "free"),
-        ("bilinear", "layers"),
         ("mlp", "layers"),
+        pytest.param("bilinear", "layers", marks=pytest.mark.slow),
         pytest.param("dot", "layers", marks=pytest.mark.slow),
         pytest.param("bilinear", "free", marks=pytest.mark.slow),
         pytest.param("mlp", "free", marks=pytest.mark.slow),

@@ -156,7 +156,7 @@ def test_contributions_sum_to_the_probability(model):
     ("decoder", "embeddings"),
     [
         ("bilinear", "layers"),
-        ("dot", "free"),
+        pytest.param("dot", "free", marks=pytest.mark.slow),
         *(pytest.param(k, "layers", marks=pytest.mark.slow) for k in ("dot", "mlp")),
     ],
 )

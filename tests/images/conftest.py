@@ -75,8 +75,8 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
 """layers with options that no architecture here uses"""
 
 
-LARGE = ("resnet18", "mobilenet_v2")
-"""whose blocks resnet20 and mobilenet_v2-tensorflow have as well"""
+LARGE = ("resnet18", "resnet50", "mobilenet_v2")
+"""whose layers and sums resnet20 and mobilenet_v2-tensorflow have as well"""
 
 
 @pytest.fixture(
@@ -210,13 +210,22 @@ def fast() -> dict[str, Any]:
     return dict(FAST)
 
 
+LIKE_NAMES = ("integers", "label matrix")
+"""cases that are fitted as names and several names are"""
+
+
 @pytest.fixture
 def cases() -> dict[str, EstimatorCase]:
     """All cases by name."""
     return ESTIMATOR_CASES
 
 
-@pytest.fixture(params=ESTIMATOR_CASES)
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name in LIKE_NAMES else ())
+        for name in ESTIMATOR_CASES
+    ]
+)
 def case(request) -> EstimatorCase:
     """An estimator and labels for it."""
     return ESTIMATOR_CASES[request.param]

@@ -29,6 +29,17 @@ def write(path: Path, **columns: Any) -> str:
     return str(path)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> tuple[str, str]:
+    """A table of lengths and a run on it, which tests do not change."""
+    folder = tmp_path_factory.mktemp("lengths")
+    data, out = write(folder / "a.csv", y=LENGTHS), str(folder / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VICINAL_CACHE", str(folder / "cache"))
+        assert main(["train", data, "--out", out, *QUICK]) == 0
+    return data, out
+
+
 def run(capsys: Any, *words: str) -> dict[str, Any]:
     assert main([*words, "--json"]) == 0, capsys.readouterr().err
     return json.loads(capsys.readouterr().out)
@@ -162,26 +173,20 @@ def test_a_target_of_few_values_has_no_interval(tmp_path, capsys):
     assert any("no intervals of b" in note for note in found["notes"])
 
 
-def test_a_molecule_that_cannot_be_read_is_named(tmp_path, capsys):
-    data = write(tmp_path / "a.csv", y=LENGTHS)
-    out = str(tmp_path / "run")
-    run(capsys, "train", data, "--out", out, *QUICK)
+def test_a_molecule_that_cannot_be_read_is_named(trained, capsys):
+    _, out = trained
     assert main(["predict", out, "C1CC"]) == 2
     assert "C1CC: row 0" in capsys.readouterr().err
 
 
-def test_structural_alerts_are_shown(tmp_path, capsys):
-    data = write(tmp_path / "a.csv", y=LENGTHS)
-    out = str(tmp_path / "run")
-    run(capsys, "train", data, "--out", out, *QUICK)
+def test_structural_alerts_are_shown(trained, capsys):
+    _, out = trained
     found = run(capsys, "explain", out, "CCCC[N+](=O)[O-]", "--alerts")
     assert found["alerts"] and found["alerts"][0]["atoms"]
 
 
-def test_predictions_do_not_change_in_a_file_with_bad_rows(tmp_path, capsys):
-    data = write(tmp_path / "a.csv", y=LENGTHS)
-    out = str(tmp_path / "run")
-    run(capsys, "train", data, "--out", out, *QUICK)
+def test_predictions_do_not_change_in_a_file_with_bad_rows(trained, tmp_path, capsys):
+    data, out = trained
     bad = [s if k % 20 else "C1CC" for k, s in enumerate(SMILES)]
     table, output = tmp_path / "new.csv", tmp_path / "predicted.csv"
     pd.DataFrame({"smiles": bad}).to_csv(table, index=False)
@@ -217,10 +222,8 @@ def test_identifiers_stay_beside_the_predictions(tmp_path, capsys):
         (["CCO", "nowhere.csv"], "Files are predicted one at a time"),
     ],
 )
-def test_what_cannot_be_predicted_is_one_message(tmp_path, capsys, words, message):
-    data = write(tmp_path / "a.csv", y=LENGTHS)
-    out = str(tmp_path / "run")
-    run(capsys, "train", data, "--out", out, *QUICK)
+def test_what_cannot_be_predicted_is_one_message(trained, capsys, words, message):
+    _, out = trained
     assert main(["predict", out, *words]) == 2
     assert message in capsys.readouterr().err
 

@@ -39,7 +39,7 @@ def test_the_newest_molecules_are_tested():
     assert len(found.folds) == N  # nothing is tested by time unless asked for
 
 
-@pytest.mark.parametrize("name", ["date", "Year"])
+@pytest.mark.parametrize("name", ["date", pytest.param("Year", marks=pytest.mark.slow)])
 def test_the_column_is_found_by_its_name(name, tmp_path, capsys):
     path, out = tmp_path / "data.csv", tmp_path / "run"
     table(**{name: YEARS}).to_csv(path, index=False)

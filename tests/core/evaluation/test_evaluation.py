@@ -149,7 +149,13 @@ def test_undefined_numbers_are_null_in_json():
     assert strict(json.dumps(replace(one, calibration_error=np.inf).to_dict()))
 
 
-@pytest.mark.parametrize("n", [*range(1, 60), 269, 1799])
+@pytest.mark.parametrize(
+    "n",
+    [
+        *(*range(1, 12), 59, 269, 1799),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in range(12, 59)),
+    ],
+)
 def test_an_interval_contains_its_value(n):
     y = np.arange(n) % 2
     for decisions in (y, 1 - y):

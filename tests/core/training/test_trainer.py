@@ -564,7 +564,7 @@ RUNTIMES = [
     (linear, Runtime()),
     (deep, Runtime()),
     (deep, Runtime(deterministic=True, threads=1)),
-    (convolutional, Runtime(channels_last=True)),
+    pytest.param(convolutional, Runtime(channels_last=True), marks=pytest.mark.slow),
     (convolutional, Runtime(precision="bfloat16", channels_last=True)),
 ]
 

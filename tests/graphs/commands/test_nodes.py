@@ -108,6 +108,7 @@ def test_training_writes_a_complete_run(run_command, town, check_files):
     assert run_command("evaluate", run, "--json").json()["score"] == metrics["score"]
 
 
+@pytest.mark.slow
 def test_a_network_of_a_worker_process_is_counted(run_command, town, monkeypatch):
     monkeypatch.setattr(ensemble, "num_cores", lambda: 2)
     monkeypatch.setattr(ensemble, "TIMED_EPOCHS", 2)
@@ -254,7 +255,9 @@ def test_the_linear_baseline_is_explained_by_nodes(run_command, refused, node_ru
     assert "There is no class 'k9'. Known: k0, k1, k2." in message
 
 
-@pytest.mark.parametrize("suffix", [".html", ".png", ".svg", ".pdf"])
+@pytest.mark.parametrize(
+    "suffix", [".html", ".png", ".svg", pytest.param(".pdf", marks=pytest.mark.slow)]
+)
 def test_an_explanation_is_plotted(suffix, run_command, node_run):
     path = Path(f"n4{suffix}")
     output = run_command("explain", node_run, "n4", "--output", path)

@@ -97,7 +97,10 @@ def test_drawing_shows_names_effects_and_legend(model, add_network):
     assert explanation.verdict in repr(explanation)
 
 
-@pytest.mark.parametrize("name", ["$\\foo$", "a$b$c", "_n", "n\udc80"])
+@pytest.mark.parametrize(
+    "name",
+    ["$\\foo$", pytest.param("a$b$c", marks=pytest.mark.slow), "_n", "n\udc80"],
+)
 def test_unusual_names_are_drawn(name, model, add_network):
     model.graph_.ids[7] = name
     model.update(objective=replace(model.objective_, classes=(name, "k1", "_k2")))

@@ -76,7 +76,9 @@ def test_the_detector_can_be_switched_off():
     assert without.outlier_detector_ is None  # nothing was held out to tell by
 
 
-@pytest.mark.parametrize("freeze", ["all", "none"])
+@pytest.mark.parametrize(
+    "freeze", ["all", pytest.param("none", marks=pytest.mark.slow)]
+)
 def test_the_detector_works_with_pretrained_weights(freeze, model, tmp_path):
     source = model.save(tmp_path / "source")
     x, y = make_stripes(400, 6)

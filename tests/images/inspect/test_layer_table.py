@@ -32,7 +32,9 @@ def test_counts_by_hand():
     ("name", "size", "millions"),
     [
         ("mobilenet_v2", 224, 300),  # Sandler et al., Table 4: 300M multiply-adds
-        ("resnet18", 224, 1800),  # He et al., Table 1: 1.8 x 10^9
+        pytest.param(  # He et al., Table 1: 1.8 x 10^9
+            *("resnet18", 224, 1800), marks=pytest.mark.slow
+        ),
         ("resnet20", 32, 40),  # 0.041 x 10^9 (He et al. count 3n 3x3 convolutions)
         ("convnext_atto", 224, 550),  # Woo et al., Table 16: 0.55 G
     ],

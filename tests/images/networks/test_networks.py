@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,19 @@ from vicinal.images.networks import NETWORKS, build
 # A size that no stride divides, for each network.
 IMAGE_SIZES = {name: row.image_size + 1 for name, row in NETWORKS.items()}
 IMAGE_SIZES |= {name: 97 for name, row in NETWORKS.items() if row.image_size == 224}
-QUICK = [name for name in NETWORKS if name not in ("vgg11", "resnet34")]
+LARGE = ("resnet34", "resnet50", "convnext_tiny")
+"""whose layers smaller networks have as well"""
+
+
+def quick(*names: str) -> list[Any]:
+    """Return the names; large networks run with make slow."""
+    return [
+        pytest.param(name, marks=pytest.mark.slow if name in LARGE else ())
+        for name in names
+    ]
+
+
+SOME = quick(*(name for name in NETWORKS if name not in ("vgg11", "resnet34")))
 
 
 def images(name: str, n: int = 2, channels: int = 3) -> torch.Tensor:
@@ -30,9 +43,6 @@ def test_parameters_are_those_of_the_paper(name, meta_network):
     assert sum(p.numel() for p in network.parameters()) == row.parameters
 
 
-OTHER_SIZES = ((1, 1), (1, 7), (3, 1))
-
-
 @pytest.mark.parametrize(
     ("channels", "classes"),
     [
@@ -40,7 +50,7 @@ OTHER_SIZES = ((1, 1), (1, 7), (3, 1))
         *(pytest.param(*k, marks=pytest.mark.slow) for k in ((1, 1), (1, 7), (3, 1))),
     ],
 )
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick(*NETWORKS))
 def test_shapes_of_logits_embeddings_and_gradients(
     name, channels, classes, meta_network
 ):
@@ -64,7 +74,7 @@ def test_the_head_is_where_its_name_says(name, meta_network):
     assert network.head.in_features == network.embedding_size
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", SOME)
 def test_logits_are_the_head_of_the_embedding(name, eval_network):
     network = eval_network(name, num_classes=4, image_size=IMAGE_SIZES[name])
     x = images(name, n=1)
@@ -74,7 +84,7 @@ def test_logits_are_the_head_of_the_embedding(name, eval_network):
         torch.testing.assert_close(network.head(embedding), logits, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", SOME)
 def test_channels_last_gives_the_same_logits(name, eval_network):
     network = eval_network(name, num_classes=4, image_size=IMAGE_SIZES[name])
     x = images(name)
@@ -85,7 +95,7 @@ def test_channels_last_gives_the_same_logits(name, eval_network):
     torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", SOME)
 def test_bfloat16_embeddings_have_the_same_direction(name, eval_network):
     network = eval_network(name, num_classes=4, image_size=IMAGE_SIZES[name])
     network = network.to(memory_format=torch.channels_last)
@@ -125,7 +135,7 @@ def test_random_weights_depend_on_the_seed_alone(name):
     [
         ("small", {}),
         ("resnet20", {}),
-        ("mobilenet_v2", {"padding": "tensorflow"}),
+        pytest.param("mobilenet_v2", {"padding": "tensorflow"}, marks=pytest.mark.slow),
         pytest.param("convnext_atto", {}, marks=pytest.mark.slow),
     ],
 )

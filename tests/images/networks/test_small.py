@@ -84,7 +84,9 @@ def accuracy(network: nn.Module, x: Tensor, y: Tensor) -> float:
     return (logits.argmax(1) == y).float().mean().item()
 
 
-@pytest.mark.parametrize(("size", "channels"), [(28, 1), (65, 3)])
+@pytest.mark.parametrize(
+    ("size", "channels"), [(28, 1), pytest.param(65, 3, marks=pytest.mark.slow)]
+)
 def test_it_overfits_ten_images(size, channels):
     torch.manual_seed(0)
     network = small(5, channels, size)

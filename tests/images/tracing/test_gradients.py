@@ -1,5 +1,6 @@
 """Values and gradients by torch and by OpenVINO, against torch's of the whole batch."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -36,7 +37,14 @@ def expected_values(network: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     return y.detach(), gradient
 
 
-@pytest.mark.parametrize("case", ["small", "resnet18", "mobilenet_v2"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "small",
+        pytest.param("resnet18", marks=pytest.mark.slow),
+        pytest.param("mobilenet_v2", marks=pytest.mark.slow),
+    ],
+)
 def test_batches_agree_with_the_whole(case, network_of):
     network, x = network_of(case, torch.float64)
     network.eval().requires_grad_(False)
@@ -63,8 +71,9 @@ def test_a_module_is_in_eval_mode_meanwhile(network_of):
 # --- OpenVINO ------------------------------------------------------------------------
 
 
+@cache
 def prepare_folded(case: str, network_of) -> tuple[Any, OpenVinoGradients, Tensor]:
-    """Return a folded network, its gradients on OpenVINO, and an image for it."""
+    """Return a folded network, its gradients on OpenVINO, and an image, made once."""
     network, x = network_of(case)
     network.eval().requires_grad_(False)
     example = x.repeat(OPENVINO_BATCH, 1, 1, 1)

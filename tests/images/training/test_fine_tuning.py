@@ -38,7 +38,18 @@ def test_freezing_too_many_blocks_is_an_error():
         freeze_blocks(build("small", num_classes=3), "4")
 
 
-@pytest.mark.parametrize("name", [n for n in NETWORKS if n != "vgg11"])
+LARGE = ("resnet34", "resnet50", "convnext_tiny")
+"""whose kinds of blocks smaller networks have as well"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow if n in LARGE else ())
+        for n in NETWORKS
+        if n != "vgg11"
+    ],
+)
 def test_blocks_hold_every_parameter_once_and_end_with_the_head(name):
     network = build(name, num_classes=3)
     names = [k for block in network.blocks() for k in block]

@@ -674,7 +674,14 @@ def test_backbone_may_name_the_network_of_timm_weights(named, toy):
     assert Initialization(model.validate_settings()).backbone == "timm:toy"
 
 
-@pytest.mark.parametrize("named", ["timm:resnet18", "timm:resnet18.x_in1k", "resnet18"])
+@pytest.mark.parametrize(
+    "named",
+    [
+        "timm:resnet18",
+        pytest.param("timm:resnet18.x_in1k", marks=pytest.mark.slow),
+        "resnet18",
+    ],
+)
 def test_a_timm_network_implemented_here_has_two_names(
     named, timm, own_cache, tmp_path
 ):

@@ -46,7 +46,15 @@ def tensors(model: Any) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("classes", [3, 5])  # as many as before, and fewer
-@pytest.mark.parametrize("name", ["small", "lenet5", "resnet20", "mobilenet_v2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "small",
+        "lenet5",
+        "resnet20",
+        pytest.param("mobilenet_v2", marks=pytest.mark.slow),
+    ],
+)
 def test_the_body_is_copied_and_the_head_is_not(name, classes):
     size = max(NETWORKS[name].image_size, 8)
     torch.manual_seed(0)

@@ -23,6 +23,7 @@ from vicinal.errors import (
     QuarantineWarning,
     SettingError,
 )
+from vicinal.molecules.generation import selection
 from vicinal.molecules.generation.corpus import (
     draw_orders,
     read_corpus,
@@ -261,6 +262,10 @@ def test_conditions_that_nothing_meets_end_with_a_message(generator):
         generator.sample(10, min_weight=5_000)
     with pytest.raises(SettingError, match="min_weight must be at most"):
         generator.sample(10, min_weight=300, max_weight=200)
+
+
+def test_conditions_that_few_molecules_meet_are_noted(generator, monkeypatch):
+    monkeypatch.setattr(selection, "MAX_FRUITLESS", 500)
     with pytest.warns(NoteWarning, match="sampled molecules meet the conditions"):
         found = generator.grow("*c1ccncc1", 40, max_weight=100, unique=True)
     assert 0 < len(found) < 40

@@ -41,7 +41,7 @@ def regressor() -> MoleculeRegressor:
     return MoleculeRegressor(**OPTIONS, ensemble_size=1).fit(SMILES, y)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_only_molecules_that_a_network_has_not_seen_are_scored(size):
     model = MoleculeRegressor(**OPTIONS, ensemble_size=size).fit(SMILES, NITROGENS)
     folds = model.cross_validation_.folds

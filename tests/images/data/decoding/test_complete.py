@@ -251,7 +251,10 @@ def test_zeros_in_place_of_the_end_are_refused(format, options, fraction):
     assert "cut off: only zeros" in reason(torn)
 
 
-@pytest.mark.parametrize(("format", "options"), VARIANTS)
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [*VARIANTS[:3], pytest.param(*VARIANTS[3], marks=pytest.mark.slow)],
+)
 def test_complete_images_that_end_in_zeros_are_decoded(format, options):
     """Of one colour, whose data are zeros; with EXIF behind; padded to a block."""
     flat = PHOTO.repeat(8, 0).repeat(8, 1)
