@@ -1,43 +1,49 @@
 """Side effects of pairs of drugs: what counting reaches, and what is learned.
 
-    python -m benchmarks.interactions DECAGON.npz [--seeds 0 1 2 3 4]
+    python -m benchmarks.interactions DECAGON.npz [--drugs DRUGS.csv] [--seeds 0 1 2]
 
 DECAGON.npz: the graph of M. Zitnik et al.: Modeling polypharmacy side effects with
-graph convolutional networks, Bioinformatics 2018 (`dd_edges` [2, N] and `dd_type` [N]),
-of which the effects with 500 pairs or more are used. *Known pair* is their protocol: a
-tenth of each effect's pairs for validation, a tenth for test, and one random negative
-for each. *New pair* leaves pairs out with all of their effects. Each is asked beside
-random negatives and beside pairs that have other effects. The combination is fitted to
-the validation part. CPU seconds are those of fitting; scores are means
-over the effects, with the median of AUROC.
+graph convolutional networks, Bioinformatics 2018 (`dd_edges` [2, N] and `dd_type` [N];
+`dp_edges`, `pp_edges` and `mono` for the features of new drugs), of which the effects
+with 500 pairs or more are used; DRUGS.csv: a row with `smiles` for each drug.
+
+*Known pair* is their protocol: a tenth of each effect's pairs for validation, a tenth
+for test, and one random negative for each. *New pair* leaves pairs out with all of
+their effects, *one new drug* and *two new drugs* drugs with all of their pairs. Each is
+asked beside random negatives and beside pairs that have other effects. Combinations are
+fitted to the validation part. CPU seconds are those of one thread, with scoring the
+test part; scores are means over the effects, with the median of AUROC.
 """
 
 import argparse
 import time
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 
 from benchmarks.measure import describe_machine
-from vicinal.interactions.evaluation import Questions, evaluate
-from vicinal.interactions.models.closed_form import DrugRegression, EffectRegression
-from vicinal.interactions.models.combination import Combination, PairModel
-from vicinal.interactions.models.counts import OtherEffects, Popularity
-from vicinal.interactions.negatives import NegativeKind, draw_negatives
+from vicinal.interactions.data.features import DrugFeatures
+from vicinal.interactions.evaluation.negatives import NegativeKind
+from vicinal.interactions.evaluation.ranking import evaluate
+from vicinal.interactions.evaluation.splits import (
+    Part,
+    Split,
+    split_by_drug,
+    split_by_effect,
+    split_by_pair,
+)
+from vicinal.interactions.models.combination import fit_combination
+from vicinal.interactions.models.scores import COLUMNS, PairScores
 from vicinal.interactions.pair_effects import PairEffects
-from vicinal.interactions.splits import Split, split_by_effect, split_by_pair
 
 MIN_PAIRS = 500
 HELD_OUT = 0.1
-SPLITS = {"known pair": split_by_effect, "new pair": split_by_pair}
+SPLITS = {"effect": split_by_effect, "pair": split_by_pair, "drug": split_by_drug}
 KINDS: tuple[NegativeKind, ...] = ("random", "interacting")
-MODELS: dict[str, Callable[[PairEffects], PairModel]] = {
-    "other effects": OtherEffects,
-    "popularity": Popularity,
-    "effect regression": EffectRegression,
-    "drug regression": DrugRegression,
-}
+MOST = 50
+"""facts of an effect that a combination is fitted to"""
 
 
 def read_graph(path: str) -> PairEffects:
@@ -53,86 +59,117 @@ def read_graph(path: str) -> PairEffects:
     )
 
 
-def ask(
-    pair_effects: PairEffects,
-    others: PairEffects,
-    part: PairEffects,
-    kind: NegativeKind,
-    seed: int,
-    most: int | None = None,
-    new_to: PairEffects | None = None,
-) -> list[Questions]:
-    """Return as many pairs without as with each effect. most: with it, at most."""
-    rng, found = np.random.default_rng(seed), []
-    for effect in range(pair_effects.num_effects):
-        positive = part.pairs[part.pairs_with(effect)]
-        positive = rng.permutation(positive)[:most]
-        negative = draw_negatives(
-            pair_effects, others, effect, len(positive), kind, rng, new_to=new_to
+def read_features(graph: str, drugs: str) -> DrugFeatures:
+    """Return the structures, targets and single-drug effects of the drugs."""
+    import pandas as pd
+
+    from vicinal.interactions.data.interaction_table import structure_counts
+    from vicinal.molecules.data.parse import parse_molecule
+
+    smiles = pd.read_csv(drugs)["smiles"].tolist()
+    usable = [
+        text if isinstance(text, str) and parse_molecule(text).mol else None
+        for text in smiles
+    ]
+    with np.load(graph) as file:
+        targets, mono, proteins = file["dp_edges"], file["mono"], file["pp_edges"]
+
+    def ones(entries: np.ndarray) -> csr_matrix:
+        shape = len(smiles), int(entries[1].max()) + 1
+        values = np.ones(entries.shape[1], np.float32)
+        found = csr_matrix((values, entries.astype(np.int64)), shape)
+        found.data[:] = 1
+        return found
+
+    return DrugFeatures(
+        len(smiles), structure_counts(usable), ones(targets), ones(mono), proteins.T
+    )
+
+
+def show(title: str, values: np.ndarray, seconds: float) -> np.ndarray:
+    """Print scores [E, 3] of one model; return their means, and the median AUROC."""
+    means, median = values.mean(axis=0), np.median(values[:, 0])
+    print(
+        f"  {title:<58} AUROC {means[0]:.4f} (median {median:.4f})  AUPRC "
+        f"{means[1]:.4f}  AP@50 {means[2]:.4f}  {seconds:.1f} CPU s",
+        flush=True,
+    )
+    return np.append(means, median)
+
+
+def run_part(
+    name: str, scores: PairScores, fitted: float, parts: tuple[Part, Part], seed: int
+) -> dict[str, np.ndarray]:
+    """Return and print the scores of each model in one situation."""
+    found = {}
+    for kind in KINDS:
+        validation, test = (
+            part.draw(kind, seed, most)
+            for part, most in zip(parts, (MOST, None), strict=True)
         )
-        truth = np.arange(len(positive) + len(negative)) < len(positive)
-        pairs = np.concatenate([positive, negative])
-        found.append(Questions(effect, pairs, truth))
+        before = time.process_time()
+        x = scores.of_cells(test.pairs, test.effects)
+        columns: dict[str, np.ndarray] = dict(zip(COLUMNS, x.T, strict=True))
+        columns["popularity"] = x[:, 1] + x[:, 2]
+        trained = scores.of_cells(validation.pairs, validation.effects)
+        combined = fit_combination(
+            trained, validation.truth, validation.num_pairs, seed
+        )
+        columns["combination"] = combined.logits(x)
+        seconds = fitted + time.process_time() - before
+        for column, values in columns.items():
+            if values.std() > 0:
+                key = f"{name}, {kind}: {column}"
+                found[key] = show(key, evaluate(values, test), seconds)
     return found
 
 
-def run(
-    pair_effects: PairEffects, split: Split, seed: int, *, whole: bool
-) -> dict[tuple[str, str], list]:
-    """Return scores of each model and kind of negatives; prints them.
-
-    whole: pairs are left out with all of their effects.
-    """
-    models, seconds, found = {}, {}, {}
-    for name, make in MODELS.items():
-        before = time.process_time()
-        models[name] = make(split.train)
-        seconds[name] = time.process_time() - before
-    for kind in KINDS:
-        parts = split.validation, split.test
-        others = parts if whole else (split.train, split.train)
-        new_to = split.train if whole else None
-        test = ask(pair_effects, others[1], parts[1], kind, seed, new_to=new_to)
-        before = time.process_time()
-        validation = ask(pair_effects, others[0], parts[0], kind, seed, 50, new_to)
-        combined = Combination(models, validation)
-        spent = time.process_time() - before
-        seconds["combination"] = sum(seconds[name] for name in MODELS) + spent
-        for name, model in {**models, "combination": combined}.items():
-            scores = evaluate(model.score, test)
-            auroc, precision, at_50 = scores.mean(axis=0)
-            found[name, kind] = [auroc, precision, at_50, np.median(scores[:, 0])]
-            print(
-                f"  {kind:<12}{name:<18} AUROC {auroc:.4f} (median "
-                f"{np.median(scores[:, 0]):.4f})  AUPRC {precision:.4f}  "
-                f"AP@50 {at_50:.4f}  {seconds[name]:.1f} CPU s",
-                flush=True,
-            )
+def run_split(
+    how: str, split: Split, features: DrugFeatures | None, seed: int
+) -> dict[str, np.ndarray]:
+    """Return the scores of the situations of a split."""
+    sets: list[tuple[str, ...]] = [()]
+    if how == "drug" and features is not None:
+        sets = [("structure",), tuple(features.names)]
+    found: dict[str, np.ndarray] = {}
+    before = time.process_time()
+    scores = PairScores.fit(split.train)
+    for kinds in sets:
+        scores.represent_new_drugs(features, kinds)
+        fitted = time.process_time() - before
+        for situation, part in split.test.items():
+            parts = split.validation[situation], part
+            name = f"{situation}{' by ' if kinds else ''}{', '.join(kinds)}"
+            found |= run_part(name, scores, fitted, parts, seed)
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("graph")
+    parser.add_argument("--drugs")
+    parser.add_argument("--splits", nargs="*", default=list(SPLITS))
     parser.add_argument("--seeds", nargs="*", type=int, default=range(5))
     options = parser.parse_args()
     torch.set_num_threads(1)
     pair_effects = read_graph(options.graph)
+    features = None
+    if options.drugs is not None:
+        features = read_features(options.graph, options.drugs)
     print(describe_machine()["processor"])
-    for title, divide in SPLITS.items():
-        rows = []
-        for seed in options.seeds:
-            print(f"{title}, seed {seed}")
-            split = divide(pair_effects, HELD_OUT, seed)
-            rows.append(run(pair_effects, split, seed, whole=title == "new pair"))
-        print(f"\n{title}: mean (sd) over {len(rows)} seeds")
-        for key in rows[0]:
-            values = np.array([row[key] for row in rows])
-            sd = values.std(axis=0, ddof=1) if len(rows) > 1 else np.zeros(4)
-            cells = [
-                f"{m:.4f} ({s:.4f})" for m, s in zip(values.mean(0), sd, strict=True)
-            ]
-            print(f"  {key[1]:<12}{key[0]:<18}", "  ".join(cells))
+    rows: list[dict[str, Any]] = []
+    for seed in options.seeds:
+        print(f"seed {seed}")
+        rows.append({})
+        for how in options.splits:
+            split = SPLITS[how](pair_effects, HELD_OUT, seed)
+            rows[-1] |= run_split(how, split, features, seed)
+    print(f"\nmean (sd) over {len(rows)} seeds: AUROC, AUPRC, AP@50, median AUROC")
+    for key in rows[0]:
+        values = np.array([row[key] for row in rows])
+        sd = values.std(axis=0, ddof=1) if len(rows) > 1 else np.zeros(4)
+        cells = [f"{m:.4f} ({s:.4f})" for m, s in zip(values.mean(0), sd, strict=True)]
+        print(f"  {key:<58}", "  ".join(cells))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ HEIGHT = {
     for k, layer in enumerate(LAYERS)
     for prefix in layer
 }
-BUILT_ON_GRAPHS = {"vicinal.molecules"}
+BUILT_ON_GRAPHS = {"vicinal.molecules", "vicinal.interactions"}
 """packages of domains that may import `vicinal.graphs`"""
 
 BASE_DOMAINS = {

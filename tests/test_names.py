@@ -15,6 +15,7 @@ PUBLIC = [
     "ImageClassifier",
     "ImageRegressor",
     "ImageTable",
+    "InteractionPredictor",
     "LinkPredictor",
     "MoleculeClassifier",
     "MoleculeGenerator",

@@ -13,6 +13,7 @@ from vicinal.core.settings import Settings, TrainingSettings, field_docstrings
 from vicinal.domains import DOMAINS
 from vicinal.graphs.settings import GraphLevelSettings, LinkSettings, NodeSettings
 from vicinal.images.settings import ImageSettings
+from vicinal.interactions.settings import InteractionSettings
 from vicinal.molecules.generation.settings import GeneratorSettings
 from vicinal.molecules.settings import MoleculeSettings
 
@@ -46,6 +47,7 @@ SOURCES: dict[type[Settings], tuple[str, ...]] = {
         "graphs/commands/graphs.py",
     ),
     MoleculeSettings: (*SHARED, "molecules"),
+    InteractionSettings: (*SHARED, "interactions"),
     GeneratorSettings: (*SHARED, "molecules/generation"),
 }
 """settings, and the modules and packages that may read them"""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vicinal.images.classifier import ImageClassifier
     from vicinal.images.data.read import ImageTable, read_images
     from vicinal.images.regressor import ImageRegressor
+    from vicinal.interactions.predictor import InteractionPredictor
     from vicinal.molecules.data.molecule_table import MoleculeTable
     from vicinal.molecules.data.read import read_molecules
     from vicinal.molecules.estimators import MoleculeClassifier, MoleculeRegressor
@@ -41,6 +42,7 @@ _MODULES = {
     "ImageClassifier": "vicinal.images.classifier",
     "ImageRegressor": "vicinal.images.regressor",
     "ImageTable": "vicinal.images.data.read",
+    "InteractionPredictor": "vicinal.interactions.predictor",
     "LinkPredictor": "vicinal.graphs.link_predictor",
     "MoleculeClassifier": "vicinal.molecules.estimators",
     "MoleculeGenerator": "vicinal.molecules.generation.generator",
@@ -64,6 +66,7 @@ __all__ = [
     "ImageClassifier",
     "ImageRegressor",
     "ImageTable",
+    "InteractionPredictor",
     "LinkPredictor",
     "MoleculeClassifier",
     "MoleculeGenerator",

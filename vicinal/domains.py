@@ -14,6 +14,8 @@ graphs      graphs with a class each,    classification, multilabel  GraphClassi
 molecules   molecules with classes       classification              MoleculeClassifier
             or numbers, one or several   regression                  MoleculeRegressor
 generation  molecules                    generation                  MoleculeGenerator
+interac-    pairs and sets of drugs      interactions                InteractionPre-
+tions       with their effects                                   dictor
 ==========  ===========================  ==========================  ==================
 
 To add a domain, add a package with a `Domain` value and one entry in `DOMAINS`.
@@ -35,6 +37,7 @@ from vicinal.errors import (
 )
 from vicinal.graphs.domains import GRAPHS, LINKS, NODES
 from vicinal.images.domain import IMAGES
+from vicinal.interactions.domain import INTERACTIONS
 from vicinal.molecules.domain import MOLECULES
 from vicinal.molecules.generation.domain import GENERATION
 
@@ -42,6 +45,7 @@ DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError)
 """exceptions that a damaged model file leads to; others are faults of this library"""
 
 DOMAINS: tuple[Domain, ...] = (
+    INTERACTIONS,
     MOLECULES,
     GENERATION,
     GRAPHS,

@@ -36,6 +36,7 @@ from vicinal import (
     GraphRegressor,
     ImageClassifier,
     ImageRegressor,
+    InteractionPredictor,
     LinkPredictor,
     MoleculeClassifier,
     MoleculeRegressor,
@@ -51,6 +52,9 @@ from vicinal.errors import (
     SettingError,
     VicinalError,
 )
+
+OF_SETS = {InteractionPredictor}
+"""estimators whose examples are sets of drugs: their contract is that of their tests"""
 
 ESTIMATORS: list[type[Any]] = [
     ImageClassifier,
@@ -643,11 +647,13 @@ def outputs(model: Any, X: Any) -> np.ndarray:
 def test_every_estimator_has_a_case():
     public = [getattr(vicinal, name) for name in vicinal.__all__]
     estimators = {value for value in public if hasattr(value, "predict")}
+    estimators -= OF_SETS
     assert estimators == set(ESTIMATORS)
     assert {case.estimator for case in CASES.values()} == estimators
     assert set(ONE_OF_EACH) <= set(CASES)
     predicting = [domain for domain in DOMAINS if "predict" in domain.commands]
     targets = {t for domain in predicting for t in domain.estimators.values()}
+    targets -= {t for t in targets if t.split(":")[1] in {e.__name__ for e in OF_SETS}}
     of_domains, names = (
         {t.split(":")[1] for t in targets},
         {e.__name__ for e in estimators},

@@ -35,7 +35,7 @@ def test_adjacency_and_counts_agree_with_the_edges(pair_effects):
                 expected[a, b] = expected[b, a] = 1
         np.testing.assert_array_equal(pair_effects.adjacency(effect), expected)
         np.testing.assert_array_equal(
-            pair_effects.drug_counts[:, effect], expected.sum(0)
+            pair_effects.drug_counts[0][:, effect], expected.sum(0)
         )
 
 

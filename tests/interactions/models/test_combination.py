@@ -1,39 +1,38 @@
-"""The combination ranks better than the models that it combines."""
+"""The combination ranks better than the scores that it combines."""
 
 import numpy as np
+import pytest
 
-from vicinal.interactions.evaluation import Questions, evaluate
-from vicinal.interactions.models.combination import Combination
-
-
-class Noisy:
-    """Scores the product of the drugs' numbers with noise, on an effect's own scale."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def score(self, pairs, effect):
-        noise = np.random.default_rng(self.seed).normal(size=(100, 100))
-        first, second = pairs.T
-        return 10.0**-effect * (truth_of(pairs) + noise[first, second])
+from vicinal.graphs.links.metrics import auroc
+from vicinal.interactions.models.combination import MIN_PAIRS, fit_combination
 
 
-def truth_of(pairs: np.ndarray) -> np.ndarray:
-    return pairs.sum(axis=1) % 2 == 0
-
-
-def ask(seed: int) -> list[Questions]:
+def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return three scores of which two are noisy, and one is constant."""
     rng = np.random.default_rng(seed)
-    pairs = [rng.integers(100, size=(500, 2)) for _ in range(3)]
-    return [Questions(k, own, truth_of(own)) for k, own in enumerate(pairs)]
+    truth = rng.random(count) < 0.5
+    noisy = truth[:, None] + rng.normal(size=(count, 2))
+    noisy[:, 1] *= 100
+    return np.c_[noisy, np.ones(count)].astype(np.float32), truth
 
 
-def test_two_noisy_models_together_are_better_on_every_scale():
-    models = {"a": Noisy(1), "b": Noisy(2)}
-    combined = Combination(models, ask(0))
-    test = ask(1)
-    alone = max(evaluate(m.score, test)[:, 0].mean() for m in models.values())
-    found = evaluate(combined.score, test)[:, 0]
-    assert found.mean() > alone + 0.03 and found.min() > alone
-    # an effect without questions is scored too
-    assert np.isfinite(combined.score(test[0].pairs, 7)).all()
+@pytest.mark.parametrize("num_pairs", [10, MIN_PAIRS])
+def test_two_noisy_scores_together_are_better(num_pairs):
+    combined = fit_combination(*draw(4000, 0), num_pairs, seed=0)
+    assert combined.config.hidden == (0 if num_pairs < MIN_PAIRS else 32)
+    x, truth = draw(4000, 1)
+    alone = max(auroc(truth, x[:, k]) for k in (0, 1))
+    logits = combined.logits(x)
+    assert auroc(truth, logits) > alone + 0.05
+    # the true log odds of two normal scores: their sum, less 1 in this scale
+    expected = x[:, 0] + x[:, 1] / 100 - 1
+    assert np.abs(logits - expected).mean() < 0.25
+
+
+def test_the_seed_decides():
+    x, truth = draw(500, 0)
+    one, same, other = (
+        fit_combination(x, truth, MIN_PAIRS, seed).logits(x) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)

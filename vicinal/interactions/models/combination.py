@@ -1,64 +1,114 @@
-"""Several scores combined by boosted trees, which are fitted on validation pairs.
+"""A small network that combines the scores of simple models into a logit.
 
-The scores of a model for a rare effect are smaller than for a frequent one, so they are
-divided by their standard deviation among the pairs of each effect first.
+It is fitted to validation cells, on which none of the models was fitted.
 """
 
-from collections.abc import Mapping
-from typing import Protocol
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, silu
 
-from vicinal.interactions.evaluation import Questions
+HIDDEN, MIN_PAIRS = 32, 2000
+"""hidden features, and the different pairs that a hidden layer needs: with fewer,
+scores are combined linearly (logistic regression)"""
 
-
-class PairModel(Protocol):
-    """Scores pairs of drugs by effect."""
-
-    def score(self, pairs: np.ndarray, effect: int) -> np.ndarray:
-        """Return the scores [M] of pairs [M, 2]."""
-        ...
-
-
-class Combination:
-    """Scores pairs by the scores of K models together."""
-
-    def __init__(
-        self, models: Mapping[str, PairModel], questions: list[Questions]
-    ) -> None:
-        """questions: of each effect at most once, on what no model was fitted to."""
-        from sklearn.ensemble import HistGradientBoostingClassifier
-
-        self.models = models
-        raw = [self._scores(own.pairs, own.effect) for own in questions]
-        self.default = _spread(np.concatenate(raw))
-        """[K] of an effect without questions"""
-
-        self.spread = {
-            own.effect: np.where(len(x) > 1, _spread(x), self.default)
-            for own, x in zip(questions, raw, strict=True)
-        }
-        """[K] standard deviations by effect"""
-
-        scaled = [
-            x / self.spread[own.effect] for own, x in zip(questions, raw, strict=True)
-        ]
-        truth = np.concatenate([own.truth for own in questions])
-        self.trees = HistGradientBoostingClassifier(random_state=0)
-        self.trees.fit(np.concatenate(scaled), truth)
-
-    def score(self, pairs: np.ndarray, effect: int) -> np.ndarray:
-        """Return the logits [M] of pairs [M, 2]."""
-        scores = self._scores(pairs, effect)
-        spread = self.spread.get(effect, self.default)
-        return self.trees.decision_function(scores / spread)
-
-    def _scores(self, pairs: np.ndarray, effect: int) -> np.ndarray:
-        columns = [model.score(pairs, effect) for model in self.models.values()]
-        return np.stack(columns, axis=1)
+BATCH, EPOCHS, MIN_STEPS, LR, DECAY = 512, 10, 400, 5e-3, 1e-2
+RIDGE = 1e-4
 
 
-def _spread(scores: np.ndarray) -> np.ndarray:
-    """Return the standard deviation [K] of scores [M, K]; 1 where it is 0."""
-    found = scores.std(axis=0) if len(scores) else np.zeros(scores.shape[1])
-    return np.where(found > 0, found, 1.0)
+class CombinationConfig(NamedTuple):
+    """Sizes of a combination."""
+
+    scores: int
+    hidden: int
+    """0: a linear combination"""
+
+
+class Combination(nn.Module):
+    """Scores [N, K] to logits [N]: two hidden layers, or none."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: CombinationConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", torch.zeros(config.scores))
+        self.register_buffer("scale", torch.ones(config.scores))
+        sizes = [config.scores, *[config.hidden] * (2 if config.hidden else 0), 1]
+        self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in pairwise(sizes)])
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """Return the logits [...] of scores [..., K]."""
+        x = (scores - self.mean) / self.scale
+        for layer in self.layers[:-1]:
+            x = silu(layer(x))
+        return self.layers[-1](x).squeeze(-1)
+
+    @torch.inference_mode()
+    def logits(self, scores: np.ndarray) -> np.ndarray:
+        """Return the logits [...] float32 of scores [..., K]."""
+        return self(torch.from_numpy(scores)).numpy()
+
+
+def fit_combination(
+    scores: np.ndarray, truth: np.ndarray, num_pairs: int, seed: int
+) -> Combination:
+    """Return the combination of scores [N, K] float32 for truth [N] bool.
+
+    The loss is the binary cross-entropy. num_pairs: different pairs that the cells are
+    of.
+    """
+    hidden = HIDDEN if num_pairs >= MIN_PAIRS else 0
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Combination(CombinationConfig(scores.shape[1], hidden))
+    x, y = torch.from_numpy(scores), torch.from_numpy(truth.astype(np.float32))
+    if len(x) < 2:
+        return network.eval()
+    spread = x.std(dim=0)
+    network.mean.copy_(x.mean(dim=0))
+    network.scale.copy_(torch.where(spread > 1e-6, spread, 1.0))
+    train = _train if hidden else _solve
+    train(network, x, y, generator)
+    return network.eval()
+
+
+def _solve(network: Combination, x: Tensor, y: Tensor, _: torch.Generator) -> None:
+    """Fit a linear combination: logistic regression with a small ridge penalty."""
+    optimizer = torch.optim.LBFGS(
+        network.parameters(), max_iter=200, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        weights = (w for name, w in network.named_parameters() if "weight" in name)
+        penalty = sum((w**2).sum() for w in weights)
+        loss = binary_cross_entropy_with_logits(network(x), y) + RIDGE * penalty
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)  # pyright: ignore[reportArgumentType]
+
+
+def _train(
+    network: Combination, x: Tensor, y: Tensor, generator: torch.Generator
+) -> None:
+    """Fit a network by AdamW with a one-cycle schedule."""
+    batch = min(BATCH, len(x))
+    epochs = max(EPOCHS, -(-MIN_STEPS // (len(x) // batch)))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LR, weight_decay=DECAY)
+    steps = epochs * (len(x) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=steps)
+    for _ in range(epochs):
+        order = torch.randperm(len(x), generator=generator)
+        for rows in order.split(batch)[: len(x) // batch]:
+            optimizer.zero_grad()
+            loss = binary_cross_entropy_with_logits(network(x[rows]), y[rows])
+            loss.backward()
+            optimizer.step()
+            schedule.step()

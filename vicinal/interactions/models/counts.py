@@ -10,36 +10,26 @@ import numpy as np
 from vicinal.interactions.pair_effects import PairEffects
 
 
-class OtherEffects:
-    """log(1 + n) of the number of other effects that are known of the pair."""
+def other_effects(pair_effects: PairEffects, pairs: np.ndarray) -> np.ndarray:
+    """Return log(1 + n) [M, E] of the number of a pair's other known effects.
 
-    def __init__(self, pair_effects: PairEffects) -> None:
-        self.pair_effects = pair_effects
-        self.totals = np.asarray(pair_effects.table.sum(axis=1)).ravel()
-
-    def score(self, pairs: np.ndarray, effect: int) -> np.ndarray:
-        """Return the scores [M] of pairs [M, 2]."""
-        rows = self.pair_effects.rows(pairs)
-        if not len(self.totals):
-            return np.zeros(len(rows))
-        own = np.isin(rows, self.pair_effects.pairs_with(effect))
-        return np.log1p(np.where(rows >= 0, self.totals[rows], 0) - own)
-
-
-class Popularity:
-    """How often each of the two drugs has the effect with others.
-
-    log(1 + n) of both, added; the pair itself is not counted.
+    pairs: [M, 2].
     """
+    own = pair_effects.known_effects(pairs).toarray()
+    return np.log1p(own.sum(axis=1, keepdims=True) - own)
 
-    def __init__(self, pair_effects: PairEffects) -> None:
-        self.pair_effects = pair_effects
-        self.counts = pair_effects.drug_counts
 
-    def score(self, pairs: np.ndarray, effect: int) -> np.ndarray:
-        """Return the scores [M] of pairs [M, 2]."""
-        own = np.isin(
-            self.pair_effects.rows(pairs), self.pair_effects.pairs_with(effect)
-        )
-        counts = self.counts[np.asarray(pairs), effect] - own[:, None]
-        return np.log1p(counts).sum(axis=1)
+def frequencies(pair_effects: PairEffects, pairs: np.ndarray) -> np.ndarray:
+    """Return log(1 + n) [2, M, E]: with how many others each drug has the effect.
+
+    The pair itself is not counted. pairs: [M, 2].
+    """
+    first, second = np.asarray(pairs).T
+    counts = pair_effects.drug_counts
+    own = pair_effects.known_effects(pairs).toarray()
+    return np.log1p(np.stack([counts[0][first], counts[1][second]]) - own)
+
+
+def popularity(pair_effects: PairEffects, pairs: np.ndarray) -> np.ndarray:
+    """Return the sum [M, E] of both drugs' `frequencies`."""
+    return frequencies(pair_effects, pairs).sum(axis=0)

@@ -1,25 +1,13 @@
 """How well pairs with an effect are ranked above others, effect by effect."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from vicinal.graphs.links.metrics import auroc, average_precision
+from vicinal.interactions.evaluation.cells import Cells
 
-Scorer = Callable[[np.ndarray, int], np.ndarray]
-"""of pairs [M, 2] and the number of an effect to scores [M]"""
-
-
-class Questions(NamedTuple):
-    """Pairs with and without an effect, to be distinguished."""
-
-    effect: int
-    pairs: np.ndarray
-    """[M, 2]"""
-
-    truth: np.ndarray
-    """[M] bool"""
+NUM_BINS = 15
 
 
 class RankingScores(NamedTuple):
@@ -31,11 +19,10 @@ class RankingScores(NamedTuple):
     """average precision of the first 50"""
 
 
-def evaluate(scorer: Scorer, questions: list[Questions]) -> np.ndarray:
-    """Return `RankingScores` [E, 3] of each effect."""
-    return np.array(
-        [rank(own.truth, scorer(own.pairs, own.effect)) for own in questions]
-    ).reshape(-1, len(RankingScores._fields))
+def evaluate(scores: np.ndarray, cells: Cells) -> np.ndarray:
+    """Return `RankingScores` [E, 3] of each effect; scores: [N] of the cells."""
+    found = [rank(cells.truth[k], scores[k]) for _, k in cells.by_effect()]
+    return np.array(found).reshape(-1, len(RankingScores._fields))
 
 
 def rank(truth: np.ndarray, scores: np.ndarray) -> RankingScores:
@@ -56,3 +43,18 @@ def average_precision_at(k: int, truth: np.ndarray, scores: np.ndarray) -> float
     first = truth[np.lexsort((truth, -scores))][:k]
     precision = np.cumsum(first) / np.arange(1, len(first) + 1)
     return float((precision * first).sum() / max(min(k, truth.sum()), 1))
+
+
+def calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean difference of probability and frequency in NUM_BINS equal bins.
+
+    The expected calibration error of a binary probability [N] (M. Naeini et al., AAAI
+    2015), with as many cells in each bin.
+    """
+    order = np.argsort(probabilities, kind="stable")
+    errors = [
+        len(rows) * abs(probabilities[rows].mean() - truth[rows].mean())
+        for rows in np.array_split(order, NUM_BINS)
+        if len(rows)
+    ]
+    return float(sum(errors) / max(len(truth), 1))

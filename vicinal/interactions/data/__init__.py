@@ -1,0 +1,1 @@
+"""Tables of drugs, the sets in which they are taken, and the effects of these."""

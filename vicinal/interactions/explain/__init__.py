@@ -1,0 +1,1 @@
+"""Explain and inspect predictions for pairs and sets of drugs."""

@@ -1,0 +1,173 @@
+"""Fit a combination for each situation, and score it beside what it has to beat.
+
+In each situation facts are held out twice. The simple models are fitted to the rest,
+the combination to the first held-out part, and the second part tests it. Then the
+simple models are fitted to all facts, and the combination is kept.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit
+
+from vicinal.core.compute.runtime import seed_for
+from vicinal.interactions.data.features import DrugFeatures
+from vicinal.interactions.evaluation.cells import Cells
+from vicinal.interactions.evaluation.negatives import NegativeKind
+from vicinal.interactions.evaluation.ranking import calibration_error, evaluate
+from vicinal.interactions.evaluation.splits import (
+    Part,
+    Situation,
+    split_by_drug,
+    split_by_effect,
+    split_by_pair,
+)
+from vicinal.interactions.models.combination import Combination, fit_combination
+from vicinal.interactions.models.feature_kernels import nearest_mean
+from vicinal.interactions.models.scores import PairScores
+from vicinal.interactions.pair_effects import PairEffects
+
+NEGATIVES: dict[Situation, NegativeKind] = {
+    "known pair": "interacting",
+    "new pair": "random",
+    "one new drug": "random",
+    "two new drugs": "random",
+}
+"""what a combination distinguishes facts from: a pair that is known to interact has
+other effects, of any other pair it is open whether it has any"""
+
+KINDS: tuple[NegativeKind, ...] = ("random", "interacting")
+MOST_FITTED, MOST_TESTED = 40, 40
+"""facts of an effect that a combination is fitted to, and that it is tested on"""
+
+MIN_CELLS = 40
+"""cells that a combination is fitted to at least; with fewer a situation has none"""
+
+Key = tuple[Situation, tuple[str, ...]]
+"""a situation, and the kinds of features by which new drugs are represented"""
+
+
+class SituationResult(NamedTuple):
+    """Scores in one situation beside one kind of negatives."""
+
+    situation: Situation
+    kinds: tuple[str, ...]
+    """features by which new drugs are represented"""
+
+    negatives: NegativeKind
+    cells: Cells
+    logits: np.ndarray
+    """[N] of the combination, for these cells"""
+
+    scores: dict[str, np.ndarray]
+    """[E, 3] of each model, the combination first (`RankingScores`)"""
+
+    calibration_error: float
+    """of the probabilities, of pairs half of which have the effect"""
+
+    @property
+    def decides(self) -> bool:
+        """Return whether the combination was fitted to negatives of this kind."""
+        return NEGATIVES[self.situation] == self.negatives
+
+    @property
+    def title(self) -> str:
+        """Return the situation in words."""
+        if not self.kinds:
+            return self.situation
+        return f"{self.situation}, by {', '.join(self.kinds).replace('_', ' ')}"
+
+
+def feature_sets(features: DrugFeatures) -> list[tuple[str, ...]]:
+    """Return the kinds of features by which new drugs are represented: all, or one.
+
+    Structure alone is the second set, as it is what is known of most new drugs.
+    """
+    everything, structure = tuple(features.names), ("structure",)
+    if not everything:
+        return []
+    has_both = "structure" in everything and everything != structure
+    return [everything, structure] if has_both else [everything]
+
+
+def fit_situations(
+    pair_effects: PairEffects, features: DrugFeatures, held_out: float, seed: int
+) -> Iterator[tuple[Key, Combination, list[SituationResult]]]:
+    """Yield each situation's combination and scores, as far as there are enough facts.
+
+    The combination of new drugs depends on the features that they have.
+    """
+    for number, divide in enumerate((split_by_effect, split_by_pair, split_by_drug)):
+        split = divide(pair_effects, held_out, seed_for(seed, number))
+        sets = feature_sets(features) if divide is split_by_drug else [()]
+        if not len(split.train.codes):
+            continue
+        scores = PairScores.fit(split.train)
+        for kinds in sets or [()]:
+            scores.represent_new_drugs(features, kinds)
+            for situation, test in split.test.items():
+                if situation == "two new drugs" and not kinds:
+                    continue  # nothing is known of either
+                validation = split.validation[situation]
+                found = _fit(scores, (situation, kinds), validation, test, seed)
+                if found is not None:
+                    combination, results = found
+                    for result in results:
+                        _add_nearest(result, scores, features)
+                    yield (situation, kinds), combination, results
+
+
+def _fit(
+    scores: PairScores, key: Key, validation: Part, test: Part, seed: int
+) -> tuple[Combination, list[SituationResult]] | None:
+    """Return the combination of one situation and its scores; None: too few facts."""
+    cells = validation.draw(NEGATIVES[key[0]], seed, MOST_FITTED)
+    if len(cells.truth) < MIN_CELLS:
+        return None
+    x = scores.of_cells(cells.pairs, cells.effects)
+    combination = fit_combination(x, cells.truth, cells.num_pairs, seed)
+    drawn: list[tuple[NegativeKind, Cells]] = [
+        (kind, test.draw(kind, seed, MOST_TESTED)) for kind in KINDS
+    ]
+    results = [
+        _score(scores, key, kind, cells, combination)
+        for kind, cells in drawn
+        if len(cells.truth)
+    ]
+    return combination, results
+
+
+def _score(
+    scores: PairScores,
+    key: Key,
+    kind: NegativeKind,
+    cells: Cells,
+    combination: Combination,
+) -> SituationResult:
+    """Return the scores of a combination and of what it has to beat."""
+    x = scores.of_cells(cells.pairs, cells.effects)
+    logits = combination.logits(x)
+    models = {"combination": logits}
+    if key[0] == "known pair":
+        models["other effects of the pair"] = x[:, 0]
+    if key[0] in ("known pair", "new pair"):
+        models["popularity of both drugs"] = x[:, 1] + x[:, 2]
+    if key[0] == "one new drug":
+        models["popularity of the known drug"] = x[:, 1]
+    found = {name: evaluate(values, cells) for name, values in models.items()}
+    error = calibration_error(expit(logits.astype(float)), cells.truth)
+    return SituationResult(*key, kind, cells, logits, found, error)
+
+
+def _add_nearest(
+    result: SituationResult, scores: PairScores, features: DrugFeatures
+) -> None:
+    """Add the score of the known drugs whose structures are nearest to new ones."""
+    if features.structure is None or "new drug" not in result.situation:
+        return
+    counts = np.log1p(scores.pair_effects.drug_counts.sum(axis=0))
+    means = nearest_mean(features.structure, scores.is_known, counts)
+    cells = result.cells
+    values = sum(means[drugs, cells.effects] for drugs in cells.pairs.T)
+    result.scores["nearest drugs by structure"] = evaluate(np.asarray(values), cells)
