@@ -42,7 +42,7 @@ KEYS = {
     "check": "domain data task statistics notes usable quarantined quarantine seconds",
     "train": f"domain data task statistics notes quarantined seconds run {SCORED} "
     "model comparison linear_score linear_seconds splits epochs networks parameters "
-    "situations",
+    "situations sets",
     "evaluate": f"domain data notes seconds run {SCORED}",
     "predict": "domain seconds run n predictions notes quarantine output",
     "explain": "domain seconds run drugs effect probability evidence parts pairs",

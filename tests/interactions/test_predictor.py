@@ -121,7 +121,7 @@ def test_shapley_values_of_a_linear_combination_are_its_terms(predictor):
     linear = next(c for c in combinations if not c.config.hidden)
     x = np.random.default_rng(0).normal(size=9).astype(np.float32)
     base, values = shapley_values(linear, x)
-    weights = linear.layers[0].weight.detach().numpy()[0]
+    weights = linear.first_weights[0]
     expected = weights * (x - linear.mean.numpy()) / linear.scale.numpy()
     np.testing.assert_allclose(values, expected, atol=1e-4)
     deep = next(c for c in predictor.combinations_.values() if c.config.hidden)

@@ -63,6 +63,9 @@ class FittedInteractions:
     results: list[SituationResult] = field(default_factory=list)
     """scores by situation; empty after loading"""
 
+    set_scores: dict[str, float] = field(default_factory=dict)
+    """AUROC on sets of three drugs or more, by model; empty: there are too few"""
+
     comparison: None = None
     untested: bool = False
     history: list[Epoch] = field(default_factory=list)

@@ -17,7 +17,15 @@ from vicinal.core.estimators.model_files import (
     restore_network,
 )
 from vicinal.core.storage.checkpoint import Tensors
-from vicinal.core.storage.schema import Flag, Integer, ListOf, Number, Object, Text
+from vicinal.core.storage.schema import (
+    Flag,
+    Integer,
+    ListOf,
+    MapOf,
+    Number,
+    Object,
+    Text,
+)
 from vicinal.interactions.data.features import DrugFeatures
 from vicinal.interactions.evaluation.cells import Cells
 from vicinal.interactions.evaluation.splits import SITUATIONS
@@ -48,6 +56,7 @@ SCHEMA = Object(
                 }
             )
         ),
+        "set_scores": MapOf(Number(0, 1)),
         "results": ListOf(
             Object(
                 {
@@ -107,6 +116,7 @@ def to_files(model: Any) -> tuple[dict[str, Any], Tensors]:
         "features": model.features.names,
         "combinations": combinations,
         "results": results,
+        "set_scores": model.set_scores,
     }
     return description, tensors
 
@@ -189,6 +199,7 @@ def from_files(description: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
         "scores": _restore_scores(tensors, known),
         "combinations": _restore_combinations(description, tensors),
         "results": _restore_results(description, tensors, known),
+        "set_scores": description["set_scores"],
     }
 
 

@@ -21,6 +21,7 @@ from vicinal.interactions.fitted_model import FittedInteractions
 from vicinal.interactions.fitting import fit_situations
 from vicinal.interactions.models.scores import PairScores
 from vicinal.interactions.pair_effects import PairEffects
+from vicinal.interactions.prediction.set_model import fit_set_model
 from vicinal.interactions.prediction.set_predictions import SetPrediction, predict_sets
 from vicinal.interactions.results import evaluation_of, headline
 from vicinal.interactions.settings import InteractionColumns, InteractionSettings
@@ -120,6 +121,13 @@ class InteractionPredictor(FittedEstimator):
             quarantine=table.quarantined,
             table=table,
         )
+        own = [
+            tuple(int(numbers[k]) for k in effects if used[k])
+            for effects in table.set_effects
+        ]
+        found = fit_set_model(self.model_, table.sets, own, seed)
+        if found is not None:
+            self.update(set_scores=found.scores)
 
     def _used_effects(self, table: InteractionTable) -> np.ndarray:
         """Return [E] bool: the effects with enough pairs; DataError without any."""

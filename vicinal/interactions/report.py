@@ -12,6 +12,11 @@ from vicinal.interactions.results import headline, mean_score
 from vicinal.interactions.summary import WARNING
 
 COMBINATION = "combination"
+SETS = (
+    "Sets of more than two drugs are predicted from their pairs and members. No "
+    "trustworthy data exist by which this could be tested, and no effect that needs "
+    "three drugs is assumed."
+)
 EXPLAIN = {
     "known pair": "Known pair: drugs that are known to interact, and an effect that is "
     "not known of them.",
@@ -57,6 +62,27 @@ def result_blocks(results: list[SituationResult]) -> list[Block]:
         if text
     ]
     return [*texts, Table(columns, rows, caption), *verdicts, _warning()]
+
+
+def set_blocks(model: FittedInteractions) -> list[Block]:
+    """Return how sets of three drugs or more are predicted, where the table has them.
+
+    Beside the frequency of their drugs.
+    """
+    if not model.set_scores:
+        return [Text(SETS)]
+    rows: list[list[Any]] = [[name, auroc] for name, auroc in model.set_scores.items()]
+    caption = (
+        "AUROC on sets of the table that were held out, beside sets in which one drug "
+        "is replaced by one that is as frequent."
+    )
+    scores = model.set_scores
+    best = max(scores, key=lambda name: scores[name])
+    text = "The effects of sets are predicted from their pairs and members"
+    if best == "pairs and members":
+        return [Table(["model", "AUROC"], rows, caption), Text(f"{text}.")]
+    warning = f"{text}, although {best} ranks the sets of this table better."
+    return [Table(["model", "AUROC"], rows, caption), Text(warning, "warning")]
 
 
 def _warning() -> Text:

@@ -12,7 +12,7 @@ from vicinal.core.text import pluralize
 from vicinal.interactions.data.interaction_table import InteractionTable
 from vicinal.interactions.evaluation.splits import SITUATIONS
 from vicinal.interactions.predictor import InteractionPredictor
-from vicinal.interactions.report import effect_blocks, result_blocks
+from vicinal.interactions.report import effect_blocks, result_blocks, set_blocks
 from vicinal.interactions.results import result_rows
 from vicinal.interactions.summary import table_lines, table_statistics
 
@@ -99,7 +99,9 @@ class InteractionRun(TrainingRun):
 
     def extra_blocks(self) -> ExtraBlocks:
         model = self.estimator.model_
-        return ExtraBlocks(result_blocks(model.results), effect_blocks(model))
+        results = [*result_blocks(model.results), *set_blocks(model)]
+        return ExtraBlocks(results, effect_blocks(model))
 
     def extra_summary(self) -> dict[str, Any]:
-        return {"situations": result_rows(self.estimator.model_.results)}
+        model = self.estimator.model_
+        return {"situations": result_rows(model.results), "sets": model.set_scores}

@@ -48,6 +48,13 @@ class Combination(nn.Module):
             x = silu(layer(x))
         return self.layers[-1](x).squeeze(-1)
 
+    @property
+    def first_weights(self) -> np.ndarray:
+        """Return the weights [H, K] of the first layer; H = 1 if it is linear."""
+        layer = self.layers[0]
+        assert isinstance(layer, nn.Linear)
+        return layer.weight.detach().numpy()
+
     @torch.inference_mode()
     def logits(self, scores: np.ndarray) -> np.ndarray:
         """Return the logits [...] float32 of scores [..., K]."""
