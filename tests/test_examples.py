@@ -36,6 +36,8 @@ DOMAINS_OF_PAGE = {
     "molecules.md": ("molecules",),
     "which-compounds-dissolve.md": ("molecules",),
     "new-molecules.md": ("generation",),
+    "interactions.md": ("interactions",),
+    "three-prescriptions.md": ("interactions",),
 }
 """domains whose options a page's commands may use; other pages: any domain"""
 

@@ -178,3 +178,25 @@ def keep(table: InteractionTable, count: int) -> InteractionTable:
     return replace(
         table, pairs=table.pairs[:count], pair_effects=table.pair_effects[:count]
     )
+
+
+def test_few_effects_are_compared_fact_by_fact(pharmacology):
+    chosen = pharmacology.pair_effects < 3
+    few = replace(
+        pharmacology,
+        pairs=pharmacology.pairs[chosen],
+        pair_effects=pharmacology.pair_effects[chosen],
+        effects=pharmacology.effects[:3],
+    )
+    found = InteractionPredictor().fit(few).evaluate()
+    assert found.score.n == 3 and np.isnan(found.score.low)
+    assert sum(test.wins + test.losses for test in found.comparisons.values()) > 10
+
+
+def test_pairs_that_all_have_the_effect_are_an_error(pharmacology):
+    pairs = np.stack(np.triu_indices(120, 1), axis=1).astype(np.int32)
+    every = replace(
+        pharmacology, pairs=pairs, pair_effects=np.zeros(len(pairs), np.int32)
+    )
+    with pytest.raises(DataError, match="nothing to distinguish"):
+        InteractionPredictor().fit(every)

@@ -25,6 +25,7 @@ from vicinal.interactions.domain import (
 from vicinal.interactions.explain.explanation import explain_set, explanation_lines
 from vicinal.interactions.explain.inspection import inspect_pair
 from vicinal.interactions.explain.page import explanation_json, explanation_page
+from vicinal.interactions.prediction.set_predictions import to_frame
 from vicinal.interactions.predictor import InteractionPredictor
 from vicinal.interactions.settings import InteractionColumns
 from vicinal.interactions.summary import WARNING, table_lines, table_statistics
@@ -79,10 +80,7 @@ def predict(
     else:
         sets = [words]
     found = model.predict_sets(sets)
-    import pandas as pd
-
-    frames = [each.to_frame(arguments.top or None) for each in found]
-    frame = pd.concat(frames, ignore_index=True)
+    frame = to_frame(found, arguments.top or None)
     return Predictions(
         frame=frame,
         unit="effect",

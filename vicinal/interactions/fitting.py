@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import expit
 
 from vicinal.core.compute.runtime import seed_for
+from vicinal.graphs.links.metrics import ranking_gains
 from vicinal.interactions.data.features import DrugFeatures
 from vicinal.interactions.evaluation.cells import Cells
 from vicinal.interactions.evaluation.negatives import NegativeKind
@@ -65,6 +66,10 @@ class SituationResult(NamedTuple):
 
     calibration_error: float
     """of the probabilities, of pairs half of which have the effect"""
+
+    comparisons: dict[str, tuple[int, int]]
+    """by model: facts that the combination ranks above a negative where that model
+    does not, and the other way round; each fact is paired with one negative"""
 
     @property
     def decides(self) -> bool:
@@ -157,7 +162,21 @@ def _score(
         models["popularity of the known drug"] = x[:, 1]
     found = {name: evaluate(values, cells) for name, values in models.items()}
     error = calibration_error(expit(logits.astype(float)), cells.truth)
-    return SituationResult(*key, kind, cells, logits, found, error)
+    result = SituationResult(*key, kind, cells, logits, found, error, {})
+    for name, values in models.items():
+        if values is not logits:
+            _compare(result, name, values)
+    return result
+
+
+def _compare(result: SituationResult, name: str, values: np.ndarray) -> None:
+    """Add the comparison of the combination with the scores [N] of another model."""
+    wins = losses = 0
+    for _, rows in result.cells.by_effect():
+        truth = result.cells.truth[rows].astype(int)
+        gains = ranking_gains(truth, result.logits[rows], values[rows])
+        wins, losses = wins + int((gains > 0).sum()), losses + int((gains < 0).sum())
+    result.comparisons[name] = wins, losses
 
 
 def _add_nearest(
@@ -169,5 +188,6 @@ def _add_nearest(
     counts = np.log1p(scores.pair_effects.drug_counts.sum(axis=0))
     means = nearest_mean(features.structure, scores.is_known, counts)
     cells = result.cells
-    values = sum(means[drugs, cells.effects] for drugs in cells.pairs.T)
-    result.scores["nearest drugs by structure"] = evaluate(np.asarray(values), cells)
+    values = np.sum([means[drugs, cells.effects] for drugs in cells.pairs.T], axis=0)
+    result.scores["nearest drugs by structure"] = evaluate(values, cells)
+    _compare(result, "nearest drugs by structure", values)

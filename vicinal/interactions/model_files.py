@@ -65,6 +65,7 @@ SCHEMA = Object(
                     "negatives": Text(),
                     "models": ListOf(Text()),
                     "calibration_error": Number(0, 1),
+                    "comparisons": MapOf(ListOf(Integer(), 2, 2)),
                 }
             )
         ),
@@ -141,6 +142,7 @@ def _describe_result(
         "negatives": result.negatives,
         "models": list(result.scores),
         "calibration_error": result.calibration_error,
+        "comparisons": {k: list(own) for k, own in result.comparisons.items()},
     }
 
 
@@ -171,6 +173,7 @@ def _restore_results(
                 logits,
                 dict(zip(models, scores, strict=True)),
                 entry["calibration_error"],
+                {name: (own[0], own[1]) for name, own in entry["comparisons"].items()},
             )
         )
     return found

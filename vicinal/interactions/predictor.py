@@ -22,7 +22,11 @@ from vicinal.interactions.fitting import fit_situations
 from vicinal.interactions.models.scores import PairScores
 from vicinal.interactions.pair_effects import PairEffects
 from vicinal.interactions.prediction.set_model import fit_set_model
-from vicinal.interactions.prediction.set_predictions import SetPrediction, predict_sets
+from vicinal.interactions.prediction.set_predictions import (
+    SetPrediction,
+    predict_sets,
+    to_frame,
+)
 from vicinal.interactions.results import evaluation_of, headline
 from vicinal.interactions.settings import InteractionColumns, InteractionSettings
 from vicinal.molecules.data.parse import parse_molecule
@@ -102,6 +106,14 @@ class InteractionPredictor(FittedEstimator):
             combinations[key] = combination
             results += found
         if not combinations:
+            drugs = int((known.degrees > 0).sum())
+            possible = drugs * (drugs - 1) // (1 if known.ordered else 2)
+            if known.table.nnz == possible * known.num_effects:
+                raise DataError(
+                    f"Every pair of these {drugs} drugs has every effect, so there is "
+                    "nothing to distinguish. Add drugs or effects that some pairs have "
+                    "not."
+                )
             raise DataError(
                 f"{pluralize(len(known.codes), 'pair')} of drugs with "
                 f"{pluralize(known.num_effects, 'effect')} are too few to learn from "
@@ -218,12 +230,9 @@ class InteractionPredictor(FittedEstimator):
     def predict(self, X: Sequence[Sequence[str]], top: int | None = 20) -> Any:
         """Return a table of the most probable effects of each set of drugs.
 
-        Columns as in `SetPrediction.to_frame`. top: effects of each set; None: all.
+        Columns as in `set_predictions.to_frame`. top: effects of each set; None: all.
         """
-        import pandas as pd
-
-        parts = [found.to_frame(top) for found in self.predict_sets(X)]
-        return pd.concat(parts, ignore_index=True)
+        return to_frame(self.predict_sets(X), top)
 
     def resolve(
         self, X: Sequence[Sequence[str]]

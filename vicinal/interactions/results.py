@@ -45,15 +45,21 @@ def mean_score(metric: str, values: np.ndarray, seed: int = 0) -> Score:
 
 
 def evaluation_of(model: FittedInteractions, result: SituationResult) -> Evaluation:
-    """Return the scores of one situation; a baseline is compared effect by effect."""
+    """Return the scores of one situation.
+
+    A baseline is compared effect by effect; fact by fact where there are few effects.
+    """
     ours, *others = result.scores.items()
     fields = dict(zip(METRICS, range(len(RankingScores._fields)), strict=True))
     scores = [mean_score(name, ours[1][:, k]) for name, k in fields.items()]
     baselines = {name: mean_score(METRICS[0], values[:, 0]) for name, values in others}
-    comparisons = {
-        name: sign_test_of_gains(np.sign(ours[1][:, 0] - values[:, 0]))
-        for name, values in others
-    }
+    comparisons = {}
+    for name, values in others:
+        gains = np.sign(ours[1][:, 0] - values[:, 0])
+        if len(values) < MIN_GROUPS:  # then fact by fact
+            wins, losses = result.comparisons[name]
+            gains = np.repeat([1, -1], [wins, losses])
+        comparisons[name] = sign_test_of_gains(gains)
     probabilities = expit(result.logits.astype(float))
     return Evaluation(
         score=scores[0],

@@ -55,11 +55,11 @@ def table_lines(table: InteractionTable) -> list[str]:
             f"of {found['largest_set']}"
         )
     known = [
-        (found["structures"], "structures"),
-        (found["targets"], "targets"),
-        (found["single_effects"], "effects of drugs taken alone"),
-        (found["protein_edges"], "interactions of proteins"),
+        pluralize(found["structures"], "structure"),
+        pluralize(found["targets"], "target"),
+        pluralize(found["single_effects"], "effect") + " of drugs taken alone",
+        pluralize(found["protein_edges"], "interaction") + " of proteins",
     ]
-    parts = [f"{count:,} {name}" for count, name in known if count]
+    parts = [text for text in known if not text.startswith("0 ")]
     lines.append("known of the drugs: " + (", ".join(parts) or "their names only"))
     return lines

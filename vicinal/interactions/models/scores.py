@@ -65,6 +65,7 @@ class PairScores:
         """[2, D, E] log(1 + n), of new drugs estimated"""
 
         self.feature_weights: FeatureWeights | None = None
+        self._represented: tuple[int, tuple[str, ...]] | None = None
 
     @classmethod
     def fit(cls, pair_effects: PairEffects) -> Self:
@@ -84,13 +85,16 @@ class PairScores:
         """
         if features is None or not kinds or self.is_known.all():
             return
+        if self._represented == (id(features), kinds):
+            return
+        self._represented = id(features), kinds
         both = np.concatenate(list(self.counts), axis=1)
         candidates = kernels(features, kinds)
         found = fit_feature_weights(candidates, self.is_known, both)
         new = np.flatnonzero(~self.is_known)
         self.feature_weights = found
         self.drugs.represent(new, found.weights[new])
-        self.counts[:, new] = np.einsum("nd,sde->sne", found.weights[new], self.counts)
+        self.counts[:, new] = found.weights[new] @ self.counts
 
     def situations(self, pairs: np.ndarray) -> np.ndarray:
         """Return [M]: 0 known pair, 1 new pair, 2 one new drug, 3 two new drugs."""

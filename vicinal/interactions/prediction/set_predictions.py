@@ -1,6 +1,6 @@
 """Predictions for sets of drugs, with what each pair and each drug contributes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,37 +64,58 @@ class SetPrediction:
     def evidence(self, effect: int) -> str:
         """Return whether an effect is known of a part of the set, or predicted."""
         rows = np.flatnonzero(self.known[:, effect])
-        if not len(rows):
-            return PREDICTED
-        return KNOWN if any(len(self.parts[row]) > 1 for row in rows) else ALONE
+        of_pair = any(len(self.parts[row]) > 1 for row in rows)
+        return _evidence(len(rows) > 0, of_pair)
 
-    def to_frame(self, top: int | None = None) -> Any:
-        """Return the most probable effects: a row for each, `top` of them at most.
-
-        Columns: drugs (separated by |), predicted (the effect), probability, known (of
-        a part of the set), evidence, and parts, those that contribute most.
-        """
-        import pandas as pd
-
+    def rows(self, top: int | None = None) -> list[dict[str, Any]]:
+        """Return the most probable effects, `top` of them at most; see `to_frame`."""
         p = self.probabilities
         order = np.argsort(-np.nan_to_num(p, nan=-1.0), kind="stable")
-        order = [k for k in order if not np.isnan(p[k])][:top]
+        order = order[~np.isnan(p[order])][:top]
+        found = shares(self.values[:, order])
+        largest = np.argsort(-found, axis=0, kind="stable")[:MAX_PARTS]
+        names = [" + ".join(part) for part in self.parts]
+        drugs, known = "|".join(self.drugs), self.known[:, order]
+        together = np.array([len(part) > 1 for part in self.parts])
         rows = []
-        for effect in order:
-            parts = self.contributions(effect)[:MAX_PARTS]
-            texts = [f"{' + '.join(part)} {share:.3f}" for part, share in parts]
+        for k, effect in enumerate(order):
+            is_known = bool(known[:, k].any())
+            parts = [(names[row], found[row, k]) for row in largest[:, k]]
             rows.append(
                 {
-                    "drugs": "|".join(self.drugs),
+                    "drugs": drugs,
                     "predicted": self.effects[effect],
                     "probability": p[effect],
-                    "known": bool(self.known[:, effect].any()),
-                    "evidence": self.evidence(effect),
-                    "parts": "; ".join(texts),
+                    "known": is_known,
+                    "evidence": _evidence(is_known, bool(known[together, k].any())),
+                    "parts": "; ".join(
+                        f"{n} {share:.3f}" for n, share in parts if share
+                    ),
                 }
             )
-        columns = ["drugs", "predicted", "probability", "known", "evidence", "parts"]
-        return pd.DataFrame(rows, columns=columns)
+        return rows
+
+
+COLUMNS = ["drugs", "predicted", "probability", "known", "evidence", "parts"]
+
+
+def _evidence(is_known: bool, of_pair: bool) -> str:
+    """Return whether an effect is known of a pair, of one drug, or predicted."""
+    if not is_known:
+        return PREDICTED
+    return KNOWN if of_pair else ALONE
+
+
+def to_frame(predictions: Iterable[SetPrediction], top: int | None = None) -> Any:
+    """Return the most probable effects of each set: a row for each, `top` at most.
+
+    Columns: drugs (separated by |), predicted (the effect), probability, known (of a
+    part of the set), evidence, and parts, those that contribute most.
+    """
+    import pandas as pd
+
+    rows = [row for found in predictions for row in found.rows(top)]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def predict_sets(
