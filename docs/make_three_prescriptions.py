@@ -87,8 +87,13 @@ def main() -> None:
         checked = printed_by("check", *data)
         run = run_command("train", *data, "--min-pairs", MIN_PAIRS, "--out", "run")
         predicted = [
-            printed_by("predict", "run", *drugs, "--top", "8")
-            for drugs in PRESCRIPTIONS
+            printed_by("predict", "run", *drugs, "--top", top, *more)
+            for drugs, top, *more in (
+                (PRESCRIPTIONS[0], "3"),
+                (PRESCRIPTIONS[0], "8", "--new"),
+                (PRESCRIPTIONS[1], "8", "--new"),
+                (PRESCRIPTIONS[2], "8"),
+            )
         ]
         explained = printed_by("explain", "run", *PRESCRIPTIONS[1])
     page = Template(TEMPLATE.read_text(encoding="utf-8")).render(

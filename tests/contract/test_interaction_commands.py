@@ -32,7 +32,7 @@ FLAGS = {
     "train": f"--domain --out --resume --seed --device --json {COLUMNS} --min-pairs "
     "--held-out",
     "evaluate": "--output --json",
-    "predict": "--top --output --json",
+    "predict": "--top --new --output --json",
     "explain": "--effect --output --json",
     "inspect": "--effect --json",
     "report": "--json",
@@ -237,6 +237,13 @@ def test_the_most_probable_effects_come_first(session, tmp_path):
     rows = read_rows(path)
     assert [*rows[0]] == PREDICTIONS["predict"].split() and len(rows) == 40
     assert rows[0]["drugs"] == "drug-000|drug-001|drug-002"
+
+
+def test_known_effects_can_be_left_out(session):
+    words = "predict RUN drug-000 drug-001 drug-002 --top 0"
+    every = session.json(words)["predictions"]
+    new = session.json(f"{words} --new")["predictions"]
+    assert new == [row for row in every if not row["known"]] != every
 
 
 def test_a_table_of_sets_is_predicted_row_by_row(session):

@@ -80,7 +80,7 @@ def predict(
     else:
         sets = [words]
     found = model.predict_sets(sets)
-    frame = to_frame(found, arguments.top or None)
+    frame = to_frame(found, arguments.top or None, new=arguments.new)
     return Predictions(
         frame=frame,
         unit="effect",

@@ -90,6 +90,9 @@ class PredictInteractions(PredictOptions):
     top: int = flag("N", 20)
     """effects of each set, the most probable first; 0: all"""
 
+    new: bool = False
+    """leave out effects that are known already"""
+
 
 @dataclass(frozen=True)
 class SetArgument:

@@ -227,12 +227,19 @@ class InteractionPredictor(FittedEstimator):
         model, sets = self.resolve(X)
         return predict_sets(model, sets)
 
-    def predict(self, X: Sequence[Sequence[str]], top: int | None = 20) -> Any:
+    def predict(
+        self,
+        X: Sequence[Sequence[str]],
+        top: int | None = 20,
+        *,
+        new: bool = False,
+    ) -> Any:
         """Return a table of the most probable effects of each set of drugs.
 
         Columns as in `set_predictions.to_frame`. top: effects of each set; None: all.
+        new: leave out effects that are known already.
         """
-        return to_frame(self.predict_sets(X), top)
+        return to_frame(self.predict_sets(X), top, new=new)
 
     def resolve(
         self, X: Sequence[Sequence[str]]

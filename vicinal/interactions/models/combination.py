@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, silu
 
-HIDDEN, MIN_PAIRS = 32, 2000
+HIDDEN, MIN_PAIRS = 64, 2000
 """hidden features, and the different pairs that a hidden layer needs: with fewer,
 scores are combined linearly (logistic regression)"""
 
-BATCH, EPOCHS, MIN_STEPS, LR, DECAY = 512, 10, 400, 5e-3, 1e-2
+BATCH, EPOCHS, MIN_STEPS, LR, DECAY = 512, 5, 2000, 5e-3, 1e-2
 RIDGE = 1e-4
 
 

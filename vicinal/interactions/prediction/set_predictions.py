@@ -67,11 +67,14 @@ class SetPrediction:
         of_pair = any(len(self.parts[row]) > 1 for row in rows)
         return _evidence(len(rows) > 0, of_pair)
 
-    def rows(self, top: int | None = None) -> list[dict[str, Any]]:
+    def rows(
+        self, top: int | None = None, *, new: bool = False
+    ) -> list[dict[str, Any]]:
         """Return the most probable effects, `top` of them at most; see `to_frame`."""
         p = self.probabilities
         order = np.argsort(-np.nan_to_num(p, nan=-1.0), kind="stable")
-        order = order[~np.isnan(p[order])][:top]
+        shown = ~np.isnan(p) & ~(new & self.known.any(axis=0))
+        order = order[shown[order]][:top]
         found = shares(self.values[:, order])
         largest = np.argsort(-found, axis=0, kind="stable")[:MAX_PARTS]
         names = [" + ".join(part) for part in self.parts]
@@ -106,15 +109,18 @@ def _evidence(is_known: bool, of_pair: bool) -> str:
     return KNOWN if of_pair else ALONE
 
 
-def to_frame(predictions: Iterable[SetPrediction], top: int | None = None) -> Any:
+def to_frame(
+    predictions: Iterable[SetPrediction], top: int | None = None, *, new: bool = False
+) -> Any:
     """Return the most probable effects of each set: a row for each, `top` at most.
 
     Columns: drugs (separated by |), predicted (the effect), probability, known (of a
-    part of the set), evidence, and parts, those that contribute most.
+    part of the set), evidence, and parts, those that contribute most. new: without
+    known effects.
     """
     import pandas as pd
 
-    rows = [row for found in predictions for row in found.rows(top)]
+    rows = [row for found in predictions for row in found.rows(top, new=new)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
