@@ -43,7 +43,7 @@ from vicinal.interactions.evaluation.splits import (
 )
 from vicinal.interactions.models.combination import fit_combination
 from vicinal.interactions.models.network_training import training_steps
-from vicinal.interactions.models.scores import COLUMNS, PairScores
+from vicinal.interactions.models.scores import COLUMNS, INCREASING, PairScores
 from vicinal.interactions.pair_effects import PairEffects
 
 MIN_PAIRS = 500
@@ -156,7 +156,7 @@ def run_part(
         columns["popularity"] = x[:, 1] + x[:, 2]
         trained = scores.of_cells(validation.pairs, validation.effects)
         combined = fit_combination(
-            trained, validation.truth, validation.num_pairs, seed
+            trained, validation.truth, validation.num_pairs, seed, INCREASING
         )
         columns["combination"] = combined.logits(x)
         seconds = fitted + time.process_time() - before

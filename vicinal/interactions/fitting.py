@@ -26,7 +26,7 @@ from vicinal.interactions.evaluation.splits import (
 )
 from vicinal.interactions.models.combination import Combination, fit_combination
 from vicinal.interactions.models.feature_kernels import nearest_mean
-from vicinal.interactions.models.scores import PairScores
+from vicinal.interactions.models.scores import INCREASING, PairScores
 from vicinal.interactions.pair_effects import PairEffects
 
 NEGATIVES: dict[Situation, NegativeKind] = {
@@ -131,7 +131,7 @@ def _fit(
     if len(cells.truth) < MIN_CELLS:
         return None
     x = scores.of_cells(cells.pairs, cells.effects)
-    combination = fit_combination(x, cells.truth, cells.num_pairs, seed)
+    combination = fit_combination(x, cells.truth, cells.num_pairs, seed, INCREASING)
     drawn: list[tuple[NegativeKind, Cells]] = [
         (kind, test.draw(kind, seed, MOST_TESTED)) for kind in KINDS
     ]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vicinal.graphs.links.metrics import auroc
-from vicinal.interactions.models.combination import MIN_PAIRS, fit_combination
+from vicinal.interactions.models.combination import HIDDEN, MIN_PAIRS, fit_combination
 
 
 def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -19,7 +19,7 @@ def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("num_pairs", [10, MIN_PAIRS])
 def test_two_noisy_scores_together_are_better(num_pairs):
     combined = fit_combination(*draw(4000, 0), num_pairs, seed=0)
-    assert combined.config.hidden == (0 if num_pairs < MIN_PAIRS else 32)
+    assert combined.config.hidden == (0 if num_pairs < MIN_PAIRS else HIDDEN)
     x, truth = draw(4000, 1)
     alone = max(auroc(truth, x[:, k]) for k in (0, 1))
     logits = combined.logits(x)
@@ -27,6 +27,14 @@ def test_two_noisy_scores_together_are_better(num_pairs):
     # the true log odds of two normal scores: their sum, less 1 in this scale
     expected = x[:, 0] + x[:, 1] / 100 - 1
     assert np.abs(logits - expected).mean() < 0.25
+
+
+def test_increasing_scores_have_no_negative_weights():
+    x, truth = draw(400, 0)
+    x[:, 2] = 1 - x[:, 0]
+    free = fit_combination(x, truth, 10, 0).first_weights[0]
+    bound = fit_combination(x, truth, 10, 0, increasing=(0, 1, 2)).first_weights[0]
+    assert free[2] < 0 and bound[2] == 0 and (bound[:2] > 0).all()
 
 
 def test_the_seed_decides():

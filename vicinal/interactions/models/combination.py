@@ -3,11 +3,14 @@
 It is fitted to validation cells, on which none of the models was fitted.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
+from scipy.special import expit
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, silu
 
@@ -62,15 +65,18 @@ class Combination(nn.Module):
 
 
 def fit_combination(
-    scores: np.ndarray, truth: np.ndarray, num_pairs: int, seed: int
+    scores: np.ndarray,
+    truth: np.ndarray,
+    num_pairs: int,
+    seed: int,
+    increasing: Sequence[int] = (),
 ) -> Combination:
     """Return the combination of scores [N, K] float32 for truth [N] bool.
 
     The loss is the binary cross-entropy. num_pairs: different pairs that the cells are
-    of.
+    of. increasing: scores that never lower the logit of a linear combination.
     """
     hidden = HIDDEN if num_pairs >= MIN_PAIRS else 0
-    generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Combination(CombinationConfig(scores.shape[1], hidden))
@@ -80,26 +86,41 @@ def fit_combination(
     spread = x.std(dim=0)
     network.mean.copy_(x.mean(dim=0))
     network.scale.copy_(torch.where(spread > 1e-6, spread, 1.0))
-    train = _train if hidden else _solve
-    train(network, x, y, generator)
+    if hidden:
+        _train(network, x, y, torch.Generator().manual_seed(seed))
+    else:
+        _solve(network, scores, truth, increasing)
     return network.eval()
 
 
-def _solve(network: Combination, x: Tensor, y: Tensor, _: torch.Generator) -> None:
+def _solve(
+    network: Combination,
+    scores: np.ndarray,
+    truth: np.ndarray,
+    increasing: Sequence[int],
+) -> None:
     """Fit a linear combination: logistic regression with a small ridge penalty."""
-    optimizer = torch.optim.LBFGS(
-        network.parameters(), max_iter=200, line_search_fn="strong_wolfe"
-    )
+    x = (scores - network.mean.numpy()) / network.scale.numpy()
+    x = np.c_[x, np.ones(len(x))].astype(np.float64)
+    signs = np.where(truth, 1.0, -1.0)
+    ridge = np.full(x.shape[1], RIDGE)
+    ridge[-1] = 0.0  # of the bias
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        weights = (w for name, w in network.named_parameters() if "weight" in name)
-        penalty = sum((w**2).sum() for w in weights)
-        loss = binary_cross_entropy_with_logits(network(x), y) + RIDGE * penalty
-        loss.backward()
-        return loss
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        margins = signs * (x @ weights)
+        value = np.logaddexp(0, -margins).mean() + (ridge * weights**2).sum()
+        slopes = -signs * expit(-margins) / len(x)
+        return float(value), slopes @ x + 2 * ridge * weights
 
-    optimizer.step(closure)  # pyright: ignore[reportArgumentType]
+    bounds = [(0.0 if k in increasing else None, None) for k in range(x.shape[1])]
+    start = np.zeros(x.shape[1])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    weights = torch.from_numpy(found.x.astype(np.float32))
+    with torch.no_grad():
+        layer = network.layers[0]
+        assert isinstance(layer, nn.Linear)
+        layer.weight.copy_(weights[None, :-1])
+        layer.bias.copy_(weights[-1:])
 
 
 def _train(

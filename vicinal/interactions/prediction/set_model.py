@@ -26,6 +26,9 @@ FEATURES = (
     "highest probability of a pair",
     "number of drugs",
 )
+INCREASING = (0, 1, 2)
+"""features that never lower the logit"""
+
 MIN_SETS = 100
 """sets with effects, from which on a model of sets is fitted"""
 
@@ -93,7 +96,7 @@ def fit_set_model(
     (cells, features), (test, tested_features) = drawn
     if not len(cells.truth) or not len(test.truth):
         return None
-    combination = fit_combination(features, cells.truth, 0, seed)
+    combination = fit_combination(features, cells.truth, 0, seed, INCREASING)
     weights = map(float, combination.first_weights[0])
     return SetModelResult(
         dict(zip(FEATURES, weights, strict=True)),
