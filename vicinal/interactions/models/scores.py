@@ -35,7 +35,7 @@ COLUMNS = (
 """names of the scores; of a known and a new drug, `rarer` and `fewer` are the known"""
 
 INCREASING = (1, 2, 3, 4, 5)
-"""scores that never lower a linear combination; the others describe pairs, or effects"""
+"""scores that never lower a linear combination; others describe pairs or effects"""
 
 SCALED = slice(3, 6)
 """scores that are divided by their spread among pairs, effect by effect"""
