@@ -11,8 +11,8 @@ with 500 pairs or more are used; DRUGS.csv: a row with `smiles` for each drug.
 *Known pair* is their protocol: a tenth of each effect's pairs for validation, a tenth
 for test, and one random negative for each. *New pair* leaves pairs out with all of
 their effects, *one new drug* and *two new drugs* drugs with all of their pairs. Each is
-asked beside random negatives and beside pairs that have other effects. Combinations are
-fitted to the validation part. CPU seconds are those of one thread, with scoring the
+scored beside random negatives and beside pairs that have other effects. Combinations
+are fitted to the validation part. CPU seconds are those of one thread, with scoring the
 test part; scores are means over the effects, with the median of AUROC. AP@50 is
 Decagon's (divided by 50, or by the facts if there are fewer); the last column divides
 by the facts among the first 50.
