@@ -109,8 +109,8 @@ def _solve(
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         margins = signs * (x @ weights)
         value = np.logaddexp(0, -margins).mean() + (ridge * weights**2).sum()
-        slopes = -signs * expit(-margins) / len(x)
-        return float(value), slopes @ x + 2 * ridge * weights
+        errors = -signs * expit(-margins) / len(x)
+        return float(value), errors @ x + 2 * ridge * weights
 
     bounds = [(0.0 if k in increasing else None, None) for k in range(x.shape[1])]
     start = np.zeros(x.shape[1])

@@ -1,31 +1,40 @@
 """A graph network over drugs, their targets and their known interactions.
 
-    x_i = id_i + sum_k W_k f_ik + W_p profile_i
-    z_i = x_i + sum_r mean over r-neighbours j of x_j W_r
-    logit_e(i, j) = R_e . (z_i * z_j) + U_e . (z_i + z_j) + b_e
+::
 
-f_ik: features of kind k. Relations r: drugs with shared targets, drugs whose targets
-interact, and drugs with known interactions (a relational graph convolution, M.
-Schlichtkrull et al., ESWC 2018). The decoder is DistMult by effect (B. Yang et al.,
-ICLR 2015), with a term for each drug alone. A new drug has a shared vector in place of
-its id, no profile and no known interactions; a share of the drugs is treated so in each
-step of training, so that the features have to say what they can.
+    x_i = id_i + sum_k W_k (f_ik + sum_r a_r mean over r-neighbours j of f_jk)
+    h_ij = [x_i * x_j, x_i + x_j]
+    logit_e(i, j) = R_e . h_ij + U_e . relu(V h_ij + v) + b_e
+
+f_ik: components of features of kind k. Relations r: drugs with shared targets, drugs
+whose targets interact, and drugs with known interactions, each with its own weights a_r
+[H] (a relational graph convolution, M. Schlichtkrull et al., ESWC 2018, with diagonal
+weights). Messages hold features, never ids: with ids, or with a matrix for each
+relation, they identify single drugs, and the network overfits to those of training.
+Means of features are constant and computed once, as in SIGN (E. Rossi et al., 2020).
+The decoder is DistMult by effect (B. Yang et al., ICLR 2015), with a term for each drug
+alone and a hidden layer. Where order matters, the second drug is represented by a
+linear projection of x.
+
+A new drug has a shared vector in place of its id and no known interactions; a share of
+the drugs is treated so in each step of training, so that the features have to say what
+they can.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
 from torch import Tensor, nn
 
 from vicinal.interactions.data.features import DrugFeatures
 from vicinal.interactions.pair_effects import PairEffects
 
-COMPONENTS = 256
-"""principal components of each kind of features"""
+COMPONENTS = 64
+"""principal components of each kind of features; more overfit"""
 
-ID_SCALE, OUT_SCALE, RELATION_SCALE = 0.3, 0.05, 0.3
+ID_SCALE, OUT_SCALE = 0.3, 0.05
 """standard deviations of the weights before training"""
 
 
@@ -34,44 +43,33 @@ class NetworkInputs:
     """What the network knows of D drugs, apart from its weights."""
 
     features: list[Tensor]
-    """[D, K] of each kind, and 1 where it is known of a drug"""
-
-    relations: list[Tensor]
-    """[D, D] weights of messages between drugs, rows sum to 1 or are 0"""
-
-    interactions: Tensor
-    """[D, D] log(1 + n) of the number of known effects of each pair"""
-
-    profiles: Tensor
-    """[D, E] square roots of the share of partners with each effect, centred"""
+    """[R + 1, D, K] of each kind: those of the drug itself, with 1 where it is known,
+    and their means over its neighbours by R relations, the last known interactions"""
 
     is_known: Tensor
     """[D] bool: whether a drug has a known interaction"""
 
+    num_effects: int
+    ordered: bool
+    """whether the first and the second drug of a pair differ"""
+
 
 def make_inputs(known: PairEffects, features: DrugFeatures) -> NetworkInputs:
-    """Return the inputs of known effects and features; a pair has no order."""
-    totals = np.log1p(np.asarray(known.table.sum(axis=1)).ravel())
-    interactions = np.zeros((known.num_drugs, known.num_drugs), np.float32)
-    first, second = known.pairs.T
-    interactions[first, second] = interactions[second, first] = totals
-    is_known = known.degrees > 0
-    shares = known.drug_counts[0] / np.maximum(known.degrees, 1)[:, None]
-    profiles = np.sqrt(shares)
-    if is_known.any():
-        profiles -= is_known[:, None] * profiles[is_known].mean(axis=0)
-        norms = np.linalg.norm(profiles[is_known], axis=1)
-        profiles *= 4 / max(norms.mean(), 1e-9)
+    """Return the inputs of known effects and features."""
+    kinds = [_components(features.kind(name)) for name in features.names]
+    relations = [*_protein_relations(features), _interactions(known)]
     return NetworkInputs(
-        [_components(features.kind(name)) for name in features.names],
-        _protein_relations(features),
-        torch.from_numpy(interactions),
-        torch.from_numpy(profiles.astype(np.float32)),
-        torch.from_numpy(is_known),
+        [
+            torch.from_numpy(np.stack([kind, *(each @ kind for each in relations)]))
+            for kind in kinds
+        ],
+        torch.from_numpy(known.degrees > 0),
+        known.num_effects,
+        known.ordered,
     )
 
 
-def _components(values: csr_matrix) -> Tensor:
+def _components(values: csr_matrix) -> np.ndarray:
     """Return the main components [D, K] of rows [D, F], and whether they are known.
 
     Counts are log(1 + n), weighted by how rare they are, in rows of length 1.
@@ -87,10 +85,18 @@ def _components(values: csr_matrix) -> Tensor:
     used = np.argsort(-variances)[:COMPONENTS]
     used = used[variances[used] > 1e-9]
     parts = [vectors[:, used] * np.sqrt(variances[used]), norms > 0]
-    return torch.from_numpy(np.concatenate(parts, axis=1).astype(np.float32))
+    return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def _protein_relations(features: DrugFeatures) -> list[Tensor]:
+def _interactions(known: PairEffects) -> csr_matrix:
+    """Return the weights of known interactions, log(1 + number of effects)."""
+    totals = np.log1p(np.asarray(known.table.sum(axis=1)).ravel())
+    shape = known.num_drugs, known.num_drugs
+    weights = csr_matrix((totals, tuple(known.pairs.T)), shape)
+    return _mean_over_neighbours(csr_matrix(weights + weights.T))
+
+
+def _protein_relations(features: DrugFeatures) -> list[csr_matrix]:
     """Return messages by shared targets, and by targets that interact."""
     targets = features.targets
     if targets is None:
@@ -108,32 +114,33 @@ def _protein_relations(features: DrugFeatures) -> list[Tensor]:
     return [_mean_over_neighbours(csr_matrix(each)) for each in found]
 
 
-def _mean_over_neighbours(weights: csr_matrix) -> Tensor:
+def _mean_over_neighbours(weights: csr_matrix) -> csr_matrix:
     """Return weights [D, D] without self-loops, whose rows sum to 1 or are 0."""
-    dense = weights.toarray().astype(np.float32)
-    np.fill_diagonal(dense, 0.0)
-    totals = dense.sum(axis=1, keepdims=True)
-    return torch.from_numpy(dense / np.where(totals > 0, totals, 1.0))
+    others = csr_matrix(weights - diags(weights.diagonal()))
+    totals = np.asarray(others.sum(axis=1)).ravel()
+    scale = diags(1 / np.where(totals > 1e-9, totals, np.inf))
+    return csr_matrix(scale @ others, dtype=np.float32)
 
 
 class InteractionNetwork(nn.Module):
     """Logits [M, E] of pairs of drugs."""
 
-    def __init__(self, inputs: NetworkInputs, hidden: int, dropout: float) -> None:
-        """hidden: features of a drug's vector. dropout: of the inputs of drugs."""
+    def __init__(
+        self, inputs: NetworkInputs, width: int, hidden: int, dropout: float
+    ) -> None:
+        """width: of a drug's vector, H. dropout: of the components of features."""
         super().__init__()
         self.inputs, self.dropout = inputs, dropout
-        drugs, effects = inputs.profiles.shape
-        self.ids = nn.Parameter(torch.randn(drugs, hidden) * ID_SCALE)
-        self.new_id = nn.Parameter(torch.zeros(hidden))
+        self.ids = nn.Parameter(torch.randn(len(inputs.is_known), width) * ID_SCALE)
+        self.new_id = nn.Parameter(torch.zeros(width))
         self.encoders = nn.ModuleList(
-            [nn.Linear(kind.shape[1], hidden) for kind in inputs.features]
+            [nn.Linear(kind.shape[2], width, bias=False) for kind in inputs.features]
         )
-        self.profile = nn.Linear(effects, hidden, bias=False)
-        relations = len(inputs.relations) + 1
-        scale = RELATION_SCALE / hidden**0.5
-        self.messages = nn.Parameter(torch.randn(relations, hidden, hidden) * scale)
-        self.out = nn.Linear(2 * hidden, effects)
+        relations = len(inputs.features[0]) - 1 if inputs.features else 0
+        self.relations = nn.Parameter(torch.zeros(relations, width))
+        self.second = nn.Linear(width, width) if inputs.ordered else nn.Identity()
+        self.hidden = nn.Linear(2 * width, hidden)
+        self.out = nn.Linear(2 * width + hidden, inputs.num_effects)
         nn.init.normal_(self.out.weight, std=OUT_SCALE)
 
     def vectors(
@@ -143,31 +150,32 @@ class InteractionNetwork(nn.Module):
 
         has_id: [D] bool, the others are new. generator: drops features, in training.
         """
-        inputs, known = self.inputs, has_id.float()[:, None]
         x = torch.where(has_id[:, None], self.ids, self.new_id)
-        for kind, encode in zip(inputs.features, self.encoders, strict=True):
-            x = x + encode(self._drop(kind, generator))
-        x = x + known * self.profile(inputs.profiles)
-        weights = inputs.interactions
-        partners = known * (weights @ (x * known)) / (weights @ known).clamp(min=1e-6)
-        means = [*(weights @ x for weights in inputs.relations), partners]
-        pairs = zip(means, self.messages, strict=True)
-        return x + sum((mean @ matrix for mean, matrix in pairs), torch.zeros(()))
+        ones = torch.ones_like(self.relations[:1])
+        weights = torch.cat([ones, self.relations])[:, None]
+        for features, encode in zip(self.inputs.features, self.encoders, strict=True):
+            sent = encode(features * self._kept(features.shape[2], generator))
+            sent = weights * sent
+            x = x + sent[:-1].sum(dim=0) + has_id[:, None] * sent[-1]
+        return x
 
-    def _drop(self, features: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Return features [D, K], with a generator without some of the columns."""
+    def _kept(self, size: int, generator: torch.Generator | None) -> Tensor:
+        """Return factors [K] of features: 1, with a generator 0 for some of them."""
         if generator is None:
-            return features
-        kept = torch.rand(features.shape[1], generator=generator) >= self.dropout
-        return features * kept / (1 - self.dropout)
+            return torch.ones(size)
+        kept = torch.rand(size, generator=generator) >= self.dropout
+        return kept / (1 - self.dropout)
 
-    def forward(self, vectors: Tensor, pairs: Tensor) -> Tensor:
-        """Return the logits [M, E] of pairs [M, 2] by the vectors [D, H] of drugs."""
-        first, second = vectors[pairs[:, 0]], vectors[pairs[:, 1]]
-        return self.out(torch.cat([first * second, first + second], dim=1))
+    def pair_features(self, vectors: Tensor, pairs: Tensor) -> Tensor:
+        """Return what the logits of pairs [M, 2] are linear in, [M, 2 H + hidden]."""
+        first = vectors[pairs[:, 0]]
+        second = self.second(vectors)[pairs[:, 1]]
+        both = torch.cat([first * second, first + second], dim=1)
+        return torch.cat([both, self.hidden(both).relu()], dim=1)
 
     @torch.inference_mode()
     def score_all(self, pairs: np.ndarray) -> np.ndarray:
         """Return the logits [M, E] float32 of pairs [M, 2]."""
         vectors = self.vectors(self.inputs.is_known)
-        return self(vectors, torch.from_numpy(np.asarray(pairs, np.int64))).numpy()
+        rows = torch.from_numpy(np.asarray(pairs, np.int64))
+        return self.out(self.pair_features(vectors, rows)).numpy()
