@@ -160,6 +160,8 @@ def _score(
         models["popularity of both drugs"] = x[:, 1] + x[:, 2]
     if key[0] == "one new drug":
         models["popularity of the known drug"] = x[:, 1]
+    if key[0] == "two new drugs":
+        models["popularity, estimated from features"] = x[:, 1] + x[:, 2]
     found = {name: evaluate(values, cells) for name, values in models.items()}
     error = calibration_error(expit(logits.astype(float)), cells.truth)
     result = SituationResult(*key, kind, cells, logits, found, error, {})
