@@ -1,6 +1,7 @@
 """What the commands do for interactions."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def predict(
         raise NoDataError("Name two or more drugs, or a table of sets, after RUN.")
     quarantined: Sequence[Any] = ()
     if len(words) == 1 and _is_file(words[0]):
-        sets, quarantined = read_sets(words[0], model.problem_of)
+        sets, quarantined = read_sets(words[0], cache(model.problem_of))
     else:
         sets = [words]
     found = model.predict_sets(sets)

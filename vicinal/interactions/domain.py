@@ -13,13 +13,10 @@ from vicinal.core.domain import (
     flag,
     positional,
 )
-from vicinal.graphs.data.tables.text_files import DAMAGED_GZIP, open_text
+from vicinal.graphs.data.tables.text_files import first_line
 from vicinal.interactions.settings import InteractionSettings
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
-MAX_HEADER = 100_000
-"""characters of the header that are looked at"""
-
 FIRST_DRUG = re.compile(
     r"(drug|compound|medication|medicine|stitch|chemical)s?(id|name)?(1|a)(id|name)?"
 )
@@ -35,20 +32,11 @@ def detect_interactions(path: Path, flags: frozenset[str]) -> str | None:
         return f"table of interactions ({path.name})"
     if not path.name.lower().removesuffix(".gz").endswith(TABLE_SUFFIXES):
         return None
-    for cell in re.split(r"[,;\t]", _first_line(path)):
+    for cell in re.split(r"[,;\t]", first_line(path)):
         column = re.sub(r"[^a-z0-9]", "", cell.lower())
         if FIRST_DRUG.fullmatch(column) or SETS_OF_DRUGS.fullmatch(column):
             return f"table of interactions ({path.name}, column {cell.strip()})"
     return None
-
-
-def _first_line(path: Path) -> str:
-    """Return the first line of a text file; "" if it is none."""
-    try:
-        with open_text(path) as file:
-            return file.readline(MAX_HEADER)
-    except (OSError, UnicodeError, *DAMAGED_GZIP):
-        return ""
 
 
 @dataclass(frozen=True, kw_only=True)

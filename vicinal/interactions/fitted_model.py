@@ -142,7 +142,7 @@ class FittedInteractions:
         for row, kinds in reversed(list(enumerate(sets))):
             # all kinds: a drug of which more than the structure is known
             telling = [k for k in kinds if k != "structure"] or list(kinds)
-            has = np.any([self.features.known(name) for name in telling], axis=0)
+            has = np.any([self.features.is_known(name) for name in telling], axis=0)
             found[(has[pairs] | ~new).all(axis=1)] = row
         return found
 

@@ -13,13 +13,10 @@ from vicinal.core.domain import (
     flag,
     positional,
 )
-from vicinal.graphs.data.tables.text_files import DAMAGED_GZIP, open_text
+from vicinal.graphs.data.tables.text_files import first_line
 from vicinal.molecules.settings import MoleculeColumns, MoleculeSettings
 
 STRUCTURE_SUFFIXES = (".smi", ".smiles", ".ism", ".sdf", ".sd", ".mol")
-MAX_HEADER = 100_000
-"""characters of the header that are looked at"""
-
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
 
 STRUCTURE_COLUMN = re.compile(r"smiles|(standard)?inchi|smi|mol")
@@ -37,20 +34,11 @@ def detect_molecules(path: Path, flags: frozenset[str]) -> str | None:
         return f"file of molecules ({path.name})"
     if not name.endswith(TABLE_SUFFIXES):
         return None
-    for cell in re.split(r"[,;\t|]", _first_line(path)):
+    for cell in re.split(r"[,;\t|]", first_line(path)):
         column = re.sub(r"[^a-z]", "", cell.lower())
         if "smiles" in column or STRUCTURE_COLUMN.fullmatch(column):
             return f"table of molecules ({path.name}, column {cell.strip()})"
     return None
-
-
-def _first_line(path: Path) -> str:
-    """Return the first line of a text file; "" if it is none."""
-    try:
-        with open_text(path) as file:
-            return file.readline(MAX_HEADER)
-    except (OSError, UnicodeError, *DAMAGED_GZIP):
-        return ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -134,7 +134,7 @@ def test_features():
     assert features.structure.shape == (4, 2048)
     # ethanol: three atoms, and three of radius 1; none of radius 2 adds an atom or bond
     assert features.structure.sum(axis=1).ravel().tolist()[0][0] == 6
-    assert features.known("structure").tolist() == [True, False, False, True]
+    assert features.is_known("structure").tolist() == [True, False, False, True]
     np.testing.assert_array_equal(
         features.targets.toarray(), [[1, 1], [0, 1], [0, 0], [0, 0]]
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vicinal.interactions.models.counts import other_effects, popularity
+from vicinal.interactions.models.counts import frequencies, other_effects
 from vicinal.interactions.pair_effects import PairEffects
 
 EDGES = np.array([[0, 1], [0, 1], [0, 2], [1, 2], [0, 3]]), np.array([0, 1, 0, 0, 2])
@@ -10,8 +10,14 @@ KNOWN = PairEffects.from_edges(*EDGES, 5, 3)
 PAIRS = np.array([[1, 0], [2, 0], [3, 2], [4, 1]])
 
 
+def popularity(known: PairEffects, pairs: np.ndarray) -> np.ndarray:
+    """Return the sum of both drugs' frequencies."""
+    own = known.known_effects(pairs).toarray()
+    return frequencies(known, pairs, own).sum(axis=0)
+
+
 def test_other_effects_do_not_count_the_effect_itself():
-    found = np.expm1(other_effects(KNOWN, PAIRS))
+    found = np.expm1(other_effects(KNOWN.known_effects(PAIRS).toarray()))
     np.testing.assert_allclose(found[:, 0], [1, 0, 0, 0], atol=1e-6)
     np.testing.assert_allclose(found[:, 2], [2, 1, 0, 0], atol=1e-6)
 

@@ -34,6 +34,6 @@ class DrugFeatures:
         """Return one of the matrices by its name."""
         return getattr(self, name)
 
-    def known(self, name: str) -> np.ndarray:
+    def is_known(self, name: str) -> np.ndarray:
         """Return [D] bool: whether a drug has an entry in one of the matrices."""
         return np.asarray(self.kind(name).sum(axis=1)).ravel() > 0

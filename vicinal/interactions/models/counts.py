@@ -10,26 +10,20 @@ import numpy as np
 from vicinal.interactions.pair_effects import PairEffects
 
 
-def other_effects(pair_effects: PairEffects, pairs: np.ndarray) -> np.ndarray:
+def other_effects(own: np.ndarray) -> np.ndarray:
     """Return log(1 + n) [M, E] of the number of a pair's other known effects.
 
-    pairs: [M, 2].
+    own: [M, E] known effects of the pairs.
     """
-    own = pair_effects.known_effects(pairs).toarray()
     return np.log1p(own.sum(axis=1, keepdims=True) - own)
 
 
-def frequencies(pair_effects: PairEffects, pairs: np.ndarray) -> np.ndarray:
+def frequencies(
+    pair_effects: PairEffects, pairs: np.ndarray, own: np.ndarray
+) -> np.ndarray:
     """Return log(1 + n) [2, M, E]: with how many others each drug has the effect.
 
-    The pair itself is not counted. pairs: [M, 2].
+    The pair itself is not counted. pairs: [M, 2]. own: [M, E] their known effects.
     """
-    first, second = np.asarray(pairs).T
     counts = pair_effects.drug_counts
-    own = pair_effects.known_effects(pairs).toarray()
-    return np.log1p(np.stack([counts[0][first], counts[1][second]]) - own)
-
-
-def popularity(pair_effects: PairEffects, pairs: np.ndarray) -> np.ndarray:
-    """Return the sum [M, E] of both drugs' `frequencies`."""
-    return frequencies(pair_effects, pairs).sum(axis=0)
+    return np.log1p(np.stack([counts[k][pairs[:, k]] for k in (0, 1)]) - own)

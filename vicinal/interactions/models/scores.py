@@ -14,6 +14,7 @@ from vicinal.interactions.models.closed_form import (
     EffectRegression,
     ProfileRegression,
 )
+from vicinal.interactions.models.counts import frequencies, other_effects
 from vicinal.interactions.models.feature_kernels import (
     FeatureWeights,
     fit_feature_weights,
@@ -110,7 +111,7 @@ class PairScores:
         known = self.pair_effects
         found = np.empty((len(COLUMNS), len(pairs), known.num_effects), np.float32)
         own = known.known_effects(pairs).toarray()
-        found[0] = np.log1p(own.sum(axis=1, keepdims=True) - own)
+        found[0] = other_effects(own)
         found[1:3] = self._sorted(pairs, self._frequencies(pairs, own))
         found[3] = predicted = self.drugs.score_all(pairs)
         found[4] = self.effects.score_all(pairs)
@@ -127,9 +128,7 @@ class PairScores:
 
         n: with how many others it has each effect. own: [M, E] known effects.
         """
-        counts = self.pair_effects.drug_counts
-        found = np.stack([counts[k][pairs[:, k]] for k in (0, 1)])
-        np.log1p(found - own, out=found)
+        found = frequencies(self.pair_effects, pairs, own)
         for side in (0, 1):
             new = ~self.is_known[pairs[:, side]]
             found[side, new] = self.counts[side, pairs[new, side]]

@@ -58,11 +58,6 @@ class SetModelResult(NamedTuple):
     scores: dict[str, float]
     """AUROC by name: set model, pairs and members, frequency of the drugs"""
 
-    @property
-    def best(self) -> str:
-        """Return the name of the model with the highest AUROC."""
-        return max(self.scores, key=lambda name: self.scores[name])
-
 
 def fit_set_model(
     model: FittedInteractions,

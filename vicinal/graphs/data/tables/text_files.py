@@ -40,6 +40,9 @@ UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 ROW_NAMES = "rownames"
 """name that the column of R's row names gets, which R leaves out of the header"""
 
+MAX_HEADER = 100_000
+"""characters of a first line that are read"""
+
 
 class TextFormat(NamedTuple):
     """How the lines of a table are written."""
@@ -96,6 +99,18 @@ def open_text(path: Path) -> TextIO:
         binary = path.open("rb")
     encoding = "utf-16" if start in UTF_16 else "utf-8-sig"
     return io.TextIOWrapper(binary, encoding=encoding)
+
+
+def first_line(path: Path) -> str:
+    """Return the first line of a text file, MAX_HEADER characters at most.
+
+    "" for a file that is not text.
+    """
+    try:
+        with open_text(path) as file:
+            return file.readline(MAX_HEADER)
+    except (OSError, UnicodeError, *DAMAGED_GZIP):
+        return ""
 
 
 @contextmanager
