@@ -28,18 +28,23 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
+from scipy.special import expit
 
 from benchmarks.measure import describe_machine
 from vicinal.interactions.data.features import DrugFeatures
 from vicinal.interactions.evaluation.cells import Cells
 from vicinal.interactions.evaluation.negatives import NegativeKind
-from vicinal.interactions.evaluation.ranking import evaluate
+from vicinal.interactions.evaluation.ranking import calibration_error, evaluate
 from vicinal.interactions.evaluation.splits import (
-    Part,
     Split,
     split_by_drug,
     split_by_effect,
     split_by_pair,
+)
+from vicinal.interactions.fitting import (
+    MOST_FITTED,
+    ValidationScores,
+    validation_scores,
 )
 from vicinal.interactions.models.combination import fit_combination
 from vicinal.interactions.models.network_training import training_steps
@@ -50,8 +55,10 @@ MIN_PAIRS = 500
 HELD_OUT = 0.1
 SPLITS = {"effect": split_by_effect, "pair": split_by_pair, "drug": split_by_drug}
 KINDS: tuple[NegativeKind, ...] = ("random", "interacting")
-MOST = 200
+MOST = {"effect": 200, "pair": 200, "drug": MOST_FITTED}
 """facts of an effect that a combination is fitted to"""
+
+MOST_OF_NETWORK = 200
 
 
 def read_graph(path: str) -> PairEffects:
@@ -129,7 +136,7 @@ def run_network(
     steps, found = sum(1 for _ in losses), {}
     for situation, part in split.test.items():
         for kind in KINDS:
-            test = part.draw(kind, seed, MOST)
+            test = part.draw(kind, seed, MOST_OF_NETWORK)
             values = np.empty(len(test.truth), np.float32)
             for rows in np.array_split(np.arange(len(values)), len(values) // 8192 + 1):
                 logits = network.score_all(test.pairs[rows])
@@ -141,50 +148,51 @@ def run_network(
 
 
 def run_part(
-    name: str, scores: PairScores, fitted: float, parts: tuple[Part, Part], seed: int
-) -> dict[str, np.ndarray]:
-    """Return and print the scores of each model in one situation."""
+    name: str,
+    scores: PairScores,
+    test: Cells,
+    validation: ValidationScores,
+    seed: int,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Print and return the scores of each model in one situation, and the logits."""
     found = {}
-    for kind in KINDS:
-        validation, test = (
-            part.draw(kind, seed, most)
-            for part, most in zip(parts, (MOST, None), strict=True)
-        )
-        before = time.process_time()
-        x = scores.of_cells(test.pairs, test.effects)
-        columns: dict[str, np.ndarray] = dict(zip(COLUMNS, x.T, strict=True))
-        columns["popularity"] = x[:, 1] + x[:, 2]
-        trained = scores.of_cells(validation.pairs, validation.effects)
-        combined = fit_combination(
-            trained, validation.truth, validation.num_pairs, seed, INCREASING
-        )
-        columns["combination"] = combined.logits(x)
-        seconds = fitted + time.process_time() - before
-        for column, values in columns.items():
-            if values.std() > 0:
-                key = f"{name}, {kind}: {column}"
-                found[key] = show(key, score(values, test), seconds)
-    return found
+    combined = fit_combination(*validation, seed, INCREASING)
+    x = scores.of_cells(test.pairs, test.effects)
+    columns: dict[str, np.ndarray] = dict(zip(COLUMNS, x.T, strict=True))
+    columns["popularity"] = x[:, 1] + x[:, 2]
+    columns["combination"] = logits = combined.logits(x)
+    seconds = time.process_time()
+    for column, values in columns.items():
+        if values.std() > 0:
+            found[f"{name}: {column}"] = score(values, test)
+    for key, values in found.items():
+        found[key] = show(key, values, seconds)
+    return found, logits
 
 
 def run_split(
     how: str, split: Split, features: DrugFeatures | None, seed: int
-) -> dict[str, np.ndarray]:
-    """Return the scores of the situations of a split."""
-    sets: list[tuple[str, ...]] = [()]
-    if how == "drug" and features is not None:
-        sets = [("structure",), tuple(features.names)]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the scores of the situations of a split, and [2, N] probability and truth.
+
+    The seconds are those since the process began.
+    """
+    known = features or DrugFeatures(split.train.num_drugs)
+    sets = [("structure",), tuple(known.names)] if how == "drug" and features else []
     found: dict[str, np.ndarray] = {}
-    before = time.process_time()
+    probabilities: dict[str, np.ndarray] = {}
     scores = PairScores.fit(split.train)
-    for kinds in sets:
-        scores.represent_new_drugs(features, kinds)
-        fitted = time.process_time() - before
-        for situation, part in split.test.items():
-            parts = split.validation[situation], part
-            name = f"{situation}{' by ' if kinds else ''}{', '.join(kinds)}"
-            found |= run_part(name, scores, fitted, parts, seed)
-    return found
+    validation = validation_scores(split, scores, known, sets, seed, MOST[how], KINDS)
+    for (key, kind), fitted in validation.items():
+        situation, kinds = key
+        scores.represent_new_drugs(known, kinds)
+        name = f"{situation}{' by ' if kinds else ''}{', '.join(kinds)}, {kind}"
+        cells = split.test[situation].draw(kind, seed)
+        rows, logits = run_part(name, scores, cells, fitted, seed)
+        found |= rows
+        values = [expit(logits.astype(float)), cells.truth]
+        probabilities[name] = np.array(values, np.float32)
+    return found, probabilities
 
 
 def main() -> None:
@@ -202,13 +210,17 @@ def main() -> None:
         features = read_features(options.graph, options.drugs)
     print(describe_machine()["processor"])
     rows: list[dict[str, Any]] = []
+    drawn: dict[str, list[np.ndarray]] = {}
     for seed in options.seeds:
         print(f"seed {seed}")
         rows.append({})
         for how in options.splits:
             split = SPLITS[how](pair_effects, HELD_OUT, seed)
             if options.network is None:
-                rows[-1] |= run_split(how, split, features, seed)
+                found, probabilities = run_split(how, split, features, seed)
+                rows[-1] |= found
+                for name, values in probabilities.items():
+                    drawn.setdefault(name, []).append(values)
             else:
                 known = features or DrugFeatures(pair_effects.num_drugs)
                 rows[-1] |= run_network(split, known, options.network, seed)
@@ -220,6 +232,11 @@ def main() -> None:
         sd = values.std(axis=0, ddof=1) if len(rows) > 1 else np.zeros(5)
         cells = [f"{m:.4f} ({s:.4f})" for m, s in zip(values.mean(0), sd, strict=True)]
         print(f"  {key:<58}", "  ".join(cells))
+    for name, values in drawn.items():
+        errors = [calibration_error(*each) for each in values]
+        pooled = calibration_error(*np.concatenate(values, axis=1))
+        own = ", ".join(f"{error:.3f}" for error in errors)
+        print(f"  calibration error, {name:<40} {pooled:.3f} ({own})")
 
 
 if __name__ == "__main__":

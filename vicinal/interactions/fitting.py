@@ -1,11 +1,12 @@
 """Fit a combination for each situation, and score it beside what it has to beat.
 
 In each situation facts are held out twice. The simple models are fitted to the rest,
-the combination to the first held-out part, and the second part tests it. Then the
-simple models are fitted to all facts, and the combination is kept.
+the combination to the first held-out part, and the second part tests it. Drugs are held
+out several times for the first part, with simple models of their own. Then the simple
+models are fitted to all facts, and the combination is kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from vicinal.interactions.evaluation.ranking import calibration_error, evaluate
 from vicinal.interactions.evaluation.splits import (
     Part,
     Situation,
+    Split,
     split_by_drug,
     split_by_effect,
     split_by_pair,
@@ -96,6 +98,19 @@ def feature_sets(features: DrugFeatures) -> list[tuple[str, ...]]:
     return [everything, structure] if has_both else [everything]
 
 
+class ValidationScores(NamedTuple):
+    """What the combination of one situation is fitted to."""
+
+    x: np.ndarray
+    """[N, K] float32 scores of the simple models"""
+
+    truth: np.ndarray
+    """[N] bool"""
+
+    num_pairs: int
+    """different pairs, of all folds together"""
+
+
 def fit_situations(
     pair_effects: PairEffects, features: DrugFeatures, held_out: float, seed: int
 ) -> Iterator[tuple[Key, Combination, list[SituationResult]]]:
@@ -105,42 +120,75 @@ def fit_situations(
     """
     for number, divide in enumerate((split_by_effect, split_by_pair, split_by_drug)):
         split = divide(pair_effects, held_out, seed_for(seed, number))
-        sets = feature_sets(features) if divide is split_by_drug else [()]
+        sets = feature_sets(features) if divide is split_by_drug else []
         if not len(split.train.codes):
             continue
         scores = PairScores.fit(split.train)
-        for kinds in sets or [()]:
-            scores.represent_new_drugs(features, kinds)
-            for situation, test in split.test.items():
-                if situation == "two new drugs" and not kinds:
+        validation = validation_scores(split, scores, features, sets, seed)
+        for (key, negatives), found in validation.items():
+            if negatives != NEGATIVES[key[0]] or len(found.truth) < MIN_CELLS:
+                continue
+            combination = fit_combination(*found, seed, INCREASING)
+            scores.represent_new_drugs(features, key[1])
+            results = _score_all(scores, key, split.test[key[0]], combination, seed)
+            for result in results:
+                _add_nearest(result, scores, features)
+            yield key, combination, results
+
+
+def validation_scores(
+    split: Split,
+    scores: PairScores,
+    features: DrugFeatures,
+    sets: Sequence[tuple[str, ...]],
+    seed: int,
+    most: int = MOST_FITTED,
+    kinds: Sequence[NegativeKind] = (),
+) -> dict[tuple[Key, NegativeKind], ValidationScores]:
+    """Return the scores of the validation cells in each situation, of all folds.
+
+    scores: fitted to the training part. sets: kinds of features for new drugs. most:
+    facts of each effect; of two new drugs, as there are few pairs, in each fold. kinds:
+    of negatives; none: NEGATIVES.
+    """
+    per_fold = -(-most // len(split.validation))
+    found: dict[tuple[Key, NegativeKind], list[ValidationScores]] = {}
+    for fold in split.validation:
+        fitted = scores
+        if fold.train is not split.train:
+            fitted = PairScores.fit(fold.train)
+        for own in sets or [()]:
+            fitted.represent_new_drugs(features, own)
+            for situation, part in fold.parts.items():
+                if situation == "two new drugs" and not own:
                     continue  # nothing is known of either
-                validation = split.validation[situation]
-                found = _fit(scores, (situation, kinds), validation, test, seed)
-                if found is not None:
-                    combination, results = found
-                    for result in results:
-                        _add_nearest(result, scores, features)
-                    yield (situation, kinds), combination, results
+                limit = most if situation == "two new drugs" else per_fold
+                for kind in kinds or [NEGATIVES[situation]]:
+                    cells = part.draw(kind, seed, limit)
+                    x = fitted.of_cells(cells.pairs, cells.effects)
+                    values = ValidationScores(x, cells.truth, cells.num_pairs)
+                    found.setdefault(((situation, own), kind), []).append(values)
+    return {key: _merge(folds) for key, folds in found.items()}
 
 
-def _fit(
-    scores: PairScores, key: Key, validation: Part, test: Part, seed: int
-) -> tuple[Combination, list[SituationResult]] | None:
-    """Return the combination of one situation and its scores; None: too few facts."""
-    cells = validation.draw(NEGATIVES[key[0]], seed, MOST_FITTED)
-    if len(cells.truth) < MIN_CELLS:
-        return None
-    x = scores.of_cells(cells.pairs, cells.effects)
-    combination = fit_combination(x, cells.truth, cells.num_pairs, seed, INCREASING)
+def _merge(folds: Sequence[ValidationScores]) -> ValidationScores:
+    """Return the cells of several folds together."""
+    x, truth, num_pairs = zip(*folds, strict=True)
+    return ValidationScores(np.concatenate(x), np.concatenate(truth), sum(num_pairs))
+
+
+def _score_all(
+    scores: PairScores, key: Key, test: Part, combination: Combination, seed: int
+) -> list[SituationResult]:
+    """Return the scores of a combination beside each kind of negatives."""
     drawn: list[tuple[NegativeKind, Cells]] = [
         (kind, test.draw(kind, seed, MOST_TESTED)) for kind in KINDS
     ]
-    results = [
+    return [
         _score(scores, key, kind, cells, combination)
         for kind, cells in drawn
         if len(cells.truth)
     ]
-    return combination, results
 
 
 def _score(

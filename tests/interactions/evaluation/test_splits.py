@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from vicinal.interactions.evaluation.splits import (
+    DRUG_FOLDS,
+    SITUATIONS,
+    Fold,
     Split,
     split_by_drug,
     split_by_effect,
@@ -29,7 +32,9 @@ def cells(part: PairEffects) -> set[tuple[int, ...]]:
 
 def parts_of(split: Split) -> list[PairEffects]:
     """Return the training part, and the held-out facts of the first situation."""
-    held_out = (next(iter(parts.values())).facts for parts in split[1:])
+    (fold,) = split.validation
+    assert fold.train is split.train  # one fit serves both
+    held_out = (next(iter(parts.values())).facts for parts in (fold.parts, split.test))
     return [split.train, *held_out]
 
 
@@ -59,16 +64,21 @@ def test_pairs_are_left_out_with_all_effects(pair_effects):
 
 def test_new_drugs_are_in_no_training_pair(pair_effects):
     split = split_by_drug(pair_effects, 0.1, 0)
-    known = split.train.degrees > 0
-    assert (~known).sum() == 6
-    for parts, others in ((split.validation, split.test), (split.test, {})):
-        one, two = parts["one new drug"].facts, parts["two new drugs"].facts
+    test_drugs = np.flatnonzero(split.train.degrees == 0)
+    assert len(test_drugs) == 3 and len(split.validation) == DRUG_FOLDS
+    left_out = [np.flatnonzero(fold.train.degrees == 0) for fold in split.validation]
+    assert [len(drugs) for drugs in left_out] == [6] * DRUG_FOLDS  # and the test drugs
+    new = np.concatenate([np.setdiff1d(drugs, test_drugs) for drugs in left_out])
+    assert len(np.unique(new)) == 3 * DRUG_FOLDS  # other drugs in each fold
+    for fold in [*split.validation, Fold(split.train, split.test)]:
+        known = fold.train.degrees > 0
+        one, two = (fold.parts[name].facts for name in SITUATIONS[2:])
         assert (known[one.pairs].sum(axis=1) == 1).all()
         assert not known[two.pairs].any()
-        for part in others.values():  # validation and test have different new drugs
-            assert not np.isin(one.codes, part.facts.codes).any()
+        of_test = np.isin(one.pairs, test_drugs).any()
+        assert of_test == (fold.train is split.train)
         for kind in ("random", "interacting"):
-            drawn = parts["one new drug"].draw(kind, 0)
+            drawn = fold.parts["one new drug"].draw(kind, 0)
             assert (known[drawn.pairs].sum(axis=1) == 1).all()
             assert drawn.truth.sum() == len(drawn.truth) / 2 > 0
             rows = pair_effects.rows(drawn.pairs)

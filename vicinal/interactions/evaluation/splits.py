@@ -27,6 +27,10 @@ SITUATIONS: tuple[Situation, ...] = (
 )
 
 
+DRUG_FOLDS = 4
+"""how often drugs are left out for validation"""
+
+
 class Part(NamedTuple):
     """Facts that are held out in one situation, and where negatives are drawn from."""
 
@@ -38,11 +42,22 @@ class Part(NamedTuple):
         return draw_cells(self.facts, self.negatives[kind], seed, most)
 
 
-class Split(NamedTuple):
-    """Known effects in three parts; no cell is in two of them."""
+class Fold(NamedTuple):
+    """Facts that simple models are fitted to, and others that a combination is."""
 
     train: PairEffects
-    validation: dict[Situation, Part]
+    parts: dict[Situation, Part]
+
+
+class Split(NamedTuple):
+    """Known effects divided into training, validation and test parts."""
+
+    train: PairEffects
+    """facts that the simple models are fitted to before the test"""
+
+    validation: list[Fold]
+    """facts for the combination; none of them is in the test part"""
+
     test: dict[Situation, Part]
 
 
@@ -64,7 +79,7 @@ def split_by_effect(pair_effects: PairEffects, held_out: float, seed: int) -> Sp
     parts: list[dict[Situation, Part]] = [
         {"known pair": Part(facts, negatives)} for facts in others
     ]
-    return Split(train, *parts)
+    return Split(train, [Fold(train, parts[0])], parts[1])
 
 
 def split_by_pair(pair_effects: PairEffects, held_out: float, seed: int) -> Split:
@@ -81,41 +96,52 @@ def split_by_pair(pair_effects: PairEffects, held_out: float, seed: int) -> Spli
         interacting = Negatives(pair_effects, facts.codes)
         own = Part(facts, {"random": random, "interacting": interacting})
         parts.append({"new pair": own})
-    return Split(train, *parts)
+    return Split(train, [Fold(train, parts[0])], parts[1])
 
 
 def split_by_drug(pair_effects: PairEffects, held_out: float, seed: int) -> Split:
-    """Leave out the share `held_out` of all drugs for validation and for test."""
+    """Leave out the share `held_out` of all drugs for the test.
+
+    For validation as many of the others are left out, DRUG_FOLDS times: how well drugs
+    are predicted differs more between drugs than between their pairs. Between the
+    folds training and validation parts overlap; the test drugs are in none.
+    """
     rng = np.random.default_rng(seed)
     drugs = rng.permutation(np.flatnonzero(pair_effects.degrees > 0))
     size = max(round(held_out * len(drugs)), min(2, len(drugs) // 3))
-    of_drug = np.zeros(pair_effects.num_drugs, np.int64)
-    of_drug[drugs[:size]], of_drug[drugs[size : 2 * size]] = 2, 1
+    folds = min(DRUG_FOLDS, max((len(drugs) - size) // max(2 * size, 1), 1))
+    test, others = drugs[:size], drugs[size:]
+    validation = [
+        _leave_drugs_out(pair_effects, new, np.setdiff1d(others, new))
+        for new in (others[k * size : (k + 1) * size] for k in range(folds))
+    ]
+    fold = _leave_drugs_out(pair_effects, test, others)
+    return Split(fold.train, validation, fold.parts)
+
+
+def _leave_drugs_out(
+    pair_effects: PairEffects, new: np.ndarray, known: np.ndarray
+) -> Fold:
+    """Return the facts among `known` drugs, and those of `new` ones."""
+    group = np.full(pair_effects.num_drugs, -1)
+    group[known], group[new] = 0, 1
+    sides = np.sort(group[pair_effects.pairs], axis=1)  # [P, 2]
     rows, effects = pair_effects.table.nonzero()
-    sides = of_drug[pair_effects.pairs]  # [P, 2]
-    old = np.flatnonzero((of_drug == 0) & (pair_effects.degrees > 0))
-    found = []
-    for number in (1, 2):
-        new = np.flatnonzero(of_drug == number)
-        is_one = (sides == [0, number]).all(axis=1) | (sides == [number, 0]).all(axis=1)
-        is_two = (sides == number).all(axis=1)
-        parts: dict[Situation, Part] = {}
-        both = ((is_one, old), (is_two, new))
-        for situation, (chosen, others) in zip(SITUATIONS[2:], both, strict=True):
-            own = chosen[rows]
-            facts = pair_effects.select(rows[own], effects[own])
-            pool = _all_pairs(pair_effects, new, others)
-            interacting = np.intersect1d(pool, pair_effects.codes)
-            parts[situation] = Part(
-                facts,
-                {
-                    "random": Negatives(pair_effects, pool),
-                    "interacting": Negatives(pair_effects, interacting),
-                },
-            )
-        found.append(parts)
-    inside = (sides == 0).all(axis=1)[rows]
-    return Split(pair_effects.select(rows[inside], effects[inside]), *found)
+
+    def facts_between(low: int, high: int) -> PairEffects:
+        own = (sides == (low, high)).all(axis=1)[rows]
+        return pair_effects.select(rows[own], effects[own])
+
+    parts: dict[Situation, Part] = {}
+    for low, situation in enumerate(SITUATIONS[2:]):
+        pool = _all_pairs(pair_effects, new, new if low else known)
+        interacting = np.intersect1d(pool, pair_effects.codes)
+        negatives: dict[NegativeKind, Negatives] = {
+            "random": Negatives(pair_effects, pool),
+            "interacting": Negatives(pair_effects, interacting),
+        }
+        parts[situation] = Part(facts_between(low, 1), negatives)
+    return Fold(facts_between(0, 0), parts)
 
 
 def _all_pairs(
