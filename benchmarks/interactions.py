@@ -31,10 +31,11 @@ from scipy.sparse import csr_matrix
 from scipy.special import expit
 
 from benchmarks.measure import describe_machine
+from vicinal.core.evaluation.calibration import binary_calibration_error
 from vicinal.interactions.data.features import DrugFeatures
 from vicinal.interactions.evaluation.cells import Cells
 from vicinal.interactions.evaluation.negatives import NegativeKind
-from vicinal.interactions.evaluation.ranking import calibration_error, evaluate
+from vicinal.interactions.evaluation.ranking import evaluate
 from vicinal.interactions.evaluation.splits import (
     Split,
     split_by_drug,
@@ -233,8 +234,8 @@ def main() -> None:
         cells = [f"{m:.4f} ({s:.4f})" for m, s in zip(values.mean(0), sd, strict=True)]
         print(f"  {key:<58}", "  ".join(cells))
     for name, values in drawn.items():
-        errors = [calibration_error(*each) for each in values]
-        pooled = calibration_error(*np.concatenate(values, axis=1))
+        errors = [binary_calibration_error(*each) for each in values]
+        pooled = binary_calibration_error(*np.concatenate(values, axis=1))
         own = ", ".join(f"{error:.3f}" for error in errors)
         print(f"  calibration error, {name:<40} {pooled:.3f} ({own})")
 

@@ -13,11 +13,12 @@ import numpy as np
 from scipy.special import expit
 
 from vicinal.core.compute.runtime import seed_for
+from vicinal.core.evaluation.calibration import binary_calibration_error
 from vicinal.graphs.links.metrics import ranking_gains
 from vicinal.interactions.data.features import DrugFeatures
 from vicinal.interactions.evaluation.cells import Cells
 from vicinal.interactions.evaluation.negatives import NegativeKind
-from vicinal.interactions.evaluation.ranking import calibration_error, evaluate
+from vicinal.interactions.evaluation.ranking import evaluate
 from vicinal.interactions.evaluation.splits import (
     Part,
     Situation,
@@ -211,7 +212,7 @@ def _score(
     if key[0] == "two new drugs":
         models["popularity, estimated from features"] = x[:, 1] + x[:, 2]
     found = {name: evaluate(values, cells) for name, values in models.items()}
-    error = calibration_error(expit(logits.astype(float)), cells.truth)
+    error = binary_calibration_error(expit(logits.astype(float)), cells.truth)
     result = SituationResult(*key, kind, cells, logits, found, error, {})
     for name, values in models.items():
         if values is not logits:

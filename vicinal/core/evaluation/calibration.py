@@ -137,6 +137,21 @@ def expected_calibration_error(
     return sum(gaps) / sum(b.n for b in filled)
 
 
+def binary_calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean difference of probability and frequency in BINS bins.
+
+    The expected calibration error of the probabilities [N] of one class, with as many
+    examples in each bin; truth: [N] bool.
+    """
+    order = np.argsort(probabilities, kind="stable")
+    errors = [
+        len(rows) * abs(probabilities[rows].mean() - truth[rows].mean())
+        for rows in np.array_split(order, BINS)
+        if len(rows)
+    ]
+    return float(sum(errors) / max(len(truth), 1))
+
+
 def _predictions(
     probabilities: np.ndarray, y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,6 @@ import numpy as np
 from vicinal.graphs.links.metrics import auroc, average_precision
 from vicinal.interactions.evaluation.cells import Cells
 
-NUM_BINS = 15
-
 
 class RankingScores(NamedTuple):
     """Scores of one effect."""
@@ -43,18 +41,3 @@ def average_precision_at(k: int, truth: np.ndarray, scores: np.ndarray) -> float
     first = truth[np.lexsort((truth, -scores))][:k]
     precision = np.cumsum(first) / np.arange(1, len(first) + 1)
     return float((precision * first).sum() / max(min(k, truth.sum()), 1))
-
-
-def calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """Return the mean difference of probability and frequency in NUM_BINS equal bins.
-
-    The expected calibration error of a binary probability [N] (M. Naeini et al., AAAI
-    2015), with as many cells in each bin.
-    """
-    order = np.argsort(probabilities, kind="stable")
-    errors = [
-        len(rows) * abs(probabilities[rows].mean() - truth[rows].mean())
-        for rows in np.array_split(order, NUM_BINS)
-        if len(rows)
-    ]
-    return float(sum(errors) / max(len(truth), 1))
