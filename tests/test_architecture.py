@@ -14,7 +14,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__", "cli"),
     ("commands", "domains"),
-    ("interactions",),
+    ("interactions", "knowledge"),
     ("molecules",),
     ("images.commands", "graphs.commands"),
     ("images.domain", "graphs.domains"),
@@ -47,7 +47,7 @@ HEIGHT = {
     for k, layer in enumerate(LAYERS)
     for prefix in layer
 }
-BUILT_ON_GRAPHS = {"vicinal.molecules", "vicinal.interactions"}
+BUILT_ON_GRAPHS = {"vicinal.molecules", "vicinal.interactions", "vicinal.knowledge"}
 """packages of domains that may import `vicinal.graphs`"""
 
 BASE_DOMAINS = {

@@ -12,6 +12,7 @@ from vicinal.core.evaluation.calibration import (
     MAX_TEMPERATURE,
     MIN_TEMPERATURE,
     Bin,
+    binary_calibration_error,
     expected_calibration_error,
     fit_temperature,
     reliability_bins,
@@ -151,3 +152,11 @@ def test_careful_calibration_changes_little_with_many_errors():
     arguments = z, y, SingleLabel(("a", "b", "c"))
     plain, careful = (fit_temperature(*arguments, careful=c) for c in (False, True))
     assert careful == pytest.approx(plain, rel=0.02) and careful > plain
+
+
+def test_error_of_one_class_is_that_of_bins_of_equal_size():
+    p = np.repeat([0.2, 0.8], 1500)
+    truth = np.arange(3000) % 10 < np.where(p < 0.5, 2, 8)
+    assert binary_calibration_error(p, truth) == pytest.approx(0, abs=1e-12)
+    shifted = np.clip(p + 0.1, 0, 1)
+    assert binary_calibration_error(shifted, truth) == pytest.approx(0.1)

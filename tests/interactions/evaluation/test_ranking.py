@@ -7,7 +7,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from vicinal.interactions.evaluation.cells import Cells
 from vicinal.interactions.evaluation.ranking import (
     average_precision_at,
-    calibration_error,
     evaluate,
     rank,
 )
@@ -36,11 +35,3 @@ def test_each_effect_is_scored_on_its_own():
     cells = Cells(np.zeros((4, 2), int), effects, truth)
     found = evaluate(np.array([-5.0, 2.0, 1.0, -4.0]), cells)
     np.testing.assert_allclose(found[:, 0], [1, 0])
-
-
-def test_calibration_error_is_that_of_the_bins():
-    p = np.repeat([0.2, 0.8], 1500)
-    truth = np.arange(3000) % 10 < np.where(p < 0.5, 2, 8)
-    assert calibration_error(p, truth) == pytest.approx(0, abs=1e-12)
-    shifted = np.clip(p + 0.1, 0, 1)
-    assert calibration_error(shifted, truth) == pytest.approx(0.1)

@@ -1,0 +1,1 @@
+"""Knowledge graphs: triples of a head, a relation and a tail."""

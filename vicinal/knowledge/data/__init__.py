@@ -1,0 +1,1 @@
+"""Triples as people have them: reading, leaks between splits, cardinalities."""
