@@ -1,0 +1,165 @@
+"""Completion: rules, ranks, scores and questions against what is known by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from vicinal.errors import DataError
+from vicinal.knowledge.answering.query import Fact, check_query, solve
+from vicinal.knowledge.answering.reasons import find_reasons
+from vicinal.knowledge.completion.predictor import TriplePredictor
+from vicinal.knowledge.evaluation.ranking import filtered_ranks
+from vicinal.knowledge.models.completion import RuleModel
+from vicinal.knowledge.models.embedding import ComplEx
+from vicinal.knowledge.models.fact_rules import FactRules
+from vicinal.knowledge.triple_graph import TripleGraph
+
+BORN, NATION, CITY = 0, 1, 2
+
+
+def people() -> list[tuple[str, str, str]]:
+    """Return people who are of the nation of the city where they were born."""
+    rng, triples = np.random.default_rng(0), []
+    cities = [f"city-{k}" for k in range(12)]
+    for number, city in enumerate(cities):
+        triples.append((city, "lies_in", f"nation-{number % 4}"))
+    for k in range(120):
+        city = int(rng.integers(12))
+        triples.append((f"person-{k}", "born_in", cities[city]))
+        triples.append((f"person-{k}", "nation", f"nation-{city % 4}"))
+    return triples
+
+
+@pytest.fixture(scope="module")
+def model() -> TriplePredictor:
+    return TriplePredictor(minutes=0.02, random_state=0).fit(people())
+
+
+def small_graph() -> TripleGraph:
+    """Three people born in 3, of whom two have the nation 4; one born in 5."""
+    triples = [(0, BORN, 3), (1, BORN, 3), (2, BORN, 3), (0, NATION, 4), (1, NATION, 4)]
+    triples += [(3, CITY, 4), (6, BORN, 5)]
+    return TripleGraph(np.array(triples), 7, 3)
+
+
+def test_confidence_of_a_fact_is_counted_by_hand():
+    graph = small_graph()
+    rules = FactRules(graph)
+    own = rules.scores(graph.facts[[2]], NATION).toarray()[0]
+    assert own[4] == pytest.approx(2 / (3 + 5))  # 2 of 3 born there, and PRIOR
+    assert np.count_nonzero(own) == 1
+
+
+def test_a_path_is_found_with_its_counts():
+    rules = RuleModel.mine(small_graph(), 0)
+    (rule,) = [r for r in rules.paths.of_relation(NATION) if r.path == (BORN, CITY)]
+    assert (rule.shared, rule.reached) == (2, 2)  # only heads that have an answer
+    reasons = find_reasons(rules, rules.heads(np.array([2])), NATION, 4)
+    assert {reason.kind for reason in reasons} == {"fact", "path", "similar entity"}
+    fact = next(reason for reason in reasons if reason.kind == "fact")
+    assert (fact.shared, fact.total, fact.edges) == (2, 3, ((BORN, 3),))
+
+
+def test_new_entities_are_answered_as_if_the_graph_had_them():
+    graph = small_graph()
+    rules = RuleModel.mine(graph, 0)
+    new = rules.new_heads(np.array([0]), np.array([[BORN, 3]]), 1)
+    old = rules.heads(np.array([2]))._replace(numbers=None)
+    old = old._replace(similarities=rules.similar.similarities(old.facts))
+    np.testing.assert_allclose(rules.score(new, NATION), rules.score(old, NATION))
+
+
+def test_ranks_are_filtered_and_realistic():
+    graph = TripleGraph(np.array([[0, 0, 1], [0, 0, 2], [0, 0, 3]]), 5, 1)
+    scores = np.array([[0.1, 0.9, 0.5, 0.5, 0.5]])
+
+    def score(heads: np.ndarray, relation: int) -> dict[str, np.ndarray]:
+        return {"own": np.repeat(scores, len(heads), axis=0)}
+
+    ranks = filtered_ranks(score, np.array([[0, 0, 2]]), graph)["own"]
+    # of the tails 1 and 3 are known and left out; 4 has the same score
+    assert ranks[0, 0] == 1.5
+    assert ranks[1, 0] == 5  # all others are above head 0
+    with pytest.raises(ValueError, match="NaN"):
+        filtered_ranks(
+            lambda heads, relation: {"own": np.full((len(heads), 5), np.nan)},
+            np.array([[0, 0, 2]]),
+            graph,
+        )
+
+
+def test_scores_are_those_of_complex_numbers():
+    model = ComplEx(6, 2, 4)
+    model.reset_parameters(1.0, torch.Generator().manual_seed(0))
+    entities, relations = (
+        torch.complex(*values.detach().chunk(2, dim=1)).numpy()
+        for values in (model.entities, model.relations)
+    )
+    expected = ((entities[[2]] * relations[[1]]) @ entities.conj().T).real
+    found = model(torch.tensor([2]), torch.tensor([1])).detach().numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_the_nation_follows_from_the_city(model):
+    score = model.evaluate()
+    assert score.score.value > score.baselines["popularity"].value + 0.1
+    people = [name for name in model.model_.entities if name.startswith("person")]
+    frame = model.predict([(name, "nation") for name in people[:20]], top=1)
+    city = model.predict([(name, "born_in") for name in people[:20]], top=1)
+    nations = frame["predicted"].str.removeprefix("nation-").astype(int)
+    cities = city["predicted"].str.removeprefix("city-").astype(int)
+    assert (nations == cities % 4).mean() > 0.9
+    assert frame["probability"].between(0, 1).all()
+    assert frame["evidence"].str.len().min() > 0
+
+
+def test_questions_of_two_facts_are_the_best_product(model):
+    fitted, names = model.model_, model.model_.names
+    born, lies = names.relation("born_in"), names.relation("lies_in")
+    person = names.entity("person-3")
+    facts = [Fact(person, born, "?x"), Fact("?x", lies, "?")]
+    found = solve(fitted.completion, fitted.calibration, facts)
+    best = int(found.values.argmax())
+    frame = model.ask(["person-3", "born_in", "?"], top=1)
+    city = int(frame["predicted"][0].removeprefix("city-"))
+    assert str(fitted.entities[best]) == f"nation-{city % 4}"
+    assert found.is_known[best] and found.values[best] == 1
+    shown = model.ask(["Person-3", "born in", "?x", "and", "?x", "lies_in", "?"], 3)
+    assert shown["predicted"][0] == f"nation-{city % 4}"
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ([Fact(0, 0, "?x")], "asks for one entity"),
+        ([Fact("?", 0, "?x"), Fact("?x", 0, 1), Fact("?", 1, "?x")], "circle"),
+        ([Fact("?", 0, 1), Fact("?x", 0, 2)], "connected"),
+        ([Fact("?", 0, "?x")], "could be anything"),
+    ],
+)
+def test_what_is_no_tree_is_refused(facts, message):
+    with pytest.raises(DataError, match=message):
+        check_query(facts)
+
+
+def test_unknown_names_are_answered_with_similar_ones(model):
+    with pytest.raises(DataError, match="Did you mean 'person-3'"):
+        model.ask(["persn-3", "born_in", "?"])
+    with pytest.raises(DataError, match="Did you mean 'born_in'"):
+        model.ask(["person-3", "bornin", "?"])
+
+
+def test_a_loaded_model_answers_the_same(model, tmp_path):
+    import json
+
+    model.save(tmp_path / "model")
+    description = json.loads((tmp_path / "model" / "model.json").read_text())
+    loaded = TriplePredictor.restore(tmp_path / "model", description)
+    questions = [("person-1", "nation"), ("?", "lies_in", "nation-0")]
+    assert loaded.predict(questions).equals(model.predict(questions))
+    assert loaded.evaluate().score == model.evaluate().score
+
+
+def test_too_few_triples_are_refused():
+    with pytest.raises(DataError, match="at least 100"):
+        TriplePredictor().fit([("a", "r", "b"), ("b", "r", "c")])

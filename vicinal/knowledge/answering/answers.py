@@ -1,0 +1,89 @@
+"""Answers to questions (h, r, ?): known ones, and predictions with probabilities."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from vicinal.knowledge.evaluation.calibration import Calibration, answer_features
+from vicinal.knowledge.models.completion import Completion, Heads
+
+BLOCK, MAX_SCORES = 256, 1 << 22
+"""questions, and scores of all entities, that are in memory at a time"""
+
+
+class Answers(NamedTuple):
+    """The best answers to N questions, K for each."""
+
+    entities: np.ndarray
+    """[N, K] entities, the best first"""
+
+    probabilities: np.ndarray
+    """[N, K] calibrated, 1 where the answer is known"""
+
+    is_known: np.ndarray
+    """[N, K] bool"""
+
+
+def answer(
+    completion: Completion,
+    calibration: Calibration,
+    heads: np.ndarray,
+    relations: np.ndarray,
+    top: int,
+    *,
+    known: bool = True,
+) -> Answers:
+    """Return the best answers to questions: heads [N] and directed relations [N].
+
+    known: with those that are known, which come first.
+    """
+    count = completion.rules.graph.num_entities
+    top = min(top, count)
+    found = Answers(
+        np.zeros((len(heads), top), np.int64),
+        np.zeros((len(heads), top)),
+        np.zeros((len(heads), top), bool),
+    )
+    size = min(max(MAX_SCORES // count, 1), BLOCK)
+    for relation in np.unique(relations).tolist():
+        rows = np.flatnonzero(relations == relation)
+        for block in np.array_split(rows, -(-len(rows) // size)):
+            own = completion.rules.heads(heads[block])
+            probabilities, is_known = truth_values(
+                completion, calibration, own, relation
+            )
+            best = best_entities(probabilities, is_known, top, known=known)
+            lines = np.arange(len(block))[:, None]
+            found.entities[block] = best
+            found.probabilities[block] = probabilities[lines, best]
+            found.is_known[block] = is_known[lines, best]
+    return found
+
+
+def best_entities(
+    probabilities: np.ndarray, is_known: np.ndarray, top: int, *, known: bool
+) -> np.ndarray:
+    """Return [N, top] the entities of the highest probabilities [N, E].
+
+    known: those that are known come first; otherwise last.
+    """
+    order = probabilities + np.where(is_known, 1.0 if known else -2.0, 0.0)
+    best = np.argpartition(-order, top - 1, axis=1)[:, :top]
+    values = np.take_along_axis(order, best, axis=1)
+    return np.take_along_axis(best, np.argsort(-values, axis=1, kind="stable"), axis=1)
+
+
+def truth_values(
+    completion: Completion, calibration: Calibration, heads: Heads, relation: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities [N, E] of all answers, and [N, E] which are known.
+
+    Known answers have the probability 1.
+    """
+    found = completion.scores(heads, relation)
+    is_known = np.zeros(found.total.shape, bool)
+    if heads.numbers is not None:
+        is_known = completion.rules.graph.known_answers(heads.numbers, relation)
+    features = answer_features(found.total, found.by_rules, is_known)
+    probabilities = calibration.probabilities(features)
+    return np.where(is_known, 1.0, probabilities), is_known

@@ -1,0 +1,166 @@
+"""Questions of several facts, answered over the same scores as single ones.
+
+    ? directed alien                         one fact
+    paris capital_of ?x and ?x member_of ?   two steps
+    ? directed alien and ? born_in ?x and ?x member_of nato
+
+The facts form a tree whose root is the entity that is asked for, `?`. Each entity has a
+truth value, a probability; `and` multiplies, and of the entities that another variable
+could be the one counts that gives the highest product (E. Arakelyan et al.: Complex
+query answering with neural link predictors, ICLR 2021, CQD-Beam). Facts that are known
+are certain.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from vicinal.errors import DataError
+from vicinal.knowledge.answering.answers import truth_values
+from vicinal.knowledge.evaluation.calibration import Calibration
+from vicinal.knowledge.models.completion import Completion
+
+BEAM = 64
+"""entities that a variable may be, the most probable"""
+
+TARGET = "?"
+
+
+class Fact(NamedTuple):
+    """A fact of a question; a variable is a text, an entity a number."""
+
+    head: str | int
+    relation: int
+    tail: str | int
+
+    def other(self, variable: str) -> str | int:
+        """Return the other end."""
+        return self.tail if self.head == variable else self.head
+
+    @property
+    def variables(self) -> list[str]:
+        """Return the variables at its ends."""
+        return [end for end in (self.head, self.tail) if isinstance(end, str)]
+
+
+class Solution(NamedTuple):
+    """Truth values of all entities as answers, and what they rest on."""
+
+    values: np.ndarray
+    """[E]"""
+
+    choices: dict[str, np.ndarray]
+    """by variable: [E] which entity it is, for each answer; -1: none"""
+
+    is_known: np.ndarray
+    """[E] bool: every fact is known, for the entities chosen"""
+
+
+def check_query(facts: Sequence[Fact]) -> None:
+    """Raise DataError unless facts form a tree that hangs on the target."""
+    if not any(TARGET in fact.variables for fact in facts):
+        raise DataError(
+            "A question asks for one entity, written as ?. For example: "
+            "paris capital_of ?"
+        )
+    seen, todo, used = {TARGET}, [TARGET], set[int]()
+    while todo:
+        variable = todo.pop()
+        for number, fact in enumerate(facts):
+            if number in used or variable not in fact.variables:
+                continue
+            used.add(number)
+            other = fact.other(variable)
+            if isinstance(other, int):
+                continue
+            if other in seen:
+                raise DataError(
+                    "The facts of a question must not form a circle: "
+                    f"{other} is reached in two ways."
+                )
+            seen.add(other)
+            todo.append(other)
+    if len(used) < len(facts):
+        raise DataError("Each fact of a question must be connected with the ?.")
+    for variable in seen - {TARGET}:
+        if sum(variable in fact.variables for fact in facts) == 1:
+            raise DataError(
+                f"{variable} occurs in one fact only, so that it could be anything. "
+                "Remove that fact, or say more of it."
+            )
+
+
+def solve(
+    completion: Completion, calibration: Calibration, facts: Sequence[Fact]
+) -> Solution:
+    """Return the truth values of all entities as answers to a question.
+
+    Raises DataError if the facts do not form a tree (`check_query`).
+    """
+    check_query(facts)
+    return _Solver(completion, calibration).solve(list(facts), TARGET)
+
+
+class _Solver:
+    """Solves a tree of facts from its leaves to its root."""
+
+    def __init__(self, completion: Completion, calibration: Calibration) -> None:
+        self.completion, self.calibration = completion, calibration
+        self.graph = completion.rules.graph
+
+    def solve(self, facts: list[Fact], variable: str) -> Solution:
+        """Return the solution of the part of a tree that hangs on a variable."""
+        values = np.ones(self.graph.num_entities)
+        is_known = np.ones(self.graph.num_entities, bool)
+        choices: dict[str, np.ndarray] = {}
+        for fact in [fact for fact in facts if variable in fact.variables]:
+            rest = [own for own in facts if own is not fact]
+            found = self._step(fact, rest, variable)
+            values, is_known = values * found.values, is_known & found.is_known
+            choices |= found.choices
+        return Solution(values, choices, is_known)
+
+    def _step(self, fact: Fact, rest: list[Fact], variable: str) -> Solution:
+        """Return the truth values of the entities of a variable by one fact."""
+        relation = fact.relation
+        if fact.head == variable:  # asked from the tail
+            relation = int(self.graph.inverse(np.array(relation)))
+        other = fact.other(variable)
+        if isinstance(other, int):
+            values, is_known = self._truth(np.array([other]), relation)
+            return Solution(values[0], {}, is_known[0])
+        inner = self.solve(_part(rest, other, variable), other)
+        beam = np.argsort(-inner.values, kind="stable")[:BEAM]
+        beam = beam[inner.values[beam] > 0]
+        if not len(beam):
+            none = np.full(self.graph.num_entities, -1)
+            return Solution(np.zeros(len(none)), {other: none}, none >= 0)
+        values, is_known = self._truth(beam, relation)
+        values = values * inner.values[beam, None]
+        best = values.argmax(axis=0)
+        columns = np.arange(self.graph.num_entities)
+        chosen = beam[best]
+        choices = {name: own[chosen] for name, own in inner.choices.items()}
+        known = is_known[best, columns] & inner.is_known[chosen]
+        return Solution(values[best, columns], choices | {other: chosen}, known)
+
+    def _truth(self, heads: np.ndarray, relation: int) -> tuple[np.ndarray, np.ndarray]:
+        own = self.completion.rules.heads(heads)
+        return truth_values(self.completion, self.calibration, own, relation)
+
+
+def _part(facts: list[Fact], variable: str, without: str) -> list[Fact]:
+    """Return the facts that hang on a variable, on the side away from another."""
+    found, seen, todo = list[Fact](), {variable, without}, [variable]
+    while todo:
+        current = todo.pop()
+        for fact in facts:
+            if current in fact.variables and fact not in found:
+                if without in fact.variables:
+                    continue
+                found.append(fact)
+                new = [name for name in fact.variables if name not in seen]
+                seen |= set(new)
+                todo += new
+    return found

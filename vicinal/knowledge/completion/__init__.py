@@ -1,0 +1,1 @@
+"""Completion of knowledge graphs: the estimator, its run and its commands."""

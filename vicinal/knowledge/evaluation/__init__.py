@@ -1,0 +1,1 @@
+"""Ranks of right answers, splits and calibration."""

@@ -1,0 +1,55 @@
+"""Probabilities of answers: how often answers with such scores were right.
+
+A logistic regression (J. Platt 1999) on the best answers to validation questions. It
+says how often an answer is one of the facts that were held out, so that true facts
+that nobody has written down count as wrong: the probabilities are on the low side.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit, log_softmax
+
+FIRST = 10
+"""best answers to each question that a calibration is fitted to"""
+
+MIN_ANSWERS = 100
+"""answers that are needed; with fewer, scores are not calibrated"""
+
+
+class Calibration(NamedTuple):
+    """Probability = sigmoid(bias + weights @ features)."""
+
+    weights: tuple[float, float] = (1.0, 0.0)
+    """of the log of the share of all answers, and of the log of the rules' score"""
+
+    bias: float = 0.0
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """Return the probabilities [...] of answers with features [..., 2]."""
+        if self == Calibration():
+            return np.exp(features[..., 0])
+        return expit(features @ np.array(self.weights) + self.bias)
+
+
+def answer_features(
+    scores: np.ndarray, by_rules: np.ndarray, is_known: np.ndarray
+) -> np.ndarray:
+    """Return the features [N, E, 2] of all entities as answers to N questions.
+
+    scores: [N, E] logarithms, so that their exponentials can be compared; by_rules:
+    [N, E] logarithms; is_known: [N, E] answers that are known, which have no share.
+    """
+    shares = log_softmax(np.where(is_known, -np.inf, scores), axis=1)
+    return np.stack([shares, by_rules], axis=-1)
+
+
+def fit_calibration(features: np.ndarray, truth: np.ndarray) -> Calibration:
+    """Return the calibration of answers: features [N, 2] and truth [N] bool."""
+    from sklearn.linear_model import LogisticRegression
+
+    if len(truth) < MIN_ANSWERS or truth.all() or not truth.any():
+        return Calibration()
+    model = LogisticRegression(C=100.0).fit(features, truth)
+    first, second = model.coef_[0].tolist()
+    return Calibration((first, second), float(model.intercept_[0]))

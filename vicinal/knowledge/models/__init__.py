@@ -1,0 +1,1 @@
+"""Models that complete a knowledge graph: rules, embeddings, a graph network."""

@@ -1,0 +1,145 @@
+"""Completion: rules and an embedding, put together by one number.
+
+    score = log p_embedding + weight * log(rules + FLOOR)
+
+p: the softmax of ComplEx over all entities. rules: the scores of rules of facts, of
+rules of paths, SIMILAR times that of similar entities, and, to break ties, of how often
+an entity answers the relation.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+
+from vicinal.knowledge.models.embedding import ComplEx
+from vicinal.knowledge.models.fact_rules import FactRules
+from vicinal.knowledge.models.path_rules import Adjacencies, PathRules, Starts
+from vicinal.knowledge.models.similar_entities import SimilarEntities
+from vicinal.knowledge.triple_graph import TripleGraph
+
+SIMILAR, POPULARITY, FLOOR = 3.0, 1e-3, 1e-4
+"""weights of the answers of similar entities and of an answer's share of a relation,
+and the least score of rules"""
+
+
+class Heads(NamedTuple):
+    """What is known of the heads of N questions."""
+
+    facts: csr_matrix
+    """[N, F] facts, as rows of `TripleGraph.facts`"""
+
+    starts: Starts
+    """their edges, for paths"""
+
+    similarities: csr_matrix
+    """[N, E] to the entities of the graph"""
+
+    numbers: np.ndarray | None = None
+    """[N] entities of the graph; None: new ones, of which only facts are known"""
+
+
+class AnswerScores(NamedTuple):
+    """Scores [N, E] of all entities as answers to N questions."""
+
+    total: np.ndarray
+    """a logarithm; answers with a higher one are more probable"""
+
+    by_rules: np.ndarray
+    """log(rules + FLOOR)"""
+
+    by_embedding: np.ndarray | None
+    """log p; None without an embedding"""
+
+
+@dataclass(frozen=True)
+class RuleModel:
+    """Rules of facts and of paths of a graph, and the similarity of its entities."""
+
+    graph: TripleGraph
+    facts: FactRules = field(repr=False)
+    paths: PathRules = field(repr=False)
+    similar: SimilarEntities = field(repr=False)
+    steps: Adjacencies = field(repr=False)
+
+    @classmethod
+    def mine(cls, graph: TripleGraph, seed: int) -> "RuleModel":
+        """Return the rules of a graph. Those of facts are mined when first needed."""
+        steps = Adjacencies(graph)
+        paths, similar = PathRules.mine(steps, seed), SimilarEntities(graph)
+        return cls(graph, FactRules(graph), paths, similar, steps)
+
+    def heads(self, numbers: np.ndarray) -> Heads:
+        """Return what is known of entities [N] of the graph."""
+        facts = csr_matrix(self.graph.facts[numbers])
+        starts = Starts.of_entities(self.steps, numbers)
+        return Heads(facts, starts, self.similar.similarities(facts, numbers), numbers)
+
+    def new_heads(self, rows: np.ndarray, facts: np.ndarray, count: int) -> Heads:
+        """Return what is known of entities that the graph does not have.
+
+        rows: [M] which of the `count` entities each fact is of. facts: [M, 2] directed
+        relations and their other ends, entities of the graph.
+        """
+        graph = self.graph
+        codes = graph.question_codes(facts[:, 1], facts[:, 0])
+        known = graph.question_codes(graph.fact_ends[:, 1], graph.fact_ends[:, 0])
+        columns = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+        used = known[columns] == codes
+        ones = np.ones(len(facts), np.float32)
+        entries = ones[used], (rows[used], columns[used])
+
+        def first(relation: int) -> csr_matrix:
+            own = facts[:, 0] == relation
+            edges = ones[own], (rows[own], facts[own, 1])
+            return csr_matrix(edges, (count, graph.num_entities))
+
+        own_facts = csr_matrix(entries, (count, len(known)))
+        similarities = self.similar.similarities(own_facts)
+        return Heads(own_facts, Starts(self.steps, first), similarities)
+
+    def score(self, heads: Heads, relation: int) -> np.ndarray:
+        """Return the scores [N, E] of all entities as answers, 0 or more."""
+        found = self.facts.scores(heads.facts, relation)
+        found = found + SIMILAR * self.similar.scores(heads.similarities, relation)
+        by_paths = self.paths.scores(heads.starts, relation)
+        if by_paths is not None:
+            found = found + by_paths
+        return found.toarray() + POPULARITY * popularity(self.graph, relation)
+
+
+def popularity(graph: TripleGraph, relation: int) -> np.ndarray:
+    """Return [E] how often each entity answers a relation, of the most frequent one."""
+    counts = graph.tail_counts[relation].toarray()[0]
+    return counts / (counts.max() + 1)
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Rules and an embedding."""
+
+    rules: RuleModel
+    embedding: ComplEx | None = None
+    weight: float = 1.0
+    """of the logarithm of the rules' score"""
+
+    def scores(self, heads: Heads, relation: int) -> AnswerScores:
+        """Return the scores of all entities as answers to questions of one relation."""
+        by_rules = np.log(self.rules.score(heads, relation) + FLOOR)
+        total = self.weight * by_rules
+        if self.embedding is None or heads.numbers is None:
+            return AnswerScores(total, by_rules, None)
+        log_p = log_probabilities(self.embedding, heads.numbers, relation)
+        return AnswerScores(total + log_p, by_rules, log_p)
+
+
+@torch.inference_mode()
+def log_probabilities(
+    embedding: ComplEx, heads: np.ndarray, relation: int
+) -> np.ndarray:
+    """Return the log of the softmax [N, E] of an embedding over all entities."""
+    rows = torch.from_numpy(np.asarray(heads, np.int64))
+    logits = embedding(rows, torch.full((len(rows),), relation))
+    return torch.log_softmax(logits, dim=1).numpy()

@@ -1,0 +1,78 @@
+"""Answers of similar entities: neighbours that have many facts in common.
+
+    score(h, q, t) = sum_x s(h, x)^4 [x has (q, t)] / sum_x s(h, x)^4
+
+s is the cosine of two entities' facts, each fact weighted by log(E / entities with it),
+as words are in texts (G. Salton and C. Buckley 1988). So the score is a share: of the
+entities like h, how many have the answer. h needs no training, only facts.
+"""
+
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_matrix, diags
+
+from vicinal.knowledge.triple_graph import TripleGraph
+
+POWER = 4
+"""by which the similarity is raised, so that the most similar entities decide"""
+
+
+class SimilarEntities:
+    """Similarities of entities by their facts, computed when needed."""
+
+    def __init__(self, graph: TripleGraph) -> None:
+        self.graph = graph
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Return [F] the weight of each fact: log(E / entities with it)."""
+        support = np.asarray(self.graph.facts.sum(axis=0)).ravel()
+        return np.log(self.graph.num_entities / support).astype(np.float32)
+
+    @cached_property
+    def _by_fact(self) -> csr_matrix:
+        """[F, E] weighted facts of each entity, of length 1."""
+        return csr_matrix(self._normalized(self.graph.facts).T)
+
+    def _normalized(self, facts: csr_matrix) -> csr_matrix:
+        """Return facts [N, F], weighted and of length 1; rows without facts stay 0."""
+        weighted = csr_matrix(facts @ diags(self.weights), dtype=np.float32)
+        lengths = np.sqrt(np.asarray(weighted.power(2).sum(axis=1)).ravel())
+        scaled = diags(1 / np.maximum(lengths, 1e-9)) @ weighted
+        return csr_matrix(scaled, dtype=np.float32)
+
+    def similarities(
+        self, facts: csr_matrix, numbers: np.ndarray | None = None
+    ) -> csr_matrix:
+        """Return the cosines [N, E] of entities with facts [N, F] to all entities.
+
+        numbers: [N] these entities, where they are in the graph: none is similar to
+        itself.
+        """
+        found = csr_matrix(self._normalized(facts) @ self._by_fact)
+        if numbers is not None:
+            rows = np.repeat(np.arange(len(numbers)), np.diff(found.indptr))
+            found.data[found.indices == numbers[rows]] = 0
+        return found
+
+    def scores(self, similarities: csr_matrix, relation: int) -> csr_matrix:
+        """Return [N, E] the share of similar entities that have each answer."""
+        graph, powers = self.graph, similarities.power(POWER)
+        total = np.asarray(powers.sum(axis=1)).ravel()
+        start, end = graph.fact_starts[relation : relation + 2]
+        found = csr_matrix(powers @ self._having(relation))
+        found = csr_matrix(diags(1 / np.maximum(total, 1e-12)) @ found)
+        tails = graph.fact_ends[start:end, 1]
+        shape = len(total), graph.num_entities
+        return csr_matrix((found.data, tails[found.indices], found.indptr), shape)
+
+    def _having(self, relation: int) -> csr_matrix:
+        """Return [E, F_q] float32 which entities have which facts of a relation."""
+        graph = self.graph
+        start, end = graph.relation_starts[relation : relation + 2]
+        heads, _, tails = graph.directed[start:end].T
+        first, last = graph.fact_starts[relation : relation + 2]
+        columns = np.searchsorted(graph.fact_ends[first:last, 1], tails)
+        ones = np.ones(len(heads), np.float32)
+        return csr_matrix((ones, (heads, columns)), (graph.num_entities, last - first))

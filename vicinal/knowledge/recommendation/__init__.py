@@ -1,0 +1,1 @@
+"""Recommendation: which items a user may choose next, from those of all users."""

@@ -1,0 +1,1 @@
+"""Hold items and users out, and score ranked lists."""
