@@ -95,7 +95,7 @@ def test_scores_are_those_of_complex_numbers():
         torch.complex(*values.detach().chunk(2, dim=1)).numpy()
         for values in (model.entities, model.relations)
     )
-    expected = ((entities[[2]] * relations[[1]]) @ entities.conj().T).real
+    expected = np.real((entities[[2]] * relations[[1]]) @ entities.conj().T)
     found = model(torch.tensor([2]), torch.tensor([1])).detach().numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
