@@ -1,0 +1,1 @@
+"""Node importance: predict a number for each entity of a knowledge graph."""

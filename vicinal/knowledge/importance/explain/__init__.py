@@ -1,0 +1,1 @@
+"""Explain a score, and inspect the attention of the network."""

@@ -1,0 +1,1 @@
+"""Features of entities: degrees, facts, positions, labels of other entities."""

@@ -1,0 +1,1 @@
+"""Models of importance: baselines, ridge, boosting, a network of scores."""
