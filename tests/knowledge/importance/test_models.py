@@ -51,7 +51,7 @@ def test_trees_predict_what_scikit_learn_does():
         l2_regularization=boosting.L2,
         max_features=boosting.FEATURE_SHARE,
         max_bins=boosting.MAX_BINS,
-        early_stopping=False,
+        early_stopping=False,  # pyright: ignore[reportArgumentType]
         random_state=0,
     ).fit(x, y)
     new = rng.normal(size=(100, 5)).astype(np.float32)
