@@ -9,6 +9,9 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix
 
+MAX_QUESTIONS, MAX_SCORES = 256, 1 << 22
+"""questions, and their scores of all entities, that are in memory at a time"""
+
 
 class TripleGraph:
     """Known triples (head, relation, tail), each with its inverse."""
@@ -24,6 +27,11 @@ class TripleGraph:
     def num_directed(self) -> int:
         """Return the number of relations with their inverses."""
         return 2 * self.num_relations
+
+    @property
+    def questions_at_once(self) -> int:
+        """Return how many questions are scored for all entities at a time."""
+        return min(max(MAX_SCORES // self.num_entities, 1), MAX_QUESTIONS)
 
     def inverse(self, relations: np.ndarray) -> np.ndarray:
         """Return the relations that lead back."""

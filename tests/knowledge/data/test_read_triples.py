@@ -35,7 +35,7 @@ def write(tmp_path):
     return write
 
 
-def joined(separator: str, rows=ROWS, header: str = "") -> str:
+def as_text(separator: str, rows=ROWS, header: str = "") -> str:
     head = [header] if header else []
     return "\n".join([*head, *(separator.join(row) for row in rows)]) + "\n"
 
@@ -61,7 +61,7 @@ def has_note(table, *words: str) -> bool:
 
 @pytest.mark.parametrize("separator", ["\t", ",", ";", "|", "::", " , ", "\t "])
 def test_separators(write, separator):
-    table = read_triples(write(joined(separator)))
+    table = read_triples(write(as_text(separator)))
     assert facts(table) == FACTS
     assert table.entities.tolist() == ["Ana", "Bo", "New York", "Paris"]
     assert table.relations.tolist() == ["born in", "knows", "lives in"]
@@ -79,10 +79,10 @@ def test_spaces(write):
 
 
 def test_line_ends_marks_blank_lines_and_gzip(write, tmp_path):
-    text = "\ufeff" + joined("\t").replace("\n", "\r\n\r\n   \r\n")
+    text = "\ufeff" + as_text("\t").replace("\n", "\r\n\r\n   \r\n")
     assert facts(read_triples(write(text))) == FACTS
     path = tmp_path / "triples.tsv.gz"
-    path.write_bytes(gzip.compress(joined("\t").rstrip("\n").encode("utf-16")))
+    path.write_bytes(gzip.compress(as_text("\t").rstrip("\n").encode("utf-16")))
     assert facts(read_triples(path)) == FACTS
 
 
@@ -149,7 +149,7 @@ def test_parquet(monkeypatch, write):
 def test_blocks_are_put_together(write, monkeypatch):
     monkeypatch.setattr(lines, "CHARACTERS_PER_BLOCK", 20)
     monkeypatch.setattr(sources, "ROWS_PER_BLOCK", 2)
-    text = joined("\t", header="head\trelation\ttail") + "x\n"
+    text = as_text("\t", header="head\trelation\ttail") + "x\n"
     table = read_triples(write("# a comment\n" + text))
     assert facts(table) == FACTS
     assert {*reasons(table)} == {"line 7"}
@@ -170,7 +170,7 @@ def test_triples_agree_with_pandas(write):
     ]
     frame = pd.DataFrame(rows)
     expected = frame[frame[0] != " "].drop_duplicates()
-    table = read_triples(write(joined("\t", rows)))
+    table = read_triples(write(as_text("\t", rows)))
     names = [
         (table.entities[h], table.relations[r], table.entities[t])
         for h, r, t in table.triples
@@ -249,7 +249,7 @@ def test_a_first_line_that_may_be_a_header(write):
         ("drug", "action", "protein"),
         *(("d", "binds", f"p{k}") for k in range(12)),
     ]
-    table = read_triples(write(joined("\t", rows)))
+    table = read_triples(write(as_text("\t", rows)))
     assert ("drug", "action", "protein") in facts(table)
     assert has_note(
         table, "first line", "is read as a triple", "--relation-column action"
@@ -257,14 +257,14 @@ def test_a_first_line_that_may_be_a_header(write):
     columns = TripleColumns(
         head_column="drug", relation_column="action", tail_column="protein"
     )
-    assert len(read_triples(write(joined("\t", rows)), columns=columns).triples) == 12
+    assert len(read_triples(write(as_text("\t", rows)), columns=columns).triples) == 12
 
 
 # --- lines that differ ---------------------------------------------------------------
 
 
 def test_mixed_separators(write):
-    text = joined("\t") + "Bo,knows,Ida\nIda knows Bo\nIda knows Bo and Ana\nx\ty\n"
+    text = as_text("\t") + "Bo,knows,Ida\nIda knows Bo\nIda knows Bo and Ana\nx\ty\n"
     table = read_triples(write(text))
     assert facts(table) == FACTS | {("Bo", "knows", "Ida"), ("Ida", "knows", "Bo")}
     assert has_note(
@@ -273,7 +273,7 @@ def test_mixed_separators(write):
     assert {*reasons(table)} == {"line 7", "line 8"}
     assert "2 cells instead of 3: 'x\\ty'" in reasons(table)["line 8"]
     header = "head,relation,tail\n"
-    table = read_triples(write(header + joined("\t")))
+    table = read_triples(write(header + as_text("\t")))
     assert facts(table) == FACTS
 
 
@@ -286,7 +286,7 @@ def test_three_separators_in_thirds(write):
 
 
 def test_comments(write):
-    text = f"# made by hand, 2024, x\n{joined(',')}% end\n#tag,r,#other\n#no triple\n"
+    text = f"# made by hand, 2024, x\n{as_text(',')}% end\n#tag,r,#other\n#no triple\n"
     table = read_triples(write(text))
     assert facts(table) == FACTS | {("#tag", "r", "#other")}
     assert has_note(table, "3 lines of triples.txt read as comments (# or %)")
@@ -457,7 +457,7 @@ def aged(names: str = "p") -> list[tuple[str, str, str]]:
 
 
 def test_relations_of_numbers_are_literals(write):
-    table = read_triples(write(joined("\t", aged())))
+    table = read_triples(write(as_text("\t", aged())))
     assert table.relations.tolist() == ["knows"]
     assert len(table.literals) == 25 and table.num_entities == 25
     entity, relation, text = table.literals[3]
@@ -467,9 +467,9 @@ def test_relations_of_numbers_are_literals(write):
 
 def test_numbers_that_are_entities_stay(write):
     heads = [(f"{k}.5", "of", "p") for k in range(2)]  # too many tails are heads
-    table = read_triples(write(joined("\t", [*aged(), *heads])))
+    table = read_triples(write(as_text("\t", [*aged(), *heads])))
     assert "age" in table.relations and not table.literals
     few = [row for row in aged() if row[1] == "knows" or len(row[0]) < 3]
-    assert not read_triples(write(joined("\t", few))).literals
+    assert not read_triples(write(as_text("\t", few))).literals
     users = [(str(k), "buys", str(1000 + k)) for k in range(30)]
-    assert not read_triples(write(joined("\t", users))).literals
+    assert not read_triples(write(as_text("\t", users))).literals

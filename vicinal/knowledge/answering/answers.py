@@ -7,9 +7,6 @@ import numpy as np
 from vicinal.knowledge.evaluation.calibration import Calibration, answer_features
 from vicinal.knowledge.models.completion import Completion, Heads
 
-BLOCK, MAX_SCORES = 256, 1 << 22
-"""questions, and scores of all entities, that are in memory at a time"""
-
 
 class Answers(NamedTuple):
     """The best answers to N questions, K for each."""
@@ -44,7 +41,7 @@ def answer(
         np.zeros((len(heads), top)),
         np.zeros((len(heads), top), bool),
     )
-    size = min(max(MAX_SCORES // count, 1), BLOCK)
+    size = completion.rules.graph.questions_at_once
     for relation in np.unique(relations).tolist():
         rows = np.flatnonzero(relations == relation)
         for block in np.array_split(rows, -(-len(rows) // size)):

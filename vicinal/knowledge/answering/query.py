@@ -45,7 +45,7 @@ class Fact(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """Truth values of all entities as answers, and what they rest on."""
+    """Truth values of all entities as answers, and the entities of other variables."""
 
     values: np.ndarray
     """[E]"""

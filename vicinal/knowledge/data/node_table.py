@@ -32,7 +32,7 @@ NAMES_SHOWN = 3
 
 
 class NodeTable(NamedTuple):
-    """What a table says of E entities."""
+    """Labels, types and further columns of E entities."""
 
     labels: np.ndarray | None
     """[E] object, "" where unknown"""

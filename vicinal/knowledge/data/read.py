@@ -188,7 +188,7 @@ def _literal_notes(table: TripleTable) -> Iterator[str]:
 
 
 def _with_nodes(table: TripleTable, nodes: Any) -> TripleTable:
-    """Return the table with what a table of nodes says of the entities."""
+    """Return the table with the labels, types and columns of a table of nodes."""
     found: NodeTable = read_node_table(nodes, table.entities)
     return replace(
         table,

@@ -16,9 +16,6 @@ from vicinal.knowledge.triple_graph import TripleGraph
 Scorer = Callable[[np.ndarray, int], Mapping[str, np.ndarray]]
 """(heads [N], directed relation) to scores [N, E] of all entities, by model"""
 
-BLOCK, MAX_SCORES = 256, 1 << 22
-"""questions, and scores of all entities, that are in memory at a time"""
-
 HITS = (1, 3, 10)
 
 
@@ -44,7 +41,7 @@ def question_blocks(triples: np.ndarray, known: TripleGraph) -> Iterator[Block]:
     heads, relations, tails = np.asarray(triples).T
     asked, right = np.concatenate([heads, tails]), np.concatenate([tails, heads])
     kinds = np.concatenate([relations, known.inverse(relations)])
-    size = min(max(MAX_SCORES // known.num_entities, 1), BLOCK)
+    size = known.questions_at_once
     order = np.lexsort((asked, kinds))
     starts = np.flatnonzero(np.r_[True, np.diff(kinds[order]) != 0])
     for rows in np.split(order, starts[1:]):

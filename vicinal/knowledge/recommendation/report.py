@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from vicinal.core.metrics import mean_score
 from vicinal.core.report.report import Block, Table, Text
 from vicinal.core.text import format_percent
 from vicinal.knowledge.recommendation.evaluation.ranking import (
@@ -16,7 +17,6 @@ from vicinal.knowledge.recommendation.recommendations import Asker, recommend
 from vicinal.knowledge.recommendation.results import (
     NDCG,
     RECALL,
-    mean_score,
     results_of,
 )
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.evaluation.significance import sign_test_of_gains
-from vicinal.core.metrics import Score, bootstrap
+from vicinal.core.metrics import mean_score
 from vicinal.knowledge.recommendation.evaluation.ranking import K
 from vicinal.knowledge.recommendation.fitted_model import FittedRecommender
 from vicinal.knowledge.recommendation.fitting import KNOWN, RankingResult
@@ -15,13 +15,6 @@ from vicinal.knowledge.recommendation.search import ITEM_KNN, POPULARITY
 
 RECALL, NDCG = f"recall@{K}", f"ndcg@{K}"
 BASELINES = (POPULARITY, ITEM_KNN)
-
-
-def mean_score(metric: str, values: np.ndarray) -> Score:
-    """Return the mean over users [N] with the 95 % interval of the bootstrap."""
-    return bootstrap(
-        metric, lambda _, v: float(v.mean()), np.zeros(len(values)), values
-    )
 
 
 def results_of(model: FittedRecommender, situation: str) -> dict[str, RankingResult]:
