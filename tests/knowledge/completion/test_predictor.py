@@ -163,3 +163,23 @@ def test_a_loaded_model_answers_the_same(model, tmp_path):
 def test_too_few_triples_are_refused():
     with pytest.raises(DataError, match="at least 100"):
         TriplePredictor().fit([("a", "r", "b"), ("b", "r", "c")])
+
+
+def test_no_tested_triple_was_trained_on(model):
+    table = model.model_.table
+    split = model.split(table)
+    train, test = ({tuple(row) for row in part.tolist()} for part in split[::2])
+    tested = {tuple(row) for row in model.model_.scores.tested.tolist()}
+    assert tested and tested <= test
+    assert not tested & train and not test & train
+    everything = sorted(map(tuple, table.triples.tolist()))
+    assert sorted(map(tuple, np.concatenate(split).tolist())) == everything
+
+
+def test_facts_that_follow_from_nothing_are_not_predicted():
+    rng = np.random.default_rng(1)
+    codes = rng.permutation(60 * 60)[:600]
+    triples = [(f"a-{k // 60}", "likes", f"b-{k % 60}") for k in codes.tolist()]
+    model = TriplePredictor(minutes=0.01, held_out=0.2).fit(triples)
+    chance = np.mean(1 / np.arange(1, 51))  # about 50 of 60 are not known
+    assert model.evaluate().score.value < 1.6 * chance
