@@ -14,6 +14,9 @@ from vicinal.domains import DOMAINS
 from vicinal.graphs.settings import GraphLevelSettings, LinkSettings, NodeSettings
 from vicinal.images.settings import ImageSettings
 from vicinal.interactions.settings import InteractionSettings
+from vicinal.knowledge.completion.settings import CompletionSettings
+from vicinal.knowledge.importance.settings import ImportanceSettings
+from vicinal.knowledge.recommendation.settings import RecommendationSettings
 from vicinal.molecules.generation.settings import GeneratorSettings
 from vicinal.molecules.settings import MoleculeSettings
 
@@ -48,6 +51,9 @@ SOURCES: dict[type[Settings], tuple[str, ...]] = {
     ),
     MoleculeSettings: (*SHARED, "molecules"),
     InteractionSettings: (*SHARED, "interactions"),
+    CompletionSettings: (*SHARED, "knowledge/completion", "knowledge/data"),
+    RecommendationSettings: (*SHARED, "knowledge/recommendation"),
+    ImportanceSettings: (*SHARED, "knowledge/importance", "knowledge/data"),
     GeneratorSettings: (*SHARED, "molecules/generation"),
 }
 """settings, and the modules and packages that may read them"""

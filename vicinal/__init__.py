@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from vicinal.images.data.read import ImageTable, read_images
     from vicinal.images.regressor import ImageRegressor
     from vicinal.interactions.predictor import InteractionPredictor
+    from vicinal.knowledge.completion.predictor import TriplePredictor
+    from vicinal.knowledge.importance.regressor import ImportanceRegressor
+    from vicinal.knowledge.recommendation.recommender import Recommender
     from vicinal.molecules.data.molecule_table import MoleculeTable
     from vicinal.molecules.data.read import read_molecules
     from vicinal.molecules.estimators import MoleculeClassifier, MoleculeRegressor
@@ -42,6 +45,7 @@ _MODULES = {
     "ImageClassifier": "vicinal.images.classifier",
     "ImageRegressor": "vicinal.images.regressor",
     "ImageTable": "vicinal.images.data.read",
+    "ImportanceRegressor": "vicinal.knowledge.importance.regressor",
     "InteractionPredictor": "vicinal.interactions.predictor",
     "LinkPredictor": "vicinal.graphs.link_predictor",
     "MoleculeClassifier": "vicinal.molecules.estimators",
@@ -50,6 +54,8 @@ _MODULES = {
     "MoleculeTable": "vicinal.molecules.data.molecule_table",
     "NodeClassifier": "vicinal.graphs.node_estimators",
     "NodeRegressor": "vicinal.graphs.node_estimators",
+    "Recommender": "vicinal.knowledge.recommendation.recommender",
+    "TriplePredictor": "vicinal.knowledge.completion.predictor",
     "load": "vicinal.domains",
     "read_graph": "vicinal.graphs.data.read",
     "read_images": "vicinal.images.data.read",
@@ -66,6 +72,7 @@ __all__ = [
     "ImageClassifier",
     "ImageRegressor",
     "ImageTable",
+    "ImportanceRegressor",
     "InteractionPredictor",
     "LinkPredictor",
     "MoleculeClassifier",
@@ -74,6 +81,8 @@ __all__ = [
     "MoleculeTable",
     "NodeClassifier",
     "NodeRegressor",
+    "Recommender",
+    "TriplePredictor",
     "load",
     "read_graph",
     "read_images",

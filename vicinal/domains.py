@@ -16,6 +16,11 @@ molecules   molecules with classes       classification              MoleculeCla
 generation  molecules                    generation                  MoleculeGenerator
 interac-    pairs and sets of drugs      interactions                InteractionPre-
 tions       with their effects                                   dictor
+triples     a knowledge graph            completion                  TriplePredictor
+recommen-   what users chose             recommendation              Recommender
+dation
+importance  a knowledge graph, and a     importance                  ImportanceRe-
+            number for its entities                                  gressor
 ==========  ===========================  ==========================  ==================
 
 To add a domain, add a package with a `Domain` value and one entry in `DOMAINS`.
@@ -38,6 +43,9 @@ from vicinal.errors import (
 from vicinal.graphs.domains import GRAPHS, LINKS, NODES
 from vicinal.images.domain import IMAGES
 from vicinal.interactions.domain import INTERACTIONS
+from vicinal.knowledge.completion.domain import TRIPLES
+from vicinal.knowledge.importance.domain import IMPORTANCE
+from vicinal.knowledge.recommendation.domain import RECOMMENDATION
 from vicinal.molecules.domain import MOLECULES
 from vicinal.molecules.generation.domain import GENERATION
 
@@ -48,6 +56,9 @@ DOMAINS: tuple[Domain, ...] = (
     INTERACTIONS,
     MOLECULES,
     GENERATION,
+    RECOMMENDATION,
+    TRIPLES,
+    IMPORTANCE,
     GRAPHS,
     NODES,
     LINKS,
@@ -93,7 +104,7 @@ def domain_of_data(data: str, flags: frozenset[str]) -> tuple[Domain, str]:
         recognised = domain.detect(path, flags)
         if recognised is not None:
             return domain, recognised
-    forms = "\n".join(f"  {d.name:<11}{d.reads}" for d in DOMAINS)
+    forms = "\n".join(f"  {d.name:<16}{d.reads}" for d in DOMAINS)
     raise DataError(
         f"{data} is not recognised as data of any domain. Choose one with --domain, or "
         f"bring the data into a form that one reads:\n{forms}"

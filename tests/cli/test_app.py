@@ -32,7 +32,7 @@ def test_help_describes_every_command(run_command):
     output = run_command("--help")
     assert output.code == OK and "vicinal demo" in output.out
     for name, text in COMMANDS.items():
-        assert f"{name:<10}{text}" in output.out
+        assert f"{name:<11}{text}" in output.out
 
 
 @pytest.mark.parametrize("command", COMMANDS)

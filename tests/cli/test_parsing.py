@@ -154,7 +154,7 @@ def test_help_lists_the_domains_and_what_they_read(command, run_command):
     output = run_command(command, "--help")
     assert output.code == 0 and "DATA" in output.out.splitlines()[0]
     for domain in DOMAINS:
-        assert f"  {domain.name:<10}{domain.summary}" in output.out
+        assert f"  {domain.name:<16}{domain.summary}" in output.out
         assert f"reads {domain.reads}" in output.out
     assert f"`vicinal {command} --domain NAME --help`" in output.out
     assert "--domain NAME" in output.out and "--epochs" not in output.out

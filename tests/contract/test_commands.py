@@ -1,10 +1,10 @@
 """The contract of the command line: every command in every domain that predicts.
 
 `test_generation_commands` has those of new molecules, `test_interaction_commands` those
-of sets of drugs. For each domain a small run is
-trained through the command line, once a session. The tables at the top, and nothing
-else, fix what the commands print and write: to rename a key, a column, a file or a flag
-on purpose, change its table.
+of sets of drugs, `test_knowledge_commands` those of knowledge graphs. For each domain a
+small run is trained through the command line, once a session. The tables at the top,
+and nothing else, fix what the commands print and write: to rename a key, a column, a
+file or a flag on purpose, change its table.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from vicinal.domains import DOMAINS as ALL_DOMAINS
 
 OK, USER_ERROR = 0, 2
 
-IN_A_FILE_OF_THEIR_OWN = {"interactions"}
+IN_A_FILE_OF_THEIR_OWN = {"interactions", "triples", "recommendation", "importance"}
 COMMANDS = ("check", "train", "evaluate", "predict", "explain", "inspect", "report")
 
 

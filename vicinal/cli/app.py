@@ -60,6 +60,8 @@ COMMANDS = {
     "train": "fit and test a model; write a run directory with report and predictions",
     "evaluate": "score a trained model on labelled data",
     "predict": "predict new data with a trained model",
+    "ask": "answer a question over a knowledge graph: HEAD RELATION ?",
+    "recommend": "recommend items to users, with reasons",
     "explain": "explain a prediction, beside a random control where it is not exact",
     "generate": "make new molecules with a trained generator",
     "inspect": "look inside a model: layers, feature maps, messages, single numbers",
@@ -121,7 +123,7 @@ def run_command(words: list[str]) -> Outcome | None:
 
 def describe_commands() -> str:
     """Return the help of `vicinal` itself."""
-    lines = [f"  {name:<10}{text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:<11}{text}" for name, text in COMMANDS.items()]
     return "\n".join(
         [
             "usage: vicinal COMMAND ...",
@@ -143,8 +145,8 @@ def describe_domains() -> str:
     lines = ["domains (detected from DATA, or chosen with --domain):"]
     for domain in DOMAINS:
         lines += [
-            f"  {domain.name:<10}{domain.summary}",
-            f"{'':<12}reads {domain.reads}",
+            f"  {domain.name:<16}{domain.summary}",
+            f"{'':<18}reads {domain.reads}",
         ]
     return "\n".join(lines)
 

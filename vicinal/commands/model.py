@@ -1,4 +1,4 @@
-"""`vicinal evaluate`, `predict`, `explain`, `inspect`, `generate`: use a model."""
+"""Commands that use a model: evaluate, predict, ask, explain, generate and others."""
 
 import time
 from pathlib import Path
@@ -28,7 +28,8 @@ def use_model(
     if getattr(arguments, "data", None) is not None:
         refuse_run_as_data(arguments.data)
     opened = open_run(command, domain, run, console)
-    by_command = {"evaluate": _evaluate, "predict": _predict, "generate": _generate}
+    by_command = {"evaluate": _evaluate, "generate": _generate}
+    by_command |= dict.fromkeys(("predict", "ask", "recommend"), _predict)
     work = by_command.get(command, _show)
     found = work(domain.commands[command], opened, arguments, console)
     seconds = round(time.monotonic() - started_at, 2)

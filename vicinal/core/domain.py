@@ -148,8 +148,8 @@ class Domain:
     """"module:class" of the training run"""
 
     commands: Mapping[str, Command]
-    """check, evaluate, predict, explain, inspect, generate, as far as the domain has
-    them, and report where it offers more.
+    """check, evaluate, predict, ask, recommend, explain, inspect, generate, as far as
+    the domain has them, and report where it offers more.
 
     The function of check gets (data, arguments, console), the others
     (OpenRun, arguments, console). The arguments of evaluate and predict are dataclasses
@@ -158,8 +158,8 @@ class Domain:
 
     - check: a `core.report.data_check.DataCheck`
     - evaluate: a `core.evaluation.evaluation.Evaluation`
-    - predict: `core.report.predictions.Predictions`, or what --json prints where
-      predictions are written one by one
+    - predict, ask, recommend: `core.report.predictions.Predictions`, or what --json
+      prints where predictions are written one by one
     - explain, inspect, generate: a `core.report.finding.Finding`
     - report: (sections to add, the same as JSON)
     """

@@ -8,7 +8,7 @@ that of the effective sample size, and the bootstrap resamples groups.
 """
 
 from collections.abc import Callable
-from math import isnan, nan, sqrt
+from math import inf, isnan, nan, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -198,8 +198,10 @@ def mean_absolute_error(
     return mean_score("mae", np.abs(y - predicted), groups)
 
 
-def mean_score(metric: str, values: np.ndarray, groups: Groups = None) -> Score:
-    """Return the mean of values [N], 0 or more, with Student's interval.
+def mean_score(
+    metric: str, values: np.ndarray, groups: Groups = None, upper: float = inf
+) -> Score:
+    """Return the mean of values [N], between 0 and `upper`, with Student's interval.
 
     mean +- t(0.975, G - 1) s / sqrt(n), with s the standard deviation of the values, n
     their effective sample size, and G groups; NaN for one group.
@@ -215,7 +217,7 @@ def mean_score(metric: str, values: np.ndarray, groups: Groups = None) -> Score:
         return Score(metric, mean, nan, nan, n)
     effective_n = effective_sample_size(values, groups)
     half = t.ppf(0.975, num_groups - 1) * values.std(ddof=1) / sqrt(effective_n)
-    return _score(metric, mean, max(0.0, mean - half), mean + half, n)
+    return _score(metric, mean, max(0.0, mean - half), min(upper, mean + half), n)
 
 
 def f1_micro(y: np.ndarray, predicted: np.ndarray) -> float:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from vicinal.errors import DataError
-from vicinal.knowledge.answering.query import Fact, check_query, solve
+from vicinal.knowledge.answering.query import solve
+from vicinal.knowledge.answering.questions import Fact, check_query
 from vicinal.knowledge.answering.reasons import find_reasons
 from vicinal.knowledge.completion.predictor import TriplePredictor
 from vicinal.knowledge.evaluation.ranking import filtered_ranks

@@ -187,7 +187,9 @@ def test_the_last_items_are_held_out_where_there_are_times(tastes):
 def test_commands(recommender, tmp_path):
     run, console = OpenRun("run", recommender), Console(json=True)
     found = commands.predict(run, PredictRecommendation(["user-000"], top=3), console)
-    assert found.frame["predicted"].tolist() and len(found.hints) == 3
+    reasons = found.frame["reasons"].tolist()
+    assert len(reasons) == 3
+    assert all(map(str.endswith, found.lines(), reasons))
     items = "|".join(recommender.items_[:3])
     found = commands.predict(run, PredictRecommendation(items_of=items, top=2), console)
     assert found.frame["user"].tolist() == ["new user"] * 2

@@ -38,12 +38,15 @@ class Predictions(NamedTuple):
     shown: Sequence[str] = ()
     """columns that are printed where there is no column `predicted`"""
 
+    details: str = ""
+    """column of the frame with texts that are printed behind the rows"""
+
     embed: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None
     """returns names [N] and embeddings [N, D]; None: the domain has none"""
 
     def lines(self) -> Iterator[str]:
         """Yield the first predictions as lines of text."""
-        yield from prediction_lines(self.frame, self.marks, self.shown)
+        yield from prediction_lines(self.frame, self.marks, self.shown, self.details)
         if len(self.frame) > MAX_PREDICTIONS:
             rest = len(self.frame) - MAX_PREDICTIONS
             yield f"... and {rest:,} more (--output FILE.csv takes all)"
@@ -67,14 +70,19 @@ def records(frame: Any) -> list[dict[str, Any]]:
 
 
 def prediction_lines(
-    frame: Any, marks: Mapping[str, str], shown: Sequence[str] = ()
+    frame: Any,
+    marks: Mapping[str, str],
+    shown: Sequence[str] = (),
+    details: str = "",
 ) -> Iterator[str]:
     rows = frame.head(MAX_PREDICTIONS).to_dict("records")
     names = [_name(row) for row in rows]
     width = min(40, max(map(len, names), default=0))
     for label, row in zip(names, rows, strict=True):
         more = "".join(f"  ({text})" for k, text in marks.items() if row.get(k) is True)
-        yield f"{label:<{width}}  {_prediction(row, shown)}{more}"
+        text = one_line(str(row.get(details) or ""))
+        behind = f"  {text}" if text else ""
+        yield f"{label:<{width}}  {_prediction(row, shown)}{more}{behind}"
 
 
 def _prediction(row: dict[str, Any], shown: Sequence[str]) -> str:

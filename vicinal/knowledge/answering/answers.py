@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vicinal.knowledge.answering.new_entities import NONE, NewEntities, heads_of
 from vicinal.knowledge.evaluation.calibration import Calibration, answer_features
 from vicinal.knowledge.models.completion import Completion, Heads
 
@@ -29,10 +30,12 @@ def answer(
     top: int,
     *,
     known: bool = True,
+    new: NewEntities = NONE,
 ) -> Answers:
     """Return the best answers to questions: heads [N] and directed relations [N].
 
-    known: with those that are known, which come first.
+    known: with those that are known, which come first. new: entities that the graph
+    does not have, which may be heads; all answers are entities of the graph.
     """
     count = completion.rules.graph.num_entities
     top = min(top, count)
@@ -42,10 +45,13 @@ def answer(
         np.zeros((len(heads), top), bool),
     )
     size = completion.rules.graph.questions_at_once
+    is_new = heads >= count
     for relation in np.unique(relations).tolist():
-        rows = np.flatnonzero(relations == relation)
-        for block in np.array_split(rows, -(-len(rows) // size)):
-            own = completion.rules.heads(heads[block])
+        rows = np.flatnonzero((relations == relation) & ~is_new)
+        blocks = np.array_split(rows, -(-len(rows) // size)) if len(rows) else []
+        alone = np.flatnonzero((relations == relation) & is_new)
+        for block in [*blocks, *alone[:, None]]:
+            own = heads_of(completion.rules, heads[block], new)
             probabilities, is_known = truth_values(
                 completion, calibration, own, relation
             )
@@ -78,9 +84,7 @@ def truth_values(
     Known answers have the probability 1.
     """
     found = completion.scores(heads, relation)
-    is_known = np.zeros(found.total.shape, bool)
-    if heads.numbers is not None:
-        is_known = completion.rules.graph.known_answers(heads.numbers, relation)
+    is_known = heads.starts.reach((relation,)).toarray() > 0
     features = answer_features(found.total, found.by_rules, is_known)
     probabilities = calibration.probabilities(features)
     return np.where(is_known, 1.0, probabilities), is_known

@@ -1,13 +1,19 @@
 """Answers as tables: entities by name, probabilities and reasons in words."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from vicinal.knowledge.answering.answers import Answers
+from vicinal.knowledge.answering.names import INVERSE, GraphNames
+from vicinal.knowledge.answering.new_entities import NONE, NewEntities, heads_of
 from vicinal.knowledge.answering.query import Solution
 from vicinal.knowledge.answering.reasons import Reason, find_reasons
+
+SOLUTION_COLUMNS = ["question", "predicted", "probability", "known", "evidence"]
+ANSWER_COLUMNS = ["question", "head", "relation", "tail", *SOLUTION_COLUMNS[1:]]
 
 MAX_FACTS = 3
 """facts in common that a reason names"""
@@ -19,76 +25,92 @@ def answers_frame(
     relations: np.ndarray,
     found: Answers,
     *,
-    new: bool = False,
+    known: bool = True,
+    new: NewEntities = NONE,
 ) -> pd.DataFrame:
-    """Return a row for each answer: question, answer, probability, known, evidence.
+    """Return a row for each answer, with the strongest reason for it as `evidence`.
 
-    model: a `FittedTriples`. new: leave known answers out.
+    Columns: question; head, relation and tail, the fact that the answer makes;
+    predicted, the answer; probability, known, evidence. model: a `FittedTriples`.
+    known: with known answers. new: entities that `heads` may be besides.
     """
-    names, rows = model.names, []
+    names, rules = model.names.with_new(new.names), model.completion.rules
+    rows = []
     for number, (head, relation) in enumerate(
         zip(heads.tolist(), relations.tolist(), strict=True)
     ):
-        own = model.completion.rules.heads(np.array([head]))
+        own = heads_of(rules, [head], new)
+        asked = names.show_entity(head)
+        is_inverse = relation >= len(names.relations)
+        name = names.show_relation(relation).removeprefix(INVERSE)
+        question = f"? {name} {asked}" if is_inverse else f"{asked} {name} ?"
         for entity, probability, is_known in zip(
             found.entities[number].tolist(),
             found.probabilities[number].tolist(),
             found.is_known[number].tolist(),
             strict=True,
         ):
-            if new and is_known:
+            if is_known and not known:
                 continue
-            reasons = find_reasons(model.completion.rules, own, relation, entity, 1)
-            text = describe_reason(model, reasons[0]) if reasons else ""
+            reasons = find_reasons(rules, own, relation, entity, 1)
+            answer = names.show_entity(entity)
+            ends = (answer, asked) if is_inverse else (asked, answer)
             rows.append(
                 {
-                    "head": names.show_entity(head),
-                    "relation": names.show_relation(relation),
-                    "predicted": names.show_entity(entity),
+                    "question": question,
+                    "head": ends[0],
+                    "relation": name,
+                    "tail": ends[1],
+                    "predicted": answer,
                     "probability": probability,
                     "known": is_known,
-                    "evidence": text,
+                    "evidence": describe_reason(names, reasons[0]) if reasons else "",
                 }
             )
-    columns = ["head", "relation", "predicted", "probability", "known", "evidence"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 
 
 def solutions_frame(
-    model: Any, found: Solution, top: int, *, new: bool = False
+    names: GraphNames,
+    question: str,
+    found: Solution,
+    top: int,
+    *,
+    known: bool = True,
 ) -> pd.DataFrame:
     """Return a row for each answer to a question of several facts.
 
-    `evidence` names the entities that its variables are.
+    Columns: question, predicted, probability, known, evidence, which names the
+    entities that its variables are. known: with known answers.
     """
-    values = np.where(found.is_known, -1.0, found.values) if new else found.values
+    values = found.values if known else np.where(found.is_known, -1.0, found.values)
     best = np.argsort(-values, kind="stable")[:top]
     rows = []
     for entity in best[values[best] > 0].tolist():
         chosen = [
-            f"{variable} = {model.names.show_entity(int(own[entity]))}"
+            f"{variable} = {names.show_entity(int(own[entity]))}"
             for variable, own in found.choices.items()
             if own[entity] >= 0
         ]
         row = {
-            "predicted": model.names.show_entity(entity),
+            "question": question,
+            "predicted": names.show_entity(entity),
             "probability": float(found.values[entity]),
             "known": bool(found.is_known[entity]),
             "evidence": ", ".join(chosen),
         }
         rows.append(row)
-    return pd.DataFrame(rows, columns=["predicted", "probability", "known", "evidence"])
+    return pd.DataFrame(rows, columns=SOLUTION_COLUMNS)
 
 
-def describe_reason(model: Any, reason: Reason) -> str:
-    """Return a reason in words; model: a `FittedTriples`."""
-    names = model.names
+def describe_reason(names: GraphNames, reason: Reason) -> str:
+    """Return a reason in words."""
     if reason.kind == "fact":
         ((relation, end),) = reason.edges
         fact = f"({names.show_relation(relation)}, {names.show_entity(end)})"
         return f"{reason.shared:,} of {reason.total:,} that have {fact} have it"
     if reason.kind == "path":
-        path = ", then ".join(names.show_relation(step) for step, _ in reason.edges)
+        path = describe_path(names, [step for step, _ in reason.edges])
         return f"{reason.shared:,} of {reason.total:,} reached by {path} are answers"
     shown = [
         f"({names.show_relation(relation)}, {names.show_entity(end)})"
@@ -99,3 +121,8 @@ def describe_reason(model: Any, reason: Reason) -> str:
         f"{names.show_entity(reason.entity)} has it, and {reason.shared:,} of "
         f"{reason.total:,} facts in common: {', '.join(shown)}{more}"
     )
+
+
+def describe_path(names: GraphNames, steps: Sequence[int]) -> str:
+    """Return the directed relations of a path in words."""
+    return ", then ".join(names.show_relation(step) for step in steps)

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from vicinal.errors import DataError, suggest_names
-from vicinal.knowledge.answering.query import Fact
+from vicinal.knowledge.answering.questions import Fact
 
 AND = ("and", "AND", "&")
+MAX_LISTED, MAX_COMPARED = 10, 50_000
+"""names that a message lists, and with which an unknown one is compared"""
+
 INVERSE = "inverse of "
 """how an inverse relation is written"""
 
@@ -37,10 +40,38 @@ class GraphNames:
             found = index.get(name, index.get(fold(name)))
             if found is not None:
                 return _only(found, name, self)
-        names = [str(entity) for entity in self.entities]
-        labels = [] if self.labels is None else [str(label) for label in self.labels]
-        hint = suggest_names(name, [*names, *filter(None, labels)])
+        hint = suggest_names(name, self._similar(name), MAX_LISTED)
         raise DataError(f"There is no entity {name!r} in the graph. {hint}")
+
+    def _similar(self, name: str) -> list[str]:
+        """Return the names and labels; of many, those that begin alike."""
+        names = [str(entity) for entity in self.entities]
+        if self.labels is not None:
+            names += [str(label) for label in self.labels if label]
+        if len(names) <= MAX_COMPARED:
+            return names
+        start = fold(name)[:2]
+        return [each for each in names if fold(each).startswith(start)][:MAX_COMPARED]
+
+    def find_entity(self, name: str) -> int | None:
+        """Return the number of an entity by its exact name; None: there is none."""
+        rows = self._entities.get(name, ())
+        return next((k for k in rows if str(self.entities[k]) == name), None)
+
+    def find_relation(self, name: str) -> int | None:
+        """Return the number of a relation by its exact name; None: there is none."""
+        rows = self._relations.get(name, ())
+        return next((k for k in rows if str(self.relations[k]) == name), None)
+
+    def with_new(self, names: Sequence[str]) -> "GraphNames":
+        """Return the names with those of new entities, numbered after the others."""
+        if not names:
+            return self
+        added = np.array([*self.entities, *names], object)
+        labels = self.labels
+        if labels is not None:
+            labels = np.array([*labels, *[""] * len(names)], object)
+        return GraphNames(added, self.relations, labels)
 
     def relation(self, name: str) -> int:
         """Return the number of a directed relation; DataError for an unknown one."""
@@ -48,7 +79,7 @@ class GraphNames:
         own = name.removeprefix(INVERSE)
         found = self._relations.get(own, self._relations.get(fold(own)))
         if found is None:
-            hint = suggest_names(own, [str(relation) for relation in self.relations])
+            hint = suggest_names(own, map(str, self.relations), MAX_LISTED)
             raise DataError(f"There is no relation {own!r} in the graph. {hint}")
         if len(found) > 1:
             raise DataError(

@@ -16,32 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vicinal.errors import DataError
 from vicinal.knowledge.answering.answers import truth_values
+from vicinal.knowledge.answering.new_entities import NONE, NewEntities, heads_of
+from vicinal.knowledge.answering.questions import TARGET, Fact, check_query
 from vicinal.knowledge.evaluation.calibration import Calibration
 from vicinal.knowledge.models.completion import Completion
 
 BEAM = 64
 """entities that a variable may be, the most probable"""
-
-TARGET = "?"
-
-
-class Fact(NamedTuple):
-    """A fact of a question; a variable is a text, an entity a number."""
-
-    head: str | int
-    relation: int
-    tail: str | int
-
-    def other(self, variable: str) -> str | int:
-        """Return the other end."""
-        return self.tail if self.head == variable else self.head
-
-    @property
-    def variables(self) -> list[str]:
-        """Return the variables at its ends."""
-        return [end for end in (self.head, self.tail) if isinstance(end, str)]
 
 
 class Solution(NamedTuple):
@@ -57,56 +39,28 @@ class Solution(NamedTuple):
     """[E] bool: every fact is known, for the entities chosen"""
 
 
-def check_query(facts: Sequence[Fact]) -> None:
-    """Raise DataError unless facts form a tree that hangs on the target."""
-    if not any(TARGET in fact.variables for fact in facts):
-        raise DataError(
-            "A question asks for one entity, written as ?. For example: "
-            "paris capital_of ?"
-        )
-    seen, todo, used = {TARGET}, [TARGET], set[int]()
-    while todo:
-        variable = todo.pop()
-        for number, fact in enumerate(facts):
-            if number in used or variable not in fact.variables:
-                continue
-            used.add(number)
-            other = fact.other(variable)
-            if isinstance(other, int):
-                continue
-            if other in seen:
-                raise DataError(
-                    "The facts of a question must not form a circle: "
-                    f"{other} is reached in two ways."
-                )
-            seen.add(other)
-            todo.append(other)
-    if len(used) < len(facts):
-        raise DataError("Each fact of a question must be connected with the ?.")
-    for variable in seen - {TARGET}:
-        if sum(variable in fact.variables for fact in facts) == 1:
-            raise DataError(
-                f"{variable} occurs in one fact only, so that it could be anything. "
-                "Remove that fact, or say more of it."
-            )
-
-
 def solve(
-    completion: Completion, calibration: Calibration, facts: Sequence[Fact]
+    completion: Completion,
+    calibration: Calibration,
+    facts: Sequence[Fact],
+    new: NewEntities = NONE,
 ) -> Solution:
     """Return the truth values of all entities as answers to a question.
 
-    Raises DataError if the facts do not form a tree (`check_query`).
+    new: entities that the graph does not have, which facts may name. Raises DataError
+    if the facts do not form a tree (`check_query`).
     """
     check_query(facts)
-    return _Solver(completion, calibration).solve(list(facts), TARGET)
+    return _Solver(completion, calibration, new).solve(list(facts), TARGET)
 
 
 class _Solver:
     """Solves a tree of facts from its leaves to its root."""
 
-    def __init__(self, completion: Completion, calibration: Calibration) -> None:
-        self.completion, self.calibration = completion, calibration
+    def __init__(
+        self, completion: Completion, calibration: Calibration, new: NewEntities
+    ) -> None:
+        self.completion, self.calibration, self.new = completion, calibration, new
         self.graph = completion.rules.graph
 
     def solve(self, facts: list[Fact], variable: str) -> Solution:
@@ -146,7 +100,7 @@ class _Solver:
         return Solution(values[best, columns], choices | {other: chosen}, known)
 
     def _truth(self, heads: np.ndarray, relation: int) -> tuple[np.ndarray, np.ndarray]:
-        own = self.completion.rules.heads(heads)
+        own = heads_of(self.completion.rules, heads, self.new)
         return truth_values(self.completion, self.calibration, own, relation)
 
 

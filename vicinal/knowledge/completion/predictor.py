@@ -15,12 +15,15 @@ from vicinal.core.text import pluralize
 from vicinal.core.training.history import Epoch
 from vicinal.core.training.trainer_options import never_stop
 from vicinal.errors import DataError, SettingError
-from vicinal.knowledge.answering.answers import answer
-from vicinal.knowledge.answering.frames import answers_frame, solutions_frame
-from vicinal.knowledge.answering.query import solve
+from vicinal.knowledge.answering.new_entities import (
+    NONE,
+    NewEntities,
+    find_new_entities,
+)
+from vicinal.knowledge.completion.asking import answer_questions, missing_facts
 from vicinal.knowledge.completion.fitted_model import FittedTriples
 from vicinal.knowledge.completion.fitting import CompletionFit
-from vicinal.knowledge.completion.results import evaluation_of
+from vicinal.knowledge.completion.results import evaluation_of, evaluation_on
 from vicinal.knowledge.completion.settings import CompletionSettings
 from vicinal.knowledge.data.read import read_triples
 from vicinal.knowledge.data.triple_table import TripleTable
@@ -142,7 +145,8 @@ class TriplePredictor(FittedEstimator):
 
     def _train_embedding(self, stop_requested: Callable[[], bool]) -> Iterator[Epoch]:
         start, history, losses = time.monotonic(), list[Epoch](), list[float]()
-        for step in self._fit.train():
+        batch = self.settings_.training_options(len(self.model_.entities)).batch
+        for steps, step in enumerate(self._fit.train(), 1):
             losses.append(step.loss)
             if step.done >= (len(history) + 1) / LINES:
                 own = Epoch(
@@ -152,7 +156,7 @@ class TriplePredictor(FittedEstimator):
                     val_score=float("nan"),
                     lr=step.lr,
                     seconds=time.monotonic() - start,
-                    examples_per_second=float("nan"),
+                    examples_per_second=steps * batch / (time.monotonic() - start),
                     best=False,
                 )
                 history, losses = [*history, own], []
@@ -211,62 +215,77 @@ class TriplePredictor(FittedEstimator):
 
     # --- evaluate ---
 
-    def evaluate(self) -> Evaluation:
-        """Return the scores of the test triples: filtered, both sides, realistic."""
+    def evaluate(self, X: Any = None) -> Evaluation:
+        """Return scores of triples: filtered, both sides, realistic.
+
+        X: triples that the graph does not have, as for `fit`; None: those that `fit`
+        held out. Raises DataError if no triple of X can be ranked.
+        """
         self.check_fitted()
-        return evaluation_of(self.model_)
+        if X is None:
+            return evaluation_of(self.model_)
+        return evaluation_on(self.model_, self.read(X))
 
     # --- predict ---
 
     def predict(
-        self, X: Sequence[Sequence[str]], top: int = 10, *, new: bool = False
+        self,
+        X: Sequence[Sequence[str]],
+        top: int = 10,
+        *,
+        known: bool = True,
+        facts: Any = None,
     ) -> Any:
-        """Return a table of the best answers to questions (head, relation, ?).
+        """Return a table of the best answers to questions.
 
-        X: rows of head and relation, or of head, relation and tail of which one end is
-        "?". Columns: head, relation, tail, probability, known, evidence. new: without
-        answers that are known. Raises DataError for unknown names.
+        X: the words of each question: (head, relation), or (head, relation, tail) of
+        which one end is "?", or several facts, see `ask`. known: with answers that are
+        known. facts: triples of entities that the graph does not have, as for `fit`;
+        questions may name these, and nothing is fitted again.
+
+        Columns: question, head, relation, tail, predicted, probability, known and
+        evidence, as in `answering.frames`. Raises DataError for unknown names, with
+        similar ones, and for what is not a question.
         """
         self.check_fitted()
-        if top < 1:
-            raise SettingError(f"top must be 1 or more. Got {top} instead.")
-        questions = [self.question(row) for row in X]
-        if not questions:
+        _check_top(top)
+        if not len(X):
             raise DataError("There is no question. Give rows of head and relation.")
-        heads, relations = np.array(questions, np.int64).T
-        model = self.model_
-        found = answer(
-            model.completion, model.calibration, heads, relations, top, known=not new
-        )
-        return answers_frame(model, heads, relations, found, new=new)
+        new = NONE if facts is None else self.new_entities(facts)
+        return answer_questions(self.model_, X, top, known=known, new=new)
 
-    def question(self, row: Sequence[str]) -> tuple[int, int]:
-        """Return (head, directed relation) of a question; DataError for a bad one."""
-        names, parts = self.model_.names, [str(part).strip() for part in row]
-        if len(parts) == 2:
-            parts.append("?")
-        if len(parts) != 3 or (parts[0] == "?") == (parts[2] == "?"):
-            raise DataError(
-                "A question has a head, a relation and a tail, one of which ends is ?. "
-                f"Got {' '.join(parts) or 'nothing'}."
-            )
-        relation = names.relation(parts[1])
-        if parts[2] == "?":
-            return names.entity(parts[0]), relation
-        inverse = self.model_.graph.inverse(np.array(relation))
-        return names.entity(parts[2]), int(inverse)
-
-    def ask(self, words: Sequence[str], top: int = 10, *, new: bool = False) -> Any:
+    def ask(
+        self,
+        words: Sequence[str],
+        top: int = 10,
+        *,
+        known: bool = True,
+        facts: Any = None,
+    ) -> Any:
         """Return a table of the best answers to a question of one fact or several.
 
         words: ["paris", "capital_of", "?"]; several facts are joined by "and", with
-        variables ?x, ?y (see `answering.query`).
+        variables ?x, ?y (see `answering.query`). known, facts: as for `predict`.
+        """
+        return self.predict([words], top, known=known, facts=facts)
+
+    def predict_missing(self, relation: str | None = None, top: int = 20) -> Any:
+        """Return a table of the most probable facts that the graph does not have.
+
+        relation: the only one that is asked for; None: all. Columns as in `predict`.
         """
         self.check_fitted()
-        model = self.model_
-        facts = model.names.parse_query(words)
-        if len(facts) == 1:
-            names = words[0], words[1], words[2]
-            return self.predict([names], top, new=new)
-        found = solve(model.completion, model.calibration, facts)
-        return solutions_frame(model, found, top, new=new)
+        _check_top(top)
+        return missing_facts(self.model_, relation, top)[0]
+
+    def new_entities(self, facts: Any) -> NewEntities:
+        """Return the entities of triples that the graph does not have.
+
+        facts: as X in `fit`. Raises DataError if there are none.
+        """
+        return find_new_entities(read_triples(facts), self.model_.names)
+
+
+def _check_top(top: int) -> None:
+    if top < 1:
+        raise SettingError(f"top must be 1 or more. Got {top} instead.")

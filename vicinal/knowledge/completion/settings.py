@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vicinal.core.settings import is_integer, is_number
-from vicinal.knowledge.models.embedding_training import TrainingOptions
+from vicinal.knowledge.models.training_options import TrainingOptions
 from vicinal.knowledge.settings import TripleColumns
 
 MAX_HELD_OUT = 0.3

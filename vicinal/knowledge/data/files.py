@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vicinal.core.data.labels import SPLIT_ALIASES, quote_names
-from vicinal.errors import DataError, NoDataError
+from vicinal.errors import DataError, NoDataError, VicinalError
 from vicinal.graphs.data.formats.forms import UNREAD_FORMS, file_form, unread_form
 from vicinal.graphs.data.formats.graph_files import read_parquet
+from vicinal.graphs.data.tables.column_names import is_number
 from vicinal.graphs.data.tables.directories import table_suffix
 from vicinal.graphs.data.tables.text_files import check_exists
-from vicinal.knowledge.data.lines import first_lines
+from vicinal.knowledge.data.columns import (
+    RELATION_STEMS,
+    TAIL_STEMS,
+    find_roles,
+    letters,
+)
+from vicinal.knowledge.data.lines import first_lines, is_comment, split_line
 from vicinal.knowledge.data.ntriples import NTriples, are_ntriples
 from vicinal.knowledge.data.sources import FrameTriples, TripleSource
 from vicinal.knowledge.data.text_triples import TextTriples
@@ -20,6 +27,18 @@ from vicinal.knowledge.settings import TripleColumns
 TEXT_SUFFIXES = (".txt", ".tsv", ".csv", ".tab")
 SUFFIXES = (*TEXT_SUFFIXES, ".nt", ".parquet")
 RDF_SUFFIXES = (".ttl", ".rdf", ".owl", ".nq", ".n3", ".trig", ".jsonld")
+
+HEADS = frozenset({"head", "subject", "headid", "subjectid", "h", "s"})
+RELATIONS = frozenset(
+    {"relation", "rel", "relationship", "predicate", "property", "metaedge"}
+)
+"""columns that only a table of triples has: of other edges, type or label is one"""
+
+SAMPLED = 200
+"""lines that are looked at"""
+
+REPEATED = 0.5
+"""different relations, as a share of the lines, that triples have at most"""
 
 
 class SplitFiles(NamedTuple):
@@ -103,3 +122,65 @@ def _unread(path: Path, suffix: str) -> DataError:
         return unread_form(path, form)
     known = ", ".join(SUFFIXES)
     return DataError(f"{path} must be a file of triples: {known}, each perhaps .gz.")
+
+
+# --- recognise ------------------------------------------------------------------------
+
+
+def recognised_file(path: Path) -> str | None:
+    """Return the name of the file of triples that a path is or has; None: no triples.
+
+    path: a file, or a directory with train.txt.
+    """
+    try:
+        file = find_splits(path).train if path.is_dir() else path
+        return file.name if are_triples(file) else None
+    except (VicinalError, OSError):  # another domain's, or none's
+        return None
+
+
+def are_triples(path: Path) -> bool:
+    """Return whether a file holds triples, by its first lines.
+
+    That is: N-Triples; a table whose header has a relation, or a head and a tail beside
+    a column that may be one; or rows of three cells whose second one is a text that
+    occurs again and again.
+    """
+    suffix = table_suffix(path)
+    if suffix == ".nt":
+        return True
+    if suffix not in TEXT_SUFFIXES:
+        return False
+    lines = first_lines(path)
+    if are_ntriples(lines):
+        return True
+    lines = [line for line in lines if not is_comment(line)][:SAMPLED]
+    if not lines:
+        return False
+    rows = [split_line(line, separator_of(lines[0])) for line in lines]
+    header = [letters(cell) for cell in rows[0]]
+    if find_roles(header, TripleColumns()) is not None:
+        is_relation = bool(RELATIONS & {*header})
+        return is_relation or (bool(HEADS & {*header}) and _has_tail(header))
+    widths = {len(row) for row in rows}
+    return widths == {3} and len(rows) > 1 and _are_relations([r[1] for r in rows])
+
+
+def separator_of(line: str) -> str | None:
+    """Return what separates the three cells or more of a line; None: spaces."""
+    for separator in ("\t", ",", ";", "|"):
+        if len(split_line(line, separator)) >= 3:
+            return separator
+    return None
+
+
+def _has_tail(header: list[str]) -> bool:
+    own = {*TAIL_STEMS, *(f"{stem}id" for stem in TAIL_STEMS)}
+    return bool(own & {*header}) and bool({*RELATION_STEMS} & {*header})
+
+
+def _are_relations(cells: list[str]) -> bool:
+    """Return whether cells are relations: texts, of which most occur several times."""
+    if any(is_number(cell.strip()) for cell in cells):
+        return False
+    return len({*cells}) <= max(REPEATED * len(cells), 1)

@@ -85,15 +85,12 @@ def predict(
             + "".join(row.reason for row in asked.quarantined[:1])
         )
     frame = frames[0] if len(frames) == 1 else _concatenate(frames)
-    hints = []
-    if len(asked.names) + len(asked.new) == 1:
-        hints = [f"{row['item']}: {row['reasons']}" for row in frame.to_dict("records")]
     return Predictions(
         frame=frame.rename(columns={"item": "predicted"}),
         unit="recommendation",
         quarantined=asked.quarantined,
         notes=asked.notes,
-        hints=hints,
+        details="reasons",
     )
 
 

@@ -14,7 +14,6 @@ from vicinal.core.domain import (
     positional,
 )
 from vicinal.graphs.data.tables.text_files import first_line
-from vicinal.knowledge.recommendation.data.columns import find_user_and_item
 from vicinal.knowledge.recommendation.settings import RecommendationSettings
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".tab", ".dat", ".inter")
@@ -32,6 +31,8 @@ def detect_recommendation(path: Path, flags: frozenset[str]) -> str | None:
         return f"table of users and items ({path.name})"
     if not path.name.lower().removesuffix(".gz").endswith(TABLE_SUFFIXES):
         return None
+    from vicinal.knowledge.recommendation.data.columns import find_user_and_item
+
     cells = [cell.strip(" \"'\n\r") for cell in re.split(r"[,;\t|]", first_line(path))]
     user, item = find_user_and_item(cells)
     if user is None or item is None:

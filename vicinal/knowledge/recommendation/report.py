@@ -80,7 +80,7 @@ def _profile_cells(profile: PopularityProfile) -> list[Any]:
 
 
 def _cell(metric: str, values: np.ndarray) -> str:
-    score = mean_score(metric, values)
+    score = mean_score(metric, values, upper=1.0)
     if np.isnan(score.low):
         return f"{score.value:.4f}"
     return f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"

@@ -29,9 +29,11 @@ def evaluation_of(model: FittedRecommender) -> Evaluation:
     others = {k: results[k].scores for k in BASELINES if k != model.chosen}
     frame = predictions_frame(model)
     return Evaluation(
-        score=mean_score(RECALL, ours.recall),
-        scores=[mean_score(NDCG, ours.ndcg)],
-        baselines={k: mean_score(RECALL, own.recall) for k, own in others.items()},
+        score=mean_score(RECALL, ours.recall, upper=1.0),
+        scores=[mean_score(NDCG, ours.ndcg, upper=1.0)],
+        baselines={
+            k: mean_score(RECALL, own.recall, upper=1.0) for k, own in others.items()
+        },
         predictions=frame,
         decisions=(frame["rank"] <= K).to_numpy(int),
         notes=[describe_question(model)],

@@ -89,10 +89,17 @@ def find_roles(names: Sequence[str], given: UserItemColumns) -> UserItemRoles:
     user named is missing.
     """
     table = "the table of users and items"
+    asked = {
+        "user": given.user_column,
+        "item": given.item_column,
+        "rating": given.rating_column,
+        "weight": given.weight_column,
+        "time": given.time_column,
+    }
     named = {
         role: named_column(names, name, table)
-        for role in ("user", "item", "rating", "weight", "time")
-        if (name := getattr(given, f"{role}_column")) is not None
+        for role, name in asked.items()
+        if name is not None
     }
     rest = [name for name in names if name not in named.values()]
     own_user = named.get("user") or _first_of(rest, USER_STEMS)

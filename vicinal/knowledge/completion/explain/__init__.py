@@ -1,0 +1,1 @@
+"""Why an answer has its probability, and how its score is computed."""
