@@ -38,6 +38,8 @@ DOMAINS_OF_PAGE = {
     "new-molecules.md": ("generation",),
     "interactions.md": ("interactions",),
     "three-prescriptions.md": ("interactions",),
+    "knowledge-graphs.md": ("triples", "importance"),
+    "recommendation.md": ("recommendation",),
 }
 """domains whose options a page's commands may use; other pages: any domain"""
 

@@ -137,7 +137,7 @@ class Session:
                 triples.append(f"person-{k}\tnation\tnation-{city % 4}")
         self.write("DATA", [*triples, "person-1\tborn_in"])
         self.write("FEW", triples[:5])
-        facts = ["newcomer\tborn_in\tcity-3", "newcomer\tknows\tperson-1"]
+        facts = ["person-new\tborn_in\tcity-3", "person-new\tknows\tperson-1"]
         self.write("FACTS", facts)
         rows = ["head\trelation\ttail", "person-3\tnation\t?", "nobody\tnation\t?"]
         self.write("QUESTIONS", [*rows, "person-3\tborn_in\t?x\t?x\tlies_in\t?"])
@@ -271,16 +271,16 @@ def test_a_table_of_questions_is_answered_row_by_row(session, tmp_path):
 
 
 def test_new_entities_are_asked_by_their_facts(session):
-    words = "ask RUN newcomer nation ? --facts FACTS --top 1"
+    words = "ask RUN person-new nation ? --facts FACTS --top 1"
     found = session.json("triples", words)
     assert [row["predicted"] for row in found["predictions"]] == ["nation-3"]
     assert "born_in, then lies_in" in found["predictions"][0]["evidence"]
     (note,) = found["notes"]
     assert "relations that the graph does not have" in note and "knows" in note
-    words = "ask RUN newcomer born_in ?x and ?x lies_in ? --facts FACTS --top 1"
+    words = "ask RUN person-new born_in ?x and ?x lies_in ? --facts FACTS --top 1"
     found = session.json("triples", words)
     assert found["predictions"][0]["predicted"] == "nation-3"
-    words = "explain RUN newcomer nation nation-3 --facts FACTS"
+    words = "explain RUN person-new nation nation-3 --facts FACTS"
     assert session.json("triples", words)["rank"] == 1
 
 

@@ -64,7 +64,7 @@ def answer_questions(
         listed = np.ones(found.is_known.shape, bool) if known else ~found.is_known
         numbers = np.nonzero(listed)[0]
         for number in np.unique(numbers).tolist():
-            frames[single[number]] = table[numbers == number]
+            frames[single[number]] = pd.DataFrame(table[numbers == number])
     for k, facts in enumerate(queries):
         if len(facts) > 1:
             solution = solve(model.completion, model.calibration, facts, new)
