@@ -34,8 +34,17 @@ RELATIONS = frozenset(
 )
 """columns that only a table of triples has: of other edges, type or label is one"""
 
-SAMPLED = 200
-"""lines that are looked at"""
+OTHER_COLUMNS = frozenset(
+    {
+        *("source", "target", "src", "dst", "from", "to", "sourceid", "targetid"),
+        *("path", "file", "filename", "image", "img", "id", "name", "node", "label"),
+        *("class", "split", "weight", "user", "item", "rating", "smiles", "time"),
+    }
+)
+"""columns of tables of edges, images, nodes, users or molecules"""
+
+REGULAR = 0.9
+"""share of the lines that have three cells"""
 
 REPEATED = 0.5
 """different relations, as a share of the lines, that triples have at most"""
@@ -143,8 +152,7 @@ def are_triples(path: Path) -> bool:
     """Return whether a file holds triples, by its first lines.
 
     That is: N-Triples; a table whose header has a relation, or a head and a tail beside
-    a column that may be one; or rows of three cells whose second one is a text that
-    occurs again and again.
+    a column that may be one; or rows of three cells that look like triples.
     """
     suffix = table_suffix(path)
     if suffix == ".nt":
@@ -154,16 +162,18 @@ def are_triples(path: Path) -> bool:
     lines = first_lines(path)
     if are_ntriples(lines):
         return True
-    lines = [line for line in lines if not is_comment(line)][:SAMPLED]
-    if not lines:
+    lines = [line for line in lines if not is_comment(line)]
+    if len(lines) < 2:
         return False
-    rows = [split_line(line, separator_of(lines[0])) for line in lines]
+    rows = [split_line(line, separator_of(line)) for line in lines]
     header = [letters(cell) for cell in rows[0]]
     if find_roles(header, TripleColumns()) is not None:
         is_relation = bool(RELATIONS & {*header})
         return is_relation or (bool(HEADS & {*header}) and _has_tail(header))
-    widths = {len(row) for row in rows}
-    return widths == {3} and len(rows) > 1 and _are_relations([r[1] for r in rows])
+    if OTHER_COLUMNS & {*header}:
+        return False
+    threes = [[cell.strip() for cell in row] for row in rows if len(row) == 3]
+    return len(threes) >= REGULAR * len(rows) and _look_like_triples(threes)
 
 
 def separator_of(line: str) -> str | None:
@@ -179,8 +189,15 @@ def _has_tail(header: list[str]) -> bool:
     return bool(own & {*header}) and bool({*RELATION_STEMS} & {*header})
 
 
-def _are_relations(cells: list[str]) -> bool:
-    """Return whether cells are relations: texts, of which most occur several times."""
-    if any(is_number(cell.strip()) for cell in cells):
+def _look_like_triples(rows: list[list[str]]) -> bool:
+    """Return whether the second cells are relations: texts that occur several times.
+
+    Relations are no entities. Third cells that are numbers are weights, unless all
+    entities are numbers.
+    """
+    heads, relations, tails = ({*cells} for cells in zip(*rows, strict=True))
+    if any(map(is_number, relations)) or relations & (heads | tails):
         return False
-    return len({*cells}) <= max(REPEATED * len(cells), 1)
+    if all(map(is_number, tails)) and not all(map(is_number, heads)):
+        return False
+    return len(relations) <= max(REPEATED * len(rows), 1)
