@@ -1,0 +1,1 @@
+"""A demonstration of completion on a small real graph: the countries of the world."""
