@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vicinal.knowledge.completion.predictor import TriplePredictor
+from vicinal import TriplePredictor
 from vicinal.knowledge.demo.countries import (
     country_triples,
     read_countries,

@@ -39,6 +39,7 @@ DOMAINS_OF_PAGE = {
     "interactions.md": ("interactions",),
     "three-prescriptions.md": ("interactions",),
     "knowledge-graphs.md": ("triples", "importance"),
+    "missing-facts.md": ("triples",),
     "recommendation.md": ("recommendation",),
 }
 """domains whose options a page's commands may use; other pages: any domain"""

@@ -10,7 +10,7 @@ def demo(name: str, seeds: int, console: Console) -> Outcome:
     """Run the demonstration of a domain; SettingError for seeds below 1."""
     if seeds < 1:
         raise SettingError(f"seeds must be 1 or more. Got {seeds} instead.")
-    demos = {domain.name: domain.demo for domain in DOMAINS if domain.demo is not None}
+    demos = {d.demo_name or d.name: d.demo for d in DOMAINS if d.demo is not None}
     if name not in demos:
         hint = suggest_names(name, demos)
         raise SettingError(f"There is no demonstration of {name!r}. {hint}")

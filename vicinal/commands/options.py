@@ -74,5 +74,7 @@ class DemoOptions(JsonOption):
 class DemoArgument:
     """What the demonstration shows."""
 
-    domain: str = positional("|".join(d.name for d in DOMAINS if d.demo), "images")
+    domain: str = positional(
+        "|".join(d.demo_name or d.name for d in DOMAINS if d.demo), "images"
+    )
     """what to demonstrate"""

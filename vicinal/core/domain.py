@@ -173,6 +173,9 @@ class Domain:
     demo: str | None = None
     """"module:function" (console, seeds) -> outcome"""
 
+    demo_name: str = ""
+    """as `vicinal demo` takes it; "": the name of the domain"""
+
     info: str | None = None
     """"module:function" () -> further entries of `vicinal info`, by name"""
 

@@ -103,6 +103,13 @@ class TripleGraph:
         return found
 
     @cached_property
+    def has_self_loops(self) -> np.ndarray:
+        """Return [2R] bool: directed relations with a triple of equal ends."""
+        found = np.zeros(self.num_directed, bool)
+        found[self.directed[self.directed[:, 0] == self.directed[:, 2], 1]] = True
+        return found
+
+    @cached_property
     def degrees(self) -> np.ndarray:
         """Return [E] in how many triples each entity is, self-loops twice."""
         return np.bincount(self.directed[:, 0], minlength=self.num_entities)

@@ -145,4 +145,6 @@ TRIPLES = Domain(
         "predict": "",
         "explain": "HEAD RELATION TAIL",
     },
+    demo="vicinal.knowledge.demo.demo:run_demo",
+    demo_name="knowledge",
 )

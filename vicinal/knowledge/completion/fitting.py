@@ -188,7 +188,8 @@ def scorer(
                 for weight in weights
             }
             return models | {"embedding": found.by_embedding}
-        models = {"rules": found.by_rules}
+        possible = np.isfinite(found.total)
+        models = {"rules": np.where(possible, found.by_rules, -np.inf)}
         if found.by_embedding is not None:
             models = {"combination": found.total} | models
             models["embedding"] = found.by_embedding

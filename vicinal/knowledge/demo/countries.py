@@ -15,10 +15,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from vicinal.knowledge.data.read import read_triples
-from vicinal.knowledge.data.triple_table import TripleTable, triple_codes
+from vicinal.knowledge.data.triple_table import TripleTable
+from vicinal.knowledge.evaluation.splits import split_triples
 
 Triple = tuple[str, str, str]
 
@@ -82,25 +81,11 @@ def _triples(countries: Iterable[Country]) -> Iterator[Triple]:
 def split_by_pair(triples: Sequence[Triple], seed: int = 0) -> TripleTable:
     """Return triples with HELD_OUT of them for validation and for testing, at random.
 
-    Both directions of a border are in the same split: otherwise training would give
-    away most of the tested borders. Every entity stays in training.
+    Both directions of a border are in the same split, as in every `split_triples`.
     """
     table = read_triples(triples)
-    heads, relations, tails = table.triples.T
-    pairs = np.stack([np.minimum(heads, tails), relations, np.maximum(heads, tails)], 1)
-    codes = triple_codes(pairs, table.num_entities, table.num_relations)
-    unique, groups = np.unique(codes, return_inverse=True)
-    remaining = np.bincount(table.triples[:, [0, 2]].ravel())
-    size, splits = round(HELD_OUT * len(codes)), (list[int](), list[int]())
-    for group in np.random.default_rng(seed).permutation(len(unique)).tolist():
-        rows = np.flatnonzero(groups == group).tolist()
-        ends = table.triples[rows[0], [0, 2]]
-        unfilled = [split for split in splits if len(split) < size]
-        if unfilled and (remaining[ends] > len(rows)).all():
-            remaining[ends] -= len(rows)
-            unfilled[0].extend(rows)
-    validation, test = (table.triples[sorted(rows)] for rows in splits)
-    train = np.delete(table.triples, splits[0] + splits[1], axis=0)
+    split = split_triples(table.triples, None, None, HELD_OUT, seed)
+    train, validation, test = split
     return replace(table, triples=train, validation=validation, test=test)
 
 

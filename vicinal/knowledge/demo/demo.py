@@ -42,6 +42,8 @@ EXCEPTIONS = {
     ("Bulgaria", "OECD"): "it has applied",
     ("Burundi", "Commonwealth of Nations"): "it has applied",
     ("Croatia", "OECD"): "it has applied",
+    ("Iceland", "European Union"): "it withdrew its application in 2015",
+    ("Ireland", "NATO"): "it is neutral",
     ("Kosovo", "Council of Europe"): "it has applied",
     ("Mauritania", "ECOWAS"): "it left in 2000",
     ("Montenegro", "European Union"): "it has applied",

@@ -26,10 +26,15 @@ class Calibration(NamedTuple):
     bias: float = 0.0
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Return the probabilities [...] of answers with features [..., 2]."""
+        """Return the probabilities [...] of answers with features [..., 2].
+
+        0 where an answer is impossible: its share is 0.
+        """
         if self == Calibration():
             return np.exp(features[..., 0])
-        return expit(features @ np.array(self.weights) + self.bias)
+        possible = np.isfinite(features[..., 0])
+        logits = np.where(possible[..., None], features, 0) @ np.array(self.weights)
+        return np.where(possible, expit(logits + self.bias), 0.0)
 
 
 def answer_features(

@@ -126,9 +126,16 @@ class Completion:
     """of the logarithm of the rules' score"""
 
     def scores(self, heads: Heads, relation: int) -> AnswerScores:
-        """Return the scores of all entities as answers to questions of one relation."""
+        """Return the scores of all entities as answers to questions of one relation.
+
+        An entity is no answer of its own (-inf), unless the relation has self-loops.
+        """
         by_rules = np.log(self.rules.score(heads, relation) + FLOOR)
         total = self.weight * by_rules
+        if heads.numbers is not None and not self.rules.graph.has_self_loops[relation]:
+            rows = np.arange(len(total))
+            by_rules[rows, heads.numbers] = np.log(FLOOR)
+            total[rows, heads.numbers] = -np.inf
         if self.embedding is None or heads.numbers is None:
             return AnswerScores(total, by_rules, None)
         log_p = log_probabilities(self.embedding, heads.numbers, relation)

@@ -72,6 +72,11 @@ def explain_fact(
             f"{words[2]!r} is a new entity, which can only be the head of a fact. Name "
             f"the inverse relation: {words[2]!r} 'inverse of {words[1]}' {words[0]!r}"
         )
+    if head == tail and not rules.graph.has_self_loops[relation]:
+        raise DataError(
+            f"{names.show_entity(head)} is no answer of its own: no triple of "
+            f"{names.show_relation(relation)} has equal ends."
+        )
     own = heads_of(rules, [head], new)
     values, known = truth_values(model.completion, model.calibration, own, relation)
     is_known = bool(known[0, tail])
