@@ -281,7 +281,11 @@ def test_new_entities_are_asked_by_their_facts(session):
     found = session.json("triples", words)
     assert found["predictions"][0]["predicted"] == "nation-3"
     words = "explain RUN person-new nation nation-3 --facts FACTS"
-    assert session.json("triples", words)["rank"] == 1
+    found = session.json("triples", words)
+    assert found["rank"] == 1 and found["log_embedding"] is None
+    first, second, bias = found["calibration"]
+    logit = first * found["log_share"] + second * found["log_rules"] + bias
+    assert found["probability"] == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-5)
 
 
 def test_a_fact_without_a_question_mark_gets_its_probability(session):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vicinal.knowledge.answering.new_entities import NONE, NewEntities, heads_of
-from vicinal.knowledge.evaluation.calibration import Calibration, answer_features
+from vicinal.knowledge.evaluation.calibration import Calibrations, answer_features
 from vicinal.knowledge.models.completion import Completion, Heads
 
 
@@ -24,7 +24,7 @@ class Answers(NamedTuple):
 
 def answer(
     completion: Completion,
-    calibration: Calibration,
+    calibration: Calibrations,
     heads: np.ndarray,
     relations: np.ndarray,
     top: int,
@@ -77,7 +77,7 @@ def best_entities(
 
 
 def truth_values(
-    completion: Completion, calibration: Calibration, heads: Heads, relation: int
+    completion: Completion, calibration: Calibrations, heads: Heads, relation: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the probabilities [N, E] of all answers, and [N, E] which are known.
 
@@ -86,5 +86,6 @@ def truth_values(
     found = completion.scores(heads, relation)
     is_known = heads.starts.reach((relation,)).toarray() > 0
     features = answer_features(found.total, found.by_rules, is_known)
-    probabilities = calibration.probabilities(features)
+    own = calibration.new if heads.numbers is None else calibration.known
+    probabilities = own.probabilities(features)
     return np.where(is_known, 1.0, probabilities), is_known

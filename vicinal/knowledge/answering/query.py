@@ -19,7 +19,7 @@ import numpy as np
 from vicinal.knowledge.answering.answers import truth_values
 from vicinal.knowledge.answering.new_entities import NONE, NewEntities, heads_of
 from vicinal.knowledge.answering.questions import TARGET, Fact, check_query
-from vicinal.knowledge.evaluation.calibration import Calibration
+from vicinal.knowledge.evaluation.calibration import Calibrations
 from vicinal.knowledge.models.completion import Completion
 
 BEAM = 64
@@ -41,7 +41,7 @@ class Solution(NamedTuple):
 
 def solve(
     completion: Completion,
-    calibration: Calibration,
+    calibration: Calibrations,
     facts: Sequence[Fact],
     new: NewEntities = NONE,
 ) -> Solution:
@@ -58,7 +58,7 @@ class _Solver:
     """Solves a tree of facts from its leaves to its root."""
 
     def __init__(
-        self, completion: Completion, calibration: Calibration, new: NewEntities
+        self, completion: Completion, calibration: Calibrations, new: NewEntities
     ) -> None:
         self.completion, self.calibration, self.new = completion, calibration, new
         self.graph = completion.rules.graph

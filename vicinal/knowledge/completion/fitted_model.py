@@ -14,7 +14,7 @@ from vicinal.knowledge.answering.names import GraphNames
 from vicinal.knowledge.completion.fitting import CompletionScores
 from vicinal.knowledge.completion.model_files import SCHEMA, from_files, to_files
 from vicinal.knowledge.data.triple_table import TripleTable
-from vicinal.knowledge.evaluation.calibration import Calibration
+from vicinal.knowledge.evaluation.calibration import Calibrations
 from vicinal.knowledge.models.completion import Completion
 from vicinal.knowledge.triple_graph import TripleGraph
 
@@ -39,7 +39,7 @@ class FittedTriples:
     completion: Completion
     """its graph has all known triples"""
 
-    calibration: Calibration
+    calibration: Calibrations
     scores: CompletionScores
     """on triples that were held out"""
 

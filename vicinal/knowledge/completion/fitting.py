@@ -14,7 +14,7 @@ from vicinal.core.evaluation.calibration import binary_calibration_error
 from vicinal.knowledge.completion.settings import CompletionSettings
 from vicinal.knowledge.evaluation.calibration import (
     FIRST,
-    Calibration,
+    Calibrations,
     answer_features,
     fit_calibration,
 )
@@ -129,14 +129,17 @@ class CompletionFit:
         self.seconds["combination"] = time.perf_counter() - start
         return bool(is_better)
 
-    def score(self, most: int | None = None) -> tuple[Calibration, CompletionScores]:
+    def score(self, most: int | None = None) -> tuple[Calibrations, CompletionScores]:
         """Return the calibration and the scores on test triples, at most so many."""
         start = time.perf_counter()
-        calibration = fit_calibration(*self._best_answers(self.validated))
+        features, by_rules, truth = self._best_answers(self.validated)
+        calibration = Calibrations(
+            fit_calibration(features, truth), fit_calibration(by_rules, truth)
+        )
         tested = self.tested[:most]
         ranks = filtered_ranks(scorer(self.completion), tested, self.known)
-        features, truth = self._best_answers(tested[:MOST_VALIDATED])
-        probabilities = calibration.probabilities(features)
+        features, _, truth = self._best_answers(tested[:MOST_VALIDATED])
+        probabilities = calibration.known.probabilities(features)
         error = binary_calibration_error(probabilities, truth)
         self.seconds["test"] = time.perf_counter() - start
         own = ranks, tested, {**self.validation}, {**self.seconds}
@@ -150,12 +153,14 @@ class CompletionFit:
     def _validate(self) -> dict[str, np.ndarray]:
         return filtered_ranks(scorer(self.completion), self.validated, self.known)
 
-    def _best_answers(self, triples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return features [M, 2] and truth [M] of the best answers to questions.
+    def _best_answers(
+        self, triples: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return features [M, 2], those of rules alone, and truth [M] of best answers.
 
         Answers that are known from training do not count, as they are not predicted.
         """
-        features, truth = [], []
+        features, of_rules, truth = [], [], []
         for block in question_blocks(triples, self.known):
             heads = np.unique(block.heads)
             own = self.completion.rules.heads(heads)
@@ -167,8 +172,13 @@ class CompletionFit:
             is_true = self.known.known_answers(heads, block.relation)
             usable = np.isfinite(values[rows, best, 0])
             features.append(values[rows, best][usable])
+            alone = self.completion.weight * found.by_rules
+            alone = answer_features(alone, found.by_rules, is_known)
+            of_rules.append(alone[rows, best][usable])
             truth.append(is_true[rows, best][usable])
-        return np.concatenate(features), np.concatenate(truth)
+        parts = (features, of_rules, truth)
+        found = [np.concatenate(part) for part in parts]
+        return found[0], found[1], found[2]
 
 
 def scorer(

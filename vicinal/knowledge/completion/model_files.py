@@ -27,7 +27,7 @@ from vicinal.core.storage.schema import (
     Text,
 )
 from vicinal.knowledge.completion.fitting import CompletionScores
-from vicinal.knowledge.evaluation.calibration import Calibration
+from vicinal.knowledge.evaluation.calibration import Calibration, Calibrations
 from vicinal.knowledge.models.completion import Completion, RuleModel
 from vicinal.knowledge.models.embedding import ComplEx
 from vicinal.knowledge.models.fact_rules import FactRules
@@ -41,7 +41,7 @@ SCHEMA = Object(
         **DESCRIPTION,
         "dim": Integer(0, MAX_DIM),
         "weight": Number(0, 1000),
-        "calibration": ListOf(Number(), 3, 3),
+        "calibration": ListOf(Number(), 6, 6),
         "models": ListOf(Text()),
         "validation": MapOf(Number(0, 1)),
         "seconds": MapOf(Number(0)),
@@ -81,11 +81,11 @@ def to_files(model: Any) -> tuple[dict[str, Any], Tensors]:
     if embedding is not None:
         tensors["entity_vectors"] = embedding.entities.detach().clone()
         tensors["relation_vectors"] = embedding.relations.detach().clone()
-    calibration = model.calibration
+    numbers = [(*own.weights, own.bias) for own in model.calibration]
     description = {
         "dim": 0 if embedding is None else embedding.dim,
         "weight": completion.weight,
-        "calibration": [*calibration.weights, calibration.bias],
+        "calibration": [*numbers[0], *numbers[1]],
         "models": list(scores.ranks),
         "validation": scores.validation,
         "seconds": scores.seconds,
@@ -119,7 +119,11 @@ def from_files(description: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
     if not len(own["triples"]) or not models or not len(own["tested"]):
         raise ValueError("a model has triples, and scores on others")
     graph = TripleGraph(own["triples"], len(entities), len(relations))
-    first, second, bias = description["calibration"]
+    numbers = description["calibration"]
+    calibrations = (
+        Calibration((first, second), bias)
+        for first, second, bias in (numbers[:3], numbers[3:])
+    )
     return {
         "entities": entities,
         "relations": relations,
@@ -129,7 +133,7 @@ def from_files(description: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
             _restore_embedding(description["dim"], graph, tensors),
             description["weight"],
         ),
-        "calibration": Calibration((first, second), bias),
+        "calibration": Calibrations(*calibrations),
         "scores": CompletionScores(
             dict(zip(models, own["ranks"], strict=True)),
             own["tested"],

@@ -37,6 +37,14 @@ class Calibration(NamedTuple):
         return np.where(possible, expit(logits + self.bias), 0.0)
 
 
+class Calibrations(NamedTuple):
+    """Of answers to questions about entities of the graph, and about new ones."""
+
+    known: Calibration = Calibration()
+    new: Calibration = Calibration()
+    """of rules alone, as a new entity has no vector"""
+
+
 def answer_features(
     scores: np.ndarray, by_rules: np.ndarray, is_known: np.ndarray
 ) -> np.ndarray:

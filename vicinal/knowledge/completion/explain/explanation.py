@@ -18,7 +18,7 @@ from vicinal.knowledge.answering.frames import describe_reason
 from vicinal.knowledge.answering.new_entities import NONE, NewEntities, heads_of
 from vicinal.knowledge.answering.reasons import Reason, find_reasons
 from vicinal.knowledge.completion.fitted_model import FittedTriples
-from vicinal.knowledge.evaluation.calibration import answer_features
+from vicinal.knowledge.evaluation.calibration import Calibration, answer_features
 from vicinal.knowledge.models.completion import (
     FLOOR,
     POPULARITY,
@@ -58,6 +58,8 @@ class FactExplanation(NamedTuple):
     score: float
     log_share: float
     """log of the share of this answer among all that are not known"""
+
+    calibration: Calibration
 
 
 def explain_fact(
@@ -100,6 +102,7 @@ def explain_fact(
         log_embedding=None if embedded is None else float(embedded[0, tail]),
         score=float(found.total[0, tail]),
         log_share=float(features[0]),
+        calibration=model.calibration[own.numbers is None],
     )
 
 
@@ -147,11 +150,11 @@ def sum_lines(model: FittedTriples, found: FactExplanation) -> list[str]:
     if found.log_embedding is not None:
         lines.append(f"  {'log p, embedding':<18}{found.log_embedding:+12.6f}")
     lines.append(f"  {'score':<18}{found.score:12.6f}")
-    first, second = model.calibration.weights
+    first, second = found.calibration.weights
     lines += [
         "",
         "probability of an answer that is not known:",
-        f"  sigmoid({model.calibration.bias:.3f} + {first:.3f} * {found.log_share:.3f} "
+        f"  sigmoid({found.calibration.bias:.3f} + {first:.3f} * {found.log_share:.3f} "
         f"+ {second:.3f} * {found.log_rules:.3f}), with the log of its share of all "
         "scores and that of the rules' score",
     ]
@@ -172,7 +175,7 @@ def explanation_json(model: FittedTriples, found: FactExplanation) -> dict[str, 
         for reason in found.reasons
     ]
     values["known"] = values.pop("is_known")
-    calibration = model.calibration
+    calibration = found.calibration
     return values | {"calibration": [*calibration.weights, calibration.bias]}
 
 
