@@ -1,5 +1,6 @@
 """Fixtures of all tests: a cache of their own, small images, and the command line."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -30,10 +31,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in WHOLE_PROGRAMS)  # a stable sort
 
 
+@pytest.fixture(scope="session")
+def make_cache(tmp_path_factory) -> Callable[[], Path]:
+    """Return a function that makes a new empty cache.
+
+    `mktemp` would list the directories of all tests before each test.
+    """
+    root, numbers = tmp_path_factory.mktemp("caches"), itertools.count()
+
+    def make() -> Path:
+        folder = root / str(next(numbers))
+        folder.mkdir()
+        return folder
+
+    return make
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch) -> Path:
+def own_cache(make_cache, monkeypatch) -> Path:
     """Keep tests away from the user's cache."""
-    folder = tmp_path_factory.mktemp("cache")
+    folder = make_cache()
     monkeypatch.setenv("VICINAL_CACHE", str(folder))
     monkeypatch.setenv("HF_HUB_CACHE", str(folder / "hub"))
     return folder
@@ -103,6 +120,12 @@ def image_run(image_directory) -> Path:
 def without_plots(monkeypatch) -> None:
     """Leave the plots of reports empty: they take most of the time of a small run."""
     monkeypatch.setattr("vicinal.core.report.plots.to_svg", lambda *_: "<svg/>")
+
+
+@pytest.fixture
+def without_openvino(monkeypatch) -> None:
+    """Compute with torch alone: compiling takes most of the time of a small model."""
+    monkeypatch.setattr("vicinal.core.compute.openvino._first_process", -1)
 
 
 class Output(NamedTuple):

@@ -1,7 +1,11 @@
 """Imports run strictly downward, without a cycle, and the base domains stay apart."""
 
 import ast
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+
+import pytest
 
 import vicinal
 from vicinal.domains import DOMAINS
@@ -56,6 +60,18 @@ BASE_DOMAINS = {
 """the packages that hold the other domains"""
 
 
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def release_trees() -> Iterator[None]:
+    """Free the memory of all syntax trees after the last test."""
+    yield
+    parse.cache_clear()
+
+
 def module_name(path: Path) -> str:
     parts = path.relative_to(ROOT.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -74,7 +90,7 @@ def layer_of(module: str) -> str:
 def imported_modules(path: Path) -> set[str]:
     """Return the modules of vicinal that a file imports, anywhere in it."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -85,15 +101,20 @@ def imported_modules(path: Path) -> set[str]:
     return {name for name in names if name.split(".")[0] == "vicinal"}
 
 
-IMPORTS = {
-    name: imported_modules(path) for name, path in MODULES.items() if name != "vicinal"
-}
+@cache
+def find_imports() -> dict[str, set[str]]:
+    """Return the modules of vicinal that each of its modules imports."""
+    return {
+        name: imported_modules(path)
+        for name, path in MODULES.items()
+        if name != "vicinal"
+    }
 
 
 def test_imports_run_downward():
     upward = [
         f"{module} imports {name}"
-        for module, names in IMPORTS.items()
+        for module, names in find_imports().items()
         for name in names - {"vicinal"}
         if HEIGHT[layer_of(name)] > HEIGHT[layer_of(module)]
     ]
@@ -104,7 +125,7 @@ def test_base_domains_do_not_import_each_other():
     assert len(BASE_DOMAINS) > 1 and set(MODULES) >= BASE_DOMAINS
     mixed = [
         f"{module} imports {name}"
-        for module, names in IMPORTS.items()
+        for module, names in find_imports().items()
         for name in names
         for domain in BASE_DOMAINS
         for other in BASE_DOMAINS
@@ -119,11 +140,11 @@ def test_there_is_no_import_cycle_between_modules():
     def visit(module: str, path: tuple[str, ...]) -> None:
         assert module not in path, f"a cycle: {' -> '.join([*path, module])}"
         if module not in done:
-            for name in IMPORTS.get(module, set()) - {"vicinal"}:
+            for name in find_imports().get(module, set()) - {"vicinal"}:
                 visit(name, (*path, module))
             done.add(module)
 
-    for module in IMPORTS:
+    for module in find_imports():
         visit(module, ())
 
 
@@ -132,7 +153,7 @@ def test_slow_libraries_are_imported_where_they_are_used():
     early = [
         f"{module} imports {name}"
         for module, path in MODULES.items()
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in parse(path).body
         for name in _top_packages(node)
         if name in slow and module not in LATE
     ]
@@ -157,7 +178,7 @@ def _top_packages(node: ast.stmt) -> set[str]:
 def test_ops_imports_torch_alone():
     allowed = {"torch", "vicinal", "collections", "typing", "math", "itertools"}
     for path in (ROOT / "ops").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parse(path)):
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -200,7 +221,7 @@ def test_no_private_member_of_another_module_is_used():
     found = {
         name: sorted(used)
         for name, path in MODULES.items()
-        if (used := private_members_used(ast.parse(path.read_text(encoding="utf-8"))))
+        if (used := private_members_used(parse(path)))
     }
     assert not found
 
@@ -240,7 +261,7 @@ def nodes_of(kind: type | tuple[type, ...]) -> list[tuple[str, ast.AST]]:
     return [
         (f"{module}.{node.name}", node)  # pyright: ignore[reportAttributeAccessIssue]
         for module, path in MODULES.items()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parse(path))
         if isinstance(node, kind)
     ]
 

@@ -81,6 +81,7 @@ def cache(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("examples-cache")
 
 
+@pytest.mark.usefixtures("without_openvino")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example_runs(path, tmp_path, cache, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -48,6 +48,7 @@ BANNED_TEXT = {
     r"\btold\b": "describe, print",
     r"\bevened out\b": "smoothed",
 }
+ANY_BANNED_TEXT = re.compile("|".join(BANNED_TEXT), re.IGNORECASE)
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 SELF = Path(__file__).name
 
@@ -68,6 +69,8 @@ def documents() -> list[Path]:
 def banned_names(path: Path) -> Iterator[str]:
     """Yield the identifiers of a file that hold a banned word."""
     source = path.read_text(encoding="utf-8")
+    if not any(word in source.lower() for word in BANNED_NAMES):
+        return  # most files: tokens take long
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.NAME:
             for word in token.string.lower().split("_"):
@@ -79,6 +82,8 @@ def banned_names(path: Path) -> Iterator[str]:
 def banned_texts(path: Path) -> Iterator[str]:
     """Yield the banned expressions in strings and comments of code, or in a page."""
     text = path.read_text(encoding="utf-8")
+    if not ANY_BANNED_TEXT.search(" ".join(text.split())):
+        return  # most files: tokens take long
     if path.suffix == ".py":
         tokens = tokenize.generate_tokens(io.StringIO(text).readline)
         kinds = (tokenize.STRING, tokenize.COMMENT)

@@ -289,7 +289,7 @@ def test_a_search_returns_the_best_first(objective, goal, session):
 
 
 def test_a_property_model_scores_molecules_like_those_of_its_training(session):
-    words = "generate RUN -n 200 --optimise PROPERTY --budget 200"
+    words = "generate RUN -n 130 --optimise PROPERTY --budget 130"
     model = load(session.home / "PROPERTY")
     for more in ("", " --extrapolate"):
         rows = session.json(words + more)["molecules"]
@@ -307,7 +307,9 @@ def test_a_property_model_scores_molecules_like_those_of_its_training(session):
 
 def test_several_objectives_have_a_front(session):
     words = "generate RUN -n 140 --optimise qed --minimise logp --budget 140"
-    rows = session.json(words)["molecules"]
+    page = session.home / "front.html"
+    output = session.call(words, session.home, "--output", str(page), "--json")
+    rows = json.loads(output.out)["molecules"]
     points = [(row["score qed"], -row["score logp"]) for row in rows]
     for row, (a, b) in zip(rows, points, strict=True):
         dominated = any((c, d) != (a, b) and c >= a and d >= b for c, d in points)
@@ -315,8 +317,6 @@ def test_several_objectives_have_a_front(session):
         assert row["score qed"] == pytest.approx(row["qed"], abs=1e-3)
     marks = [row["non_dominated"] for row in rows]
     assert marks == sorted(marks, reverse=True)
-    page = session.home / "front.html"
-    assert session.call(words, session.home, "--output", str(page)).code == 0
     assert "score logp" in page.read_text()
 
 

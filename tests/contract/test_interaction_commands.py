@@ -16,6 +16,7 @@ import pytest
 
 from vicinal.cli.app import main
 from vicinal.interactions.demo import make_pharmacology
+from vicinal.interactions.models import combination
 
 COMMAND_LINES = {
     "check": "check DATA --drugs DRUGS",
@@ -115,7 +116,9 @@ class Session:
         self.write("DRUGS", ["id,target", *targets])
         sets = ["drug-000|drug-001", "drug-003|drug-004|nothing", "drug-005"]
         self.write("SETS", ["drugs", *sets])
-        self.call(COMMAND_LINES["train"], home / "RUN", "--json")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(combination, "MIN_STEPS", 300)
+            self.call(COMMAND_LINES["train"], home / "RUN", "--json")
         paths = (p for p in (home / "RUN").rglob("*") if p.is_file())
         self.files = {p.relative_to(home / "RUN").as_posix() for p in paths}
 

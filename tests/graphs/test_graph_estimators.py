@@ -67,6 +67,7 @@ def test_without_a_validation_split_the_network_is_kept(shapes):
     assert "the network is kept" in model.comparison_text
 
 
+@pytest.mark.slow
 def test_a_run_resumes_only_with_its_own_data(shapes, tmp_path):
     checkpoint = tmp_path / "checkpoint.safetensors"
 
@@ -139,6 +140,7 @@ def test_other_graphs_are_scored_on_their_test_split_and_known_classes(shapes):
     ]
 
 
+@pytest.mark.slow
 def test_a_loaded_model_predicts_the_same(tmp_path, shapes):
     for settings in (BASELINE_ONLY, {"epochs": 15, "minutes": None}):
         model = GraphClassifier(**settings).fit(shapes)

@@ -229,6 +229,7 @@ def test_without_a_validation_split_the_baseline_stays(friends, keep):
     assert len(model.history_) == 2 and model.comparison_ is None
 
 
+@pytest.mark.slow
 def test_a_run_resumes_only_with_its_own_data(friends, tmp_path):
     checkpoint = tmp_path / "checkpoint.safetensors"
 

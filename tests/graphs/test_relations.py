@@ -20,6 +20,8 @@ from vicinal.graphs.links.features import relation_pair_features
 from vicinal.graphs.links.networks import LinkNetwork
 from vicinal.graphs.links.split import unique_edges
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 NUM_GROUPS, GROUP_SIZE = 6, 12
 
 

@@ -20,6 +20,8 @@ from vicinal.images.estimator import ImageEstimator
 from vicinal.images.regressor import ImageRegressor
 from vicinal.images.run import ImageRun
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 QUICK: dict[str, Any] = {
     "epochs": 2,
     "batch_size": 8,

@@ -182,6 +182,7 @@ def keep(table: InteractionTable, count: int) -> InteractionTable:
     )
 
 
+@pytest.mark.usefixtures("short_training")
 def test_few_effects_are_compared_fact_by_fact(pharmacology):
     chosen = pharmacology.pair_effects < 3
     few = replace(

@@ -12,6 +12,8 @@ from vicinal.cli.app import main
 from vicinal.errors import DataError, QuarantineWarning
 from vicinal.molecules.estimators import MoleculeClassifier, MoleculeRegressor
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 CHAINS = ["C" * n for n in range(2, 14)]
 SMILES = [c + end for c in CHAINS for end in ("", "O", "N", "C(=O)O", "F")]
 N = len(SMILES)
@@ -36,6 +38,7 @@ def trained(tmp_path_factory) -> tuple[str, str]:
     data, out = write(folder / "a.csv", y=LENGTHS), str(folder / "run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VICINAL_CACHE", str(folder / "cache"))
+        patch.setattr("vicinal.core.report.plots.to_svg", lambda *_: "<svg/>")
         assert main(["train", data, "--out", out, *QUICK]) == 0
     return data, out
 

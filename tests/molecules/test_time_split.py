@@ -14,6 +14,8 @@ from vicinal.molecules.data.read import read_molecules
 from vicinal.molecules.estimators import MoleculeRegressor
 from vicinal.molecules.settings import MoleculeColumns
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 CHAINS = ["C" * n for n in range(2, 14)]
 SMILES = [c + end for c in CHAINS for end in ("", "O", "N", "C(=O)O", "F")]
 N = len(SMILES)

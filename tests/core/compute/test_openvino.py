@@ -33,7 +33,9 @@ def randomised(name: str, **how: object):
     ("name", "how", "side"),
     [
         ("small", {"image_size": 32, "in_channels": 3}, 32),
-        ("mobilenet_v2", {"padding": "tensorflow"}, 64),
+        pytest.param(
+            "mobilenet_v2", {"padding": "tensorflow"}, 64, marks=pytest.mark.slow
+        ),
         pytest.param("mobilenet_v2", {}, 64, marks=pytest.mark.slow),
         pytest.param("resnet18", {}, 64, marks=pytest.mark.slow),
         pytest.param("convnext_atto", {}, 64, marks=pytest.mark.slow),
@@ -60,7 +62,7 @@ def test_outputs_are_copies():
 @pytest.mark.parametrize(
     "harm",
     [
-        "none",
+        pytest.param("none", marks=pytest.mark.slow),  # as in images/inference
         "cut",
         pytest.param("noise", marks=pytest.mark.slow),
         pytest.param("no weights", marks=pytest.mark.slow),
@@ -90,6 +92,7 @@ def test_a_cached_network_computes_the_same(tmp_path, harm):
     np.testing.assert_allclose(first, layer(x).detach().numpy(), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_processes_that_write_the_same_network_have_their_own_files(
     tmp_path, monkeypatch
 ):

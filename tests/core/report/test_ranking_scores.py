@@ -29,6 +29,12 @@ def evaluate(
     )
 
 
+@pytest.fixture(autouse=True)
+def few_samples(monkeypatch) -> None:
+    """Draw few samples for the intervals."""
+    monkeypatch.setattr(ranking_scores, "BOOTSTRAP_SAMPLES", 50)
+
+
 def random_probabilities(n: int, k: int, seed: int = 0) -> np.ndarray:
     p = np.random.default_rng(seed).random((n, k)) + 0.01
     return p / p.sum(axis=1, keepdims=True)

@@ -19,7 +19,7 @@ Tables = Callable[..., tuple[pd.DataFrame, pd.DataFrame]]
 
 
 @pytest.fixture(autouse=True)
-def in_empty_directory(tmp_path, monkeypatch) -> None:
+def in_empty_directory(tmp_path, monkeypatch, without_plots) -> None:
     monkeypatch.chdir(tmp_path)
 
 
@@ -68,7 +68,9 @@ def rings(tmp_path) -> Path:
 
 def train(home: Path, data: str, name: str, *flags: str) -> str:
     run = home / f"run-{name}"
-    assert main(["train", str(home / data), "--out", str(run), *flags]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vicinal.core.report.plots.to_svg", lambda *_: "<svg/>")
+        assert main(["train", str(home / data), "--out", str(run), *flags]) == 0
     return str(run)
 
 

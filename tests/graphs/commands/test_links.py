@@ -147,7 +147,9 @@ def test_links_have_settings_of_their_own(refused, run_command, town):
     assert "keep must be auto where decoder is none" in message
 
 
-@pytest.mark.parametrize("decoder", ["dot", "mlp"])
+@pytest.mark.parametrize(
+    "decoder", [pytest.param("dot", marks=pytest.mark.slow), "mlp"]
+)
 def test_the_score_of_a_network_is_taken_apart(run_command, refused, town, decoder):
     flags = ("--decoder", decoder, "--epochs", "3", "--keep", "network")
     words = ("train", town, "--domain", "links", *flags, "--out", "network")

@@ -317,7 +317,9 @@ def test_label_propagation_has_no_embeddings(run_command, node_run):
     assert output.out == "" and not Path("v.csv").exists()
 
 
-@pytest.mark.parametrize("kind", ["numeric", "multilabel"])
+@pytest.mark.parametrize(
+    "kind", ["numeric", pytest.param("multilabel", marks=pytest.mark.slow)]
+)
 def test_numbers_and_several_labels_are_explained(
     run_command, refused, town, labelled, kind
 ):

@@ -141,6 +141,7 @@ def test_an_invalid_seed_is_refused(model, seed):
         explain(model, x, seed=seed)
 
 
+@pytest.mark.usefixtures("without_openvino")
 @pytest.mark.parametrize(
     "method",
     [METHODS[0], *(pytest.param(k, marks=pytest.mark.slow) for k in METHODS[1:])],
@@ -153,6 +154,7 @@ def test_a_regressor_explains_in_the_unit_of_its_labels(regressor, method):
     assert 50 < explanation.faithfulness.deletion < 250
 
 
+@pytest.mark.usefixtures("without_openvino")
 def test_a_regressor_refuses_a_target(regressor):
     x, _ = bar_images(1)
     for arguments in ({"target": "7"}, {"against": "7"}):
@@ -160,6 +162,7 @@ def test_a_regressor_refuses_a_target(regressor):
             regressor.explain(x, **arguments)
 
 
+@pytest.mark.usefixtures("without_openvino")
 @pytest.mark.parametrize(
     "method",
     [METHODS[0], *(pytest.param(k, marks=pytest.mark.slow) for k in METHODS[1:])],
@@ -192,6 +195,7 @@ def test_notebooks_show_explanations_and_models(model):
     assert "&lt;" in vicinal.ImageClassifier(backbone="<b>")._repr_html_()
 
 
+@pytest.mark.usefixtures("without_openvino")
 def test_pretrained_weights_can_be_explained(tmp_path):
     from safetensors.torch import save_file
 
@@ -214,6 +218,7 @@ def test_pretrained_weights_can_be_explained(tmp_path):
 # --- shortcut analysis ---------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("without_openvino")
 def test_a_planted_mark_is_reported(shortcut_model):
     images = shortcut_model.read_for_scoring(bar_images(marked=True))[0]
     analysis = analyze_shortcuts(shortcut_model, images, held_out=True)

@@ -63,6 +63,11 @@ def test_a_float32_engine_agrees(estimator, runtime):
     assert "score" not in str(on_training_images)
 
 
+@pytest.mark.parametrize(
+    "runtime",
+    ["torch", pytest.param("openvino", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_a_wrong_engine_is_detected(runtime, monkeypatch):
     x, level = grey_images(300)
     model = ImageClassifier(**SETTINGS).fit(x, light_or_dark(level))

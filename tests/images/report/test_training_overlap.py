@@ -17,6 +17,8 @@ from vicinal.images.report.training_overlap import (
     note_near_duplicates,
 )
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 QUICK = ["--epochs", "1", "--image-size", "8", "--precision", "float32"]
 
 

@@ -24,6 +24,8 @@ from vicinal.images.training.backbone_selection import (
     sample_rows,
 )
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 QUICK: dict[str, Any] = {"epochs": 2, "batch_size": 8, "augment": "none"}
 QUICK |= {"deterministic": True, "cache": False}
 TIMED: dict[str, Any] = QUICK | {"minutes": 1, "deterministic": False}

@@ -19,6 +19,8 @@ from vicinal.images.training.scratch_comparison import (
     scratch_seconds,
 )
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 QUICK: dict[str, Any] = {"epochs": 2, "batch_size": 8, "augment": "none"}
 QUICK |= {"deterministic": True, "cache": False}
 

@@ -677,8 +677,10 @@ def test_backbone_may_name_the_network_of_timm_weights(named, toy):
 @pytest.mark.parametrize(
     "named",
     [
-        "timm:resnet18",
-        pytest.param("timm:resnet18.x_in1k", marks=pytest.mark.slow),
+        *(
+            pytest.param(k, marks=pytest.mark.slow)
+            for k in ("timm:resnet18", "timm:resnet18.x_in1k")
+        ),
         "resnet18",
     ],
 )

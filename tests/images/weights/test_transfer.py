@@ -123,7 +123,11 @@ def test_frozen_batch_norms_keep_their_statistics(source):
 
 @pytest.mark.parametrize(
     ("batch_norm", "size", "frozen"),
-    [("auto", 16, False), ("auto", 64, True), ("batch", 64, False)],
+    [
+        ("auto", 16, False),
+        ("auto", 64, True),
+        pytest.param("batch", 64, False, marks=pytest.mark.slow),
+    ],
 )
 def test_batch_norms_are_frozen_for_large_images_only(
     tmp_path, batch_norm, size, frozen

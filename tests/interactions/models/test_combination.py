@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vicinal.graphs.links.metrics import auroc
+from vicinal.interactions.models import combination
 from vicinal.interactions.models.combination import HIDDEN, MIN_PAIRS, fit_combination
 
 
@@ -17,7 +18,8 @@ def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("num_pairs", [10, MIN_PAIRS])
-def test_two_noisy_scores_together_are_better(num_pairs):
+def test_two_noisy_scores_together_are_better(num_pairs, monkeypatch):
+    monkeypatch.setattr(combination, "MIN_STEPS", 500)
     combined = fit_combination(*draw(4000, 0), num_pairs, seed=0)
     assert combined.config.hidden == (0 if num_pairs < MIN_PAIRS else HIDDEN)
     x, truth = draw(4000, 1)
@@ -37,7 +39,8 @@ def test_increasing_scores_have_no_negative_weights():
     assert free[2] < 0 and bound[2] == 0 and (bound[:2] > 0).all()
 
 
-def test_the_seed_decides():
+def test_the_seed_decides(monkeypatch):
+    monkeypatch.setattr(combination, "MIN_STEPS", 50)
     x, truth = draw(500, 0)
     one, same, other = (
         fit_combination(x, truth, MIN_PAIRS, seed).logits(x) for seed in (0, 0, 1)

@@ -35,6 +35,7 @@ def make_sets(count: int, size: int) -> tuple[list, list]:
     return sorted(sets), effects
 
 
+@pytest.mark.usefixtures("short_training")
 def test_sets_of_a_table_are_held_against_pairs_and_frequencies(pharmacology):
     sets, effects = make_sets(150, 3)
     table = replace(pharmacology, sets=sets, set_effects=effects)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vicinal.knowledge.importance.models import boosting
 from vicinal.knowledge.importance.regressor import ImportanceRegressor
 
 PEOPLE, FILMS, GENRES = 120, 180, 6
@@ -35,8 +36,16 @@ def films() -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(rows, columns=["head", "relation", "tail"]), nodes
 
 
+@pytest.fixture
+def few_trees(monkeypatch) -> None:
+    """Boost few trees, where their predictions do not matter."""
+    monkeypatch.setattr(boosting, "ITERATIONS", 10)
+
+
 @pytest.fixture(scope="session")
 def regressor(films) -> ImportanceRegressor:
     triples, nodes = films
     model = ImportanceRegressor(target="views", minutes=0.02)
-    return model.fit(triples, nodes=nodes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boosting, "ITERATIONS", 80)
+        return model.fit(triples, nodes=nodes)

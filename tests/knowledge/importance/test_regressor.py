@@ -216,6 +216,7 @@ def test_damaged_files_are_refused(regressor, name, value):
         FittedImportance.from_files(description, tensors)
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_y_may_be_a_mapping(films):
     triples, nodes = films
     y = pd.Series(nodes["views"].to_numpy()[:40], index=nodes["id"][:40])
@@ -253,6 +254,7 @@ def test_what_cannot_be_learned_is_an_error(films):
         ImportanceRegressor().predict()
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_a_cell_that_is_no_number_is_quarantined(films):
     triples, nodes = films
     cells = nodes["views"].astype(str).to_list()

@@ -35,6 +35,7 @@ def files(films, tmp_path) -> tuple[str, str]:
     return str(paths[0]), str(paths[1])
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_a_run_writes_its_results(files, tmp_path):
     data, nodes = files
     parameters = {"target": "views", "minutes": 0, "folds": 2}
@@ -97,6 +98,7 @@ def test_commands_on_a_model(regressor, console, tmp_path):
     )
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_training_stops_when_it_is_asked_to(films):
     from vicinal.core.training.trainer import TrainingInterrupted
 

@@ -18,7 +18,13 @@ MOLS = [Chem.MolFromSmiles(smiles) for smiles in SMILES]
 FEATURES = molecule_features(MOLS)
 
 
-@pytest.mark.parametrize(("part", "element"), [("O", "O"), ("#N", "N"), ("F", "F")])
+@pytest.mark.parametrize(
+    ("part", "element"),
+    [
+        ("O", "O"),
+        *(pytest.param(*k, marks=pytest.mark.slow) for k in (("#N", "N"), ("F", "F"))),
+    ],
+)
 def test_the_cause_is_the_first(part, element):
     y = np.array([2.0 * (part in smiles) for smiles in SMILES])[:, None]
     found = important_fragments(Baseline.fit(FEATURES, y), MOLS, FEATURES)

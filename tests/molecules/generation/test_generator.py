@@ -257,8 +257,9 @@ def test_conditions_are_met(generator):
     assert all(MolWt(Chem.MolFromSmiles(k)) <= 250 for k in grown)
 
 
-def test_conditions_that_nothing_meets_end_with_a_message(generator):
-    with pytest.raises(DataError, match=r"None of 5,\d+ sampled molecules"):
+def test_conditions_that_nothing_meets_end_with_a_message(generator, monkeypatch):
+    monkeypatch.setattr(selection, "MAX_FRUITLESS", 500)
+    with pytest.raises(DataError, match=r"None of 5\d\d sampled molecules"):
         generator.sample(10, min_weight=5_000)
     with pytest.raises(SettingError, match="min_weight must be at most"):
         generator.sample(10, min_weight=300, max_weight=200)
@@ -273,11 +274,11 @@ def test_conditions_that_few_molecules_meet_are_noted(generator, monkeypatch):
 
 def test_a_search_with_the_network_finds_better_molecules(generator):
     target = "similarity:Cc1ccc(S(=O)(=O)Nc2ccncc2)c(F)c1"
-    found = generator.optimise(target, budget=400, random_state=2)
-    assert len(found.smiles) == 400
+    found = generator.optimise(target, budget=250, random_state=2)
+    assert len(found.smiles) == 250
     first = found.scores[found.number < 100].max()
     assert found.scores[0] > first
-    again = generator.optimise(target, budget=400, random_state=2)
+    again = generator.optimise(target, budget=250, random_state=2)
     assert again.smiles == found.smiles
 
 
@@ -332,7 +333,7 @@ def test_a_weight_that_is_none_is_one_message(generator, value):
 
 
 def test_rare_molecules_are_found(generator):
-    heavy = max(MolWt(Chem.MolFromSmiles(k)) for k in generator.sample(1500))
+    heavy = max(MolWt(Chem.MolFromSmiles(k)) for k in generator.sample(600))
     assert generator.sample(1, min_weight=0.98 * heavy, random_state=5)
 
 
@@ -366,10 +367,11 @@ def test_equal_molecules_grow_in_the_same_order():
 
 
 def test_without_validation_molecules_the_counts_are_kept():
-    fitted = MoleculeGenerator(**options(val_fraction=0.0)).fit(SMILES)
+    fitted = MoleculeGenerator(**options(val_fraction=0.0, epochs=1)).fit(SMILES)
     assert fitted.model_.network is None
     assert "not kept" in fitted.comparison_text
-    kept = MoleculeGenerator(**options(val_fraction=0.0, keep="network")).fit(SMILES)
+    settings = options(val_fraction=0.0, epochs=1, keep="network")
+    kept = MoleculeGenerator(**settings).fit(SMILES)
     assert kept.model_.network is not None
 
 
@@ -437,7 +439,10 @@ def test_molecules_without_a_score_are_left_out(generator):
         generator.optimise(5, budget=120)
 
 
-@pytest.mark.parametrize("changes", [{"exchange": 1.0}, {"exchange": 0.0}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"exchange": 1.0}, pytest.param({"exchange": 0.0}, marks=pytest.mark.slow)],
+)
 def test_children_are_exchanged_or_regrown(generator, changes):
     found = generator.optimise("qed", budget=200, edit=0.0, **changes)
     assert len(found.smiles) == 200

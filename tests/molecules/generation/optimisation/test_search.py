@@ -130,6 +130,7 @@ def test_few_molecules_of_the_population_share_a_scaffold(generator):
     assert own.population[0] == best
 
 
+@pytest.mark.slow
 def test_several_objectives_give_a_front(generator):
     both = read_objective(["qed", f"similarity:{TARGET}"])
     own = search(generator, "qed", budget=500)
