@@ -26,6 +26,7 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_continues_where_it_stopped(
     image_directory, tmp_path, run_command
 ):

@@ -71,6 +71,7 @@ def test_runs_inside_the_data_are_skipped(make_directory, monkeypatch, run_comma
     assert "note: directories of earlier runs skipped: 'runs'" in output.out
 
 
+@pytest.mark.slow
 def test_shortcuts_are_searched_on_request(image_directory, tmp_path, run_command):
     words = ("train", image_directory, "--epochs", "2", "--precision", "float32")
     output = run_command(*words, "--shortcuts", "on", "--out", tmp_path / "on")

@@ -353,7 +353,7 @@ def graph_data(y: list[Any], other: list[Any]) -> Data:
 
 
 MOLECULE_CHAINS = [
-    "C" * (2 + k % 10) + ("", "C(C)C", "C1CCCCC1")[k // 10] for k in range(30)
+    "C" * (2 + k % 7) + ("", "C(C)C", "C1CCCCC1")[k // 7] for k in range(21)
 ]
 MOLECULES_SMILES = [
     chain + end for chain in MOLECULE_CHAINS for end in ("C(=O)O", "CN", "CF")

@@ -138,7 +138,7 @@ def test_the_same_seed_gives_the_same_predictions(block_graph):
 @pytest.mark.parametrize(
     "network",
     [
-        pytest.param(name, marks=pytest.mark.slow if name == "gatv2" else ())
+        pytest.param(name, marks=pytest.mark.slow if name in ("gatv2", "gcnii") else ())
         for name in NETWORKS
     ],
 )

@@ -311,6 +311,7 @@ def test_training_from_scratch_does_not_measure_runtimes(source, monkeypatch):
     assert began == [None] and score.n == len(val)
 
 
+@pytest.mark.slow
 def test_a_training_without_minutes_can_be_resumed_with_some(source, tmp_path):
     parameters: dict[str, Any] = TIMED | {"weights": str(source), "val_fraction": 0}
     parameters |= {"compare_scratch": False, "checkpoint_seconds": 0}
