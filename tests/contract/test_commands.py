@@ -758,8 +758,8 @@ def test_json_is_one_object_with_the_expected_keys(domain, command, session):
     assert found["domain"] == kind
 
 
-SLOW_TO_TRAIN = ("nodes classification", "molecules classification")
-"""with plots; their text of `train` is read by tests of their own"""
+SLOW_TO_TRAIN = ("nodes classification",)
+"""with plots; tests/graphs/commands reads what `train` prints"""
 
 
 @pytest.mark.parametrize(

@@ -288,9 +288,8 @@ def test_a_search_returns_the_best_first(objective, goal, session):
             assert row["score"] == pytest.approx(row["logp"], abs=1e-3)
 
 
-@pytest.mark.slow
 def test_a_property_model_scores_molecules_like_those_of_its_training(session):
-    words = "generate RUN -n 200 --optimise PROPERTY --budget 200"
+    words = "generate RUN -n 130 --optimise PROPERTY --budget 130"
     model = load(session.home / "PROPERTY")
     for more in ("", " --extrapolate"):
         rows = session.json(words + more)["molecules"]
