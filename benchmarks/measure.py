@@ -5,6 +5,7 @@ all of them alike. A ratio is the peer's seconds over ours: above 1, vicinal is 
 """
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -12,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Work = Callable[[], Any]
@@ -61,6 +63,24 @@ def ratios(ours: Timing, theirs: Timing) -> dict[str, float]:
     paired = [t / o for o, t in zip(ours.seconds, theirs.seconds, strict=True)]
     of_medians = statistics.median(theirs.seconds) / statistics.median(ours.seconds)
     return {"ratio": of_medians, "min": min(paired), "max": max(paired)}
+
+
+def peak_memory_of(work: Work) -> float:
+    """Return by how many megabytes the process grows while it does some work (Linux).
+
+    The highest resident memory of the work, over that before it.
+    """
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    before = _memory("VmRSS")
+    work()
+    return (_memory("VmHWM") - before) / 1024
+
+
+def _memory(name: str) -> int:
+    """Return an entry of the memory of the process, in kilobytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def describe_machine() -> dict[str, Any]:
