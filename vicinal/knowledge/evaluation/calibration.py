@@ -30,11 +30,14 @@ class Calibration(NamedTuple):
 
         0 where an answer is impossible: its share is 0.
         """
+        shares, by_rules = features[..., 0], features[..., 1]
         if self == Calibration():
-            return np.exp(features[..., 0])
-        possible = np.isfinite(features[..., 0])
-        logits = np.where(possible[..., None], features, 0) @ np.array(self.weights)
-        return np.where(possible, expit(logits + self.bias), 0.0)
+            return np.exp(shares)
+        possible = np.isfinite(shares)
+        logits = self.weights[0] * np.where(possible, shares, 0)
+        logits += self.weights[1] * by_rules
+        logits += self.bias
+        return np.where(possible, expit(logits), 0.0)
 
 
 class Calibrations(NamedTuple):
@@ -54,7 +57,7 @@ def answer_features(
     [N, E] logarithms; is_known: [N, E] answers that are known, which have no share.
     """
     shares = log_softmax(np.where(is_known, -np.inf, scores), axis=1)
-    return np.stack([shares, by_rules], axis=-1)
+    return np.moveaxis(np.stack([shares, by_rules]), 0, -1)  # each is contiguous
 
 
 def fit_calibration(features: np.ndarray, truth: np.ndarray) -> Calibration:

@@ -16,7 +16,12 @@ from scipy.sparse import csr_matrix
 
 from vicinal.knowledge.models.embedding import ComplEx
 from vicinal.knowledge.models.fact_rules import FactRules
-from vicinal.knowledge.models.path_rules import Adjacencies, PathRules, Starts
+from vicinal.knowledge.models.path_rules import (
+    Adjacencies,
+    PathRules,
+    Starts,
+    add_entries,
+)
 from vicinal.knowledge.models.similar_entities import SimilarEntities
 from vicinal.knowledge.triple_graph import TripleGraph
 
@@ -102,12 +107,13 @@ class RuleModel:
 
     def score(self, heads: Heads, relation: int) -> np.ndarray:
         """Return the scores [N, E] of all entities as answers, 0 or more."""
-        found = self.facts.scores(heads.facts, relation)
-        found = found + SIMILAR * self.similar.scores(heads.similarities, relation)
-        by_paths = self.paths.scores(heads.starts, relation)
-        if by_paths is not None:
-            found = found + by_paths
-        return found.toarray() + POPULARITY * popularity(self.graph, relation)
+        found = self.facts.scores(heads.facts, relation).toarray()
+        similar = self.similar.scores(heads.similarities, relation)
+        add_entries(found, SIMILAR * similar)
+        if self.paths.of_relation(relation):
+            found = self.paths.add_scores(found, heads.starts, relation)
+        found += POPULARITY * popularity(self.graph, relation)
+        return found
 
 
 def popularity(graph: TripleGraph, relation: int) -> np.ndarray:

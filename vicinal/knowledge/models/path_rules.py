@@ -68,21 +68,22 @@ class PathRules:
         """Return the rules that imply a directed relation, the surest first."""
         return self._of_relation.get(relation, [])
 
-    def scores(self, starts: "Starts", relation: int) -> csr_matrix | None:
-        """Return [N, E] the root of the sum of squared confidences for each answer.
-
-        None where there is no rule.
-        """
-        if relation not in self._of_relation:
-            return None
-        total: csr_matrix | None = None
+    def add_scores(
+        self, scores: np.ndarray, starts: "Starts", relation: int
+    ) -> np.ndarray:
+        """Return scores [N, E] and the root of the sum of squared confidences."""
+        squares = np.zeros_like(scores)
         for rule in self.of_relation(relation):
             reached = starts.reach(rule.path)
             reached.data[:] = rule.confidence**2
-            total = reached if total is None else csr_matrix(total + reached)
-        assert total is not None
-        total.data = np.sqrt(total.data)
-        return total
+            add_entries(squares, reached)
+        return scores + np.sqrt(squares, out=squares)
+
+
+def add_entries(values: np.ndarray, entries: csr_matrix) -> None:
+    """Add a sparse matrix [N, E], each entry given once, to values [N, E] in place."""
+    rows = np.repeat(np.arange(len(values)), np.diff(entries.indptr))
+    values[rows, entries.indices] += entries.data
 
 
 class Adjacencies:
