@@ -111,11 +111,12 @@ def rule_parts(
 ) -> dict[str, float]:
     """Return what each kind of rule adds to the score of one answer."""
     rules = model.completion.rules
-    by_paths = rules.paths.scores(own.starts, relation)
+    nothing = np.zeros((1, rules.graph.num_entities), np.float32)
+    by_paths = rules.paths.add_scores(nothing, own.starts, relation)
     similar = rules.similar.scores(own.similarities, relation)
     return {
         "facts": float(rules.facts.scores(own.facts, relation)[0, tail]),
-        "paths": 0.0 if by_paths is None else float(by_paths[0, tail]),
+        "paths": float(by_paths[0, tail]),
         "similar entities": SIMILAR * float(similar[0, tail]),
         "popularity": POPULARITY * float(popularity(rules.graph, relation)[tail]),
     }
