@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vicinal.knowledge.answering.query import TARGET, Fact, solve
-from vicinal.knowledge.evaluation.calibration import Calibration
+from vicinal.knowledge.evaluation.calibration import Calibrations
 from vicinal.knowledge.models.completion import Completion
 from vicinal.knowledge.triple_graph import TripleGraph
 
@@ -153,7 +153,7 @@ def facts_of(node: Node, variable: str) -> Iterator[Fact]:
 
 
 def ranks(values: np.ndarray, question: Question) -> np.ndarray:
-    """Return the filtered ranks of the hard answers, the mean one among equal values."""
+    """Return filtered ranks of the hard answers, the mean one among equal values."""
     others = np.delete(values, question.true)
     own = values[question.hard, None]
     return 1 + (others > own).sum(axis=1) + (others == own).sum(axis=1) / 2
@@ -173,7 +173,7 @@ class QuestionScores(NamedTuple):
 
 
 def score_questions(
-    completion: Completion, calibration: Calibration, questions: list[Question]
+    completion: Completion, calibration: Calibrations, questions: list[Question]
 ) -> QuestionScores:
     """Return the scores of questions."""
     start, found = time.process_time(), []
