@@ -22,7 +22,7 @@ from vicinal.knowledge.answering.questions import TARGET, Fact, check_query
 from vicinal.knowledge.evaluation.calibration import Calibrations
 from vicinal.knowledge.models.completion import Completion
 
-BEAM = 64
+BEAM = 16
 """entities that a variable may be, the most probable"""
 
 
@@ -85,19 +85,40 @@ class _Solver:
             values, is_known = self._truth(np.array([other]), relation)
             return Solution(values[0], {}, is_known[0])
         inner = self.solve(_part(rest, other, variable), other)
+        values, chosen, is_known = self._known_step(inner.values, relation)
         beam = np.argsort(-inner.values, kind="stable")[:BEAM]
         beam = beam[inner.values[beam] > 0]
-        if not len(beam):
-            none = np.full(self.graph.num_entities, -1)
-            return Solution(np.zeros(len(none)), {other: none}, none >= 0)
-        values, is_known = self._truth(beam, relation)
-        values = values * inner.values[beam, None]
-        best = values.argmax(axis=0)
-        columns = np.arange(self.graph.num_entities)
-        chosen = beam[best]
-        choices = {name: own[chosen] for name, own in inner.choices.items()}
-        known = is_known[best, columns] & inner.is_known[chosen]
-        return Solution(values[best, columns], choices | {other: chosen}, known)
+        if len(beam):
+            found = self._truth(beam, relation)[0] * inner.values[beam, None]
+            best = found.argmax(axis=0)
+            found = found[best, np.arange(len(best))]
+            is_better = found > values
+            values = np.where(is_better, found, values)
+            chosen = np.where(is_better, beam[best], chosen)
+            is_known &= ~is_better
+        choices = {
+            name: np.where(chosen >= 0, own[chosen], -1)
+            for name, own in inner.choices.items()
+        }
+        is_known &= inner.is_known[chosen]
+        return Solution(values, choices | {other: chosen}, is_known)
+
+    def _known_step(
+        self, values: np.ndarray, relation: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the best values [E] that known triples lead to, and from where.
+
+        values: [E] of the heads. Second: [E] the head of each, -1 where there is none;
+        third: [E] bool where there is one.
+        """
+        start, end = self.graph.relation_starts[relation : relation + 2]
+        heads, _, tails = self.graph.directed[start:end].T
+        order = np.lexsort((-heads, values[heads]))  # the best one is written last
+        heads, tails = heads[order], tails[order]
+        heads, tails = heads[values[heads] > 0], tails[values[heads] > 0]
+        found, chosen = np.zeros_like(values), np.full(len(values), -1)
+        found[tails], chosen[tails] = values[heads], heads
+        return found, chosen, chosen >= 0
 
     def _truth(self, heads: np.ndarray, relation: int) -> tuple[np.ndarray, np.ndarray]:
         own = heads_of(self.completion.rules, heads, self.new)

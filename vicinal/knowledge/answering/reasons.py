@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from vicinal.knowledge.models.completion import Heads, RuleModel
 from vicinal.knowledge.models.fact_rules import PRIOR
-from vicinal.knowledge.models.similar_entities import POWER
+from vicinal.knowledge.models.similar_entities import powers_of
 
 MAX_REASONS = 3
 """of each kind"""
@@ -114,7 +114,7 @@ def _similar(
 ) -> list[Reason]:
     inverse = int(rules.graph.inverse(np.array(relation)))
     _, having = rules.graph.answers(np.array([tail]), np.array([inverse]))
-    powers = heads.similarities.power(POWER)
+    powers = powers_of(heads.similarities)
     values = powers[0, having].toarray().ravel()
     total = float(powers.sum())
     best = np.argsort(-values, kind="stable")[:most]

@@ -8,13 +8,15 @@ that nobody has written down count as wrong: the probabilities are on the low si
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit, log_softmax
 
 FIRST = 10
 """best answers to each question that a calibration is fitted to"""
 
 MIN_ANSWERS = 100
 """answers that are needed; with fewer, scores are not calibrated"""
+
+LEAST_LOGIT = -80.0
+"""so that its exponential is a number of 32 bits"""
 
 
 class Calibration(NamedTuple):
@@ -37,7 +39,8 @@ class Calibration(NamedTuple):
         logits = self.weights[0] * np.where(possible, shares, 0)
         logits += self.weights[1] * by_rules
         logits += self.bias
-        return np.where(possible, expit(logits), 0.0)
+        np.maximum(logits, LEAST_LOGIT, out=logits)
+        return np.where(possible, 1 / (1 + np.exp(-logits)), 0)
 
 
 class Calibrations(NamedTuple):
@@ -56,7 +59,11 @@ def answer_features(
     scores: [N, E] logarithms, so that their exponentials can be compared; by_rules:
     [N, E] logarithms; is_known: [N, E] answers that are known, which have no share.
     """
-    shares = log_softmax(np.where(is_known, -np.inf, scores), axis=1)
+    shares = np.where(is_known, -np.inf, scores)
+    best = shares.max(axis=1, keepdims=True)
+    shares -= np.where(np.isfinite(best), best, 0)
+    total = np.exp(shares).sum(axis=1, keepdims=True)
+    shares -= np.log(np.where(total > 0, total, 1))  # 0 where all are known
     return np.moveaxis(np.stack([shares, by_rules]), 0, -1)  # each is contiguous
 
 

@@ -14,9 +14,6 @@ from scipy.sparse import csr_matrix, diags
 
 from vicinal.knowledge.triple_graph import TripleGraph
 
-POWER = 4
-"""by which the similarity is raised, so that the most similar entities decide"""
-
 
 class SimilarEntities:
     """Similarities of entities by their facts, computed when needed."""
@@ -58,14 +55,14 @@ class SimilarEntities:
 
     def scores(self, similarities: csr_matrix, relation: int) -> csr_matrix:
         """Return [N, E] the share of similar entities that have each answer."""
-        graph, powers = self.graph, similarities.power(POWER)
+        graph, powers = self.graph, powers_of(similarities)
         total = np.asarray(powers.sum(axis=1)).ravel()
         start, end = graph.fact_starts[relation : relation + 2]
         found = csr_matrix(powers @ self._having(relation))
-        found = csr_matrix(diags(1 / np.maximum(total, 1e-12)) @ found)
+        shares = found.data / np.repeat(np.maximum(total, 1e-12), np.diff(found.indptr))
         tails = graph.fact_ends[start:end, 1]
         shape = len(total), graph.num_entities
-        return csr_matrix((found.data, tails[found.indices], found.indptr), shape)
+        return csr_matrix((shares, tails[found.indices], found.indptr), shape)
 
     def _having(self, relation: int) -> csr_matrix:
         """Return [E, F_q] float32 which entities have which facts of a relation."""
@@ -76,3 +73,11 @@ class SimilarEntities:
         columns = np.searchsorted(graph.fact_ends[first:last, 1], tails)
         ones = np.ones(len(heads), np.float32)
         return csr_matrix((ones, (heads, columns)), (graph.num_entities, last - first))
+
+
+def powers_of(similarities: csr_matrix) -> csr_matrix:
+    """Return each similarity to the fourth, so that the most similar ones decide."""
+    squares = similarities.data * similarities.data
+    found = similarities.copy()
+    np.multiply(squares, squares, out=found.data)
+    return found
