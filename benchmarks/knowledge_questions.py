@@ -13,13 +13,15 @@ true answers; scores are means over the answers of a question, then over questio
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from vicinal.knowledge.answering.query import TARGET, Fact, solve
+from vicinal.knowledge.data.triple_table import TripleTable
 from vicinal.knowledge.evaluation.calibration import Calibrations
-from vicinal.knowledge.models.completion import Completion
+from vicinal.knowledge.models.completion import Completion, RuleModel
 from vicinal.knowledge.triple_graph import TripleGraph
 
 Shape = tuple[Any, ...]
@@ -153,7 +155,7 @@ def facts_of(node: Node, variable: str) -> Iterator[Fact]:
 
 
 def ranks(values: np.ndarray, question: Question) -> np.ndarray:
-    """Return filtered ranks of the hard answers, the mean one among equal values."""
+    """Return the filtered ranks of the hard answers; ties have the mean rank."""
     others = np.delete(values, question.true)
     own = values[question.hard, None]
     return 1 + (others > own).sum(axis=1) + (others == own).sum(axis=1) / 2
@@ -189,3 +191,38 @@ def score_questions(
         sum(map(len, found)),
         len(questions) / seconds,
     )
+
+
+def run(
+    completion: Completion,
+    calibration: Calibrations,
+    table: TripleTable,
+    count: int,
+    seed: int,
+    *,
+    validation: bool = False,
+) -> None:
+    """Print the scores of questions that need a test triple.
+
+    Training and validation triples are known. validation: questions that need a
+    validation triple, by training triples alone.
+    """
+    assert table.validation is not None and table.test is not None
+    splits = [table.triples, table.validation, table.test]
+    size = table.num_entities, table.num_relations
+    known = TripleGraph(np.concatenate(splits[: 1 if validation else 2]), *size)
+    full = TripleGraph(np.concatenate(splits[: 2 if validation else 3]), *size)
+    own = replace(completion, rules=RuleModel.mine(known, seed))
+    own.rules.facts.mine_all()
+    for by_relation in (False, True):
+        how = "relation by relation" if by_relation else "triple by triple"
+        print(f"questions, drawn {how}: n = {count} of each shape")
+        sampler = Sampler(known, full, seed, by_relation=by_relation)
+        for name, shape in SHAPES.items():
+            found = score_questions(own, calibration, sampler.questions(shape, count))
+            print(
+                f"  {name}: MRR {found.mrr:.4f}  hits@3 {found.hits3:.4f} (se "
+                f"{found.error:.4f})  {found.num_answers:,} answers ranked, "
+                f"{found.per_second:.1f} questions a CPU s",
+                flush=True,
+            )

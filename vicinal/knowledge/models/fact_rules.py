@@ -11,9 +11,10 @@ was never trained on.
 """
 
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import coo_matrix, csr_matrix, hstack
 
 from vicinal.knowledge.triple_graph import TripleGraph
 
@@ -22,6 +23,10 @@ PRIOR = 5.0
 
 MIN_SHARED, MIN_CONFIDENCE = 2, 0.01
 """entities with both facts, and confidence, that a rule has at least"""
+
+MAX_PAIRS, PAIRS_AT_ONCE = 1 << 29, 1 << 25
+"""pairs of facts of one entity that are counted in a graph, and at a time; the entities
+with most facts are left out where there are more"""
 
 
 class FactRules:
@@ -54,15 +59,38 @@ class FactRules:
             self._mined[relation] = self._mine(relation)
         return self._mined[relation]
 
+    @cached_property
+    def _is_counted(self) -> np.ndarray:
+        """Return [E] bool the entities whose pairs of facts are counted (MAX_PAIRS)."""
+        counts = self.graph.degrees.astype(np.int64)
+        order = np.argsort(counts, kind="stable")
+        found = np.zeros(len(counts), bool)
+        found[order[np.cumsum(counts[order] ** 2) <= MAX_PAIRS]] = True
+        return found
+
     def _mine(self, relation: int) -> csr_matrix:
-        start, end = self.graph.fact_starts[relation : relation + 2]
-        own = csr_matrix(self._transposed[start:end].T)
-        found = coo_matrix(self._transposed @ own)
+        start, end = self.graph.fact_starts[relation : relation + 2].tolist()
+        own = csr_matrix(self._transposed[start:end], copy=True)
+        own.data *= self._is_counted[own.indices]
+        own.eliminate_zeros()
+        pairs = np.cumsum(own @ self.graph.degrees)
+        blocks = np.unique(pairs // PAIRS_AT_ONCE, return_index=True)[1].tolist()
+        found = [
+            self._mine_block(own[first:last], start + first)
+            for first, last in pairwise([*blocks, end - start])
+        ]
+        if not found:
+            return csr_matrix((len(self.graph.fact_ends), 0), dtype=np.float32)
+        return found[0] if len(found) == 1 else csr_matrix(hstack(found))
+
+    def _mine_block(self, own: csr_matrix, start: int) -> csr_matrix:
+        """Return [F, K] the rules for facts start, start + 1 ...; own: who has them."""
+        found = coo_matrix(self._transposed @ csr_matrix(own.T))
         confidences = found.data / (self.support[found.row] + PRIOR)
         used = (found.data >= MIN_SHARED) & (confidences >= MIN_CONFIDENCE)
         used &= found.row != found.col + start  # a fact does not imply itself
         entries = found.row[used], found.col[used]
-        shape = len(self.graph.fact_ends), int(end - start)
+        shape = len(self.graph.fact_ends), own.shape[0]
         return csr_matrix((found.data[used], entries), shape)
 
     def scores(self, facts: csr_matrix, relation: int) -> csr_matrix:
