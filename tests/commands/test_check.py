@@ -71,7 +71,7 @@ def test_data_of_no_domain_are_refused(command, text, refused, tmp_path, monkeyp
     assert message.startswith("table.csv is not recognised as data of any domain.")
     assert "--domain" in message
     for domain in DOMAINS:
-        assert f"  {domain.name:<11}{domain.reads}" in message
+        assert f"  {domain.name:<16}{domain.reads}" in message
     assert [path.name for path in Path().iterdir()] == ["table.csv"]
 
 

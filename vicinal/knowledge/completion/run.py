@@ -13,6 +13,7 @@ from vicinal.knowledge.completion.predictor import TriplePredictor
 from vicinal.knowledge.completion.report import leak_blocks, result_blocks
 from vicinal.knowledge.completion.results import relation_rows
 from vicinal.knowledge.completion.summary import table_lines, table_statistics
+from vicinal.knowledge.data.names import count_entities
 from vicinal.knowledge.data.triple_table import TripleTable
 from vicinal.knowledge.evaluation.splits import TripleSplit
 
@@ -42,6 +43,18 @@ class CompletionRun(TrainingRun):
 
     def data_statistics(self) -> dict[str, Any]:
         return self._statistics
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what the user should know about the data and the rules."""
+        left_out = self.estimator.model_.completion.rules.facts.num_left_out
+        if not left_out:
+            return self.data.notes
+        note = (
+            f"rules of facts are counted without the {count_entities(left_out)} that "
+            "have the most facts"
+        )
+        return [*self.data.notes, note]
 
     def split_counts(self) -> dict[str, int]:
         names = ("train", "val", "test")

@@ -68,6 +68,11 @@ class FactRules:
         found[order[np.cumsum(counts[order] ** 2) <= MAX_PAIRS]] = True
         return found
 
+    @property
+    def num_left_out(self) -> int:
+        """Return how many entities with facts are left out of the counts."""
+        return int((~self._is_counted & (self.graph.degrees > 0)).sum())
+
     def _mine(self, relation: int) -> csr_matrix:
         start, end = self.graph.fact_starts[relation : relation + 2].tolist()
         own = csr_matrix(self._transposed[start:end], copy=True)
@@ -90,7 +95,7 @@ class FactRules:
         used = (found.data >= MIN_SHARED) & (confidences >= MIN_CONFIDENCE)
         used &= found.row != found.col + start  # a fact does not imply itself
         entries = found.row[used], found.col[used]
-        shape = len(self.graph.fact_ends), own.shape[0]
+        shape = len(self.graph.fact_ends), len(own.indptr) - 1
         return csr_matrix((found.data[used], entries), shape)
 
     def scores(self, facts: csr_matrix, relation: int) -> csr_matrix:
