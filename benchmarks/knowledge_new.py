@@ -22,6 +22,9 @@ def run(table: TripleTable, seed: int) -> None:
     splits = [k for k in (table.triples, table.validation, table.test) if k is not None]
     full = TripleGraph(np.concatenate(splits), table.num_entities, table.num_relations)
     enough = np.flatnonzero(full.degrees >= MIN_FACTS)
+    if len(enough) < 2 * NUM_NEW:
+        print(f"new: too few entities with {MIN_FACTS} facts or more: {len(enough)}")
+        return
     is_new = np.zeros(full.num_entities, bool)
     is_new[rng.permutation(enough)[:NUM_NEW]] = True
     ends = is_new[full.triples[:, [0, 2]]]

@@ -23,6 +23,8 @@ TESTED = 2000
 DRAWS = 5
 """random removals of a question, whose mean is compared"""
 
+KINDS = ("fact", "path", "similar entity")
+
 
 class Answer(NamedTuple):
     """A right first answer."""
@@ -85,16 +87,16 @@ def run(
     rng, rules = np.random.default_rng(seed), completion.rules
     triples = rng.permutation(table.test)[:TESTED]
     answers = right_answers(completion, known, triples)
-    counts = dict.fromkeys(("fact", "path", "similar entity"), 0)
-    first = dict.fromkeys(counts, 0)
+    counts: dict[str, int] = dict.fromkeys(KINDS, 0)
+    first: dict[str, int] = dict.fromkeys(KINDS, 0)
     num_rules, drops, kinds = 0, [], []
     for k in rng.permutation(len(answers)).tolist():
         answer = answers[k]
         heads = rules.heads(np.array([answer.head]))
         reasons = find_reasons(rules, heads, answer.relation, answer.tail, 1)
-        own = {reason.kind for reason in reasons}
-        num_rules += bool(own & {"fact", "path"})
-        for kind in own:
+        kinds_of = {reason.kind for reason in reasons}
+        num_rules += bool(kinds_of & {"fact", "path"})
+        for kind in kinds_of:
             counts[kind] += 1
         if not reasons:
             continue

@@ -5,6 +5,7 @@ all of them alike. A ratio is the peer's seconds over ours: above 1, vicinal is 
 """
 
 import argparse
+import ctypes
 import gc
 import json
 import os
@@ -71,6 +72,7 @@ def peak_memory_of(work: Work) -> float:
     The highest resident memory of the work, over that before it.
     """
     gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # what was freed before is not counted
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _memory("VmRSS")
     work()

@@ -34,6 +34,10 @@ WEIGHTS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 MOST_VALIDATED, MOST_TESTED = 2000, 25000
 """triples by which steps are chosen, and that are ranked at the end"""
 
+MOST_SCORES = 1 << 30
+"""scores of answers that a ranking of triples takes at most, which for graphs of many
+entities are those of fewer triples"""
+
 Z = 1.96
 """standard errors by which the combination has to be better than rules alone"""
 
@@ -85,8 +89,9 @@ class CompletionFit:
         self.known = TripleGraph(np.concatenate(split), num_entities, num_relations)
         self.settings, self.seed = settings, seed
         rng = np.random.default_rng(seed)
-        self.validated = _sample(split.validation, MOST_VALIDATED, rng)
-        self.tested = _sample(split.test, MOST_TESTED, rng)
+        most = max(MOST_SCORES // (2 * num_entities), 1)
+        self.validated = _sample(split.validation, min(most, MOST_VALIDATED), rng)
+        self.tested = _sample(split.test, min(most, MOST_TESTED), rng)
         self.validation: dict[str, float] = {}
         self.seconds: dict[str, float] = {}
         self._embedding: ComplEx | None = None
