@@ -168,7 +168,7 @@ def test_a_file_that_no_domain_recognises_is_refused(
         for command in ("train", "check"):
             message = refused(command, path)
             assert f"{path} is not recognised as data of any domain" in message
-            assert "images          a directory with a subdirectory per class" in message
+            assert "  a directory with a subdirectory per class" in message
 
 
 def test_max_pixels_must_be_above_zero(image_directory, refused):
