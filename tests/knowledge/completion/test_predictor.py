@@ -5,12 +5,15 @@ import pytest
 import torch
 
 from vicinal.errors import DataError
+from vicinal.knowledge.answering import query
 from vicinal.knowledge.answering.query import solve
 from vicinal.knowledge.answering.questions import Fact, check_query
 from vicinal.knowledge.answering.reasons import find_reasons
 from vicinal.knowledge.completion.predictor import TriplePredictor
+from vicinal.knowledge.evaluation.calibration import Calibrations
 from vicinal.knowledge.evaluation.ranking import filtered_ranks
-from vicinal.knowledge.models.completion import RuleModel
+from vicinal.knowledge.models import fact_rules
+from vicinal.knowledge.models.completion import Completion, RuleModel
 from vicinal.knowledge.models.embedding import ComplEx
 from vicinal.knowledge.models.fact_rules import FactRules
 from vicinal.knowledge.triple_graph import TripleGraph
@@ -184,3 +187,33 @@ def test_facts_that_follow_from_nothing_are_not_predicted():
     model = TriplePredictor(minutes=0.01, held_out=0.2).fit(triples)
     chance = np.mean(1 / np.arange(1, 51))  # about 50 of 60 are not known
     assert model.evaluate().score.value < 1.6 * chance
+
+
+def test_known_answers_of_two_steps_are_found_beyond_the_beam():
+    count = 3 * query.BEAM
+    middles = 1 + np.arange(count)
+    own = np.stack([np.zeros(count, int), np.zeros(count, int), middles], axis=1)
+    others = np.stack([middles, np.ones(count, int), middles + count], axis=1)
+    graph = TripleGraph(np.concatenate([own, others]), 2 * count + 1, 2)
+    completion = Completion(RuleModel.mine(graph, 0))
+    facts = [Fact(0, 0, "?x"), Fact("?x", 1, "?")]
+    found = solve(completion, Calibrations(), facts)
+    np.testing.assert_array_equal(np.flatnonzero(found.is_known), middles + count)
+    assert (found.values[middles + count] == 1).all()
+    np.testing.assert_array_equal(found.choices["?x"][middles + count], middles)
+
+
+def test_pairs_of_facts_are_counted_in_blocks(monkeypatch):
+    whole = FactRules(small_graph()).shared(NATION).toarray()
+    assert whole.max() == 2
+    monkeypatch.setattr(fact_rules, "PAIRS_AT_ONCE", 1)
+    np.testing.assert_array_equal(
+        FactRules(small_graph()).shared(NATION).toarray(), whole
+    )
+
+
+def test_entities_with_most_facts_are_not_counted_in_large_graphs(monkeypatch):
+    monkeypatch.setattr(fact_rules, "MAX_PAIRS", 5)
+    rules = FactRules(small_graph())  # of 1, 1, 1, 2, 2, 3 and 4 facts
+    assert rules._is_counted.sum() == 3
+    assert rules.shared(NATION).nnz == 0
