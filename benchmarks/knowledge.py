@@ -8,7 +8,7 @@ Chen 2015). PYTHON: of an environment that has PyKEEN. Parts:
 completion   all test triples: rules, embedding, both together, popularity
 peer         an epoch, queries, and the memory of an evaluation, beside PyKEEN
 new          entities left out whole, answered from twelve facts each
-reasons      right first answers with a reason, and removal of what reasons name
+reasons      right top answers with a reason, and removal of what reasons name
 questions    questions of several facts
 large        ten million generated triples (`benchmarks.knowledge_large`)
 
@@ -99,7 +99,7 @@ def print_completion(fitted: Fitted) -> None:
         )
     validation = ", ".join(f"{k} {v:.4f}" for k, v in scores.validation.items())
     print(f"  validation MRR: {validation}")
-    print(f"  calibration error of the first answers {scores.calibration_error:.4f}")
+    print(f"  calibration error of the top answers {scores.calibration_error:.4f}")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Reasons of answers: how many right answers have one, and what removal does.
 
 Removal: an entity is asked about by its facts alone, as a new one is; the facts that
-the best reason of a right first answer uses are left out, or equally many others at
+the best reason of a right top answer uses are left out, or equally many others at
 random. If the reason is one, the score of the answer falls more.
 """
 
@@ -27,7 +27,7 @@ KINDS = ("fact", "path", "similar entity")
 
 
 class Answer(NamedTuple):
-    """A right first answer."""
+    """A right top answer."""
 
     head: int
     relation: int
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 def right_answers(
     completion: Completion, known: TripleGraph, triples: np.ndarray
 ) -> list[Answer]:
-    """Return the questions about triples [N, 3] whose first answer is right."""
+    """Return the questions about triples [N, 3] whose top answer is right."""
     found = []
     for block in question_blocks(triples, known):
         heads, rows = np.unique(block.heads, return_inverse=True)
@@ -82,7 +82,7 @@ def run(
     num_removals: int,
     seed: int,
 ) -> None:
-    """Print the share of right first answers with reasons, and a removal test."""
+    """Print the share of right top answers with reasons, and a removal test."""
     assert table.test is not None
     rng, rules = np.random.default_rng(seed), completion.rules
     triples = rng.permutation(table.test)[:TESTED]
@@ -116,7 +116,7 @@ def run(
             drops.append((drop, float(np.mean(random)), int(is_used.sum())))
             kinds.append(reasons[0].kind)
     print(
-        f"reasons: {len(answers):,} right first answers of {2 * len(triples):,}; with "
+        f"reasons: {len(answers):,} right top answers of {2 * len(triples):,}; with "
         f"a rule of a fact or path {num_rules / len(answers):.2%}; "
         + ", ".join(f"{k} {v / len(answers):.2%}" for k, v in counts.items())
         + "; the best reason is "

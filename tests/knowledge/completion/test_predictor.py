@@ -9,9 +9,12 @@ from vicinal.knowledge.answering import query
 from vicinal.knowledge.answering.query import solve
 from vicinal.knowledge.answering.questions import Fact, check_query
 from vicinal.knowledge.answering.reasons import find_reasons
+from vicinal.knowledge.completion.fitting import CompletionFit
 from vicinal.knowledge.completion.predictor import TriplePredictor
+from vicinal.knowledge.completion.settings import CompletionSettings
 from vicinal.knowledge.evaluation.calibration import Calibrations
 from vicinal.knowledge.evaluation.ranking import filtered_ranks
+from vicinal.knowledge.evaluation.splits import TripleSplit
 from vicinal.knowledge.models import fact_rules
 from vicinal.knowledge.models.completion import Completion, RuleModel
 from vicinal.knowledge.models.embedding import ComplEx
@@ -217,3 +220,18 @@ def test_entities_with_most_facts_are_not_counted_in_large_graphs(monkeypatch):
     rules = FactRules(small_graph())  # of 1, 1, 1, 2, 2, 3 and 4 facts
     assert rules._is_counted.sum() == 3
     assert rules.shared(NATION).nnz == 0
+
+
+def test_triples_in_two_parts_of_a_split_do_not_raise_ranks():
+    triples = np.array([[k, 0, 10 + k % 5] for k in range(10)])
+    split = TripleSplit(triples, triples[:4], triples[:4])
+    fit = CompletionFit(split, 15, 1, CompletionSettings(minutes=0), 0)
+    fit.mine()
+    _, scores = fit.score()
+    assert min(ranks.min() for ranks in scores.ranks.values()) >= 1
+
+
+def test_a_graph_of_which_nothing_can_be_held_out_is_refused():
+    star = [("hub", "r", f"x{k}") for k in range(200)]
+    with pytest.raises(DataError, match="can be held out"):
+        TriplePredictor(minutes=0).fit(star)

@@ -12,6 +12,7 @@ import numpy as np
 
 from vicinal.core.evaluation.calibration import binary_calibration_error
 from vicinal.knowledge.completion.settings import CompletionSettings
+from vicinal.knowledge.data.split_notes import without_repeated
 from vicinal.knowledge.evaluation.calibration import (
     FIRST,
     Calibrations,
@@ -86,7 +87,9 @@ class CompletionFit:
     ) -> None:
         """split: at least one triple in each part."""
         self.train_graph = TripleGraph(split.train, num_entities, num_relations)
-        self.known = TripleGraph(np.concatenate(split), num_entities, num_relations)
+        size = num_entities, num_relations
+        # a triple may be in two parts of a split that is given
+        self.known = TripleGraph(without_repeated(np.concatenate(split), *size), *size)
         self.settings, self.seed = settings, seed
         rng = np.random.default_rng(seed)
         most = max(MOST_SCORES // (2 * num_entities), 1)

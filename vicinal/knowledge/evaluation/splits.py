@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vicinal.errors import DataError
 from vicinal.knowledge.data.triple_table import pair_codes
 
 
@@ -29,7 +30,7 @@ def split_triples(
     held_out: share of the triples for each missing part. Triples of the same two
     entities, in either direction, are in the same part: training would give them away
     where relations are symmetric, inverses or duplicates. Triples by which an entity or
-    a relation would be missing in training stay there.
+    a relation would be missing in training stay there. DataError if all are such.
     """
     rng = np.random.default_rng(seed)
     train, parts = triples, [validation, test]
@@ -37,6 +38,11 @@ def split_triples(
         if part is None:
             count = max(round(held_out * len(triples)), 1)
             out = _removable(train, count, rng)
+            if not out.any():
+                raise DataError(
+                    "No triple can be held out for testing: without any of them an "
+                    "entity or a relation would be in no other triple. Add triples."
+                )
             parts[number], train = train[out], train[~out]
     validation, test = parts
     assert validation is not None and test is not None
