@@ -20,6 +20,8 @@ scores are combined linearly (logistic regression)"""
 
 BATCH, EPOCHS, MIN_STEPS, LR, DECAY = 512, 5, 2000, 5e-3, 1e-2
 RIDGE = 1e-4
+CELLS_AT_ONCE = 1 << 13
+"""cells of which logits are computed at a time: their hidden features fit in a cache"""
 
 
 class CombinationConfig(NamedTuple):
@@ -60,8 +62,13 @@ class Combination(nn.Module):
 
     @torch.inference_mode()
     def logits(self, scores: np.ndarray) -> np.ndarray:
-        """Return the logits [...] float32 of scores [..., K]."""
-        return self(torch.from_numpy(scores)).numpy()
+        """Return the logits [...] float32 of scores [..., K].
+
+        Blocks of cells are computed one after the other, in less memory.
+        """
+        cells = torch.from_numpy(scores).reshape(-1, scores.shape[-1])
+        found = torch.cat([self(block) for block in cells.split(CELLS_AT_ONCE)])
+        return found.reshape(scores.shape[:-1]).numpy()
 
 
 def fit_combination(
