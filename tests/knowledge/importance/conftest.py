@@ -36,16 +36,14 @@ def films() -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(rows, columns=["head", "relation", "tail"]), nodes
 
 
-@pytest.fixture
-def few_trees(monkeypatch) -> None:
-    """Boost few trees, where their predictions do not matter."""
-    monkeypatch.setattr(boosting, "ITERATIONS", 10)
-
-
 @pytest.fixture(scope="session")
 def regressor(films) -> ImportanceRegressor:
     triples, nodes = films
-    model = ImportanceRegressor(target="views", minutes=0.02)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(boosting, "ITERATIONS", 80)
-        return model.fit(triples, nodes=nodes)
+    model = ImportanceRegressor(target="views", folds=3, minutes=0.01)
+    return model.fit(triples, nodes=nodes)
+
+
+@pytest.fixture
+def few_trees(monkeypatch) -> None:
+    """Fit few trees, where the quality of the model does not matter."""
+    monkeypatch.setattr(boosting, "ITERATIONS", 10)

@@ -11,6 +11,7 @@ from vicinal.knowledge.importance.metrics import (
     ndcg,
     order_gains,
     spearman,
+    spearman_of_rows,
 )
 
 
@@ -35,6 +36,9 @@ def test_spearman_is_that_of_scipy():
     y, predicted = rng.normal(size=(2, 100)).round(1)
     assert spearman(y, predicted) == pytest.approx(spearmanr(y, predicted)[0])
     assert spearman(y, np.zeros(100)) == 0
+    found = spearman_of_rows(np.stack([y, predicted]), np.stack([predicted, y[::-1]]))
+    expected = [spearmanr(y, predicted)[0], spearmanr(predicted, y[::-1])[0]]
+    assert found.tolist() == pytest.approx(expected)
 
 
 def test_intervals_contain_the_mean_and_few_entities_have_none():

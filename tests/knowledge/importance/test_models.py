@@ -9,7 +9,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from vicinal.knowledge.importance.models import boosting
 from vicinal.knowledge.importance.models.boosting import BoostedTrees
 from vicinal.knowledge.importance.models.network_training import NetworkTraining
-from vicinal.knowledge.importance.models.ridge import Penalties, Ridge
+from vicinal.knowledge.importance.models.ridge import Penalties, Ridge, RidgeProblem
 from vicinal.knowledge.importance.models.score_network import (
     NetworkConfig,
     PredicateEdges,
@@ -34,6 +34,10 @@ def test_ridge_is_the_closed_form():
     weights = np.linalg.solve(x.T @ x + penalty, x.T @ (y - y.mean()))
     found = np.r_[ridge.weights, ridge.fact_weights]
     np.testing.assert_allclose(found, weights, atol=2e-4)
+    again = RidgeProblem(dense, facts, y)
+    again.solve(Penalties(0.3, 1.0))
+    same = again.solve(Penalties(0.1, 2.0))
+    np.testing.assert_array_equal(same.weights, ridge.weights)
     predicted = ridge.predict(dense, facts)
     np.testing.assert_allclose(predicted, x @ weights + y.mean(), atol=1e-3)
 

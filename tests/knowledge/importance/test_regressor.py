@@ -10,12 +10,15 @@ import pytest
 from vicinal.errors import DataError, NotFittedError, QuarantineWarning, SettingError
 from vicinal.knowledge.importance.explain.explanation import explain_rows
 from vicinal.knowledge.importance.explain.inspection import inspect_attention
+from vicinal.knowledge.importance.features.graph_features import GraphFeatures
 from vicinal.knowledge.importance.fitted_model import FittedImportance
 from vicinal.knowledge.importance.fitting import (
     BASELINES,
     BLEND,
     NETWORK,
     choose_scale,
+    cross_validate,
+    split_folds,
 )
 from vicinal.knowledge.importance.regressor import ImportanceRegressor
 from vicinal.knowledge.importance.results import result_rows
@@ -112,6 +115,8 @@ def test_facts_of_new_entities_are_checked(regressor):
         regressor.predict_new({})
     with pytest.raises(DataError, match="no entity 'film-999'"):
         regressor.predict(["film-999"])
+    with pytest.raises(SettingError, match="top must be 1 or more"):
+        regressor.predict(top=0)
     with pytest.raises(SettingError, match="list of names"):
         regressor.predict("film-001")
 
@@ -216,8 +221,7 @@ def test_damaged_files_are_refused(regressor, name, value):
         FittedImportance.from_files(description, tensors)
 
 
-@pytest.mark.usefixtures("few_trees")
-def test_y_may_be_a_mapping(films):
+def test_y_may_be_a_mapping(films, few_trees):
     triples, nodes = films
     y = pd.Series(nodes["views"].to_numpy()[:40], index=nodes["id"][:40])
     model = ImportanceRegressor(minutes=0, folds=2).fit(triples, y)
@@ -229,6 +233,41 @@ def test_y_may_be_a_mapping(films):
         ImportanceRegressor(minutes=0).fit(triples, {"film-001": "many"})
     with pytest.raises(SettingError, match="y must be a mapping"):
         ImportanceRegressor(minutes=0).fit(triples, [1.0, 2.0])
+    twice = pd.Series([1.0, 2.0], index=["film-001", "film-001"])
+    with pytest.raises(DataError, match="1 name of y repeated"):
+        ImportanceRegressor(minutes=0).fit(triples, twice)
+
+
+def test_what_y_and_nodes_do_not_use_is_named(films):
+    triples, nodes = films
+    nodes = nodes.assign(year=2000.0, type="film")
+    estimator = ImportanceRegressor(minutes=0)
+    y = {"film-001": 2.0, "film-002": float("nan"), "film-003": None}
+    table = estimator.read(triples, y, nodes=nodes)
+    assert np.isnan(table.target).sum() == len(table.entities) - 1
+    notes = "; ".join(table.notes)
+    assert "columns of the nodes not used" in notes and "types of the nodes" in notes
+    with pytest.raises(SettingError, match="X has a target already"):
+        estimator.read(table, y)
+    with pytest.raises(SettingError, match="nodes must be None"):
+        estimator.read(table.triples, y, nodes=nodes)
+
+
+def test_predictions_do_not_depend_on_the_labels_of_their_fold(films, few_trees):
+    triples, nodes = films
+    table = ImportanceRegressor(target="views").read(triples, nodes=nodes.head(60))
+    labels = np.log1p(table.target[table.labelled])
+    parts = split_folds(table.labelled, labels, 2, 0)
+    changed = labels.copy()
+    changed[parts.folds[0]] = changed[parts.folds[0]][::-1] + 5
+    features, others = GraphFeatures(table.graph), []
+    for y in (labels, changed):
+        found, _ = cross_validate(features, split_folds(table.labelled, y, 2, 0), 0)
+        others.append(found.predictions)
+    for name, values in others[0].items():
+        own, test = others[1][name], parts.folds[0]
+        np.testing.assert_array_equal(own[test], values[test], err_msg=name)
+    assert (others[0][BLEND] != others[1][BLEND]).any()
 
 
 def test_what_cannot_be_learned_is_an_error(films):
@@ -236,6 +275,8 @@ def test_what_cannot_be_learned_is_an_error(films):
     small = ImportanceRegressor(target="views", minutes=0)
     with pytest.raises(DataError, match="At least 20 are needed"):
         small.fit(triples, nodes=nodes.head(10))
+    with pytest.raises(DataError, match="to test on in 10 folds"):
+        ImportanceRegressor(target="views", folds=10).fit(triples, nodes=nodes.head(39))
     with pytest.raises(DataError, match="nothing to learn"):
         small.fit(triples, nodes=nodes.assign(views=5))
     with pytest.raises(DataError, match="no column 'visits'"):
@@ -254,8 +295,7 @@ def test_what_cannot_be_learned_is_an_error(films):
         ImportanceRegressor().predict()
 
 
-@pytest.mark.usefixtures("few_trees")
-def test_a_cell_that_is_no_number_is_quarantined(films):
+def test_a_cell_that_is_no_number_is_quarantined(films, few_trees):
     triples, nodes = films
     cells = nodes["views"].astype(str).to_list()
     cells[3] = "unknown?"

@@ -1,6 +1,7 @@
 """The commands and the run of importance."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -35,8 +36,7 @@ def files(films, tmp_path) -> tuple[str, str]:
     return str(paths[0]), str(paths[1])
 
 
-@pytest.mark.usefixtures("few_trees")
-def test_a_run_writes_its_results(files, tmp_path):
+def test_a_run_writes_its_results(files, tmp_path, few_trees):
     data, nodes = files
     parameters = {"target": "views", "minutes": 0, "folds": 2}
     table, task = commands.read(data, ImportanceData(nodes=nodes), parameters)
@@ -69,6 +69,10 @@ def test_check_describes_the_graph_and_the_target(files, console):
     assert "no target" in found.lines[-1] and not found.extra
     with pytest.raises(SettingError, match="top must be"):
         commands.check(data, CheckImportance(top=-1), console)
+    table = "id,views,year,type\nfilm-001,3,2000,film\n"
+    Path(nodes).write_text(table)
+    found = commands.check(data, CheckImportance(nodes=nodes, top=0), console)
+    assert "no target" in found.lines[-1] and "'year'" in "; ".join(found.notes)
     with pytest.raises(DataError, match="no column 'visits'"):
         commands.check(data, CheckImportance(nodes=nodes, target="visits"), console)
 
@@ -84,6 +88,9 @@ def test_commands_on_a_model(regressor, console, tmp_path):
     facts.write_text("\n".join([*rows, "film-001\tgenre\tgenre-2"]) + "\n")
     found = commands.predict(run, PredictImportance(facts=str(facts)), console)
     assert found.frame["entity"].tolist() == ["new"] and "2 triples" in found.notes[-1]
+    facts.write_text("\n".join([*rows, "newer\tgenre"]) + "\n")
+    found = commands.predict(run, PredictImportance(facts=str(facts)), console)
+    assert len(found.quarantined) == 1 and len(found.frame) == 1
     facts.write_text("film-001\tgenre\tgenre-2\n")
     with pytest.raises(NoDataError, match="no new entity"):
         commands.predict(run, PredictImportance(facts=str(facts)), console)
@@ -98,13 +105,12 @@ def test_commands_on_a_model(regressor, console, tmp_path):
     )
 
 
-@pytest.mark.usefixtures("few_trees")
-def test_training_stops_when_it_is_asked_to(films):
+def test_training_stops_when_it_is_asked_to(films, few_trees):
     from vicinal.core.training.trainer import TrainingInterrupted
 
     triples, nodes = films
     model = ImportanceRegressor(target="views", folds=2)
-    table = model.read(triples, nodes=nodes)
+    table = model.read(triples, nodes=nodes.head(40))
     model.start_fit()
     model.fit_baseline(table)
     with pytest.raises(TrainingInterrupted):

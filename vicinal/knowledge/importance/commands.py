@@ -10,6 +10,7 @@ from vicinal.core.report.console import Console
 from vicinal.core.report.data_check import DataCheck
 from vicinal.core.report.finding import Finding
 from vicinal.core.report.predictions import Predictions, records
+from vicinal.core.text import pluralize
 from vicinal.errors import NoDataError, SettingError
 from vicinal.knowledge.data.read import read_triples
 from vicinal.knowledge.data.triple_table import TripleTable
@@ -87,10 +88,18 @@ def predict(
     if arguments.facts is not None:
         if arguments.entities:
             raise SettingError("Give either names of entities, or --facts FILE.")
-        facts, notes = read_new_facts(arguments.facts, model)
+        table = read_triples(arguments.facts)
+        facts, notes = read_new_facts(table, model)
+        if model.model_.network is not None:
+            notes.append("the blend predicts new entities; the network predicts others")
         frame = model.predict_new(facts)
         order = np.argsort(-frame["predicted"].to_numpy(), kind="stable")[:top]
-        return Predictions(frame=frame.iloc[order], unit="prediction", notes=notes)
+        return Predictions(
+            frame=frame.iloc[order],
+            unit="prediction",
+            quarantined=table.quarantined,
+            notes=notes,
+        )
     frame = model.predict(list(arguments.entities) or None, top)
     if not len(frame):
         raise NoDataError(
@@ -101,16 +110,18 @@ def predict(
 
 
 def read_new_facts(
-    path: str, model: ImportanceRegressor
+    table: TripleTable, model: ImportanceRegressor
 ) -> tuple[dict[str, list[Fact]], list[str]]:
-    """Return the facts of the entities of a file that are new to the graph, and notes.
+    """Return the facts of the entities of a table that are new to the graph, and notes.
 
-    Triples between two new entities, and between two known ones, are not used.
+    Triples between two new entities, and between two known ones, are not used. Raises
+    NoDataError if there is no new entity.
     """
-    table: TripleTable = read_triples(path)
+    splits = (table.triples, table.validation, table.test)
+    triples = np.concatenate([k for k in splits if k is not None])
     known = {str(name) for name in model.model_.entities}
     facts, unused = dict[str, list[Fact]](), 0
-    for head, relation, tail in table.triples.tolist():
+    for head, relation, tail in triples.tolist():
         a, b = str(table.entities[head]), str(table.entities[tail])
         name = str(table.relations[relation])
         if (a in known) == (b in known):
@@ -121,13 +132,13 @@ def read_new_facts(
             facts.setdefault(b, []).append((name, "in", a))
     if not facts:
         raise NoDataError(
-            f"{path} has no new entity. Expected triples of an entity that the graph "
-            "does not have with one that it has."
+            "The facts are of no new entity. Expected triples of an entity that the "
+            "graph does not have with one that it has."
         )
     notes = list(table.notes)
     if unused:
         notes.append(
-            f"{unused:,} triples of {path} not used: of two known or two new entities"
+            f"{pluralize(unused, 'triple')} not used: of two known or two new entities"
         )
     return facts, notes
 

@@ -114,6 +114,15 @@ class FittedImportance:
         name, label = str(self.entities[entity]), str(self.labels[entity])
         return f"{label} ({name})" if label and label != name else name
 
+    @cached_property
+    def rows_by_name(self) -> dict[str, int]:
+        """Return the rows of entities by name and by unambiguous readable name."""
+        labels, counts = np.unique(self.labels.astype(str), return_counts=True)
+        unique = set(labels[(counts == 1) & (labels != "")].tolist())
+        labelled = enumerate(map(str, self.labels))
+        rows = {label: row for row, label in labelled if label in unique}
+        return rows | {str(name): row for row, name in enumerate(self.entities)}
+
     def relation_name(self, directed: int) -> str:
         """Return the name of a directed relation; 2R: the self-loop."""
         size = len(self.relations)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import rankdata
 
-from vicinal.core.metrics import MIN_GROUPS, Measure, Score, rmse
+from vicinal.core.metrics import MIN_GROUPS, Score, rmse
 
 TOP = 100
 SAMPLES = 200
@@ -40,19 +41,18 @@ def ndcg(gains: np.ndarray, predicted: np.ndarray, k: int = TOP) -> float:
     return float(ranked @ discounts) / ideal if ideal > 0 else 1.0
 
 
-def ranks(values: np.ndarray) -> np.ndarray:
-    """Return ranks [n] from 0; equal values share their mean."""
-    _, groups, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts + 1) / 2)[groups]
-
-
 def spearman(y: np.ndarray, predicted: np.ndarray) -> float:
     """Return the rank correlation of [n] values; 0 for constant ones."""
-    a, b = ranks(y), ranks(predicted)
-    a, b = a - a.mean(), b - b.mean()
-    size = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / size if size else 0.0
+    return float(spearman_of_rows(y[None], predicted[None])[0])
+
+
+def spearman_of_rows(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return the rank correlations [S] of values [S, n]; equal ones share a rank."""
+    a, b = rankdata(y, axis=1), rankdata(predicted, axis=1)
+    a -= a.mean(axis=1, keepdims=True)
+    b -= b.mean(axis=1, keepdims=True)
+    size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return (a * b).sum(axis=1) / np.where(size > 0, size, 1.0)
 
 
 def gains_of(y: np.ndarray) -> np.ndarray:
@@ -71,12 +71,14 @@ def fold_scores(
     )
 
 
-MEASURES: dict[str, Measure] = {
-    METRICS[0]: spearman,
-    METRICS[1]: lambda y, predicted: ndcg(gains_of(y), predicted),
-    METRICS[2]: rmse,
-}
-"""metric -> function of targets and predictions"""
+def scores_of_rows(metric: str, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return the scores [S] of targets and predictions [S, n] by one of `METRICS`."""
+    if metric == METRICS[0]:
+        return spearman_of_rows(y, predicted)
+    pairs = zip(y, predicted, strict=True)
+    if metric == METRICS[1]:
+        return np.array([ndcg(gains_of(a), b) for a, b in pairs])
+    return np.array([rmse(a, b) for a, b in pairs])
 
 
 def mean_over_folds(
@@ -91,18 +93,14 @@ def mean_over_folds(
     folds: rows of each. Entities are resampled within each fold (B. Efron and R.
     Tibshirani 1993, chapter 13).
     """
-    measure = MEASURES[metric]
-
-    def value(parts: Sequence[np.ndarray]) -> float:
-        return float(np.mean([measure(y[k], predicted[k]) for k in parts]))
-
-    rng, mean = np.random.default_rng(seed), value(folds)
+    parts = [(y[rows][None], predicted[rows][None]) for rows in folds]
+    mean = float(np.mean([scores_of_rows(metric, *part) for part in parts]))
     if min(map(len, folds)) < MIN_GROUPS:
         return Score(metric, mean, float("nan"), float("nan"), len(y))
-    drawn = [
-        value([rows[rng.integers(len(rows), size=len(rows))] for rows in folds])
-        for _ in range(SAMPLES)
-    ]
+    rng, drawn = np.random.default_rng(seed), np.zeros(SAMPLES)
+    for rows in folds:
+        sample = rows[rng.integers(len(rows), size=(SAMPLES, len(rows)))]
+        drawn += scores_of_rows(metric, y[sample], predicted[sample]) / len(folds)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Score(metric, mean, min(float(low), mean), max(float(high), mean), len(y))
 

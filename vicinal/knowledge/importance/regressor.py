@@ -16,6 +16,7 @@ from vicinal.core.evaluation.significance import PairedComparison, sign_test_of_
 from vicinal.core.training.history import Epoch
 from vicinal.core.training.trainer_options import never_stop
 from vicinal.errors import DataError, SettingError, suggest_names
+from vicinal.knowledge.data.read import read_triples
 from vicinal.knowledge.data.triple_table import TripleTable
 from vicinal.knowledge.importance.features.graph_features import (
     GraphFeatures,
@@ -86,8 +87,13 @@ class ImportanceRegressor(FittedEstimator):
         return self
 
     def read(self, X: Any, y: Any = None, *, nodes: Any = None) -> ImportanceTable:
-        """Return triples with a target; X may be an `ImportanceTable`."""
+        """Return triples with a target; X may be an `ImportanceTable`, which has both.
+
+        Raises SettingError for what would be ignored.
+        """
         if isinstance(X, ImportanceTable):
+            if y is not None or nodes is not None:
+                raise SettingError("y and nodes must be None: X has a target already.")
             return X
         settings = self.validate_settings()
         names = TripleColumns.names()
@@ -99,17 +105,21 @@ class ImportanceRegressor(FittedEstimator):
                 "y must be a mapping or a pandas Series from names of entities to "
                 f"numbers. Got {type(y).__name__} instead."
             )
-        table = X if isinstance(X, TripleTable) else None
-        if table is None:
-            table = read_importance(X, nodes, None, columns, required=False).triples
+        if not isinstance(X, TripleTable):
+            table = read_triples(X, nodes, columns)
+        elif nodes is None:
+            table = X
+        else:
+            raise SettingError("nodes must be None where X is a TripleTable.")
         return table_with_target(table, y, settings.target or "target")
 
     def check_data(self, data: ImportanceTable) -> None:
         """Raise SettingError or DataError before anything is computed."""
         super().check_data(data)
-        check_target(data)
+        settings = self.validate_settings()
+        check_target(data, settings.folds)
         labels = data.target[data.labelled]
-        if self.validate_settings().target_scale == "log" and labels.min() <= -1:
+        if settings.target_scale == "log" and labels.min() <= -1:
             raise DataError(
                 f"target_scale must be 'linear': {data.target_name} has values of -1 "
                 "or less, which have no logarithm log(1 + x)."
@@ -231,12 +241,16 @@ class ImportanceRegressor(FittedEstimator):
         """Return a table of predictions for entities, the highest first.
 
         X: names; None: all entities that have no label. Columns: entity, name (if the
-        nodes have readable names), predicted, and label where it is known. top: rows;
-        None: all. Raises DataError for unknown names.
+        nodes have readable names), predicted, and label where it is known: the model
+        was fitted to it, so that prediction is no test (`evaluate` has those). top: 1
+        or more rows; None: all. Raises DataError for unknown names, SettingError for a
+        bad top.
         """
         import pandas as pd
 
         self.check_fitted()
+        if top is not None and top < 1:
+            raise SettingError(f"top must be 1 or more, or None. Got {top} instead.")
         model = self.model_
         if X is None:
             rows = np.flatnonzero(np.isnan(model.target))
@@ -293,7 +307,7 @@ class ImportanceRegressor(FittedEstimator):
         """Return entities by their names, or by readable names that only one has."""
         if isinstance(names, str):
             raise SettingError("X must be a list of names, not a text.")
-        rows = self._rows_by_name
+        rows = self.model_.rows_by_name
         found = []
         for name in names:
             row = rows.get(str(name))
@@ -302,18 +316,6 @@ class ImportanceRegressor(FittedEstimator):
                 raise DataError(f"There is no entity {str(name)!r}. {hint}")
             found.append(row)
         return np.array(found, np.int64)
-
-    @property
-    def _rows_by_name(self) -> dict[str, int]:
-        """Return the rows of entities by name and by unambiguous readable name."""
-        model, rows = self.model_, dict[str, int]()
-        labels, counts = np.unique(model.labels.astype(str), return_counts=True)
-        unique = set(labels[(counts == 1) & (labels != "")].tolist())
-        for row, label in enumerate(model.labels.tolist()):
-            if label in unique:
-                rows[label] = row
-        rows.update({str(name): row for row, name in enumerate(model.entities)})
-        return rows
 
 
 def compare(

@@ -1,5 +1,6 @@
 """What the report of a model of importance shows."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,20 @@ def model_blocks(model: FittedImportance) -> list[Block]:
         text = f"The {name} predicts."
         if name == BLEND:
             text += f" The {NETWORK} was trained on the same folds, but not better."
+        if epochs := epochs_by_network(model):
+            text += (
+                f" Each network was trained for {min(epochs)} to {max(epochs)} epochs, "
+                "which --minutes bounds."
+            )
         blocks.append(Text(text))
     return blocks
+
+
+def epochs_by_network(model: FittedImportance) -> list[int]:
+    """Return how many epochs each network was trained for; none after loading."""
+    numbers = [epoch.epoch for epoch in model.history]
+    starts = [k for k, number in enumerate(numbers) if number == 1]
+    return [b - a for a, b in pairwise([*starts, len(numbers)])]
 
 
 def relation_blocks(model: FittedImportance) -> list[Block]:

@@ -22,8 +22,8 @@ class ImportanceSettings(TripleColumns):
     folds: int = 5
     """folds of the cross-validation"""
 
-    minutes: float = 1.0
-    """time to train a network of scores (GENI) on all folds; 0: none"""
+    minutes: float = 0.3
+    """minutes to train networks of scores (GENI) on all folds together; 0: none"""
 
     def __post_init__(self) -> None:
         super().__post_init__()

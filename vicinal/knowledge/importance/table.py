@@ -1,5 +1,6 @@
 """Triples with a number for some of the entities: the target."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vicinal.core.data.labels import parse_number, quote_names
+from vicinal.core.data.labels import is_missing, parse_number, quote_names
 from vicinal.core.data.quarantine import Quarantined
 from vicinal.core.text import pluralize
 from vicinal.errors import DataError, SettingError, suggest_names
@@ -18,6 +19,9 @@ from vicinal.knowledge.triple_graph import TripleGraph
 
 MIN_LABELLED = 20
 """entities with a target that a model needs"""
+
+MIN_FOLD = 4
+"""entities with a target in a fold, below which a rank correlation means nothing"""
 
 MAX_TARGET = 1e30
 
@@ -70,24 +74,20 @@ def read_importance(
     """Read triples and a table of nodes with a target.
 
     data, nodes, columns: as for `read_triples`, or a `TripleTable`. target: a column of
-    nodes; None: the only one with numbers. Raises DataError where there is no target,
-    unless not required.
+    nodes; None: the only one with numbers. Raises DataError where there is no target;
+    if none is required, only for a target that the nodes do not have.
     """
     table = data if isinstance(data, TripleTable) else None
     if table is None:
         table = read_triples(data, nodes, columns)
     elif nodes is not None:
         raise SettingError("nodes must be None where X is a TripleTable.")
-    if target is None and not required and not table.columns:
+    if target is None and not required and len(_numeric(table)) != 1:
         return table_of(table, np.full(table.num_entities, np.nan), "")
     name = target_column(table, target)
     cells = table.columns[name]
     values, quarantined = numbers_of(cells, table.entities, name)
-    found = table_of(table, values, name, quarantined)
-    others = [column for column in table.columns if column != name]
-    if others:
-        found.notes.append(f"columns of the nodes not used: {quote_names(others)}")
-    return found
+    return table_of(table, values, name, quarantined)
 
 
 def table_with_target(
@@ -95,8 +95,8 @@ def table_with_target(
 ) -> ImportanceTable:
     """Return triples with a target given by the names of entities.
 
-    y: a mapping or a pandas Series. Raises DataError for a name that no triple has, and
-    for a value that is no number.
+    y: a mapping or a pandas Series; None and NaN: not known. Raises DataError for a
+    name that no triple has or that is there twice, and for a value that is no number.
     """
     rows = {str(entity): row for row, entity in enumerate(table.entities)}
     cells = np.full(table.num_entities, None, object)
@@ -106,8 +106,14 @@ def table_with_target(
             f"{pluralize(len(unknown), 'name')} of y in no triple "
             f"({quote_names(unknown[:3])}). Expected names of entities."
         )
+    repeated = [name for name, n in Counter(map(str, y.keys())).items() if n > 1]
+    if repeated:
+        raise DataError(
+            f"{pluralize(len(repeated), 'name')} of y repeated "
+            f"({quote_names(repeated[:3])}). Expected one number for each entity."
+        )
     for key, value in y.items():
-        cells[rows[str(key)]] = None if value is None else str(value)
+        cells[rows[str(key)]] = None if is_missing(value) else str(value)
     values, bad = numbers_of(cells, table.entities, name)
     if bad:
         raise DataError(f"y must hold numbers. Got {bad[0].label} for {bad[0].name}.")
@@ -120,8 +126,13 @@ def table_of(
     name: str,
     quarantined: list[Quarantined] | None = None,
 ) -> ImportanceTable:
-    """Return a table with a target [E], and notes on it."""
+    """Return a table with a target [E], and notes on it and on what is not used."""
     notes = list(table.notes)
+    unused = [column for column in table.columns if column != name]
+    if unused:
+        notes.append(f"columns of the nodes not used: {quote_names(unused)}")
+    if table.types is not None:
+        notes.append("types of the nodes are not used")
     if table.validation is not None or table.test is not None:
         notes.append("the triples of all splits are used together, as one graph")
     rows = [*table.quarantined, *(quarantined or [])]
@@ -130,7 +141,7 @@ def table_of(
 
 def target_column(table: TripleTable, target: str | None) -> str:
     """Return the column that is predicted; DataError where none fits."""
-    numeric = [k for k, cells in table.columns.items() if cells.dtype != object]
+    numeric = _numeric(table)
     if target is not None:
         if target in table.columns:
             return target
@@ -153,6 +164,11 @@ def target_column(table: TripleTable, target: str | None) -> str:
     )
 
 
+def _numeric(table: TripleTable) -> list[str]:
+    """Return the columns of the nodes that hold numbers."""
+    return [name for name, cells in table.columns.items() if cells.dtype != object]
+
+
 def numbers_of(
     cells: np.ndarray, entities: np.ndarray, name: str
 ) -> tuple[np.ndarray, list[Quarantined]]:
@@ -165,19 +181,20 @@ def numbers_of(
         if number is None or not abs(number) <= MAX_TARGET:
             reason = f"{name} must be a number up to {MAX_TARGET:g}"
             bad.append(Quarantined(str(entities[row]), str(cell), reason))
-        elif number == number:
+        else:
             values[row] = number
     return values, bad
 
 
-def check_target(table: ImportanceTable) -> None:
-    """Raise DataError where the target cannot be learned."""
+def check_target(table: ImportanceTable, folds: int) -> None:
+    """Raise DataError where the target cannot be learned, or tested in these folds."""
     known = table.target[table.labelled]
-    if len(known) < MIN_LABELLED:
+    needed = max(MIN_LABELLED, MIN_FOLD * folds)
+    if len(known) < needed:
         raise DataError(
             f"{len(known):,} entities of the triples have a target "
-            f"({table.target_name!r}). At least {MIN_LABELLED} are needed to learn "
-            "from and to test on."
+            f"({table.target_name!r}). At least {needed} are needed to learn from and "
+            f"to test on in {folds} folds."
         )
     if known.min() == known.max():
         raise DataError(

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-ITERATIONS, LEARNING_RATE, LEAVES, MAX_BINS = 200, 0.06, 15, 64
-MIN_LEAF, L2, FEATURE_SHARE = 20, 1.0, 0.1
+ITERATIONS, LEARNING_RATE, LEAVES, MAX_BINS = 80, 0.12, 15, 32
+MIN_LEAF, L2, FEATURE_SHARE = 20, 1.0, 0.3
 FIELDS = {
     "feature": np.int32,
     "threshold": np.float64,

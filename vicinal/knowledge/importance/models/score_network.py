@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import leaky_relu, linear
 
 from vicinal.graphs.sparse.adjacency import Adjacency
 from vicinal.graphs.sparse.aggregation import weighted_sum
@@ -116,7 +116,9 @@ class ScoreNetwork(nn.Module):
 
     def layer_scores(self, x: Tensor, edges: PredicateEdges) -> list[Tensor]:
         """Return the input [E, K] of each layer, and the output of the last."""
-        z = self.dropout(torch.relu(self.hidden((x - self.mean) / self.scale)))
+        weight = self.hidden.weight / self.scale  # standardises x without a copy of it
+        hidden = linear(x, weight, self.hidden.bias - weight @ self.mean)
+        z = self.dropout(torch.relu(hidden))
         found = [self.scoring(z)]
         for number, layer in enumerate(self.layers):
             scores = layer(found[-1], self.phi, edges)

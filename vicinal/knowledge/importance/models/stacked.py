@@ -6,6 +6,7 @@ made by ridges that were fitted to other folds (D. Wolpert: Stacked generalizati
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +26,12 @@ from vicinal.knowledge.importance.models.ridge import (
     START,
     Penalties,
     Ridge,
+    RidgeProblem,
 )
 
-LABEL_FOLDS, RIDGE_FOLDS, BLEND_FOLDS = 10, 5, 5
+LABEL_FOLDS, STACK_FOLDS, INNER_FOLDS = 10, 3, 5
+"""folds for labels of sharers, for predictions of the ridge, and to choose settings"""
+
 MIN_BLENDED = 1000
 """predictions of held-out examples from which on no further inner fold is computed"""
 
@@ -80,7 +84,7 @@ class StackedModel:
         labels = out_of_fold_columns(rows, facts, examples, folds)
         dense = np.concatenate([rows.dense, labels], axis=1)
         stacked = np.zeros(len(y), np.float32)
-        for fold in make_folds(len(y), RIDGE_FOLDS, seed + 2):
+        for fold in make_folds(len(y), STACK_FOLDS, seed + 2):
             others = np.setdiff1d(np.arange(len(y)), fold)
             inner = Ridge.fit(dense[others], rows.facts[others], y[others], penalties)
             stacked[fold] = inner.predict(dense[fold], rows.facts[fold])
@@ -144,7 +148,7 @@ def choose_penalties(
     """
     entities, y = examples
     rows, facts = features.rows.take(entities), features.graph.facts
-    held_out = make_folds(len(y), RIDGE_FOLDS, seed)[0]
+    held_out = make_folds(len(y), INNER_FOLDS, seed)[0]
     train = np.setdiff1d(np.arange(len(y)), held_out)
     train_rows, test_rows = rows.take(train), rows.take(held_out)
     chosen = examples.take(train)
@@ -155,9 +159,11 @@ def choose_penalties(
     columns = shared.columns(test_rows, entities[held_out])
     test = np.concatenate([test_rows.dense, columns], axis=1)
 
+    problem = RidgeProblem(dense, train_rows.facts, chosen.labels)
+
+    @cache
     def error(penalties: Penalties) -> float:
-        ridge = Ridge.fit(dense, train_rows.facts, chosen.labels, penalties)
-        predicted = ridge.predict(test, test_rows.facts)
+        predicted = problem.solve(penalties).predict(test, test_rows.facts)
         return float(((predicted - y[held_out]) ** 2).mean())
 
     best = min((START._replace(facts=value) for value in FACTS), key=error)
@@ -174,7 +180,7 @@ def choose_weight(
     """
     everything = np.arange(len(examples.labels))
     gains, sizes, count = 0.0, 0.0, 0
-    for fold in make_folds(len(everything), BLEND_FOLDS, seed + 3):
+    for fold in make_folds(len(everything), INNER_FOLDS, seed + 3):
         train = examples.take(np.setdiff1d(everything, fold))
         model = StackedModel.fit(features, train, penalties, seed)
         entities, y = examples.take(fold)
