@@ -14,7 +14,7 @@ from vicinal.knowledge.completion.predictor import TriplePredictor
 from vicinal.knowledge.completion.settings import CompletionSettings
 from vicinal.knowledge.evaluation.calibration import Calibrations
 from vicinal.knowledge.evaluation.ranking import filtered_ranks
-from vicinal.knowledge.evaluation.splits import TripleSplit
+from vicinal.knowledge.evaluation.splits import TripleSplit, split_triples
 from vicinal.knowledge.models import fact_rules
 from vicinal.knowledge.models.completion import Completion, RuleModel
 from vicinal.knowledge.models.embedding import ComplEx
@@ -235,3 +235,26 @@ def test_a_graph_of_which_nothing_can_be_held_out_is_refused():
     star = [("hub", "r", f"x{k}") for k in range(200)]
     with pytest.raises(DataError, match="can be held out"):
         TriplePredictor(minutes=0).fit(star)
+
+
+def test_an_entity_is_its_own_answer_only_where_there_are_self_loops():
+    loops = TripleGraph(np.array([[0, 0, 1], [1, 0, 2], [2, 1, 2], [0, 1, 1]]), 3, 2)
+    completion = Completion(RuleModel.mine(loops, 0))
+    for relation, is_possible in ((0, False), (1, True), (2, False), (3, True)):
+        heads = completion.rules.heads(np.arange(3))
+        own = np.diag(completion.scores(heads, relation).total)
+        assert np.isfinite(own).all() == is_possible
+        assert np.isinf(own).all() != is_possible
+
+
+def test_triples_of_two_entities_are_held_out_together():
+    rng = np.random.default_rng(0)
+    pairs = np.unique(rng.integers(30, size=(200, 2)), axis=0)
+    forward = np.insert(pairs, 1, 0, axis=1)
+    backward = np.insert(pairs[:, ::-1], 1, 1, axis=1)
+    split = split_triples(np.concatenate([forward, backward]), None, None, 0.2, 0)
+    parts = [{frozenset((h, t)) for h, _, t in part.tolist()} for part in split]
+    assert all(len(part) > 5 for part in parts)
+    assert not parts[0] & parts[1] and not parts[0] & parts[2]
+    assert not parts[1] & parts[2]
+    assert {*split.train[:, [0, 2]].ravel().tolist()} == {*pairs.ravel().tolist()}
