@@ -135,6 +135,16 @@ def test_the_gradient_is_that_of_finite_differences(graph):
         assert float(parameter.grad[place]) == pytest.approx(expected, abs=2e-3)
 
 
+def test_a_network_standardises_its_features(graph):
+    torch.manual_seed(0)
+    edges, x = PredicateEdges.from_graph(graph), 3 + 2 * torch.randn(5, 4)
+    network = ScoreNetwork(NetworkConfig(4, 5)).eval()
+    expected = network((x - 3) / 2, edges)
+    network.mean.fill_(3)
+    network.scale.fill_(2)
+    torch.testing.assert_close(network(x, edges), expected, atol=1e-5, rtol=1e-5)
+
+
 def test_attention_by_predicate_has_the_mean_one(graph):
     edges = PredicateEdges.from_graph(graph)
     network = ScoreNetwork(NetworkConfig(4, 5)).eval()

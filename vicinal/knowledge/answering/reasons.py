@@ -99,8 +99,7 @@ def _paths(
 ) -> list[Reason]:
     found = []
     for rule in rules.paths.of_relation(relation):
-        reached = heads.starts.reach(rule.path)
-        if reached[0, tail] > 0:
+        if tail in heads.starts.ends(rule.path):
             edges = tuple((step, -1) for step in rule.path)
             own = Reason("path", rule.confidence, rule.shared, rule.reached, edges)
             found.append(own)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from vicinal.core.text import pluralize
-from vicinal.errors import DataError
+from vicinal.errors import DataError, SettingError
 from vicinal.knowledge.answering.answers import Answers, answer, truth_values
 from vicinal.knowledge.answering.frames import answers_frame, solutions_frame
 from vicinal.knowledge.answering.missing_facts import find_questions
@@ -21,6 +21,12 @@ MAX_QUESTIONS = 5000
 
 TOP_OF_QUESTION = 3
 """missing facts that one question may find"""
+
+
+def check_top(top: int) -> None:
+    """Raise SettingError for a number of answers below 1."""
+    if top < 1:
+        raise SettingError(f"top must be 1 or more. Got {top} instead.")
 
 
 def answer_questions(

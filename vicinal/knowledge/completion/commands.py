@@ -11,7 +11,11 @@ from vicinal.core.report.predictions import Predictions
 from vicinal.errors import NoDataError, SettingError
 from vicinal.knowledge.answering.new_entities import NONE, NewEntities
 from vicinal.knowledge.answering.question_file import is_question_file, read_questions
-from vicinal.knowledge.completion.asking import answer_questions, missing_facts
+from vicinal.knowledge.completion.asking import (
+    answer_questions,
+    check_top,
+    missing_facts,
+)
 from vicinal.knowledge.completion.domain import (
     AskTriples,
     CheckTriples,
@@ -72,7 +76,7 @@ def predict(run: OpenRun, arguments: PredictTriples, console: Console) -> Predic
         return ask(run, arguments, console)
     if arguments.facts is not None:
         raise NoDataError("Ask something of the new entities: name a question.")
-    _check_top(arguments.top)
+    check_top(arguments.top)
     frame, notes = missing_facts(run.model.model_, arguments.relation, arguments.top)
     if not len(frame):
         notes.append("no missing fact was found")
@@ -81,7 +85,7 @@ def predict(run: OpenRun, arguments: PredictTriples, console: Console) -> Predic
 
 def ask(run: OpenRun, arguments: AskTriples, console: Console) -> Predictions:
     """Answer a question of one fact or several, or the questions of a file."""
-    _check_top(arguments.top)
+    check_top(arguments.top)
     words, model = arguments.question, run.model.model_
     if not words:
         raise NoDataError(
@@ -124,7 +128,7 @@ def explain(run: OpenRun, arguments: ExplainTriple, console: Console) -> Finding
 
 def inspect(run: OpenRun, arguments: InspectTriple, console: Console) -> Finding:
     """Show the arithmetic of a score: rules, and the numbers of the embedding."""
-    _check_top(arguments.top)
+    check_top(arguments.top)
     model, words = run.model.model_, _words(arguments)
     new = new_entities(run.model, arguments.facts)
     return inspect_fact(model, words, arguments.top, new)
@@ -132,8 +136,3 @@ def inspect(run: OpenRun, arguments: InspectTriple, console: Console) -> Finding
 
 def _words(arguments: ExplainTriple) -> tuple[str, str, str]:
     return arguments.head, arguments.relation, arguments.tail
-
-
-def _check_top(top: int) -> None:
-    if top < 1:
-        raise SettingError(f"top must be 1 or more. Got {top} instead.")

@@ -141,7 +141,7 @@ TRIPLES = Domain(
         "inspect": Command(InspectTriple, f"{COMMANDS}:inspect", plots=()),
     },
     examples={
-        "ask": "HEAD RELATION ?",
+        "ask": 'HEAD RELATION "?"',
         "predict": "",
         "explain": "HEAD RELATION TAIL",
     },

@@ -14,13 +14,17 @@ from vicinal.core.evaluation.evaluation import Evaluation
 from vicinal.core.text import pluralize
 from vicinal.core.training.history import Epoch
 from vicinal.core.training.trainer_options import never_stop
-from vicinal.errors import DataError, SettingError
+from vicinal.errors import DataError
 from vicinal.knowledge.answering.new_entities import (
     NONE,
     NewEntities,
     find_new_entities,
 )
-from vicinal.knowledge.completion.asking import answer_questions, missing_facts
+from vicinal.knowledge.completion.asking import (
+    answer_questions,
+    check_top,
+    missing_facts,
+)
 from vicinal.knowledge.completion.fitted_model import FittedTriples
 from vicinal.knowledge.completion.fitting import CompletionFit
 from vicinal.knowledge.completion.results import evaluation_of, evaluation_on
@@ -248,7 +252,7 @@ class TriplePredictor(FittedEstimator):
         similar ones, and for what is not a question.
         """
         self.check_fitted()
-        _check_top(top)
+        check_top(top)
         if not len(X):
             raise DataError("There is no question. Give rows of head and relation.")
         new = NONE if facts is None else self.new_entities(facts)
@@ -275,7 +279,7 @@ class TriplePredictor(FittedEstimator):
         relation: the only one that is asked for; None: all. Columns as in `predict`.
         """
         self.check_fitted()
-        _check_top(top)
+        check_top(top)
         return missing_facts(self.model_, relation, top)[0]
 
     def new_entities(self, facts: Any) -> NewEntities:
@@ -284,8 +288,3 @@ class TriplePredictor(FittedEstimator):
         facts: as X in `fit`. Raises DataError if there are none.
         """
         return find_new_entities(read_triples(facts), self.model_.names)
-
-
-def _check_top(top: int) -> None:
-    if top < 1:
-        raise SettingError(f"top must be 1 or more. Got {top} instead.")

@@ -1,7 +1,7 @@
 """ImportanceRegressor: a number for each entity of a knowledge graph."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,6 +33,7 @@ from vicinal.knowledge.importance.fitting import (
 )
 from vicinal.knowledge.importance.models.network_training import NetworkTraining
 from vicinal.knowledge.importance.models.score_network import PredicateEdges
+from vicinal.knowledge.importance.models.stacked import Examples
 from vicinal.knowledge.importance.results import evaluation_of
 from vicinal.knowledge.importance.settings import ImportanceSettings
 from vicinal.knowledge.importance.table import (
@@ -159,42 +160,40 @@ class ImportanceRegressor(FittedEstimator):
     ) -> Iterator[Epoch]:
         """Train a network on each fold, and on all labels where it beats the blend.
 
-        checkpoint: not used, as a run that is resumed begins anew.
+        Each has an equal share of `minutes`, and one epoch at least. started_at and
+        checkpoint are not used: a run that is resumed begins anew.
         """
-        settings, model = self.settings_, self.model_
-        validation, features = model.validation, model.features
-        seconds = 60 * settings.minutes / (len(validation.folds) + 1)
+        model, seed = self.model_, int(self.random_state)
+        validation = model.validation
+        seconds = 60 * self.settings_.minutes / (len(validation.folds) + 1)
         if not seconds:
             return
-        edges = PredicateEdges.from_graph(features.graph)
-        x, found = features.rows.dense, np.zeros(len(validation.labels))
-        seed, history = int(self.random_state), list[Epoch]()
-        training = None
-        for number, rows in enumerate(validation.folds):
-            train = validation.examples.take(validation.train_rows(number))
-            training = NetworkTraining(x, edges, train, seed_for(seed, number))
-            for epoch in training.epochs(seconds, stop_requested):
-                history.append(epoch)
-                self.update(history=[*history])
+        edges = PredicateEdges.from_graph(model.features.graph)
+
+        def train(
+            examples: Examples, own: int
+        ) -> Generator[Epoch, None, NetworkTraining]:
+            network = NetworkTraining(model.features.rows.dense, edges, examples, own)
+            for epoch in network.epochs(seconds, stop_requested):
+                self.update(history=[*self.model_.history, epoch])
                 yield epoch
+            return network
+
+        found, training = np.zeros(len(validation.labels)), None
+        for number, rows in enumerate(validation.folds):
+            examples = validation.examples.take(validation.train_rows(number))
+            training = yield from train(examples, seed_for(seed, number))
             found[rows] = training.predict()[validation.entities[rows]]
         assert training is not None
         validation.predictions[NETWORK] = found
         comparison = compare(validation.labels, found, validation.predictions[BLEND])
-        self.update(
-            comparison=comparison,
-            attention=training.network.predicate_attention(training.x, edges),
-        )
+        self.update(comparison=comparison, attention=training.attention())
         if not comparison.better or comparison.ours >= comparison.theirs:
             return
-        training = NetworkTraining(x, edges, validation.examples, seed)
-        for epoch in training.epochs(seconds, stop_requested):
-            history.append(epoch)
-            self.update(history=[*history])
-            yield epoch
+        training = yield from train(validation.examples, seed)
         self.update(
             network=training.network,
-            attention=training.network.predicate_attention(training.x, edges),
+            attention=training.attention(),
             network_mean=training.mean,
             network_std=training.std,
         )

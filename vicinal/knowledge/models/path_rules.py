@@ -106,11 +106,18 @@ class Starts:
         """first: the rows [N, E] of the entities for a directed relation."""
         self.steps, self._rows = steps, first
         self._first: dict[int, csr_matrix] = {}
+        self._ends: dict[tuple[int, ...], frozenset[int]] = {}
 
     @classmethod
     def of_entities(cls, steps: Adjacencies, heads: np.ndarray) -> "Starts":
         """Return the starts for entities [N] of the graph."""
         return cls(steps, lambda relation: csr_matrix(steps[relation][heads]))
+
+    def ends(self, path: tuple[int, ...]) -> frozenset[int]:
+        """Return the entities that a path reaches from any start, computed once."""
+        if path not in self._ends:
+            self._ends[path] = frozenset(self.reach(path).indices.tolist())
+        return self._ends[path]
 
     def reach(self, path: tuple[int, ...]) -> csr_matrix:
         """Return [N, E] in how many ways a path leads from each start."""

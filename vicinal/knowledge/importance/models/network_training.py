@@ -99,5 +99,9 @@ class NetworkTraining:
         self.network.eval()
         return self.network(self.x, self.edges).numpy() * self.std + self.mean
 
+    def attention(self) -> np.ndarray:
+        """Return [L, 2R + 1]: `ScoreNetwork.predicate_attention`."""
+        return self.network.eval().predicate_attention(self.x, self.edges)
+
     def _standardise(self, labels: np.ndarray) -> Tensor:
         return torch.from_numpy(((labels - self.mean) / self.std).astype(np.float32))
