@@ -207,11 +207,11 @@ def test_known_answers_of_two_steps_are_found_beyond_the_beam():
 
 
 def test_pairs_of_facts_are_counted_in_blocks(monkeypatch):
-    whole = FactRules(small_graph()).shared(NATION).toarray()
+    whole = FactRules(small_graph()).rules(NATION).shared.toarray()
     assert whole.max() == 2
     monkeypatch.setattr(fact_rules, "PAIRS_AT_ONCE", 1)
     np.testing.assert_array_equal(
-        FactRules(small_graph()).shared(NATION).toarray(), whole
+        FactRules(small_graph()).rules(NATION).shared.toarray(), whole
     )
 
 
@@ -219,7 +219,7 @@ def test_entities_with_most_facts_are_not_counted_in_large_graphs(monkeypatch):
     monkeypatch.setattr(fact_rules, "MAX_PAIRS", 5)
     rules = FactRules(small_graph())  # of 1, 1, 1, 2, 2, 3 and 4 facts
     assert rules._is_counted.sum() == 3
-    assert rules.shared(NATION).nnz == 0
+    assert rules.rules(NATION).shared.nnz == 0
 
 
 def test_triples_in_two_parts_of_a_split_do_not_raise_ranks():

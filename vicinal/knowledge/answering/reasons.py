@@ -72,7 +72,7 @@ def _facts(
     if column < 0:
         return []
     own = facts.indices
-    shared = rules.facts.shared(relation)[own, column].toarray().ravel()
+    shared = rules.facts.shared(relation, own, column)
     total = rules.facts.support[own]
     confidences = shared / (total + PRIOR)
     best = np.argsort(-confidences, kind="stable")[:most]

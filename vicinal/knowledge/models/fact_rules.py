@@ -12,9 +12,10 @@ was never trained on.
 
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_matrix, csr_matrix, hstack
+from scipy.sparse import coo_matrix, csr_matrix
 
 from vicinal.knowledge.triple_graph import TripleGraph
 
@@ -29,13 +30,33 @@ MAX_PAIRS, PAIRS_AT_ONCE = 1 << 29, 1 << 25
 with most facts are left out where there are more"""
 
 
+class RelationRules(NamedTuple):
+    """The rules that imply facts of one relation q."""
+
+    facts: np.ndarray
+    """[K] facts that imply one, ascending: columns of `TripleGraph.facts`"""
+
+    shared: csr_matrix
+    """[K, F_q] how many entities have both facts, 0 where there is no rule; columns in
+    the order of `TripleGraph.fact_ends`"""
+
+    squares: csr_matrix
+    """[K, F_q] squared confidences"""
+
+    def places(self, facts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return [M] rows of facts, and [M] bool which of them are in one."""
+        if not len(self.facts):
+            return np.zeros(len(facts), int), np.zeros(len(facts), bool)
+        rows = np.minimum(np.searchsorted(self.facts, facts), len(self.facts) - 1)
+        return rows, self.facts[rows] == facts
+
+
 class FactRules:
     """Rules between the facts of a graph, mined relation by relation when needed."""
 
     def __init__(self, graph: TripleGraph) -> None:
         self.graph = graph
-        self._mined: dict[int, csr_matrix] = {}
-        self._squares: dict[int, csr_matrix] = {}
+        self._mined: dict[int, RelationRules] = {}
 
     @cached_property
     def support(self) -> np.ndarray:
@@ -48,16 +69,25 @@ class FactRules:
 
     def mine_all(self) -> int:
         """Mine the rules of all relations; return how many there are."""
-        return sum(self.shared(k).nnz for k in range(self.graph.num_directed))
+        return sum(self.rules(k).shared.nnz for k in range(self.graph.num_directed))
 
-    def shared(self, relation: int) -> csr_matrix:
-        """Return [F, F_q] how many entities have both facts, 0 where there is no rule.
-
-        Columns are the facts of a directed relation, in order of `graph.fact_ends`.
-        """
+    def rules(self, relation: int) -> RelationRules:
+        """Return the rules that imply facts of a directed relation."""
         if relation not in self._mined:
             self._mined[relation] = self._mine(relation)
         return self._mined[relation]
+
+    def shared(self, relation: int, facts: np.ndarray, column: int) -> np.ndarray:
+        """Return [M] how many entities have each fact and one of a relation.
+
+        facts: [M] columns of `graph.facts`. column: among the facts of the relation. 0
+        where there is no rule.
+        """
+        rules = self.rules(relation)
+        rows, is_used = rules.places(facts)
+        found = np.zeros(len(facts), np.float32)
+        found[is_used] = rules.shared[rows[is_used], column].toarray().ravel()
+        return found
 
     @cached_property
     def _is_counted(self) -> np.ndarray:
@@ -73,7 +103,7 @@ class FactRules:
         """Return how many entities with facts are left out of the counts."""
         return int((~self._is_counted & (self.graph.degrees > 0)).sum())
 
-    def _mine(self, relation: int) -> csr_matrix:
+    def _mine(self, relation: int) -> RelationRules:
         start, end = self.graph.fact_starts[relation : relation + 2].tolist()
         own = csr_matrix(self._transposed[start:end], copy=True)
         own.data *= self._is_counted[own.indices]
@@ -84,19 +114,28 @@ class FactRules:
             self._mine_block(own[first:last], start + first)
             for first, last in pairwise([*blocks, end - start])
         ]
-        if not found:
-            return csr_matrix((len(self.graph.fact_ends), 0), dtype=np.float32)
-        return found[0] if len(found) == 1 else csr_matrix(hstack(found))
+        found.append((np.zeros((2, 0), np.int32), np.zeros(0, np.float32)))
+        first, second = np.concatenate([pairs for pairs, _ in found], axis=1)
+        shared = np.concatenate([shared for _, shared in found])
+        facts, rows = np.unique(first, return_inverse=True)
+        shape = len(facts), end - start
+        counts = csr_matrix((shared, (rows, second - start)), shape)
+        support = np.repeat(self.support[facts], np.diff(counts.indptr))
+        squares = (counts.data / (support + PRIOR)) ** 2
+        entries = squares.astype(np.float32), counts.indices, counts.indptr
+        return RelationRules(facts, counts, csr_matrix(entries, shape))
 
-    def _mine_block(self, own: csr_matrix, start: int) -> csr_matrix:
-        """Return [F, K] the rules for facts start, start + 1 ...; own: who has them."""
-        found = coo_matrix(self._transposed @ csr_matrix(own.T))
-        confidences = found.data / (self.support[found.row] + PRIOR)
+    def _mine_block(self, own: csr_matrix, start: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return ([2, K] facts of rules, [K] entities that have both).
+
+        own: [M, E] who has the facts start, start + 1, ..., which are implied.
+        """
+        found = coo_matrix(own @ self.graph.facts)
+        confidences = found.data / (self.support[found.col] + PRIOR)
         used = (found.data >= MIN_SHARED) & (confidences >= MIN_CONFIDENCE)
-        used &= found.row != found.col + start  # a fact does not imply itself
-        entries = found.row[used], found.col[used]
-        shape = len(self.graph.fact_ends), len(own.indptr) - 1
-        return csr_matrix((found.data[used], entries), shape)
+        used &= found.col != found.row + start  # a fact does not imply itself
+        pairs = np.stack([found.col[used], found.row[used] + np.int32(start)])
+        return pairs, found.data[used]
 
     def scores(self, facts: csr_matrix, relation: int) -> csr_matrix:
         """Return [N, E] the root of the sum of squared confidences for each answer.
@@ -104,15 +143,12 @@ class FactRules:
         facts: [N, F] those of the heads, as rows of `graph.facts`. 0 where no rule
         applies.
         """
-        if relation not in self._squares:
-            shared = self.shared(relation)
-            counts = np.diff(shared.indptr)
-            rows = np.repeat(np.arange(len(counts)), counts)
-            values = (shared.data / (self.support[rows] + PRIOR)) ** 2
-            entries = values.astype(np.float32), shared.indices, shared.indptr
-            shape = len(counts), int(np.diff(self.graph.fact_starts)[relation])
-            self._squares[relation] = csr_matrix(entries, shape)
-        found = csr_matrix(facts @ self._squares[relation])
+        rules = self.rules(relation)
+        rows, is_used = rules.places(facts.indices)
+        starts = np.concatenate([[0], np.cumsum(is_used)])[facts.indptr]
+        shape = len(starts) - 1, len(rules.facts)
+        own = csr_matrix((facts.data[is_used], rows[is_used], starts), shape)
+        found = csr_matrix(own @ rules.squares)
         start, end = self.graph.fact_starts[relation : relation + 2]
         tails = self.graph.fact_ends[start:end, 1]
         shape = len(found.indptr) - 1, self.graph.num_entities
