@@ -84,7 +84,7 @@ def truth_values(
     Known answers have the probability 1.
     """
     found = completion.scores(heads, relation)
-    is_known = heads.starts.reach((relation,)).toarray() > 0
+    is_known = heads.starts.reach([(relation,)]).toarray() > 0
     features = answer_features(found.total, found.by_rules, is_known)
     own = calibration.new if heads.numbers is None else calibration.known
     probabilities = own.probabilities(features)

@@ -31,7 +31,7 @@ from vicinal.knowledge.evaluation.calibration import Calibration, Calibrations
 from vicinal.knowledge.models.completion import Completion, RuleModel
 from vicinal.knowledge.models.embedding import ComplEx
 from vicinal.knowledge.models.fact_rules import FactRules
-from vicinal.knowledge.models.path_rules import Adjacencies, PathRule, PathRules
+from vicinal.knowledge.models.path_rules import PathRule, PathRules, Steps
 from vicinal.knowledge.models.similar_entities import SimilarEntities
 from vicinal.knowledge.triple_graph import TripleGraph
 
@@ -162,7 +162,7 @@ def _restore_rules(graph: TripleGraph, own: dict[str, np.ndarray]) -> RuleModel:
             strict=True,
         )
     ]
-    matrices = Adjacencies(graph)
+    matrices = Steps(graph)
     return RuleModel(
         graph,
         FactRules(graph),

@@ -17,9 +17,9 @@ from scipy.sparse import csr_matrix
 from vicinal.knowledge.models.embedding import ComplEx
 from vicinal.knowledge.models.fact_rules import FactRules
 from vicinal.knowledge.models.path_rules import (
-    Adjacencies,
     PathRules,
     Starts,
+    Steps,
     add_entries,
 )
 from vicinal.knowledge.models.similar_entities import SimilarEntities
@@ -67,12 +67,12 @@ class RuleModel:
     facts: FactRules = field(repr=False)
     paths: PathRules = field(repr=False)
     similar: SimilarEntities = field(repr=False)
-    steps: Adjacencies = field(repr=False)
+    steps: Steps = field(repr=False)
 
     @classmethod
     def mine(cls, graph: TripleGraph, seed: int) -> "RuleModel":
         """Return the rules of a graph. Those of facts are mined when first needed."""
-        steps = Adjacencies(graph)
+        steps = Steps(graph)
         paths, similar = PathRules.mine(steps, seed), SimilarEntities(graph)
         return cls(graph, FactRules(graph), paths, similar, steps)
 
@@ -96,14 +96,10 @@ class RuleModel:
         ones = np.ones(len(facts), np.float32)
         entries = ones[used], (rows[used], columns[used])
 
-        def first(relation: int) -> csr_matrix:
-            own = facts[:, 0] == relation
-            edges = ones[own], (rows[own], facts[own, 1])
-            return csr_matrix(edges, (count, graph.num_entities))
-
         own_facts = csr_matrix(entries, (count, len(known)))
         similarities = self.similar.similarities(own_facts)
-        return Heads(own_facts, Starts(self.steps, first), similarities)
+        edges = rows, facts[:, 0], facts[:, 1]
+        return Heads(own_facts, Starts(self.steps, count, edges), similarities)
 
     def score(self, heads: Heads, relation: int) -> np.ndarray:
         """Return the scores [N, E] of all entities as answers, 0 or more."""

@@ -8,7 +8,8 @@ ontological knowledge bases with AMIE+, VLDB Journal 2015; here only heads that 
 answer are counted, which is their partial completeness).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,10 @@ SAMPLE = 100
 """triples of a relation by which paths are found, and heads that test them"""
 
 PRIOR = 5.0
+ROWS_AT_ONCE, MAX_CODES = 256, 1 << 26
+"""questions times rules whose paths are followed at a time, and questions that have a
+table of their answers"""
+
 MAX_PATHS, MIN_SHARED, MIN_CONFIDENCE = 50, 2, 0.01
 """paths of a relation that are tested; pairs that have both, and the confidence, at
 least"""
@@ -48,10 +53,9 @@ class PathRules:
             self._of_relation.setdefault(rule.relation, []).append(rule)
 
     @classmethod
-    def mine(cls, steps: "Adjacencies", seed: int) -> "PathRules":
+    def mine(cls, steps: "Steps", seed: int) -> "PathRules":
         """Return the rules of all directed relations of a graph."""
         rng, graph = np.random.default_rng(seed), steps.graph
-        neighbors = _Neighbors(graph)
         rules = []
         for relation in range(graph.num_directed):
             start, end = graph.relation_starts[relation : relation + 2]
@@ -59,7 +63,7 @@ class PathRules:
             if not len(own):
                 continue
             drawn = rng.permutation(len(own))[:SAMPLE]
-            paths = neighbors.paths(own[drawn], relation)
+            paths = _joining_paths(steps, own[drawn], relation)
             heads = rng.permutation(np.unique(own[:, 0]))[:SAMPLE]
             rules += _test(steps, relation, paths, heads)
         return cls(graph, rules)
@@ -73,11 +77,22 @@ class PathRules:
     ) -> np.ndarray:
         """Return scores [N, E] and the root of the sum of squared confidences."""
         squares = np.zeros_like(scores)
-        for rule in self.of_relation(relation):
-            reached = starts.reach(rule.path)
-            reached.data[:] = rule.confidence**2
-            add_entries(squares, reached)
+        count = max(len(scores), 1)
+        for block in self._blocks(relation, max(ROWS_AT_ONCE // count, 1)):
+            reached = starts.reach([rule.path for rule in block])
+            numbers = np.repeat(np.arange(len(block) * count), np.diff(reached.indptr))
+            values = np.array([rule.confidence**2 for rule in block], scores.dtype)
+            places = numbers % count * scores.shape[1] + reached.indices
+            np.add.at(squares.reshape(-1), places, values[numbers // count])
         return scores + np.sqrt(squares, out=squares)
+
+    def _blocks(self, relation: int, size: int) -> Iterator[list[PathRule]]:
+        """Yield at most `size` rules of a relation at a time, of one length."""
+        rules = self.of_relation(relation)
+        for length in sorted({len(rule.path) for rule in rules}):
+            own = [rule for rule in rules if len(rule.path) == length]
+            for first in range(0, len(own), size):
+                yield own[first : first + size]
 
 
 def add_entries(values: np.ndarray, entries: csr_matrix) -> None:
@@ -86,82 +101,146 @@ def add_entries(values: np.ndarray, entries: csr_matrix) -> None:
     values[rows, entries.indices] += entries.data
 
 
-class Adjacencies:
-    """The matrices [E, E] of the directed relations of a graph, each made once."""
+class Steps:
+    """The edges of a graph, by the entity that they leave and by question (h, r)."""
 
     def __init__(self, graph: TripleGraph) -> None:
         self.graph = graph
-        self._made: dict[int, csr_matrix] = {}
 
-    def __getitem__(self, relation: int) -> csr_matrix:
-        if relation not in self._made:
-            self._made[relation] = self.graph.adjacency(relation)
-        return self._made[relation]
+    @cached_property
+    def _leaving(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return [E + 1] where the edges of an entity begin, relations and tails."""
+        heads, relations, tails = self.graph.directed.T
+        order = np.argsort(heads, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(self.graph.degrees)])
+        return starts, relations[order], tails[order]
+
+    def edges(self, entity: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return (relations, tails) of the edges that leave an entity."""
+        starts, relations, tails = self._leaving
+        own = slice(starts[entity], starts[entity + 1])
+        return relations[own], tails[own]
+
+    def leaving(self, entities: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return (row of `entities`, relation, tail) of all edges, by row."""
+        starts, relations, tails = self._leaving
+        counts = self.graph.degrees[entities]
+        rows = np.repeat(np.arange(len(entities)), counts)
+        shifts = starts[entities] - (np.cumsum(counts) - counts)
+        edges = np.arange(len(rows)) + shifts[rows]
+        return rows, relations[edges], tails[edges]
+
+    @cached_property
+    def _questions(self) -> tuple[np.ndarray, csr_matrix]:
+        """Return the codes [Q] of questions with answers, and these [Q, E]."""
+        heads, relations, tails = self.graph.directed.T
+        codes = self.graph.question_codes(heads, relations)
+        unique, starts = np.unique(codes, return_index=True)
+        starts = np.append(starts, len(codes)).astype(np.int32)
+        ones = np.ones(len(tails), np.float32)
+        shape = len(unique), self.graph.num_entities
+        return unique, csr_matrix((ones, tails, starts), shape)
+
+    @cached_property
+    def _rows(self) -> np.ndarray | None:
+        """Return the row of each code in `_questions`, -1 without answers.
+
+        None where this takes too much memory.
+        """
+        size = self.graph.num_directed * self.graph.num_entities
+        if size > MAX_CODES:
+            return None
+        codes, _ = self._questions
+        rows = np.full(size, -1, np.int32)
+        rows[codes] = np.arange(len(codes), dtype=np.int32)
+        return rows
+
+    def take(self, entities: csr_matrix, relations: np.ndarray) -> csr_matrix:
+        """Return [N, E] in how many ways a step leads from entities [N, E].
+
+        relations: [N] directed, the step of each row.
+        """
+        codes, answers = self._questions
+        own = np.repeat(relations, np.diff(entities.indptr))
+        wanted = self.graph.question_codes(entities.indices, own)
+        if self._rows is not None:
+            rows = self._rows[wanted]
+            used = rows >= 0
+        else:
+            rows = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
+            used = codes[rows] == wanted
+        starts = np.concatenate([[0], np.cumsum(used)])[entities.indptr]
+        entries = entities.data[used], rows[used].astype(np.int32), starts
+        return csr_matrix(csr_matrix(entries, (len(relations), len(codes))) @ answers)
 
 
 class Starts:
-    """Entities from which paths start."""
+    """Entities from which paths start, with the edges that leave them."""
 
-    def __init__(self, steps: Adjacencies, first: Callable[[int], csr_matrix]) -> None:
-        """first: the rows [N, E] of the entities for a directed relation."""
-        self.steps, self._rows = steps, first
-        self._first: dict[int, csr_matrix] = {}
+    def __init__(self, steps: Steps, count: int, edges: tuple[np.ndarray, ...]) -> None:
+        """count: N. edges: which entity, relation and tail of each; in any order."""
+        rows, relations, tails = edges
+        order = np.lexsort((rows, relations))
+        self.steps, self.count = steps, count
+        self._rows, self._tails = rows[order], tails[order]
+        numbers = np.arange(steps.graph.num_directed + 1)
+        self._starts = np.searchsorted(relations[order], numbers)
         self._ends: dict[tuple[int, ...], frozenset[int]] = {}
 
     @classmethod
-    def of_entities(cls, steps: Adjacencies, heads: np.ndarray) -> "Starts":
+    def of_entities(cls, steps: Steps, heads: np.ndarray) -> "Starts":
         """Return the starts for entities [N] of the graph."""
-        return cls(steps, lambda relation: csr_matrix(steps[relation][heads]))
+        return cls(steps, len(heads), steps.leaving(heads))
 
     def ends(self, path: tuple[int, ...]) -> frozenset[int]:
         """Return the entities that a path reaches from any start, computed once."""
         if path not in self._ends:
-            self._ends[path] = frozenset(self.reach(path).indices.tolist())
+            self._ends[path] = frozenset(self.reach([path]).indices.tolist())
         return self._ends[path]
 
-    def reach(self, path: tuple[int, ...]) -> csr_matrix:
-        """Return [N, E] in how many ways a path leads from each start."""
-        if path[0] not in self._first:
-            self._first[path[0]] = self._rows(path[0])
-        reached = self._first[path[0]]
-        for relation in path[1:]:
-            reached = csr_matrix(reached @ self.steps[relation])
-        return reached.copy() if len(path) == 1 else reached
+    def reach(self, paths: Sequence[tuple[int, ...]]) -> csr_matrix:
+        """Return [P N, E] in how many ways paths lead from each start.
+
+        paths: P of equal length.
+        """
+        steps = np.array(paths)
+        first, last = self._starts[steps[:, 0]], self._starts[steps[:, 0] + 1]
+        counts = last - first
+        numbers = np.repeat(np.arange(len(paths)), counts)
+        edges = (
+            np.arange(len(numbers)) + (first - (np.cumsum(counts) - counts))[numbers]
+        )
+        rows = numbers * self.count + self._rows[edges]
+        size = len(paths) * self.count
+        starts = np.searchsorted(rows, np.arange(size + 1))
+        entries = np.ones(len(rows), np.float32), self._tails[edges], starts
+        reached = csr_matrix(entries, (size, self.steps.graph.num_entities))
+        for number in range(1, steps.shape[1]):
+            reached = self.steps.take(reached, np.repeat(steps[:, number], self.count))
+        return reached
 
 
-class _Neighbors:
-    """The edges of each entity, to find the paths between two."""
-
-    def __init__(self, graph: TripleGraph) -> None:
-        heads, relations, tails = graph.directed.T
-        order = np.argsort(heads, kind="stable")
-        self.graph, self.relations, self.tails = graph, relations[order], tails[order]
-        self.starts = np.searchsorted(heads[order], np.arange(graph.num_entities + 1))
-
-    def edges(self, entity: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return (relations, tails) of the edges that leave an entity."""
-        own = slice(self.starts[entity], self.starts[entity + 1])
-        return self.relations[own], self.tails[own]
-
-    def paths(self, triples: np.ndarray, relation: int) -> list[tuple[int, ...]]:
-        """Return the paths that join the ends of most triples [M, 3] of a relation."""
-        width = self.graph.num_directed
-        single, double = np.zeros(width, np.int64), np.zeros(width**2, np.int64)
-        for head, _, tail in triples.tolist():
-            first, ends = self.edges(head)
-            back, middles = self.edges(tail)
-            direct = first[(ends == tail) & (first != relation)]
-            single[np.unique(direct)] += 1
-            codes = list(_joins(first, ends, self.graph.inverse(back), middles, width))
-            if codes:
-                double[np.unique(np.concatenate(codes))] += 1
-        counts = np.concatenate([single, double])
-        best = np.argsort(-counts, kind="stable")[:MAX_PATHS]
-        best = best[counts[best] >= min(MIN_SHARED, len(triples))]
-        return [
-            (code,) if code < width else divmod(code - width, width)
-            for code in best.tolist()
-        ]
+def _joining_paths(
+    steps: Steps, triples: np.ndarray, relation: int
+) -> list[tuple[int, ...]]:
+    """Return the paths that join the ends of most triples [M, 3] of a relation."""
+    graph, width = steps.graph, steps.graph.num_directed
+    single, double = np.zeros(width, np.int64), np.zeros(width**2, np.int64)
+    for head, _, tail in triples.tolist():
+        first, ends = steps.edges(head)
+        back, middles = steps.edges(tail)
+        direct = first[(ends == tail) & (first != relation)]
+        single[np.unique(direct)] += 1
+        codes = list(_joins(first, ends, graph.inverse(back), middles, width))
+        if codes:
+            double[np.unique(np.concatenate(codes))] += 1
+    counts = np.concatenate([single, double])
+    best = np.argsort(-counts, kind="stable")[:MAX_PATHS]
+    best = best[counts[best] >= min(MIN_SHARED, len(triples))]
+    return [
+        (code,) if code < width else divmod(code - width, width)
+        for code in best.tolist()
+    ]
 
 
 def _joins(
@@ -185,16 +264,17 @@ def _joins(
 
 
 def _test(
-    steps: Adjacencies,
+    steps: Steps,
     relation: int,
     paths: list[tuple[int, ...]],
     heads: np.ndarray,
 ) -> list[PathRule]:
     """Return the rules that hold often enough, the surest first."""
-    starts, truth = Starts.of_entities(steps, heads), csr_matrix(steps[relation][heads])
+    starts = Starts.of_entities(steps, heads)
+    truth = starts.reach([(relation,)])
     rules = []
     for path in paths:
-        reached = starts.reach(path)
+        reached = starts.reach([path])
         reached.data[:] = 1
         shared = int(reached.multiply(truth).sum())
         confidence = shared / (reached.nnz + PRIOR)

@@ -10,7 +10,7 @@ entities like h, how many have the answer. h needs no training, only facts.
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import csr_matrix
 
 from vicinal.knowledge.triple_graph import TripleGraph
 
@@ -34,10 +34,12 @@ class SimilarEntities:
 
     def _normalized(self, facts: csr_matrix) -> csr_matrix:
         """Return facts [N, F], weighted and of length 1; rows without facts stay 0."""
-        weighted = csr_matrix(facts @ diags(self.weights), dtype=np.float32)
-        lengths = np.sqrt(np.asarray(weighted.power(2).sum(axis=1)).ravel())
-        scaled = diags(1 / np.maximum(lengths, 1e-9)) @ weighted
-        return csr_matrix(scaled, dtype=np.float32)
+        counts = np.diff(facts.indptr)
+        values = facts.data * self.weights[facts.indices]
+        rows = np.repeat(np.arange(len(counts)), counts)
+        squares = np.bincount(rows, values * values, minlength=len(counts))
+        values /= np.sqrt(np.maximum(squares, 1e-18)).astype(np.float32)[rows]
+        return csr_matrix((values, facts.indices, facts.indptr), facts.shape)
 
     def similarities(
         self, facts: csr_matrix, numbers: np.ndarray | None = None

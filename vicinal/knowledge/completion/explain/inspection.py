@@ -98,7 +98,7 @@ def path_terms(
     return [
         (describe_path(model.names, rule.path), rule.confidence**2)
         for rule in model.completion.rules.paths.of_relation(relation)
-        if own.starts.reach(rule.path)[0, tail] > 0
+        if own.starts.reach([rule.path])[0, tail] > 0
     ]
 
 
