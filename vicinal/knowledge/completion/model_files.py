@@ -30,9 +30,7 @@ from vicinal.knowledge.completion.fitting import CompletionScores
 from vicinal.knowledge.evaluation.calibration import Calibration, Calibrations
 from vicinal.knowledge.models.completion import Completion, RuleModel
 from vicinal.knowledge.models.embedding import ComplEx
-from vicinal.knowledge.models.fact_rules import FactRules
 from vicinal.knowledge.models.path_rules import PathRule, PathRules, Steps
-from vicinal.knowledge.models.similar_entities import SimilarEntities
 from vicinal.knowledge.triple_graph import TripleGraph
 
 MAX_DIM, MAX_PATH = 4096, 2
@@ -162,14 +160,7 @@ def _restore_rules(graph: TripleGraph, own: dict[str, np.ndarray]) -> RuleModel:
             strict=True,
         )
     ]
-    matrices = Steps(graph)
-    return RuleModel(
-        graph,
-        FactRules(graph),
-        PathRules(graph, rules),
-        SimilarEntities(graph),
-        matrices,
-    )
+    return RuleModel.with_paths(Steps(graph), PathRules(graph, rules))
 
 
 def _restore_embedding(

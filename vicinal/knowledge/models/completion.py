@@ -73,8 +73,13 @@ class RuleModel:
     def mine(cls, graph: TripleGraph, seed: int) -> "RuleModel":
         """Return the rules of a graph. Those of facts are mined when first needed."""
         steps = Steps(graph)
-        paths, similar = PathRules.mine(steps, seed), SimilarEntities(graph)
-        return cls(graph, FactRules(graph), paths, similar, steps)
+        return cls.with_paths(steps, PathRules.mine(steps, seed))
+
+    @classmethod
+    def with_paths(cls, steps: Steps, paths: PathRules) -> "RuleModel":
+        """Return the rules of a graph, those of paths given."""
+        graph = steps.graph
+        return cls(graph, FactRules(graph), paths, SimilarEntities(steps), steps)
 
     def heads(self, numbers: np.ndarray) -> Heads:
         """Return what is known of entities [N] of the graph."""

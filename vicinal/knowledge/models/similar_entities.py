@@ -12,14 +12,14 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from vicinal.knowledge.triple_graph import TripleGraph
+from vicinal.knowledge.models.path_rules import Steps
 
 
 class SimilarEntities:
     """Similarities of entities by their facts, computed when needed."""
 
-    def __init__(self, graph: TripleGraph) -> None:
-        self.graph = graph
+    def __init__(self, steps: Steps) -> None:
+        self.graph, self.steps = steps.graph, steps
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -57,24 +57,11 @@ class SimilarEntities:
 
     def scores(self, similarities: csr_matrix, relation: int) -> csr_matrix:
         """Return [N, E] the share of similar entities that have each answer."""
-        graph, powers = self.graph, powers_of(similarities)
-        total = np.asarray(powers.sum(axis=1)).ravel()
-        start, end = graph.fact_starts[relation : relation + 2]
-        found = csr_matrix(powers @ self._having(relation))
-        shares = found.data / np.repeat(np.maximum(total, 1e-12), np.diff(found.indptr))
-        tails = graph.fact_ends[start:end, 1]
-        shape = len(total), graph.num_entities
-        return csr_matrix((shares, tails[found.indices], found.indptr), shape)
-
-    def _having(self, relation: int) -> csr_matrix:
-        """Return [E, F_q] float32 which entities have which facts of a relation."""
-        graph = self.graph
-        start, end = graph.relation_starts[relation : relation + 2]
-        heads, _, tails = graph.directed[start:end].T
-        first, last = graph.fact_starts[relation : relation + 2]
-        columns = np.searchsorted(graph.fact_ends[first:last, 1], tails)
-        ones = np.ones(len(heads), np.float32)
-        return csr_matrix((ones, (heads, columns)), (graph.num_entities, last - first))
+        powers = powers_of(similarities)
+        totals = np.asarray(powers.sum(axis=1)).ravel()
+        found = self.steps.take(powers, np.full(len(totals), relation))
+        found.data /= np.repeat(np.maximum(totals, 1e-12), np.diff(found.indptr))
+        return found
 
 
 def powers_of(similarities: csr_matrix) -> csr_matrix:
