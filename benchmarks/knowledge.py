@@ -75,7 +75,7 @@ def fit_completion(table: TripleTable, minutes: float, seed: int) -> Fitted:
     calibration, scores = fit.score()
     seconds = time.process_time() - start
     print(
-        f"fit: rules mined and validated {rules:.1f} CPU s, embedding {trained:.1f}; "
+        f"fit: rules mined and validated {rules:.1f} CPU s, training {trained:.1f}; "
         f"{2 * len(scores.tested):,} test rankings {seconds:.1f}",
         flush=True,
     )
@@ -93,7 +93,7 @@ def print_completion(fitted: Fitted) -> None:
         means = (1 / ranks).mean(axis=0)
         error = means.std() / len(means) ** 0.5
         print(
-            f"  {name:<12} MRR {found['mrr']:.4f} +- {Z95 * error:.4f}  hits@1 "
+            f"  {name:<20} MRR {found['mrr']:.4f} +- {Z95 * error:.4f}  hits@1 "
             f"{found['hits@1']:.4f}  hits@3 {found['hits@3']:.4f}  hits@10 "
             f"{found['hits@10']:.4f}  mean rank {found['mean_rank']:.0f}"
         )

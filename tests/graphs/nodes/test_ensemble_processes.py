@@ -18,7 +18,6 @@ from vicinal.graphs.nodes import ensemble
 from vicinal.graphs.nodes.ensemble import Ensemble
 from vicinal.graphs.nodes.ensemble_processes import (
     WorkerPool,
-    exit_with_parent,
     train_network,
 )
 from vicinal.graphs.nodes.labelled_graph import LabelledGraph
@@ -249,20 +248,6 @@ def is_running(pid: int, seconds: float) -> bool:
         if time.monotonic() >= deadline:
             return True
         time.sleep(0.05)
-
-
-def test_a_worker_ends_with_the_main_process(monkeypatch):
-    def end(code: int) -> None:
-        raise SystemExit(code)
-
-    naps: list[float] = []
-    parents = [10, 10, 1]  # the last after the main process was killed
-    monkeypatch.setattr(os, "getppid", lambda: parents.pop(0))
-    monkeypatch.setattr(os, "_exit", end)
-    monkeypatch.setattr(time, "sleep", naps.append)
-    with pytest.raises(SystemExit):
-        exit_with_parent(10)
-    assert len(naps) == 2
 
 
 def test_a_worker_returns_weights_and_history(serial):

@@ -2,25 +2,20 @@
 
 A small graph keeps a single core busy, so other networks of the ensemble train on the
 other cores meanwhile. A worker does exactly what the serial path does: same seeds,
-same weights. loky's processes work in notebooks and in scripts without a main guard.
+same weights.
 """
 
-import os
-import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from typing import Any, Protocol
 
+from vicinal.core.compute.processes import is_broken_pool, process_pool
 from vicinal.core.compute.signals import block_signals
 from vicinal.core.training.trainer import Epoch, TrainingInterrupted
 from vicinal.errors import TrainingError
 
 POLL_SECONDS = 0.05
 """seconds between two checks for a stop request"""
-
-PARENT_POLL_SECONDS = 1.0
-"""seconds between two checks of a worker that the main process still runs"""
 
 State = tuple[dict[str, Any], list[dict[str, Any]]]
 """the weights of a trained network as arrays, and its history"""
@@ -59,14 +54,7 @@ class WorkerPool:
     def submit(self, ensemble: Trainable, numbers: list[int]) -> None:
         """Train the networks of these numbers, each in its own worker."""
         if self._executor is None:
-            from joblib.externals.loky import ProcessPoolExecutor
-
-            self._executor = ProcessPoolExecutor(
-                max_workers=len(numbers),
-                initializer=_initialize_worker,
-                initargs=(os.getpid(),),
-                env={"OMP_NUM_THREADS": "1"},
-            )
+            self._executor = process_pool(len(numbers))
         with block_signals():  # the main process ends its workers
             for number in numbers:
                 self._futures[number] = self._executor.submit(
@@ -83,31 +71,16 @@ class WorkerPool:
         while not wait([future], POLL_SECONDS).done:
             if stop_requested():
                 raise TrainingInterrupted("Training was interrupted.")
-        from joblib.externals.loky.process_executor import BrokenProcessPool
-
         try:
             return future.result()
-        except BrokenProcessPool as error:
+        except Exception as error:
+            if not is_broken_pool(error):
+                raise
             raise TrainingError(
                 f"The worker process that trained network {number + 1} of the ensemble "
                 "died, most likely for lack of memory. Train fewer networks with "
                 "--ensemble-size, or a smaller network with --hidden."
             ) from error
-
-
-def _initialize_worker(parent: int) -> None:
-    """Use one thread, and end with the main process."""
-    import torch
-
-    torch.set_num_threads(1)
-    threading.Thread(target=exit_with_parent, args=(parent,), daemon=True).start()
-
-
-def exit_with_parent(parent: int) -> None:
-    """End this process once `parent` has ended, even by SIGKILL."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_POLL_SECONDS)
-    os._exit(1)
 
 
 def train_network(ensemble: Trainable, number: int) -> State:

@@ -12,6 +12,7 @@ are certain.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -47,10 +48,14 @@ def solve(
 ) -> Solution:
     """Return the truth values of all entities as answers to a question.
 
-    new: entities that the graph does not have, which facts may name. Raises DataError
-    if the facts do not form a tree (`check_query`).
+    new: entities that the graph does not have, which facts may name. A path network is
+    left out, as a question of several facts asks many single ones. Raises DataError if
+    the facts do not form a tree (`check_query`).
     """
     check_query(facts)
+    if completion.network is not None:
+        completion = replace(completion, network=None)
+        calibration = calibration._replace(known=calibration.without_network)
     return _Solver(completion, calibration, new).solve(list(facts), TARGET)
 
 

@@ -1,16 +1,19 @@
-"""Fit a completion in three steps, each timed and kept only if it helps.
+"""Fit a completion in steps, each timed and kept only if it helps.
 
-Rules are mined, an embedding is trained for a time, and one number puts both together.
-What is kept is decided by validation triples; test triples are ranked once, at the end.
+Rules are mined, an embedding is trained for a time, and a path network on another core
+meanwhile; one number each puts them together. What is kept is decided by validation
+triples; test triples are ranked once, at the end.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from vicinal.core.evaluation.calibration import binary_calibration_error
+from vicinal.knowledge.completion.network_worker import PathNetworkWorker
 from vicinal.knowledge.completion.settings import CompletionSettings
 from vicinal.knowledge.data.split_notes import without_repeated
 from vicinal.knowledge.evaluation.calibration import (
@@ -20,6 +23,7 @@ from vicinal.knowledge.evaluation.calibration import (
     fit_calibration,
 )
 from vicinal.knowledge.evaluation.ranking import (
+    Scorer,
     filtered_ranks,
     question_blocks,
 )
@@ -27,10 +31,17 @@ from vicinal.knowledge.evaluation.splits import TripleSplit
 from vicinal.knowledge.models.completion import Completion, RuleModel, popularity
 from vicinal.knowledge.models.embedding import ComplEx
 from vicinal.knowledge.models.embedding_training import Step, train_embedding
+from vicinal.knowledge.models.path_network import PathNetwork
 from vicinal.knowledge.triple_graph import TripleGraph
 
 WEIGHTS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 """weights of the rules that are tried"""
+
+NETWORK_WEIGHTS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
+"""weights of a path network that are tried"""
+
+MIN_NETWORK_SECONDS, MAX_NETWORK_TRIPLES = 20.0, 1_000_000
+"""time in which a path network learns something, and triples of a graph that has one"""
 
 MOST_VALIDATED, MOST_TESTED = 2000, 25000
 """triples by which steps are chosen, and that are ranked at the end"""
@@ -40,7 +51,7 @@ MOST_SCORES = 1 << 30
 entities are those of fewer triples"""
 
 Z = 1.96
-"""standard errors by which the combination has to be better than rules alone"""
+"""standard errors by which each step has to be better than what was before it"""
 
 
 @dataclass(frozen=True)
@@ -98,56 +109,85 @@ class CompletionFit:
         self.validation: dict[str, float] = {}
         self.seconds: dict[str, float] = {}
         self._embedding: ComplEx | None = None
+        self._network: PathNetwork | None = None
 
     def mine(self) -> None:
         """Mine rules."""
         start = time.perf_counter()
         self.completion = Completion(RuleModel.mine(self.train_graph, self.seed))
-        self._of_rules = self._validate()["rules"]
-        self.validation["rules"] = _mrr(self._of_rules)
+        self._best = self._ranks(self.completion, scorer)["rules"]
+        self.validation["rules"] = _mrr(self._best)
         self.seconds["rules"] = time.perf_counter() - start
 
     def train(self) -> Iterator[Step]:
-        """Train an embedding for the minutes of the settings; yield its steps."""
-        start, minutes = time.perf_counter(), self.settings.minutes
+        """Train for the minutes of the settings; yield the steps of the embedding."""
+        start, seconds = time.perf_counter(), 60 * self.settings.minutes
         options = self.settings.training_options(self.known.num_entities)
         graph, seed = self.train_graph, self.seed
-        for step in train_embedding(graph, options, 60 * minutes, seed):
-            self._embedding = step.model
-            yield step
-        self.seconds["embedding"] = time.perf_counter() - start
+        with PathNetworkWorker() as worker:
+            if self._has_network:
+                worker.start(graph, seconds, seed)
+            for step in train_embedding(graph, options, seconds, seed):
+                self._embedding = step.model
+                yield step
+            self._network = worker.result()
+        self.seconds["training"] = time.perf_counter() - start
 
-    def combine(self) -> bool:
-        """Choose the weight of the rules; return whether the embedding is kept.
+    @property
+    def _has_network(self) -> bool:
+        """Return whether a path network is trained."""
+        return (
+            self.settings.path_network
+            and 60 * self.settings.minutes >= MIN_NETWORK_SECONDS
+            and len(self.train_graph.triples) <= MAX_NETWORK_TRIPLES
+        )
 
-        It is if the combination ranks validation triples better than rules alone, by Z
-        standard errors.
+    def combine(self) -> None:
+        """Choose the weights, first of the rules, then of the path network.
+
+        A step is kept if it ranks validation triples better than what was before it, by
+        Z standard errors.
         """
         start = time.perf_counter()
         candidate = replace(self.completion, embedding=self._embedding)
-        ranks = filtered_ranks(scorer(candidate, WEIGHTS), self.validated, self.known)
-        weight = max(WEIGHTS, key=lambda value: _mrr(ranks[_name(value)]))
-        both = ranks[_name(weight)]
-        self.validation["embedding"] = _mrr(ranks["embedding"])
-        self.validation["combination"] = _mrr(both)
-        gains = (1 / both - 1 / self._of_rules).ravel()
+        ranks = self._ranks(candidate, weight_scorer)
+        self.validation["embedding"] = _mrr(ranks.pop("embedding"))
+        name, weight = "rules and embedding", self._choose(ranks, WEIGHTS)
+        if self._keep(name, ranks[_name(weight)]):
+            self.completion = replace(candidate, weight=weight)
+        if self._network is not None:
+            candidate = replace(self.completion, network=self._network)
+            ranks = self._ranks(candidate, network_scorer)
+            name, weight = "with path network", self._choose(ranks, NETWORK_WEIGHTS)
+            if self._keep(name, ranks[_name(weight)]):
+                self.completion = replace(candidate, network_weight=weight)
+        self.seconds["combination"] = time.perf_counter() - start
+
+    def _choose(
+        self, ranks: dict[str, np.ndarray], weights: tuple[float, ...]
+    ) -> float:
+        return max(weights, key=lambda weight: _mrr(ranks[_name(weight)]))
+
+    def _keep(self, name: str, ranks: np.ndarray) -> bool:
+        """Return whether ranks are better than the best ones until now."""
+        self.validation[name] = _mrr(ranks)
+        gains = (1 / ranks - 1 / self._best).ravel()
         is_better = gains.mean() > Z * gains.std() / len(gains) ** 0.5
         if is_better:
-            self.completion = replace(candidate, weight=weight)
-        self.seconds["combination"] = time.perf_counter() - start
+            self._best = ranks
         return bool(is_better)
 
     def score(self, most: int | None = None) -> tuple[Calibrations, CompletionScores]:
         """Return the calibration and the scores on test triples, at most so many."""
         start = time.perf_counter()
-        features, by_rules, truth = self._best_answers(self.validated)
+        found = self._best_answers(self.validated)
         calibration = Calibrations(
-            fit_calibration(features, truth), fit_calibration(by_rules, truth)
+            *(fit_calibration(features, found.truth) for features in found[:3])
         )
         tested = self.tested[:most]
         ranks = filtered_ranks(scorer(self.completion), tested, self.known)
-        features, _, truth = self._best_answers(tested[:MOST_VALIDATED])
-        probabilities = calibration.known.probabilities(features)
+        found = self._best_answers(tested[:MOST_VALIDATED])
+        probabilities, truth = calibration.known.probabilities(found.own), found.truth
         error = binary_calibration_error(probabilities, truth)
         self.seconds["test"] = time.perf_counter() - start
         own = ranks, tested, {**self.validation}, {**self.seconds}
@@ -158,62 +198,84 @@ class CompletionFit:
         rules = RuleModel.mine(self.known, self.seed)
         return replace(self.completion, rules=rules)
 
-    def _validate(self) -> dict[str, np.ndarray]:
-        return filtered_ranks(scorer(self.completion), self.validated, self.known)
+    def _ranks(
+        self, completion: Completion, kind: Callable[[Completion], Scorer]
+    ) -> dict[str, np.ndarray]:
+        return filtered_ranks(kind(completion), self.validated, self.known)
 
-    def _best_answers(
-        self, triples: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return features [M, 2], those of rules alone, and truth [M] of best answers.
+    def _best_answers(self, triples: np.ndarray) -> "BestAnswers":
+        """Return the best answers to the questions of triples.
 
         Answers that are known from training do not count, as they are not predicted.
         """
-        features, of_rules, truth = [], [], []
+        parts = []
         for block in question_blocks(triples, self.known):
             heads = np.unique(block.heads)
             own = self.completion.rules.heads(heads)
             found = self.completion.scores(own, block.relation)
             is_known = self.train_graph.known_answers(heads, block.relation)
-            values = answer_features(found.total, found.by_rules, is_known)
-            best = np.argsort(-values[..., 0], axis=1)[:, :FIRST]
-            rows = np.arange(len(heads))[:, None]
-            is_true = self.known.known_answers(heads, block.relation)
-            usable = np.isfinite(values[rows, best, 0])
-            features.append(values[rows, best][usable])
             alone = self.completion.weight * found.by_rules
-            alone = answer_features(alone, found.by_rules, is_known)
-            of_rules.append(alone[rows, best][usable])
-            truth.append(is_true[rows, best][usable])
-        parts = (features, of_rules, truth)
-        found = [np.concatenate(part) for part in parts]
-        return found[0], found[1], found[2]
+            totals = found.total, found.total_without_network, alone
+            features = [answer_features(t, found.by_rules, is_known) for t in totals]
+            best = np.argsort(-features[0][..., 0], axis=1)[:, :FIRST]
+            rows = np.arange(len(heads))[:, None]
+            usable = np.isfinite(features[0][rows, best, 0])
+            is_true = self.known.known_answers(heads, block.relation)
+            listed = *(each[rows, best] for each in features), is_true[rows, best]
+            parts.append([each[usable] for each in listed])
+        return BestAnswers(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def scorer(
-    completion: Completion, weights: tuple[float, ...] = ()
-) -> Callable[[np.ndarray, int], dict[str, np.ndarray]]:
-    """Return what scores answers by the completion, by its parts and by popularity.
+class BestAnswers(NamedTuple):
+    """Features [M, 2] of answers by a completion, and whether they are right."""
 
-    weights: of the rules, each of which is a model with its own name.
-    """
+    own: np.ndarray
+    without_network: np.ndarray
+    by_rules: np.ndarray
+    truth: np.ndarray
+    """[M] bool"""
+
+
+def scorer(completion: Completion) -> Scorer:
+    """Return what scores answers by the completion, by its parts and by popularity."""
 
     def score(heads: np.ndarray, relation: int) -> dict[str, np.ndarray]:
         found = completion.scores(completion.rules.heads(heads), relation)
-        if weights:
-            assert found.by_embedding is not None
-            models = {
-                _name(weight): found.by_embedding + weight * found.by_rules
-                for weight in weights
-            }
-            return models | {"embedding": found.by_embedding}
         possible = np.isfinite(found.total)
         models = {"rules": np.where(possible, found.by_rules, -np.inf)}
         if found.by_embedding is not None:
-            models = {"combination": found.total} | models
+            models = {"rules and embedding": found.total_without_network} | models
             models["embedding"] = found.by_embedding
+        if found.by_network is not None:
+            models = {"with path network": found.total} | models
         counts = popularity(completion.rules.graph, relation)
         models["popularity"] = np.broadcast_to(counts, found.total.shape)
         return models
+
+    return score
+
+
+def weight_scorer(completion: Completion) -> Scorer:
+    """Return what scores answers by an embedding, and with each weight of the rules."""
+
+    def score(heads: np.ndarray, relation: int) -> dict[str, np.ndarray]:
+        found = completion.scores(completion.rules.heads(heads), relation)
+        assert found.by_embedding is not None
+        log_p = np.where(np.isfinite(found.total), found.by_embedding, -np.inf)
+        models = {_name(each): log_p + each * found.by_rules for each in WEIGHTS}
+        return models | {"embedding": found.by_embedding}
+
+    return score
+
+
+def network_scorer(completion: Completion) -> Scorer:
+    """Return what scores answers with each weight of a path network."""
+
+    def score(heads: np.ndarray, relation: int) -> dict[str, np.ndarray]:
+        found = completion.scores(completion.rules.heads(heads), relation)
+        assert found.by_network is not None
+        base = found.total_without_network
+        return {_name(each): base + each * found.by_network for each in NETWORK_WEIGHTS}
 
     return score
 
@@ -231,5 +293,5 @@ def _mrr(ranks: np.ndarray) -> float:
 
 
 def _name(weight: float) -> str:
-    """Return the name of the combination with a weight of the rules."""
-    return f"rules times {weight:g}"
+    """Return the name of a combination with a weight."""
+    return f"times {weight:g}"

@@ -22,6 +22,7 @@ from vicinal.core.storage.schema import (
     Integer,
     ListOf,
     MapOf,
+    Nullable,
     Number,
     Object,
     Text,
@@ -30,16 +31,30 @@ from vicinal.knowledge.completion.fitting import CompletionScores
 from vicinal.knowledge.evaluation.calibration import Calibration, Calibrations
 from vicinal.knowledge.models.completion import Completion, RuleModel
 from vicinal.knowledge.models.embedding import ComplEx
+from vicinal.knowledge.models.path_network import PathNetwork
 from vicinal.knowledge.models.path_rules import PathRule, PathRules, Steps
 from vicinal.knowledge.triple_graph import TripleGraph
 
-MAX_DIM, MAX_PATH = 4096, 2
+MAX_DIM, MAX_LAYERS, MAX_PATH = 4096, 16, 2
+PREFIX = "path_network."
+"""of the tensors of a path network"""
+
+NETWORK = Object(
+    {
+        "dim": Integer(1, MAX_DIM),
+        "num_layers": Integer(1, MAX_LAYERS),
+        "weight": Number(0, 1000),
+    }
+)
+"""schema of a path network in model.json"""
+
 SCHEMA = Object(
     {
         **DESCRIPTION,
         "dim": Integer(0, MAX_DIM),
         "weight": Number(0, 1000),
-        "calibration": ListOf(Number(), 6, 6),
+        "network": Nullable(NETWORK),
+        "calibration": ListOf(Number(), 9, 9),
         "models": ListOf(Text()),
         "validation": MapOf(Number(0, 1)),
         "seconds": MapOf(Number(0)),
@@ -79,11 +94,22 @@ def to_files(model: Any) -> tuple[dict[str, Any], Tensors]:
     if embedding is not None:
         tensors["entity_vectors"] = embedding.entities.detach().clone()
         tensors["relation_vectors"] = embedding.relations.detach().clone()
-    numbers = [(*own.weights, own.bias) for own in model.calibration]
+    network = completion.network
+    if network is not None:
+        weights = network.state_dict()
+        tensors |= {PREFIX + name: value.clone() for name, value in weights.items()}
+    numbers = [x for own in model.calibration for x in (*own.weights, own.bias)]
     description = {
         "dim": 0 if embedding is None else embedding.dim,
         "weight": completion.weight,
-        "calibration": [*numbers[0], *numbers[1]],
+        "network": None
+        if network is None
+        else {
+            "dim": network.dim,
+            "num_layers": network.num_layers,
+            "weight": completion.network_weight,
+        },
+        "calibration": numbers,
         "models": list(scores.ranks),
         "validation": scores.validation,
         "seconds": scores.seconds,
@@ -120,8 +146,9 @@ def from_files(description: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
     numbers = description["calibration"]
     calibrations = (
         Calibration((first, second), bias)
-        for first, second, bias in (numbers[:3], numbers[3:])
+        for first, second, bias in (numbers[:3], numbers[3:6], numbers[6:])
     )
+    network = description["network"]
     return {
         "entities": entities,
         "relations": relations,
@@ -130,6 +157,8 @@ def from_files(description: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
             _restore_rules(graph, own),
             _restore_embedding(description["dim"], graph, tensors),
             description["weight"],
+            None if network is None else _restore_network(network, graph, tensors),
+            1.0 if network is None else network["weight"],
         ),
         "calibration": Calibrations(*calibrations),
         "scores": CompletionScores(
@@ -178,3 +207,19 @@ def _restore_embedding(
         model.entities.copy_(tensors["entity_vectors"])
         model.relations.copy_(tensors["relation_vectors"])
     return model
+
+
+def _restore_network(
+    description: dict[str, Any], graph: TripleGraph, tensors: Tensors
+) -> PathNetwork:
+    dim, layers = description["dim"], description["num_layers"]
+    with torch.device("meta"):
+        shapes = PathNetwork(graph.num_directed, dim, layers).state_dict()
+    expected = {
+        PREFIX + name: TensorOf((torch.float32,), tuple(value.shape))
+        for name, value in shapes.items()
+    }
+    check_tensors(tensors, expected)
+    network = PathNetwork(graph.num_directed, dim, layers)
+    network.load_state_dict({name: tensors[PREFIX + name] for name in shapes})
+    return network

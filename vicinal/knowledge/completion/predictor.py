@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,7 +52,8 @@ class TriplePredictor(FittedEstimator):
     >>> model.predict([["paris", "capital_of"]], top=5)  # a table of answers
     >>> model.ask(["?", "directed", "alien"])
 
-    Rules and, if it helps, an embedding (ComplEx) answer together.
+    Rules and, where they help, an embedding (ComplEx) and a path network (after NBFNet)
+    answer together.
     """
 
     settings_type = CompletionSettings
@@ -133,9 +135,10 @@ class TriplePredictor(FittedEstimator):
         checkpoint: Path | None = None,
         stop_requested: Callable[[], bool] = never_stop,
     ) -> Iterator[Epoch]:
-        """Train an embedding, keep it if it helps, and score the result on all tests.
+        """Train an embedding and a path network, and score the result on all tests.
 
-        The records are of equal parts of the time.
+        Each is kept if it helps. The records are of the embedding, for equal parts of
+        the time.
         """
         if self.settings_.minutes > 0:
             yield from self._train_embedding(stop_requested)
@@ -143,7 +146,7 @@ class TriplePredictor(FittedEstimator):
         calibration, scores = self._fit.score()
         fitted = self._fit.completion
         rules = self.model_.completion.rules
-        completion = type(fitted)(rules, fitted.embedding, fitted.weight)
+        completion = replace(fitted, rules=rules)
         self.update(completion=completion, calibration=calibration, scores=scores)
         del self._fit
 
@@ -193,22 +196,25 @@ class TriplePredictor(FittedEstimator):
 
     @property
     def model_description(self) -> str:
-        return "rules and ComplEx" if self.network_ is not None else "rules"
+        """Return which models answer together."""
+        completion, parts = self.model_.completion, ["rules"]
+        if completion.embedding is not None:
+            parts.append("ComplEx")
+        if completion.network is not None:
+            parts.append("a path network")
+        *others, last = parts
+        return f"{', '.join(others)} and {last}" if others else last
 
     @property
     def comparison_text(self) -> str:
-        """Return how the combination compared with rules alone."""
+        """Return how the models compared, and which are used."""
         found = self.model_.scores.validation
-        if "combination" not in found:
+        if len(found) < 2:
             return ""
-        verdict = (
-            "the combination is used"
-            if self.network_ is not None
-            else "it is not better beyond chance, and rules alone are used"
-        )
+        scores = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
         return (
-            f"validation MRR: rules {found['rules']:.3f}, embedding "
-            f"{found['embedding']:.3f}, both {found['combination']:.3f}; {verdict}"
+            f"validation MRR: {scores}; a model is used if it is better beyond chance: "
+            f"{self.model_description}"
         )
 
     @property

@@ -20,7 +20,11 @@ class CompletionSettings(TripleColumns):
     """Training options for missing facts of a knowledge graph."""
 
     minutes: float = 3.0
-    """time to train an embedding; 0: rules alone"""
+    """time to train an embedding and a path network; 0: rules alone"""
+
+    path_network: bool = True
+    """train a network that scores the paths to the best answers, on another core at the
+    same time; graphs of more than a million triples have none"""
 
     dim: int | None = None
     """complex numbers of the vector of each entity; None: 128, or 200 for graphs with

@@ -47,8 +47,15 @@ class Calibrations(NamedTuple):
     """Of answers to questions about entities of the graph, and about new ones."""
 
     known: Calibration = Calibration()
+    without_network: Calibration = Calibration()
+    """as `known`, by a completion whose path network is left out"""
+
     new: Calibration = Calibration()
     """of rules alone, as a new entity has no vector"""
+
+    def of(self, is_new: bool) -> Calibration:
+        """Return the calibration of answers about a new entity, or about others."""
+        return self.new if is_new else self.known
 
 
 def answer_features(

@@ -1,13 +1,14 @@
-"""Completion: rules and an embedding, put together by one number.
+"""Completion: rules, an embedding and a path network, put together by two numbers.
 
-    score = log p_embedding + weight * log(rules + FLOOR)
+    score = log p_embedding + weight * log(rules + FLOOR) + network_weight * by_network
 
 p: the softmax of ComplEx over all entities. rules: the scores of rules of facts, of
 rules of paths, SIMILAR times that of similar entities, and, to break ties, of how often
-an entity answers the relation.
+an entity answers the relation. by_network: of the best answers, see `path_reranker`.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from scipy.sparse import csr_matrix
 
 from vicinal.knowledge.models.embedding import ComplEx
 from vicinal.knowledge.models.fact_rules import FactRules
+from vicinal.knowledge.models.path_network import PathNetwork
+from vicinal.knowledge.models.path_reranker import PathReranker
 from vicinal.knowledge.models.path_rules import (
     PathRules,
     Starts,
@@ -57,6 +60,12 @@ class AnswerScores(NamedTuple):
 
     by_embedding: np.ndarray | None
     """log p; None without an embedding"""
+
+    by_network: np.ndarray | None
+    """0 or more; None without a path network"""
+
+    total_without_network: np.ndarray
+    """`total` without the last summand"""
 
 
 @dataclass(frozen=True)
@@ -125,12 +134,23 @@ def popularity(graph: TripleGraph, relation: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Completion:
-    """Rules and an embedding."""
+    """Rules, an embedding and a path network; all but the rules may be missing.
+
+    New entities are answered by rules alone.
+    """
 
     rules: RuleModel
     embedding: ComplEx | None = None
     weight: float = 1.0
     """of the logarithm of the rules' score"""
+
+    network: PathNetwork | None = None
+    network_weight: float = 1.0
+
+    @cached_property
+    def _reranker(self) -> PathReranker:
+        assert self.network is not None
+        return PathReranker(self.network, self.rules.graph)
 
     def scores(self, heads: Heads, relation: int) -> AnswerScores:
         """Return the scores of all entities as answers to questions of one relation.
@@ -138,15 +158,24 @@ class Completion:
         An entity is no answer of its own (-inf), unless the relation has self-loops.
         """
         by_rules = np.log(self.rules.score(heads, relation) + FLOOR)
-        total = self.weight * by_rules
-        if heads.numbers is not None and not self.rules.graph.has_self_loops[relation]:
+        total, graph = self.weight * by_rules, self.rules.graph
+        if heads.numbers is not None and not graph.has_self_loops[relation]:
             rows = np.arange(len(total))
             by_rules[rows, heads.numbers] = np.log(FLOOR)
             total[rows, heads.numbers] = -np.inf
-        if self.embedding is None or heads.numbers is None:
-            return AnswerScores(total, by_rules, None)
-        log_p = log_probabilities(self.embedding, heads.numbers, relation)
-        return AnswerScores(total + log_p, by_rules, log_p)
+        if heads.numbers is None:
+            return AnswerScores(total, by_rules, None, None, total)
+        log_p = None
+        if self.embedding is not None:
+            log_p = log_probabilities(self.embedding, heads.numbers, relation)
+            total += log_p
+        if self.network is None:
+            return AnswerScores(total, by_rules, log_p, None, total)
+        is_known = graph.known_answers(heads.numbers, relation)
+        possible = np.where(is_known, -np.inf, total)
+        found = self._reranker.scores(heads.numbers, relation, possible)
+        whole = total + self.network_weight * found
+        return AnswerScores(whole, by_rules, log_p, found, total)
 
 
 @torch.inference_mode()

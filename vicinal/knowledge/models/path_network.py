@@ -115,6 +115,29 @@ class PathNetwork(nn.Module):
         return self.output(torch.relu(self.hidden(inputs)))[:, 0] + by_popularity
 
 
+def score_candidates(
+    network: PathNetwork,
+    edges: EntityEdges,
+    questions: PathQuestions,
+    candidates: np.ndarray,
+) -> Tensor:
+    """Return the scores [Q, C] of some entities [Q, C] as answers to each question."""
+    heads, relations, hidden = questions
+    codes = np.arange(len(heads))[:, None] * edges.num_entities + candidates
+    layers = path_layers(edges, questions, network.num_layers, codes.ravel())
+    own = torch.from_numpy(relations.astype(np.int64))
+    states, pairs = network.states(network.questions[own], layers, edges.degrees)
+    places = np.searchsorted(pairs, codes)
+    is_reached = np.append(pairs, -1)[places] == codes
+    places = torch.from_numpy(np.where(is_reached, places, len(pairs))).flatten()
+    counts = edges.answer_counts(relations, candidates)
+    if hidden is not None:
+        counts -= candidates == hidden[:, None]
+    kinds = own.repeat_interleave(candidates.shape[1])
+    counts = torch.from_numpy(counts).flatten()
+    return network.score(states[places], kinds, counts).view(candidates.shape)
+
+
 class PathScorer:
     """Scores of all entities of a graph by a path network."""
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vicinal.knowledge.models.path_edges import EntityEdges, PathQuestions, path_layers
-from vicinal.knowledge.models.path_network import PathNetwork
+from vicinal.knowledge.models.path_edges import EntityEdges, PathQuestions
+from vicinal.knowledge.models.path_network import PathNetwork, score_candidates
 from vicinal.knowledge.triple_graph import TripleGraph
 
 
@@ -85,22 +85,9 @@ def triple_loss(
     rng: np.random.Generator,
 ) -> Tensor:
     """Return the mean cross-entropy of the tails of triples [Q, 3] of a graph."""
-    heads, relations, tails = triples.T
     entities, weights = _candidates(edges, triples, options.sampled, rng)
-    rows = np.arange(len(triples))[:, None]
-    codes = (rows * edges.num_entities + entities).ravel()
-    questions = PathQuestions(heads, relations, tails)
-    layers = path_layers(edges, questions, network.num_layers, codes)
-    own = torch.from_numpy(relations.astype(np.int64))
-    states, pairs = network.states(network.questions[own], layers, edges.degrees)
-    places = np.searchsorted(pairs, codes)
-    is_reached = np.append(pairs, -1)[places] == codes
-    places = torch.from_numpy(np.where(is_reached, places, len(pairs)))
-    counts = edges.answer_counts(relations, entities)
-    counts[:, 0] -= 1  # the triple itself
-    kinds = own.repeat_interleave(entities.shape[1])
-    scores = network.score(states[places], kinds, torch.from_numpy(counts).ravel())
-    logits = scores.view(entities.shape) + torch.from_numpy(weights)
+    scores = score_candidates(network, edges, PathQuestions(*triples.T), entities)
+    logits = scores + torch.from_numpy(weights)
     return (torch.logsumexp(logits, dim=1) - logits[:, 0]).mean()
 
 

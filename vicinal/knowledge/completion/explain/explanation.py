@@ -2,6 +2,7 @@
 
     rules = facts + paths + SIMILAR * similar entities + POPULARITY * popularity
     score = weight * log(rules + FLOOR) + log p of the embedding
+            + network_weight * by_network, which is 0 beyond the best answers
     probability = sigmoid(bias + w1 * log(share) + w2 * log(rules + FLOOR))
 
 share: exp(score), divided by the sum over all answers that are not known.
@@ -55,6 +56,11 @@ class FactExplanation(NamedTuple):
     log_embedding: float | None
     """log p; None without an embedding or for a new entity"""
 
+    by_network: float | None
+    """None without a path network or for a new entity"""
+
+    network_weight: float
+
     score: float
     log_share: float
     """log of the share of this answer among all that are not known"""
@@ -86,7 +92,7 @@ def explain_fact(
     others = known.copy()
     others[0, tail] = False  # a known fact is compared as if it were not known
     features = answer_features(found.total, found.by_rules, others)[0, tail]
-    embedded = found.by_embedding
+    embedded, networked = found.by_embedding, found.by_network
     better = (found.total[0] > found.total[0, tail]) & ~known[0]
     return FactExplanation(
         head=names.show_entity(head),
@@ -100,9 +106,11 @@ def explain_fact(
         log_rules=float(found.by_rules[0, tail]),
         weight=model.completion.weight,
         log_embedding=None if embedded is None else float(embedded[0, tail]),
+        by_network=None if networked is None else float(networked[0, tail]),
+        network_weight=model.completion.network_weight,
         score=float(found.total[0, tail]),
         log_share=float(features[0]),
-        calibration=model.calibration[own.numbers is None],
+        calibration=model.calibration.of(own.numbers is None),
     )
 
 
@@ -150,6 +158,11 @@ def sum_lines(model: FittedTriples, found: FactExplanation) -> list[str]:
     lines.append(f"  {'logarithm':<18}{found.log_rules:12.6f}   times {found.weight:g}")
     if found.log_embedding is not None:
         lines.append(f"  {'log p, embedding':<18}{found.log_embedding:+12.6f}")
+    if found.by_network is not None:
+        lines.append(
+            f"  {'path network':<18}{found.by_network:+12.6f}   "
+            f"times {found.network_weight:g}"
+        )
     lines.append(f"  {'score':<18}{found.score:12.6f}")
     first, second = found.calibration.weights
     lines += [

@@ -1,4 +1,4 @@
-"""The arithmetic of one score: every rule, and the numbers of the embedding."""
+"""The arithmetic of one score: rules, numbers of the embedding, messages."""
 
 from typing import Any
 
@@ -14,9 +14,14 @@ from vicinal.knowledge.completion.explain.explanation import (
     explain_fact,
     sum_lines,
 )
+from vicinal.knowledge.completion.explain.messages import (
+    last_messages,
+    message_lines,
+)
 from vicinal.knowledge.completion.fitted_model import FittedTriples
 from vicinal.knowledge.models.completion import Heads
 from vicinal.knowledge.models.fact_rules import PRIOR
+from vicinal.knowledge.models.path_edges import EntityEdges
 
 
 def inspect_fact(
@@ -53,6 +58,12 @@ def inspect_fact(
     lines += ["", *sum_lines(model, found)]
     if terms is not None:
         lines += ["", *_embedding_lines(terms, top)]
+    network, messages = model.completion.network, None
+    if network is not None and found.by_network is not None:
+        edges = EntityEdges(model.graph)
+        messages = last_messages(network, edges, head, relation, tail)
+        own = found.tail, found.by_network, top
+        lines += ["", *message_lines(names, messages, *own)]
     data: dict[str, Any] = {
         "head": found.head,
         "relation": found.relation,
@@ -65,6 +76,17 @@ def inspect_fact(
         "score": found.score,
         "embedding_terms": None if terms is None else terms.tolist(),
         "embedding_score": None if terms is None else float(terms.sum()),
+        "messages": None
+        if messages is None
+        else [
+            {
+                "source": names.show_entity(each.source),
+                "relation": names.show_relation(each.relation),
+                "share": each.share,
+            }
+            for each in messages.messages
+        ],
+        "network_score": None if messages is None else messages.logit,
     }
     return Finding(text=lines, data=data)
 
