@@ -55,9 +55,11 @@ def last_messages(
     shares = (messages @ total / square).tolist()
     before = layers[-1].pairs if layers else np.array([head])
     found = map(Message, before[last.sources].tolist(), last.kinds.tolist(), shares)
-    degrees = torch.tensor([[float(edges.degrees[tail])]])
-    previous = state[torch.from_numpy(last.previous).long()]
-    new = network.update(len(layers), previous, total[None], degrees)
+    new = torch.zeros(1, network.dim)
+    if len(last.pairs):  # otherwise no path leads to the tail
+        degrees = torch.tensor([[float(edges.degrees[tail])]])
+        previous = state[torch.from_numpy(last.previous).long()]
+        new = network.update(len(layers), previous, total[None], degrees)
     counts = torch.from_numpy(edges.answer_counts(asked.relations, np.array([[tail]])))
     logit = network.score(new, torch.tensor([relation]), counts.flatten())
     return Messages(
@@ -82,8 +84,6 @@ def message_lines(
         lines.append(f"  {sum(each.share for each in rest):.6f}  {len(rest):,} more")
     if found.from_question:
         lines.append(f"  {found.from_question:.6f}  the question itself")
-    least = f", {by_network:.6f} above the least of the candidates"
-    lines.append(
-        f"  score of the network {found.logit:.6f}{least if by_network else ''}"
-    )
-    return lines
+    above = f", {by_network:.6f} above the least of the candidates"
+    suffix = above if by_network else ""
+    return [*lines, f"  score of the network {found.logit:.6f}{suffix}"]
