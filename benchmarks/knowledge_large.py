@@ -105,7 +105,7 @@ def fit(path: str, minutes: float) -> dict[str, float | int]:
         "cpu": time.process_time(),
         "gigabytes": _gigabytes(),
         "mrr": scores.score.value,
-        **{name: score.value for name, score in scores.baselines.items()},
+        **{f"mrr, {name}": score.value for name, score in scores.baselines.items()},
     }
 
 
