@@ -8,11 +8,11 @@ instead of all edges of the graph for each question.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix
 
 from vicinal.graphs.sparse.adjacency import CSR
 from vicinal.knowledge.triple_graph import TripleGraph
@@ -32,8 +32,18 @@ class EntityEdges:
 
     def answer_counts(self, relations: np.ndarray, entities: np.ndarray) -> np.ndarray:
         """Return [Q, C] how often entities [Q, C] answer directed relations [Q]."""
-        rows = np.broadcast_to(relations[:, None], entities.shape)
-        return csr_matrix(self.graph.tail_counts[rows, entities]).toarray()
+        codes = self.graph.question_codes(entities, relations[:, None])
+        known, counts = self._answer_counts
+        places = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+        return np.where(known[places] == codes, counts[places], 0)
+
+    @cached_property
+    def _answer_counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the codes (relation, tail) of answers, ascending, and their counts."""
+        _, relations, tails = self.graph.directed.T
+        codes = self.graph.question_codes(tails, relations)
+        known, counts = np.unique(codes, return_counts=True)
+        return known, counts.astype(np.float32)
 
     def leaving(
         self, codes: np.ndarray
