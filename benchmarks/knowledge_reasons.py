@@ -93,7 +93,7 @@ def run(
     for k in rng.permutation(len(answers)).tolist():
         answer = answers[k]
         heads = rules.heads(np.array([answer.head]))
-        reasons = find_reasons(rules, heads, answer.relation, answer.tail, 1)
+        (reasons,) = find_reasons(rules, heads, answer.relation, [answer.tail], 1)
         kinds_of = {reason.kind for reason in reasons}
         num_rules += bool(kinds_of & {"fact", "path"})
         for kind in kinds_of:

@@ -61,7 +61,10 @@ def test_a_path_is_found_with_its_counts():
     rules = RuleModel.mine(small_graph(), 0)
     (rule,) = [r for r in rules.paths.of_relation(NATION) if r.path == (BORN, CITY)]
     assert (rule.shared, rule.reached) == (2, 2)  # only heads that have an answer
-    reasons = find_reasons(rules, rules.heads(np.array([2])), NATION, 4)
+    heads = rules.heads(np.array([2]))
+    none, reasons = find_reasons(rules, heads, NATION, [5, 4])
+    assert not none
+    assert find_reasons(rules, heads, NATION, []) == []
     assert {reason.kind for reason in reasons} == {"fact", "path", "similar entity"}
     fact = next(reason for reason in reasons if reason.kind == "fact")
     assert (fact.shared, fact.total, fact.edges) == (2, 3, ((BORN, 3),))

@@ -44,15 +44,10 @@ def answers_frame(
         is_inverse = relation >= len(names.relations)
         name = names.show_relation(relation).removeprefix(INVERSE)
         question = f"? {name} {asked}" if is_inverse else f"{asked} {name} ?"
-        for entity, probability, is_known in zip(
-            found.entities[number].tolist(),
-            found.probabilities[number].tolist(),
-            found.is_known[number].tolist(),
-            strict=True,
-        ):
-            if is_known and not known:
-                continue
-            reasons = find_reasons(rules, own, relation, entity, 1)
+        listed = np.flatnonzero(known | ~found.is_known[number])
+        entities = found.entities[number, listed].tolist()
+        all_reasons = find_reasons(rules, own, relation, entities, 1)
+        for column, entity, reasons in zip(listed, entities, all_reasons, strict=True):
             answer = names.show_entity(entity)
             ends = (answer, asked) if is_inverse else (asked, answer)
             rows.append(
@@ -62,8 +57,8 @@ def answers_frame(
                     "relation": name,
                     "tail": ends[1],
                     "predicted": answer,
-                    "probability": probability,
-                    "known": is_known,
+                    "probability": float(found.probabilities[number, column]),
+                    "known": bool(found.is_known[number, column]),
                     "evidence": describe_reason(names, reasons[0]) if reasons else "",
                 }
             )

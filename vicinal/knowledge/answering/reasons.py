@@ -4,6 +4,8 @@ A reason names what speaks for the answer in the graph; the embedding, which sco
 too, gives none.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -42,19 +44,24 @@ def find_reasons(
     rules: RuleModel,
     heads: Heads,
     relation: int,
-    tail: int,
+    tails: Sequence[int],
     most: int = MAX_REASONS,
-) -> list[Reason]:
-    """Return what speaks for an answer to the question of one head, strongest first.
+) -> list[list[Reason]]:
+    """Return what speaks for each answer to the question of one head, strongest first.
 
-    heads: of one entity. most: reasons of each kind.
+    heads: of one entity. tails: the answers. most: reasons of each kind.
     """
-    found = [
-        *_facts(rules, heads.facts, relation, tail, most),
-        *_paths(rules, heads, relation, tail, most),
-        *_similar(rules, heads, relation, tail, most),
+    if not len(tails):
+        return []
+    kinds = (
+        _facts(rules, heads.facts, relation, tails, most),
+        _paths(rules, heads, relation, tails, most),
+        _similar(rules, heads, relation, tails, most),
+    )
+    return [
+        sorted((r for kind in each for r in kind), key=lambda reason: -reason.strength)
+        for each in zip(*kinds, strict=True)
     ]
-    return sorted(found, key=lambda reason: -reason.strength)
 
 
 def fact_column(rules: RuleModel, relation: int, tail: int) -> int:
@@ -66,26 +73,32 @@ def fact_column(rules: RuleModel, relation: int, tail: int) -> int:
 
 
 def _facts(
-    rules: RuleModel, facts: csr_matrix, relation: int, tail: int, most: int
-) -> list[Reason]:
-    column = fact_column(rules, relation, tail)
-    if column < 0:
-        return []
-    own = facts.indices
-    shared = rules.facts.shared(relation, own, column)
-    total = rules.facts.support[own]
-    confidences = shared / (total + PRIOR)
-    best = np.argsort(-confidences, kind="stable")[:most]
+    rules: RuleModel,
+    facts: csr_matrix,
+    relation: int,
+    tails: Sequence[int],
+    most: int,
+) -> list[list[Reason]]:
+    columns = np.array([fact_column(rules, relation, tail) for tail in tails])
+    own, has_column = facts.indices, columns >= 0
+    shared = np.zeros((len(own), len(tails)), np.float32)
+    shared[:, has_column] = rules.facts.shared(relation, own, columns[has_column])
+    totals = rules.facts.support[own]
+    confidences = shared / (totals[:, None] + PRIOR)
+    best = np.argsort(-confidences, axis=0, kind="stable")[:most]
     return [
-        Reason(
-            "fact",
-            float(confidences[k]),
-            int(shared[k]),
-            int(total[k]),
-            (_edge(rules, int(own[k])),),
-        )
-        for k in best.tolist()
-        if shared[k] > 0
+        [
+            Reason(
+                "fact",
+                float(confidences[k, column]),
+                int(shared[k, column]),
+                int(totals[k]),
+                (_edge(rules, int(own[k])),),
+            )
+            for k in best[:, column].tolist()
+            if shared[k, column] > 0
+        ]
+        for column in range(len(tails))
     ]
 
 
@@ -95,37 +108,43 @@ def _edge(rules: RuleModel, fact: int) -> tuple[int, int]:
 
 
 def _paths(
-    rules: RuleModel, heads: Heads, relation: int, tail: int, most: int
-) -> list[Reason]:
-    found = []
-    for rule in rules.paths.of_relation(relation):
-        if tail in heads.starts.ends(rule.path):
-            edges = tuple((step, -1) for step in rule.path)
-            own = Reason("path", rule.confidence, rule.shared, rule.reached, edges)
-            found.append(own)
-            if len(found) == most:
-                break
-    return found
+    rules: RuleModel, heads: Heads, relation: int, tails: Sequence[int], most: int
+) -> list[list[Reason]]:
+    own = rules.paths.of_relation(relation)
+    leads = rules.paths.lead_to(heads.starts, relation, tails)
+    return [
+        [
+            Reason(
+                "path",
+                own[k].confidence,
+                own[k].shared,
+                own[k].reached,
+                tuple((step, -1) for step in own[k].path),
+            )
+            for k in np.flatnonzero(leads[:, column])[:most].tolist()
+        ]
+        for column in range(len(tails))
+    ]
 
 
 def _similar(
-    rules: RuleModel, heads: Heads, relation: int, tail: int, most: int
-) -> list[Reason]:
-    inverse = int(rules.graph.inverse(np.array(relation)))
-    _, having = rules.graph.answers(np.array([tail]), np.array([inverse]))
-    powers = powers_of(heads.similarities)
-    values = powers[0, having].toarray().ravel()
-    total = float(powers.sum())
-    best = np.argsort(-values, kind="stable")[:most]
+    rules: RuleModel, heads: Heads, relation: int, tails: Sequence[int], most: int
+) -> list[list[Reason]]:
+    graph = rules.graph
+    inverse = np.full(len(tails), graph.inverse(np.array(relation)))
+    starts, having = graph.answers(np.array(tails), inverse)
+    powers = powers_of(heads.similarities).toarray()[0]
+    total, facts, own = float(powers.sum()), graph.facts, heads.facts.indices
     found = []
-    for k in best.tolist():
-        if values[k] <= 0:
-            break
-        other = int(having[k])
-        row = rules.graph.facts[other]
-        common = np.intersect1d(row.indices, heads.facts.indices)
-        edges = tuple(_edge(rules, fact) for fact in common.tolist())
-        share = float(values[k] / total)
-        counts = len(common), int(heads.facts.nnz)
-        found.append(Reason("similar entity", share, *counts, edges, other))
+    for first, last in pairwise(starts.tolist()):
+        others = having[first:last]
+        best = others[np.argsort(-powers[others], kind="stable")[:most]]
+        reasons = []
+        for other in best[powers[best] > 0].tolist():
+            row = facts.indices[facts.indptr[other] : facts.indptr[other + 1]]
+            common = np.intersect1d(row, own)
+            edges = tuple(_edge(rules, fact) for fact in common.tolist())
+            share, counts = float(powers[other] / total), (len(common), len(own))
+            reasons.append(Reason("similar entity", share, *counts, edges, other))
+        found.append(reasons)
     return found

@@ -77,16 +77,18 @@ class FactRules:
             self._mined[relation] = self._mine(relation)
         return self._mined[relation]
 
-    def shared(self, relation: int, facts: np.ndarray, column: int) -> np.ndarray:
-        """Return [M] how many entities have each fact and one of a relation.
+    def shared(
+        self, relation: int, facts: np.ndarray, columns: np.ndarray
+    ) -> np.ndarray:
+        """Return [M, K] how many entities have each fact and one of a relation.
 
-        facts: [M] columns of `graph.facts`. column: among the facts of the relation. 0
-        where there is no rule.
+        facts: [M] columns of `graph.facts`. columns: [K] among the facts of the
+        relation. 0 where there is no rule.
         """
         rules = self.rules(relation)
         rows, is_used = rules.places(facts)
-        found = np.zeros(len(facts), np.float32)
-        found[is_used] = rules.shared[rows[is_used], column].toarray().ravel()
+        found = np.zeros((len(facts), len(columns)), np.float32)
+        found[is_used] = rules.shared[rows[is_used]][:, columns].toarray()
         return found
 
     @cached_property

@@ -86,6 +86,22 @@ class PathRules:
             np.add.at(squares.reshape(-1), places, values[numbers // count])
         return scores + np.sqrt(squares, out=squares)
 
+    def lead_to(
+        self, starts: "Starts", relation: int, entities: Sequence[int]
+    ) -> np.ndarray:
+        """Return [P, M] bool which rules of a relation lead to which entities.
+
+        starts: of one entity. Rules are in the order of `of_relation`.
+        """
+        rules = self.of_relation(relation)
+        found = np.zeros((len(rules), len(entities)), bool)
+        places = {rule.path: row for row, rule in enumerate(rules)}
+        for block in self._blocks(relation, ROWS_AT_ONCE):
+            paths = [rule.path for rule in block]
+            reached = starts.reach(paths)[:, np.asarray(entities)].toarray()
+            found[[places[path] for path in paths]] = reached > 0
+        return found
+
     def _blocks(self, relation: int, size: int) -> Iterator[list[PathRule]]:
         """Yield at most `size` rules of a relation at a time, of one length."""
         rules = self.of_relation(relation)
@@ -185,18 +201,11 @@ class Starts:
         self._rows, self._tails = rows[order], tails[order]
         numbers = np.arange(steps.graph.num_directed + 1)
         self._starts = np.searchsorted(relations[order], numbers)
-        self._ends: dict[tuple[int, ...], frozenset[int]] = {}
 
     @classmethod
     def of_entities(cls, steps: Steps, heads: np.ndarray) -> "Starts":
         """Return the starts for entities [N] of the graph."""
         return cls(steps, len(heads), steps.leaving(heads))
-
-    def ends(self, path: tuple[int, ...]) -> frozenset[int]:
-        """Return the entities that a path reaches from any start, computed once."""
-        if path not in self._ends:
-            self._ends[path] = frozenset(self.reach([path]).indices.tolist())
-        return self._ends[path]
 
     def reach(self, paths: Sequence[tuple[int, ...]]) -> csr_matrix:
         """Return [P N, E] in how many ways paths lead from each start.

@@ -101,7 +101,7 @@ def explain_fact(
         is_known=is_known,
         probability=float(values[0, tail]),
         rank=None if is_known else 1 + int(better.sum()),
-        reasons=find_reasons(rules, own, relation, tail, NUM_REASONS),
+        reasons=find_reasons(rules, own, relation, [tail], NUM_REASONS)[0],
         parts=rule_parts(model, own, relation, tail),
         log_rules=float(found.by_rules[0, tail]),
         weight=model.completion.weight,

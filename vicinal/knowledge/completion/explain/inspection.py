@@ -100,7 +100,7 @@ def fact_terms(
     if column < 0:
         return []
     facts = own.facts.indices
-    shared = rules.facts.shared(relation, facts, column)
+    shared = rules.facts.shared(relation, facts, np.array([column]))[:, 0]
     confidences = shared / (rules.facts.support[facts] + PRIOR)
     order = np.argsort(-confidences, kind="stable")
     ends = rules.graph.fact_ends[facts]
