@@ -86,6 +86,7 @@ def _facts(
     totals = rules.facts.support[own]
     confidences = shared / (totals[:, None] + PRIOR)
     best = np.argsort(-confidences, axis=0, kind="stable")[:most]
+    ends = rules.graph.fact_ends[own].tolist()
     return [
         [
             Reason(
@@ -93,18 +94,13 @@ def _facts(
                 float(confidences[k, column]),
                 int(shared[k, column]),
                 int(totals[k]),
-                (_edge(rules, int(own[k])),),
+                (tuple(ends[k]),),
             )
             for k in best[:, column].tolist()
             if shared[k, column] > 0
         ]
         for column in range(len(tails))
     ]
-
-
-def _edge(rules: RuleModel, fact: int) -> tuple[int, int]:
-    relation, end = rules.graph.fact_ends[fact].tolist()
-    return relation, end
 
 
 def _paths(
@@ -143,7 +139,7 @@ def _similar(
         for other in best[powers[best] > 0].tolist():
             row = facts.indices[facts.indptr[other] : facts.indptr[other + 1]]
             common = np.intersect1d(row, own)
-            edges = tuple(_edge(rules, fact) for fact in common.tolist())
+            edges = tuple(map(tuple, graph.fact_ends[common].tolist()))
             share, counts = float(powers[other] / total), (len(common), len(own))
             reasons.append(Reason("similar entity", share, *counts, edges, other))
         found.append(reasons)
