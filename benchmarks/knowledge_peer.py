@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import torch
 
 from benchmarks.measure import peak_memory_of
 from vicinal.knowledge.answering.answers import answer
+from vicinal.knowledge.completion.network_worker import OPTIONS
 from vicinal.knowledge.data.read import read_triples
 from vicinal.knowledge.data.triple_table import TripleTable
 from vicinal.knowledge.evaluation.calibration import Calibrations
@@ -34,6 +36,7 @@ from vicinal.knowledge.models.embedding_training import (
     TrainingOptions,
     train_embedding,
 )
+from vicinal.knowledge.models.path_network import PathNetwork
 from vicinal.knowledge.triple_graph import TripleGraph
 
 DIM, BATCH = 64, 512
@@ -41,6 +44,7 @@ PEER_BATCHES, OUR_BATCHES = 5, 60
 """batches of a repetition, from which the seconds of an epoch follow"""
 
 PEER_QUERIES, OUR_QUERIES, SINGLE_QUERIES, TOP = 100, 4096, 100, 10
+NETWORK_QUERIES = 1024
 RANKED = 1000
 """test triples that are ranked where memory is measured"""
 
@@ -54,6 +58,7 @@ def run(data: str, table: TripleTable, python: str, repetitions: int) -> None:
         "query, embedding alone, a batch": (ours.embedding_queries, peer.query),
         "query, rules and embedding, a batch": (ours.queries, peer.query),
         "query, rules and embedding, one by one": (ours.single_queries, peer.query),
+        "query, with path network, a batch": (ours.network_queries, peer.query),
     }
     print(f"peer: dim {DIM}, batch {BATCH}, n = {repetitions}, alternating")
     memory = peer.ask("memory", RANKED)
@@ -158,12 +163,21 @@ class Ours:
                 scores.topk(TOP, dim=1)
         return (time.process_time() - start) / len(self.heads)
 
-    def queries(self, count: int | None = None) -> float:
+    def queries(self) -> float:
         """Return the seconds of a query in a batch, with probabilities."""
-        heads, relations = self.heads[:count], self.relations[:count]
         start = time.process_time()
-        answer(self.completion, Calibrations(), heads, relations, TOP)
-        return (time.process_time() - start) / len(heads)
+        answer(self.completion, Calibrations(), self.heads, self.relations, TOP)
+        return (time.process_time() - start) / len(self.heads)
+
+    def network_queries(self) -> float:
+        """Return the seconds of a query whose best answers a path network ranks."""
+        network = PathNetwork(self.graph.num_directed, OPTIONS.dim, OPTIONS.num_layers)
+        network.reset_parameters(torch.Generator().manual_seed(0))
+        completion = replace(self.completion, network=network)
+        own = self.heads[:NETWORK_QUERIES], self.relations[:NETWORK_QUERIES]
+        start = time.process_time()
+        answer(completion, Calibrations(), *own, TOP)
+        return (time.process_time() - start) / NETWORK_QUERIES
 
     def single_queries(self) -> float:
         """Return the seconds of a query, asked one by one."""

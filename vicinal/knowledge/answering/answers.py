@@ -70,7 +70,7 @@ def best_entities(
 
     known: those that are known come first; otherwise last.
     """
-    order = probabilities + np.where(is_known, 1.0 if known else -2.0, 0.0)
+    order = probabilities + is_known * np.float32(1 if known else -2)
     best = np.argpartition(-order, top - 1, axis=1)[:, :top]
     values = np.take_along_axis(order, best, axis=1)
     return np.take_along_axis(best, np.argsort(-values, axis=1, kind="stable"), axis=1)
