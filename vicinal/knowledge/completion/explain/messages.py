@@ -13,6 +13,7 @@ from vicinal.core.text import one_line, pluralize
 from vicinal.knowledge.answering.names import GraphNames
 from vicinal.knowledge.models.path_edges import EntityEdges, PathQuestions, path_layers
 from vicinal.knowledge.models.path_network import PathNetwork
+from vicinal.knowledge.models.path_reranker import CANDIDATES
 
 
 class Message(NamedTuple):
@@ -84,6 +85,7 @@ def message_lines(
         lines.append(f"  {sum(each.share for each in rest):.6f}  {len(rest):,} more")
     if found.from_question:
         lines.append(f"  {found.from_question:.6f}  the question itself")
-    above = f", {by_network:.6f} above the least of the candidates"
-    suffix = above if by_network else ""
+    suffix = f", {by_network:.6f} above the least of the best {CANDIDATES:,} answers"
+    if not by_network:
+        suffix = f"; it adds 0, as it does not raise one of the best {CANDIDATES:,}"
     return [*lines, f"  score of the network {found.logit:.6f}{suffix}"]
