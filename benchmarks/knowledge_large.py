@@ -84,7 +84,8 @@ def fit(path: str, minutes: float) -> dict[str, float | int]:
     from vicinal.knowledge.completion.predictor import TriplePredictor
 
     torch.set_num_threads(1)
-    model, seconds = TriplePredictor(minutes=minutes, random_state=0), {}
+    options = {"minutes": minutes, "path_network": False, "random_state": 0}
+    model, seconds = TriplePredictor(**options), {}
     model.start_fit()
     start = time.perf_counter()
     table = model.read(path)

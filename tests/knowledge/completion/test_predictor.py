@@ -15,7 +15,7 @@ from vicinal.knowledge.completion.settings import CompletionSettings
 from vicinal.knowledge.evaluation.calibration import Calibrations
 from vicinal.knowledge.evaluation.ranking import filtered_ranks
 from vicinal.knowledge.evaluation.splits import TripleSplit, split_triples
-from vicinal.knowledge.models import fact_rules
+from vicinal.knowledge.models import fact_rules, path_rules
 from vicinal.knowledge.models.completion import Completion, RuleModel
 from vicinal.knowledge.models.embedding import ComplEx
 from vicinal.knowledge.models.fact_rules import FactRules
@@ -68,6 +68,20 @@ def test_a_path_is_found_with_its_counts():
     assert {reason.kind for reason in reasons} == {"fact", "path", "similar entity"}
     fact = next(reason for reason in reasons if reason.kind == "fact")
     assert (fact.shared, fact.total, fact.edges) == (2, 3, ((BORN, 3),))
+
+
+def test_paths_are_followed_in_blocks(monkeypatch):
+    rules = RuleModel.mine(small_graph(), 0)
+    heads, nothing = rules.heads(np.arange(7)), np.zeros((7, 7), np.float32)
+    scores = [rules.paths.add_scores(nothing, heads.starts, k) for k in range(6)]
+    leads = rules.paths.lead_to(rules.heads(np.array([2])).starts, NATION, [4, 5])
+    assert any(own.any() for own in scores) and leads[:, 0].any()
+    monkeypatch.setattr(path_rules, "MAX_SCORES", 7)  # one row of all entities
+    for relation, own in enumerate(scores):
+        found = rules.paths.add_scores(nothing, heads.starts, relation)
+        np.testing.assert_array_equal(found, own)
+    starts = rules.heads(np.array([2])).starts
+    np.testing.assert_array_equal(rules.paths.lead_to(starts, NATION, [4, 5]), leads)
 
 
 def test_new_entities_are_answered_as_if_the_graph_had_them():

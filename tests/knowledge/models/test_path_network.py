@@ -27,16 +27,6 @@ def random_graph(seed: int, count: int = 14) -> TripleGraph:
     return TripleGraph(triples, ENTITIES, RELATIONS)
 
 
-def random_network(layers: int, dim: int = 4) -> PathNetwork:
-    network = PathNetwork(2 * RELATIONS, dim, layers)
-    generator = torch.Generator().manual_seed(layers)
-    network.reset_parameters(generator)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
-    return network
-
-
 @torch.no_grad()
 def scores_by_formula(
     network: PathNetwork,
@@ -75,8 +65,8 @@ def scores_by_formula(
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
-def test_scores_equal_the_formula(layers):
-    graph, network = random_graph(layers), random_network(layers)
+def test_scores_equal_the_formula(layers, random_network):
+    graph, network = random_graph(layers), random_network(RELATIONS, layers)
     scorer = PathScorer(network, graph)
     heads = np.array([5, 0, 3])
     for relation in (1, 4):
@@ -88,8 +78,8 @@ def test_scores_equal_the_formula(layers):
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
-def test_candidates_are_scored_without_the_hidden_edge(layers):
-    graph, network = random_graph(3), random_network(layers)
+def test_candidates_are_scored_without_the_hidden_edge(layers, random_network):
+    graph, network = random_graph(3), random_network(RELATIONS, layers)
     edges = EntityEdges(graph)
     heads, relations, tails = graph.directed[[0, 4, 9, 20]].T
     candidates = np.stack([tails, (tails + 3) % ENTITIES], axis=1)
@@ -113,9 +103,9 @@ def test_candidates_are_scored_without_the_hidden_edge(layers):
     torch.testing.assert_close(found, torch.cat(expected), rtol=1e-4, atol=1e-5)
 
 
-def test_an_entity_without_edges_can_be_asked_about():
+def test_an_entity_without_edges_can_be_asked_about(random_network):
     graph = TripleGraph(np.array([(0, 0, 1), (1, 2, 2)]), ENTITIES, RELATIONS)
-    network = random_network(3)
+    network = random_network(RELATIONS, 3)
     found = PathScorer(network, graph)(np.array([7, 0]), 0)
     for row, head in enumerate((7, 0)):
         expected = scores_by_formula(network, graph, head, 0).numpy()
@@ -148,8 +138,8 @@ def test_with_weights_of_1_paths_are_counted():
     np.testing.assert_array_equal(counts.reshape(ENTITIES, -1), expected)
 
 
-def test_gradients_equal_differences():
-    graph, network = random_graph(1), random_network(3).double()
+def test_gradients_equal_differences(random_network):
+    graph, network = random_graph(1), random_network(RELATIONS, 3).double()
     options = PathTrainingOptions(sampled=100)
     triples, generator = graph.directed[:6], torch.Generator().manual_seed(0)
 
@@ -171,8 +161,8 @@ def test_gradients_equal_differences():
         assert difference == pytest.approx(expected, rel=1e-3, abs=1e-11), name
 
 
-def test_scores_do_not_depend_on_the_order_of_entities():
-    graph, network = random_graph(7), random_network(3)
+def test_scores_do_not_depend_on_the_order_of_entities(random_network):
+    graph, network = random_graph(7), random_network(RELATIONS, 3)
     order = np.random.default_rng(1).permutation(ENTITIES)
     heads, relations, tails = graph.triples.T
     other = np.stack([order[heads], relations, order[tails]], axis=1)

@@ -86,6 +86,6 @@ def truth_values(
     found = completion.scores(heads, relation)
     is_known = heads.starts.reach([(relation,)]).toarray() > 0
     features = answer_features(found.total, found.by_rules, is_known)
-    own = calibration.of(heads.numbers is None)
+    own = calibration.for_entity(is_new=heads.numbers is None)
     probabilities = own.probabilities(features)
     return np.where(is_known, 1.0, probabilities), is_known

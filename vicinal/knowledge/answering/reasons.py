@@ -1,7 +1,7 @@
 """Reasons for an answer: the rules that support it, with their counts.
 
-A reason names what speaks for the answer in the graph; the embedding, which scores it
-too, gives none.
+A reason names what speaks for the answer in the graph; the embedding and the path
+network, which score it too, give none.
 """
 
 from collections.abc import Sequence

@@ -110,6 +110,8 @@ class CompletionFit:
         self.seconds: dict[str, float] = {}
         self._embedding: ComplEx | None = None
         self._network: PathNetwork | None = None
+        self.worker_seconds = 0.0
+        """CPU seconds of the process that trains a path network"""
 
     def mine(self) -> None:
         """Mine rules."""
@@ -131,6 +133,7 @@ class CompletionFit:
                 self._embedding = step.model
                 yield step
             self._network = worker.result()
+            self.worker_seconds = worker.cpu_seconds
         self.seconds["training"] = time.perf_counter() - start
 
     @property
@@ -180,14 +183,13 @@ class CompletionFit:
     def score(self, most: int | None = None) -> tuple[Calibrations, CompletionScores]:
         """Return the calibration and the scores on test triples, at most so many."""
         start = time.perf_counter()
-        found = self._best_answers(self.validated)
         calibration = Calibrations(
-            *(fit_calibration(features, found.truth) for features in found[:3])
+            *(fit_calibration(*own) for own in self._best_answers(self.validated))
         )
         tested = self.tested[:most]
         ranks = filtered_ranks(scorer(self.completion), tested, self.known)
-        found = self._best_answers(tested[:MOST_VALIDATED])
-        probabilities, truth = calibration.known.probabilities(found.own), found.truth
+        features, truth = self._best_answers(tested[:MOST_VALIDATED]).known
+        probabilities = calibration.known.probabilities(features)
         error = binary_calibration_error(probabilities, truth)
         self.seconds["test"] = time.perf_counter() - start
         own = ranks, tested, {**self.validation}, {**self.seconds}
@@ -208,32 +210,35 @@ class CompletionFit:
 
         Answers that are known from training do not count, as they are not predicted.
         """
-        parts = []
+        parts: list[list[np.ndarray]] = []
         for block in question_blocks(triples, self.known):
             heads = np.unique(block.heads)
             own = self.completion.rules.heads(heads)
             found = self.completion.scores(own, block.relation)
             is_known = self.train_graph.known_answers(heads, block.relation)
-            alone = self.completion.weight * found.by_rules
-            totals = found.total, found.total_without_network, alone
-            features = [answer_features(t, found.by_rules, is_known) for t in totals]
-            best = np.argsort(-features[0][..., 0], axis=1)[:, :FIRST]
-            rows = np.arange(len(heads))[:, None]
-            usable = np.isfinite(features[0][rows, best, 0])
             is_true = self.known.known_answers(heads, block.relation)
-            listed = *(each[rows, best] for each in features), is_true[rows, best]
-            parts.append([each[usable] for each in listed])
-        return BestAnswers(*map(np.concatenate, zip(*parts, strict=True)))
+            alone = self.completion.weight * found.by_rules
+            alone = np.where(np.isfinite(found.total), alone, -np.inf)
+            rows, listed = np.arange(len(heads))[:, None], list[np.ndarray]()
+            for totals in (found.total, found.total_without_network, alone):
+                features = answer_features(totals, found.by_rules, is_known)
+                best = np.argsort(-features[..., 0], axis=1)[:, :FIRST]
+                usable = np.isfinite(features[rows, best, 0])
+                listed += [features[rows, best][usable], is_true[rows, best][usable]]
+            parts.append(listed)
+        columns = [np.concatenate(part) for part in zip(*parts, strict=True)]
+        return BestAnswers(*zip(columns[::2], columns[1::2], strict=True))
 
 
 class BestAnswers(NamedTuple):
-    """Features [M, 2] of answers by a completion, and whether they are right."""
+    """Features [M, 2] of best answers, and [M] bool whether they are right.
 
-    own: np.ndarray
-    without_network: np.ndarray
-    by_rules: np.ndarray
-    truth: np.ndarray
-    """[M] bool"""
+    By the models that `Calibrations` has.
+    """
+
+    known: tuple[np.ndarray, np.ndarray]
+    without_network: tuple[np.ndarray, np.ndarray]
+    new: tuple[np.ndarray, np.ndarray]
 
 
 def scorer(completion: Completion) -> Scorer:

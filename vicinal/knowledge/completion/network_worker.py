@@ -4,6 +4,7 @@ Its steps keep a single core busy, so that another one trains the embedding mean
 """
 
 import time
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from vicinal.core.compute.processes import is_broken_pool, process_pool
 from vicinal.core.compute.signals import block_signals
 from vicinal.core.compute.threads import num_cores
-from vicinal.errors import TrainingError
+from vicinal.errors import NoteWarning
 from vicinal.knowledge.models.path_network import PathNetwork
 from vicinal.knowledge.models.path_network_training import (
     PathTrainingOptions,
@@ -21,8 +22,8 @@ from vicinal.knowledge.models.path_network_training import (
 from vicinal.knowledge.triple_graph import TripleGraph
 
 OPTIONS = PathTrainingOptions()
-START_SECONDS = 60.0
-"""after which a worker that has not begun is given up"""
+LATE_SECONDS = 60.0
+"""time after its deadline in which a worker must have ended"""
 
 
 class PathNetworkWorker:
@@ -32,6 +33,7 @@ class PathNetworkWorker:
         self._pool: Any = None
         self._future: Any = None
         self._threads = torch.get_num_threads()
+        self.cpu_seconds = 0.0
 
     def __enter__(self) -> "PathNetworkWorker":
         return self
@@ -45,7 +47,8 @@ class PathNetworkWorker:
         """Train a network for so many seconds from now; torch leaves it a core."""
         self.graph, self._pool = graph, process_pool(1)
         sizes = graph.num_entities, graph.num_relations
-        work = graph.triples, *sizes, time.time() + seconds, seed
+        self._deadline = time.time() + seconds
+        work = graph.triples, *sizes, self._deadline, seed
         with block_signals():  # the main process ends its worker
             self._future = self._pool.submit(train, *work)
         torch.set_num_threads(max(min(self._threads, num_cores() - 1), 1))
@@ -53,22 +56,32 @@ class PathNetworkWorker:
     def result(self) -> PathNetwork | None:
         """Wait for the network; None if none is trained.
 
-        TrainingError if the worker died.
+        A worker that fails for lack of memory, or never ends, costs only its network: a
+        NoteWarning says so.
         """
         if self._future is None:
             return None
         try:
-            weights = self._future.result()
+            late = self._deadline + LATE_SECONDS - time.time()
+            weights, self.cpu_seconds = self._future.result(max(late, LATE_SECONDS))
+        except (MemoryError, TimeoutError) as error:
+            return _without_network(type(error).__name__)
         except Exception as error:
             if not is_broken_pool(error):
                 raise
-            raise TrainingError(
-                "The worker process that trained the path network died, most likely "
-                "for lack of memory. Train without it: --no-path-network."
-            ) from error
+            return _without_network("its process died, perhaps for lack of memory")
         network = PathNetwork(self.graph.num_directed, OPTIONS.dim, OPTIONS.num_layers)
         network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
         return network
+
+
+def _without_network(reason: str) -> None:
+    warnings.warn(
+        f"No path network is trained ({reason}): rules and embedding answer without "
+        "it. --no-path-network does not try.",
+        NoteWarning,
+        stacklevel=3,
+    )
 
 
 def train(
@@ -77,9 +90,11 @@ def train(
     num_relations: int,
     deadline: float,
     seed: int,
-) -> dict[str, np.ndarray]:
-    """Return the weights of a network that is trained until a time."""
+) -> tuple[dict[str, np.ndarray], float]:
+    """Return the weights of a network that is trained until a time, and CPU seconds."""
+    start = time.process_time()
     graph = TripleGraph(triples, num_entities, num_relations)
     seconds = max(deadline - time.time(), 1e-9)
     *_, last = train_path_network(graph, OPTIONS, seconds, seed)
-    return {k: v.numpy() for k, v in last.model.state_dict().items()}
+    weights = {k: v.numpy() for k, v in last.model.state_dict().items()}
+    return weights, time.process_time() - start

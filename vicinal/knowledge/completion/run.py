@@ -116,4 +116,7 @@ class CompletionRun(TrainingRun):
             "seconds_by_step": scores.seconds,
             "path_rules": len(model.completion.rules.paths.rules),
             "weight_of_rules": model.completion.weight,
+            "weight_of_network": None
+            if model.completion.network is None
+            else model.completion.network_weight,
         }

@@ -53,7 +53,7 @@ class Calibrations(NamedTuple):
     new: Calibration = Calibration()
     """of rules alone, as a new entity has no vector"""
 
-    def of(self, is_new: bool) -> Calibration:
+    def for_entity(self, *, is_new: bool) -> Calibration:
         """Return the calibration of answers about a new entity, or about others."""
         return self.new if is_new else self.known
 

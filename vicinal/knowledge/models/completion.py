@@ -152,10 +152,14 @@ class Completion:
         assert self.network is not None
         return PathReranker(self.network, self.rules.graph)
 
-    def scores(self, heads: Heads, relation: int) -> AnswerScores:
+    def scores(
+        self, heads: Heads, relation: int, hidden: int | None = None
+    ) -> AnswerScores:
         """Return the scores of all entities as answers to questions of one relation.
 
         An entity is no answer of its own (-inf), unless the relation has self-loops.
+        hidden: a known answer of all heads, which the path network scores as if it were
+        not known; the other models do so in any case.
         """
         by_rules = np.log(self.rules.score(heads, relation) + FLOOR)
         total, graph = self.weight * by_rules, self.rules.graph
@@ -171,9 +175,7 @@ class Completion:
             total += log_p
         if self.network is None:
             return AnswerScores(total, by_rules, log_p, None, total)
-        is_known = graph.known_answers(heads.numbers, relation)
-        possible = np.where(is_known, -np.inf, total)
-        found = self._reranker.scores(heads.numbers, relation, possible)
+        found = self._reranker.scores(heads.numbers, relation, total, hidden)
         whole = total + self.network_weight * found
         return AnswerScores(whole, by_rules, log_p, found, total)
 

@@ -15,15 +15,15 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from vicinal.knowledge.triple_graph import TripleGraph
+from vicinal.knowledge.triple_graph import MAX_SCORES, TripleGraph
 
 SAMPLE = 100
 """triples of a relation by which paths are found, and heads that test them"""
 
 PRIOR = 5.0
 ROWS_AT_ONCE, MAX_CODES = 256, 1 << 26
-"""questions times rules whose paths are followed at a time, and questions that have a
-table of their answers"""
+"""questions times rules whose paths are followed at a time, fewer where they could
+reach more than MAX_SCORES entities, and questions that have a table of their answers"""
 
 MAX_PATHS, MIN_SHARED, MIN_CONFIDENCE = 50, 2, 0.01
 """paths of a relation that are tested; pairs that have both, and the confidence, at
@@ -78,7 +78,7 @@ class PathRules:
         """Return scores [N, E] and the root of the sum of squared confidences."""
         squares = np.zeros_like(scores)
         count = max(len(scores), 1)
-        for block in self._blocks(relation, max(ROWS_AT_ONCE // count, 1)):
+        for block in self._blocks(relation, count):
             reached = starts.reach([rule.path for rule in block])
             numbers = np.repeat(np.arange(len(block) * count), np.diff(reached.indptr))
             values = np.array([rule.confidence**2 for rule in block], scores.dtype)
@@ -96,15 +96,20 @@ class PathRules:
         rules = self.of_relation(relation)
         found = np.zeros((len(rules), len(entities)), bool)
         places = {rule.path: row for row, rule in enumerate(rules)}
-        for block in self._blocks(relation, ROWS_AT_ONCE):
+        for block in self._blocks(relation, 1):
             paths = [rule.path for rule in block]
             reached = starts.reach(paths)[:, np.asarray(entities)].toarray()
             found[[places[path] for path in paths]] = reached > 0
         return found
 
-    def _blocks(self, relation: int, size: int) -> Iterator[list[PathRule]]:
-        """Yield at most `size` rules of a relation at a time, of one length."""
+    def _blocks(self, relation: int, count: int) -> Iterator[list[PathRule]]:
+        """Yield the rules of a relation, of one length at a time, for some questions.
+
+        Each may reach all entities, so that a block is smaller in a large graph.
+        """
         rules = self.of_relation(relation)
+        rows = min(ROWS_AT_ONCE, MAX_SCORES // self.graph.num_entities)
+        size = max(rows // count, 1)
         for length in sorted({len(rule.path) for rule in rules}):
             own = [rule for rule in rules if len(rule.path) == length]
             for first in range(0, len(own), size):

@@ -88,9 +88,11 @@ def explain_fact(
     own = heads_of(rules, [head], new)
     values, known = truth_values(model.completion, model.calibration, own, relation)
     is_known = bool(known[0, tail])
-    found = model.completion.scores(own, relation)
+    # a known fact is compared as if it were not known
+    hidden = tail if is_known else None
+    found = model.completion.scores(own, relation, hidden)
     others = known.copy()
-    others[0, tail] = False  # a known fact is compared as if it were not known
+    others[0, tail] = False
     features = answer_features(found.total, found.by_rules, others)[0, tail]
     embedded, networked = found.by_embedding, found.by_network
     better = (found.total[0] > found.total[0, tail]) & ~known[0]
@@ -110,7 +112,7 @@ def explain_fact(
         network_weight=model.completion.network_weight,
         score=float(found.total[0, tail]),
         log_share=float(features[0]),
-        calibration=model.calibration.of(own.numbers is None),
+        calibration=model.calibration.for_entity(is_new=own.numbers is None),
     )
 
 

@@ -41,8 +41,13 @@ class Messages(NamedTuple):
 def last_messages(
     network: PathNetwork, edges: EntityEdges, head: int, relation: int, tail: int
 ) -> Messages:
-    """Return what reaches the tail of a question in the last step."""
+    """Return what reaches the tail of a question in the last step.
+
+    The edge of a known fact is left out, as where it is scored.
+    """
     asked = PathQuestions(np.array([head]), np.array([relation]))
+    is_known = tail in edges.graph.answers(asked.heads, asked.relations)[1]
+    asked = asked._replace(hidden=np.array([tail]) if is_known else None)
     *layers, last = path_layers(edges, asked, network.num_layers, np.array([tail]))
     z = network.questions[[relation]]
     state, _ = network.states(z, layers, edges.degrees)
@@ -61,8 +66,9 @@ def last_messages(
         degrees = torch.tensor([[float(edges.degrees[tail])]])
         previous = state[torch.from_numpy(last.previous).long()]
         new = network.update(len(layers), previous, total[None], degrees)
-    counts = torch.from_numpy(edges.answer_counts(asked.relations, np.array([[tail]])))
-    logit = network.score(new, torch.tensor([relation]), counts.flatten())
+    counts = edges.answer_counts(asked.relations, np.array([[tail]])) - is_known
+    counts = torch.from_numpy(counts).float().flatten()
+    logit = network.score(new, torch.tensor([relation]), counts)
     return Messages(
         sorted(found, key=lambda message: -message.share),
         float(own @ total) / square,
@@ -87,5 +93,5 @@ def message_lines(
         lines.append(f"  {found.from_question:.6f}  the question itself")
     suffix = f", {by_network:.6f} above the least of the best {CANDIDATES:,} answers"
     if not by_network:
-        suffix = f"; it adds 0, as it does not raise one of the best {CANDIDATES:,}"
+        suffix = f"; it adds 0 beyond the best {CANDIDATES:,} answers, and to the least"
     return [*lines, f"  score of the network {found.logit:.6f}{suffix}"]
