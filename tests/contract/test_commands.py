@@ -9,11 +9,10 @@ file or a flag on purpose, change its table.
 
 import contextlib
 import csv
-import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +21,6 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from vicinal.cli.app import main
 from vicinal.domains import DOMAINS as ALL_DOMAINS
 
 # --- the tables --------------------------------------------------------------
@@ -536,35 +534,12 @@ PARSER = re.compile(
 # --- the runs of a session -------------------------------------------------------
 
 
-class Output(NamedTuple):
-    """What a command returned and printed."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> dict[str, Any]:
-        """Return the one JSON object on stdout, where nothing else may be."""
-        assert self.code == OK, self.err
-        assert self.out.endswith("\n") and self.out.count("\n") == 1
-        found = json.loads(self.out, parse_constant=pytest.fail)
-        assert isinstance(found, dict)
-        return found
-
-
-def run_command(words: list[str]) -> Output:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(words)
-    return Output(code, out.getvalue(), err.getvalue())
-
-
 class Session:
     """The data and the runs of a session; each command is run once."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.outputs: dict[tuple[str, ...], Output] = {}
+    def __init__(self, home: Path, run_command: Callable[..., Any]) -> None:
+        self.home, self.run_command = home, run_command
+        self.outputs: dict[tuple[str, ...], Any] = {}
         self.files: dict[str, set[str]] = {}
         """files of each run right after its training"""
 
@@ -578,7 +553,7 @@ class Session:
         self.output(domain, "train")
         return self._folder(domain, "baseline")
 
-    def output(self, domain: str, command: str, *more: str) -> Output:
+    def output(self, domain: str, command: str, *more: str) -> Any:
         """Return the output of a command in a domain; more: further flags."""
         key, kind = (domain, command, *more), kind_of(domain)
         if key not in self.outputs:
@@ -595,9 +570,9 @@ class Session:
     def json(self, domain: str, command: str) -> dict[str, Any]:
         return self.output(domain, command, "--json").json()
 
-    def call(self, domain: str, words: str, out: Path, *more: str) -> Output:
+    def call(self, domain: str, words: str, out: Path, *more: str) -> Any:
         """Run a command line with the paths of a domain in it."""
-        return run_command([*self._filled(domain, words, out), *more])
+        return self.run_command([*self._filled(domain, words, out), *more])
 
     def _filled(self, domain: str, words: str, out: Path) -> Iterator[str]:
         for word in words.split():
@@ -624,13 +599,13 @@ class Session:
 
 
 @pytest.fixture(scope="session")
-def session(tmp_path_factory) -> Session:
+def session(tmp_path_factory, run_command) -> Session:
     home = tmp_path_factory.mktemp("commands")
     make_images(home)
     make_nodes(home)
     make_graphs(home)
     make_molecules(home)
-    return Session(home)
+    return Session(home, run_command)
 
 
 def make_images(home: Path) -> None:
@@ -822,7 +797,7 @@ def test_an_explained_linear_baseline_has_the_expected_keys(kind, session, tmp_p
     assert set(found) == {*common, *BASELINE_KEYS[kind].split()}
 
 
-def test_info_has_the_expected_keys():
+def test_info_has_the_expected_keys(run_command):
     output = run_command(["info", "--json"])
     assert set(output.json()) == INFO_KEYS
 
@@ -989,7 +964,7 @@ def test_split_counts_are_those_of_splits_csv(domain, session):
 # --- user errors ------------------------------------------------------
 
 
-def check_error(output: Output, message: str) -> None:
+def check_error(output: Any, message: str) -> None:
     """Assert one message on stderr, without a traceback."""
     assert output.code == USER_ERROR
     assert "Traceback" not in output.err
@@ -1039,7 +1014,7 @@ def test_a_user_error_is_one_message(
 
 @pytest.mark.parametrize(("words", "message"), ERRORS_WITHOUT_DATA)
 def test_a_user_error_without_data_is_one_message(
-    words, message, tmp_path, monkeypatch
+    words, message, run_command, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     for more in ([], ["--json"]):

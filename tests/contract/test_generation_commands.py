@@ -3,18 +3,16 @@
 The tables at the top, and nothing else, fix what the commands print and write.
 """
 
-import contextlib
 import csv
-import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from rdkit import Chem
 
-from vicinal.cli.app import main
 from vicinal.domains import load
 from vicinal.molecules.estimators import MoleculeRegressor
 
@@ -104,20 +102,12 @@ ERRORS = [
 ]
 
 
-class Output(NamedTuple):
-    """What a command returned and printed."""
-
-    code: int
-    out: str
-    err: str
-
-
 class Session:
     """A run, and the command lines that were run on it, each once."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.outputs: dict[str, Output] = {}
+    def __init__(self, home: Path, run_command: Callable[..., Any]) -> None:
+        self.home, self.run_command = home, run_command
+        self.outputs: dict[tuple[str, ...], Any] = {}
         rows = [
             f"{a}c1ccc({b}{c})cc1"
             for a in ("C", "CC", "CO", "N", "CN", "F", "Cl", "CCO")
@@ -140,30 +130,20 @@ class Session:
         paths = (p for p in (home / "RUN").rglob("*") if p.is_file())
         self.files = {p.relative_to(home / "RUN").as_posix() for p in paths}
 
-    def call(self, words: str, out: Path, *more: str) -> Output:
+    def call(self, words: str, out: Path, *more: str) -> Any:
         """Run a command line; words in capitals are paths."""
         names = ("DATA", "FEW", "NOTHING", "OTHERS", "SOME")
         paths = {name: str(self.home / f"{name}.csv") for name in names}
         paths |= {k: str(self.home / k) for k in ("RUN", "PROPERTY", "NOWHERE")}
         paths["OUT"] = str(out)
-        typed = [paths.get(word, word) for word in words.split()]
-        key = " ".join([*typed, *more])
-        if key not in self.outputs:
-            texts = io.StringIO(), io.StringIO()
-            with (
-                contextlib.redirect_stdout(texts[0]),
-                contextlib.redirect_stderr(texts[1]),
-            ):
-                code = main([*typed, *more])
-            self.outputs[key] = Output(code, *(text.getvalue() for text in texts))
-        return self.outputs[key]
+        typed = (*(paths.get(word, word) for word in words.split()), *more)
+        if typed not in self.outputs:
+            self.outputs[typed] = self.run_command(typed)
+        return self.outputs[typed]
 
     def json(self, words: str) -> dict[str, Any]:
         """Return the JSON object of a command line."""
-        output = self.call(words, self.home / "RUN", "--json")
-        assert output.code == 0, output.err
-        assert output.out.count("\n") == 1
-        return json.loads(output.out, parse_constant=pytest.fail)
+        return self.call(words, self.home / "RUN", "--json").json()
 
     def rows(self, name: str) -> list[dict[str, str]]:
         """Return the rows of a CSV file of the run."""
@@ -177,8 +157,8 @@ class Session:
 
 
 @pytest.fixture(scope="session")
-def session(tmp_path_factory) -> Session:
-    return Session(tmp_path_factory.mktemp("generation"))
+def session(tmp_path_factory, run_command) -> Session:
+    return Session(tmp_path_factory.mktemp("generation"), run_command)
 
 
 @pytest.mark.parametrize("command", COMMAND_LINES)

@@ -3,18 +3,16 @@
 The tables at the top, and nothing else, fix what the commands print and write.
 """
 
-import contextlib
 import csv
-import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 
-from vicinal.cli.app import main
 from vicinal.knowledge.recommendation.demo import make_tastes
 
 COMMAND_LINES = {
@@ -108,20 +106,12 @@ ERRORS = [
 ]
 
 
-class Output(NamedTuple):
-    """What a command returned and printed."""
-
-    code: int
-    out: str
-    err: str
-
-
 class Session:
     """A run of each domain, and the command lines that were run, each once."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.outputs: dict[str, Output] = {}
+    def __init__(self, home: Path, run_command: Callable[..., Any]) -> None:
+        self.home, self.run_command = home, run_command
+        self.outputs: dict[tuple[str, ...], Any] = {}
         self.items: list[str] = []
         self.write_data()
         for domain, lines in COMMAND_LINES.items():
@@ -155,35 +145,25 @@ class Session:
     def write(self, name: str, lines: list[str]) -> None:
         (self.home / f"{name}.tsv").write_text("\n".join(lines))
 
-    def call(self, domain: str, words: str, out: Path, *more: str) -> Output:
+    def call(self, domain: str, words: str, out: Path, *more: str) -> Any:
         """Run a command line; words in capitals are paths."""
         names = ("DATA", "FEW", "NODES", "USERS", "FACTS", "QUESTIONS")
         paths = {name: str(self.home / f"{name}.tsv") for name in names}
         paths |= {"RUN": str(self.home / domain), "ITEM": self.items[3]}
         paths |= {"NOWHERE": str(self.home / "NOWHERE"), "OUT": str(out)}
-        typed = [paths.get(word, word) for word in words.split()]
-        key = " ".join([*typed, *more])
-        if key not in self.outputs:
-            texts = io.StringIO(), io.StringIO()
-            with (
-                contextlib.redirect_stdout(texts[0]),
-                contextlib.redirect_stderr(texts[1]),
-            ):
-                code = main([*typed, *more])
-            self.outputs[key] = Output(code, *(text.getvalue() for text in texts))
-        return self.outputs[key]
+        typed = (*(paths.get(word, word) for word in words.split()), *more)
+        if typed not in self.outputs:
+            self.outputs[typed] = self.run_command(typed)
+        return self.outputs[typed]
 
     def json(self, domain: str, words: str) -> dict[str, Any]:
         """Return the JSON object of a command line."""
-        output = self.call(domain, words, self.home / domain, "--json")
-        assert output.code == 0, output.err
-        assert output.out.count("\n") == 1
-        return json.loads(output.out, parse_constant=pytest.fail)
+        return self.call(domain, words, self.home / domain, "--json").json()
 
 
 @pytest.fixture(scope="session")
-def session(tmp_path_factory) -> Session:
-    return Session(tmp_path_factory.mktemp("knowledge"))
+def session(tmp_path_factory, run_command) -> Session:
+    return Session(tmp_path_factory.mktemp("knowledge"), run_command)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

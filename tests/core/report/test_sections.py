@@ -61,6 +61,20 @@ def test_the_data_section_ends_with_the_notes():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("three rows are left out", "Three rows are left out."),
+        ("valid.txt: 9 triples", "valid.txt: 9 triples."),
+        ("rows.", "Rows."),
+        ("is it?", "Is it?"),
+        ("", "."),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_or_a_file_name(text, expected):
+    assert sections.sentence(text) == expected
+
+
 def test_the_quarantine_section_counts_and_lists():
     rows = [Quarantined("a.png", "cat", "truncated"), Quarantined("b.png", "", "empty")]
     section = sections.quarantine_section(rows, 1799, "image")

@@ -52,8 +52,13 @@ SCORE_COLUMNS = ["metric", "value", "low", "high", "n"]
 
 
 def sentence(text: str) -> str:
-    """Return text with a capital first letter and a final full stop."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    """Return text with a capital first letter and a final full stop.
+
+    A file name at its start stays as it is.
+    """
+    is_file = "." in text.split(" ", 1)[0].rstrip(".,:;")
+    first = text[:1] if is_file else text[:1].upper()
+    return first + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def warnings_as_text(notes: Iterable[str]) -> list[Block]:
