@@ -47,9 +47,8 @@ from vicinal.interactions.fitting import (
     ValidationScores,
     validation_scores,
 )
-from vicinal.interactions.models.combination import fit_combination
 from vicinal.interactions.models.network_training import training_steps
-from vicinal.interactions.models.scores import COLUMNS, INCREASING, PairScores
+from vicinal.interactions.models.scores import COLUMNS, PairScores
 from vicinal.interactions.pair_effects import PairEffects
 
 MIN_PAIRS = 500
@@ -157,7 +156,7 @@ def run_part(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Print and return the scores of each model in one situation, and the logits."""
     found = {}
-    combined = fit_combination(*validation, seed, INCREASING)
+    combined = validation.fit_combination(seed)
     x = scores.of_cells(test.pairs, test.effects)
     columns: dict[str, np.ndarray] = dict(zip(COLUMNS, x.T, strict=True))
     columns["popularity"] = x[:, 1] + x[:, 2]

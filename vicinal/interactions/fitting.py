@@ -111,6 +111,14 @@ class ValidationScores(NamedTuple):
     num_pairs: int
     """different pairs, of all folds together"""
 
+    folds: np.ndarray
+    """[N] the fold of each cell"""
+
+    def fit_combination(self, seed: int) -> Combination:
+        """Return the combination that is fitted to these cells."""
+        cells = self.x, self.truth, self.num_pairs
+        return fit_combination(*cells, seed, INCREASING, self.folds)
+
 
 def fit_situations(
     pair_effects: PairEffects, features: DrugFeatures, held_out: float, seed: int
@@ -129,7 +137,7 @@ def fit_situations(
         for (key, negatives), found in validation.items():
             if negatives != NEGATIVES[key[0]] or len(found.truth) < MIN_CELLS:
                 continue
-            combination = fit_combination(*found, seed, INCREASING)
+            combination = found.fit_combination(seed)
             scores.represent_new_drugs(features, key[1])
             results = _score_all(scores, key, split.test[key[0]], combination, seed)
             for result in results:
@@ -154,7 +162,7 @@ def validation_scores(
     """
     per_fold = -(-most // len(split.validation))
     found: dict[tuple[Key, NegativeKind], list[ValidationScores]] = {}
-    for fold in split.validation:
+    for number, fold in enumerate(split.validation):
         fitted = scores
         if fold.train is not split.train:
             fitted = PairScores.fit(fold.train)
@@ -167,15 +175,22 @@ def validation_scores(
                 for kind in kinds or [NEGATIVES[situation]]:
                     cells = part.draw(kind, seed, limit)
                     x = fitted.of_cells(cells.pairs, cells.effects)
-                    values = ValidationScores(x, cells.truth, cells.num_pairs)
+                    values = ValidationScores(
+                        x, cells.truth, cells.num_pairs, np.full(len(x), number)
+                    )
                     found.setdefault(((situation, own), kind), []).append(values)
     return {key: _merge(folds) for key, folds in found.items()}
 
 
 def _merge(folds: Sequence[ValidationScores]) -> ValidationScores:
     """Return the cells of several folds together."""
-    x, truth, num_pairs = zip(*folds, strict=True)
-    return ValidationScores(np.concatenate(x), np.concatenate(truth), sum(num_pairs))
+    x, truth, num_pairs, numbers = zip(*folds, strict=True)
+    return ValidationScores(
+        np.concatenate(x),
+        np.concatenate(truth),
+        sum(num_pairs),
+        np.concatenate(numbers),
+    )
 
 
 def _score_all(

@@ -5,7 +5,12 @@ import pytest
 
 from vicinal.graphs.links.metrics import auroc
 from vicinal.interactions.models import combination
-from vicinal.interactions.models.combination import HIDDEN, MIN_PAIRS, fit_combination
+from vicinal.interactions.models.combination import (
+    HIDDEN,
+    MIN_PAIRS,
+    find_confidence,
+    fit_combination,
+)
 
 
 def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -37,6 +42,27 @@ def test_increasing_scores_have_no_negative_weights():
     free = fit_combination(x, truth, 10, 0).first_weights[0]
     bound = fit_combination(x, truth, 10, 0, increasing=(0, 1, 2)).first_weights[0]
     assert free[2] < 0 and bound[2] == 0 and (bound[:2] > 0).all()
+
+
+def test_the_confidence_is_the_factor_that_was_taken_out():
+    logits = np.random.default_rng(0).normal(size=20_000)
+    truth = np.random.default_rng(1).random(20_000) < 1 / (1 + np.exp(-logits))
+    assert find_confidence(logits, truth) == pytest.approx(1, abs=0.05)
+    assert find_confidence(logits / 0.4, truth) == pytest.approx(0.4, abs=0.02)
+
+
+def test_folds_that_differ_lower_the_confidence():
+    # the score means the opposite in one of three folds: less is to be trusted
+    x, truth = draw(3000, 0)
+    folds = np.arange(3000) % 3
+    truth[folds == 2] = ~truth[folds == 2]
+    plain = fit_combination(x, truth, 10, 0)
+    divided = fit_combination(x, truth, 10, 0, folds=folds)
+    same = fit_combination(x, truth, 10, 0, folds=np.zeros(3000))
+    ratio = divided.logits(x) / plain.logits(x)
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)
+    assert ratio[0] < 0.9
+    np.testing.assert_array_equal(same.logits(x), plain.logits(x))
 
 
 def test_the_seed_decides(monkeypatch):

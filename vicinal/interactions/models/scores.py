@@ -14,7 +14,12 @@ from vicinal.interactions.models.closed_form import (
     EffectRegression,
     ProfileRegression,
 )
-from vicinal.interactions.models.counts import frequencies, other_effects
+from vicinal.interactions.models.counts import (
+    MeanCounts,
+    frequencies,
+    log_relative,
+    other_effects,
+)
 from vicinal.interactions.models.feature_kernels import (
     FeatureWeights,
     fit_feature_weights,
@@ -65,8 +70,10 @@ class PairScores:
         self.is_known = self.pair_effects.degrees > 0
         """[D] whether a drug has a known pair"""
 
-        self.counts = np.log1p(self.pair_effects.drug_counts)
-        """[2, D, E] log(1 + n), of new drugs estimated"""
+        self.means = MeanCounts.of(self.pair_effects)
+        counts = self.pair_effects.drug_counts
+        self.counts = log_relative(counts, self.means.frequency)
+        """[2, D, E] with how many others (`log_relative`), of new drugs estimated"""
 
         self.feature_weights: FeatureWeights | None = None
         self._represented: tuple[int, tuple[str, ...]] | None = None
@@ -111,24 +118,25 @@ class PairScores:
         known = self.pair_effects
         found = np.empty((len(COLUMNS), len(pairs), known.num_effects), np.float32)
         own = known.known_effects(pairs).toarray()
-        found[0] = other_effects(own)
+        found[0] = log_relative(other_effects(own), self.means.effects)
         found[1:3] = self._sorted(pairs, self._frequencies(pairs, own))
         found[3] = predicted = self.drugs.score_all(pairs)
         found[4] = self.effects.score_all(pairs)
         found[5] = self.profiles.score_all(pairs, predicted)
-        degrees = np.log1p(known.degrees).astype(np.float32)[pairs].T[:, :, None]
-        found[6:8] = self._sorted(pairs, degrees)
-        found[8] = np.log1p(known.effect_counts)
+        partners = log_relative(known.degrees[pairs], self.means.partners)
+        found[6:8] = self._sorted(pairs, partners.T[:, :, None])
+        found[8] = log_relative(known.effect_counts, self.means.pairs)
         if self.spread is not None:
             found[SCALED] /= self.spread[:, None]
         return found
 
     def _frequencies(self, pairs: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """Return log(1 + n) [2, M, E] of each drug, of new drugs estimated.
+        """Return with how many others each drug has each effect [2, M, E].
 
-        n: with how many others it has each effect. own: [M, E] known effects.
+        As `log_relative`, of new drugs estimated. own: [M, E] known effects.
         """
-        found = frequencies(self.pair_effects, pairs, own)
+        counts = frequencies(self.pair_effects, pairs, own)
+        found = log_relative(counts, self.means.frequency)
         for side in (0, 1):
             new = ~self.is_known[pairs[:, side]]
             found[side, new] = self.counts[side, pairs[new, side]]
