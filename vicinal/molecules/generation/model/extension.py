@@ -41,23 +41,17 @@ def extend(
     tokens = np.array([new.numbers[token] for token in old.tokens])
     contexts = _new_contexts(old, new, tokens)
     table, shape = coo_matrix(counts.counts), (new.num_contexts, len(new))
-    values, rows, columns = [table.data], [contexts[table.row]], [tokens[table.col]]
-    moved = csr_matrix((values[0], (rows[0], columns[0])), shape=shape)
-    similar = _similar_contexts(new, contexts[:-1])
-    for context, own in similar.items():
-        mean = np.asarray(moved[own].mean(axis=0)).ravel()
-        columns.append(np.flatnonzero(mean))
-        values.append(mean[columns[-1]])
-        rows.append(np.full(len(columns[-1]), context))
-    entries = np.concatenate(rows), np.concatenate(columns)
-    found = FragmentCounts(new, csr_matrix((np.concatenate(values), entries), shape))
+    entries = contexts[table.row], tokens[table.col]
+    moved = csr_matrix((table.data, entries), shape)
+    means = _context_means(new, contexts[:-1])
+    found = FragmentCounts(new, csr_matrix(moved + means @ moved))
     found.shares = np.full(new.num_joining, UNLIKELY)
     found.shares[tokens[: old.num_joining]] = counts.shares
     unlikely = np.full(len(added), np.log(UNLIKELY))
     found.log_first = np.concatenate([counts.log_first, unlikely])
     if network is None:
         return Extended(found, None)
-    return Extended(found, _extend_network(network, new, tokens, contexts, similar))
+    return Extended(found, _extend_network(network, new, tokens, contexts, means))
 
 
 def _new_contexts(old: Vocabulary, new: Vocabulary, tokens: np.ndarray) -> np.ndarray:
@@ -70,10 +64,11 @@ def _new_contexts(old: Vocabulary, new: Vocabulary, tokens: np.ndarray) -> np.nd
     return found
 
 
-def _similar_contexts(new: Vocabulary, known: np.ndarray) -> dict[int, np.ndarray]:
-    """Return for each new context the known ones on atoms of its kind.
+def _context_means(new: Vocabulary, known: np.ndarray) -> csr_matrix:
+    """Return [contexts, contexts], each new context as the mean of known ones.
 
-    Where there are none, those on atoms of its element, or all.
+    These are on atoms of its kind; where there are none, on atoms of its element, or
+    all. Rows of known contexts are empty.
     """
     kinds = new.environments
     by_kind: dict[Environment, list[int]] = defaultdict(list)
@@ -81,13 +76,17 @@ def _similar_contexts(new: Vocabulary, known: np.ndarray) -> dict[int, np.ndarra
         kind = kinds[context]
         for length in range(len(kind) + 1):
             by_kind[kind[:length]].append(context)
-    found = {}
+    columns, lengths = [], np.zeros(new.num_contexts, np.int64)
     for context in sorted(set(range(new.beginning)) - set(known.tolist())):
         kind = kinds[context]
         while kind not in by_kind:
             kind = kind[:-1]
-        found[context] = np.array(by_kind[kind])
-    return found
+        columns += by_kind[kind]
+        lengths[context] = len(by_kind[kind])
+    shares = 1 / np.repeat(lengths, lengths)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    shape = new.num_contexts, new.num_contexts
+    return csr_matrix((shares, np.array(columns, np.int64), starts), shape)
 
 
 @torch.no_grad()
@@ -96,7 +95,7 @@ def _extend_network(
     new: Vocabulary,
     tokens: np.ndarray,
     contexts: np.ndarray,
-    similar: dict[int, np.ndarray],
+    means: csr_matrix,
 ) -> FragmentNetwork:
     """Return a network with rows for new tokens, which are 0, and new contexts."""
     config = network.config._replace(
@@ -117,8 +116,7 @@ def _extend_network(
         larger = own.new_zeros(count, *own.shape[1:])
         larger[at] = own
         weights[name] = larger
-    for context, others in similar.items():
-        points = weights["point.weight"]
-        points[context] = points[torch.from_numpy(others)].mean(dim=0)
+    points = weights["point.weight"]
+    points += torch.from_numpy(means @ points.double().numpy()).float()
     found.load_state_dict(weights, assign=True)
     return found.eval()
