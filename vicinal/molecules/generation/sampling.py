@@ -12,8 +12,10 @@ from vicinal.errors import SettingError
 from vicinal.molecules.generation.grammar.assembly import join_tokens
 from vicinal.molecules.generation.grammar.growth import Growth
 from vicinal.molecules.generation.grammar.vocabulary import Sequences
-from vicinal.molecules.generation.model.batches import SequenceBatch
 from vicinal.molecules.generation.model.counts import UNLIKELY, FragmentCounts
+from vicinal.molecules.generation.model.incremental_encoder import (
+    IncrementalEncoder,
+)
 from vicinal.molecules.generation.model.network import FragmentNetwork
 
 GROWN_TOGETHER = 512
@@ -162,16 +164,14 @@ class Sampler:
         names = self.counts.vocabulary.fragments
         return [Growth([names[k]], [-1], [-1]) for k in drawn.tolist()]
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def grow(
         self, growths: Sequence[Growth], generator: torch.Generator
     ) -> list[Growth]:
         """Fill all open attachment points."""
-        if self.network is not None:
-            self.network.eval()
-        partial = PartialMolecules(growths, self.counts)
+        partial, encoder = PartialMolecules(growths, self.counts), self.begin_encoding()
         while len(rows := partial.take_points()):
-            logits = self.logits(partial, rows)
+            logits = self.logits(partial, rows, encoder)
             logits -= logits.max(dim=1, keepdim=True).values
             logits /= self.temperature
             full = (
@@ -183,19 +183,29 @@ class Sampler:
             partial.add(rows, drawn.numpy())
         return [partial.growth(row) for row in range(len(growths))]
 
-    def logits(self, partial: PartialMolecules, rows: np.ndarray) -> Tensor:
+    def begin_encoding(self) -> IncrementalEncoder | None:
+        """Return what encodes molecules step by step; None without a network."""
+        if self.network is None:
+            return None
+        return IncrementalEncoder(self.network.eval(), self.counts.vocabulary)
+
+    def logits(
+        self,
+        partial: PartialMolecules,
+        rows: np.ndarray,
+        encoder: IncrementalEncoder | None,
+    ) -> Tensor:
         """Return log P [R, joining tokens] at the points that were taken, not summed
         to 1.
+
+        encoder: has encoded the steps before.
         """
         sequences = partial.sequences(rows)
-        last = sequences.starts[1:] - 1
-        prior = self.counts.log_probabilities(sequences.contexts[last])
-        if self.network is None:
-            return torch.from_numpy(prior)
-        every = np.arange(len(rows))
-        batch = SequenceBatch.from_sequences(sequences, every, partial.vocabulary)
-        query = self.network.encode_queries(batch)[torch.from_numpy(last)]
-        return self.network.correct(query, torch.from_numpy(prior))
+        contexts = sequences.contexts[sequences.starts[1:] - 1]
+        prior = torch.from_numpy(self.counts.log_probabilities(contexts))
+        if self.network is None or encoder is None:
+            return prior
+        return self.network.correct(encoder.queries(rows, sequences), prior)
 
     def sample(self, count: int, generator: torch.Generator) -> list[str]:
         """Return SMILES of new molecules, not canonical, perhaps repeated."""

@@ -226,8 +226,9 @@ def test_the_sampler_computes_what_the_training_does(vocabulary, counts, network
     for k in range(1, length):
         part = growth.prefix(k)
         partial = PartialMolecules([part], counts)
-        rows = partial.take_points()
-        log_p = torch.log_softmax(sampler.logits(partial, rows).detach(), dim=1)
+        rows, encoder = partial.take_points(), sampler.begin_encoding()
+        logits = sampler.logits(partial, rows, encoder).detach()
+        log_p = torch.log_softmax(logits, dim=1)
         losses.append(-log_p[0, vocabulary.numbers[growth.tokens[k]]])
     torch.testing.assert_close(torch.stack(losses), expected, rtol=1e-4, atol=1e-4)
 

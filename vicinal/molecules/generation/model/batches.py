@@ -64,17 +64,25 @@ class SequenceBatch(NamedTuple):
         start = np.repeat(starts, lengths)
         opened = _sums_before(vocabulary.num_sites[tokens], start)
         atoms = _sums_before(vocabulary.num_atoms[tokens], start)
-        still_open = opened - np.maximum(position - 1, 0)
-        counts = np.stack([still_open / 3, atoms / 20, position / 7], axis=1)
         return cls(
             torch.from_numpy(tokens),
             torch.from_numpy(sequences.contexts[at]),
-            torch.from_numpy(counts.astype(np.float32)),
+            scale_counts(opened, atoms, position),
             torch.from_numpy(start),
             torch.from_numpy(owner * (width + 1) + position + 1),
             torch.from_numpy(_with_empty_column(distances)),
             torch.from_numpy(_with_empty_column(from_parent)),
         )
+
+
+def scale_counts(opened: np.ndarray, atoms: np.ndarray, position: np.ndarray) -> Tensor:
+    """Return the features [S, 3] of partial molecules; the arguments are [S].
+
+    opened: attachment points of all fragments. position: number of fragments.
+    """
+    still_open = opened - np.maximum(position - 1, 0)
+    counts = np.stack([still_open / 3, atoms / 20, position / 7], axis=1)
+    return torch.from_numpy(counts.astype(np.float32))
 
 
 def _sums_before(values: np.ndarray, start: np.ndarray) -> np.ndarray:

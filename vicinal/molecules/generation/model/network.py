@@ -93,15 +93,37 @@ class AttentionLayer(nn.Module):
         visible = torch.ones(distances.shape[1:], dtype=torch.bool)
         visible = visible.tril(0 if own else -1)
         visible[:, 0] = True
-        bias = self.bias[distances].permute(0, 3, 1, 2).masked_fill(~visible, MASKED)
-        keys = _to_table(self.keys_values(self.key_norm(fragments)), batch)
-        null = self.null_key_value.expand(len(keys), 1, -1)
-        key, value = torch.cat([null, keys[:, 1:]], dim=1).chunk(2, dim=-1)
         query = _to_table(self.query(self.query_norm(x)), batch)
-        split = [self._split_heads(part) for part in (query, key, value)]
+        table = self.key_value_table(fragments, batch)
+        seen = self.attend(query, table, distances, visible)
+        return self.add(x, seen.flatten(0, 1)[batch.slots])
+
+    def key_value_table(self, fragments: Tensor, batch: SequenceBatch) -> Tensor:
+        """Return the keys and values [B, 1 + T, 2 hidden] of fragments [S, hidden]."""
+        table = _to_table(self.project(fragments), batch)
+        null = self.null_key_value.expand(len(table), 1, -1)
+        return torch.cat([null, table[:, 1:]], dim=1)
+
+    def project(self, fragments: Tensor) -> Tensor:
+        """Return the keys and values [..., 2 hidden] of fragments [..., hidden]."""
+        return self.keys_values(self.key_norm(fragments))
+
+    def attend(
+        self, query: Tensor, table: Tensor, distances: Tensor, visible: Tensor
+    ) -> Tensor:
+        """Return the mean values [B, Q, hidden] that queries [B, Q, hidden] see.
+
+        table: [B, T, 2 hidden] keys and values. distances: [B, Q, T]. visible: those
+        that a query sees; a shape that fits [B, heads, Q, T].
+        """
+        bias = self.bias[distances].permute(0, 3, 1, 2).masked_fill(~visible, MASKED)
+        split = [self._split_heads(part) for part in (query, *table.chunk(2, dim=-1))]
         seen = F.scaled_dot_product_attention(*split, attn_mask=bias)
-        rows = seen.transpose(1, 2).flatten(0, 1).flatten(1)[batch.slots]
-        x = x + self.dropout(self.output(rows))
+        return seen.transpose(1, 2).flatten(2)
+
+    def add(self, x: Tensor, seen: Tensor) -> Tensor:
+        """Return x [..., hidden] with what it has seen, and an MLP."""
+        x = x + self.dropout(self.output(seen))
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
     def _split_heads(self, table: Tensor) -> Tensor:
@@ -147,16 +169,34 @@ class FragmentNetwork(nn.Module):
     def encode_queries(self, batch: SequenceBatch) -> Tensor:
         """Return the vectors q [S, hidden] of the points at which tokens are chosen."""
         own = self.dropout(self.token(batch.tokens))
-        point = self.point(batch.contexts)
         sums = torch.cat([own.new_zeros(1, own.shape[1]), own.cumsum(0)])
         before = sums[:-1] - sums[batch.starts]  # of the fragments placed so far
-        query = point + self.counts(batch.counts)
-        query = query + self.total(before) / TYPICAL_FRAGMENTS
-        fragments = own + self.entry(point)
-        for k, layer in enumerate(self.queries):
-            if k:
-                fragments = self.updates[k - 1](fragments, fragments, batch, True)
+        query = self.begin_queries(batch.contexts, batch.counts, before)
+        encoded = self.encode_fragments(own, batch)
+        for layer, fragments in zip(self.queries, encoded, strict=True):
             query = layer(query, fragments, batch, False)
+        return self.end_queries(query)
+
+    def encode_fragments(self, own: Tensor, batch: SequenceBatch) -> list[Tensor]:
+        """Return the fragments [S, hidden] that the queries of each layer see.
+
+        own: [S, hidden] embeddings of the tokens.
+        """
+        found = [own + self.entry(self.point(batch.contexts))]
+        for layer in self.updates:
+            found.append(layer(found[-1], found[-1], batch, True))
+        return found
+
+    def begin_queries(self, contexts: Tensor, counts: Tensor, before: Tensor) -> Tensor:
+        """Return queries [S, hidden] that have not seen any fragment yet.
+
+        before: [S, hidden] sum of the embeddings of the fragments placed so far.
+        """
+        query = self.point(contexts) + self.counts(counts)
+        return query + self.total(before) / TYPICAL_FRAGMENTS
+
+    def end_queries(self, query: Tensor) -> Tensor:
+        """Return the vectors q [S, hidden] of queries that have seen all layers."""
         return torch.relu(self.last(self.norm(query)))
 
     def correct(self, query: Tensor, log_prior: Tensor) -> Tensor:
