@@ -72,8 +72,9 @@ def test_a_new_point_is_the_average_of_those_on_atoms_of_its_kind(counts):
         if c >= 0
     }
     similar = [c for c in sorted(old) if kinds[c] == kinds[context]]
-    expected = found.counts[similar].mean(axis=0)
-    np.testing.assert_allclose(found.counts[[context]].toarray(), expected)
+    expected = found.counts[found.rows[similar]].mean(axis=0)
+    row = found.rows[[context]]
+    np.testing.assert_allclose(found.counts[row].toarray(), expected)
     assert expected.sum() > 0
 
 

@@ -111,7 +111,7 @@ def test_the_generator_learns_only_if_asked(generator):
         vocabulary = counts.vocabulary
         tokens = [vocabulary.numbers[token] for token in known.vocabulary.tokens]
         contexts = np.unique(vocabulary.contexts[tokens])
-        return counts.totals[contexts[contexts >= 0]].sum()
+        return counts.totals[counts.rows[contexts[contexts >= 0]]].sum()
 
     for learn in (True, False):
         own = search(generator, "qed", budget=40, learn=learn)

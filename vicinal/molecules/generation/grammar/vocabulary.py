@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from rdkit import Chem
@@ -22,10 +22,11 @@ class TokenParts(NamedTuple):
     num_atoms: int
     """heavy atoms"""
 
-    ranks: list[int]
-    """of the points; equivalent ones have the same"""
+    kinds: list[int]
+    """of each point, numbered from 0; equivalent ones have the same"""
 
     environments: list[Environment]
+    """of the points of each kind"""
 
 
 class Vocabulary:
@@ -48,25 +49,22 @@ class Vocabulary:
         self.numbers = {**joining, **first}
         self.tokens = list(self.numbers)
         parts = [describe_token(token) for token in self.tokens]
-        self.num_sites = np.array([len(part.ranks) for part in parts], np.int64)
+        self.num_sites = np.array([len(part.kinds) for part in parts], np.int64)
         self.num_atoms = np.array([part.num_atoms for part in parts], np.int64)
-        self.contexts = np.full((len(parts), max(self.num_sites, default=0)), -1)
+        num_kinds = np.array([len(part.environments) for part in parts], np.int64)
+        starts = np.cumsum(num_kinds) - num_kinds
+        kinds = np.array([kind for part in parts for kind in part.kinds], np.int64)
+        width = max(self.num_sites, default=0)
+        self.contexts = np.full((len(parts), width), -1)
         """[tokens, sites] context of each open attachment point, -1 where none is"""
-        count = 0
-        self.environments: list[Environment] = []
+
+        present = np.arange(width) < self.num_sites[:, None]
+        self.contexts[present] = np.repeat(starts, self.num_sites) + kinds
+        every = [environment for part in parts for environment in part.environments]
+        self.environments: list[Environment] = [*every, ()]
         """[contexts] of the open points; () of the beginning"""
 
-        for row, part in enumerate(parts):
-            for site, rank in enumerate(part.ranks):
-                equal = part.ranks.index(rank)
-                new = equal == site
-                value = count if new else self.contexts[row, equal]
-                self.contexts[row, site] = value
-                if new:
-                    self.environments.append(part.environments[site])
-                count += new
-        self.environments.append(())
-        self.num_contexts = count + 1
+        self.num_contexts = len(self.environments)
 
     @property
     def beginning(self) -> int:
@@ -101,20 +99,27 @@ def describe_token(token: str) -> TokenParts:
         for atom in mol.GetAtoms()
         if not atom.GetAtomicNum() and atom.GetIsotope() != ENTRY
     ]
-    neighbors = [atom.GetNeighbors()[0] for atom in points]
+    numbers: dict[int, int] = {}
+    environments: list[Environment] = []
+    for point in points:
+        rank = ranks[point.GetIdx()]
+        if rank not in numbers:
+            numbers[rank] = len(numbers)
+            environments.append(_environment(point.GetNeighbors()[0]))
     return TokenParts(
         sum(atom.GetAtomicNum() > 0 for atom in mol.GetAtoms()),
-        [ranks[atom.GetIdx()] for atom in points],
-        [
-            (
-                atom.GetAtomicNum(),
-                atom.GetIsAromatic(),
-                atom.IsInRing(),
-                atom.GetTotalDegree(),
-                atom.GetFormalCharge(),
-            )
-            for atom in neighbors
-        ],
+        [numbers[ranks[point.GetIdx()]] for point in points],
+        environments,
+    )
+
+
+def _environment(atom: Any) -> Environment:
+    return (
+        atom.GetAtomicNum(),
+        atom.GetIsAromatic(),
+        atom.IsInRing(),
+        atom.GetTotalDegree(),
+        atom.GetFormalCharge(),
     )
 
 

@@ -28,13 +28,19 @@ UNSEEN = 0.1
 class FragmentCounts:
     """Counts of tokens by context, with their smoothed probabilities."""
 
-    def __init__(self, vocabulary: Vocabulary, counts: csr_matrix) -> None:
-        """counts: [contexts, tokens]."""
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        counts: csr_matrix,
+        rows: np.ndarray | None = None,
+    ) -> None:
+        """counts: [rows, tokens]. rows: [contexts] the row of each; None: its own."""
         self.vocabulary, self.counts = vocabulary, counts
+        self.rows = np.arange(vocabulary.num_contexts) if rows is None else rows
         self.totals = np.asarray(counts.sum(axis=1)).ravel()
-        joining, beginning = vocabulary.num_joining, vocabulary.beginning
-        joins = np.asarray(counts[:beginning, :joining].sum(axis=0)).ravel() + UNSEEN
+        joining, beginning = vocabulary.num_joining, self.rows[vocabulary.beginning]
         begins = np.asarray(counts[beginning].todense()).ravel()[joining:] + UNSEEN
+        joins = np.asarray(counts[:, :joining].sum(axis=0)).ravel() + UNSEEN
         self.shares = joins / joins.sum()
         """[joining tokens] P(token)"""
 
@@ -57,10 +63,11 @@ class FragmentCounts:
 
     def log_probabilities(self, contexts: np.ndarray) -> np.ndarray:
         """Return log P [B, joining tokens] in contexts [B] of open points, float32."""
-        totals = self.totals[contexts] + BETA
+        used = self.rows[contexts]
+        totals = self.totals[used] + BETA
         found = np.log(BETA / totals)[:, None] + np.log(self.shares)
-        starts, ends = self.counts.indptr[contexts], self.counts.indptr[contexts + 1]
-        rows = np.repeat(np.arange(len(contexts)), ends - starts)
+        starts, ends = self.counts.indptr[used], self.counts.indptr[used + 1]
+        rows = np.repeat(np.arange(len(used)), ends - starts)
         within = np.arange(len(rows)) - np.repeat(
             np.cumsum(ends - starts), ends - starts
         )
@@ -78,9 +85,10 @@ class FragmentCounts:
         occurs in all orders of growth of its molecule; of others it is too much, which
         made no difference to held-out molecules.
         """
-        own = np.asarray(self.counts[contexts.copy(), tokens.copy()]).ravel()
+        rows = self.rows[contexts]
+        own = np.asarray(self.counts[rows, tokens.copy()]).ravel()
         values = np.maximum(own - 1, 0) + BETA * self.shares[tokens]
-        return np.log(values / (self.totals[contexts] + BETA)).astype(np.float32)
+        return np.log(values / (self.totals[rows] + BETA)).astype(np.float32)
 
     def nll(self, sequences: Sequences) -> float:
         """Return the mean negative log-likelihood of tokens, in nats."""
@@ -92,8 +100,8 @@ class FragmentCounts:
         found = np.empty(len(first))
         joining = self.vocabulary.num_joining
         found[first] = self.log_first[sequences.tokens[first] - joining]
-        contexts, tokens = sequences.contexts[~first], sequences.tokens[~first]
-        own = np.asarray(self.counts[contexts, tokens]).ravel()
+        rows, tokens = self.rows[sequences.contexts[~first]], sequences.tokens[~first]
+        own = np.asarray(self.counts[rows, tokens]).ravel()
         values = own + BETA * self.shares[tokens]
-        found[~first] = np.log(values / (self.totals[contexts] + BETA))
+        found[~first] = np.log(values / (self.totals[rows] + BETA))
         return found

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from vicinal.molecules.generation.grammar.vocabulary import Environment, Vocabulary
 from vicinal.molecules.generation.model.counts import UNLIKELY, FragmentCounts
@@ -23,6 +23,19 @@ class Extended(NamedTuple):
 
     counts: FragmentCounts
     network: FragmentNetwork | None
+
+
+class NewContexts(NamedTuple):
+    """Contexts that a larger vocabulary has besides the old ones, by kind of atom."""
+
+    numbers: np.ndarray
+    """[N] of the new contexts"""
+
+    kinds: np.ndarray
+    """[N] the kind of each, an index of `similar`"""
+
+    similar: list[np.ndarray]
+    """numbers that the known contexts of each kind had before"""
 
 
 def extend(
@@ -40,18 +53,11 @@ def extend(
     new = Vocabulary([*old.fragments, *added])
     tokens = np.array([new.numbers[token] for token in old.tokens])
     contexts = _new_contexts(old, new, tokens)
-    table, shape = coo_matrix(counts.counts), (new.num_contexts, len(new))
-    entries = contexts[table.row], tokens[table.col]
-    moved = csr_matrix((table.data, entries), shape)
-    means = _context_means(new, contexts[:-1])
-    found = FragmentCounts(new, csr_matrix(moved + means @ moved))
-    found.shares = np.full(new.num_joining, UNLIKELY)
-    found.shares[tokens[: old.num_joining]] = counts.shares
-    unlikely = np.full(len(added), np.log(UNLIKELY))
-    found.log_first = np.concatenate([counts.log_first, unlikely])
+    similar = _similar_contexts(old, new, contexts)
+    found = _extend_counts(counts, new, tokens, contexts, similar)
     if network is None:
         return Extended(found, None)
-    return Extended(found, _extend_network(network, new, tokens, contexts, means))
+    return Extended(found, _extend_network(network, new, tokens, contexts, similar))
 
 
 def _new_contexts(old: Vocabulary, new: Vocabulary, tokens: np.ndarray) -> np.ndarray:
@@ -64,29 +70,62 @@ def _new_contexts(old: Vocabulary, new: Vocabulary, tokens: np.ndarray) -> np.nd
     return found
 
 
-def _context_means(new: Vocabulary, known: np.ndarray) -> csr_matrix:
-    """Return [contexts, contexts], each new context as the mean of known ones.
+def _similar_contexts(
+    old: Vocabulary, new: Vocabulary, contexts: np.ndarray
+) -> NewContexts:
+    """Return the new contexts with the known ones on atoms of their kind.
 
-    These are on atoms of its kind; where there are none, on atoms of its element, or
-    all. Rows of known contexts are empty.
+    Where there are none, those whose atoms agree in the first properties, or all.
     """
-    kinds = new.environments
+    known = old.environments[:-1]
     by_kind: dict[Environment, list[int]] = defaultdict(list)
-    for context in known.tolist():
-        kind = kinds[context]
-        for length in range(len(kind) + 1):
-            by_kind[kind[:length]].append(context)
-    columns, lengths = [], np.zeros(new.num_contexts, np.int64)
-    for context in sorted(set(range(new.beginning)) - set(known.tolist())):
-        kind = kinds[context]
-        while kind not in by_kind:
-            kind = kind[:-1]
-        columns += by_kind[kind]
-        lengths[context] = len(by_kind[kind])
-    shares = 1 / np.repeat(lengths, lengths)
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    shape = new.num_contexts, new.num_contexts
-    return csr_matrix((shares, np.array(columns, np.int64), starts), shape)
+    for context, kind in enumerate(known):
+        by_kind[kind].append(context)
+    is_new = np.ones(new.num_contexts, bool)
+    is_new[contexts] = False
+    numbers = np.flatnonzero(is_new)
+    wanted = [new.environments[context] for context in numbers]
+    places = {kind: number for number, kind in enumerate(dict.fromkeys(wanted))}
+    kinds = np.array([places[kind] for kind in wanted], np.int64)
+    similar = [by_kind.get(kind) or _others_like(kind, known) for kind in places]
+    return NewContexts(numbers, kinds, [np.array(own) for own in similar])
+
+
+def _others_like(kind: Environment, known: list[Environment]) -> list[int]:
+    """Return the contexts that have most in common with a kind that is not known."""
+    for length in range(len(kind) - 1, 0, -1):
+        start = kind[:length]
+        found = [k for k, other in enumerate(known) if other[:length] == start]
+        if found:
+            return found
+    return list(range(len(known)))
+
+
+def _extend_counts(
+    counts: FragmentCounts,
+    new: Vocabulary,
+    tokens: np.ndarray,
+    contexts: np.ndarray,
+    similar: NewContexts,
+) -> FragmentCounts:
+    """Return counts of more tokens and contexts; new ones of a kind share a row."""
+    old, table = counts.vocabulary, counts.counts
+    columns = tokens[table.indices]
+    moved = csr_matrix(
+        (table.data, columns, table.indptr), (len(counts.totals), len(new))
+    )
+    means = [
+        csr_matrix(moved[counts.rows[own]].mean(axis=0)) for own in similar.similar
+    ]
+    rows = np.empty(new.num_contexts, np.int64)
+    rows[contexts] = counts.rows
+    rows[similar.numbers] = len(counts.totals) + similar.kinds
+    found = FragmentCounts(new, csr_matrix(vstack([moved, *means])), rows)
+    found.shares = np.full(new.num_joining, UNLIKELY)
+    found.shares[tokens[: old.num_joining]] = counts.shares
+    unlikely = np.full(len(new.fragments) - len(old.fragments), np.log(UNLIKELY))
+    found.log_first = np.concatenate([counts.log_first, unlikely])
+    return found
 
 
 @torch.no_grad()
@@ -95,7 +134,7 @@ def _extend_network(
     new: Vocabulary,
     tokens: np.ndarray,
     contexts: np.ndarray,
-    means: csr_matrix,
+    similar: NewContexts,
 ) -> FragmentNetwork:
     """Return a network with rows for new tokens, which are 0, and new contexts."""
     config = network.config._replace(
@@ -116,7 +155,11 @@ def _extend_network(
         larger = own.new_zeros(count, *own.shape[1:])
         larger[at] = own
         weights[name] = larger
-    points = weights["point.weight"]
-    points += torch.from_numpy(means @ points.double().numpy()).float()
+    points = network.point.weight
+    if len(similar.numbers):
+        groups = [points[torch.from_numpy(own)] for own in similar.similar]
+        means = torch.stack([group.mean(dim=0) for group in groups])
+        new_rows = torch.from_numpy(similar.numbers)
+        weights["point.weight"][new_rows] = means[torch.from_numpy(similar.kinds)]
     found.load_state_dict(weights, assign=True)
     return found.eval()

@@ -15,7 +15,7 @@ from copy import deepcopy
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import csr_matrix, diags, vstack
 
 from vicinal.molecules.generation.grammar.fragments import FragmentTree
 from vicinal.molecules.generation.grammar.growth import grow_from
@@ -28,7 +28,7 @@ from vicinal.molecules.generation.model.training import BoundNetwork
 SHARE = 0.2
 """s, of the best molecules in P(token | context)"""
 
-STEPS, LR, MOLECULES_PER_STEP = 2, 2e-3, 64
+STEPS, LR, MOLECULES_PER_STEP = 2, 2e-3, 32
 
 
 class Learner:
@@ -85,11 +85,15 @@ def mix_counts(
 
     Added are as many of their own as interpolate the smoothed probabilities.
     """
-    shape = counts.counts.shape
-    entries = sequences.contexts, sequences.tokens
-    own = csr_matrix((np.ones(len(sequences.tokens)), entries), shape)
-    weights = (counts.totals + BETA) * share / (1 - share)
-    scale = diags(weights / np.maximum(np.asarray(own.sum(axis=1)).ravel(), 1))
-    mixed = FragmentCounts(counts.vocabulary, csr_matrix(counts.counts + scale @ own))
+    found, at = np.unique(sequences.contexts, return_inverse=True)
+    table, rows = counts.counts, counts.rows.copy()
+    ones = np.ones(len(at))
+    shape = len(found), len(counts.vocabulary)
+    own = csr_matrix((ones, (at, sequences.tokens)), shape)
+    weights = (counts.totals[rows[found]] + BETA) * share / (1 - share)
+    scale = diags(weights / np.bincount(at))
+    added = table[rows[found]] + scale @ own
+    rows[found] = len(counts.totals) + np.arange(len(found))
+    mixed = FragmentCounts(counts.vocabulary, csr_matrix(vstack([table, added])), rows)
     mixed.shares, mixed.log_first = counts.shares, counts.log_first
     return mixed
