@@ -161,11 +161,23 @@ EDITS: dict[Edit, float] = {
 """share of each edit"""
 
 
-def edit_molecule(mol: Any, rng: random.Random) -> str | None:
-    """Return the SMILES of a molecule with one random edit; None if none was found."""
-    kinds, shares = [*EDITS], [*EDITS.values()]
+def kekulize(mol: Any) -> Any:
+    """Return a copy of a molecule with single and double instead of aromatic bonds."""
     plain = Chem.RWMol(mol)
     Chem.Kekulize(plain, clearAromaticFlags=True)
+    for atom in _atoms(plain):  # what an edit changes has other hydrogens
+        atom.SetNoImplicit(False)
+        atom.SetNumExplicitHs(0)
+    plain.UpdatePropertyCache()
+    return plain
+
+
+def edit_molecule(plain: Any, rng: random.Random) -> str | None:
+    """Return the SMILES of a molecule with one random edit; None if none was found.
+
+    plain: as `kekulize` returns it.
+    """
+    kinds, shares = [*EDITS], [*EDITS.values()]
     with rdBase.BlockLogs():
         for _ in range(MAX_TRIES):
             edited = Chem.RWMol(plain)
@@ -176,9 +188,6 @@ def edit_molecule(mol: Any, rng: random.Random) -> str | None:
 
 def sanitize(mol: Any) -> bool:
     """Sanitize an edited molecule; return whether it is valid and not strained."""
-    for atom in _atoms(mol):
-        atom.SetNoImplicit(False)
-        atom.SetNumExplicitHs(0)
     if not mol.GetNumAtoms() or Chem.SanitizeMol(mol, catchErrors=True):
         return False
     largest = max(map(len, mol.GetRingInfo().AtomRings()), default=0)

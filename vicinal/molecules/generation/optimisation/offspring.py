@@ -2,16 +2,16 @@
 
 import random
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import torch
-from rdkit import Chem
 
 from vicinal.molecules.generation.grammar.assembly import join_tokens
 from vicinal.molecules.generation.grammar.fragments import FragmentTree, cut_molecule
 from vicinal.molecules.generation.grammar.growth import grow_from
 from vicinal.molecules.generation.model.extension import Extended
-from vicinal.molecules.generation.optimisation.edits import edit_molecule
+from vicinal.molecules.generation.optimisation.edits import edit_molecule, kekulize
 from vicinal.molecules.generation.optimisation.moves import (
     Part,
     join_parts,
@@ -30,6 +30,23 @@ class Shares(NamedTuple):
     edit: float
 
 
+class Parent:
+    """A molecule that has children; its fragments are found when they are needed."""
+
+    def __init__(self, mol: Any) -> None:
+        self.mol = mol
+
+    @cached_property
+    def tree(self) -> FragmentTree:
+        """Return the fragments."""
+        return cut_molecule(self.mol)
+
+    @cached_property
+    def editable(self) -> Any:
+        """Return the molecule as `edit_molecule` takes it."""
+        return kekulize(self.mol)
+
+
 class Reproduction:
     """Makes children of molecules."""
 
@@ -38,21 +55,13 @@ class Reproduction:
         self.shares, self.limits = shares, limits
         self.rng = random.Random(seed)
         self.generator = torch.Generator().manual_seed(seed)
-        self._trees: dict[str, FragmentTree] = {}
-
-    def tree_of(self, smiles: str) -> FragmentTree:
-        """Return the fragments of a molecule."""
-        tree = self._trees.get(smiles)
-        if tree is None:
-            tree = self._trees[smiles] = cut_molecule(Chem.MolFromSmiles(smiles))
-        return tree
 
     def children(
-        self, parents: Sequence[str], count: int, model: Extended
+        self, parents: Sequence[Parent], count: int, model: Extended
     ) -> list[str]:
         """Return about so many SMILES of children; a better parent has more of them.
 
-        parents: SMILES, the best first. model: what regrows them.
+        parents: the best first. model: what regrows them.
         """
         weights = [1 / (rank + RANK_OFFSET) for rank in range(len(parents))]
         found: list[str | None] = []
@@ -63,7 +72,7 @@ class Reproduction:
             edit = kind < self.shares.edit
             side = None if edit else self._random_side(parent)
             if side is None:
-                found.append(edit_molecule(Chem.MolFromSmiles(parent), self.rng))
+                found.append(edit_molecule(parent.editable, self.rng))
                 continue
             known = model.counts.vocabulary.covers(side.tree)
             if known and kind >= self.shares.edit + self.shares.exchange:
@@ -72,19 +81,19 @@ class Reproduction:
                 found.append(self._exchange(side, other))
         return [smiles for smiles in found if smiles] + self._regrow(cut, model)
 
-    def _random_side(self, smiles: str) -> Part | None:
+    def _random_side(self, parent: Parent) -> Part | None:
         """Cut a molecule at random; return a side, a larger one more often.
 
         None for a molecule of one fragment.
         """
-        tree = self.tree_of(smiles)
+        tree = parent.tree
         if not tree.joins:
             return None
         sides = split_at(tree, self.rng.randrange(len(tree.joins)))
         sizes = [len(side.tree.fragments) for side in sides]
         return self.rng.choices(sides, sizes)[0]
 
-    def _exchange(self, side: Part, other: str) -> str | None:
+    def _exchange(self, side: Part, other: Parent) -> str | None:
         """Join a side to one of another molecule; None where that cannot be cut."""
         second = self._random_side(other)
         if second is None:

@@ -20,13 +20,16 @@ from vicinal.core.text import pluralize
 from vicinal.errors import DataError
 from vicinal.molecules.generation.evaluation.metrics import scaffold_of
 from vicinal.molecules.generation.evaluation.similarity import diversity
-from vicinal.molecules.generation.grammar.fragments import without_stereo
 from vicinal.molecules.generation.model.counts import FragmentCounts
 from vicinal.molecules.generation.model.extension import Extended
 from vicinal.molecules.generation.model.network import FragmentNetwork
 from vicinal.molecules.generation.optimisation.learning import Learner
 from vicinal.molecules.generation.optimisation.objectives import Objective
-from vicinal.molecules.generation.optimisation.offspring import Reproduction, Shares
+from vicinal.molecules.generation.optimisation.offspring import (
+    Parent,
+    Reproduction,
+    Shares,
+)
 from vicinal.molecules.generation.optimisation.pareto import (
     non_dominated_fronts,
     order_by_dominance,
@@ -186,6 +189,9 @@ class Search:
         self.population: list[str] = []
         """the best first"""
 
+        self._parents: dict[str, Parent] = {}
+        """the molecules of the population"""
+
         self._waiting: dict[str, Any] = {}
         """candidates that were not chosen yet"""
 
@@ -219,28 +225,31 @@ class Search:
 
     def _refresh(self) -> None:
         """Extend the vocabulary by the fragments of the population; learn from it."""
-        trees = [self.reproduction.tree_of(smiles) for smiles in self.population]
+        trees = [self._parents[smiles].tree for smiles in self.population]
         learner = self.learner
         learns = self.settings.learn
         self.model = learner.learn(trees) if learns else learner.extend(trees)
 
     def _children(self) -> dict[str, Any]:
         count = round(self.settings.offspring * self.settings.candidates)
-        children = self.reproduction.children(self.population, count, self.model)
+        parents = [self._parents[smiles] for smiles in self.population]
+        children = self.reproduction.children(parents, count, self.model)
         return self._new_molecules(children)
 
     def _new_molecules(self, texts: Sequence[str]) -> dict[str, Any]:
         """Return molecules by canonical SMILES, of those that were not scored."""
         found: dict[str, Any] = {}
         for text in dict.fromkeys(texts):
+            if text in self.scores or text in self._waiting:
+                continue
             mol = Chem.MolFromSmiles(text)
             if mol is None or mol.GetNumHeavyAtoms() > self.settings.max_atoms:
                 continue
-            flat = without_stereo(mol)
-            smiles = Chem.MolToSmiles(flat)
+            Chem.RemoveStereochemistry(mol)
+            smiles = Chem.MolToSmiles(mol)
             known = smiles in self.scores or smiles in self._waiting
-            if not known and self.wanted.fits(flat):
-                found.setdefault(smiles, flat)
+            if not known and self.wanted.fits(mol):
+                found.setdefault(smiles, mol)
         return found
 
     def _choose(self, children: dict[str, Any]) -> dict[str, Any]:
@@ -297,6 +306,7 @@ class Search:
         self.finite += [names[row] for row in np.flatnonzero(finite)]
         self.scores.update(zip(names, found, strict=True))
         self._fingerprints(names, mols)
+        self._parents |= {name: Parent(mols[name]) for name in names}
         self._select([*self.population, *names])
         return len(names)
 
@@ -308,6 +318,7 @@ class Search:
         if limit is not None:
             best = self._limit_scaffolds(best, limit)
         self.population = best[: self.settings.population]
+        self._parents = {smiles: self._parents[smiles] for smiles in self.population}
 
     def _limit_scaffolds(self, best: list[str], limit: int) -> list[str]:
         """Return the first molecules of each scaffold."""
