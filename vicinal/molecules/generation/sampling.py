@@ -166,11 +166,15 @@ class Sampler:
 
     @torch.inference_mode()
     def grow(
-        self, growths: Sequence[Growth], generator: torch.Generator
+        self, growths: Sequence[Growth], generator: torch.Generator, rest: int = 0
     ) -> list[Growth]:
-        """Fill all open attachment points."""
+        """Fill all open attachment points.
+
+        rest: molecules that may stay unfinished, those that need the most steps: steps
+        with few molecules take nearly as long as those with many.
+        """
         partial, encoder = PartialMolecules(growths, self.counts), self.begin_encoding()
-        while len(rows := partial.take_points()):
+        while len(rows := partial.take_points()) > rest:
             logits = self.logits(partial, rows, encoder)
             logits -= logits.max(dim=1, keepdim=True).values
             logits /= self.temperature

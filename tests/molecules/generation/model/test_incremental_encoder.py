@@ -38,12 +38,12 @@ def random_network(layers: int) -> FragmentNetwork:
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
-@pytest.mark.parametrize("begun", [1, 2, 3])
+@pytest.mark.parametrize("start", [1, 2, 3])
 @torch.no_grad()
-def test_queries_of_growing_molecules_are_those_of_whole_ones(layers, begun):
+def test_queries_of_growing_molecules_are_those_of_whole_ones(layers, start):
     """Molecules of different lengths, from 1, 2 or 3 fragments, until each is done."""
     growths = [grow_from(tree, len(tree.fragments) // 2) for tree in TREES]
-    long = [growth for growth in growths if len(growth.tokens) > begun]
+    long = [growth for growth in growths if len(growth.tokens) > start]
     assert len(max(long, key=lambda k: len(k.tokens)).tokens) > 10  # tables grow
     counts = FragmentCounts.from_sequences(
         [Sequences.from_growths(growths, VOCABULARY)], VOCABULARY
@@ -53,12 +53,12 @@ def test_queries_of_growing_molecules_are_those_of_whole_ones(layers, begun):
     every = np.arange(len(long))
     batch = SequenceBatch.from_sequences(sequences, every, VOCABULARY)
     expected = network.encode_queries(batch)
-    partial = PartialMolecules([growth.prefix(begun) for growth in long], counts)
-    encoder, position, compared = IncrementalEncoder(network, VOCABULARY), begun, 0
+    partial = PartialMolecules([growth.prefix(start) for growth in long], counts)
+    encoder, position, compared = IncrementalEncoder(network, VOCABULARY), start, 0
     while len(rows := partial.take_points()):
         found = encoder.queries(rows, partial.sequences(rows))
         at = torch.from_numpy(sequences.starts[rows] + position)
         torch.testing.assert_close(found, expected[at], rtol=1e-4, atol=1e-5)
         partial.add(rows, sequences.tokens[at.numpy()])
         position, compared = position + 1, compared + len(rows)
-    assert compared == sum(len(growth.tokens) - begun for growth in long)
+    assert compared == sum(len(growth.tokens) - start for growth in long)

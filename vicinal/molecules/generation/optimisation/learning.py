@@ -67,7 +67,7 @@ class Learner:
         if not len(rows):
             return
         bound = BoundNetwork(network.train(), counts, sequences, leave_one_out=False)
-        optimizer = torch.optim.Adam(network.parameters(), lr=LR)
+        optimizer = torch.optim.Adam(network.parameters(), lr=LR, fused=True)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(2**31, (), generator=self.generator)))
             for _ in range(STEPS):

@@ -9,7 +9,7 @@ import torch
 
 from vicinal.molecules.generation.grammar.assembly import join_tokens
 from vicinal.molecules.generation.grammar.fragments import FragmentTree, cut_molecule
-from vicinal.molecules.generation.grammar.growth import grow_from
+from vicinal.molecules.generation.grammar.growth import Growth, grow_from
 from vicinal.molecules.generation.model.extension import Extended
 from vicinal.molecules.generation.optimisation.edits import edit_molecule, kekulize
 from vicinal.molecules.generation.optimisation.moves import (
@@ -21,6 +21,9 @@ from vicinal.molecules.generation.sampling import Limits, Sampler
 
 RANK_OFFSET = 10
 """parents are drawn in proportion to 1 / (rank + offset), the best having rank 0"""
+
+UNFINISHED = 0.25
+"""share of the molecules that are regrown and not finished in their generation"""
 
 
 class Shares(NamedTuple):
@@ -55,6 +58,7 @@ class Reproduction:
         self.shares, self.limits = shares, limits
         self.rng = random.Random(seed)
         self.generator = torch.Generator().manual_seed(seed)
+        self._unfinished: list[Growth] = []
 
     def children(
         self, parents: Sequence[Parent], count: int, model: Extended
@@ -101,9 +105,18 @@ class Reproduction:
         return join_tokens(*grow_from(join_parts(side, second), 0))
 
     def _regrow(self, cut: Sequence[FragmentTree], model: Extended) -> list[str]:
-        """Fill the open attachment points of molecules that were cut."""
-        if not cut:
+        """Fill the open attachment points of molecules that were cut.
+
+        Some that need many steps grow on with those of the next generation.
+        """
+        growths = [*self._unfinished, *(grow_from(tree, 0) for tree in cut)]
+        if not growths:
             return []
         sampler = Sampler(model.counts, model.network, limits=self.limits)
-        grown = sampler.grow([grow_from(tree, 0) for tree in cut], self.generator)
-        return [join_tokens(*growth) for growth in grown]
+        rest = int(UNFINISHED * len(growths))
+        grown = sampler.grow(growths, self.generator, rest)
+        texts = [join_tokens(*growth) for growth in grown]
+        self._unfinished = [
+            growth for growth, text in zip(grown, texts, strict=True) if "*" in text
+        ]
+        return [text for text in texts if "*" not in text]
