@@ -47,7 +47,7 @@ MAX_FRUITLESS = 50
 COLLAPSED = 0.2
 """diversity of the best below which they are variants of one molecule"""
 
-MAX_FITTED = 300
+MAX_FITTED = 200
 """molecules that the Gaussian process is fitted to at most"""
 
 OPTIMISM = 0.5
