@@ -58,7 +58,7 @@ class Reproduction:
         self.shares, self.limits = shares, limits
         self.rng = random.Random(seed)
         self.generator = torch.Generator().manual_seed(seed)
-        self._unfinished: list[Growth] = []
+        self.unfinished: list[Growth] = []
 
     def children(
         self, parents: Sequence[Parent], count: int, model: Extended
@@ -109,14 +109,14 @@ class Reproduction:
 
         Some that need many steps grow on with those of the next generation.
         """
-        growths = [*self._unfinished, *(grow_from(tree, 0) for tree in cut)]
+        growths = [*self.unfinished, *(grow_from(tree, 0) for tree in cut)]
         if not growths:
             return []
         sampler = Sampler(model.counts, model.network, limits=self.limits)
         rest = int(UNFINISHED * len(growths))
         grown = sampler.grow(growths, self.generator, rest)
         texts = [join_tokens(*growth) for growth in grown]
-        self._unfinished = [
+        self.unfinished = [
             growth for growth, text in zip(grown, texts, strict=True) if "*" in text
         ]
         return [text for text in texts if "*" not in text]
