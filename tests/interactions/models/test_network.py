@@ -157,8 +157,8 @@ def test_the_seed_decides_and_seconds_end_training(known, features):
         train_network(known, features, seed=seed, steps=3).score_all(PAIRS[:5])
         for seed in (0, 0, 1)
     )
-    np.testing.assert_array_equal(one, same)
-    assert not np.array_equal(one, other)
+    np.testing.assert_allclose(one, same, rtol=1e-4, atol=1e-5)  # rounding may differ
+    assert not np.allclose(one, other, rtol=1e-2, atol=1e-2)
     _, losses = training_steps(known, features, seed=0, steps=9, seconds=0.0)
     assert list(losses) == []
     _, losses = training_steps(known, features, seed=0, steps=9)
