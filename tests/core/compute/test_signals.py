@@ -96,6 +96,27 @@ def test_clean_up_code_is_not_interrupted_by_the_same_signal(monkeypatch):
     assert cleaned
 
 
+def test_a_late_repetition_does_not_reach_the_next_command(monkeypatch):
+    """The thread that raises again may lose the processor before it does."""
+    interrupt_main, late = signals._thread.interrupt_main, threading.Event()
+
+    def interrupt_late(number: int) -> None:
+        late.set()
+        time.sleep(0.1)
+        interrupt_main(number)
+
+    monkeypatch.setattr(signals, "RAISE_AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr(signals._thread, "interrupt_main", interrupt_late)
+    with pytest.raises(SignalInterrupt), raise_on_signals():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            assert late.wait(60)
+    with raise_on_signals():
+        time.sleep(0.2)
+        assert not stop_requested()
+
+
 def test_the_previous_handlers_are_restored():
     before = [signal.getsignal(number) for number in SIGNALS]
     with pytest.raises(KeyError), raise_on_signals():

@@ -50,6 +50,15 @@ class _Request:
         """the handler is called by `_raise_again`"""
 
         self.ended = threading.Event()
+        self.repeater: threading.Thread | None = None
+        """calls the handler until the block has ended"""
+
+    def end(self) -> None:
+        """End the block: nothing more is raised, and no late call is left behind."""
+        self.waits = False
+        self.ended.set()
+        if self.repeater is not None:
+            self.repeater.join()
 
 
 _request = _Request()
@@ -71,8 +80,7 @@ def raise_on_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        own.waits = False
-        own.ended.set()
+        own.end()
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
 
@@ -148,8 +156,11 @@ def _handle(number: int, frame: FrameType | None) -> None:
 
 def _interrupt(request: _Request) -> None:
     request.waits = False
-    with contextlib.suppress(RuntimeError):  # no thread can be started: raise once
-        threading.Thread(target=_raise_again, args=(request,), daemon=True).start()
+    if request.repeater is None:
+        thread = threading.Thread(target=_raise_again, args=(request,), daemon=True)
+        with contextlib.suppress(RuntimeError):  # no thread can be started: raise once
+            thread.start()
+            request.repeater = thread
     raise SignalInterrupt
 
 
