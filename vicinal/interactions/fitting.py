@@ -45,6 +45,10 @@ KINDS: tuple[NegativeKind, ...] = ("random", "interacting")
 MOST_FITTED, MOST_TESTED = 40, 40
 """facts of an effect that a combination is fitted to, and that it is tested on"""
 
+TEMPERATURE_FOLDS = 4
+"""folds of cells by which the temperature of a combination is found at most: several
+folds of drugs form one"""
+
 MIN_CELLS = 40
 """cells that a combination is fitted to at least; with fewer a situation has none"""
 
@@ -112,7 +116,7 @@ class ValidationScores(NamedTuple):
     """different pairs, of all folds together"""
 
     folds: np.ndarray
-    """[N] the fold of each cell"""
+    """[N] the fold of each cell, one of TEMPERATURE_FOLDS at most"""
 
     def fit_combination(self, seed: int) -> Combination:
         """Return the combination that is fitted to these cells."""
@@ -157,10 +161,12 @@ def validation_scores(
     """Return the scores of the validation cells in each situation, of all folds.
 
     scores: fitted to the training part. sets: kinds of features for new drugs. most:
-    facts of each effect; of two new drugs, as there are few pairs, in each fold. kinds:
-    of negatives; none: NEGATIVES.
+    facts of each effect, of all folds together; four times as many of two new drugs,
+    as a fold has few pairs of them. kinds: of negatives; none: NEGATIVES.
     """
-    per_fold = -(-most // len(split.validation))
+    folds = len(split.validation)
+    groups = min(folds, TEMPERATURE_FOLDS)
+    per_fold = -(-most // folds)
     found: dict[tuple[Key, NegativeKind], list[ValidationScores]] = {}
     for number, fold in enumerate(split.validation):
         fitted = scores
@@ -171,13 +177,14 @@ def validation_scores(
             for situation, part in fold.parts.items():
                 if situation == "two new drugs" and not own:
                     continue  # nothing is known of either
-                limit = most if situation == "two new drugs" else per_fold
+                limit = per_fold
+                if situation == "two new drugs":
+                    limit = min(4 * per_fold, most)
                 for kind in kinds or [NEGATIVES[situation]]:
                     cells = part.draw(kind, seed, limit)
                     x = fitted.of_cells(cells.pairs, cells.effects)
-                    values = ValidationScores(
-                        x, cells.truth, cells.num_pairs, np.full(len(x), number)
-                    )
+                    numbers = np.full(len(x), number * groups // folds)
+                    values = ValidationScores(x, cells.truth, cells.num_pairs, numbers)
                     found.setdefault(((situation, own), kind), []).append(values)
     return {key: _merge(folds) for key, folds in found.items()}
 

@@ -27,7 +27,7 @@ SITUATIONS: tuple[Situation, ...] = (
 )
 
 
-DRUG_FOLDS = 4
+DRUG_FOLDS = 8
 """how often drugs are left out for validation"""
 
 
@@ -109,7 +109,7 @@ def split_by_drug(pair_effects: PairEffects, held_out: float, seed: int) -> Spli
     rng = np.random.default_rng(seed)
     drugs = rng.permutation(np.flatnonzero(pair_effects.degrees > 0))
     size = max(round(held_out * len(drugs)), min(2, len(drugs) // 3))
-    folds = min(DRUG_FOLDS, max((len(drugs) - size) // max(2 * size, 1), 1))
+    folds = min(DRUG_FOLDS, max((len(drugs) - size) // max(size, 1) - 1, 1))
     test, others = drugs[:size], drugs[size:]
     validation = [
         _leave_drugs_out(pair_effects, new, np.setdiff1d(others, new))
