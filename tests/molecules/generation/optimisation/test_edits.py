@@ -2,8 +2,10 @@
 
 import random
 
+import numpy as np
 import pytest
 from rdkit import Chem
+from rdkit.Chem import QED, Crippen, rdMolDescriptors
 
 from vicinal.molecules.generation.optimisation.edits import (
     EDITS,
@@ -19,6 +21,7 @@ from vicinal.molecules.generation.optimisation.edits import (
     remove_atom,
     sanitize,
 )
+from vicinal.molecules.generation.optimisation.surrogate import count_fingerprints
 
 CELECOXIB = "Cc1ccc(-c2cc(C(F)(F)F)nn2-c2ccc(S(N)(=O)=O)cc2)cc1"
 NITRO = "O=[N+]([O-])c1ccc(N2CCNCC2)cc1"
@@ -65,8 +68,8 @@ def test_rings_are_closed_on_aromatic_ones():
 @pytest.mark.parametrize("smiles", [CELECOXIB, NITRO, "C", "[Na+].[Cl-]"])
 def test_edited_molecules_are_valid_and_near_the_first(smiles):
     mol, rng = Chem.MolFromSmiles(smiles), random.Random(0)
-    edited_texts = [edit_molecule(kekulize(mol), rng) for _ in range(100)]
-    found = {text for text in edited_texts if text is not None}
+    edited_mols = [edit_molecule(kekulize(mol), rng) for _ in range(100)]
+    found = {Chem.MolToSmiles(edited) for edited in edited_mols if edited is not None}
     for text in found:
         edited = Chem.MolFromSmiles(text)
         assert edited is not None and "." not in text
@@ -76,6 +79,25 @@ def test_edited_molecules_are_valid_and_near_the_first(smiles):
         rings = edited.GetRingInfo().AtomRings()
         assert max(map(len, rings), default=0) <= MAX_RING
     assert len(found) > 20 or mol.GetNumHeavyAtoms() < 3
+
+
+@pytest.mark.parametrize("smiles", [CELECOXIB, NITRO, "c1ccc2[nH]ccc2c1"])
+def test_an_edited_molecule_is_what_its_smiles_says(smiles):
+    plain, rng = kekulize(Chem.MolFromSmiles(smiles)), random.Random(0)
+    found = 0
+    for _ in range(200):
+        edited = edit_molecule(plain, rng)
+        if edited is None:
+            continue
+        found += 1
+        text = Chem.MolToSmiles(edited)
+        parsed = Chem.MolFromSmiles(text)
+        assert Chem.MolToSmiles(parsed) == text
+        prints = count_fingerprints([edited, parsed])
+        np.testing.assert_array_equal(*prints)
+        for describe in (QED.qed, Crippen.MolLogP, rdMolDescriptors.CalcTPSA):
+            assert describe(edited) == pytest.approx(describe(parsed), rel=1e-9)
+    assert found > 100
 
 
 def test_the_molecule_itself_stays_and_strained_ones_are_refused():

@@ -60,5 +60,5 @@ def test_unfinished_molecules_grow_on_in_the_next_generation(model):
         assert waiting <= UNFINISHED * (20 + waiting) + 1
         waited += waiting
     assert waited > 20
-    mols = [Chem.MolFromSmiles(text) for text in found]
-    assert None not in mols and not any("*" in text for text in found)
+    texts = [Chem.MolToSmiles(mol) for mol in found]
+    assert all(map(Chem.MolFromSmiles, texts)) and not any("*" in k for k in texts)

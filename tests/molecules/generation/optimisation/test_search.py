@@ -90,7 +90,7 @@ def test_the_surrogate_chooses_better_children_and_the_others_wait(generator):
     means = [np.mean([scores[k] for k in names]) for names in (chosen, rest)]
     assert means[0] > means[1] + 0.05
     assert set(own._waiting) == set(rest)
-    assert not set(own._new_molecules(rest))  # they are known
+    assert not own._new_molecules(map(Chem.MolFromSmiles, rest))  # they are known
     next_ones = own._choose({})
     assert len(next_ones) == 10 and set(next_ones) < set(rest)
     last = [scores[k] for k in rest if k not in next_ones]

@@ -52,6 +52,14 @@ def without_stereo(mol: Any) -> Any:
     return flat
 
 
+def read_without_stereo(smiles: str) -> Any | None:
+    """Return a molecule without its stereochemistry; None for an invalid one."""
+    mol = Chem.MolFromSmiles(smiles)
+    if mol is not None:
+        Chem.RemoveStereochemistry(mol)
+    return mol
+
+
 def in_canonical_order(mol: Any) -> Any:
     """Return a molecule with its atoms in the order of its SMILES that was made last.
 

@@ -172,8 +172,8 @@ def kekulize(mol: Any) -> Any:
     return plain
 
 
-def edit_molecule(plain: Any, rng: random.Random) -> str | None:
-    """Return the SMILES of a molecule with one random edit; None if none was found.
+def edit_molecule(plain: Any, rng: random.Random) -> Any | None:
+    """Return a molecule with one random edit; None if none was found.
 
     plain: as `kekulize` returns it.
     """
@@ -182,7 +182,7 @@ def edit_molecule(plain: Any, rng: random.Random) -> str | None:
         for _ in range(MAX_TRIES):
             edited = Chem.RWMol(plain)
             if rng.choices(kinds, shares)[0](edited, rng) and sanitize(edited):
-                return Chem.MolToSmiles(edited)
+                return Chem.Mol(edited)
     return None
 
 

@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 import torch
 
 from vicinal.molecules.generation.grammar.assembly import join_tokens
-from vicinal.molecules.generation.grammar.fragments import FragmentTree, cut_molecule
+from vicinal.molecules.generation.grammar.fragments import (
+    FragmentTree,
+    cut_molecule,
+    read_without_stereo,
+)
 from vicinal.molecules.generation.grammar.growth import Growth, grow_from
 from vicinal.molecules.generation.model.extension import Extended
 from vicinal.molecules.generation.optimisation.edits import edit_molecule, kekulize
@@ -62,13 +66,13 @@ class Reproduction:
 
     def children(
         self, parents: Sequence[Parent], count: int, model: Extended
-    ) -> list[str]:
-        """Return about so many SMILES of children; a better parent has more of them.
+    ) -> list[Any]:
+        """Return about so many children, molecules of RDKit; a better parent has more.
 
         parents: the best first. model: what regrows them.
         """
         weights = [1 / (rank + RANK_OFFSET) for rank in range(len(parents))]
-        found: list[str | None] = []
+        found: list[Any] = []  # None: none was found
         cut: list[FragmentTree] = []
         for _ in range(count):
             parent, other = self.rng.choices(parents, weights, k=2)
@@ -83,7 +87,8 @@ class Reproduction:
                 cut.append(side.tree)
             else:
                 found.append(self._exchange(side, other))
-        return [smiles for smiles in found if smiles] + self._regrow(cut, model)
+        found += self._regrow(cut, model)
+        return [child for child in found if child is not None]
 
     def _random_side(self, parent: Parent) -> Part | None:
         """Cut a molecule at random; return a side, a larger one more often.
@@ -97,14 +102,14 @@ class Reproduction:
         sizes = [len(side.tree.fragments) for side in sides]
         return self.rng.choices(sides, sizes)[0]
 
-    def _exchange(self, side: Part, other: Parent) -> str | None:
+    def _exchange(self, side: Part, other: Parent) -> Any | None:
         """Join a side to one of another molecule; None where that cannot be cut."""
         second = self._random_side(other)
         if second is None:
             return None
-        return join_tokens(*grow_from(join_parts(side, second), 0))
+        return read_without_stereo(join_tokens(*grow_from(join_parts(side, second), 0)))
 
-    def _regrow(self, cut: Sequence[FragmentTree], model: Extended) -> list[str]:
+    def _regrow(self, cut: Sequence[FragmentTree], model: Extended) -> list[Any]:
         """Fill the open attachment points of molecules that were cut.
 
         Some that need many steps grow on with those of the next generation.
@@ -119,4 +124,4 @@ class Reproduction:
         self.unfinished = [
             growth for growth, text in zip(grown, texts, strict=True) if "*" in text
         ]
-        return [text for text in texts if "*" not in text]
+        return [read_without_stereo(text) for text in texts if "*" not in text]

@@ -8,7 +8,7 @@ learns from the best molecules. Several scores are maximised as in NSGA-II (`par
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -20,6 +20,7 @@ from vicinal.core.text import pluralize
 from vicinal.errors import DataError
 from vicinal.molecules.generation.evaluation.metrics import scaffold_of
 from vicinal.molecules.generation.evaluation.similarity import diversity
+from vicinal.molecules.generation.grammar.fragments import read_without_stereo
 from vicinal.molecules.generation.model.counts import FragmentCounts
 from vicinal.molecules.generation.model.extension import Extended
 from vicinal.molecules.generation.model.network import FragmentNetwork
@@ -208,7 +209,8 @@ class Search:
         report_progress: called with (molecules scored, budget) after each generation.
         """
         budget, fruitless, refresh_at = self.settings.budget, 0, 0
-        self._score(self._new_molecules(start))
+        mols = [read_without_stereo(smiles) for smiles in start]
+        self._score(self._new_molecules(mol for mol in mols if mol is not None))
         if not self.scores:
             raise DataError(
                 "A search needs starting molecules within the limits. Got none."
@@ -236,16 +238,12 @@ class Search:
         children = self.reproduction.children(parents, count, self.model)
         return self._new_molecules(children)
 
-    def _new_molecules(self, texts: Sequence[str]) -> dict[str, Any]:
+    def _new_molecules(self, mols: Iterable[Any]) -> dict[str, Any]:
         """Return molecules by canonical SMILES, of those that were not scored."""
         found: dict[str, Any] = {}
-        for text in dict.fromkeys(texts):
-            if text in self.scores or text in self._waiting:
+        for mol in mols:
+            if mol.GetNumHeavyAtoms() > self.settings.max_atoms:
                 continue
-            mol = Chem.MolFromSmiles(text)
-            if mol is None or mol.GetNumHeavyAtoms() > self.settings.max_atoms:
-                continue
-            Chem.RemoveStereochemistry(mol)
             smiles = Chem.MolToSmiles(mol)
             known = smiles in self.scores or smiles in self._waiting
             if not known and self.wanted.fits(mol):
