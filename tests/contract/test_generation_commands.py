@@ -38,8 +38,9 @@ FLAGS = {
     "train": f"--domain --out --resume --seed --device --json {SHARED_FLAGS} --task "
     "--smiles-columns --min-count --orders --num-samples",
     "evaluate": "--output --json",
-    "generate": "--number --grow --optimise --minimise --extrapolate --budget --start "
-    "--min-weight --max-weight --temperature --novel --seed --output --json",
+    "generate": "--number --grow --optimise --minimise --extrapolate --budget "
+    "--use-network --start --min-weight --max-weight --temperature --novel --seed "
+    "--output --json",
     "explain": "--top --output --json",
     "report": "--json",
 }
@@ -82,6 +83,7 @@ ERRORS = [
     ("generate RUN --grow x", "The core must be a SMILES"),
     ("generate RUN --grow C* --optimise qed", "--grow and --optimise do not go"),
     ("generate RUN --budget 10", "--budget needs --optimise"),
+    ("generate RUN --use-network", "--use-network needs --optimise"),
     ("generate RUN --start FEW", "--start needs --optimise"),
     ("generate RUN --optimise qad", "There is no objective 'qad'. Did you mean 'qed'"),
     ("generate RUN --optimise RUN", "An objective must be a model of properties"),

@@ -272,14 +272,23 @@ def test_conditions_that_few_molecules_meet_are_noted(generator, monkeypatch):
     assert 0 < len(found) < 40
 
 
-def test_a_search_with_the_network_finds_better_molecules(generator):
+def test_a_search_finds_better_molecules(generator):
     target = "similarity:Cc1ccc(S(=O)(=O)Nc2ccncc2)c(F)c1"
-    found = generator.optimise(target, budget=250, random_state=2)
-    assert len(found.smiles) == 250
-    first = found.scores[found.number < 100].max()
-    assert found.scores[0] > first
-    again = generator.optimise(target, budget=250, random_state=2)
-    assert again.smiles == found.smiles
+    found = {}
+    for use_network in (False, True):
+        search = {"budget": 250, "random_state": 2, "use_network": use_network}
+        found[use_network] = own = generator.optimise(target, **search)
+        assert len(own.smiles) == 250
+        first = own.scores[own.number < 100].max()
+        assert own.scores[0] > first
+        assert generator.optimise(target, **search).smiles == own.smiles
+    assert found[False].smiles != found[True].smiles
+
+
+def test_a_search_cannot_use_a_network_that_is_not_there():
+    counts = MoleculeGenerator(**options(), network="none").fit(SMILES)
+    with pytest.raises(SettingError, match="this generator has no network"):
+        counts.optimise("qed", budget=20, use_network=True)
 
 
 def test_variants_of_one_molecule_are_announced(generator):

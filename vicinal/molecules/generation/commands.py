@@ -137,9 +137,10 @@ def _check_arguments(arguments: GenerateMolecules) -> None:
     searches, defaults = arguments.searches, GenerateMolecules()
     if searches and arguments.grow is not None:
         raise SettingError("--grow and --optimise do not go together: choose one.")
-    for name in ("budget", "start", "extrapolate"):
+    for name in ("budget", "use_network", "start", "extrapolate"):
         if not searches and getattr(arguments, name) != getattr(defaults, name):
-            raise SettingError(f"--{name} needs --optimise or --minimise.")
+            named = name.replace("_", "-")
+            raise SettingError(f"--{named} needs --optimise or --minimise.")
     if searches and arguments.temperature != defaults.temperature:
         raise SettingError("--temperature and --optimise do not go together.")
     for name in ("number", "budget"):
@@ -197,6 +198,7 @@ def _search(
         max_weight=arguments.max_weight,
         novel=arguments.novel,
         random_state=arguments.seed,
+        use_network=arguments.use_network,
         report_progress=console.progress_bar("scored"),
     )
     columns = _score_columns(found, high, low)

@@ -62,6 +62,9 @@ class GenerateMolecules:
     budget: int = flag("N", 3000)
     """molecules that a search scores at most"""
 
+    use_network: bool = False
+    """let a search use the network too, not the counts alone: slower, hardly better"""
+
     start: str | None = flag("FILE")
     """molecules that a search starts from; default: 100 training molecules"""
 

@@ -390,7 +390,12 @@ class MoleculeGenerator(FittedEstimator):
         """
         self.check_fitted()
         check_seed(random_state, "random_state")
-        model = self.model_
+        model, options = self.model_, SearchSettings(budget=budget, **settings)
+        if options.use_network and model.network is None:
+            raise SettingError(
+                "use_network: this generator has no network, only counts (none was "
+                "trained, or the counts predicted as well)."
+            )
         wanted = Selection(
             min_weight=min_weight,
             max_weight=max_weight,
@@ -401,7 +406,7 @@ class MoleculeGenerator(FittedEstimator):
             model.counts,
             model.network,
             read_objective(objective),
-            SearchSettings(budget=budget, **settings),
+            options,
             int(random_state),
             wanted,
         )

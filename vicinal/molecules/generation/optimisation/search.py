@@ -86,6 +86,10 @@ class SearchSettings(Settings):
     learn: bool = True
     """adapt the generator to the best molecules during the search"""
 
+    use_network: bool = False
+    """regrow by the network as well as by the counts, which takes half as long again;
+    what it finds is hardly better (benchmarks/README.md)"""
+
     per_scaffold: int | None = None
     """molecules of the population that share a scaffold at most; None: no limit"""
 
@@ -174,6 +178,7 @@ class Search:
     ) -> None:
         """wanted: molecules outside its limits of weight are not scored."""
         self.objective, self.settings = objective, settings
+        network = network if settings.use_network else None
         self.wanted = wanted or Selection()
         limits = Limits(atoms=settings.max_atoms - 10)
         shares = Shares(settings.exchange, settings.edit)
