@@ -277,10 +277,10 @@ def test_a_search_finds_better_molecules(generator):
     found = {}
     for use_network in (False, True):
         search = {"budget": 250, "random_state": 2, "use_network": use_network}
+        search["start"] = SMILES[:20]
         found[use_network] = own = generator.optimise(target, **search)
         assert len(own.smiles) == 250
-        first = own.scores[own.number < 100].max()
-        assert own.scores[0] > first
+        assert own.scores[0] > own.scores[own.number < 20].max()
         assert generator.optimise(target, **search).smiles == own.smiles
     assert found[False].smiles != found[True].smiles
 
