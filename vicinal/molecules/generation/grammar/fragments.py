@@ -20,9 +20,14 @@ CUT_BONDS = (
     Chem.MolFromSmarts("[#6;!D1]-;!@[!#0;!#6;!D1]"),
 )
 
+DUMMY_ATOM = Chem.MolFromSmarts("[#0]")
 MAX_MATCHES = 10_000
 UNSPECIFIED = Chem.ChiralType.CHI_UNSPECIFIED
 NO_STEREO = (Chem.BondStereo.STEREONONE, Chem.BondStereo.STEREOANY)
+
+
+_AS_WRITTEN = Chem.SmilesParserParams()
+_AS_WRITTEN.removeHs = False
 
 
 class Join(NamedTuple):
@@ -53,8 +58,11 @@ def without_stereo(mol: Any) -> Any:
 
 
 def read_without_stereo(smiles: str) -> Any | None:
-    """Return a molecule without its stereochemistry; None for an invalid one."""
-    mol = Chem.MolFromSmiles(smiles)
+    """Return a molecule without its stereochemistry; None for an invalid one.
+
+    Hydrogens that are written as atoms stay.
+    """
+    mol = Chem.MolFromSmiles(smiles, _AS_WRITTEN)
     if mol is not None:
         Chem.RemoveStereochemistry(mol)
     return mol
@@ -81,7 +89,11 @@ def cut_molecule(mol: Any) -> FragmentTree:
 
     Attachment points that it has already stay open.
     """
-    flat = without_stereo(mol)
+    return cut_flat_molecule(without_stereo(mol))
+
+
+def cut_flat_molecule(flat: Any) -> FragmentTree:
+    """Cut a connected molecule that has no stereochemistry."""
     ends = {
         (min(match), max(match))
         for pattern in CUT_BONDS
@@ -91,7 +103,7 @@ def cut_molecule(mol: Any) -> FragmentTree:
     bonds = [flat.GetBondBetweenAtoms(*pair).GetIdx() for pair in sorted(ends)]
     if not bonds:
         return FragmentTree([Chem.MolToSmiles(flat)], [])
-    is_open = {atom.GetIdx() for atom in flat.GetAtoms() if not atom.GetAtomicNum()}
+    is_open = {atom for (atom,) in flat.GetSubstructMatches(DUMMY_ATOM)}
     count = flat.GetNumAtoms()
     pieces = Chem.FragmentOnBonds(flat, bonds, dummyLabels=[(0, 0)] * len(bonds))
     fragments = Chem.MolToSmiles(pieces).split(".")  # each canonical by itself

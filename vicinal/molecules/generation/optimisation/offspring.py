@@ -10,7 +10,7 @@ import torch
 from vicinal.molecules.generation.grammar.assembly import join_tokens
 from vicinal.molecules.generation.grammar.fragments import (
     FragmentTree,
-    cut_molecule,
+    cut_flat_molecule,
     read_without_stereo,
 )
 from vicinal.molecules.generation.grammar.growth import Growth, grow_from
@@ -41,12 +41,13 @@ class Parent:
     """A molecule that has children; its fragments are found when they are needed."""
 
     def __init__(self, mol: Any) -> None:
+        """mol: without stereochemistry."""
         self.mol = mol
 
     @cached_property
     def tree(self) -> FragmentTree:
         """Return the fragments."""
-        return cut_molecule(self.mol)
+        return cut_flat_molecule(self.mol)
 
     @cached_property
     def editable(self) -> Any:
