@@ -74,7 +74,7 @@ class SearchSettings(Settings):
     offspring: int = 25
     """children of each generation that are scored"""
 
-    candidates: float = 2.5
+    candidates: float = 2
     """children that are made for each that is scored; a Gaussian process chooses"""
 
     exchange: float = 0.25
