@@ -63,7 +63,8 @@ class GenerateMolecules:
     """molecules that a search scores at most"""
 
     use_network: bool = False
-    """let a search use the network too, not the counts alone: slower, hardly better"""
+    """let a search use the network too, not the counts alone: slower, and somewhat
+    better for as many evaluations"""
 
     start: str | None = flag("FILE")
     """molecules that a search starts from; default: 100 training molecules"""
