@@ -161,8 +161,8 @@ def validation_scores(
     """Return the scores of the validation cells in each situation, of all folds.
 
     scores: fitted to the training part. sets: kinds of features for new drugs. most:
-    facts of each effect, of all folds together; four times as many of two new drugs,
-    as a fold has few pairs of them. kinds: of negatives; none: NEGATIVES.
+    facts of each effect, of all folds together; up to four times as many of two new
+    drugs, as a fold has few pairs of them. kinds: of negatives; none: NEGATIVES.
     """
     folds = len(split.validation)
     groups = min(folds, TEMPERATURE_FOLDS)
