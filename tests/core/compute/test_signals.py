@@ -100,7 +100,7 @@ def test_a_late_repetition_does_not_reach_the_next_command(monkeypatch):
     """The thread that raises again may lose the processor before it does."""
     interrupt_main, late = signals._thread.interrupt_main, threading.Event()
 
-    def interrupt_late(number: int) -> None:
+    def interrupt_late(number: signal.Signals) -> None:
         late.set()
         time.sleep(0.1)
         interrupt_main(number)
