@@ -17,6 +17,7 @@ from vicinal.molecules.generation.optimisation.edits import (
     edit_molecule,
     insert_atom,
     kekulize,
+    move_group,
     open_ring,
     remove_atom,
     sanitize,
@@ -52,6 +53,13 @@ def products(edit, smiles: str, count: int = 60) -> set[str]:
         (close_ring, "CCCCCO", {"C1CCCC1", "C1CCOCC1", "OC1CCCC1", "CC1CCCO1"}),
         (open_ring, "C1CCCC1", {"CCCCC"}),
         (open_ring, "CCC", set()),
+        (move_group, "CC", set()),
+        (move_group, "CCO", {"CCO", "COC"}),
+        (
+            move_group,
+            "Cc1ccccc1O",
+            {"Cc1ccccc1O", "Cc1cccc(O)c1", "Cc1ccc(O)cc1", "OCc1ccccc1", "COc1ccccc1"},
+        ),
     ],
 )
 def test_each_edit_of_a_small_molecule(edit, smiles, expected):
@@ -63,6 +71,18 @@ def test_each_edit_of_a_small_molecule(edit, smiles, expected):
 def test_rings_are_closed_on_aromatic_ones():
     """A chroman, the ring system of troglitazone, from an ether of phenol."""
     assert "c1ccc2c(c1)CCCO2" in products(close_ring, "CCCOc1ccccc1", 400)
+
+
+def test_a_group_moves_without_a_change_of_its_atoms():
+    """From celecoxib, its isomers with the sulfonamide in meta and ortho."""
+    found = products(move_group, CELECOXIB, 1000)
+    mol = Chem.MolFromSmiles(CELECOXIB)
+    formula = rdMolDescriptors.CalcMolFormula(mol)
+    mols = [Chem.MolFromSmiles(smiles) for smiles in found]
+    assert {rdMolDescriptors.CalcMolFormula(mol) for mol in mols} == {formula}
+    for ring in ("c2cccc(S(N)(=O)=O)c2", "c2ccccc2S(N)(=O)=O"):
+        isomer = f"Cc1ccc(-c2cc(C(F)(F)F)nn2-{ring})cc1"
+        assert Chem.CanonSmiles(isomer) in found
 
 
 @pytest.mark.parametrize("smiles", [CELECOXIB, NITRO, "C", "[Na+].[Cl-]"])

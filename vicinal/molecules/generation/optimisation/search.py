@@ -1,7 +1,7 @@
 """A genetic search whose children are regrown by a generator.
 
 A child is a parent of which one side was cut off and regrown, or exchanged for a side
-of another parent, or a parent with one atom edited. J. Jensen: A graph-based genetic
+of another parent, or a parent with one edit. J. Jensen: A graph-based genetic
 algorithm, Chem. Sci. 2019, with the generator in place of most random mutations. Of
 several children for each evaluation a Gaussian process chooses, and the generator
 learns from the best molecules. Several scores are maximised as in NSGA-II (`pareto`).
@@ -80,8 +80,9 @@ class SearchSettings(Settings):
     exchange: float = 0.25
     """share of children that get a side of another parent"""
 
-    edit: float = 0.25
-    """share of children with one atom edited; the others are regrown"""
+    edit: float = 0.4
+    """share of children with one edit of an atom, a bond or a group; the others are
+    regrown"""
 
     learn: bool = True
     """adapt the generator to the best molecules during the search"""
