@@ -114,18 +114,26 @@ def _extend_counts(
     moved = csr_matrix(
         (table.data, columns, table.indptr), (len(counts.totals), len(new))
     )
-    means = [
-        csr_matrix(moved[counts.rows[own]].mean(axis=0)) for own in similar.similar
-    ]
+    means = _averages([counts.rows[own] for own in similar.similar], moved)
     rows = np.empty(new.num_contexts, np.int64)
     rows[contexts] = counts.rows
     rows[similar.numbers] = len(counts.totals) + similar.kinds
-    found = FragmentCounts(new, csr_matrix(vstack([moved, *means])), rows)
+    found = FragmentCounts(new, csr_matrix(vstack([moved, means])), rows)
     found.shares = np.full(new.num_joining, UNLIKELY)
     found.shares[tokens[: old.num_joining]] = counts.shares
     unlikely = np.full(len(new.fragments) - len(old.fragments), np.log(UNLIKELY))
     found.log_first = np.concatenate([counts.log_first, unlikely])
     return found
+
+
+def _averages(groups: list[np.ndarray], table: csr_matrix) -> csr_matrix:
+    """Return the mean of the rows of each group; a row may occur several times."""
+    sizes = np.array([len(rows) for rows in groups], np.int64)
+    rows = np.concatenate([np.empty(0, np.int64), *groups])
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    weights = np.repeat(1 / sizes, sizes)
+    average = csr_matrix((weights, rows, starts), (len(groups), len(table.indptr) - 1))
+    return csr_matrix(average @ table)
 
 
 @torch.no_grad()

@@ -9,10 +9,9 @@ times faster than by reaction SMARTS.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 from rdkit import Chem, rdBase
 
 Edit = Callable[[Any, random.Random], bool]
@@ -45,21 +44,19 @@ SINGLE, DOUBLE = Chem.BondType.SINGLE, Chem.BondType.DOUBLE
 def add_atom(mol: Any, rng: random.Random) -> bool:
     """Bind a new atom to one with hydrogens, in a quarter of cases by a double bond."""
     double = rng.random() < DOUBLE_SHARE
-    atoms = [atom for atom in _atoms(mol) if atom.GetTotalNumHs() > double]
-    if not atoms:
+    atom = _draw(_atoms(mol, rng), lambda atom: atom.GetTotalNumHs() > double)
+    if atom is None:
         return False
-    atom = rng.choice(atoms).GetIdx()
     new = mol.AddAtom(Chem.Atom(rng.choice(ADDED_DOUBLE if double else ADDED)))
-    mol.AddBond(atom, new, DOUBLE if double else SINGLE)
+    mol.AddBond(atom.GetIdx(), new, DOUBLE if double else SINGLE)
     return True
 
 
 def insert_atom(mol: Any, rng: random.Random) -> bool:
     """Put a new atom into a single bond."""
-    bonds = _bonds(mol, SINGLE)
-    if not bonds:
+    bond = _draw(_bonds(mol, rng), is_single)
+    if bond is None:
         return False
-    bond = rng.choice(bonds)
     ends = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
     mol.RemoveBond(*ends)
     new = mol.AddAtom(Chem.Atom(rng.choice(INSERTED)))
@@ -70,10 +67,9 @@ def insert_atom(mol: Any, rng: random.Random) -> bool:
 
 def remove_atom(mol: Any, rng: random.Random) -> bool:
     """Remove an atom with one neighbor, or with two, which are then bound."""
-    atoms = [atom for atom in _atoms(mol) if atom.GetDegree() in (1, 2)]
-    if not atoms:
+    atom = _draw(_atoms(mol, rng), lambda atom: atom.GetDegree() in (1, 2))
+    if atom is None:
         return False
-    atom = rng.choice(atoms)
     neighbors = [other.GetIdx() for other in atom.GetNeighbors()]
     if len(neighbors) == 2:
         if mol.GetBondBetweenAtoms(*neighbors) is not None:
@@ -85,10 +81,9 @@ def remove_atom(mol: Any, rng: random.Random) -> bool:
 
 def change_atom(mol: Any, rng: random.Random) -> bool:
     """Replace an atom by one of another element that can have its bonds."""
-    atoms = _atoms(mol)
-    if not atoms:
+    atom = next(_atoms(mol, rng), None)
+    if atom is None:
         return False
-    atom = rng.choice(atoms)
     bonds = atom.GetTotalValence() - atom.GetTotalNumHs()
     others = REPLACEMENTS.get(atom.GetSymbol(), ())
     fitting = [other for other in others if VALENCES[other] >= bonds]
@@ -100,74 +95,105 @@ def change_atom(mol: Any, rng: random.Random) -> bool:
 
 def change_bond(mol: Any, rng: random.Random) -> bool:
     """Make a single bond double, or a double one single."""
-    single = [
-        bond
-        for bond in _bonds(mol, SINGLE)
-        if bond.GetBeginAtom().GetTotalNumHs() and bond.GetEndAtom().GetTotalNumHs()
-    ]
-    bonds = single + _bonds(mol, DOUBLE)
-    if not bonds:
+
+    def can_change(bond: Any) -> bool:
+        if not is_single(bond):
+            return bond.GetBondType() == DOUBLE
+        ends = bond.GetBeginAtom(), bond.GetEndAtom()
+        return all(map(has_hydrogens, ends))
+
+    bond = _draw(_bonds(mol, rng), can_change)
+    if bond is None:
         return False
-    bond = rng.choice(bonds)
-    bond.SetBondType(SINGLE if bond.GetBondType() == DOUBLE else DOUBLE)
+    bond.SetBondType(DOUBLE if is_single(bond) else SINGLE)
     return True
 
 
 def close_ring(mol: Any, rng: random.Random) -> bool:
     """Bind two atoms with hydrogens, so that a ring of 5 or 6 atoms is closed."""
-    atoms = [atom.GetIdx() for atom in _atoms(mol) if atom.GetTotalNumHs()]
-    distances = Chem.GetDistanceMatrix(mol)[np.ix_(atoms, atoms)]
-    pairs = np.argwhere(np.triu(distances == rng.choice(RING_SIZES) - 1))
-    if not len(pairs):
-        return False
-    first, second = pairs[rng.randrange(len(pairs))]
-    mol.AddBond(atoms[first], atoms[second], SINGLE)
-    return True
+    distance = rng.choice(RING_SIZES) - 1
+    for atom in filter(has_hydrogens, _atoms(mol, rng)):
+        ends = _atoms_at(distance, atom)
+        others = [k for k in ends if has_hydrogens(k) and not k.GetFormalCharge()]
+        if others:
+            mol.AddBond(atom.GetIdx(), rng.choice(others).GetIdx(), SINGLE)
+            return True
+    return False
 
 
 def open_ring(mol: Any, rng: random.Random) -> bool:
     """Remove a single bond of a ring."""
-    bonds = [bond for bond in _bonds(mol, SINGLE) if bond.IsInRing()]
-    if not bonds:
+    bond = _draw(_bonds(mol, rng), lambda bond: is_single(bond) and bond.IsInRing())
+    if bond is None:
         return False
-    bond = rng.choice(bonds)
     mol.RemoveBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
     return True
 
 
 def move_group(mol: Any, rng: random.Random) -> bool:
     """Bind what a single bond outside rings holds to another atom with hydrogens."""
-    bonds = [bond for bond in _bonds(mol, SINGLE) if not bond.IsInRing()]
-    if not bonds:
+    bond = _draw(_bonds(mol, rng), lambda bond: is_single(bond) and not bond.IsInRing())
+    if bond is None:
         return False
-    bond = rng.choice(bonds)
     ends = [bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()]
     rng.shuffle(ends)
     kept, moved = ends
-    with_hydrogens = {atom.GetIdx() for atom in _atoms(mol) if atom.GetTotalNumHs()}
     mol.RemoveBond(kept, moved)
     group = next(part for part in Chem.GetMolFrags(mol) if moved in part)
-    others = sorted(with_hydrogens - {kept, *group})
-    if not others:
+    stay = {kept, *group}
+
+    def can_hold(atom: Any) -> bool:
+        return atom.GetIdx() not in stay and has_hydrogens(atom)
+
+    other = _draw(_atoms(mol, rng), can_hold)
+    if other is None:
         return False
-    mol.AddBond(rng.choice(others), moved, SINGLE)
+    mol.AddBond(other.GetIdx(), moved, SINGLE)
     return True
 
 
-def _atoms(mol: Any) -> list[Any]:
-    """Return the atoms without a charge; those with one, as in nitro, stay as is."""
-    return [atom for atom in mol.GetAtoms() if not atom.GetFormalCharge()]
+def is_single(bond: Any) -> bool:
+    """Return whether a bond is single."""
+    return bond.GetBondType() == SINGLE
 
 
-def _bonds(mol: Any, kind: Any) -> list[Any]:
-    """Return the bonds of a kind between atoms without a charge."""
-    return [
-        bond
-        for bond in mol.GetBonds()
-        if bond.GetBondType() == kind
-        and not bond.GetBeginAtom().GetFormalCharge()
-        and not bond.GetEndAtom().GetFormalCharge()
-    ]
+def has_hydrogens(atom: Any) -> bool:
+    """Return whether an atom has hydrogens."""
+    return atom.GetTotalNumHs() > 0
+
+
+def _atoms_at(distance: int, start: Any) -> list[Any]:
+    """Return the atoms so many bonds away from one."""
+    nearer, found = {start.GetIdx()}, [start]
+    for _ in range(distance):
+        neighbors = {k.GetIdx(): k for atom in found for k in atom.GetNeighbors()}
+        found = [atom for number, atom in neighbors.items() if number not in nearer]
+        nearer |= neighbors.keys()
+    return found
+
+
+def _draw(candidates: Iterator[Any], fits: Callable[[Any], bool]) -> Any | None:
+    """Return the first candidate that fits, or None."""
+    return next(filter(fits, candidates), None)
+
+
+def _atoms(mol: Any, rng: random.Random) -> Iterator[Any]:
+    """Yield, in random order, the atoms without a charge; nitro, say, stays as is."""
+    count = mol.GetNumAtoms()
+    for number in rng.sample(range(count), count):
+        atom = mol.GetAtomWithIdx(number)
+        if not atom.GetFormalCharge():
+            yield atom
+
+
+def _bonds(mol: Any, rng: random.Random) -> Iterator[Any]:
+    """Yield, in random order, the bonds between atoms without a charge."""
+    count = mol.GetNumBonds()
+    for number in rng.sample(range(count), count):
+        bond = mol.GetBondWithIdx(number)
+        ends = bond.GetBeginAtom(), bond.GetEndAtom()
+        if not any(end.GetFormalCharge() for end in ends):
+            yield bond
 
 
 EDITS: dict[Edit, float] = {
@@ -187,9 +213,10 @@ def kekulize(mol: Any) -> Any:
     """Return a copy of a molecule with single and double instead of aromatic bonds."""
     plain = Chem.RWMol(mol)
     Chem.Kekulize(plain, clearAromaticFlags=True)
-    for atom in _atoms(plain):  # what an edit changes has other hydrogens
-        atom.SetNoImplicit(False)
-        atom.SetNumExplicitHs(0)
+    for atom in plain.GetAtoms():
+        if not atom.GetFormalCharge():  # what an edit changes has other hydrogens
+            atom.SetNoImplicit(False)
+            atom.SetNumExplicitHs(0)
     plain.UpdatePropertyCache()
     return plain
 

@@ -57,7 +57,7 @@ OPTIMISM = 0.5
 MAX_WAITING = 100
 """candidates that wait to be chosen"""
 
-REFRESH = 250
+REFRESH = 500
 """evaluations after which the vocabulary is extended by fragments of the best"""
 
 
