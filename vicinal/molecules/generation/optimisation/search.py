@@ -88,8 +88,8 @@ class SearchSettings(Settings):
     """adapt the generator to the best molecules during the search"""
 
     use_network: bool = False
-    """regrow by the network as well as by the counts: somewhat better molecules for as
-    many evaluations, in 1.2 to 1.5 times the time (benchmarks/README.md)"""
+    """regrow by the network as well as by the counts, in 1.1 to 1.4 times the time; on
+    the benchmark's objectives without a clear gain (benchmarks/README.md)"""
 
     per_scaffold: int | None = None
     """molecules of the population that share a scaffold at most; None: no limit"""
