@@ -102,6 +102,34 @@ def test_the_surrogate_chooses_better_children_and_the_others_wait(generator):
     assert [*own._waiting] == [*children][10:]
 
 
+def test_few_molecules_without_a_score_are_chosen(generator):
+    qed = named_objective("qed")
+
+    def without_sulfur(mols):
+        """QED; no score for a molecule with sulfur."""
+        sulfur = [any(atom.GetSymbol() == "S" for atom in k.GetAtoms()) for k in mols]
+        return np.where(sulfur, np.nan, qed(mols))
+
+    unscored = []
+    for candidates in (1.0, 3.0):
+        own = search(generator, "qed", budget=400, candidates=candidates)
+        own.objective = without_sulfur
+        found = own.run(SMILES[:40])
+        assert not any("s" in smiles.lower() for smiles in found.smiles)
+        assert found.num_unscored + len(found.smiles) == 400
+        unscored.append(found.num_unscored)
+    assert unscored[1] < 0.75 * unscored[0]
+
+
+def test_a_search_without_any_score_uses_its_budget_and_says_so(generator):
+    own = search(generator, "qed", budget=200)
+    own.objective = lambda mols: np.array(
+        [0.0 if "Br" in Chem.MolToSmiles(mol) else np.inf for mol in mols]
+    )
+    with pytest.raises(DataError, match="None of 200 molecules has a finite score"):
+        own.run(SMILES[:40])
+
+
 def test_the_generator_learns_only_if_asked(generator):
     start = [*SMILES[:20], "c1cc(-c2ccoc2)ccc1C"]
     known = generator.model_.counts

@@ -7,6 +7,7 @@ from vicinal.molecules.generation.optimisation.surrogate import (
     NOISE,
     GaussianProcess,
     count_fingerprints,
+    lowest_for_missing,
     tanimoto_kernel,
 )
 
@@ -46,3 +47,10 @@ def test_known_molecules_are_predicted_and_equal_scores_are_allowed():
     mean, sd = GaussianProcess(prints, np.ones((7, 1))).predict(prints)
     np.testing.assert_allclose(mean, 1)
     np.testing.assert_allclose(sd, 0)
+
+
+def test_molecules_without_a_score_count_as_the_lowest():
+    scores = np.array([[2.0, 5.0], [-np.inf, -np.inf], [3.0, 4.0], [np.nan, 9.0]])
+    filled = lowest_for_missing(scores)
+    assert filled.tolist() == [[2, 5], [2, 4], [3, 4], [2, 4]]
+    assert (lowest_for_missing(scores[1:2]) == -np.inf).all()

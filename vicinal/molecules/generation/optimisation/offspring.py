@@ -23,7 +23,7 @@ from vicinal.molecules.generation.optimisation.moves import (
 )
 from vicinal.molecules.generation.sampling import Limits, Sampler
 
-RANK_OFFSET = 10
+RANK_OFFSET = 5
 """parents are drawn in proportion to 1 / (rank + offset), the best having rank 0"""
 
 UNFINISHED = 0.25

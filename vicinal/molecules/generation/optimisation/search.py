@@ -38,6 +38,7 @@ from vicinal.molecules.generation.optimisation.pareto import (
 from vicinal.molecules.generation.optimisation.surrogate import (
     GaussianProcess,
     count_fingerprints,
+    lowest_for_missing,
 )
 from vicinal.molecules.generation.sampling import Limits
 from vicinal.molecules.generation.selection import Selection
@@ -54,7 +55,7 @@ MAX_FITTED = 200
 OPTIMISM = 0.5
 """standard deviations that are added to predicted scores: uncertain ones are tried"""
 
-MAX_WAITING = 100
+MAX_WAITING = 50
 """candidates that wait to be chosen"""
 
 REFRESH = 500
@@ -190,9 +191,6 @@ class Search:
         self.scores: dict[str, np.ndarray] = {}
         """[K] of each molecule, in the order in which they were scored; -inf: none"""
 
-        self.finite: list[str] = []
-        """molecules with a finite score"""
-
         self.population: list[str] = []
         """the best first"""
 
@@ -264,12 +262,12 @@ class Search:
         count = self.settings.offspring
         candidates = self._waiting | children
         fitted = self._fitted_molecules()
-        any_order = self.settings.candidates == 1 or len(fitted) < 2
+        scores = lowest_for_missing(np.array([self.scores[name] for name in fitted]))
+        any_order = self.settings.candidates == 1 or not np.isfinite(scores).all()
         if any_order or len(candidates) <= count:
             self._waiting = dict([*candidates.items()][count : count + MAX_WAITING])
             return dict([*candidates.items()][:count])
         names = [*candidates]
-        scores = np.array([self.scores[smiles] for smiles in fitted])
         process = GaussianProcess(self._fingerprints(fitted), scores)
         mean, sd = process.predict(self._fingerprints(names, candidates))
         order = order_by_dominance(mean + OPTIMISM * sd)
@@ -280,10 +278,10 @@ class Search:
         return {names[row]: candidates[names[row]] for row in order[:count]}
 
     def _fitted_molecules(self) -> list[str]:
-        """Return the population and random ones of the others, those with a score."""
+        """Return the population, and random ones of the other molecules."""
         inside = set(self.population)
-        best = [smiles for smiles in self.finite if smiles in inside]
-        others = [smiles for smiles in self.finite if smiles not in inside]
+        best = [smiles for smiles in self.scores if smiles in inside]
+        others = [smiles for smiles in self.scores if smiles not in inside]
         rows = self.rng.permutation(len(others))[: max(MAX_FITTED - len(best), 0)]
         return best + [others[row] for row in rows]
 
@@ -305,9 +303,7 @@ class Search:
             return 0
         chosen = [mols[name] for name in names]
         found = score_table(self.objective, chosen)
-        finite = np.isfinite(found).all(axis=1)
-        found[~finite] = -np.inf
-        self.finite += [names[row] for row in np.flatnonzero(finite)]
+        found[~np.isfinite(found).all(axis=1)] = -np.inf
         self.scores.update(zip(names, found, strict=True))
         self._fingerprints(names, mols)
         self._parents |= {name: Parent(mols[name]) for name in names}

@@ -48,6 +48,18 @@ class Prediction(NamedTuple):
     """[N, K]"""
 
 
+def lowest_for_missing(scores: np.ndarray) -> np.ndarray:
+    """Return scores [N, K] in which rows that are not finite have the lowest scores.
+
+    A process fitted to them predicts low scores near molecules that have none, so that
+    few of those are evaluated. Where no row is finite the scores are returned as is.
+    """
+    finite = np.isfinite(scores).all(axis=1)
+    if not finite.any():
+        return scores
+    return np.where(finite[:, None], scores, scores[finite].min(axis=0))
+
+
 class GaussianProcess:
     """The posterior after N molecules with K scores each, one kernel for all.
 
