@@ -5,7 +5,12 @@ import pytest
 from rdkit import Chem
 
 from vicinal.molecules.generation.grammar.assembly import join_tokens, split_token
-from vicinal.molecules.generation.grammar.fragments import cut_molecule, without_stereo
+from vicinal.molecules.generation.grammar.fragments import (
+    cut_molecule,
+    has_stereo,
+    read_without_stereo,
+    without_stereo,
+)
 from vicinal.molecules.generation.grammar.growth import grow_from, root_fragment
 
 MOLECULES = {
@@ -90,3 +95,21 @@ def test_many_open_points_and_long_chains_of_fragments():
         rng = np.random.default_rng(0)
         for first in rng.integers(0, len(tree.fragments), 3):
             assert canonical(join_tokens(*grow_from(tree, int(first)))) == smiles
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    ["N[C@@H](C)C(=O)O", "F/C=C/C#N", "C1C[C@H]2CC[C@@H]1O2", "c1cc[nH]c1", "[2H]CO"],
+)
+def test_molecules_read_without_stereo_are_those_of_rdkit(smiles):
+    expected = without_stereo(Chem.MolFromSmiles(smiles))
+    mol = read_without_stereo(smiles)
+    assert mol is not None
+    assert Chem.MolToSmiles(mol) == Chem.MolToSmiles(expected)
+    assert not has_stereo(mol)
+    assert all(bond.GetBondDir() == Chem.BondDir.NONE for bond in mol.GetBonds())
+
+
+@pytest.mark.parametrize("smiles", ["c1cccn1", "C(C)(C)(C)(C)C", "c1ccccc", "CC("])
+def test_an_invalid_molecule_is_none(smiles):
+    assert read_without_stereo(smiles) is None

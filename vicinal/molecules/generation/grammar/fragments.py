@@ -26,8 +26,11 @@ UNSPECIFIED = Chem.ChiralType.CHI_UNSPECIFIED
 NO_STEREO = (Chem.BondStereo.STEREONONE, Chem.BondStereo.STEREOANY)
 
 
+STEREO_MARKS = "@/\\"
+"""in SMILES"""
+
 _AS_WRITTEN = Chem.SmilesParserParams()
-_AS_WRITTEN.removeHs = False
+_AS_WRITTEN.removeHs = _AS_WRITTEN.sanitize = False
 
 
 class Join(NamedTuple):
@@ -60,10 +63,13 @@ def without_stereo(mol: Any) -> Any:
 def read_without_stereo(smiles: str) -> Any | None:
     """Return a molecule without its stereochemistry; None for an invalid one.
 
-    Hydrogens that are written as atoms stay.
+    Hydrogens that are written as atoms stay. RDKit looks for stereochemistry only where
+    some is written, which takes less than half of the time.
     """
     mol = Chem.MolFromSmiles(smiles, _AS_WRITTEN)
-    if mol is not None:
+    if mol is None or Chem.SanitizeMol(mol, catchErrors=True):
+        return None
+    if any(mark in smiles for mark in STEREO_MARKS):
         Chem.RemoveStereochemistry(mol)
     return mol
 
