@@ -54,7 +54,7 @@ def lowest_for_missing(scores: np.ndarray) -> np.ndarray:
     A process fitted to them predicts low scores near molecules that have none, so that
     few of those are evaluated. Where no row is finite the scores are returned as is.
     """
-    finite = np.isfinite(scores).all(axis=1)
+    finite = np.asarray(np.isfinite(scores).all(axis=1))
     if not finite.any():
         return scores
     return np.where(finite[:, None], scores, scores[finite].min(axis=0))
