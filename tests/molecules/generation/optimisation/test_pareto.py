@@ -28,6 +28,12 @@ def test_fronts_are_those_of_repeated_removal(columns):
     assert [front.tolist() for front in non_dominated_fronts(scores)] == expected
 
 
+def test_rounding_errors_do_not_dominate():
+    scores = np.array([[1.0, 0.1 + 0.2], [1.0, 0.3], [1.0, 0.301]])
+    assert scores[0, 1] != scores[1, 1]
+    assert [k.tolist() for k in non_dominated_fronts(scores)] == [[2], [0, 1]]
+
+
 def test_crowding_distances_by_hand():
     scores = np.array([[0.0, 10.0], [1.0, 6.0], [4.0, 2.0], [5.0, 0.0]])
     found = crowding_distances(scores)

@@ -12,10 +12,12 @@ def non_dominated_fronts(scores: np.ndarray) -> list[np.ndarray]:
     """Return the rows of each front of scores [N, K], the best front first.
 
     The first are those that no row dominates, the next those that only they dominate.
+    Scores are compared in single precision: in double precision rounding errors would
+    tell isomers with the same score apart.
     """
     higher = np.zeros((len(scores), len(scores)), bool)
     lower = np.zeros_like(higher)
-    for column in scores.T:
+    for column in scores.astype(np.float32).T:
         higher |= column[:, None] > column
         lower |= column[:, None] < column
     dominates = higher & ~lower
